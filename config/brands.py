@@ -1,0 +1,37 @@
+"""A brand as people write it: what is listened for."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+Phrase = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+
+
+class Brand(BaseModel):
+    """Names are matched without regard to case and accents, as whole words."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: Slug
+    name: Phrase
+    kind: Literal["own", "competitor", "category"] = "own"
+    aliases: tuple[Phrase, ...] = ()
+    handles: tuple[Phrase, ...] = ()
+    """Accounts as they are addressed, `@acme`."""
+    hashtags: tuple[Phrase, ...] = ()
+    """`#acme`."""
+    require: tuple[Phrase, ...] = ()
+    """A name or alias counts only beside one of these (handles and hashtags count always)."""
+    exclude: tuple[Phrase, ...] = ()
+    """Phrases that make a name or alias beside them mean something else."""
+    accounts: tuple[Phrase, ...] = ()
+    """The brand's own accounts, as `network:handle` or `@handle`: posts by them are `speaker: own`."""
+    press: tuple[Phrase, ...] = ()
+    """Accounts of journalists and outlets: `speaker: press`."""
+    rivals: tuple[Phrase, ...] = ()
+    """Accounts of competitors: `speaker: competitor`."""
+    customers: dict[str, Literal["normal", "valued", "key"]] = Field(default_factory=dict)
+    """Value of known customers by handle, where a team keeps such a list."""

@@ -1,0 +1,1 @@
+"""The SQL ground that rooms share: tables, sessions, leases, migrations."""

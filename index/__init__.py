@@ -1,0 +1,1 @@
+"""Every mention, searchable: a projection of SQL that can be rebuilt."""

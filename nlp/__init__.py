@@ -1,0 +1,1 @@
+"""Understanding: language, brands, the classifier. Post in, Understood out."""

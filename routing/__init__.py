@@ -1,0 +1,1 @@
+"""Rules, risk, decisions, cases, alerts: which team acts, and why."""

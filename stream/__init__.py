@@ -1,0 +1,1 @@
+"""Records, the log that carries them, and the loop that works through it."""
