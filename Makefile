@@ -1,0 +1,84 @@
+# Two commands matter: `make demo` shows Clamor at work, `make test` shows that it is sound. Both start from a bare machine.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
+DEMO_HOME ?= demo-home
+
+.DEFAULT_GOAL := help
+.PHONY: help install install-dev demo test test-all soak bench docs lint format schemas train-linear evaluate lock clean
+
+help: ## this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Clamor needs Python 3.11 or newer, $$($(PYTHON) --version) is first on PATH: make PYTHON=/path/to/python3.12 ..."; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+	  { echo "python3 cannot make a virtual environment here; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
+
+$(VENV)/.installed: requirements/default.txt pyproject.toml | $(BIN)/python
+	$(PIP) install --require-hashes -r requirements/default.txt
+	$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.installed-dev: requirements/dev.txt $(VENV)/.installed
+	$(PIP) install --require-hashes -r requirements/dev.txt
+	@touch $@
+
+install: $(VENV)/.installed ## Clamor into .venv, pinned by version and hash: .venv/bin/clamor
+	@$(BIN)/clamor --version
+
+install-dev: $(VENV)/.installed-dev ## and what its tests, docs and training need
+
+demo: $(VENV)/.installed ## a week of three brands at 2,000 times its speed, in a home of its own
+	$(BIN)/clamor demo --home $(DEMO_HOME)
+
+test: $(VENV)/.installed-dev ## lint, types, arrows and the test suite
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m pytest -q -m "not soak"
+
+test-all: test docs ## and the documentation, built strictly
+
+soak: $(VENV)/.installed-dev ## hundreds of rounds of kill -9, thousands of simulated interleavings
+	CLAMOR_SOAK=1 $(BIN)/python -m pytest -q -m "soak or not soak" tests/faults tests/simulation
+
+bench: $(VENV)/.installed ## every figure of docs/performance.md, measured here
+	$(BIN)/python -m bench
+
+docs: $(VENV)/.installed-dev ## the documentation into site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+lint: $(VENV)/.installed-dev ## ruff, mypy, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+format: $(VENV)/.installed-dev ## rewrite the code in the house's form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+schemas: $(VENV)/.installed ## JSON Schemas of records and settings into docs/schemas/
+	$(BIN)/python -m stream.schemas
+	$(BIN)/python -m config.schema
+
+train-linear: $(VENV)/.installed-dev ## the shipped linear model from ../shared
+	$(BIN)/python -m training.linear
+
+evaluate: $(VENV)/.installed-dev ## its accuracy, beside VADER and the majority class
+	$(BIN)/python -m training.evaluate
+
+lock: $(BIN)/python ## pin every dependency anew, by version and hash, for all platforms
+	$(PIP) install uv
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	  --no-header --no-annotate pyproject.toml requirements/build.in -o requirements/default.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	  --no-header --no-annotate -c requirements/default.txt --extra dev --extra docs --extra train \
+	  pyproject.toml requirements/build.in -o requirements/dev.txt
+
+clean: ## what the other targets made
+	rm -rf $(VENV) site .cache $(DEMO_HOME) .mypy_cache .ruff_cache .pytest_cache .hypothesis
