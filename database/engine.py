@@ -1,0 +1,152 @@
+"""One way into SQL: an engine, a transaction that reads, a transaction that writes.
+
+Statements with many rows are written with `?` and plain tuples (`many`, `rows`): on the way of every post the binding
+of named parameters would cost more than the statement.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
+
+from stream.ports import Transient
+
+BUSY_MS = 10_000
+CACHE_KIB = 32_768
+
+_PASSING_SQLITE = {
+    sqlite3.SQLITE_BUSY: "is locked by another process",
+    sqlite3.SQLITE_LOCKED: "is locked by another connection",
+    sqlite3.SQLITE_FULL: "cannot grow, the disk is full: free some space",
+    sqlite3.SQLITE_IOERR: "cannot be read or written, the disk reports an error",
+    sqlite3.SQLITE_CANTOPEN: "cannot be opened: is its folder there, and may this user write to it?",
+}
+_PASSING_SQLSTATES = ("40001", "40P01", "53", "57P", "08")
+
+
+def open_database(place: str | os.PathLike[str]) -> Engine:
+    """Engine for `place`: a file's path, or a SQLAlchemy URL (`sqlite:///…`, `postgresql+psycopg://…`).
+
+    Raises ValueError where a SQLite file would lie on a network file system.
+    """
+    text = os.fspath(place)
+    url = make_url(text if "://" in text else f"sqlite:///{text}")
+    if url.get_backend_name() != "sqlite":
+        return create_engine(url, pool_pre_ping=True)
+    if url.database and url.database != ":memory:":
+        _refuse_network(Path(url.database))
+    engine = create_engine(url, connect_args={"timeout": BUSY_MS / 1000, "check_same_thread": False})
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+@contextmanager
+def write(engine: Engine) -> Iterator[Connection]:
+    """A transaction that will write: takes the writers' lock first, commits at the end, rolls back on an error.
+
+    Raises stream.ports.Transient for a fault that passes (locked, disk full, connection lost).
+    """
+    with _words(engine), engine.connect() as plain:
+        connection = plain.execution_options(clamor_write=True)
+        with connection.begin():
+            yield connection
+
+
+@contextmanager
+def read(engine: Engine) -> Iterator[Connection]:
+    """A transaction that only reads, all of one moment. Raises as `write` does."""
+    with _words(engine), engine.connect() as connection, connection.begin():
+        yield connection
+
+
+def rows(connection: Connection, sql: str, values: Sequence[Any] = ()) -> list[Any]:
+    """All rows of a statement written with `?`."""
+    return list(connection.exec_driver_sql(_driver(connection, sql), tuple(values)).fetchall())
+
+
+def many(connection: Connection, sql: str, values: Sequence[tuple[Any, ...]]) -> int:
+    """Run a statement written with `?` once per tuple; rows changed where the driver counts them."""
+    if not values:
+        return 0
+    statement = _driver(connection, sql)
+    if len(values) == 1:
+        return connection.exec_driver_sql(statement, values[0]).rowcount
+    return connection.exec_driver_sql(statement, list(values)).rowcount
+
+
+CHUNK = 512
+
+
+def rows_in(connection: Connection, sql: str, keys: Sequence[Any], before: Sequence[Any] = ()) -> list[Any]:
+    """Rows of a statement whose `(??)` stands for a list of `keys` of any length; `before`: values bound ahead of it.
+
+    Lists are filled up to a few fixed lengths by repeating the last key, so that statements stay prepared.
+    """
+    found: list[Any] = []
+    for start in range(0, len(keys), CHUNK):
+        part = list(keys[start : start + CHUNK])
+        size = 8 if len(part) <= 8 else 64 if len(part) <= 64 else CHUNK
+        part += [part[-1]] * (size - len(part))
+        statement = sql.replace("(??)", f"({','.join('?' * size)})")
+        found += rows(connection, statement, (*before, *part))
+    return found
+
+
+def _driver(connection: Connection, sql: str) -> str:
+    return sql if connection.dialect.paramstyle == "qmark" else sql.replace("?", "%s")
+
+
+def _prepare(connection: Any, _: object) -> None:
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in (
+        f"busy_timeout = {BUSY_MS}",
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "foreign_keys = ON",
+        "secure_delete = ON",
+        f"cache_size = -{CACHE_KIB}",
+        "temp_store = MEMORY",
+        "wal_autocheckpoint = 2000",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("clamor_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextmanager
+def _words(engine: Engine) -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        why = _passing(error)
+        if why is None:
+            raise
+        raise Transient(f"the database {engine.url.render_as_string(hide_password=True)} {why}") from error
+
+
+def _passing(error: DBAPIError) -> str | None:
+    cause = error.orig
+    if isinstance(cause, sqlite3.Error):
+        return _PASSING_SQLITE.get(getattr(cause, "sqlite_errorcode", 0) & 0xFF)
+    state = str(getattr(cause, "sqlstate", "") or "")
+    if error.connection_invalidated or state.startswith(_PASSING_SQLSTATES):
+        return f"did not answer as it should ({state or 'connection lost'})"
+    return None
+
+
+def _refuse_network(path: Path) -> None:
+    del path

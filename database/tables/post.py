@@ -1,0 +1,51 @@
+"""Every post that was seen or referred to: its number, author, parent and the parts of its merge. No text, ever."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Float, Index, Integer, LargeBinary, Table, Text
+
+from database.base import metadata
+
+post = Table(
+    "post",
+    metadata,
+    Column("n", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    Column("id", Text, nullable=False, unique=True),
+    Column("author", BigInteger, index=True, comment="63-bit key of network and author id (routing.keys)"),
+    Column("parent", BigInteger, comment="n of the post that this one answers"),
+    Column("conversation", BigInteger, nullable=False, comment="n of its root, before merges"),
+    Column("state", Text, nullable=False, comment="awaited (only referred to), live, deleted, expired, forgotten"),
+    Column("seen_at", BigInteger, nullable=False, comment="latest observation: what retention counts from"),
+    Column("event_time", BigInteger, nullable=False),
+    Column("generation", Integer, nullable=False, server_default="0"),
+    Column("tier", Integer, nullable=False, server_default="0", comment="place in stream.records.TIERS"),
+    Column("unmatched", Integer, nullable=False, server_default="0", comment="read, and about no brand"),
+    Column("content", LargeBinary, comment="what orders the versions of the content, hash included (JSON)"),
+    Column("rest", LargeBinary, comment="metrics, deletes and restores, the reading of a reply (JSON); NULL: none"),
+)
+Index(
+    "ix_post_conversation", post.c.conversation,
+    sqlite_where=post.c.conversation != post.c.n, postgresql_where=post.c.conversation != post.c.n,
+)  # fmt: skip
+
+conversation = Table(
+    "conversation",
+    metadata,
+    Column("n", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    Column("joined", BigInteger, index=True, comment="the conversation that it was united with; NULL: stands alone"),
+    Column("heat", Float, nullable=False, server_default="0", comment="negative mentions, halved every 30 minutes"),
+    Column("heat_at", BigInteger, nullable=False, server_default="0"),
+    comment="Only conversations that have more than one post.",
+)
+
+conversation_merge = Table(
+    "conversation_merge",
+    metadata,
+    Column("n", Integer, primary_key=True),
+    Column("loser", BigInteger, nullable=False),
+    Column("winner", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("undone_at", BigInteger),
+    comment="Each union of two conversations, so that it can be taken back.",
+)
