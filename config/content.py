@@ -1,0 +1,84 @@
+"""The part of the configuration that lives in SQL as numbered revisions: brands, sources, people, rules.
+
+`clamor.yaml` and `rules.yaml` are its import and export form. A body is the text that a revision holds: canonical JSON
+(sorted keys, defaults left out) for lists, so that equal content has equal bodies; the file's own text for rules.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, Literal, TypeAlias, get_args
+
+import yaml
+from pydantic import BaseModel, TypeAdapter
+
+from config.brands import Brand
+from config.people import Person
+from config.schema import EnginePart, Section, Text
+from config.sources import Source
+
+Kind: TypeAlias = Literal["brands", "sources", "people", "rules"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+_MAX_ITEMS = 2_000
+
+
+class ImportPart(Section):
+    """The sections of `clamor.yaml` that `clamor apply` takes over. A section that is absent changes nothing."""
+
+    brands: tuple[Brand, ...] | None = None
+    """What is listened for."""
+    sources: tuple[Source, ...] | None = None
+    """Where posts come from."""
+    people: tuple[Person, ...] | None = None
+    """Who is told."""
+    rules: Text | None = None
+    """`default` for the shipped rules, or the name of a file in the home. Empty: rules.yaml if it is there, else the
+    shipped rules."""
+
+
+class ClamorYaml(EnginePart, ImportPart):
+    """The whole of `clamor.yaml`."""
+
+
+_brands = TypeAdapter(tuple[Brand, ...])
+_sources: TypeAdapter[tuple[Source, ...]] = TypeAdapter(tuple[Source, ...])
+_people = TypeAdapter(tuple[Person, ...])
+
+
+def body(kind: Kind, items: Sequence[BaseModel]) -> str:
+    """Canonical JSON of brands, sources or people."""
+    plain = [item.model_dump(mode="json", by_alias=True, exclude_defaults=True) for item in items]
+    return json.dumps(plain, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def brands(text: str) -> tuple[Brand, ...]:
+    """The brands of a body. Raises pydantic.ValidationError."""
+    return _brands.validate_json(text)
+
+
+def sources(text: str) -> tuple[Source, ...]:
+    """The sources of a body. Raises pydantic.ValidationError."""
+    return _sources.validate_json(text)
+
+
+def people(text: str) -> tuple[Person, ...]:
+    """The people of a body. Raises pydantic.ValidationError."""
+    return _people.validate_json(text)
+
+
+def as_yaml(kind: Kind, text: str) -> str:
+    """A body as people write it: the section of clamor.yaml with its heading; rules as they are."""
+    if kind == "rules":
+        return text
+    return _dump({kind: [_reading_order(item) for item in json.loads(text)]})
+
+
+def _reading_order(item: dict[str, Any]) -> dict[str, Any]:
+    first = [key for key in ("id", "name", "kind", "email") if key in item]
+    return {key: item[key] for key in (*first, *(key for key in item if key not in first))}
+
+
+def _dump(plain: object) -> str:
+    return yaml.safe_dump(plain, allow_unicode=True, sort_keys=False, width=110)

@@ -1,0 +1,215 @@
+"""What a process needs to start: the engine part of `clamor.yaml`, each setting with its default.
+
+`CLAMOR_API__PORT=8100` in the environment goes before `api: port:` in the file, and so for every setting here.
+`python -m config.schema` writes the JSON Schema for editors and the tables of docs/configuration.md.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from email.utils import parseaddr
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from config.units import Duration, Size
+
+ENV_PREFIX = "CLAMOR_"
+DAY = 86_400_000
+LATER: dict[str, str] = {
+    "kafka": "Apache Kafka",
+    "elastic": "Elasticsearch",
+    "elasticsearch": "Elasticsearch",
+    "postgres": "PostgreSQL",
+    "postgresql": "PostgreSQL",
+}
+"""Engines that the design foresees and this version does not have."""
+
+
+class Section(BaseModel):
+    """Common shape of a section: frozen, and a key that is not known is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+def email_address(text: str) -> str:
+    """The text, when it is one address, with or without a name before it. Raises ValueError."""
+    address = parseaddr(text)[1]
+    if len(text) > 320 or not _ADDRESS.fullmatch(address) or any(sign in text for sign in "\r\n,;"):
+        raise ValueError("not an e-mail address: write it as ana@example.org")
+    return text
+
+
+_ADDRESS = re.compile(r"[^@\s<>\"(),:;\[\]\\]+@(?:[\w-]+\.)+[\w-]{2,}|[^@\s<>\"(),:;\[\]\\]+@localhost")
+EnvName = Annotated[str, StringConstraints(pattern=r"^[A-Z_][A-Z0-9_]{0,99}$")]
+"""Name of an environment variable, never a secret itself."""
+Address = Annotated[str, AfterValidator(email_address)]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+def _exists_now(value: object) -> object:
+    """Names an engine of a later version; never repeats an address, which may hold a password."""
+    if isinstance(value, str):
+        name = value.split(":", 1)[0].split("+", 1)[0].casefold()
+        if name in LATER:
+            raise ValueError(f"{LATER[name]} is not part of this version: delete the line, the default is built in")
+        if "://" in value:
+            raise ValueError("an address is not read here in this version: delete the line, the default is built in")
+    return value
+
+
+class LogEngine(Section):
+    """The log: posts and what was understood of them, on their way."""
+
+    kind: Annotated[Literal["embedded"], BeforeValidator(_exists_now)] = "embedded"
+    """`embedded`: a SQLite file in the data folder."""
+    fsync: Literal["full", "normal"] = "full"
+    """`full`: what is accepted survives a power cut. `normal`: it survives the death of any process, but a power cut
+    may take the last moments; faster on slow disks."""
+    partitions: int = Field(default=4, ge=1, le=64)
+    """Into how many partitions a topic is cut: the most nlp workers that can share the load. Settled at first start."""
+    retention: Annotated[Duration, Field(ge=3_600_000, le=7 * DAY)] = Field(default=6 * DAY)
+    """How long records are kept, from 1h to 7d: a deleted post's text is gone from the disk after it."""
+    retention_bytes: Annotated[Size, Field(ge=10_000_000)] | None = Field(default=None, examples=["20GB"])
+    """Size above which a topic's oldest records go before their time. Empty: no limit."""
+
+
+class StoreEngine(Section):
+    """The search store."""
+
+    kind: Annotated[Literal["embedded"], BeforeValidator(_exists_now)] = "embedded"
+    """`embedded`: SQLite FTS5 in the data folder."""
+
+
+class Engines(Section):
+    """Where records, mentions and cases are kept."""
+
+    log: LogEngine = LogEngine()
+    store: StoreEngine = StoreEngine()
+    database: Annotated[Literal["sqlite"], BeforeValidator(_exists_now)] = "sqlite"
+    """Cases, decisions, outbox: `sqlite` is a file in the data folder."""
+
+
+class Processes(Section):
+    """How the work is spread over this machine."""
+
+    nlp_workers: int | None = Field(default=None, ge=1, le=64, examples=[2])
+    """Processes that understand posts. Empty: one for each core."""
+
+    @property
+    def nlp(self) -> int:
+        """`nlp_workers`, or how many cores this process may use."""
+        if self.nlp_workers is not None:
+            return self.nlp_workers
+        affinity = getattr(os, "sched_getaffinity", None)
+        return min(64, len(affinity(0)) if affinity else os.cpu_count() or 1)
+
+
+class Api(Section):
+    """The web address of pages and API."""
+
+    host: Text = "127.0.0.1"
+    """Address to listen on. The default is reached from this machine only."""
+    port: Port = 8420
+    public_url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#]+[^\s?#]*$")] | None = Field(
+        default=None, examples=["https://clamor.example.org"]
+    )
+    """How people reach it, for links in mails. Empty: http://host:port."""
+
+    @property
+    def url(self) -> str:
+        """Without a slash at the end."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return (self.public_url or f"http://{host}:{self.port}").rstrip("/")
+
+
+class Mail(Section):
+    """How alerts leave. Without `host`, mails are written as files into `mailbox`."""
+
+    host: Text | None = Field(default=None, examples=["smtp.example.org"])
+    """SMTP server. Empty: nothing is sent, mails go to `mailbox`."""
+    port: Port = 587
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    """`starttls` (usual on 587), `tls` (usual on 465), or `none` (only on this machine or a trusted network)."""
+    user: Text | None = Field(default=None, examples=["clamor@example.org"])
+    """Login name. Empty: no login."""
+    password_env: EnvName | None = Field(default=None, examples=["CLAMOR_SMTP_PASSWORD"])
+    """NAME of the environment variable (or of the line in secrets.env) that holds the password."""
+    sender: Address = Field(default="Clamor <clamor@localhost>", alias="from", examples=["Clamor <clamor@example.org>"])
+    """Who the mails are from."""
+    timeout: Annotated[Duration, Field(ge=1_000, le=300_000)] = Field(default=20_000)
+    """How long one conversation with the server may take."""
+    mailbox: Text = "mail"
+    """Folder, in the home unless absolute, where mails are written when there is no `host`."""
+
+    @model_validator(mode="after")
+    def _login_is_whole(self) -> Mail:
+        if (self.user is None) != (self.password_env is None):
+            raise ValueError("user and password_env belong together: set both or neither")
+        if self.host is None and self.user is not None:
+            raise ValueError("user is set but host is not: name the SMTP server, or delete user and password_env")
+        return self
+
+
+class Alerts(Section):
+    """Limits on what wakes people."""
+
+    max_mails_per_hour: int = Field(default=6, ge=1, le=1000)
+    """For one person; what exceeds it arrives as one summary. A person's own setting goes before it."""
+    found_late: Annotated[Duration, Field(ge=0, le=7 * DAY)] = Field(default=DAY)
+    """Severe posts found in a gap up to this old go into one "found late" mail; older ones only into the counts."""
+
+
+class Retention(Section):
+    """How long what is stored stays."""
+
+    posts: Annotated[Duration, Field(ge=DAY)] = Field(default=400 * DAY)
+    """Text and author of mentions; afterwards only their counts remain."""
+    ids: Annotated[Duration, Field(ge=DAY)] = Field(default=30 * DAY)
+    """Id, parent and author (no text) of every post seen, so that replies find what they answer."""
+
+
+class Logging(Section):
+    """What the processes say about themselves, on standard error; never a post's text."""
+
+    format: Literal["console", "json"] = "console"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class EnginePart(Section):
+    """The settings that a process reads at its start; a change takes effect at the next one."""
+
+    data: Text = "data"
+    """Folder of the databases, in the home unless absolute. On a local disk."""
+    engines: Engines = Engines()
+    processes: Processes = Processes()
+    api: Api = Api()
+    mail: Mail = Mail()
+    alerts: Alerts = Alerts()
+    retention: Retention = Retention()
+    logging: Logging = Logging()
+
+
+class Settings(EnginePart, BaseSettings):
+    """The engine part with the environment laid over it."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX,
+        env_nested_delimiter="__",
+        frozen=True,
+        extra="forbid",
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return env_settings, init_settings
