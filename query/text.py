@@ -1,0 +1,232 @@
+"""The one analyser: how text becomes tokens, for brand matching, rules, search and both search engines.
+
+What counts as a token
+- a run of letters and digits, folded: `Reclamación` is `reclamacion`. Han and kana give a token a character.
+- `#word` and `@word` give the bare word, marked: a search for `acme` finds `#acme` and `@acme` too.
+- an address (`https://…`, `www.…`) gives one token, its domain without `www.`, marked.
+- an emoji gives one token, without skin tone; a flag is one token, a joined sequence one for each of its parts.
+- `acme's` is `acme` and `s`; `l'hotel` is `l` and `hotel`; every other apostrophe joins: `don't` is `dont`.
+
+Folding takes away case, compatibility forms and accents, except the tilde of `ñ`: in Spanish it is a letter of its
+own (`uña` is not `una`, `campaña` is not `campana`). Names are looked for in both spellings: see `spellings`.
+
+A surface never holds white space, a control character or a lone surrogate, and has at most MAX_TOKEN characters.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from functools import cached_property
+from typing import NamedTuple
+
+import Stemmer
+
+MAX_TEXT = 100_000
+"""Characters of a text that are read; what follows is not analysed."""
+MAX_TOKEN = 64
+"""Characters of a surface; a longer word is cut."""
+REMEMBERED = 60_000
+"""Written forms (and, apart, surfaces) remembered before the memory starts afresh."""
+
+WORD, TAG, HANDLE, ADDRESS, SYMBOL = "", "#", "@", "/", "*"
+"""Marks: what a token was in the text. SYMBOL is an emoji."""
+
+
+class Analysis:
+    """The tokens of a text, position by position.
+
+    `surfaces[i]` is the folded token, `marks[i]` what it was, `stems[i]` its one or two distinct stems (Spanish,
+    English), `spans[i]` its place [start, end) in the text. Marks, stems and spans are made when asked for.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text if len(text) <= MAX_TEXT else text[:MAX_TEXT]
+        self._forms = [_forms[written] for written in _TOKEN.findall(self.text)]
+        self.surfaces: tuple[str, ...] = tuple([surface for form in self._forms for surface in form.surfaces])
+
+    @cached_property
+    def marks(self) -> tuple[str, ...]:
+        return tuple([mark for form in self._forms for mark in form.marks])
+
+    @cached_property
+    def stems(self) -> tuple[tuple[str, ...], ...]:
+        return tuple([_stems[surface] for surface in self.surfaces])
+
+    @cached_property
+    def spans(self) -> tuple[tuple[int, int], ...]:
+        starts = (found.start() for found in _TOKEN.finditer(self.text))
+        return tuple(
+            [(at + low, at + high) for at, form in zip(starts, self._forms, strict=True) for low, high in form.spans]
+        )
+
+
+def analyse(text: str) -> Analysis:
+    """The tokens of `text`: a pure function of it, never raises."""
+    return Analysis(text)
+
+
+def stems(surface: str) -> tuple[str, ...]:
+    """The distinct stems of a surface: the Spanish one, then the English one where it differs.
+
+    Two words match as bare words where they share a stem. (Snowball's Spanish and English stemmers; accents that the
+    Spanish one needs and folding took are put back first where the ending leaves no doubt.)
+    """
+    return _stems[surface]
+
+
+def fold(text: str) -> str:
+    """`text` without case, compatibility forms and accents (`ñ` stays): what keyword values are compared by."""
+    if text.isascii():
+        return text.lower()
+    for _ in range(4):
+        folded = _fold_once(text)
+        if folded == text:
+            break
+        text = folded
+    return text
+
+
+def spellings(name: str) -> tuple[tuple[str, ...], ...]:
+    """The token sequences under which a name is found: as written, with `n` for `ñ`, and without its apostrophes."""
+    plain = _APOSTROPHES.sub("", name)
+    variants = [name, plain, fold(name).replace("ñ", "n"), fold(plain).replace("ñ", "n")]
+    return tuple(dict.fromkeys(found for variant in variants if (found := analyse(variant).surfaces)))
+
+
+class _Form(NamedTuple):
+    """What one written form gives: its tokens, and their spans from its first character on."""
+
+    surfaces: tuple[str, ...]
+    marks: tuple[str, ...]
+    spans: tuple[tuple[int, int], ...]
+
+
+# Combining marks, and the format characters that may stand inside a word: Python's \w leaves them out.
+_MARKS = (
+    "\u0300-\u036f\u0483-\u0487\u0591-\u05bd\u05bf\u05c1\u05c2\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06dc\u0900-\u0963"
+    "\u0966-\u0dff\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\u3099\u309a\ufe00-\ufe0f"
+    "\ufe20-\ufe2f\u00ad\u200c\u200d\u2060"
+)
+_LETTERS = rf"[\w{_MARKS}]"
+_QUOTES = "'’ʼ＇"
+_EMOJI = (
+    r"[\u231a\u231b\u23e9-\u23fa\u2600-\u27bf\u2b05-\u2b07\u2b1b\u2b1c\u2b50\u2b55\U0001f004\U0001f0cf\U0001f170-\U0001f18f\U0001f191-\U0001f19a"
+    r"\U0001f300-\U0001f3fa\U0001f400-\U0001faff]"
+)
+_TOKEN = re.compile(
+    r"[hH][tT][tT][pP][sS]?://[^\s<>\"]+|[wW]{3}\.[^\s<>\"]+"
+    rf"|[#@＃＠]?{_LETTERS}+(?:[{_QUOTES}#@＃＠]{_LETTERS}+)*"
+    rf"|[\U0001f1e6-\U0001f1ff]{{2}}|{_EMOJI}"
+)
+_ADDRESS = re.compile(r"(?:[hH][tT][tT][pP][sS]?://)?(?:[^/?#\s]*@)?([^/?#:\s]*)")
+_STRETCH = re.compile(rf"([#@＃＠]?)({_LETTERS}+(?:[{_QUOTES}]{_LETTERS}+)*)")
+_APOSTROPHES = re.compile(f"[{_QUOTES}]")
+_UNSPACED = "\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+_SPLIT = re.compile(rf"[{_UNSPACED}]|(?:(?![{_UNSPACED}]){_LETTERS})+")
+_DROPPED = re.compile(
+    "[\u02bc\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\u00ad\u200b-\u200f\u2060\ufe00-\ufe0f\ufe20-\ufe2f\ufeff]"
+)
+_ELIDED = frozenset({"l", "d", "m", "t", "n", "c", "j", "s", "qu"})
+
+
+class _Forms(dict[str, _Form]):
+    def __missing__(self, written: str) -> _Form:
+        if written[:4].lower() in ("http", "www.") and (form := _address(written)) is not None:
+            return form
+        form = _read(written)
+        if len(written) <= MAX_TOKEN:
+            if len(self) >= REMEMBERED:
+                self.clear()
+            self[written] = form
+        return form
+
+
+class _Stems(dict[str, tuple[str, ...]]):
+    def __missing__(self, surface: str) -> tuple[str, ...]:
+        found = _stem(surface)
+        if len(self) >= REMEMBERED:
+            self.clear()
+        self[surface] = found
+        return found
+
+
+_forms = _Forms()
+_stems = _Stems()
+
+
+def _address(written: str) -> _Form | None:
+    """One token for an address: its domain. None where it only begins like one."""
+    if "://" not in written[:8] and written[3:4] != ".":
+        return None
+    found = _ADDRESS.match(written)
+    domain = fold(found.group(1)) if found else ""
+    domain = domain.removeprefix("www.").strip(".-_")[:MAX_TOKEN].strip(".-_")
+    if not domain or not all(letter.isalnum() or letter in ".-_" for letter in domain):
+        return _Form((), (), ())
+    return _Form((domain,), (ADDRESS,), ((0, len(written)),))
+
+
+def _read(written: str) -> _Form:
+    if not _STRETCH.match(written):
+        return _Form((written,), (SYMBOL,), ((0, len(written)),))
+    tokens = [token for stretch in _STRETCH.finditer(written) for token in _stretch(stretch)]
+    return _Form(
+        tuple([surface for surface, _, _ in tokens]),
+        tuple([mark for _, mark, _ in tokens]),
+        tuple([span for _, _, span in tokens]),
+    )
+
+
+def _stretch(found: re.Match[str]) -> Iterator[tuple[str, str, tuple[int, int]]]:
+    """(surface, mark, span) of each token between two sigils. The `@` of `info@acme` is not a handle's."""
+    sigil = found.group(1)
+    mark = TAG if sigil in ("#", "＃") else HANDLE if sigil and found.start() == 0 else WORD
+    for piece, low, high in _pieces(found.group(2)):
+        start = found.start(2) + low
+        span = (start - len(sigil) if mark and low == 0 else start, found.start(2) + high)
+        for surface in _SPLIT.findall(fold(piece)):
+            surface = surface.strip("_")[:MAX_TOKEN].strip("_")
+            if any(map(str.isalnum, surface)):
+                yield surface, mark, span
+                mark = WORD
+
+
+def _pieces(stretch: str) -> Iterator[tuple[str, int, int]]:
+    """Words of a stretch with apostrophes: an elided article and a possessive s stand alone, the rest is one word."""
+    parts = _APOSTROPHES.split(stretch)
+    low, high = 0, len(stretch)
+    if len(parts) > 1 and fold(parts[0]) in _ELIDED and len(parts[1]) > 1:
+        first = parts.pop(0)
+        yield first, 0, len(first)
+        low = len(first) + 1
+    possessive = len(parts) > 1 and parts[-1] in ("s", "S")
+    if possessive:
+        parts.pop()
+        high -= 2
+    yield "".join(parts), low, high
+    if possessive:
+        yield stretch[-1], high + 1, high + 2
+
+
+def _fold_once(text: str) -> str:
+    apart = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
+    return unicodedata.normalize("NFC", _DROPPED.sub("", apart.replace("n\u0303", "ñ")))
+
+
+_spanish = Stemmer.Stemmer("spanish", 0)
+_english = Stemmer.Stemmer("english", 0)
+
+
+def _stem(surface: str) -> tuple[str, ...]:
+    if not surface.isalpha():
+        return (surface,)
+    spanish = _spanish.stemWord(_accented(surface)) or surface
+    english = _english.stemWord(surface) or surface
+    return (spanish,) if spanish == english else (spanish, english)
+
+
+def _accented(surface: str) -> str:
+    """`reclamacion` is stemmed as `reclamación`, so that it meets `reclamaciones`."""
+    return surface[:-2] + "ón" if surface.endswith("ion") and len(surface) > 4 else surface
