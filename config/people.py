@@ -20,6 +20,11 @@ class Person(Section):
     """Brands whose alerts the person gets. Empty: all."""
     queues: tuple[Literal["sales", "support", "pr"], ...] = ()
     """Queues whose alerts the person gets. Empty: all."""
+    access: tuple[Slug, ...] = ("public",)
+    """Labels of the sources whose texts the person may read; posts of others arrive as a reference without text."""
+    operations: bool = False
+    """Is told when Clamor itself needs somebody (a paused stage, a silent source, a full disk). Where nobody is named,
+    everybody is."""
     max_mails_per_hour: int | None = Field(default=None, ge=1, le=1000)
     """Empty: as `alerts: max_mails_per_hour` says."""
 

@@ -61,6 +61,12 @@ def _exists_now(value: object) -> object:
     return value
 
 
+def _rising(steps: tuple[int, ...]) -> tuple[int, ...]:
+    if list(steps) != sorted(set(steps)):
+        raise ValueError("not in rising order: write each step once, the lowest first")
+    return steps
+
+
 class LogEngine(Section):
     """The log: posts and what was understood of them, on their way."""
 
@@ -113,7 +119,7 @@ class Api(Section):
 
     host: Text = "127.0.0.1"
     """Address to listen on. The default is reached from this machine only."""
-    port: Port = 8420
+    port: Port = 8800
     public_url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#]+[^\s?#]*$")] | None = Field(
         default=None, examples=["https://clamor.example.org"]
     )
@@ -140,8 +146,14 @@ class Mail(Section):
     """NAME of the environment variable (or of the line in secrets.env) that holds the password."""
     sender: Address = Field(default="Clamor <clamor@localhost>", alias="from", examples=["Clamor <clamor@example.org>"])
     """Who the mails are from."""
-    timeout: Annotated[Duration, Field(ge=1_000, le=300_000)] = Field(default=20_000)
-    """How long one conversation with the server may take."""
+    reply_to: Address | None = Field(default=None, examples=["team@example.org"])
+    """Where answers to the mails go. Empty: to `from`."""
+    timeout: Annotated[Duration, Field(ge=1_000, le=300_000)] = Field(default=15_000)
+    """How long the server may take for the connection and for each answer."""
+    give_up_after: Annotated[Duration, Field(ge=60_000, le=30 * DAY)] = Field(default=3 * DAY)
+    """How long a mail is tried again while the server does not take it."""
+    certificates: Text | None = Field(default=None, examples=["smtp-ca.pem"])
+    """File with the certificates to trust, in the home unless absolute. Empty: the system's."""
     mailbox: Text = "mail"
     """Folder, in the home unless absolute, where mails are written when there is no `host`."""
 
@@ -159,6 +171,8 @@ class Alerts(Section):
 
     max_mails_per_hour: int = Field(default=6, ge=1, le=1000)
     """For one person; what exceeds it arrives as one summary. A person's own setting goes before it."""
+    worse_at: Annotated[tuple[Annotated[int, Field(ge=1, le=99)], ...], AfterValidator(_rising)] = (40, 55, 70, 85)
+    """Risk at which a case counts as worse: a case that was told is told again only when it crosses one."""
     found_late: Annotated[Duration, Field(ge=0, le=7 * DAY)] = Field(default=DAY)
     """Severe posts found in a gap up to this old go into one "found late" mail; older ones only into the counts."""
 
@@ -170,6 +184,8 @@ class Retention(Section):
     """Text and author of mentions; afterwards only their counts remain."""
     ids: Annotated[Duration, Field(ge=DAY)] = Field(default=30 * DAY)
     """Id, parent and author (no text) of every post seen, so that replies find what they answer."""
+    mails: Annotated[Duration, Field(ge=DAY)] = Field(default=90 * DAY)
+    """The record of which mails were sent (references, no texts)."""
 
 
 class Logging(Section):

@@ -1,0 +1,67 @@
+"""What the disk under a folder is like: how much is free, and whether it is one that SQLite can trust."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+
+PAUSE_AT = 0.10
+"""Free part below which streams pause and record the gap as coverage."""
+STOP_AT = 0.05
+"""Free part below which all writes but deletes stop."""
+
+NETWORK_FILE_SYSTEMS: frozenset[str] = frozenset(
+    {
+        "9p", "afpfs", "afs", "beegfs", "ceph", "cifs", "coda", "davfs", "fuse.ceph", "fuse.davfs2", "fuse.gcsfuse",
+        "fuse.glusterfs", "fuse.rclone", "fuse.s3fs", "fuse.sshfs", "fuse.vmhgfs-fuse", "glusterfs", "lustre", "ncpfs",
+        "nfs", "nfs4", "smb3", "smbfs", "vboxsf", "webdav",
+    }
+)  # fmt: skip
+"""Types on which locks or shared memory do not hold between machines (sqlite.org/wal.html: WAL needs one host)."""
+
+
+class DiskFree(NamedTuple):
+    """Bytes free to this user, bytes in all, and their ratio."""
+
+    free: int
+    total: int
+
+    @property
+    def part(self) -> float:
+        return self.free / self.total if self.total else 0.0
+
+    @property
+    def pause(self) -> bool:
+        """Below 10 % free: streams pause."""
+        return self.part < PAUSE_AT
+
+    @property
+    def stop(self) -> bool:
+        """Below 5 % free: only deletes are written."""
+        return self.part < STOP_AT
+
+
+def disk_free(path: Path) -> DiskFree:
+    """Of the file system under `path`, or under the nearest folder above it that exists. Raises OSError."""
+    usage = shutil.disk_usage(_existing(path))
+    return DiskFree(usage.free, usage.free + usage.used)
+
+
+def network_file_system(path: Path) -> str | None:
+    """The type of the network file system that `path` lies on or would lie on; None on a local one."""
+    real = os.path.realpath(_existing(path))
+    mounts = {mount.mountpoint: mount.fstype for mount in psutil.disk_partitions(all=True)}
+    under = [point for point in mounts if real == point or real.startswith(point.rstrip("/") + "/")]
+    kind = mounts[max(under, key=len)].casefold() if under else ""
+    return kind if kind in NETWORK_FILE_SYSTEMS else None
+
+
+def _existing(path: Path) -> Path:
+    path = path.absolute()
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    return path
