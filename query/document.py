@@ -1,0 +1,296 @@
+"""What a query sees of a mention: its tokens and its fields' values, each made when first asked for.
+
+The predicate reads it and the index stores it, so that they cannot disagree. A correction by a person stands in place
+of the model's label.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import TypeAlias
+
+from query.fields import FIELDS, canonical
+from query.text import ADDRESS, HANDLE, TAG, Analysis, analyse, fold
+from stream.records import Mention, Metrics, Term
+
+Value: TypeAlias = tuple[str, ...] | float | bool
+"""keyword: its canonical values, never empty; number: a float or int; time: milliseconds UTC; flag: a bool."""
+
+
+class Document:
+    """One mention as queries see it.
+
+    `risk` and `terms` stand in for the decision's while it is being made.
+    """
+
+    def __init__(self, mention: Mention, *, risk: int | None = None, terms: Sequence[Term] | None = None) -> None:
+        self.mention = mention
+        decision, understanding = mention.decision, mention.understanding
+        self.risk = risk if risk is not None else decision.risk if decision else None
+        self.terms = (
+            terms if terms is not None
+            else decision.terms if decision
+            else understanding.terms if understanding
+            else ()
+        )  # fmt: skip
+        self._values: dict[str, Value | None] = {}
+
+    def value(self, field: str) -> Value | None:
+        """The field's value; None where the mention has none. Raises KeyError where there is no such field."""
+        try:
+            return self._values[field]
+        except KeyError:
+            found = self._values[field] = _READ[field](self)
+            return found
+
+    @cached_property
+    def title(self) -> Analysis:
+        post = self.mention.post
+        return analyse(post.title or "" if post else "")
+
+    @cached_property
+    def text(self) -> Analysis:
+        post = self.mention.post
+        return analyse(post.text if post else "")
+
+    @cached_property
+    def surfaces(self) -> tuple[str, ...]:
+        """Tokens of the title, then of the text: what phrases, NEAR and prefixes read."""
+        return self.title.surfaces + self.text.surfaces
+
+    @cached_property
+    def vocabulary(self) -> frozenset[str]:
+        return frozenset(self.surfaces)
+
+    @cached_property
+    def stems(self) -> frozenset[str]:
+        """Every stem of every token: what bare words read."""
+        return frozenset([stem for found in self.title.stems + self.text.stems for stem in found])
+
+    def marked(self, mark: str) -> tuple[str, ...]:
+        """Distinct surfaces that carry this mark, in order."""
+        return tuple(
+            dict.fromkeys(
+                surface
+                for part in (self.title, self.text)
+                for surface, found in zip(part.surfaces, part.marks, strict=True)
+                if found == mark
+            )
+        )
+
+
+def values(mention: Mention) -> dict[str, Value]:
+    """Every field that the mention has, with its value: what an index stores beside the tokens."""
+    document = Document(mention)
+    return {field: value for field in FIELDS if (value := document.value(field)) is not None}
+
+
+def _words(field: str, *texts: str | None) -> tuple[str, ...] | None:
+    found = [canonical(FIELDS[field], text) for text in texts if text]
+    return tuple(dict.fromkeys([text for text in found if text])) or None
+
+
+def _domains(*hosts: str) -> tuple[str, ...] | None:
+    """Each host and the domains above it, down to two labels."""
+    found: list[str] = []
+    for host in hosts:
+        labels = host.split(".")
+        found += [".".join(labels[start:]) for start in range(max(1, len(labels) - 1))]
+    return tuple(dict.fromkeys(found)) or None
+
+
+def _author(document: Document) -> Value | None:
+    post = document.mention.post
+    author = post.author if post else None
+    return _words("author", author.handle, author.id, author.name) if author else None
+
+
+def _followers(document: Document) -> Value | None:
+    post = document.mention.post
+    return post.author.followers if post and post.author else None
+
+
+def _verified(document: Document) -> Value | None:
+    post = document.mention.post
+    return post.author.verified if post and post.author else None
+
+
+def _site(document: Document) -> Value | None:
+    post = document.mention.post
+    if not post or not post.link:
+        return None
+    link = post.link if "://" in post.link else f"https://{post.link}"
+    return _domains(*analyse(link).surfaces[:1])
+
+
+def _marked(mark: str) -> Callable[[Document], Value | None]:
+    def read(document: Document) -> Value | None:
+        return document.marked(mark) or None
+
+    return read
+
+
+def _links(document: Document) -> Value | None:
+    return _domains(*document.marked(ADDRESS))
+
+
+def _post_word(field: str, attribute: str) -> Callable[[Document], Value | None]:
+    def read(document: Document) -> Value | None:
+        post = document.mention.post
+        return _words(field, getattr(post, attribute)) if post else None
+
+    return read
+
+
+def _post_words(field: str, attribute: str) -> Callable[[Document], Value | None]:
+    def read(document: Document) -> Value | None:
+        post = document.mention.post
+        return _words(field, *getattr(post, attribute)) if post else None
+
+    return read
+
+
+def _post_time(attribute: str) -> Callable[[Document], Value | None]:
+    def read(document: Document) -> Value | None:
+        found: int | None = getattr(document.mention.post, attribute, None)
+        return found
+
+    return read
+
+
+def _reach(attribute: str) -> Callable[[Document], Value | None]:
+    def read(document: Document) -> Value | None:
+        post = document.mention.post
+        metrics: Metrics | None = post.metrics if post else None
+        found: int | None = getattr(metrics, attribute, None)
+        return found
+
+    return read
+
+
+def _mention_word(field: str, attribute: str) -> Callable[[Document], Value | None]:
+    def read(document: Document) -> Value | None:
+        return _words(field, getattr(document.mention, attribute))
+
+    return read
+
+
+def _understood(field: str, attribute: str) -> Callable[[Document], Value | None]:
+    def read(document: Document) -> Value | None:
+        understanding = document.mention.understanding
+        return _words(field, getattr(understanding, attribute)) if understanding else None
+
+    return read
+
+
+def _decided(field: str, attribute: str) -> Callable[[Document], Value | None]:
+    def read(document: Document) -> Value | None:
+        decision = document.mention.decision
+        return _words(field, getattr(decision, attribute)) if decision else None
+
+    return read
+
+
+def effective(mention: Mention, head: str) -> str | None:
+    """Label of a head (sentiment, reputation, intent, detractor): a person's where there is one, else the model's."""
+    corrected: str | None = getattr(mention.correction, head, None)
+    if corrected is not None:
+        return corrected
+    scores = getattr(mention.understanding, head, None)
+    return scores.label if scores is not None else None
+
+
+def _label(head: str) -> Callable[[Document], Value | None]:
+    def read(document: Document) -> Value | None:
+        return _words(head, effective(document.mention, head))
+
+    return read
+
+
+def _detractor(document: Document) -> Value | None:
+    label = effective(document.mention, "detractor")
+    return int(label) if label is not None and label.isdecimal() else None
+
+
+def _terms(document: Document) -> Value | None:
+    return _words("term", *[term.name for term in document.terms if term.points > 0])
+
+
+def _queue(document: Document) -> Value | None:
+    correction, decision = document.mention.correction, document.mention.decision
+    if correction and correction.queue:
+        return _words("queue", correction.queue)
+    return _words("queue", decision.queue) if decision else None
+
+
+def _person(document: Document) -> Value | None:
+    correction = document.mention.correction
+    return _words("person", correction.person) if correction else None
+
+
+def _conversation(document: Document) -> Value | None:
+    mention = document.mention
+    return _words("conversation", mention.conversation or (mention.post.conversation if mention.post else None))
+
+
+def _address(document: Document) -> Value | None:
+    post = document.mention.post
+    return (fold(post.link.strip()),) if post and post.link and post.link.strip() else None
+
+
+_READ: Mapping[str, Callable[[Document], Value | None]] = {
+    "id": lambda document: _words("id", document.mention.post_id, document.mention.id),
+    "network": _mention_word("network", "network"),
+    "author": _author,
+    "followers": _followers,
+    "verified": _verified,
+    "country": _post_word("country", "country"),
+    "lang": _mention_word("lang", "lang"),
+    "hashtag": _marked(TAG),
+    "addressed": _marked(HANDLE),
+    "link": _links,
+    "site": _site,
+    "address": _address,
+    "media": _post_words("media", "media"),
+    "likes": _reach("likes"),
+    "reposts": _reach("reposts"),
+    "replies": _reach("replies"),
+    "views": _reach("views"),
+    "conversation": _conversation,
+    "reply_to": _post_word("reply_to", "reply_to"),
+    "quote_of": _post_word("quote_of", "quote_of"),
+    "created": lambda document: document.mention.event_time,
+    "seen": _post_time("seen_at"),
+    "edited": _post_time("edited_at"),
+    "origin": _post_word("origin", "origin"),
+    "source": _mention_word("source", "source_id"),
+    "query": _post_words("query", "query_ids"),
+    "access": _mention_word("access", "access"),
+    "brand": _mention_word("brand", "brand"),
+    "kind": _mention_word("kind", "brand_kind"),
+    "matched": _understood("matched", "matched_by"),
+    "speaker": _understood("speaker", "speaker"),
+    "sentiment": _label("sentiment"),
+    "reputation": _label("reputation"),
+    "intent": _label("intent"),
+    "detractor": _detractor,
+    "risk": lambda document: document.risk,
+    "term": _terms,
+    "suggested": _understood("suggested", "suggested"),
+    "review": lambda document: (
+        _words("review", *document.mention.understanding.review) if document.mention.understanding else None
+    ),
+    "model": _decided("model", "model"),
+    "tier": _decided("tier", "tier"),
+    "corrected": lambda document: document.mention.correction is not None,
+    "person": _person,
+    "queue": _queue,
+    "case": lambda document: document.mention.case_id,
+    "rule": _decided("rule", "rule"),
+    "priority": _decided("priority", "priority"),
+    "tag": lambda document: _words("tag", *document.mention.decision.tags) if document.mention.decision else None,
+    "alerted": lambda document: document.mention.decision.alert if document.mention.decision else None,
+    "decided": lambda document: document.mention.decided_at or None,
+    "state": _mention_word("state", "state"),
+}
