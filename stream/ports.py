@@ -71,7 +71,7 @@ class Consumer(Protocol):
         """Offset of the next record that `poll` returns."""
 
     def commit(self, commits: Sequence[Commit]) -> None:
-        """Store the group's offsets in the log (compare-and-set). Raises OffsetConflict when somebody else moved one."""
+        """Store the group's offsets (compare-and-set). Raises OffsetConflict when somebody else moved one."""
 
     def pause(self, partition: int) -> None: ...
 
@@ -130,6 +130,14 @@ class OffsetOutside(Exception):
 
 class Transient(Exception):
     """A fault that passes (locked, refused, timed out): the stage retries the batch with back-off, nothing is lost."""
+
+
+class LogUnusable(Exception):
+    """The log cannot be used as it is (damaged, on a network file system, no permission): a person decides."""
+
+
+class RecordTooLarge(ValueError):
+    """A record above the log's bound; nothing of the call was appended."""
 
 
 class Refused(Exception):

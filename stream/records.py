@@ -138,7 +138,7 @@ class Scores(Struct, frozen=True):
 
 
 class Term(Struct, frozen=True):
-    """One named part of a risk score: `points` of 100 (may be negative), and the reason in words (no text of the post)."""
+    """One named part of a risk score: `points` of 100 (may be negative), and why, in words (no text of the post)."""
 
     name: str
     points: float
