@@ -23,6 +23,7 @@ from stream.records import Millis
 from stream.sqlite_file import Fsync, Writer, open_file, refuse_network, speaking
 
 FORMAT = 1
+LONGEST_KEY = 1_024
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -259,14 +260,16 @@ class EmbeddedLog:
         return found.table(partition)
 
     def _check_size(self, topic: str, key: str, value: bytes) -> None:
-        size = len(key) + len(value)
-        if size > self.settings.max_record:
-            bound = self.settings.max_record * (2 if topic == DEAD_LETTER else 1)
-            if size > bound:
-                raise RecordTooLarge(
-                    f"record {key[:100]!r} for topic {topic!r} has {size} bytes, the log takes {bound}: "
-                    "shorten it at its source or raise log.max_record"
-                )
+        size, bound = len(key) + len(value), self.settings.max_record
+        if size > bound and topic == DEAD_LETTER:
+            bound = 2 * bound + 16 * LONGEST_KEY
+        if size > bound:
+            raise RecordTooLarge(
+                f"record {key[:100]!r} for topic {topic!r} has {size} bytes, the log takes {bound}: "
+                "shorten it at its source or raise log.max_record"
+            )
+        if len(key) > LONGEST_KEY:
+            raise RecordTooLarge(f"key {key[:100]!r} for topic {topic!r} has {len(key)} characters of {LONGEST_KEY}")
 
 
 def bounds_of(connection: Connection, table: str) -> tuple[int, int]:
