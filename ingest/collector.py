@@ -1,0 +1,168 @@
+"""What a network's file has to offer so that the runner can do the rest.
+
+One network is one file with one class that keeps the `Collector` protocol: it turns the network's answers into `Draft`s
+and says how far it came. What every network needs is written once, elsewhere: stamping and appending in `intake`,
+cursor, back-off, budget and coverage in `runner`. A push (a webhook) has no loop of its own and hands its drafts to the
+same intake.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Literal, NamedTuple, Protocol
+
+import msgspec
+
+from stream.clock import MINUTE
+from stream.records import Author, Metrics, Millis, PostKind
+
+Style = Literal["stream", "poll"]
+Existence = Literal["there", "gone", "absent"]
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """A configured place to listen at, as far as collecting needs to know it."""
+
+    id: str
+    network: str
+    brands: tuple[str, ...] = ()
+    """Brands that its posts belong to whatever their text says (an own page, a review page)."""
+    access: str = "public"
+    max_lateness: Millis = 15 * MINUTE
+    """Older than this on arrival, a post wakes nobody: 15 minutes for a stream, three intervals for a poll."""
+    firehose: bool = False
+    """It brings posts that nobody asked for: only those that pass the pre-filter are kept."""
+
+
+class Draft(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A post as its network tells it; the intake makes a `stream.records.Post` of it.
+
+    Ids are the network's own; an id that already starts with the network's name and a colon stays as it is.
+    """
+
+    native_id: str
+    network: str = ""
+    """Empty: the source's."""
+    kind: PostKind = "created"
+    text: str = ""
+    title: str | None = None
+    author: Author | None = None
+    lang: str | None = None
+    country: str | None = None
+    claimed_at: Millis | None = None
+    seen_at: Millis | None = None
+    """When the network received this version; None: now."""
+    edited_at: Millis | None = None
+    revision: int | None = None
+    conversation: str | None = None
+    reply_to: str | None = None
+    quote_of: str | None = None
+    repost_of: str | None = None
+    link: str | None = None
+    media: tuple[str, ...] = ()
+    metrics: Metrics | None = None
+    query_ids: tuple[str, ...] = ()
+    brands: tuple[str, ...] = ()
+    access: str | None = None
+
+
+class Span(NamedTuple):
+    """Half-open [since, until), in milliseconds UTC."""
+
+    since: Millis
+    until: Millis
+
+
+class Malformed(NamedTuple):
+    """Something the network sent that is no post: it goes to the dead letters, the rest goes on."""
+
+    place: str
+    reason: str
+    payload: bytes
+    error: str = "Malformed"
+    number: int = 0
+    """Line, page or event number, where there is one."""
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """What one request or one moment of a stream brought."""
+
+    drafts: Sequence[Draft] = ()
+    malformed: Sequence[Malformed] = ()
+    cursor: str | None = None
+    """Where to go on once these posts are durable; None: unchanged. Its meaning is the collector's own."""
+    query: str = ""
+    span: Span | None = None
+    """The time that is now fully asked for; None: the runner takes the time of asking."""
+    page: str = ""
+    """Key of the ledger row where the network pages without times."""
+    asked: int = 1
+    """Requests made for it."""
+    cost: int = 0
+    """Units of the source's budget that it used up."""
+    missed: int | None = 0
+    """Posts known to be missing; None: missing, and nobody can say how many."""
+    reason: str = ""
+    """Why something is missing: page cap, rate limit."""
+
+
+class Collector(Protocol):
+    """One network, seen from one source.
+
+    `collect` and `fill` raise `Interrupted` for what passes (a lost connection, a time-out, a rate limit), `Denied` for
+    what a person has to mend, `CursorLost` when the network no longer knows the cursor. Any other exception is taken as
+    `Interrupted` and logged with its class.
+    """
+
+    source: Source
+    style: Style
+    interval: Millis
+    """Of a poll: between the starts of two rounds. Of a stream: how often an idle one yields an empty delivery."""
+
+    def collect(self, cursor: str | None) -> Iterator[Delivery]:
+        """From `cursor` on (None: from now). A poll ends when it has caught up; a stream ends when it is cut.
+
+        A stream yields an empty delivery at least every `interval` while nothing comes, so that it can be stopped.
+        """
+
+    def fill(self, query: str, span: Span, cursor: str | None) -> Iterator[Delivery]:
+        """The posts of a span that was missed, oldest first where the network allows; `cursor` as it was before the
+        span, where known. Raises `Unfillable` where the network gives no history."""
+
+    def close(self) -> None: ...
+
+
+class Sweepable(Protocol):
+    """A collector whose network can be asked whether posts still exist."""
+
+    def existing(self, native_ids: Collection[str]) -> Mapping[str, Existence]:
+        """`gone` is the network's explicit word; `absent` only means that it was not in the answer."""
+
+
+class Budget(Protocol):
+    """Money, quota units or requests that a source may use up."""
+
+    def wait(self, source_id: str, now: Millis) -> Millis:
+        """How long to wait before the next request; 0: go ahead; -1: used up for this period, which is then missed."""
+
+    def spent(self, source_id: str, cost: int, requests: int, now: Millis) -> None: ...
+
+
+class Interrupted(Exception):
+    """A fault that passes: the runner records the gap, waits (`retry_after` where the network named it) and goes on."""
+
+    def __init__(self, reason: str, retry_after: Millis | None = None) -> None:
+        super().__init__(reason)
+        self.reason, self.retry_after = reason, retry_after
+
+
+class Denied(Exception):
+    """The network refuses this account or request: trying again does not help, a person has to act."""
+
+
+class CursorLost(Exception):
+    """The network no longer reaches back to the cursor: what lies between is a gap."""
+
+
+class Unfillable(Exception):
+    """The network gives no history for this span: it is lost, and the ledger says so."""

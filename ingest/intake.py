@@ -1,0 +1,225 @@
+"""From drafts to records of topic `posts`: what is the same for every network, for files and for webhooks."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from ingest.collector import Draft, Malformed, Source
+from stream.clock import event_time
+from stream.ports import DEAD_LETTER, POSTS, Append, Log
+from stream.records import CONTENT_KINDS, Author, DeadLetter, Millis, Origin, Post, encode
+
+MAX_TEXT = 100_000
+"""Characters of a post's text; a longer one is refused, not cut."""
+MAX_ID = 300
+MAX_SHORT = 2_000
+"""Characters of a title, a name, a link; longer ones are cut."""
+MAX_LIST = 50
+MAX_PAYLOAD = 65_536
+"""Bytes of a refused record that its dead letter keeps."""
+
+Prefilter = Callable[[str], bool]
+"""Whether a post's text may be about any brand; never false for one that is."""
+
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+_NETWORK = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}\Z")
+_SPACE = re.compile(r"[\s#]")
+_WITHOUT_CONTENT = frozenset({"deleted", "expired", "forgotten", "author_gone"})
+_HIGHEST = 2**63 - 1
+
+
+class Unacceptable(ValueError):
+    """A draft that can be no post, in words without its text."""
+
+
+class Taken(NamedTuple):
+    """What became of a batch: numbers of posts."""
+
+    appended: int
+    filtered: int
+    """Left out by the pre-filter: about nobody who is listened for."""
+    dead: int
+
+
+class Intake:
+    """Stamps, filters and appends the drafts of one source. What `take` returned for is durable."""
+
+    def __init__(self, log: Log, source: Source, prefilter: Prefilter | None = None) -> None:
+        self.log, self.source = log, source
+        self._wanted = prefilter if source.firehose else None
+
+    def take(self, drafts: Sequence[Draft], now: Millis, origin: Origin, malformed: Sequence[Malformed] = ()) -> Taken:
+        """Append what is a post and wanted, dead-letter what can be none. Raises what the log raises; then nothing
+        may be taken as done."""
+        records: list[Append] = [dead_letter(one, now) for one in malformed]
+        dead, filtered = len(records), 0
+        for draft in drafts:
+            if self._wanted is not None and not self._passes(draft):
+                filtered += 1
+                continue
+            try:
+                post = stamped(draft, self.source, now, origin)
+            except Unacceptable as refusal:
+                place = f"{self.source.id}:{draft.native_id[:MAX_ID]}"
+                payload = draft_bytes(draft)
+                records.append(dead_letter(Malformed(place, str(refusal), payload, "Unacceptable"), now))
+                dead += 1
+            else:
+                records.append(Append(POSTS, post.id, encode(post)))
+        if records:
+            self.log.append(records)
+        return Taken(len(records) - dead, filtered, dead)
+
+    def _passes(self, draft: Draft) -> bool:
+        if draft.kind not in CONTENT_KINDS or draft.brands or self.source.brands:
+            return True
+        assert self._wanted is not None
+        author = draft.author
+        parts = [draft.title or "", draft.text, draft.link or ""]
+        if author is not None:
+            parts += [author.handle or "", author.name or ""]
+        return self._wanted("\n".join(part for part in parts if part))
+
+
+def stamped(draft: Draft, source: Source, now: Millis, origin: Origin) -> Post:
+    """The post that a draft of `source` is, observed at `now`.
+
+    Control characters are taken out, over-long side fields cut; raises Unacceptable where the rest makes no post. Ids
+    get the network in front. A receipt time ahead of `now` counts as now.
+    """
+    network = draft.network or source.network
+    if not _NETWORK.match(network):
+        raise Unacceptable(f"network {network[:40]!r} is not a short lower-case name such as 'mastodon'")
+    if len(draft.text) > MAX_TEXT:
+        raise Unacceptable(
+            f"its text has {len(draft.text):,} characters, more than the {MAX_TEXT:,} that a post may have"
+        )
+    if draft.kind in _WITHOUT_CONTENT:
+        draft = msgspec.structs.replace(draft, text="", title=None, media=())
+    text = clean(draft.text)
+    if not text and draft.kind in ("created", "edited") and not draft.title and not draft.media and not draft.repost_of:
+        raise Unacceptable("it has neither text nor title nor media")
+    seen = now if draft.seen_at is None or draft.seen_at > now else draft.seen_at
+    if draft.kind == "metrics":
+        counts, doubted = seen, False
+    else:
+        counts, doubted = event_time(draft.claimed_at, seen, origin)
+    return Post(
+        id=post_id(network, draft.native_id),
+        network=network,
+        kind=draft.kind,
+        text=text,
+        title=_short(draft.title),
+        author=None if draft.author is None else _author(draft.author),
+        lang=_short(draft.lang, 35),
+        country=draft.country,
+        claimed_at=draft.claimed_at,
+        seen_at=seen,
+        event_time=counts,
+        clock_doubted=doubted,
+        edited_at=draft.edited_at,
+        revision=_bounded(draft.revision),
+        conversation=_reference(network, draft.conversation),
+        reply_to=_reference(network, draft.reply_to),
+        quote_of=_reference(network, draft.quote_of),
+        repost_of=_reference(network, draft.repost_of),
+        link=_short(draft.link),
+        media=tuple(clean(one)[:MAX_SHORT] for one in draft.media[:MAX_LIST]) if draft.media else (),
+        metrics=draft.metrics,
+        origin=origin,
+        source_id=source.id,
+        query_ids=draft.query_ids[:MAX_LIST],
+        brands=_united(source.brands, draft.brands),
+        access=draft.access or source.access,
+        max_lateness=source.max_lateness,
+    )
+
+
+def post_id(network: str, native_id: str) -> str:
+    """`network:native_id`; an id that already starts so stays as it is. Raises Unacceptable for what is no id."""
+    native = native_id.strip()
+    if not native:
+        raise Unacceptable("it has no id")
+    if len(native) > MAX_ID:
+        raise Unacceptable(f"its id has {len(native):,} characters, more than {MAX_ID}")
+    if not native.isprintable() or _SPACE.search(native):
+        native = _SPACE.sub("_", _CONTROL.sub("", native))
+    return native if native.startswith(network + ":") else f"{network}:{native}"
+
+
+def clean(text: str) -> str:
+    """The text without control characters and halves of surrogate pairs (line breaks and tabs stay)."""
+    return text if text.isprintable() else _CONTROL.sub("", text)
+
+
+def dead_letter(one: Malformed, now: Millis) -> Append:
+    """The record of topic `dead-letter` for something that never became a post: `topic` is empty, `key` the place."""
+    payload = base64.b64encode(one.payload[:MAX_PAYLOAD]).decode("ascii")
+    cut = f" (only the first {MAX_PAYLOAD:,} bytes are kept)" if len(one.payload) > MAX_PAYLOAD else ""
+    place = clean(one.place)[:MAX_SHORT]
+    record = DeadLetter(
+        stage="ingest",
+        topic="",
+        partition=0,
+        offset=one.number,
+        key=place,
+        reason=one.reason + cut,
+        error=one.error,
+        payload=payload,
+        at=now,
+    )
+    return Append(DEAD_LETTER, place, encode(record))
+
+
+def draft_bytes(draft: Draft) -> bytes:
+    """A refused draft as JSON, for its dead letter; half surrogate pairs are left out."""
+    fields = msgspec.structs.asdict(draft)
+    return msgspec.json.encode(
+        {key: clean(value[:MAX_PAYLOAD]) if isinstance(value, str) else value for key, value in fields.items()}
+    )
+
+
+def _author(author: Author) -> Author:
+    if (
+        author.id.isprintable()
+        and len(author.id) <= MAX_ID
+        and (author.handle is None or (author.handle.isprintable() and len(author.handle) <= MAX_ID))
+        and (author.name is None or (author.name.isprintable() and len(author.name) <= MAX_ID))
+    ):
+        return author
+    return Author(
+        id=clean(author.id)[:MAX_ID],
+        handle=_short(author.handle, MAX_ID),
+        name=_short(author.name, MAX_ID),
+        followers=_bounded(author.followers),
+        verified=author.verified,
+    )
+
+
+def _reference(network: str, native_id: str | None) -> str | None:
+    """Of another post; one that can be no id says nothing, and the post itself stays."""
+    if native_id is None:
+        return None
+    try:
+        return post_id(network, native_id)
+    except Unacceptable:
+        return None
+
+
+def _short(value: str | None, most: int = MAX_SHORT) -> str | None:
+    return None if value is None else clean(value)[:most] or None
+
+
+def _bounded(value: int | None) -> int | None:
+    return None if value is None else max(-_HIGHEST, min(value, _HIGHEST))
+
+
+def _united(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:
+    if not first or not second:
+        return first or second[:MAX_LIST]
+    return tuple(dict.fromkeys(first + second))[:MAX_LIST]
