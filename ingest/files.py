@@ -12,12 +12,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from threading import Event
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import msgspec
 import structlog
 
 from ingest.collector import Span
+from ingest.coverage import Ledger
+from ingest.cursors import Cursors
 from ingest.foreign import FileReport, ForeignFile, Options, network_of
 from ingest.mapping import Unmapped, parse_map
 from ingest.order import ByTime
@@ -25,7 +27,7 @@ from ingest.patience import Hold, Stopped, held, insist
 from ingest.reading import STDIN, Row, Unreadable
 from stream.clock import Clock
 from stream.ports import POSTS, Append, Log
-from stream.records import Millis
+from stream.records import Coverage, Millis
 
 __all__ = [
     "FileReport", "Options", "Progress", "ReplayReport", "Survey", "Unmapped", "Unreadable", "network_of", "parse_map",
@@ -71,27 +73,14 @@ class Survey(NamedTuple):
     last: Millis | None
 
 
-class Memory(Protocol):
-    """Where cursors and coverage are kept (`ingest.coverage.Ledger`)."""
-
-    def cursor(self, source_id: str, name: str) -> str | None: ...
-
-    def set_cursor(self, source_id: str, name: str, value: str, now: Millis) -> None: ...
-
-    def drop_cursor(self, source_id: str, name: str) -> None: ...
-
-    def covered(
-        self, source_id: str, part: str, span: Span, received: int, missed: int, reason: str, now: Millis
-    ) -> None: ...
-
-
 def replay(
     paths: Sequence[Path],
     log: Log,
     clock: Clock,
     options: Options | None = None,
     *,
-    memory: Memory | None = None,
+    cursors: Cursors | None = None,
+    ledger: Ledger | None = None,
     progress: Callable[[Progress], None] | None = None,
     hold: Hold | None = None,
     stop: Event | None = None,
@@ -99,11 +88,11 @@ def replay(
     """Append every post of the files (`-` is standard input) to topic `posts`; returns what was done when all are read,
     or when `stop` was set.
 
-    `hold` holds it back while it gives a reason; with `memory` an interrupted replay goes on where it was. Raises
+    `hold` holds it back while it gives a reason; with `cursors` an interrupted replay goes on where it was. Raises
     Unreadable and Unmapped before anything is appended (for standard input: when it is its turn).
     """
     options = options or Options()
-    run = _Run(log, clock, options, memory, progress, hold or (lambda: None), stop or Event())
+    run = _Run(log, clock, options, cursors, ledger, progress, hold or (lambda: None), stop or Event())
     files = [ForeignFile(path, options) for path in paths]
     for file in files:
         if file.path != STDIN:
@@ -153,12 +142,14 @@ class _Run:
         log: Log,
         clock: Clock,
         options: Options,
-        memory: Memory | None,
+        cursors: Cursors | None,
+        ledger: Ledger | None,
         progress: Callable[[Progress], None] | None,
         hold: Hold,
         stop: Event,
     ) -> None:
-        self.log, self.clock, self.options, self.memory = log, clock, options, memory
+        self.log, self.clock, self.options = log, clock, options
+        self.cursors, self.ledger = cursors, ledger
         self.progress, self.hold, self.stop = progress, hold, stop
         self.stopped = False
 
@@ -251,33 +242,41 @@ class _Run:
 
     def _resumed(self, files: Sequence[ForeignFile]) -> tuple[str, int]:
         """(name of the cursor, rows already done); no name where there is nothing to remember by."""
-        if self.memory is None or not self.options.resume or any(file.path == STDIN for file in files):
+        if self.cursors is None or not self.options.resume or any(file.path == STDIN for file in files):
             return "", 0
         name = "+".join(file.identity() for file in files)
         if len(files) > 1:
             name = hashlib.blake2b(name.encode(), digest_size=12).hexdigest()
-        done = int(self.memory.cursor(self.options.source_id, name) or 0)
+        done = int(self.cursors.get(self.options.source_id, name) or 0)
         if done:
             files[0].notes.append(f"an interrupted replay had done {done:,} rows; it goes on behind them")
         return name, done
 
     def _note(self, name: str, done: int) -> None:
-        assert self.memory is not None
-        self.memory.set_cursor(self.options.source_id, name, str(done), self.clock.wall())
+        assert self.cursors is not None
+        self.cursors.put(self.options.source_id, name, str(done), self.clock.wall())
 
     def _finished(self, name: str, files: Sequence[ForeignFile]) -> None:
         """The ledger's rows; the cursor goes, so that the same file can be replayed from its start again."""
-        if self.memory is None:
-            return
-        for file in files:
+        for file in files if self.ledger is not None else ():
             if file.first is not None and file.last is not None:
-                reason = f"{file.dead:,} rows refused" if file.dead else ""
-                span = Span(file.first, file.last + 1)
-                received = file.appended + file.skipped
-                now = self.clock.wall()
-                self.memory.covered(self.options.source_id, file.place, span, received, file.dead, reason, now)
-        if name:
-            self.memory.drop_cursor(self.options.source_id, name)
+                self._cover(file, Span(file.first, file.last + 1))
+        if name and self.cursors is not None:
+            self.cursors.drop(self.options.source_id, name)
+
+    def _cover(self, file: ForeignFile, span: Span) -> None:
+        assert self.ledger is not None
+        row = Coverage(
+            source_id=self.options.source_id,
+            since=span.since,
+            until=span.until,
+            state="partial" if file.dead else "complete",
+            received=file.appended + file.skipped,
+            missed=file.dead,
+            reason=f"{file.dead:,} rows of the file were refused" if file.dead else "",
+            recorded_at=self.clock.wall(),
+        )
+        self.ledger.record(row, part=file.place, brands=self.options.brands)
 
     def _tell(self, file: ForeignFile, share: float | None) -> None:
         if self.progress is not None:

@@ -16,10 +16,10 @@ from stream.records import CONTENT_KINDS, Author, DeadLetter, Millis, Origin, Po
 
 MAX_TEXT = 100_000
 """Characters of a post's text; a longer one is refused, not cut."""
-MAX_ID = 300
+MAX_ID = 200
 MAX_SHORT = 2_000
 """Characters of a title, a name, a link; longer ones are cut."""
-MAX_LIST = 50
+MAX_LIST = 20
 MAX_PAYLOAD = 65_536
 """Bytes of a refused record that its dead letter keeps."""
 
@@ -117,7 +117,7 @@ def stamped(draft: Draft, source: Source, now: Millis, origin: Origin) -> Post:
         title=_short(draft.title),
         author=None if draft.author is None else _author(draft.author),
         lang=_short(draft.lang, 35),
-        country=draft.country,
+        country=_short(draft.country, 2),
         claimed_at=draft.claimed_at,
         seen_at=seen,
         event_time=counts,
@@ -133,9 +133,9 @@ def stamped(draft: Draft, source: Source, now: Millis, origin: Origin) -> Post:
         metrics=draft.metrics,
         origin=origin,
         source_id=source.id,
-        query_ids=draft.query_ids[:MAX_LIST],
-        brands=_united(source.brands, draft.brands),
-        access=draft.access or source.access,
+        query_ids=_labels(draft.query_ids),
+        brands=_labels(source.brands + draft.brands),
+        access=_short(draft.access, MAX_ID) or source.access,
         max_lateness=source.max_lateness,
     )
 
@@ -161,7 +161,7 @@ def dead_letter(one: Malformed, now: Millis) -> Append:
     """The record of topic `dead-letter` for something that never became a post: `topic` is empty, `key` the place."""
     payload = base64.b64encode(one.payload[:MAX_PAYLOAD]).decode("ascii")
     cut = f" (only the first {MAX_PAYLOAD:,} bytes are kept)" if len(one.payload) > MAX_PAYLOAD else ""
-    place = clean(one.place)[:MAX_SHORT]
+    place = clean(one.place)[-MAX_ID:]
     record = DeadLetter(
         stage="ingest",
         topic="",
@@ -219,7 +219,5 @@ def _bounded(value: int | None) -> int | None:
     return None if value is None else max(-_HIGHEST, min(value, _HIGHEST))
 
 
-def _united(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:
-    if not first or not second:
-        return first or second[:MAX_LIST]
-    return tuple(dict.fromkeys(first + second))[:MAX_LIST]
+def _labels(labels: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(clean(label)[:MAX_ID] for label in labels))[:MAX_LIST] if labels else ()

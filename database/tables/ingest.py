@@ -1,0 +1,62 @@
+"""Where collectors stand, what they asked for, received and missed, and which pushes were already taken."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Index, Integer, Table, Text
+
+from database.base import metadata
+
+collector_cursor = Table(
+    "collector_cursor",
+    metadata,
+    Column("source_id", Text, primary_key=True),
+    Column("name", Text, primary_key=True, comment="empty for a network's one cursor; identity of a file; a span"),
+    Column("value", Text, nullable=False, comment="the collector's own"),
+    Column("updated_at", BigInteger, nullable=False),
+    comment="Written after the posts before it are durable in the log.",
+    sqlite_with_rowid=False,
+)
+
+coverage = Table(
+    "coverage",
+    metadata,
+    Column("source_id", Text, primary_key=True),
+    Column("query", Text, primary_key=True),
+    Column("part", Text, primary_key=True, comment="span, page cursor or file: fetched again, its row is replaced"),
+    Column("since", BigInteger, nullable=False),
+    Column("until", BigInteger, nullable=False, comment="exclusive"),
+    Column("state", Text, nullable=False, comment="complete, partial, gap, backfilled or lost"),
+    Column("asked", Integer, nullable=False, comment="requests"),
+    Column("received", BigInteger, nullable=False, comment="distinct native ids"),
+    Column("missed", BigInteger, comment="null: nobody can say how many"),
+    Column("reason", Text, nullable=False),
+    Column("brands", Text, nullable=False, comment="|a|b| where the source is of certain brands, else empty: all"),
+    Column("recorded_at", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index("ix_coverage_until", coverage.c.until)
+_open = coverage.c.state.in_(("gap", "partial"))
+Index("ix_coverage_open", coverage.c.since, sqlite_where=_open, postgresql_where=_open)
+
+webhook_request = Table(
+    "webhook_request",
+    metadata,
+    Column("source_id", Text, primary_key=True),
+    Column("key", Text, primary_key=True, comment="the Idempotency-Key"),
+    Column("digest", Text, nullable=False, comment="of the body: the same key with another body is refused"),
+    Column("status", Integer, nullable=False),
+    Column("answer", Text, nullable=False, comment="JSON; counts and places, no text of a post"),
+    Column("at", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index("ix_webhook_request_at", webhook_request.c.at)
+
+webhook_item = Table(
+    "webhook_item",
+    metadata,
+    Column("source_id", Text, primary_key=True),
+    Column("item", Text, primary_key=True, comment="hash of post id, kind and revision or content"),
+    Column("at", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index("ix_webhook_item_at", webhook_item.c.at)
