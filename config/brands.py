@@ -13,7 +13,7 @@ Phrase = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, m
 class Brand(BaseModel):
     """Names are matched without regard to case and accents, as whole words."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     id: Slug
     name: Phrase

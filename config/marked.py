@@ -8,13 +8,13 @@ refused; size, depth and the number of nodes, aliases unfolded, are bounded. Not
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, TypeAlias
 
 import yaml
 
-from config.problems import Problem, shown
+from config.problems import Problem, Severity, shown
 
 MAX_BYTES = 4_000_000
 MAX_DEPTH = 30
@@ -23,6 +23,7 @@ MAX_NODES = 300_000
 Scalar: TypeAlias = str | int | float | bool | None
 Plain: TypeAlias = "Scalar | list[Plain] | dict[str, Plain]"
 Step: TypeAlias = str | int
+Path: TypeAlias = tuple[Step, ...]
 
 
 @dataclass(slots=True, eq=False)
@@ -55,6 +56,39 @@ class Node:
         """The node of a map's key itself."""
         found = (self.entries or {}).get(name)
         return found[0] if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A file's tree, and findings placed on it."""
+
+    file: str
+    root: Node
+
+    def problem(
+        self,
+        path: Path,
+        message: str,
+        advice: str = "",
+        *,
+        severity: Severity = "error",
+        value: str | None = None,
+        at_key: bool = False,
+    ) -> Problem:
+        """A finding about the value at `path`, or (`at_key`) about the last key of it."""
+        node = place(self.root, path)
+        if at_key and path and isinstance(path[-1], str):
+            node = place(self.root, path[:-1]).key(path[-1]) or node
+        return Problem(
+            file=self.file,
+            line=node.line,
+            column=node.column,
+            path=written(path),
+            value=value,
+            message=message,
+            advice=advice,
+            severity=severity,
+        )
 
 
 def read(raw: bytes, file: str) -> tuple[Node | None, list[Problem]]:
@@ -98,7 +132,7 @@ def decode(raw: bytes, file: str) -> tuple[str | None, list[Problem]]:
     return text, []
 
 
-def place(root: Node, path: Iterable[Step]) -> Node:
+def place(root: Node, path: Path) -> Node:
     """The node at `path`, or the nearest one above it that exists."""
     node = root
     for step in path:
@@ -109,7 +143,7 @@ def place(root: Node, path: Iterable[Step]) -> Node:
     return node
 
 
-def written(path: Iterable[Step]) -> str:
+def written(path: Path) -> str:
     """`brands[2].aliases[0]`."""
     text = ""
     for step in path:

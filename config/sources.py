@@ -25,6 +25,8 @@ class FileSource(_Source):
     """Files in a folder, read once each and again when they grow."""
 
     kind: Literal["file"]
+    network: Slug = "file"
+    """Network of posts that name none."""
     path: Text = Field(examples=["inbox/*.jsonl"])
     """File, or pattern with * and ?, in the home unless absolute."""
     format: Literal["auto", "jsonl", "csv"] = "auto"
@@ -37,6 +39,8 @@ class WebhookSource(_Source):
     """Programs that send posts to `/hooks/ID`, each body signed with HMAC-SHA256."""
 
     kind: Literal["webhook"]
+    network: Slug = "webhook"
+    """Network of posts that name none."""
     secret_env: EnvName = Field(examples=["CLAMOR_WEBHOOK_SECRET"])
     """NAME of the environment variable (or of the line in secrets.env) that holds the signing key."""
     max_body: Annotated[Size, Field(ge=1_000, le=50_000_000)] = Field(default=1_000_000)

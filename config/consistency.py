@@ -1,0 +1,174 @@
+"""What no single setting shows: names that point nowhere, doubles, accounts of a wrong form, secrets not there.
+
+Everything here reads the file's plain values, so that it also finds what it can in a file that has other errors.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Container, Iterable, Iterator, Mapping
+from typing import Any, Literal, TypeAlias
+
+from config.marked import Path, Sheet
+from config.problems import Problem, Severity, did_you_mean, shown
+from config.schema import Settings
+
+Use: TypeAlias = Literal["check", "run"]
+"""`run`: what would keep the program from doing its work is an error. `check`: a file may be looked at elsewhere."""
+
+QUEUES = ("sales", "support", "pr")
+
+
+def check_content(sheet: Sheet, secrets: Container[str], known_brands: Iterable[str] = ()) -> Iterator[Problem]:
+    """Findings in brands, sources and people. `known_brands`: brands in force, for a file that has none of its own."""
+    plain = sheet.root.plain()
+    parts = plain if isinstance(plain, dict) else {}
+    brands, sources, people = (_items(parts.get(name)) for name in ("brands", "sources", "people"))
+    for name, items in (("brands", brands), ("sources", sources), ("people", people)):
+        yield from _double_ids(sheet, name, items)
+    ids = {str(brand.get("id")) for _, brand in brands} if "brands" in parts else set(known_brands)
+    for name, items in (("sources", sources), ("people", people)):
+        yield from _unknown_brands(sheet, name, items, ids)
+    for path, brand in brands:
+        yield from _accounts(sheet, path, brand)
+    yield from _shared_phrases(sheet, brands)
+    yield from _access_labels(sheet, sources, people)
+    yield from _webhook_secrets(sheet, sources, secrets)
+    if "people" in parts:
+        yield from _nobody_told(sheet, brands, people)
+
+
+def check_engine(sheet: Sheet, settings: Settings, secrets: Container[str], use: Use) -> Iterator[Problem]:
+    """Findings in the engine part, the environment already laid over it."""
+    mail, workers = settings.mail, settings.processes.nlp_workers
+    if mail.password_env is not None and mail.password_env not in secrets:
+        yield sheet.problem(
+            ("mail", "password_env"),
+            f"{mail.password_env} is neither in the environment nor in secrets.env",
+            f"write {mail.password_env}=… into secrets.env, or set it where Clamor is started",
+            severity="error" if use == "run" else "warning",
+        )
+    if mail.host is not None and mail.security == "none" and not _loopback(mail.host):
+        message = "mails and the password go over the network unencrypted"
+        advice = "use starttls or tls, unless the network is trusted"
+        yield sheet.problem(("mail", "security"), message, advice, severity="warning")
+    if workers is not None and workers > settings.engines.log.partitions:
+        count = settings.engines.log.partitions
+        message = f"only {count} of the workers get work: the log has {count} partitions"
+        advice = "lower nlp_workers, or raise `engines: log: partitions` before the first start"
+        yield sheet.problem(("processes", "nlp_workers"), message, advice, severity="warning", value=str(workers))
+    if not _loopback(settings.api.host) and not settings.api.url.startswith("https://"):
+        message = "pages and API are reached from other machines, and without TLS"
+        advice = "put a proxy with TLS before it and its https address into public_url"
+        yield sheet.problem(("api", "host"), message, advice, severity="warning", value=shown(settings.api.host))
+
+
+_Items: TypeAlias = list[tuple[int, Mapping[str, Any]]]
+"""(number in the list, item)"""
+
+
+def _items(plain: object) -> _Items:
+    return [(n, item) for n, item in enumerate(plain) if isinstance(item, dict)] if isinstance(plain, list) else []
+
+
+def _texts(value: object) -> list[tuple[int, str]]:
+    return [(n, text) for n, text in enumerate(value) if isinstance(text, str)] if isinstance(value, list) else []
+
+
+def _double_ids(sheet: Sheet, name: str, items: _Items) -> Iterator[Problem]:
+    first: dict[str, int] = {}
+    for n, item in items:
+        found = item.get("id")
+        if not isinstance(found, str):
+            continue
+        if found in first:
+            message = f"the id stands in {name}[{first[found]}] already"
+            yield sheet.problem((name, n, "id"), message, "give each its own", value=shown(found))
+        first.setdefault(found, n)
+
+
+def _unknown_brands(sheet: Sheet, name: str, items: _Items, ids: set[str]) -> Iterator[Problem]:
+    for n, item in items:
+        for at, brand in _texts(item.get("brands")):
+            if brand not in ids:
+                message, advice = "no brand has this id", did_you_mean(brand, ids) or "write the brand first"
+                yield sheet.problem((name, n, "brands", at), message, advice, value=shown(brand))
+
+
+_HANDLE = r"@[\w][\w.\-]*(?:@[\w.\-]+)?"
+_FORMS: Mapping[str, tuple[re.Pattern[str], str, str]] = {
+    "handles": (re.compile(_HANDLE), "not a handle", "write it as it is addressed, '@acme'"),
+    "hashtags": (re.compile(r"#\w+"), "not a hashtag", "write '#acme', without spaces"),
+} | {
+    key: (
+        re.compile(rf"{_HANDLE}|[a-z][a-z0-9_]*:\S+"),
+        "not an account",
+        "write network:handle, such as bluesky:acme.example, or '@acme' for every network",
+    )
+    for key in ("accounts", "press", "rivals")
+}  # fmt: skip
+
+
+def _accounts(sheet: Sheet, n: int, brand: Mapping[str, Any]) -> Iterator[Problem]:
+    for key, (form, message, advice) in _FORMS.items():
+        for at, text in _texts(brand.get(key)):
+            if text.strip() and not form.fullmatch(text.strip()):
+                yield sheet.problem(("brands", n, key, at), message, advice, value=shown(text))
+
+
+def _shared_phrases(sheet: Sheet, brands: _Items) -> Iterator[Problem]:
+    first: dict[str, tuple[int, str]] = {}
+    for n, brand in brands:
+        places: list[tuple[Path, str]] = [(("name",), brand["name"])] if isinstance(brand.get("name"), str) else []
+        for key in ("aliases", "handles", "hashtags"):
+            places += [((key, at), text) for at, text in _texts(brand.get(key))]
+        for path, text in places:
+            before = first.setdefault(text.strip().casefold(), (n, str(brand.get("id"))))
+            if before[0] != n and not brand.get("require"):
+                message = f"stands for brand {before[1]} as well: a post with it is a mention of both"
+                advice = "keep it in one of them, or tell them apart with require"
+                where: Path = ("brands", n, *path)
+                yield sheet.problem(where, message, advice, severity="warning", value=shown(text))
+
+
+def _access_labels(sheet: Sheet, sources: _Items, people: _Items) -> Iterator[Problem]:
+    labels = {"public"} | {str(source["access"]) for _, source in sources if "access" in source}
+    for n, person in people:
+        for at, label in _texts(person.get("access")):
+            if label not in labels:
+                message, advice = "no source has this access label", did_you_mean(label, labels)
+                path: Path = ("people", n, "access", at)
+                yield sheet.problem(path, message, advice, severity="warning", value=shown(label))
+
+
+def _webhook_secrets(sheet: Sheet, sources: _Items, secrets: Container[str]) -> Iterator[Problem]:
+    for n, source in sources:
+        name = source.get("secret_env")
+        if isinstance(name, str) and re.fullmatch(r"[A-Z_][A-Z0-9_]*", name) and name not in secrets:
+            message = f"{name} is neither in the environment nor in secrets.env: everything sent here will be refused"
+            advice = f"write {name}=… into secrets.env, or set it where Clamor is started"
+            yield sheet.problem(("sources", n, "secret_env"), message, advice, severity="warning")
+
+
+def _nobody_told(sheet: Sheet, brands: _Items, people: _Items) -> Iterator[Problem]:
+    severity: Severity = "warning"
+    for n, brand in brands:
+        if brand.get("kind", "own") != "own":
+            continue
+        told = [person for _, person in people if not person.get("brands") or brand.get("id") in person["brands"]]
+        queues = {queue for person in told for queue in person.get("queues") or QUEUES}
+        silent = [queue for queue in QUEUES if queue not in queues]
+        if silent:
+            message = f"alerts in {', '.join(silent)} about this brand reach nobody"
+            advice = "let somebody in people have its id in brands and the queue in queues (or leave them empty: all)"
+            yield sheet.problem(("brands", n, "id"), message, advice, severity=severity, value=shown(brand.get("id")))
+
+
+def _loopback(host: str) -> bool:
+    if host.casefold() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

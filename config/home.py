@@ -1,0 +1,163 @@
+"""The home folder: `clamor.yaml`, `rules.yaml`, secrets, and the data folder with its databases."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from config.disk import PAUSE_AT, STOP_AT, DiskFree, disk_free, network_file_system
+
+HOME_VARIABLE = "CLAMOR_HOME"
+DEFAULT_HOME = "clamor-home"
+
+
+class HomeError(Exception):
+    """The home folder cannot be used; the message names the folder and the way out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Paths only: nothing is read or made by having one."""
+
+    root: Path
+    data: Path
+
+    @classmethod
+    def at(cls, root: str | os.PathLike[str], data: str = "data") -> Home:
+        """`data` is the setting: relative to the home unless absolute."""
+        folder = Path(root).expanduser().absolute()
+        return cls(folder, folder / Path(data).expanduser())
+
+    @classmethod
+    def find(cls, option: str | os.PathLike[str] | None, environ: Mapping[str, str] = os.environ) -> Home:
+        """`--home`, else CLAMOR_HOME, else ./clamor-home."""
+        return cls.at(option or environ.get(HOME_VARIABLE) or DEFAULT_HOME)
+
+    def with_data(self, data: str) -> Home:
+        return Home.at(self.root, data)
+
+    def path(self, written: str) -> Path:
+        """A path as a setting writes it: in the home unless absolute."""
+        return self.root / Path(written).expanduser()
+
+    @property
+    def settings_file(self) -> Path:
+        return self.root / "clamor.yaml"
+
+    @property
+    def rules_file(self) -> Path:
+        return self.root / "rules.yaml"
+
+    @property
+    def secrets_file(self) -> Path:
+        return self.root / "secrets.env"
+
+    @property
+    def schema_file(self) -> Path:
+        """JSON Schema for editors, beside clamor.yaml."""
+        return self.root / "clamor.schema.json"
+
+    @property
+    def log_db(self) -> Path:
+        return self.data / "log.db"
+
+    @property
+    def app_db(self) -> Path:
+        return self.data / "app.db"
+
+    @property
+    def index_db(self) -> Path:
+        return self.data / "index.db"
+
+    @property
+    def locks(self) -> Path:
+        return self.data / "locks"
+
+    @property
+    def tokens(self) -> Path:
+        """Hashes of API tokens."""
+        return self.data / "tokens.json"
+
+
+def prepare(home: Home) -> None:
+    """Make the data folder (only for its owner) and make sure that databases can live there.
+
+    Raises HomeError: no folder can be made or written, a network file system, less than 5 % of the disk free.
+    """
+    for folder in (home.root, home.data, home.locks):
+        _make(folder)
+    _try_to_write(home.data)
+    kind = network_file_system(home.data)
+    if kind is not None:
+        raise HomeError(
+            f"the data folder {home.data} lies on a network file system ({kind}), where SQLite's locks do not hold: "
+            "set `data:` in clamor.yaml (or CLAMOR_DATA) to a folder on a local disk"
+        )
+    free = disk_free(home.data)
+    if free.stop:
+        raise HomeError(low_disk(home.data, free) + "; below that nothing but deletes is written")
+
+
+def low_disk(folder: Path, free: DiskFree) -> str:
+    """The sentence about a disk that fills up, without what follows from it."""
+    limit = STOP_AT if free.stop else PAUSE_AT
+    return (
+        f"the disk under {folder} has {free.part:.1%} free ({free.free / 1e9:.1f} GB), less than {limit:.0%}: "
+        "make space, or shorten `retention` and `engines: log: retention` in clamor.yaml"
+    )
+
+
+def write_example(home: Home, schema: str) -> list[Path]:
+    """Write a commented clamor.yaml, the JSON Schema that editors read beside it, and an empty secrets.env (mode 600).
+
+    What is there already is never touched. Returns what was written. Raises HomeError when clamor.yaml exists or the
+    folder cannot be written.
+    """
+    if home.settings_file.exists():
+        raise HomeError(f"{home.settings_file} exists already and is left as it is: choose another --home, or edit it")
+    _make(home.root)
+    example = (Path(__file__).parent / "example.yaml").read_text(encoding="utf-8")
+    files = ((home.settings_file, example), (home.schema_file, schema), (home.secrets_file, _SECRETS))
+    return [path for path, text in files if _write_new(path, text)]
+
+
+_SECRETS = """\
+# Secrets, one a line: NAME=value. The value is everything after the first =, as it stands, without quotes.
+# The same name in the environment goes before it. Keep this file readable for you alone (chmod 600).
+"""
+
+
+def _write_new(path: Path, text: str) -> bool:
+    mode = 0o600 if path.name == "secrets.env" else 0o644
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise HomeError(_cannot("write", path, error)) from error
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    return True
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise HomeError(_cannot("make", folder, error)) from error
+
+
+def _try_to_write(folder: Path) -> None:
+    try:
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".write-"):
+            pass
+    except OSError as error:
+        raise HomeError(_cannot("write in", folder, error)) from error
+
+
+def _cannot(what: str, path: Path, error: OSError) -> str:
+    why = error.strerror or type(error).__name__
+    return f"cannot {what} {path} ({why}): choose another --home or `data:`, or give this user the right to write there"
