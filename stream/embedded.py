@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from sqlite3 import Connection
 from typing import NamedTuple
@@ -142,14 +143,14 @@ class EmbeddedLog:
 
     def bounds(self, topic: str) -> dict[int, tuple[int, int]]:
         found = self.topic(topic)
-        with self._reader_lock, speaking(self.path, "read"):
-            return {p: bounds_of(self._reader, found.table(p)) for p in range(found.partitions)}
+        with self.reading() as connection:
+            return {p: bounds_of(connection, found.table(p)) for p in range(found.partitions)}
 
     def committed(self, group: str, topic: str) -> dict[int, int]:
         """What the group stored, 0 where it has done nothing yet; partitions that it never held are missing."""
-        with self._reader_lock, speaking(self.path, "read"):
+        with self.reading() as connection:
             return dict(
-                self._reader.execute(
+                connection.execute(
                     "SELECT partition, next FROM progress WHERE grp = ? AND topic = ?", (group, self.topic(topic).id)
                 )
             )
@@ -160,35 +161,35 @@ class EmbeddedLog:
 
     def read(self, topic: str, partition: int, offset: int, max_records: int) -> list[LogRecord]:
         table = self._partition(topic, partition)
-        with self._reader_lock, speaking(self.path, "read"):
-            rows = self._reader.execute(
+        with self.reading() as connection:
+            rows = connection.execute(
                 f"SELECT id, key, value, time FROM {table} WHERE id >= ? ORDER BY id LIMIT ?", (offset, max_records)
             ).fetchall()
         return [LogRecord(topic, partition, *row) for row in rows]
 
     def offset_at(self, topic: str, partition: int, time: Millis) -> int:
         table = self._partition(topic, partition)
-        with self._reader_lock, speaking(self.path, "read"):
-            return first_where(self._reader, table, "time", time)
+        with self.reading() as connection:
+            return first_where(connection, table, "time", time)
 
     def groups(self, topic: str) -> list[str]:
         """Groups that have ever held a partition of the topic."""
-        with self._reader_lock, speaking(self.path, "read"):
-            rows = self._reader.execute(
+        with self.reading() as connection:
+            rows = connection.execute(
                 "SELECT DISTINCT grp FROM progress WHERE topic = ? ORDER BY grp", (self.topic(topic).id,)
             ).fetchall()
         return [row[0] for row in rows]
 
     def topics(self) -> list[Topic]:
-        with self._reader_lock, speaking(self.path, "read"):
-            return [Topic(*row) for row in self._reader.execute(f"SELECT {_COLUMNS} FROM topic ORDER BY id")]
+        with self.reading() as connection:
+            return [Topic(*row) for row in connection.execute(f"SELECT {_COLUMNS} FROM topic ORDER BY id")]
 
     def topic(self, name: str) -> Topic:
         """Raises ValueError where there is no such topic."""
         found = self._topics.get(name)
         if found is None:
-            with self._reader_lock, speaking(self.path, "read"):
-                row = self._reader.execute(f"SELECT {_COLUMNS} FROM topic WHERE name = ?", (name,)).fetchone()
+            with self.reading() as connection:
+                row = connection.execute(f"SELECT {_COLUMNS} FROM topic WHERE name = ?", (name,)).fetchone()
             if row is None:
                 raise ValueError(f"{self.path} has no topic {name!r}: it is made by `ensure` when a stage starts")
             found = self._topics[name] = Topic(*row)
@@ -198,6 +199,12 @@ class EmbeddedLog:
         """Removes the offsets of a group that is no longer used, so that nobody waits for it."""
         with self.writer.transaction("forget a group") as connection:
             connection.execute("DELETE FROM progress WHERE grp = ?", (group,))
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """The connection for reads outside of a group, one thread at a time."""
+        with self._reader_lock, speaking(self.path, "read"):
+            yield self._reader
 
     def wait(self, seconds: float) -> None:
         """Until this process appends, or `seconds` have passed."""

@@ -111,6 +111,8 @@ class Writer:
     def truncate_wal(self) -> bool:
         """Move all that is in the WAL into the file and empty it; false where a reader or writer stood in the way."""
         with self._lock, speaking(self._path, "checkpoint"):
+            # The passive one does the work without keeping writers out.
+            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
             self._connection.execute("PRAGMA busy_timeout = 2000")
             try:
                 blocked: int = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
