@@ -16,9 +16,13 @@ class Brand(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     id: Slug
+    """Stands in ids of mentions and in queries: never change it."""
     name: Phrase
+    """What people call it."""
     kind: Literal["own", "competitor", "category"] = "own"
+    """`category`: a need, a route, an event without a brand name; it has no reputation."""
     aliases: tuple[Phrase, ...] = ()
+    """Other names."""
     handles: tuple[Phrase, ...] = ()
     """Accounts as they are addressed, `@acme`."""
     hashtags: tuple[Phrase, ...] = ()

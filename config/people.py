@@ -12,8 +12,11 @@ from config.schema import Address, Section, Text
 
 class Person(Section):
     id: Slug
+    """Stands in the history of cases: never change it."""
     name: Text
+    """As mails and pages show it."""
     email: Address
+    """Where mails go."""
     language: Literal["en", "es"] = "en"
     """Language of the mails."""
     brands: tuple[Slug, ...] = ()

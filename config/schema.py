@@ -1,7 +1,8 @@
 """What a process needs to start: the engine part of `clamor.yaml`, each setting with its default.
 
 `CLAMOR_API__PORT=8100` in the environment goes before `api: port:` in the file, and so for every setting here.
-`python -m config.schema` writes the JSON Schema for editors and the tables of docs/configuration.md.
+`python -m config.schema` writes the JSON Schema for editors and the tables of docs/configuration.md, see
+`config.reference`.
 """
 
 from __future__ import annotations
@@ -77,10 +78,10 @@ class LogEngine(Section):
     may take the last moments; faster on slow disks."""
     partitions: int = Field(default=4, ge=1, le=64)
     """Into how many partitions a topic is cut: the most nlp workers that can share the load. Settled at first start."""
-    retention: Annotated[Duration, Field(ge=3_600_000, le=7 * DAY)] = Field(default=6 * DAY)
+    retention: Annotated[Duration, Field(ge=3_600_000, le=7 * DAY)] = 6 * DAY
     """How long records are kept, from 1h to 7d: a deleted post's text is gone from the disk after it."""
-    retention_bytes: Annotated[Size, Field(ge=10_000_000)] | None = Field(default=None, examples=["20GB"])
-    """Size above which a topic's oldest records go before their time. Empty: no limit."""
+    retention_bytes: Annotated[Size, Field(ge=10_000_000)] | None = None
+    """Size, at least 10MB, above which a topic's oldest records go before their time. Empty: no limit."""
 
 
 class StoreEngine(Section):
@@ -102,7 +103,7 @@ class Engines(Section):
 class Processes(Section):
     """How the work is spread over this machine."""
 
-    nlp_workers: int | None = Field(default=None, ge=1, le=64, examples=[2])
+    nlp_workers: int | None = Field(default=None, ge=1, le=64)
     """Processes that understand posts. Empty: one for each core."""
 
     @property
@@ -120,9 +121,8 @@ class Api(Section):
     host: Text = "127.0.0.1"
     """Address to listen on. The default is reached from this machine only."""
     port: Port = 8800
-    public_url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#]+[^\s?#]*$")] | None = Field(
-        default=None, examples=["https://clamor.example.org"]
-    )
+    """Port to listen on."""
+    public_url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#]+[^\s?#]*$")] | None = None
     """How people reach it, for links in mails. Empty: http://host:port."""
 
     @property
@@ -135,24 +135,25 @@ class Api(Section):
 class Mail(Section):
     """How alerts leave. Without `host`, mails are written as files into `mailbox`."""
 
-    host: Text | None = Field(default=None, examples=["smtp.example.org"])
+    host: Text | None = None
     """SMTP server. Empty: nothing is sent, mails go to `mailbox`."""
     port: Port = 587
+    """Port of the SMTP server."""
     security: Literal["starttls", "tls", "none"] = "starttls"
     """`starttls` (usual on 587), `tls` (usual on 465), or `none` (only on this machine or a trusted network)."""
-    user: Text | None = Field(default=None, examples=["clamor@example.org"])
+    user: Text | None = None
     """Login name. Empty: no login."""
-    password_env: EnvName | None = Field(default=None, examples=["CLAMOR_SMTP_PASSWORD"])
+    password_env: EnvName | None = None
     """NAME of the environment variable (or of the line in secrets.env) that holds the password."""
-    sender: Address = Field(default="Clamor <clamor@localhost>", alias="from", examples=["Clamor <clamor@example.org>"])
+    sender: Address = Field(default="Clamor <clamor@localhost>", alias="from")
     """Who the mails are from."""
-    reply_to: Address | None = Field(default=None, examples=["team@example.org"])
+    reply_to: Address | None = None
     """Where answers to the mails go. Empty: to `from`."""
-    timeout: Annotated[Duration, Field(ge=1_000, le=300_000)] = Field(default=15_000)
+    timeout: Annotated[Duration, Field(ge=1_000, le=300_000)] = 15_000
     """How long the server may take for the connection and for each answer."""
-    give_up_after: Annotated[Duration, Field(ge=60_000, le=30 * DAY)] = Field(default=3 * DAY)
+    give_up_after: Annotated[Duration, Field(ge=60_000, le=30 * DAY)] = 3 * DAY
     """How long a mail is tried again while the server does not take it."""
-    certificates: Text | None = Field(default=None, examples=["smtp-ca.pem"])
+    certificates: Text | None = None
     """File with the certificates to trust, in the home unless absolute. Empty: the system's."""
     mailbox: Text = "mail"
     """Folder, in the home unless absolute, where mails are written when there is no `host`."""
@@ -173,18 +174,18 @@ class Alerts(Section):
     """For one person; what exceeds it arrives as one summary. A person's own setting goes before it."""
     worse_at: Annotated[tuple[Annotated[int, Field(ge=1, le=99)], ...], AfterValidator(_rising)] = (40, 55, 70, 85)
     """Risk at which a case counts as worse: a case that was told is told again only when it crosses one."""
-    found_late: Annotated[Duration, Field(ge=0, le=7 * DAY)] = Field(default=DAY)
+    found_late: Annotated[Duration, Field(ge=0, le=7 * DAY)] = DAY
     """Severe posts found in a gap up to this old go into one "found late" mail; older ones only into the counts."""
 
 
 class Retention(Section):
     """How long what is stored stays."""
 
-    posts: Annotated[Duration, Field(ge=DAY)] = Field(default=400 * DAY)
+    posts: Annotated[Duration, Field(ge=DAY)] = 400 * DAY
     """Text and author of mentions; afterwards only their counts remain."""
-    ids: Annotated[Duration, Field(ge=DAY)] = Field(default=30 * DAY)
+    ids: Annotated[Duration, Field(ge=DAY)] = 30 * DAY
     """Id, parent and author (no text) of every post seen, so that replies find what they answer."""
-    mails: Annotated[Duration, Field(ge=DAY)] = Field(default=90 * DAY)
+    mails: Annotated[Duration, Field(ge=DAY)] = 90 * DAY
     """The record of which mails were sent (references, no texts)."""
 
 
@@ -192,7 +193,9 @@ class Logging(Section):
     """What the processes say about themselves, on standard error; never a post's text."""
 
     format: Literal["console", "json"] = "console"
+    """`console` for people, `json` for programs, one object a line."""
     level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least severe that is written."""
 
 
 class EnginePart(Section):
@@ -229,3 +232,9 @@ class Settings(EnginePart, BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return env_settings, init_settings
+
+
+if __name__ == "__main__":
+    from config.reference import main
+
+    main()

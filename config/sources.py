@@ -13,6 +13,7 @@ from config.units import Duration, Size
 
 class _Source(Section):
     id: Slug
+    """Stands in posts and in the coverage ledger: never change it."""
     brands: tuple[Slug, ...] = ()
     """Brands that every post of this source belongs to, whatever its text says (an own page, a review page)."""
     access: Slug = "public"
@@ -25,13 +26,14 @@ class FileSource(_Source):
     """Files in a folder, read once each and again when they grow."""
 
     kind: Literal["file"]
+    """`file`: files in a folder."""
     network: Slug = "file"
     """Network of posts that name none."""
-    path: Text = Field(examples=["inbox/*.jsonl"])
+    path: Text
     """File, or pattern with * and ?, in the home unless absolute."""
     format: Literal["auto", "jsonl", "csv"] = "auto"
     """`auto` goes by the name; .gz is unpacked."""
-    map: dict[Text, Text] = Field(default_factory=dict, examples=[{"text": "body", "created_at": "date"}])
+    map: dict[Text, Text] = Field(default_factory=dict)
     """For foreign files: our field and the column that holds it."""
 
 
@@ -39,9 +41,10 @@ class WebhookSource(_Source):
     """Programs that send posts to `/hooks/ID`, each body signed with HMAC-SHA256."""
 
     kind: Literal["webhook"]
+    """`webhook`: other programs send posts."""
     network: Slug = "webhook"
     """Network of posts that name none."""
-    secret_env: EnvName = Field(examples=["CLAMOR_WEBHOOK_SECRET"])
+    secret_env: EnvName
     """NAME of the environment variable (or of the line in secrets.env) that holds the signing key."""
     max_body: Annotated[Size, Field(ge=1_000, le=50_000_000)] = Field(default=1_000_000)
     """Bodies above this are refused."""
