@@ -12,7 +12,7 @@ import msgspec
 from ingest.collector import Draft, Malformed, Source
 from stream.clock import event_time
 from stream.ports import DEAD_LETTER, POSTS, Append, Log
-from stream.records import CONTENT_KINDS, Author, DeadLetter, Millis, Origin, Post, encode
+from stream.records import CONTENT_KINDS, Author, DeadLetter, Metrics, Millis, Origin, Post, encode
 
 MAX_TEXT = 100_000
 """Characters of a post's text; a longer one is refused, not cut."""
@@ -130,7 +130,7 @@ def stamped(draft: Draft, source: Source, now: Millis, origin: Origin) -> Post:
         repost_of=_reference(network, draft.repost_of),
         link=_short(draft.link),
         media=tuple(clean(one)[:MAX_SHORT] for one in draft.media[:MAX_LIST]) if draft.media else (),
-        metrics=draft.metrics,
+        metrics=None if draft.metrics is None else _reach(draft.metrics),
         origin=origin,
         source_id=source.id,
         query_ids=_labels(draft.query_ids),
@@ -186,7 +186,8 @@ def draft_bytes(draft: Draft) -> bytes:
 
 def _author(author: Author) -> Author:
     if (
-        author.id.isprintable()
+        (author.followers is None or 0 <= author.followers <= _HIGHEST)
+        and author.id.isprintable()
         and len(author.id) <= MAX_ID
         and (author.handle is None or (author.handle.isprintable() and len(author.handle) <= MAX_ID))
         and (author.name is None or (author.name.isprintable() and len(author.name) <= MAX_ID))
@@ -199,6 +200,14 @@ def _author(author: Author) -> Author:
         followers=_bounded(author.followers),
         verified=author.verified,
     )
+
+
+def _reach(metrics: Metrics) -> Metrics:
+    counts = (metrics.likes, metrics.reposts, metrics.replies, metrics.views)
+    if all(count is None or 0 <= count <= _HIGHEST for count in counts):
+        return metrics
+    likes, reposts, replies, views = (_bounded(count) for count in counts)
+    return Metrics(likes=likes, reposts=reposts, replies=replies, views=views)
 
 
 def _reference(network: str, native_id: str | None) -> str | None:
@@ -216,7 +225,7 @@ def _short(value: str | None, most: int = MAX_SHORT) -> str | None:
 
 
 def _bounded(value: int | None) -> int | None:
-    return None if value is None else max(-_HIGHEST, min(value, _HIGHEST))
+    return None if value is None else max(0, min(value, _HIGHEST))
 
 
 def _labels(labels: tuple[str, ...]) -> tuple[str, ...]:

@@ -1,0 +1,62 @@
+"""Signed bodies: HMAC-SHA256 (RFC 2104) over `timestamp.body`, so that neither can be changed nor sent again later."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping, Sequence
+
+from stream.clock import MINUTE, SECOND
+from stream.records import Millis
+
+TIMESTAMP_HEADER = "X-Clamor-Timestamp"
+"""Seconds since 1970 UTC, when the body was signed."""
+SIGNATURE_HEADER = "X-Clamor-Signature"
+"""`v1=` and the HMAC in hexadecimal; several, parted by commas, while a secret is being changed."""
+REPLAY_WINDOW: Millis = 5 * MINUTE
+
+_MOST_SIGNATURES = 8
+
+
+class BadSignature(Exception):
+    """The body is not from a holder of the secret, or not from now; says which header is wrong, never the secret."""
+
+
+def sign(secret: str, timestamp: int, body: bytes) -> str:
+    """The value of SIGNATURE_HEADER for a body signed at `timestamp` (seconds)."""
+    return "v1=" + hmac.new(secret.encode(), b"%d." % timestamp + body, hashlib.sha256).hexdigest()
+
+
+def verify(headers: Mapping[str, str], body: bytes, secrets: Sequence[str], now: Millis) -> None:
+    """Return if one of the signatures is by one of the secrets and young enough; `headers` have lower-case names.
+
+    Raises BadSignature. Every pair is compared, in constant time.
+    """
+    stamp = headers.get(TIMESTAMP_HEADER.lower(), "").strip()
+    given = headers.get(SIGNATURE_HEADER.lower(), "")
+    if not stamp or not given:
+        raise BadSignature(f"send the headers {TIMESTAMP_HEADER} and {SIGNATURE_HEADER}")
+    if not re.fullmatch(r"\d{1,12}", stamp, re.ASCII):
+        raise BadSignature(f"{TIMESTAMP_HEADER} is not a number of seconds since 1970")
+    parts = given.split(",")[:_MOST_SIGNATURES]
+    good = False
+    for secret in secrets:
+        expected = sign(secret, int(stamp), body).encode()
+        for part in parts:
+            good |= hmac.compare_digest(expected, part.strip().encode("utf-8", "replace"))
+    if not good:
+        raise BadSignature(
+            f"{SIGNATURE_HEADER} does not fit: it is v1= and the hexadecimal HMAC-SHA256 "
+            "of TIMESTAMP.BODY under the secret"
+        )
+    if abs(now - int(stamp) * SECOND) > REPLAY_WINDOW:
+        raise BadSignature(
+            f"{TIMESTAMP_HEADER} is more than {REPLAY_WINDOW // MINUTE} minutes from this server's clock: "
+            "sign when you send"
+        )
+
+
+def secrets_in(value: str | None) -> tuple[str, ...]:
+    """The secrets that a setting holds: one, or several parted by commas or spaces while it is being changed."""
+    return tuple(part for part in re.split(r"[\s,]+", value or "") if part)

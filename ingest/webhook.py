@@ -1,0 +1,281 @@
+"""Webhook in: posts that other programs push, signed, bounded, each taken once, acknowledged when durable.
+
+The handler is pure of HTTP: `web` gives it headers, body and time, and sends what it returns. Body:
+`{"posts": [{"id": …, "text": …, "created_at": …}, …], "origin": "live"}`, or one such post, or a list of them. Answers:
+
+    202  durable: {"accepted": n, "duplicates": n, "rejected": [{"index": i, "error": …}]}
+    401  no signature, a wrong one, or one that is too old
+    403  the source takes nothing (no secret is configured)
+    413  too many bytes, or too many posts
+    422  no JSON, no post in it that can be taken, or an Idempotency-Key used for another body
+    429  too much at once: come again after `retry_after` seconds
+    503  not durable now: come again after `retry_after` seconds; nothing of this body counts as taken
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, Literal, TypeAlias
+
+import msgspec
+import structlog
+
+from ingest.collector import Draft, Source
+from ingest.dates import NoDate, millis_reader
+from ingest.intake import Unacceptable, stamped
+from ingest.patience import Hold
+from ingest.signature import BadSignature, verify
+from ingest.taken import Taken
+from stream.clock import MINUTE, SECOND
+from stream.ports import POSTS, Append, Log, Transient
+from stream.records import Author, Metrics, Millis, Post, PostKind, encode
+
+Answer: TypeAlias = tuple[int, dict[str, Any]]
+Number: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+
+IDEMPOTENCY_HEADER = "Idempotency-Key"
+MAX_BODY = 1_000_000
+MAX_POSTS = 1_000
+POSTS_PER_MINUTE = 60_000
+LONGEST_KEY = 200
+
+_log = structlog.get_logger(__name__)
+_when = millis_reader()
+
+
+class Hook(msgspec.Struct, frozen=True, kw_only=True):
+    """A configured webhook."""
+
+    source: Source
+    """Its network is for posts that name none."""
+    secrets: Callable[[], Sequence[str]]
+    """Asked at every push, so that a secret can be changed without a restart (see `ingest.signature.secrets_in`)."""
+    max_body: int = MAX_BODY
+    max_posts: int = MAX_POSTS
+    posts_per_minute: int = POSTS_PER_MINUTE
+
+
+class Person(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    id: str | int
+    handle: str | None = None
+    name: str | None = None
+    followers: Number | None = None
+    verified: bool | None = None
+
+
+class Reach(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    likes: Number | None = None
+    reposts: Number | None = None
+    replies: Number | None = None
+    views: Number | None = None
+
+
+class Item(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One post as it is pushed. Times are ISO 8601 (UTC where none is named), or seconds or milliseconds since 1970."""
+
+    id: str | int
+    kind: PostKind = "created"
+    network: str = ""
+    text: str = ""
+    title: str | None = None
+    author: Person | str | None = None
+    created_at: str | int | float | None = None
+    edited_at: str | int | float | None = None
+    seen_at: str | int | float | None = None
+    """When the network received this version; without it, when it arrives here."""
+    revision: Number | None = None
+    lang: str | None = None
+    country: str | None = None
+    conversation: str | None = None
+    reply_to: str | None = None
+    quote_of: str | None = None
+    repost_of: str | None = None
+    link: str | None = None
+    media: tuple[str, ...] = ()
+    metrics: Reach | None = None
+
+
+class Push(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    posts: list[msgspec.Raw]
+    origin: Literal["live", "backfill"] = "live"
+    """`backfill`: history; its times are believed, and it wakes nobody."""
+
+
+class Webhook:
+    """Takes the pushes of one source; several threads may call it."""
+
+    def __init__(self, hook: Hook, log: Log, taken: Taken, hold: Hold | None = None) -> None:
+        self.hook, self.log, self.taken, self.hold = hook, log, taken, hold or (lambda: None)
+        self._one_at_a_time = threading.Lock()
+        self._allowance = float(hook.posts_per_minute)
+        self._counted_at: Millis | None = None
+
+    def handle(self, headers: Mapping[str, str], body: bytes, now: Millis) -> Answer:
+        """(status, JSON) for one push; never raises for what a sender or the log may do."""
+        if len(body) > self.hook.max_body:
+            return _error(
+                413, f"the body has {len(body):,} bytes, more than {self.hook.max_body:,}: send fewer posts at once"
+            )
+        named = {name.lower(): value for name, value in headers.items()}
+        secrets = self.hook.secrets()
+        if not secrets:
+            return _error(403, "this webhook takes nothing yet: no signing secret is configured for it")
+        try:
+            verify(named, body, secrets, now)
+        except BadSignature as wrong:
+            return _error(401, str(wrong))
+        waiting = self.hold()
+        if waiting is not None:
+            status = 503 if waiting == "disk" else 429
+            return _error(status, f"not now ({waiting}): nothing was taken, send it again", retry_after=10)
+        with self._one_at_a_time:
+            try:
+                return self._taken_once(named.get(IDEMPOTENCY_HEADER.lower(), ""), body, now)
+            except Transient as fault:
+                _log.warning("webhook.not_durable", source=self.hook.source.id, fault=str(fault))
+                return _error(
+                    503, "the log does not take posts now: nothing counts as taken, send it again", retry_after=10
+                )
+
+    def _taken_once(self, key: str, body: bytes, now: Millis) -> Answer:
+        if len(key) > LONGEST_KEY:
+            return _error(422, f"{IDEMPOTENCY_HEADER} is longer than {LONGEST_KEY} characters")
+        digest = hashlib.sha256(body).hexdigest()
+        if key:
+            earlier = self.taken.answer(self.hook.source.id, key)
+            if earlier is not None and earlier[0] != digest:
+                return _error(
+                    422, f"{IDEMPOTENCY_HEADER} {key!r} was used for another body: use a new key for new posts"
+                )
+            if earlier is not None:
+                return earlier[1], msgspec.json.decode(earlier[2])
+        answer, items = self._posts(body, now)
+        if answer[0] in (202, 422):
+            stored = (key, digest, answer[0], msgspec.json.encode(answer[1]).decode()) if key else None
+            self.taken.remember(self.hook.source.id, items, stored, now)
+        return answer
+
+    def _posts(self, body: bytes, now: Millis) -> tuple[Answer, list[str]]:
+        try:
+            push = _push(body)
+        except (msgspec.MsgspecError, ValueError, RecursionError) as wrong:
+            return _error(422, f"the body is no push of posts: {_words(wrong)}"), []
+        if len(push.posts) > self.hook.max_posts:
+            return _error(
+                413, f"{len(push.posts):,} posts at once are more than {self.hook.max_posts:,}: send them in parts"
+            ), []
+        wait = self._too_many(len(push.posts), now)
+        if wait:
+            why = f"more than {self.hook.posts_per_minute:,} posts a minute: nothing was taken, send it again"
+            return _error(429, why, retry_after=wait), []
+        posts, rejected = self._stamped(push, now)
+        keys = [item_key(post) for post in posts]
+        known = self.taken.known(self.hook.source.id, keys)
+        fresh: dict[str, Append] = {}
+        for key, post in zip(keys, posts, strict=True):
+            if key not in known:
+                fresh.setdefault(key, Append(POSTS, post.id, encode(post)))
+        if fresh:
+            self.log.append(list(fresh.values()))
+        answer = {"accepted": len(fresh), "duplicates": len(posts) - len(fresh), "rejected": rejected}
+        if rejected and not posts:
+            answer["error"] = "none of these posts can be taken"
+        return (202 if posts or not rejected else 422, answer), list(fresh)
+
+    def _stamped(self, push: Push, now: Millis) -> tuple[list[Post], list[dict[str, Any]]]:
+        posts: list[Post] = []
+        rejected: list[dict[str, Any]] = []
+        for index, raw in enumerate(push.posts):
+            try:
+                posts.append(stamped(_draft(_decode_item(raw)), self.hook.source, now, push.origin))
+            except (Unacceptable, NoDate, msgspec.MsgspecError, ValueError, RecursionError) as wrong:
+                rejected.append({"index": index, "error": _words(wrong)})
+        return posts, rejected
+
+    def _too_many(self, posts: int, now: Millis) -> int:
+        """Seconds to wait, or 0 after taking `posts` from the allowance, which grows back evenly over a minute."""
+        rate = self.hook.posts_per_minute
+        passed = 0 if self._counted_at is None else max(0, now - self._counted_at)
+        self._counted_at = now
+        self._allowance = min(float(rate), self._allowance + passed * rate / MINUTE)
+        if posts > self._allowance and self._allowance < rate:
+            return max(1, round((min(posts, rate) - self._allowance) * MINUTE / rate / SECOND))
+        self._allowance -= posts
+        return 0
+
+
+def item_key(post: Post) -> str:
+    """What makes a pushed post the same as one before: id, kind and revision, else its content and numbers.
+
+    A delete or restore is the same only at the same time: one too many does no harm, one too few does.
+    """
+    version: object = post.revision
+    if version is None:
+        metrics = post.metrics and (post.metrics.likes, post.metrics.reposts, post.metrics.replies, post.metrics.views)
+        version = (post.edited_at, post.title, post.text, post.media, metrics)
+        if post.kind not in ("created", "edited", "metrics"):
+            version = post.seen_at
+    return hashlib.blake2b(repr((post.id, post.kind, version)).encode("utf-8", "replace"), digest_size=16).hexdigest()
+
+
+_decode_item = msgspec.json.Decoder(Item).decode
+_decode_push = msgspec.json.Decoder(Push).decode
+_decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
+def _push(body: bytes) -> Push:
+    start = body.lstrip()[:1]
+    if start == b"[":
+        return Push(posts=_decode_list(body))
+    names = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    return _decode_push(body) if "posts" in names else Push(posts=[msgspec.Raw(body)])
+
+
+def _draft(item: Item) -> Draft:
+    person = Person(id=item.author, handle=item.author) if isinstance(item.author, str) else item.author
+    return Draft(
+        native_id=str(item.id),
+        network=item.network,
+        kind=item.kind,
+        text=item.text,
+        title=item.title,
+        author=None
+        if person is None
+        else Author(
+            id=str(person.id),
+            handle=person.handle and person.handle.removeprefix("@"),
+            name=person.name,
+            followers=person.followers,
+            verified=person.verified,
+        ),
+        lang=item.lang,
+        country=item.country.upper() if item.country else None,
+        claimed_at=_time(item.created_at),
+        seen_at=_time(item.seen_at),
+        edited_at=_time(item.edited_at),
+        revision=item.revision,
+        conversation=item.conversation,
+        reply_to=item.reply_to,
+        quote_of=item.quote_of,
+        repost_of=item.repost_of,
+        link=item.link,
+        media=item.media,
+        metrics=None if item.metrics is None else Metrics(**msgspec.structs.asdict(item.metrics)),
+    )
+
+
+def _time(value: str | float | None) -> Millis | None:
+    return None if value is None or value == "" else _when(value)
+
+
+def _words(wrong: Exception) -> str:
+    """An error's message, short; the decoder's messages name field and type, and never a value."""
+    if isinstance(wrong, UnicodeDecodeError):
+        return "the body is not UTF-8"
+    return "nested too deeply" if isinstance(wrong, RecursionError) else str(wrong)[:300]
+
+
+def _error(status: int, words: str, **more: Any) -> Answer:
+    return status, {"error": words, **more}
