@@ -209,10 +209,10 @@ def canonical(field: Field, text: str) -> str:
 
     Both sides of a comparison pass through here. May be empty.
     """
-    value = fold(text.strip())
+    value = fold(text).strip()
     if field.name in _SIGILS:
-        value = value.lstrip(_SIGILS[field.name])
+        value = value.lstrip(_SIGILS[field.name]).strip()
     return field.synonyms.get(value, value)
 
 
-_SIGILS = {"author": "@", "addressed": "@", "hashtag": "#"}
+_SIGILS = {"author": "@ ", "addressed": "@ ", "hashtag": "# "}

@@ -121,6 +121,7 @@ _TOKEN = re.compile(
     rf"|[\U0001f1e6-\U0001f1ff]{{2}}|{_EMOJI}"
 )
 _ADDRESS = re.compile(r"(?:[hH][tT][tT][pP][sS]?://)?(?:[^/?#\s]*@)?([^/?#:\s]*)")
+_WWW = re.compile(r"\A[.\-_]*(?:www\.)+")
 _STRETCH = re.compile(rf"([#@＃＠]?)({_LETTERS}+(?:[{_QUOTES}]{_LETTERS}+)*)")
 _APOSTROPHES = re.compile(f"[{_QUOTES}]")
 _UNSPACED = "\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
@@ -162,7 +163,7 @@ def _address(written: str) -> _Form | None:
         return None
     found = _ADDRESS.match(written)
     domain = fold(found.group(1)) if found else ""
-    domain = domain.removeprefix("www.").strip(".-_")[:MAX_TOKEN].strip(".-_")
+    domain = _WWW.sub("", domain).strip(".-_")[:MAX_TOKEN].strip(".-_")
     if not domain or not all(letter.isalnum() or letter in ".-_" for letter in domain):
         return _Form((), (), ())
     return _Form((domain,), (ADDRESS,), ((0, len(written)),))

@@ -147,7 +147,8 @@ def _comparison(field: Field) -> st.SearchStrategy[Node]:
     if field.kind == "time":
         return has | _between(field.name, TIMES)
     if field.kind == "number":
-        number = st.integers(0, 12) | st.sampled_from((70, 100, 999, 1_000, 10_000))
+        low, high = field.within or (0, 10_000)
+        number = st.sampled_from([found for found in (*range(13), 70, 100, 999, 1_000, 10_000) if low <= found <= high])
         return has | number.map(lambda value: Equals(field.name, float(value))) | _between(field.name, number)
     known = field.vocabulary or _KEYWORDS[field.name]
     value = st.sampled_from(known).map(lambda text: canonical(field, text))

@@ -1,0 +1,46 @@
+"""What is wrong with a query, where, and what would work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+SHOWN = 72
+"""Characters of a query that are shown around the place."""
+
+
+class QueryError(ValueError):
+    """A query that cannot be read.
+
+    `message` says what is wrong, `query[start:end]` is the `piece` that is, `hint` is what would work (may be empty).
+    """
+
+    def __init__(self, message: str, query: str, start: int, end: int, hint: str = "") -> None:
+        super().__init__(f"{message} {hint}".strip())
+        self.message = message
+        self.query = query
+        self.start = max(0, min(start, len(query)))
+        self.end = max(self.start, min(end, len(query)))
+        self.hint = hint
+
+    @property
+    def piece(self) -> str:
+        return self.query[self.start : self.end]
+
+    def render(self) -> str:
+        """Up to four lines: the message, the query around the place, a caret below the place, the hint."""
+        first = max(0, min(self.start - SHOWN // 3, len(self.query) - SHOWN))
+        shown = "".join(letter if letter.isprintable() else " " for letter in self.query[first : first + SHOWN])
+        before, after = "…" if first else "", "…" if first + SHOWN < len(self.query) else ""
+        width = max(1, min(self.end, first + SHOWN) - self.start)
+        caret = " " * (len(before) + self.start - first) + "^" * width
+        lines = [self.message, f"  {before}{shown}{after}", f"  {caret}", self.hint]
+        return "\n".join(line for line in lines if line)
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A question with the nearest of the known words; empty where none is near."""
+    words = list(dict.fromkeys(known))
+    begun = [other for other in words if len(word) > 2 and other.startswith(word)]
+    near = list(dict.fromkeys(begun + get_close_matches(word, words, n=2, cutoff=0.6)))[:2]
+    return f"Did you mean {' or '.join(near)}?" if near else ""
