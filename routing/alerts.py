@@ -1,0 +1,257 @@
+"""Which alerts become which mails: told once until it worsens, never more than so many an hour, the rest in a summary.
+
+Everything here is a function of its arguments; `routing.planner` reads and writes the rows.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from routing.people_to_tell import MailSettings, Person, told_about, told_about_operations
+from stream.records import Millis
+
+QUEUE_RANK: Mapping[str, int] = {"none": 0, "sales": 1, "support": 2, "pr": 3}
+LIMITED: tuple[str, ...] = ("alert", "summary")
+"""Kinds of mail that count against a person's hourly limit."""
+GATHERED: tuple[str, ...] = ("summary", "found_late")
+"""Kinds of mail that wait for more alerts before they go."""
+MORE_AT_LEAST = 5
+"""A case with this many mentions more, and twice as many, has materially grown."""
+
+
+class Pending(NamedTuple):
+    """An alert that nobody was told of yet."""
+
+    id: int
+    kind: str
+    subject: int
+    """The case; minus the mention's number where there is none; 0 for what is about neither."""
+    brand: str
+    queue: str
+    risk: int
+    mentions: int
+    """Live mentions of the case."""
+    created_at: Millis
+
+
+class Told(NamedTuple):
+    """How bad a case was when somebody was last told of it."""
+
+    level: int
+    queue: str
+    mentions: int
+
+
+class Open(NamedTuple):
+    """A mail that has not left yet."""
+
+    id: int
+    person: str
+    kind: str
+    brand: str
+    state: str
+    created_at: Millis
+    latest_at: Millis
+    attempts: int = 0
+
+
+class NewMail(msgspec.Struct):
+    person: str
+    kind: str
+    brand: str
+    queue: str
+    state: str
+    created_at: Millis
+    latest_at: Millis
+    alerts: list[int]
+
+
+class Plan(msgspec.Struct):
+    """What is to be written: new mails, alerts that join a gathering one, what people know now, what came of alerts."""
+
+    opened: list[NewMail] = []
+    joined: dict[int, list[int]] = {}
+    joined_at: dict[int, Millis] = {}
+    told: dict[tuple[int, str], Told] = {}
+    outcome: dict[int, str] = {}
+    """By alert: `mailed`, `quiet` (the case is no worse than people know) or `nobody` (is configured for it)."""
+
+
+def risk_level(risk: int, steps: Sequence[int]) -> int:
+    """Into which of the levels between `steps` a risk falls, from 0."""
+    return bisect_right(steps, risk)
+
+
+def worse(now: Told, before: Told | None) -> bool:
+    """Whether a case is worth a second mail: a higher risk level, a raised queue, or materially more mentions."""
+    if before is None:
+        return True
+    return (
+        now.level > before.level
+        or QUEUE_RANK.get(now.queue, 0) > QUEUE_RANK.get(before.queue, 0)
+        or now.mentions >= max(2 * before.mentions, before.mentions + MORE_AT_LEAST)
+    )
+
+
+def plan(
+    alerts: Iterable[Pending],
+    people: Sequence[Person],
+    told: Mapping[tuple[int, str], Told],
+    used: Mapping[str, int],
+    open_mails: Iterable[Open],
+    settings: MailSettings,
+) -> Plan:
+    """The mails that `alerts`, in their order, ask for.
+
+    `used`: per person, limited mails of the last hour, those that still wait to leave included. `told`: by subject
+    and person.
+    """
+    desk = _Desk(told, used, open_mails, settings)
+    for alert in alerts:
+        treat = _TREATMENT.get(alert.kind, _Desk.operations)
+        desk.plan.outcome[alert.id] = treat(desk, alert, people)
+    return desk.plan
+
+
+class _Desk:
+    """What is known while a batch of alerts is gone through."""
+
+    def __init__(
+        self,
+        told: Mapping[tuple[int, str], Told],
+        used: Mapping[str, int],
+        open_mails: Iterable[Open],
+        settings: MailSettings,
+    ) -> None:
+        self.plan = Plan()
+        self._told = told
+        self._used = dict(used)
+        self._settings = settings
+        self._gathering: dict[tuple[str, str, str], int | NewMail] = {
+            (mail.person, mail.kind, mail.brand): mail.id for mail in open_mails if mail.state == "gathering"
+        }
+
+    def severe(self, alert: Pending, people: Sequence[Person]) -> str:
+        return self._tell(alert, told_about(people, alert.brand, alert.queue), self._one_severe)
+
+    def late(self, alert: Pending, people: Sequence[Person]) -> str:
+        return self._tell(alert, told_about(people, alert.brand, alert.queue), self._one_late)
+
+    def incident(self, alert: Pending, people: Sequence[Person]) -> str:
+        chosen = told_about(people, alert.brand, alert.queue)
+        for person in chosen:
+            self._open(alert, person, alert.kind)
+        return "mailed" if chosen else "nobody"
+
+    def operations(self, alert: Pending, people: Sequence[Person]) -> str:
+        chosen = told_about_operations(people)
+        for person in chosen:
+            self._open(alert, person, "operations")
+        return "mailed" if chosen else "nobody"
+
+    def _tell(self, alert: Pending, chosen: Sequence[Person], one: Callable[[Pending, Person], None]) -> str:
+        state = Told(risk_level(alert.risk, self._settings.risk_steps), alert.queue, alert.mentions)
+        mailed = False
+        for person in chosen:
+            key = (alert.subject, person.id)
+            if not alert.subject or worse(state, self.plan.told.get(key, self._told.get(key))):
+                self.plan.told[key] = state
+                one(alert, person)
+                mailed = True
+        return "mailed" if mailed else "quiet" if chosen else "nobody"
+
+    def _one_severe(self, alert: Pending, person: Person) -> None:
+        full = self._used.get(person.id, 0) >= max(1, person.max_mails_per_hour)
+        if full or (person.id, "summary", "") in self._gathering:
+            self._gather(alert, person, "summary", "")
+            return
+        self._used[person.id] = self._used.get(person.id, 0) + 1
+        self._open(alert, person, "alert")
+
+    def _one_late(self, alert: Pending, person: Person) -> None:
+        self._gather(alert, person, "found_late", alert.brand)
+
+    def _gather(self, alert: Pending, person: Person, kind: str, brand: str) -> None:
+        found = self._gathering.get((person.id, kind, brand))
+        if found is None:
+            mail = self._open(alert, person, kind, state="gathering", brand=brand)
+            self._gathering[person.id, kind, brand] = mail
+        elif isinstance(found, NewMail):
+            found.alerts.append(alert.id)
+            found.latest_at = max(found.latest_at, alert.created_at)
+        else:
+            self.plan.joined.setdefault(found, []).append(alert.id)
+            self.plan.joined_at[found] = max(self.plan.joined_at.get(found, 0), alert.created_at)
+
+    def _open(
+        self, alert: Pending, person: Person, kind: str, state: str = "pending", brand: str | None = None
+    ) -> NewMail:
+        mail = NewMail(
+            person=person.id,
+            kind=kind,
+            brand=alert.brand if brand is None else brand,
+            queue=alert.queue,
+            state=state,
+            created_at=alert.created_at,
+            latest_at=alert.created_at,
+            alerts=[alert.id],
+        )
+        self.plan.opened.append(mail)
+        return mail
+
+
+_TREATMENT: Mapping[str, Callable[[_Desk, Pending, Sequence[Person]], str]] = {
+    "mention": _Desk.severe,
+    "case": _Desk.severe,
+    "found_late": _Desk.late,
+    "incident": _Desk.incident,
+    "chain_test": _Desk.incident,
+}
+
+
+class Due(NamedTuple):
+    """Gathering mails whose time has come, and waiting mails that give their place to a summary and join it."""
+
+    ready: tuple[int, ...]
+    folded: tuple[tuple[int, int], ...]
+    """(mail that goes into, the summary)."""
+
+
+def due(
+    open_mails: Sequence[Open],
+    used: Mapping[str, int],
+    limits: Mapping[str, int],
+    settings: MailSettings,
+    now: Millis,
+) -> Due:
+    """Which gathering mails are to leave now.
+
+    A summary leaves when one of its person's places of the hour is free again. Where the places are taken by mails
+    that could not leave for an hour (the server was away), the newest of those that nobody can have received gives
+    its place up and joins the summary: so nobody waits a second hour, and nobody gets more than the limit.
+    """
+    ready: list[int] = []
+    folded: list[tuple[int, int]] = []
+    for mail in open_mails:
+        if mail.state != "gathering":
+            continue
+        if mail.kind == "found_late":
+            quiet = now - mail.latest_at >= settings.late_quiet
+            if quiet or now - mail.created_at >= settings.late_longest:
+                ready.append(mail.id)
+        elif used.get(mail.person, 0) < max(1, limits.get(mail.person, 1)):
+            ready.append(mail.id)
+        elif now - mail.created_at >= settings.window:
+            waiting = [m for m in open_mails if _gives_way(m, mail.person)]
+            if waiting:
+                folded.append((max(waiting, key=lambda m: m.id).id, mail.id))
+                ready.append(mail.id)
+    return Due(tuple(ready), tuple(folded))
+
+
+def _gives_way(mail: Open, person: str) -> bool:
+    return mail.person == person and mail.kind == "alert" and mail.state == "pending" and not mail.attempts

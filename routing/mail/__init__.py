@@ -1,0 +1,1 @@
+"""What a mail says, how it looks, and how it leaves: letters, templates, transports."""

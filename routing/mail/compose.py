@@ -1,0 +1,299 @@
+"""Reads from SQL what a mail tells, at the moment it leaves: what was deleted by then is never in it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from sqlalchemy import Connection
+
+from database.engine import rows
+from routing.mail.letter import AlertLetter, Letter, ListLetter, Missing, NoticeLetter, PostSeen, Tally
+from routing.mail.similar import similar_to
+from routing.people_to_tell import MailSettings, Person
+from stream.clock import DAY
+from stream.records import Coverage, Mention, Millis, Queue, Term, decode
+
+CoverageOf = Callable[[Millis, Millis], Sequence[Coverage]]
+"""The ledger's spans that touch [since, until]."""
+
+WORST = 5
+MOST_TALLIES = 12
+MOST_TERMS = 12
+MOST_MISSING = 5
+CHUNK = 1_000
+INCOMPLETE = frozenset({"partial", "gap", "lost"})
+GAPS = frozenset({"gap", "backfilled", "partial", "lost"})
+
+
+class MailRow(NamedTuple):
+    """What composing needs of a row of table `mail`."""
+
+    id: int
+    kind: str
+    brand: str
+    queue: str
+    created_at: Millis
+    latest_at: Millis
+
+
+class Composed(NamedTuple):
+    """A letter, or the reason why there is nothing left to tell."""
+
+    letter: Letter | None
+    arrived_at: Millis | None
+    """When the log took the post of an alert mail."""
+    case_id: int | None = None
+    dropped: str = ""
+
+
+def compose(
+    connection: Connection,
+    mail: MailRow,
+    person: Person,
+    settings: MailSettings,
+    coverage: CoverageOf,
+    now: Millis,
+) -> Composed:
+    """The letter for one person about the alerts of one mail, from what is live now."""
+    if mail.kind == "alert":
+        return _alert(connection, mail, person, settings, coverage, now)
+    if mail.kind in ("summary", "found_late"):
+        return _list(connection, mail, person, settings, coverage, now)
+    return _notice(connection, mail, settings)
+
+
+def _alert(
+    connection: Connection,
+    mail: MailRow,
+    person: Person,
+    settings: MailSettings,
+    coverage: CoverageOf,
+    now: Millis,
+) -> Composed:
+    items = list(_items(connection, mail.id))
+    item = items[0] if items else None
+    worst_of = False
+    if item is not None and item.mention is None:
+        item, worst_of = _rest_of_case(connection, item), True
+    if item is None or item.mention is None:
+        return Composed(None, None, dropped="the post was deleted before the mail left")
+    mention, n = item.mention, item.n
+    case = rows(connection, "SELECT id, mentions FROM cases WHERE id = ?", (item.case_id,)) if item.case_id else []
+    decision = mention.decision
+    letter = AlertLetter(
+        post=_seen(mention, person, settings),
+        terms=_weightiest(decision.terms if decision else ()),
+        rule=decision.rule if decision else "",
+        rule_why=decision.why if decision else "",
+        case_id=item.case_id,
+        case_link=_case_link(settings, item.case_id),
+        case_mentions=int(case[0].mentions) if case else 1,
+        similar=tuple(
+            _seen(m, person, settings) for m in similar_to(connection, mention, n, person.access, settings.similar)
+        ),
+        missing=_missing(coverage(now - DAY, now), INCOMPLETE),
+        worst_of=worst_of,
+    )
+    return Composed(letter, mention.appended_at or None, item.case_id)
+
+
+def _list(
+    connection: Connection,
+    mail: MailRow,
+    person: Person,
+    settings: MailSettings,
+    coverage: CoverageOf,
+    now: Millis,
+) -> Composed:
+    tallies: Counter[tuple[str, Queue, str, str]] = Counter()
+    cases: set[int] = set()
+    brands: set[str] = set()
+    sources: set[str] = set()
+    worst: list[_Item] = []
+    posts = gone = 0
+    first, last = now, 0
+    seen: set[int] = set()
+    for item in _items(connection, mail.id):
+        if item.n in seen:
+            continue
+        seen.add(item.n)
+        if item.mention is None:
+            gone += 1
+            continue
+        mention = item.mention
+        posts += 1
+        rule = mention.decision.rule if mention.decision else ""
+        tallies[mention.brand, _queue(mention), rule, _intent(mention)] += 1
+        brands.add(mention.brand)
+        sources.add(mention.source_id)
+        if item.case_id is not None:
+            cases.add(item.case_id)
+        first, last = min(first, mention.event_time), max(last, mention.event_time)
+        worst = sorted((*worst, item), key=lambda i: (-i.risk, i.n))[:WORST]
+    if not posts:
+        return Composed(None, None, dropped="every post was deleted before the mail left")
+    late = mail.kind == "found_late"
+    spans = coverage(first, last) if late else coverage(now - DAY, now)
+    if late:
+        spans = [span for span in spans if span.source_id in sources]
+    letter = ListLetter(
+        kind=mail.kind,
+        brand=_name(settings, brands.pop()) if len(brands) == 1 else "",
+        posts=posts,
+        cases=len(cases),
+        gone=gone,
+        since=first if late else mail.created_at,
+        until=last if late else mail.latest_at,
+        limit=max(1, person.max_mails_per_hour),
+        tallies=tuple(
+            Tally(_name(settings, brand), queue, reason, intent, count)
+            for (brand, queue, reason, intent), count in _largest(tallies)
+        ),
+        other=posts - sum(count for _, count in _largest(tallies)),
+        worst=tuple(_seen(item.mention, person, settings) for item in worst if item.mention is not None),
+        missing=_missing(spans, GAPS if late else INCOMPLETE),
+        link=f"{settings.base_url.rstrip('/')}/cases",
+    )
+    return Composed(letter, None)
+
+
+def _notice(connection: Connection, mail: MailRow, settings: MailSettings) -> Composed:
+    found = rows(
+        connection,
+        "SELECT a.kind, a.brand, a.queue, a.why, a.created_at FROM mail_item i JOIN alert a ON a.id = i.alert"
+        " WHERE i.mail = ? ORDER BY a.id LIMIT 1",
+        (mail.id,),
+    )
+    if not found:
+        return Composed(None, None, dropped="its alert is gone")
+    alert = found[0]
+    base = settings.base_url.rstrip("/")
+    letter = NoticeLetter(
+        kind=mail.kind,
+        about=alert.kind,
+        brand=_name(settings, alert.brand) if alert.brand else "",
+        queue=alert.queue,
+        why=alert.why,
+        at=alert.created_at,
+        link=f"{base}/status" if mail.kind == "operations" else base,
+    )
+    return Composed(letter, None)
+
+
+class _Item(NamedTuple):
+    """An alert of a mail with its mention, where that is live."""
+
+    alert: int
+    n: int
+    """Number of the mention."""
+    case_id: int | None
+    risk: int
+    mention: Mention | None
+
+
+def _items(connection: Connection, mail: int) -> Iterator[_Item]:
+    """The alerts of a mail, oldest first, read in chunks: a summary may have many thousands."""
+    after = 0
+    while True:
+        found = rows(
+            connection,
+            "SELECT a.id, a.mention_n, a.case_id, m.case_id AS case_now, m.risk, m.state, m.body FROM mail_item i"
+            " JOIN alert a ON a.id = i.alert LEFT JOIN mention m ON m.n = a.mention_n"
+            " WHERE i.mail = ? AND i.alert > ? ORDER BY i.alert LIMIT ?",
+            (mail, after, CHUNK),
+        )
+        for r in found:
+            case = r.case_now if r.case_now is not None else r.case_id
+            yield _Item(r.id, r.mention_n or -r.id, case, r.risk or 0, _live(r))
+        if len(found) < CHUNK:
+            return
+        after = found[-1].id
+
+
+def _rest_of_case(connection: Connection, item: _Item) -> _Item | None:
+    """The worst live mention of the case that people were to be told of as well."""
+    if item.case_id is None:
+        return None
+    found = rows(
+        connection,
+        "SELECT n, case_id, risk, state, body FROM mention WHERE case_id = ? AND state = 'live'"
+        " ORDER BY risk DESC, n LIMIT 50",
+        (item.case_id,),
+    )
+    for r in found:
+        mention = _live(r)
+        if mention is not None and mention.decision is not None and mention.decision.alert:
+            return _Item(item.alert, r.n, item.case_id, r.risk, mention)
+    return None
+
+
+def _live(row: Any) -> Mention | None:
+    if row.state != "live" or row.body is None:
+        return None
+    mention = decode(Mention, row.body)
+    return mention if mention.state == "live" and mention.post is not None else None
+
+
+def _seen(mention: Mention, person: Person, settings: MailSettings) -> PostSeen:
+    post = mention.post
+    if post is None:
+        raise ValueError(f"mention {mention.id} has no post to show")
+    author, metrics = post.author, post.metrics
+    readable = mention.access == "public" or mention.access in person.access
+    reactions = sum(x or 0 for x in (metrics.likes, metrics.reposts, metrics.replies)) if metrics else 0
+    return PostSeen(
+        brand=_name(settings, mention.brand),
+        network=mention.network,
+        queue=_queue(mention),
+        intent=_intent(mention),
+        risk=mention.decision.risk if mention.decision else 0,
+        text=post.text if readable else None,
+        title=(post.title or "") if readable else "",
+        author=(author.name or "") if author and readable else "",
+        handle=(author.handle or "") if author and readable else "",
+        followers=author.followers if author and readable else None,
+        reactions=reactions,
+        at=mention.event_time,
+        link=(post.link or "") if readable else "",
+        mention_link=mention_link(settings, mention.id),
+    )
+
+
+def mention_link(settings: MailSettings, mention: str) -> str:
+    """Where this Clamor shows a mention."""
+    return f"{settings.base_url.rstrip('/')}/mentions/{quote(mention, safe='')}"
+
+
+def _case_link(settings: MailSettings, case: int | None) -> str:
+    return f"{settings.base_url.rstrip('/')}/cases/{case}" if case is not None else ""
+
+
+def _queue(mention: Mention) -> Queue:
+    return mention.decision.queue if mention.decision else "none"
+
+
+def _intent(mention: Mention) -> str:
+    if mention.correction is not None and mention.correction.intent:
+        return mention.correction.intent
+    return mention.understanding.intent.label if mention.understanding else ""
+
+
+def _name(settings: MailSettings, brand: str) -> str:
+    return settings.brand_names.get(brand, brand)
+
+
+def _weightiest(terms: Iterable[Term]) -> tuple[Term, ...]:
+    return tuple(sorted(terms, key=lambda t: -t.points)[:MOST_TERMS])
+
+
+def _largest(tallies: Counter[tuple[str, Queue, str, str]]) -> list[tuple[tuple[str, Queue, str, str], int]]:
+    return sorted(tallies.items(), key=lambda pair: (-pair[1], pair[0]))[:MOST_TALLIES]
+
+
+def _missing(spans: Sequence[Coverage], states: frozenset[str]) -> tuple[Missing, ...]:
+    """The longest of the spans that are incomplete, in order of time."""
+    chosen = sorted((s for s in spans if s.state in states), key=lambda s: s.since - s.until)[:MOST_MISSING]
+    return tuple(Missing(s.source_id, s.since, s.until, s.reason) for s in sorted(chosen, key=lambda s: s.since))

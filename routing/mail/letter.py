@@ -1,0 +1,100 @@
+"""What a mail tells, before it has words: plain values, already bounded, foreign text as it came."""
+
+from __future__ import annotations
+
+import msgspec
+
+from stream.records import Millis, Queue, Term
+
+
+class PostSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """A post as a mail shows it. `text` is None where the reader may not read its source."""
+
+    brand: str
+    network: str
+    queue: Queue = "none"
+    intent: str = ""
+    risk: int = 0
+    text: str | None
+    title: str = ""
+    author: str = ""
+    handle: str = ""
+    followers: int | None = None
+    reactions: int = 0
+    at: Millis
+    link: str = ""
+    mention_link: str = ""
+
+
+class Missing(msgspec.Struct, frozen=True):
+    """A span that a source did not deliver in full."""
+
+    source: str
+    since: Millis
+    until: Millis
+    reason: str = ""
+
+
+class AlertLetter(msgspec.Struct, frozen=True, kw_only=True):
+    """One severe mention or case."""
+
+    post: PostSeen
+    terms: tuple[Term, ...]
+    rule: str
+    rule_why: str
+    case_id: int | None
+    case_link: str
+    case_mentions: int
+    similar: tuple[PostSeen, ...]
+    missing: tuple[Missing, ...]
+    worst_of: bool = False
+    """The post that set off the alert is gone; this is the worst that is left of its case."""
+
+
+class Tally(msgspec.Struct, frozen=True):
+    """How many posts of a summary share brand, queue and reason."""
+
+    brand: str
+    queue: Queue
+    reason: str
+    intent: str
+    posts: int
+
+
+class ListLetter(msgspec.Struct, frozen=True, kw_only=True):
+    """Many posts at once: the summary of an hour, or what a gap brought late."""
+
+    kind: str
+    """`summary` or `found_late`."""
+    brand: str
+    """Empty: several."""
+    posts: int
+    cases: int
+    gone: int
+    """Posts deleted since: counted, never shown."""
+    since: Millis
+    until: Millis
+    limit: int
+    """How many mails an hour the reader gets."""
+    tallies: tuple[Tally, ...]
+    other: int
+    """Posts of the tallies that are not listed."""
+    worst: tuple[PostSeen, ...]
+    missing: tuple[Missing, ...]
+    link: str
+
+
+class NoticeLetter(msgspec.Struct, frozen=True, kw_only=True):
+    """A sentence: a trouble of Clamor itself, an incident, a test of the way of a mail."""
+
+    kind: str
+    about: str
+    """Kind of the alert: stage, coverage, retention, disk, incident, chain_test."""
+    brand: str
+    queue: Queue
+    why: str
+    at: Millis
+    link: str
+
+
+Letter = AlertLetter | ListLetter | NoticeLetter

@@ -1,0 +1,231 @@
+"""A letter in words: subject, text and HTML in the reader's language, as one message.
+
+Foreign text is cleaned and cut before it comes near a template; HTML is escaped by the templates themselves.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
+from functools import cache
+from typing import Any, NamedTuple
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup, escape
+
+from routing.mail.clean import for_body, for_header, for_link
+from routing.mail.letter import AlertLetter, Letter, ListLetter, Missing, NoticeLetter, PostSeen
+from routing.mail.words import Words, words
+from routing.people_to_tell import MailSettings, Person
+from stream.records import Millis
+
+MOST_TEXT = 1_500
+MOST_SIMILAR = 280
+MOST_TITLE = 200
+MOST_NAME = 60
+MOST_REASON = 300
+
+
+class Rendered(NamedTuple):
+    subject: str
+    text: str
+    html: str
+
+
+def render(letter: Letter, reader: Words) -> Rendered:
+    """The letter in words."""
+    if isinstance(letter, AlertLetter):
+        name, values = "alert", _alert_values(letter, reader)
+    elif isinstance(letter, ListLetter):
+        name, values = "list", _list_values(letter, reader)
+    else:
+        name, values = "notice", _notice_values(letter, reader)
+    values["subject"] = for_header(values["subject"], 150)
+    values["t"] = reader
+    return Rendered(
+        subject=values["subject"],
+        text=_environment().get_template(f"{name}.txt.j2").render(values),
+        html=_environment().get_template(f"{name}.html.j2").render(values),
+    )
+
+
+def message(
+    letter: Letter,
+    person: Person,
+    settings: MailSettings,
+    message_id: str,
+    now: Millis,
+    case_id: int | None = None,
+) -> bytes:
+    """The whole mail, RFC 5322 with CRLF. Raises ValueError where an address cannot stand in a header."""
+    rendered = render(letter, words(person.language))
+    domain = settings.from_address.rpartition("@")[2]
+    mail = EmailMessage(policy=SMTP)
+    mail["From"] = _mailbox(settings.from_name, settings.from_address)
+    mail["To"] = _mailbox(person.name, person.email)
+    mail["Reply-To"] = _mailbox("", settings.reply_to or settings.from_address)
+    mail["Subject"] = rendered.subject
+    mail["Date"] = format_datetime(datetime.fromtimestamp(now / 1000, UTC))
+    mail["Message-ID"] = message_id
+    if case_id is not None:
+        mail["References"] = f"<case.{case_id}@{domain}>"
+    mail["Auto-Submitted"] = "auto-generated"
+    mail["X-Auto-Response-Suppress"] = "All"
+    mail["List-Id"] = f"Clamor <alerts.{domain}>"
+    mail.set_content(_printable(rendered.text), charset="utf-8", cte="quoted-printable")
+    mail.add_alternative(_printable(rendered.html), subtype="html", charset="utf-8", cte="quoted-printable")
+    # The boundary is made from the Message-ID, so that a second try is the same message to the byte.
+    mail.set_boundary(f"=_{message_id.strip('<>').split('@')[0]}")
+    return mail.as_bytes()
+
+
+def _mailbox(name: str, address: str) -> Address:
+    return Address(display_name=for_header(name, MOST_NAME), addr_spec=address)
+
+
+def _printable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("routing.mail"),
+        autoescape=select_autoescape(enabled_extensions=("html.j2",), default=False),
+        undefined=StrictUndefined,
+        trim_blocks=False,
+        lstrip_blocks=False,
+    )
+    environment.filters["lines"] = lambda text: Markup("<br>").join(escape(line) for line in text.split("\n"))
+    environment.filters["quoted"] = lambda text: "\n".join(f"> {line}".rstrip() for line in text.split("\n"))
+    return environment
+
+
+def _alert_values(letter: AlertLetter, t: Words) -> dict[str, Any]:
+    post = letter.post
+    author = _who(post)
+    subject = t(
+        "subject_alert_by" if author else "subject_alert",
+        brand=post.brand,
+        queue=t.label("queue", post.queue),
+        risk=post.risk,
+        intent=t.label("intent", post.intent),
+        network=t.label("network", post.network),
+        author=for_header(author, 40),
+    )
+    return {
+        "subject": subject,
+        "preview": t("preview_alert", risk=post.risk, queue=t.label("queue", post.queue)),
+        "post": _post(post, t, MOST_TEXT),
+        "risk": post.risk,
+        "worst_of": letter.worst_of,
+        "terms": [
+            {
+                "label": _capital(t.label("term", term.name)),
+                "points": t("points", n=round(term.points)),
+                "why": for_header(t.phrase(term.why), MOST_REASON),
+            }
+            for term in letter.terms
+        ],
+        "rule": for_header(letter.rule, MOST_NAME),
+        "rule_why": for_header(t.phrase(letter.rule_why), MOST_REASON),
+        "case_link": for_link(letter.case_link),
+        "case_mentions": letter.case_mentions,
+        "similar": [_post(other, t, MOST_SIMILAR) for other in letter.similar],
+        "missing": [_span(span) for span in letter.missing],
+    }
+
+
+def _list_values(letter: ListLetter, t: Words) -> dict[str, Any]:
+    brand = letter.brand or t("several_brands")
+    happened = t(f"happened_{letter.kind}", n=letter.posts, since=_time(letter.since), limit=letter.limit, brand=brand)
+    return {
+        "subject": t(f"subject_{letter.kind}", brand=brand, n=letter.posts),
+        "preview": happened,
+        "happened": happened,
+        "kind": letter.kind,
+        "brand": letter.brand,
+        "posts": letter.posts,
+        "cases": letter.cases,
+        "gone": letter.gone,
+        "since": _time(letter.since),
+        "until": _time(letter.until),
+        "tallies": letter.tallies,
+        "other": letter.other,
+        "worst": [_post(post, t, MOST_SIMILAR) for post in letter.worst],
+        "missing": [_span(span) for span in letter.missing],
+        "link": for_link(letter.link),
+    }
+
+
+def _notice_values(letter: NoticeLetter, t: Words) -> dict[str, Any]:
+    happened = t(f"happened_{letter.kind}", brand=letter.brand)
+    return {
+        "subject": t(
+            f"subject_{letter.kind}",
+            brand=letter.brand,
+            queue=t.label("queue", letter.queue),
+            about=t.label("about", letter.about),
+        ),
+        "preview": happened,
+        "happened": happened,
+        "kind": letter.kind,
+        "about": letter.about,
+        "brand": letter.brand,
+        "why": for_body(t.phrase(letter.why), MOST_TEXT),
+        "at": _time(letter.at),
+        "link": for_link(letter.link),
+    }
+
+
+def _post(post: PostSeen, t: Words, most: int) -> dict[str, Any]:
+    who = for_header(_who(post), MOST_NAME * 2)
+    parts = [
+        who,
+        _capital(t.label("network", post.network)),
+        t("followers", n=post.followers) if post.followers else "",
+        t("reactions", n=post.reactions) if post.reactions else "",
+        _time(post.at),
+    ]
+    return {
+        "brand": post.brand,
+        "network": t.label("network", post.network),
+        "queue": post.queue,
+        "intent": post.intent,
+        "risk": post.risk,
+        "text": None if post.text is None else for_body(post.text, most),
+        "title": for_header(post.title, MOST_TITLE),
+        "who": who or t("somebody"),
+        "byline": " · ".join(part for part in parts if part),
+        "link": for_link(post.link),
+        "mention_link": for_link(post.mention_link),
+    }
+
+
+def _who(post: PostSeen) -> str:
+    """`Name (@handle)`, with what is known of it."""
+    name = for_header(post.author, MOST_NAME)
+    handle = for_header(post.handle, MOST_NAME).lstrip("@")
+    if name and handle:
+        return f"{name} (@{handle})"
+    return name or (f"@{handle}" if handle else "")
+
+
+def _span(span: Missing) -> dict[str, str]:
+    return {
+        "source": for_header(span.source, MOST_NAME),
+        "since": _time(span.since),
+        "until": _time(span.until),
+        "reason": for_header(span.reason, MOST_REASON),
+    }
+
+
+def _time(at: Millis) -> str:
+    return datetime.fromtimestamp(at / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _capital(word: str) -> str:
+    return word[:1].upper() + word[1:]

@@ -1,0 +1,103 @@
+"""How the mails stand: for `clamor status` and the pages, from any process."""
+
+from __future__ import annotations
+
+import msgspec
+from sqlalchemy import Engine
+
+from database.engine import many, read, rows, write
+from stream.clock import DAY
+from stream.records import Millis
+
+LATENCIES = 1_000
+"""Percentiles are taken over this many of the latest alert mails."""
+
+
+class MailStatus(msgspec.Struct, frozen=True):
+    """Counts of mails by state, the last one sent, and how long alerts took. Times in milliseconds."""
+
+    waiting: int
+    """To be sent as soon as the server takes them."""
+    gathering: int
+    """Summaries and "found late" mails that wait for more."""
+    oldest_waiting: Millis | None
+    """When the oldest waiting mail was made."""
+    last_sent: Millis | None
+    failed: int
+    """Given up or refused for good within the last day."""
+    dropped: int
+    """Not sent within the last day, since their posts were deleted or their person is gone."""
+    trouble: str
+    """Why the oldest waiting mail has not left, or the last one failed; empty where all is well."""
+    unheard: int
+    """Alerts of the last day that nobody is configured for."""
+    latency_p50: Millis | None
+    """From arrival in the log to the mail server, over the latest alert mails."""
+    latency_p99: Millis | None
+
+
+def mail_status(engine: Engine, now: Millis) -> MailStatus:
+    """How the mails stand at `now`."""
+    with read(engine) as connection:
+        waiting = rows(
+            connection,
+            "SELECT state, reason, created_at FROM mail WHERE state IN ('gathering', 'pending', 'sending') ORDER BY id",
+        )
+        ended = rows(
+            connection,
+            "SELECT state, COUNT(*) AS n FROM mail WHERE ended_at > ? GROUP BY state",
+            (now - DAY,),
+        )
+        failure = rows(
+            connection,
+            "SELECT reason FROM mail WHERE ended_at > ? AND state = 'failed' ORDER BY ended_at DESC LIMIT 1",
+            (now - DAY,),
+        )
+        latest = rows(
+            connection,
+            "SELECT kind, state, ended_at, arrived_at FROM mail WHERE ended_at IS NOT NULL"
+            " ORDER BY ended_at DESC LIMIT ?",
+            (LATENCIES,),
+        )
+        unheard = rows(
+            connection,
+            "SELECT COUNT(*) AS n FROM (SELECT state, created_at FROM alert ORDER BY id DESC LIMIT 10000) a"
+            " WHERE state = 'nobody' AND created_at > ?",
+            (now - DAY,),
+        )
+    stuck = [r for r in waiting if r.state != "gathering"]
+    took = sorted(
+        r.ended_at - r.arrived_at
+        for r in latest
+        if r.state == "sent" and r.kind == "alert" and r.arrived_at is not None
+    )
+    counts = {r.state: int(r.n) for r in ended}
+    held_up = next((r.reason for r in stuck if r.reason), "")
+    return MailStatus(
+        waiting=len(stuck),
+        gathering=len(waiting) - len(stuck),
+        oldest_waiting=min((r.created_at for r in stuck), default=None),
+        last_sent=next((r.ended_at for r in latest if r.state == "sent"), None),
+        failed=counts.get("failed", 0),
+        dropped=counts.get("dropped", 0),
+        trouble=held_up or (failure[0].reason if failure else ""),
+        unheard=int(unheard[0].n),
+        latency_p50=_share(took, 0.5),
+        latency_p99=_share(took, 0.99),
+    )
+
+
+def send_failed_again(engine: Engine, person: str | None = None) -> int:
+    """Give mails that failed another try, once their cause is mended: all, or one person's. How many."""
+    sql = (
+        "UPDATE mail SET state = 'pending', next_try = 0, first_try = NULL, attempts = 0, ended_at = NULL"
+        " WHERE state = 'failed'"
+    )
+    with write(engine) as connection:
+        if person is None:
+            return many(connection, sql, [()])
+        return many(connection, f"{sql} AND person = ?", [(person,)])
+
+
+def _share(ordered: list[Millis], share: float) -> Millis | None:
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else None

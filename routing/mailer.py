@@ -1,0 +1,340 @@
+"""The one mailer: turns waiting alerts into mails and hands them over, each at least once, in the order of their turn.
+
+A mail is claimed in SQL, handed over, then marked sent. A process killed in between leaves it claimed; the next mailer
+asks the journal whether the server had taken it, and hands it over again where the journal does not know. So a mail is
+doubled only by a crash between the server's taking it and the journal's line (the answer's way back and some
+microseconds), by a power cut, or by a server that takes a mail and never answers; the double has the same Message-ID.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+from pathlib import Path
+
+import msgspec
+import structlog
+from sqlalchemy import Engine
+
+from database.engine import many, read, rows, write
+from routing.lease import Lease, LeaseLost
+from routing.mail.compose import Composed, CoverageOf, MailRow, compose
+from routing.mail.journal import Journal
+from routing.mail.render import message
+from routing.mail.transport import Delivery, Outgoing, Transport, one_line
+from routing.people_to_tell import MailSettings, Person, valid_address
+from routing.planner import forget_old, plan_pending
+from stream.clock import HOUR, MINUTE, SECOND, Clock
+from stream.ports import Transient
+from stream.records import Coverage, Millis
+
+log = structlog.get_logger(__name__)
+
+LEASE = "mailer"
+POLL = 0.25
+"""Seconds between two looks at the alerts; `nudge` shortens them."""
+BATCH = 25
+"""Mails a step."""
+MOST_STEP: Millis = 10 * SECOND
+"""A step starts no further mail after this long."""
+DOWN_LONGEST: Millis = MINUTE
+"""Longest pause before a server that did not answer is tried again; an unwelcoming one: `retry_longest`."""
+FAULTS_IN_A_ROW = 3
+"""Mails that fail one after the other in the middle of a session: the server is at fault, not the mails."""
+
+
+class StepResult(msgspec.Struct, frozen=True):
+    """What one step did."""
+
+    leader: bool
+    """False: another process is the mailer."""
+    planned: int = 0
+    """Alerts dealt with."""
+    sent: int = 0
+    failed: int = 0
+    later: int = 0
+    dropped: int = 0
+    more: bool = False
+    """There is more to do at once."""
+
+    @property
+    def idle(self) -> bool:
+        return not (self.planned or self.sent or self.failed or self.later or self.dropped)
+
+
+def no_coverage(since: Millis, until: Millis) -> Sequence[Coverage]:
+    """Where no ledger is kept."""
+    return ()
+
+
+class Mailer:
+    """Make it in the process and thread that steps it. `people` is asked in every step.
+
+    `journal`: a file on a local disk that only mailers of this database use; None leaves the window of a double at some
+    milliseconds. `coverage` reads the ledger.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        clock: Clock,
+        transport: Transport,
+        people: Callable[[], Sequence[Person]],
+        settings: MailSettings,
+        *,
+        coverage: CoverageOf = no_coverage,
+        journal: Path | None = None,
+        owner: str | None = None,
+    ) -> None:
+        self._engine, self._clock, self._transport = engine, clock, transport
+        self._people, self._settings, self._coverage = people, settings, coverage
+        self._journal = Journal(journal)
+        # A live holder's hand-over ends before its lease does: whoever takes over knows that nothing is under way.
+        self._hand_over: Millis = int(transport.deadline * 1000) + 5 * SECOND
+        self._lease = Lease(engine, LEASE, self._hand_over + 30 * SECOND, owner)
+        self._recovered: int | None = None
+        self._rest_until: Millis = 0
+        self._rests = 0
+        self._faults = 0
+        self._forgot_at: Millis = 0
+        self._awake = threading.Event()
+
+    def nudge(self) -> None:
+        """Look at the alerts now; may be called from any thread."""
+        self._awake.set()
+
+    def run(self, stop: threading.Event) -> None:
+        """Step until `stop`; a fault of the database is waited out, anything else ends the thread that runs it."""
+        try:
+            while not stop.is_set():
+                try:
+                    more = self.step(self._clock.now()).more
+                except Transient as fault:
+                    log.warning("mailer_waits", why=one_line(fault))
+                    more = False
+                if not more:
+                    self._awake.wait(POLL)
+                self._awake.clear()
+        finally:
+            self.close()
+
+    def step(self, now: Millis) -> StepResult:
+        """One pass: plan what waits, hand over what is due. Bounded by MOST_STEP and one mail's deadline."""
+        try:
+            if not self._lease.hold(self._clock.wall()):
+                return StepResult(leader=False)
+            if self._recovered != self._lease.fence:
+                self._recover()
+            return self._work(now)
+        except LeaseLost as lost:
+            log.warning("mailer_gave_way", why=str(lost))
+            return StepResult(leader=False)
+        except Exception:
+            # A mail may be left claimed: the next step looks, as after a crash.
+            self._recovered = None
+            raise
+
+    def close(self) -> None:
+        """End the session with the server and let another process take over at once."""
+        self._transport.close()
+        self._journal.close()
+        self._lease.release(self._clock.wall())
+
+    def _work(self, now: Millis) -> StepResult:
+        people = list(self._people())
+        planned, _ = plan_pending(self._engine, people, self._settings, now, self._lease.guard)
+        counts = self._hand_over_due({p.id: p for p in people}, now)
+        if now - self._forgot_at >= HOUR:
+            self._forgot_at = now
+            forget_old(self._engine, self._settings, now, self._lease.guard)
+        return StepResult(
+            leader=True,
+            planned=planned,
+            sent=counts["sent"],
+            failed=counts["failed"],
+            later=counts["later"],
+            dropped=counts["dropped"],
+            more=bool(planned) or sum(counts.values()) >= BATCH,
+        )
+
+    def _recover(self) -> None:
+        """What a mailer before this one had claimed: sent, where the journal knows it; else to be handed over again."""
+        taken = self._journal.taken()
+        now = self._clock.now()
+        with write(self._engine) as connection:
+            self._lease.guard(connection)
+            claimed = rows(connection, "SELECT id, message_id FROM mail WHERE state = 'sending'")
+            done = [(now, r.id) for r in claimed if r.message_id in taken]
+            many(connection, "UPDATE mail SET state = 'sent', reason = '', ended_at = ? WHERE id = ?", done)
+            unknown = [(True, r.id) for r in claimed if r.message_id not in taken]
+            many(connection, "UPDATE mail SET state = 'pending', repeated = ? WHERE id = ?", unknown)
+        self._journal.forget()
+        self._recovered = self._lease.fence
+        if claimed:
+            log.info("mails_found_claimed", known_sent=len(done), sent_again=len(unknown))
+
+    def _hand_over_due(self, people: dict[str, Person], now: Millis) -> dict[str, int]:
+        counts = {"sent": 0, "failed": 0, "later": 0, "dropped": 0}
+        started = self._clock.wall()
+        if started < self._rest_until:
+            return counts
+        found = _due_mails(self._engine, started)
+        for mail in found:
+            if self._clock.wall() - started > MOST_STEP or not self._lease.hold(self._clock.wall(), self._hand_over):
+                break
+            outcome = self._one(mail, people.get(mail.person), now)
+            if outcome in counts:
+                counts[outcome] += 1
+            if self._rest_until > started:
+                break
+        if found:
+            self._transport.hang_up()
+        return counts
+
+    def _one(self, mail: _Due, person: Person | None, now: Millis) -> str:
+        if person is None:
+            return self._end(mail, "dropped", f"{mail.person} is no longer among the people")
+        if not valid_address(person.email):
+            return self._end(mail, "failed", f"the address of {person.id} is not one: correct it in the people")
+        try:
+            composed, content = self._written(mail, person, now)
+        except Transient:
+            raise
+        except Exception as error:
+            # One mail that cannot be written must not keep back the others.
+            log.exception("mail_not_written", mail=mail.id)
+            return self._end(mail, "failed", f"could not be written ({type(error).__name__})")
+        if content is None:
+            return self._end(mail, "dropped", composed.dropped, untell=True)
+        self._claim(mail, content, composed.arrived_at)
+        delivery = self._transport.send(
+            Outgoing(mail.message_id, self._settings.from_address, person.email, content, bool(mail.repeated))
+        )
+        return self._settle(mail, delivery)
+
+    def _written(self, mail: _Due, person: Person, now: Millis) -> tuple[Composed, bytes | None]:
+        """The mail as of now; None where nothing is left to tell."""
+        row = MailRow(mail.id, mail.kind, mail.brand, mail.queue, mail.created_at, mail.latest_at)
+        with read(self._engine) as connection:
+            composed = compose(connection, row, person, self._settings, self._coverage, now)
+        if composed.letter is None:
+            return composed, None
+        content = message(composed.letter, person, self._settings, mail.message_id, now, composed.case_id)
+        return composed, content
+
+    def _claim(self, mail: _Due, content: bytes, arrived_at: Millis | None) -> None:
+        wall = self._clock.wall()
+        with write(self._engine) as connection:
+            self._lease.guard(connection)
+            many(
+                connection,
+                "UPDATE mail SET state = 'sending', claimed_at = ?, fence = ?, content_hash = ?, arrived_at = ?,"
+                " attempts = attempts + 1, first_try = COALESCE(first_try, ?) WHERE id = ?",
+                [(wall, self._lease.fence, sha256(content).hexdigest(), arrived_at, wall, mail.id)],
+            )
+
+    def _settle(self, mail: _Due, delivery: Delivery) -> str:
+        """Write down how a hand-over went. Whoever lost the lease meanwhile writes to the journal only."""
+        if delivery.outcome == "sent":
+            self._journal.write(mail.message_id)
+            self._rests = self._faults = 0
+            ended = self._end(mail, "sent", "")
+            self._journal.forget()
+            return ended
+        if delivery.outcome == "refused":
+            self._rests = self._faults = 0
+            return self._end(mail, "failed", delivery.reason)
+        if delivery.outcome == "later":
+            self._faults = self._faults + 1 if delivery.broke_off else 0
+            return self._try_later(mail, delivery)
+        self._rest(delivery)
+        self._back(mail, delivery.reason, attempts=mail.attempts, next_try=0, repeated=bool(mail.repeated))
+        return "down"
+
+    def _try_later(self, mail: _Due, delivery: Delivery) -> str:
+        wall = self._clock.wall()
+        first = mail.first_try if mail.first_try is not None else wall
+        if wall - first >= self._settings.give_up_after:
+            return self._end(mail, "failed", f"given up after {mail.attempts + 1} tries: {delivery.reason}")
+        pause = back_off(mail.attempts, self._settings.retry_first, self._settings.retry_longest, mail.message_id)
+        repeated = bool(mail.repeated) or delivery.unsure
+        self._back(mail, delivery.reason, attempts=mail.attempts + 1, next_try=wall + pause, repeated=repeated)
+        log.warning("mail_later", mail=mail.id, seconds=pause // 1000, why=delivery.reason)
+        if self._faults >= FAULTS_IN_A_ROW:
+            self._rest(delivery)
+        return "later"
+
+    def _rest(self, delivery: Delivery) -> None:
+        """No mail for a while: the server, not a mail, is at fault."""
+        longest = self._settings.retry_longest if delivery.outcome == "unwelcome" else DOWN_LONGEST
+        pause = back_off(self._rests, self._settings.retry_first, longest, self._lease.owner)
+        self._rest_until = self._clock.wall() + pause
+        self._rests += 1
+        self._faults = 0
+        log.warning("mail_server_rests", seconds=pause // 1000, why=delivery.reason)
+
+    def _back(self, mail: _Due, reason: str, *, attempts: int, next_try: Millis, repeated: bool) -> None:
+        with write(self._engine) as connection:
+            self._lease.guard(connection)
+            many(
+                connection,
+                "UPDATE mail SET state = 'pending', reason = ?, attempts = ?, next_try = ?, repeated = ? WHERE id = ?",
+                [(reason, attempts, next_try, repeated, mail.id)],
+            )
+
+    def _end(self, mail: _Due, state: str, reason: str, untell: bool = False) -> str:
+        with write(self._engine) as connection:
+            self._lease.guard(connection)
+            many(
+                connection,
+                "UPDATE mail SET state = ?, reason = ?, ended_at = ? WHERE id = ?",
+                [(state, reason, self._clock.now(), mail.id)],
+            )
+            if untell:
+                # Nobody was told after all: the next alert of the same case is news again.
+                many(connection, _UNTELL, [(mail.person, mail.id)])
+        log.info("mail_ended", mail=mail.id, state=state, why=reason)
+        return state
+
+
+class _Due(msgspec.Struct, frozen=True):
+    id: int
+    message_id: str
+    person: str
+    kind: str
+    brand: str
+    queue: str
+    created_at: Millis
+    latest_at: Millis
+    attempts: int
+    first_try: Millis | None
+    repeated: int
+    """Whether an earlier try may have reached the server; SQLite has no booleans."""
+
+
+_UNTELL = (
+    "DELETE FROM told WHERE person = ? AND subject IN (SELECT COALESCE(a.case_id, -a.mention_n) FROM mail_item i"
+    " JOIN alert a ON a.id = i.alert WHERE i.mail = ?)"
+)
+
+
+def back_off(tries: int, first: Millis, longest: Millis, who: str) -> Millis:
+    """The pause after `tries` earlier ones: doubled each time up to `longest`, less up to a quarter (by `who`, so that
+    mails do not all come back at once and a simulation repeats itself)."""
+    pause = min(longest, first * 2 ** min(tries, 30))
+    share = int.from_bytes(sha256(f"{who}\0{tries}".encode()).digest()[:4]) / 2**32
+    return int(pause * (1 - share / 4))
+
+
+def _due_mails(engine: Engine, wall: Millis) -> list[_Due]:
+    """Mails whose turn has come: single alerts first, then what counts many."""
+    with read(engine) as connection:
+        found = rows(
+            connection,
+            "SELECT id, message_id, person, kind, brand, queue, created_at, latest_at, attempts, first_try, repeated"
+            " FROM mail WHERE state IN ('gathering', 'pending', 'sending') AND state = 'pending' AND next_try <= ?"
+            " ORDER BY CASE WHEN kind IN ('summary', 'found_late') THEN 1 ELSE 0 END, next_try, id LIMIT ?",
+            (wall, BATCH),
+        )
+    return [_Due(*row) for row in found]

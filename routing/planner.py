@@ -1,0 +1,191 @@
+"""Reads the alerts that wait, and writes the mails they become (which ones, `routing.alerts` decides)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from hashlib import sha256
+
+from sqlalchemy import Connection, Engine
+
+from database.engine import many, read, rows, rows_in, write
+from routing.alerts import LIMITED, Due, NewMail, Open, Pending, Plan, Told, due, plan
+from routing.people_to_tell import MailSettings, Person
+from stream.records import Millis
+
+BATCH = 500
+"""Alerts a transaction: with ten people each, some 5,000 rows, well within its 50 ms."""
+MOST_MERGES = 16
+
+Guard = Callable[[Connection], None]
+"""Called first in each transaction that writes; raises where this process is no longer the one mailer."""
+
+
+def plan_pending(
+    engine: Engine, people: Sequence[Person], settings: MailSettings, now: Millis, guard: Guard
+) -> tuple[int, int]:
+    """Turn up to BATCH waiting alerts into mails and let go what has gathered long enough.
+
+    Returns (alerts done, mails newly waiting to be sent). Durable on return.
+    """
+    with read(engine) as connection:
+        alerts = _pending(connection)
+        open_mails = _open_mails(connection)
+        if not alerts and not any(mail.state == "gathering" for mail in open_mails):
+            return 0, 0
+        used = _used(connection, open_mails, now - settings.window)
+        told = _told(connection, {alert.subject for alert in alerts})
+    planned = plan(alerts, people, told, used, open_mails, settings)
+    limits = {person.id: person.max_mails_per_hour for person in people}
+    ripe = due(open_mails, _with(used, planned.opened), limits, settings, now)
+    if not alerts and not ripe.ready:
+        return 0, 0
+    with write(engine) as connection:
+        guard(connection)
+        _write_plan(connection, planned, settings, now)
+        _let_go(connection, ripe, now)
+    return len(alerts), sum(mail.state == "pending" for mail in planned.opened) + len(ripe.ready)
+
+
+def forget_old(engine: Engine, settings: MailSettings, now: Millis, guard: Guard, most: int = 1000) -> int:
+    """Delete records of mails that ended longer ago than `settings.keep`; mails deleted, at most `most`."""
+    before = now - settings.keep
+    with write(engine) as connection:
+        guard(connection)
+        old = [r.id for r in rows(connection, "SELECT id FROM mail WHERE ended_at < ? LIMIT ?", (before, most))]
+        if old:
+            many(connection, "DELETE FROM mail_item WHERE mail = ?", [(n,) for n in old])
+            many(connection, "DELETE FROM mail WHERE id = ?", [(n,) for n in old])
+        many(connection, "DELETE FROM told WHERE at < ?", [(before,)])
+        oldest = "SELECT id FROM alert WHERE state <> 'pending' AND created_at < ? ORDER BY id LIMIT ?"
+        many(connection, f"DELETE FROM alert WHERE id IN ({oldest})", [(before, most)])
+    return len(old)
+
+
+def message_id(person: str, kind: str, alert: int, created_at: Millis, domain: str) -> str:
+    """The mail's Message-ID: the same for every try, another for every home (by the time of the alert)."""
+    digest = sha256(f"{kind}\0{alert}\0{created_at}\0{person}".encode()).hexdigest()[:24]
+    return f"<{kind}.{alert}.{digest}@{domain}>"
+
+
+def _pending(connection: Connection) -> list[Pending]:
+    found = rows(
+        connection,
+        "SELECT a.id, a.kind, a.case_id, a.mention_n, a.brand, a.queue, a.risk, a.created_at,"
+        " c.mentions, c.merged_into FROM alert a LEFT JOIN cases c ON c.id = a.case_id"
+        " WHERE a.state = 'pending' ORDER BY a.id LIMIT ?",
+        (BATCH,),
+    )
+    into = {r.case_id: r.merged_into for r in found if r.merged_into is not None}
+    final = _end_of_merges(connection, into)
+    alerts = []
+    for r in found:
+        case = final.get(r.case_id, r.case_id)
+        subject = case if case is not None else -r.mention_n if r.mention_n is not None else 0
+        alerts.append(Pending(r.id, r.kind, subject, r.brand, r.queue, r.risk, r.mentions or 1, r.created_at))
+    return alerts
+
+
+def _end_of_merges(connection: Connection, into: Mapping[int, int]) -> dict[int, int]:
+    """By case that was merged: the case that has its mentions now."""
+    final = dict(into)
+    for _ in range(MOST_MERGES):
+        found = rows_in(
+            connection,
+            "SELECT id, merged_into FROM cases WHERE merged_into IS NOT NULL AND id IN (??)",
+            sorted(set(final.values())),
+        )
+        if not found:
+            break
+        further = {r.id: r.merged_into for r in found}
+        final = {case: further.get(target, target) for case, target in final.items()}
+    return final
+
+
+def _open_mails(connection: Connection) -> list[Open]:
+    found = rows(
+        connection,
+        "SELECT id, person, kind, brand, state, created_at, latest_at, attempts FROM mail"
+        " WHERE state IN ('gathering', 'pending', 'sending')",
+    )
+    return [Open(*r) for r in found]
+
+
+def _used(connection: Connection, open_mails: Iterable[Open], since: Millis) -> dict[str, int]:
+    """Places of the hour that are taken: by what was sent or refused since, and by what still waits."""
+    kinds = ",".join("?" * len(LIMITED))
+    ended = rows(
+        connection,
+        f"SELECT person, COUNT(*) AS n FROM mail WHERE ended_at > ? AND state IN ('sent', 'failed')"
+        f" AND kind IN ({kinds}) GROUP BY person",
+        (since, *LIMITED),
+    )
+    used = {r.person: int(r.n) for r in ended}
+    for mail in open_mails:
+        if mail.kind in LIMITED and mail.state != "gathering":
+            used[mail.person] = used.get(mail.person, 0) + 1
+    return used
+
+
+def _with(used: Mapping[str, int], opened: Iterable[NewMail]) -> dict[str, int]:
+    total = dict(used)
+    for mail in opened:
+        if mail.kind in LIMITED and mail.state == "pending":
+            total[mail.person] = total.get(mail.person, 0) + 1
+    return total
+
+
+def _told(connection: Connection, subjects: set[int]) -> dict[tuple[int, str], Told]:
+    found = rows_in(
+        connection,
+        "SELECT subject, person, level, queue, mentions FROM told WHERE subject IN (??)",
+        sorted(subjects),
+    )
+    return {(r.subject, r.person): Told(r.level, r.queue, r.mentions) for r in found}
+
+
+def _write_plan(connection: Connection, planned: Plan, settings: MailSettings, now: Millis) -> None:
+    domain = settings.from_address.rpartition("@")[2] or "localhost"
+    for mail in planned.opened:
+        identity = message_id(mail.person, mail.kind, mail.alerts[0], mail.created_at, domain)
+        number = rows(
+            connection,
+            "INSERT INTO mail (message_id, person, kind, brand, queue, state, created_at, latest_at)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+            (identity, mail.person, mail.kind, mail.brand, mail.queue, mail.state, mail.created_at, mail.latest_at),
+        )[0].id
+        many(connection, _JOIN, [(number, alert) for alert in mail.alerts])
+    many(connection, _JOIN, [(mail, alert) for mail, alerts in planned.joined.items() for alert in alerts])
+    many(
+        connection,
+        "UPDATE mail SET latest_at = ? WHERE id = ? AND latest_at < ?",
+        [(at, mail, at) for mail, at in planned.joined_at.items()],
+    )
+    many(
+        connection,
+        "INSERT INTO told (subject, person, level, queue, mentions, at) VALUES (?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (subject, person) DO UPDATE SET level = excluded.level, queue = excluded.queue,"
+        " mentions = excluded.mentions, at = excluded.at",
+        [(case, person, t.level, t.queue, t.mentions, now) for (case, person), t in planned.told.items()],
+    )
+    many(
+        connection,
+        "UPDATE alert SET state = ? WHERE id = ?",
+        [(outcome, alert) for alert, outcome in planned.outcome.items()],
+    )
+
+
+_JOIN = "INSERT INTO mail_item (mail, alert) VALUES (?, ?) ON CONFLICT DO NOTHING"
+
+
+def _let_go(connection: Connection, ripe: Due, now: Millis) -> None:
+    for mail, summary in ripe.folded:
+        rows_moved = "INSERT INTO mail_item (mail, alert) SELECT ?, alert FROM mail_item WHERE mail = ?"
+        many(connection, f"{rows_moved} ON CONFLICT DO NOTHING", [(summary, mail)])
+        many(
+            connection,
+            "UPDATE mail SET state = 'dropped', reason = 'joined a summary', ended_at = ? WHERE id = ?",
+            [(now, mail)],
+        )
+    many(
+        connection, "UPDATE mail SET state = 'pending' WHERE id = ? AND state = 'gathering'", [(n,) for n in ripe.ready]
+    )
