@@ -15,13 +15,11 @@ from pydantic import BaseModel, TypeAdapter
 
 from config.brands import Brand
 from config.people import Person
-from config.schema import EnginePart, Section, Text
+from config.section import Section, Text
 from config.sources import Source
 
 Kind: TypeAlias = Literal["brands", "sources", "people", "rules"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-
-_MAX_ITEMS = 2_000
 
 
 class ImportPart(Section):
@@ -36,10 +34,6 @@ class ImportPart(Section):
     rules: Text | None = None
     """`default` for the shipped rules, or the name of a file in the home. Empty: rules.yaml if it is there, else the
     shipped rules."""
-
-
-class ClamorYaml(EnginePart, ImportPart):
-    """The whole of `clamor.yaml`."""
 
 
 _brands = TypeAdapter(tuple[Brand, ...])

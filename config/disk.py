@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 from typing import NamedTuple
 
-import psutil
+from stream.sqlite_file import NETWORK_FILE_SYSTEMS, file_system
 
 PAUSE_AT = 0.10
 """Free part below which streams pause and record the gap as coverage."""
 STOP_AT = 0.05
 """Free part below which all writes but deletes stop."""
-
-NETWORK_FILE_SYSTEMS: frozenset[str] = frozenset(
-    {
-        "9p", "afpfs", "afs", "beegfs", "ceph", "cifs", "coda", "davfs", "fuse.ceph", "fuse.davfs2", "fuse.gcsfuse",
-        "fuse.glusterfs", "fuse.rclone", "fuse.s3fs", "fuse.sshfs", "fuse.vmhgfs-fuse", "glusterfs", "lustre", "ncpfs",
-        "nfs", "nfs4", "smb3", "smbfs", "vboxsf", "webdav",
-    }
-)  # fmt: skip
-"""Types on which locks or shared memory do not hold between machines (sqlite.org/wal.html: WAL needs one host)."""
 
 
 class DiskFree(NamedTuple):
@@ -53,10 +43,7 @@ def disk_free(path: Path) -> DiskFree:
 
 def network_file_system(path: Path) -> str | None:
     """The type of the network file system that `path` lies on or would lie on; None on a local one."""
-    real = os.path.realpath(_existing(path))
-    mounts = {mount.mountpoint: mount.fstype for mount in psutil.disk_partitions(all=True)}
-    under = [point for point in mounts if real == point or real.startswith(point.rstrip("/") + "/")]
-    kind = mounts[max(under, key=len)].casefold() if under else ""
+    kind = file_system(_existing(path))
     return kind if kind in NETWORK_FILE_SYSTEMS else None
 
 

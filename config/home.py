@@ -18,6 +18,10 @@ class HomeError(Exception):
     """The home folder cannot be used; the message names the folder and the way out."""
 
 
+class AlreadyRunning(HomeError):
+    """Another process holds the home, or a stage of it; the message names it and what to do."""
+
+
 @dataclass(frozen=True, slots=True)
 class Home:
     """Paths only: nothing is read or made by having one."""
@@ -75,11 +79,6 @@ class Home:
     @property
     def locks(self) -> Path:
         return self.data / "locks"
-
-    @property
-    def tokens(self) -> Path:
-        """Hashes of API tokens."""
-        return self.data / "tokens.json"
 
 
 def prepare(home: Home) -> None:

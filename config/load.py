@@ -14,13 +14,13 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import SettingsError
 
 from config.consistency import Use, check_content, check_engine
-from config.content import ClamorYaml, ImportPart
+from config.content import ImportPart
 from config.disk import disk_free, network_file_system
 from config.explain import explain
 from config.home import Home, low_disk
 from config.marked import Node, Sheet, decode, read
 from config.problems import Checker, ConfigurationError, Problem, did_you_mean, errors, in_order
-from config.schema import ENV_PREFIX, EnginePart, Settings
+from config.schema import ENV_PREFIX, ClamorYaml, EnginePart, Settings
 from config.secrets import Secrets, read_secrets
 
 SHIPPED = "default"

@@ -12,7 +12,7 @@ from typing import Self
 import msgspec
 import psutil
 
-from config.home import Home, HomeError
+from config.home import AlreadyRunning, Home, HomeError
 from stream.records import Millis
 
 _TRIES = 6
@@ -25,14 +25,6 @@ class Holder(msgspec.Struct, frozen=True):
     role: str
     pid: int
     since: Millis
-
-
-class AlreadyRunning(HomeError):
-    """Somebody else holds the role; the message names the process and what to do."""
-
-    def __init__(self, home: Home, role: str, holder: Holder | None) -> None:
-        super().__init__(_refusal(home, role, holder))
-        self.holder = holder
 
 
 class RunLock:
@@ -58,7 +50,7 @@ class RunLock:
         else:
             found = _holder(descriptor)
             os.close(descriptor)
-            raise AlreadyRunning(self.home, self.role, found)
+            raise AlreadyRunning(_refusal(self.home, self.role, found))
         note = msgspec.json.encode(Holder(self.role, os.getpid(), time.time_ns() // 1_000_000))
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, note, 0)

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from config.brands import Slug
-from config.schema import Address, Section, Text
+from config.section import Address, Section, Text
 
 
 class Person(Section):

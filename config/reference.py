@@ -13,8 +13,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from config.content import ClamorYaml
-from config.units import format_duration, format_size
+from config.schema import json_schema
 
 ROOT = Path(__file__).parent.parent
 SCHEMA_FILE = ROOT / "docs" / "schemas" / "clamor.schema.json"
@@ -32,15 +31,6 @@ class Row(NamedTuple):
     default: str
     example: str
     meaning: str
-
-
-def json_schema() -> str:
-    """JSON Schema (draft 2020-12) of clamor.yaml, as text."""
-    schema = ClamorYaml.model_json_schema(by_alias=True)
-    schema["title"] = "clamor.yaml"
-    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-    _tidy(schema)
-    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
 def rows() -> list[Row]:
@@ -161,22 +151,3 @@ def _resolved(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str
         return _resolved(choices[0], root)
     reference = schema.get("$ref")
     return root["$defs"][str(reference).rsplit("/", 1)[1]] if reference else schema
-
-
-def _tidy(schema: Any) -> None:
-    """Defaults with their units; no titles that only repeat the key."""
-    if isinstance(schema, list):
-        for item in schema:
-            _tidy(item)
-        return
-    if not isinstance(schema, dict):
-        return
-    units = {"span of time": format_duration, "size": format_size}
-    kind = next((part["title"] for part in (schema, *schema.get("anyOf", ())) if part.get("title") in units), None)
-    if kind and isinstance(schema.get("default"), int):
-        schema["default"] = units[kind](schema["default"])
-    if isinstance(schema.get("title"), str) and schema["title"] not in (*units, "clamor.yaml"):
-        del schema["title"]
-    for key, value in schema.items():
-        if key != "default":
-            _tidy(value)

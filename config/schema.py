@@ -7,15 +7,17 @@
 
 from __future__ import annotations
 
+import json
 import os
-import re
 from email.utils import parseaddr
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from config.units import Duration, Size
+from config.content import ImportPart
+from config.section import Address, EnvName, Port, Section, Sender, Text
+from config.units import Duration, Size, format_duration, format_size
 
 ENV_PREFIX = "CLAMOR_"
 DAY = 86_400_000
@@ -27,28 +29,6 @@ LATER: dict[str, str] = {
     "postgresql": "PostgreSQL",
 }
 """Engines that the design foresees and this version does not have."""
-
-
-class Section(BaseModel):
-    """Common shape of a section: frozen, and a key that is not known is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-def email_address(text: str) -> str:
-    """The text, when it is one address, with or without a name before it. Raises ValueError."""
-    address = parseaddr(text)[1]
-    if len(text) > 320 or not _ADDRESS.fullmatch(address) or any(sign in text for sign in "\r\n,;"):
-        raise ValueError("not an e-mail address: write it as ana@example.org")
-    return text
-
-
-_ADDRESS = re.compile(r"[^@\s<>\"(),:;\[\]\\]+@(?:[\w-]+\.)+[\w-]{2,}|[^@\s<>\"(),:;\[\]\\]+@localhost")
-EnvName = Annotated[str, StringConstraints(pattern=r"^[A-Z_][A-Z0-9_]{0,99}$")]
-"""Name of an environment variable, never a secret itself."""
-Address = Annotated[str, AfterValidator(email_address)]
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
-Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 def _exists_now(value: object) -> object:
@@ -145,7 +125,7 @@ class Mail(Section):
     """Login name. Empty: no login."""
     password_env: EnvName | None = None
     """NAME of the environment variable (or of the line in secrets.env) that holds the password."""
-    sender: Address = Field(default="Clamor <clamor@localhost>", alias="from")
+    sender: Sender = Field(default="Clamor <clamor@localhost>", alias="from")
     """Who the mails are from."""
     reply_to: Address | None = None
     """Where answers to the mails go. Empty: to `from`."""
@@ -157,6 +137,14 @@ class Mail(Section):
     """File with the certificates to trust, in the home unless absolute. Empty: the system's."""
     mailbox: Text = "mail"
     """Folder, in the home unless absolute, where mails are written when there is no `host`."""
+
+    @property
+    def from_name(self) -> str:
+        return parseaddr(self.sender)[0] or "Clamor"
+
+    @property
+    def from_address(self) -> str:
+        return parseaddr(self.sender)[1]
 
     @model_validator(mode="after")
     def _login_is_whole(self) -> Mail:
@@ -232,6 +220,38 @@ class Settings(EnginePart, BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return env_settings, init_settings
+
+
+class ClamorYaml(EnginePart, ImportPart):
+    """The whole of `clamor.yaml`."""
+
+
+def json_schema() -> str:
+    """JSON Schema (draft 2020-12) of clamor.yaml, as text."""
+    schema = ClamorYaml.model_json_schema(by_alias=True)
+    schema["title"] = "clamor.yaml"
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    _tidy(schema)
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def _tidy(schema: Any) -> None:
+    """Defaults with their units; no titles that only repeat the key."""
+    if isinstance(schema, list):
+        for item in schema:
+            _tidy(item)
+        return
+    if not isinstance(schema, dict):
+        return
+    units = {"span of time": format_duration, "size": format_size}
+    kind = next((part["title"] for part in (schema, *schema.get("anyOf", ())) if part.get("title") in units), None)
+    if kind and isinstance(schema.get("default"), int):
+        schema["default"] = units[kind](schema["default"])
+    if isinstance(schema.get("title"), str) and schema["title"] not in (*units, "clamor.yaml"):
+        del schema["title"]
+    for key, value in schema.items():
+        if key != "default":
+            _tidy(value)
 
 
 if __name__ == "__main__":
