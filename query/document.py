@@ -18,13 +18,15 @@ Value: TypeAlias = tuple[str, ...] | float | bool
 """keyword: its canonical values, never empty; number: a float or int; time: milliseconds UTC; flag: a bool."""
 
 
-class Document:
-    """One mention as queries see it.
+class Document(dict[str, Value | None]):
+    """One mention as queries see it: `document[field]` is the field's value, None where the mention has none.
 
+    A value is read when it is first asked for. Raises KeyError for a field that does not exist.
     `risk` and `terms` stand in for the decision's while it is being made.
     """
 
     def __init__(self, mention: Mention, *, risk: int | None = None, terms: Sequence[Term] | None = None) -> None:
+        super().__init__()
         self.mention = mention
         decision, understanding = mention.decision, mention.understanding
         self.risk = risk if risk is not None else decision.risk if decision else None
@@ -34,15 +36,13 @@ class Document:
             else understanding.terms if understanding
             else ()
         )  # fmt: skip
-        self._values: dict[str, Value | None] = {}
+
+    def __missing__(self, field: str) -> Value | None:
+        found = self[field] = _READ[field](self)
+        return found
 
     def value(self, field: str) -> Value | None:
-        """The field's value; None where the mention has none. Raises KeyError where there is no such field."""
-        try:
-            return self._values[field]
-        except KeyError:
-            found = self._values[field] = _READ[field](self)
-            return found
+        return self[field]
 
     @cached_property
     def title(self) -> Analysis:
@@ -60,8 +60,9 @@ class Document:
         return self.title.surfaces + self.text.surfaces
 
     @cached_property
-    def vocabulary(self) -> frozenset[str]:
-        return frozenset(self.surfaces)
+    def line(self) -> str:
+        """The surfaces with a blank before, between and after them."""
+        return f" {' '.join(self.surfaces)} "
 
     @cached_property
     def stems(self) -> frozenset[str]:
@@ -83,7 +84,7 @@ class Document:
 def values(mention: Mention) -> dict[str, Value]:
     """Every field that the mention has, with its value: what an index stores beside the tokens."""
     document = Document(mention)
-    return {field: value for field in FIELDS if (value := document.value(field)) is not None}
+    return {field: value for field in FIELDS if (value := document[field]) is not None}
 
 
 def _words(field: str, *texts: str | None) -> tuple[str, ...] | None:
