@@ -1,0 +1,170 @@
+"""Which brands a post is about: names, aliases, handles and hashtags, less what means something else.
+
+A name counts as written, as a hashtag and as a handle of the same spelling (`Acme`, `#acme`, `@acme`); with `require`
+only where one of those phrases stands within REQUIRE_REACH tokens, and not where an `exclude` phrase covers it or
+stands within EXCLUDE_REACH tokens. Handles and hashtags that a brand lists count always.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, TypeAlias
+
+from spacy.matcher import PhraseMatcher
+from spacy.tokens import Doc
+from spacy.vocab import Vocab
+
+from config.brands import Brand
+from query.text import Analysis, spellings
+from stream.records import MatchedBy, Post, Speaker
+
+Span: TypeAlias = tuple[int, int]
+
+EXCLUDE_REACH = 10
+REQUIRE_REACH = 40
+MOST_TOKENS = 2_000
+"""Tokens of a text that are looked at."""
+
+_NAME, _HANDLE, _HASHTAG, _REQUIRE, _EXCLUDE = range(5)
+_MARKED = {_HANDLE: "@", _HASHTAG: "#"}
+_NOTHING = "\u00b7"
+"""Stands for every token that no brand uses, so that spaCy's vocabulary holds brands' words only and never grows."""
+
+
+class Match(NamedTuple):
+    brand: Brand
+    spans: tuple[Span, ...]
+    """Where the text names it, in characters of the text that was matched; empty when only the source asked for it."""
+    matched_by: MatchedBy
+    speaker: Speaker
+
+
+class BrandMatcher:
+    """The brands in force, ready to be found."""
+
+    def __init__(self, brands: Sequence[Brand]) -> None:
+        self.brands = tuple(brands)
+        self._by_id = {brand.id: number for number, brand in enumerate(self.brands)}
+        self._vocab = Vocab()
+        self._matcher = PhraseMatcher(self._vocab, attr="ORTH")
+        self._kinds: dict[int, tuple[int, int]] = {}
+        self._triggers: set[str] = set()
+        self._known: set[str] = set()
+        for number, brand in enumerate(self.brands):
+            self._learn(number, brand)
+        self._authors = _authors(self.brands)
+
+    def match(self, post: Post, analysis: Analysis) -> list[Match]:
+        """The brands of `post`, whose readable text was analysed; in the order of the configuration."""
+        named = self.find(analysis)
+        speakers = self._speakers(post)
+        numbers = set(named)
+        numbers.update(self._by_id[brand] for brand in post.brands if brand in self._by_id)
+        numbers.update(number for number, speaker in speakers.items() if speaker == "own")
+        return [
+            Match(
+                self.brands[number],
+                tuple(named.get(number, ())),
+                "text" if number in named else "source",
+                speakers.get(number, "public"),
+            )
+            for number in sorted(numbers)
+        ]
+
+    def find(self, analysis: Analysis) -> dict[int, list[Span]]:
+        """Number of each brand that the text names → where, in order, without overlaps."""
+        surfaces = analysis.surfaces[:MOST_TOKENS]
+        if self._triggers.isdisjoint(surfaces):
+            return {}
+        known = self._known
+        words = [surface if surface in known else _NOTHING for surface in surfaces]
+        hits: dict[int, list[list[Span]]] = {}
+        for key, start, end in self._matcher(Doc(self._vocab, words=words)):
+            number, kind = self._kinds[key]
+            hits.setdefault(number, [[], [], [], [], []])[kind].append((start, end))
+        found = {}
+        for number in sorted(hits):
+            tokens = _counting(hits[number], analysis, bool(self.brands[number].require))
+            if tokens:
+                found[number] = _characters(tokens, analysis)
+        return found
+
+    def _learn(self, number: int, brand: Brand) -> None:
+        phrases: tuple[tuple[int, Iterable[str]], ...] = (
+            (_NAME, (brand.name, *brand.aliases)),
+            (_HANDLE, brand.handles),
+            (_HASHTAG, brand.hashtags),
+            (_REQUIRE, brand.require),
+            (_EXCLUDE, brand.exclude),
+        )
+        for kind, texts in phrases:
+            patterns = {pattern for text in texts for pattern in spellings(text) if pattern}
+            if not patterns:
+                continue
+            key = f"{number}:{kind}"
+            self._matcher.add(key, [Doc(self._vocab, words=list(pattern)) for pattern in sorted(patterns)])
+            self._kinds[self._vocab.strings[key]] = (number, kind)
+            self._known.update(word for pattern in patterns for word in pattern)
+            if kind in (_NAME, _HANDLE, _HASHTAG):
+                self._triggers.update(pattern[0] for pattern in patterns)
+
+    def _speakers(self, post: Post) -> dict[int, Speaker]:
+        if not self._authors or post.author is None:
+            return {}
+        found: dict[int, Speaker] = {}
+        for name in (post.author.handle, post.author.id):
+            if name:
+                handle = name.lstrip("@").casefold()
+                for key in (handle, f"{post.network}:{handle}"):
+                    found = {**self._authors.get(key, {}), **found}
+        return found
+
+
+def _counting(hits: list[list[Span]], analysis: Analysis, required: bool) -> list[Span]:
+    """Token spans of one brand's `hits` (by kind) that count."""
+    names, handles, hashtags, beside, excluded = hits
+    marks = analysis.marks
+    counting = [span for kind, spans in ((_HANDLE, handles), (_HASHTAG, hashtags)) for span in spans
+                if marks[span[0]] == _MARKED[kind]]  # fmt: skip
+    for name in names:
+        if marks[name[0]] == "/" or (required and not _within(name, beside, REQUIRE_REACH)):
+            continue
+        if _within(name, excluded, EXCLUDE_REACH):
+            continue
+        counting.append(name)
+    return _longest(counting)
+
+
+def _within(span: Span, others: list[Span], reach: int) -> bool:
+    """Whether one of `others` overlaps `span` or has fewer than `reach` tokens between."""
+    return any(start - span[1] < reach and span[0] - end < reach for start, end in others)
+
+
+def _longest(spans: list[Span]) -> list[Span]:
+    """Without overlaps: the earlier start wins, of equal starts the longer."""
+    kept: list[Span] = []
+    for span in sorted(set(spans), key=lambda one: (one[0], -one[1])):
+        if not kept or span[0] >= kept[-1][1]:
+            kept.append(span)
+    return kept
+
+
+def _characters(tokens: list[Span], analysis: Analysis) -> list[Span]:
+    spans = analysis.spans
+    return [(spans[start][0], spans[end - 1][1]) for start, end in tokens]
+
+
+def _authors(brands: Sequence[Brand]) -> dict[str, dict[int, Speaker]]:
+    """Account (`handle`, or `network:handle`) → brand's number → as whom it speaks; own before competitor before press."""
+    found: dict[str, dict[int, Speaker]] = {}
+    for number, brand in enumerate(brands):
+        kinds: tuple[tuple[Speaker, tuple[str, ...]], ...] = (
+            ("own", brand.accounts), ("competitor", brand.rivals), ("press", brand.press)
+        )  # fmt: skip
+        for speaker, accounts in kinds:
+            for account in accounts:
+                network, _, handle = account.rpartition(":")
+                handle = handle.lstrip("@").casefold()
+                key = f"{network.casefold()}:{handle}" if network else handle
+                found.setdefault(key, {}).setdefault(number, speaker)
+    return found

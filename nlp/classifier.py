@@ -1,0 +1,64 @@
+"""The port of a classifier: passages in, calibrated probabilities out. `nlp.linear` is one; others stand behind it too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from stream.records import Tier
+
+Span: TypeAlias = tuple[int, int]
+Floats: TypeAlias = npt.NDArray[np.float64]
+
+
+class Target(NamedTuple):
+    """One brand in a text. No spans: the text does not name it."""
+
+    spans: tuple[Span, ...] = ()
+    others: tuple[Span, ...] = ()
+    """Where other known brands are named."""
+
+
+class Passage(NamedTuple):
+    """One text, as written, with the brands that it is to be read towards (at least one)."""
+
+    text: str
+    targets: tuple[Target, ...] = (Target(),)
+    lang: str = ""
+
+
+class Readings(NamedTuple):
+    """Probabilities of a batch; each row sums to 1. T is the number of targets of all passages, in order."""
+
+    sentiment: Floats
+    """[passages, 3], of the text: the same for all its targets."""
+    owner: npt.NDArray[np.int64]
+    """[T] number of the passage that a target belongs to."""
+    reputation: Floats
+    """[T, 3], towards the brand."""
+    intent: Floats
+    """[T, 8]"""
+    detractor: Floats
+    """[T, 4], given that the reputation is negative."""
+    act: Floats
+    """[T], that an agent can act, given a complaint."""
+
+
+class Classifier(Protocol):
+    """A row of the result depends on its passage alone, never on the batch (largest difference of a probability: 1e-5)."""
+
+    @property
+    def model(self) -> str:
+        """Name and version of the weights."""
+
+    @property
+    def tier(self) -> Tier: ...
+
+    @property
+    def bands(self) -> Mapping[str, float]:
+        """By head: a label of lower probability is in doubt. Heads: sentiment, reputation, intent, detractor, queue."""
+
+    def read(self, passages: Sequence[Passage]) -> Readings: ...

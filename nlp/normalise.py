@@ -1,0 +1,86 @@
+"""One normal form of a post's text, the same in training and serving.
+
+What carries no meaning of its own becomes one private character each: links, handles, and the brands marked by the
+caller (`mark`). Case, accents and emoji are kept; `nlp.features` folds what it wants folded.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+from collections.abc import Iterable
+
+Span = tuple[int, int]
+
+TARGET = "\ue000"
+"""The brand that the reading is towards."""
+OTHER = "\ue001"
+"""Another known brand."""
+LINK = "\ue002"
+HANDLE = "\ue003"
+
+LIMIT = 1_000
+"""Characters of a normalised text; what follows is not read."""
+
+_RAW_LIMIT = 4 * LIMIT
+
+_strange = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff0-\uffff]")
+_private = re.compile("[\ue000-\uf8ff]")
+_link = re.compile(r"(?:https?://|www\.)\S+|\b(?:pic\.twitter\.com|t\.co)/\S+|(?<![\w/])https?(?![\w/])", re.IGNORECASE)
+_handle = re.compile(r"(?<![\w.])@\w[\w.]*\w|(?<![\w.])@\w")
+_hashtag = re.compile(r"#(\w+)")
+_humps = re.compile(r"(?<=[a-záéíóúñüç])(?=[A-ZÁÉÍÓÚÑÜÇ])|(?<=[A-ZÁÉÍÓÚÑÜÇ])(?=[A-ZÁÉÍÓÚÑÜÇ][a-záéíóúñüç])|_+")
+_run = re.compile(r"(\D)\1{3,}")
+
+
+def normalise(text: str, limit: int = LIMIT) -> str:
+    """The normal form, at most `limit` characters: no control characters, white space single, entities unescaped, NFC,
+    links and handles one character each, CamelCase hashtags split into words, runs of a character cut to three.
+
+    The characters TARGET and OTHER survive only where `mark` put them: pass its result, not text from outside.
+    """
+    text = text[:_RAW_LIMIT]
+    if "&" in text:
+        text = html.unescape(text)
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", text)
+    text = _strange.sub(" ", text)
+    if "http" in text or "HTTP" in text or "Http" in text or "www" in text or "t.co" in text or "twitter.com" in text:
+        text = _link.sub(LINK, text)
+    if "@" in text:
+        text = _handle.sub(HANDLE, text)
+    if "#" in text:
+        text = _hashtag.sub(_split_hashtag, text)
+    text = _run.sub(r"\1\1\1", text)
+    return " ".join(text.split())[:limit]
+
+
+def mark(text: str, target: Iterable[Span], others: Iterable[Span] = ()) -> str:
+    """`text` with each span [start, end) of `target` replaced by TARGET and of `others` by OTHER, ready for `normalise`.
+
+    Private characters that the text came with are dropped. Overlapping spans: the earlier start wins, of equal ones the
+    target.
+    """
+    spans = sorted([(start, 0, end) for start, end in target] + [(start, 1, end) for start, end in others])
+    if not spans:
+        return clean(text)
+    parts: list[str] = []
+    at = 0
+    for start, kind, end in spans:
+        if start < at:
+            continue
+        parts.append(clean(text[at:start]))
+        parts.append(OTHER if kind else TARGET)
+        at = end
+    parts.append(clean(text[at:]))
+    return "".join(parts)
+
+
+def clean(text: str) -> str:
+    """`text` without private characters: none that it came with may pass for one of ours."""
+    return text if text.isascii() else _private.sub("", text)
+
+
+def _split_hashtag(found: re.Match[str]) -> str:
+    return "# " + _humps.sub(" ", found[1])

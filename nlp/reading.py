@@ -1,0 +1,180 @@
+"""From posts to what is understood of them: language, brands, fingerprint, one reading for each brand. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from config.brands import Brand
+from nlp import heads, severity
+from nlp.brands import BrandMatcher, Match
+from nlp.classifier import Classifier, Floats, Passage, Readings, Target
+from nlp.fingerprint import fingerprints
+from nlp.language import Languages
+from nlp.normalise import clean, normalise
+from query.text import Analysis, analyse
+from stream.records import (
+    DETRACTOR_LEVELS,
+    INTENTS,
+    QUEUES,
+    SENTIMENTS,
+    MatchedBy,
+    Post,
+    Queue,
+    Scores,
+    Speaker,
+    Term,
+    Understanding,
+)
+
+MEASURED = frozenset({"en", "es"})
+"""Languages that all heads are measured in; in the others every head abstains."""
+_ALL_HEADS = ("sentiment", "reputation", "intent", "detractor", "queue")
+DECIMALS = 5
+
+
+class Reading(NamedTuple):
+    """What one post's text says."""
+
+    lang: str
+    lang_confidence: float
+    fingerprint: int
+    mentions: tuple[Understanding, ...]
+    unnamed: Understanding | None
+
+
+class Reader:
+    """Reads batches of posts by one set of brands and one classifier."""
+
+    def __init__(self, classifier: Classifier, languages: Languages, brands: Sequence[Brand] = ()) -> None:
+        self.classifier, self.languages = classifier, languages
+        self.matcher = BrandMatcher(brands)
+        self._cues = severity.Cues()
+
+    def read(self, posts: Sequence[Post]) -> list[Reading]:
+        """One reading for each post with content, in order; it depends on the post alone, not on the batch."""
+        texts = [readable(post) for post in posts]
+        analyses = [analyse(text) for text in texts]
+        plain = [normalise(clean(text)) for text in texts]
+        langs = self.languages.identify(plain, [post.lang for post in posts])
+        marks = fingerprints(plain)
+        matches = [self.matcher.match(post, one) for post, one in zip(posts, analyses, strict=True)]
+        passages, asked = [], []
+        for number, post in enumerate(posts):
+            targets = _targets(matches[number], unnamed=post.reply_to is not None)
+            if targets:
+                passages.append(Passage(texts[number], targets, langs[number][0]))
+                asked.append(number)
+        found: dict[int, list[Understanding]] = {}
+        if passages:
+            found = self._understandings(passages, asked, analyses, matches)
+        return [
+            _reading(langs[number], marks[number], matches[number], found.get(number, []))
+            for number in range(len(posts))
+        ]
+
+    def _understandings(
+        self, passages: list[Passage], asked: list[int], analyses: list[Analysis], matches: list[list[Match]]
+    ) -> dict[int, list[Understanding]]:
+        """Post's number → one understanding for each target, in the targets' order."""
+        readings = self.classifier.read(passages)
+        rows = _Rows(readings, self.classifier, passages)
+        found: dict[int, list[Understanding]] = {}
+        for target, owner in enumerate(readings.owner.tolist()):
+            number = asked[owner]
+            mine = found.setdefault(number, [])
+            cues = self._cues.found(analyses[number].surfaces)
+            match = matches[number][len(mine)] if len(mine) < len(matches[number]) else None
+            mine.append(rows.understanding(target, match, cues))
+        return found
+
+
+class _Rows:
+    """The settled rows of one batch as plain values: one conversion for all."""
+
+    def __init__(self, readings: Readings, classifier: Classifier, passages: Sequence[Passage]) -> None:
+        settled = heads.settle(readings)
+        owner = readings.owner
+        sentiment = readings.sentiment.argmax(axis=1)
+        self.sentiment = [
+            Scores(SENTIMENTS[label], p)
+            for label, p in zip(sentiment[owner].tolist(), _rounded(readings.sentiment[owner]), strict=True)
+        ]
+        self.reputation = _scores(SENTIMENTS, settled.reputation_label.tolist(), settled.reputation)
+        self.intent = _scores(INTENTS, settled.intent_label.tolist(), settled.intent)
+        self.detractor = _scores(DETRACTOR_LEVELS, settled.detractor_label.tolist(), settled.detractor)
+        self.queue = _scores(QUEUES, settled.queue_label.tolist(), settled.queue)
+        self.bands = classifier.bands
+        self.measured = [passages[number].lang in MEASURED for number in owner.tolist()]
+
+    def understanding(self, row: int, match: Match | None, cues: Sequence[str]) -> Understanding:
+        """`match` is None for the brand that is not named."""
+        brand, matched_by, speaker = _about(match)
+        reputation = self.reputation[row]
+        own = speaker == "own"
+        queue: Queue = "none" if own else self.queue[row].label  # type: ignore[assignment]
+        category = match is not None and match.brand.kind == "category"
+        return Understanding(
+            brand=brand,
+            matched_by=matched_by,
+            speaker=speaker,
+            sentiment=self.sentiment[row],
+            reputation=None if category else reputation,
+            intent=self.intent[row],
+            detractor=self.detractor[row],
+            suggested=queue,
+            terms=() if own else self.terms(row, cues),
+            review=self.review(row),
+        )
+
+    def terms(self, row: int, cues: Sequence[str]) -> tuple[Term, ...]:
+        return severity.terms(self.detractor[row].p, self.intent[row].p, self.reputation[row].p[0], cues)
+
+    def review(self, row: int) -> tuple[str, ...]:
+        """Heads that abstain."""
+        if not self.measured[row]:
+            return _ALL_HEADS
+        checks = (
+            ("sentiment", self.sentiment[row], SENTIMENTS),
+            ("reputation", self.reputation[row], SENTIMENTS),
+            ("intent", self.intent[row], INTENTS),
+            ("detractor", self.detractor[row], DETRACTOR_LEVELS),
+            ("queue", self.queue[row], QUEUES),
+        )
+        return tuple(
+            [name for name, scores, classes in checks if scores.p[classes.index(scores.label)] < self.bands[name]]
+        )
+
+
+def readable(post: Post) -> str:
+    """What of a post is read: its title, then its text."""
+    return f"{post.title}\n{post.text}" if post.title else post.text
+
+
+def _targets(matches: list[Match], unnamed: bool) -> tuple[Target, ...]:
+    """One for each match, and one for the brand not named, beside which all others are other brands."""
+    spans = [match.spans for match in matches]
+    targets = [
+        Target(mine, tuple(span for at, others in enumerate(spans) if at != number for span in others))
+        for number, mine in enumerate(spans)
+    ]
+    if unnamed:
+        targets.append(Target((), tuple(span for mine in spans for span in mine)))
+    return tuple(targets)
+
+
+def _reading(lang: tuple[str, float], mark: int, matches: list[Match], found: list[Understanding]) -> Reading:
+    named = len(matches)
+    return Reading(lang[0], lang[1], mark, tuple(found[:named]), found[named] if len(found) > named else None)
+
+
+def _about(match: Match | None) -> tuple[str, MatchedBy, Speaker]:
+    return ("", "parent", "public") if match is None else (match.brand.id, match.matched_by, match.speaker)
+
+
+def _rounded(p: Floats) -> list[tuple[float, ...]]:
+    return [tuple(row) for row in p.round(DECIMALS).tolist()]
+
+
+def _scores(classes: Sequence[str], labels: list[int], p: Floats) -> list[Scores]:
+    return [Scores(classes[label], row) for label, row in zip(labels, _rounded(p), strict=True)]
