@@ -1,0 +1,43 @@
+"""Which posts of a firehose are worth a look: those that may name a brand.
+
+Whatever brand matching finds passes (it looks for the same token sequences, and then asks more of them); what passes
+need not be about a brand. A post that is about a brand by who wrote it, or by the post that it answers, is not found
+by its text: a firehose brings such posts only where they name a brand too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from config.brands import Brand
+from query.text import analyse, spellings
+
+
+def compile_prefilter(brands: Iterable[Brand]) -> Callable[[str], bool]:
+    """`may_match(text)`, true where the text holds a name, alias, handle or hashtag of one of the brands.
+
+    A post with a title is asked with `title + "\\n" + text`. Without brands nothing passes.
+    """
+    single: set[str] = set()
+    runs: dict[str, list[str]] = {}
+    for brand in brands:
+        for name in (brand.name, *brand.aliases, *brand.handles, *brand.hashtags):
+            for surfaces in spellings(name):
+                if len(surfaces) == 1:
+                    single.add(surfaces[0])
+                else:
+                    runs.setdefault(surfaces[0], []).append(f" {' '.join(surfaces)} ")
+    apart = frozenset(single).isdisjoint
+    begins = frozenset(runs)
+
+    def may_match(text: str) -> bool:
+        surfaces = analyse(text).surfaces
+        if not apart(surfaces):
+            return True
+        begun = begins.intersection(surfaces)
+        if not begun:
+            return False
+        line = f" {' '.join(surfaces)} "
+        return any(run in line for first in begun for run in runs[first])
+
+    return may_match
