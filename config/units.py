@@ -12,8 +12,8 @@ _SIZES = {
     "GiB": 2**30, "GB": 10**9, "MiB": 2**20, "MB": 10**6, "KiB": 2**10, "kB": 10**3, "B": 1
 }  # fmt: skip
 _SIZES_READ = {name.casefold(): factor for name, factor in _SIZES.items()}
-_SPAN = re.compile(r"(\d{1,12}(?:\.\d{1,3})?)\s*(ms|[dhms])")
-_SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,3})?)\s*([kmg]?i?b)", re.IGNORECASE)
+_SPAN = re.compile(r"(\d{1,12}(?:\.\d{1,3})?)\s*(ms|[dhms])", re.ASCII)
+_SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,3})?)\s*([kmg]?i?b)", re.IGNORECASE | re.ASCII)
 
 
 def parse_duration(text: str) -> int:

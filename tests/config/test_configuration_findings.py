@@ -1,0 +1,320 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from config.home import Home, write_example
+from config.load import check, load, load_content
+from config.problems import ConfigurationError, Problem, errors
+from config.reference import full_example
+from config.schema import json_schema
+
+MakeHome = Callable[..., Home]
+
+BROKEN = """\
+brandz: 3
+brands:
+  - id: Acme
+    nam: Acme
+    aliases: [No, 1984, x]
+    handles: [acme]
+    hashtags:
+      - #acme
+  - id: glob
+    name: Glob
+    aliases: Acme
+    kind: rival
+  - id: glob
+    name: Glob2
+  - text
+sources:
+  - id: a
+    kind: fil
+  - id: b
+    kind: webhook
+    secret_env: hunter2!
+    max_body: 900MB
+  - id: c
+    kind: webhook
+    secret: hunter2
+    secret_env: NOT_THERE
+  - id: d
+    kind: file
+    zone: Mars/Olympus
+people:
+  - id: p
+    name: P
+    email: foo
+    brands: [globe]
+    queues: [supprot]
+    access: [insiders]
+    max_mails_per_hour: 0
+engines:
+  log: {kind: kafka, retention: 9d, retention_bytes: 500}
+  database: postgresql://user:hunter2@db/x
+  store:
+api:
+  port: 99999
+  hots: x
+mail:
+  host: smtp.example.org
+  password: hunter2
+  from: a b
+  port: '587'
+alerts: []
+retention:
+  posts: 6 days
+logging: {level: loud}
+api:
+  port: 1
+"""
+
+FOUND = {
+    (1, "brandz", "did you mean 'brands'"),
+    (3, "brands[0].name", "is missing"),
+    (3, "brands[0].id", "small letters"),
+    (4, "brands[0].nam", "did you mean 'name'"),
+    (5, "brands[0].aliases[1]", "in quotes: '1984'"),
+    (6, "brands[0].handles[0]", "not a handle"),
+    (8, "brands[0].hashtags[0]", "a # begins a comment"),
+    (11, "brands[1].aliases", "write [Acme]"),
+    (12, "brands[1].kind", "own, competitor, category"),
+    (13, "brands[2].id", "brands[1] already"),
+    (15, "brands[3]", "must be a section"),
+    (18, "sources[0].kind", "did you mean 'file'"),
+    (21, "sources[1].secret_env", "its NAME"),
+    (22, "sources[1].max_body", "at most 50MB"),
+    (25, "sources[2].secret", "its NAME into secret_env"),
+    (26, "sources[2].secret_env", "NOT_THERE is neither"),
+    (29, "sources[3].zone", "Europe/Madrid"),
+    (33, "people[0].email", "ana@example.org"),
+    (34, "people[0].brands[0]", "did you mean 'glob'"),
+    (35, "people[0].queues[0]", "did you mean 'support'"),
+    (36, "people[0].access[0]", "no source has"),
+    (37, "people[0].max_mails_per_hour", "at least 1"),
+    (39, "engines.log.kind", "Kafka is not part of this version"),
+    (39, "engines.log.retention", "at most 7d"),
+    (39, "engines.log.retention_bytes", "needs its unit"),
+    (40, "engines.database", "PostgreSQL is not part of this version"),
+    (43, "api.port", "at most 65535"),
+    (44, "api.hots", "did you mean 'host'"),
+    (47, "mail.password", "its NAME into password_env"),
+    (48, "mail.from", "not an e-mail address"),
+    (50, "alerts", "must be a section"),
+    (52, "retention.posts", "not a span of time"),
+    (53, "logging.level", "debug, info, warning, error"),
+    (54, "", "in line 42"),
+}
+
+
+def test_everything_that_is_wrong_is_found_at_once_at_its_line_with_the_way_out(make_home: MakeHome) -> None:
+    problems = check(make_home(BROKEN))
+    for line, path, words in FOUND:
+        there = [str(problem) for problem in problems if (problem.line, problem.path) == (line, path)]
+        assert any(words in text for text in there), (line, path, words, there)
+    places = {(problem.line, problem.path) for problem in errors(problems)}
+    assert places <= {(line, path) for line, path, _ in FOUND}
+
+
+def test_no_secret_is_ever_repeated(make_home: MakeHome) -> None:
+    home = make_home(BROKEN, secrets="SMTP=hunter2\nbroken hunter2\n")
+    with pytest.raises(ConfigurationError) as caught:
+        load(home)
+    assert "hunter2" not in str(caught.value)
+    assert "hunter2" not in repr(caught.value.problems)
+
+
+def test_the_example_is_without_problems(tmp_path: Path) -> None:
+    home = Home.at(tmp_path / "new")
+    write_example(home, json_schema())
+    assert check(home, use="run") == []
+    loaded = load(home)
+    assert loaded.content.stated.brands is not None
+    assert loaded.content.rules_text is None
+
+
+def test_the_example_with_every_setting_set_is_without_problems(make_home: MakeHome) -> None:
+    home = make_home(full_example(), secrets="CLAMOR_SMTP_PASSWORD=x y\nCLAMOR_PARTNER_SECRET=z\n")
+    assert check(home, use="run") == []
+    loaded = load(home)
+    assert loaded.settings.mail.from_address == "clamor@localhost"
+    assert loaded.content.rules_shipped
+    secret = loaded.secrets.get("CLAMOR_SMTP_PASSWORD")
+    assert secret is not None
+    assert secret.get_secret_value() == "x y"
+    assert "x y" not in repr(loaded)
+
+
+def test_a_home_without_a_file_says_how_to_make_one(tmp_path: Path) -> None:
+    (problem,) = check(Home.at(tmp_path / "nowhere"))
+    assert f"clamor init --home {tmp_path / 'nowhere'}" in problem.advice
+
+
+@pytest.mark.parametrize("text", ["- a list\n", "just words\n", "42\n"])
+def test_a_file_that_holds_no_sections_says_so(make_home: MakeHome, text: str) -> None:
+    (problem,) = check(make_home(text))
+    assert "sections" in problem.message
+
+
+def test_an_empty_file_means_every_default(make_home: MakeHome) -> None:
+    loaded = load(make_home(""))
+    assert loaded.settings.engines.log.retention == 6 * 86_400_000
+    assert loaded.settings.api.host == "127.0.0.1"
+    assert loaded.home.app_db == loaded.home.root / "data" / "app.db"
+    assert loaded.content.stated.brands is None
+
+
+def test_a_section_whose_lines_are_all_comments_means_its_defaults(make_home: MakeHome) -> None:
+    assert load(make_home("mail:\n  #host: x\nengines:\n  log:\n")).settings.mail.host is None
+
+
+# --- the environment ----------------------------------------------------------------------------------------------
+
+
+def test_the_environment_goes_before_the_file(make_home: MakeHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLAMOR_API__PORT", "9000")
+    monkeypatch.setenv("CLAMOR_ENGINES__LOG__RETENTION", "3d")
+    monkeypatch.setenv("CLAMOR_DATA", "/elsewhere/data")
+    loaded = load(make_home("api: {port: 8000, host: localhost}\nengines:\n  log:\n    partitions: 2\n"))
+    assert (loaded.settings.api.port, loaded.settings.api.host) == (9000, "localhost")
+    assert (loaded.settings.engines.log.retention, loaded.settings.engines.log.partitions) == (3 * 86_400_000, 2)
+    assert loaded.home.data == Path("/elsewhere/data")
+
+
+def test_what_is_wrong_in_the_environment_names_the_variable(
+    make_home: MakeHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLAMOR_API__PORT", "none")
+    monkeypatch.setenv("CLAMOR_API__PROT", "80")
+    monkeypatch.setenv("CLAMOR_MIAL__HOST", "x")
+    monkeypatch.setenv("CLAMOR_MAIL__PASSWORD", "hunter2")
+    problems = {problem.path: problem for problem in check(make_home("api: {port: 80}\n"))}
+    assert set(problems) == {"CLAMOR_API__PORT", "CLAMOR_API__PROT", "CLAMOR_MIAL__HOST", "CLAMOR_MAIL__PASSWORD"}
+    assert {problem.file for problem in problems.values()} == {"environment"}
+    assert "did you mean 'port'" in problems["CLAMOR_API__PROT"].advice
+    assert problems["CLAMOR_MIAL__HOST"].severity == "warning"
+    assert "hunter2" not in str(problems)
+
+
+def test_a_section_in_the_environment_that_is_no_section_is_named(
+    make_home: MakeHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLAMOR_API", "{broken")
+    (problem,) = check(make_home(""))
+    assert (problem.file, problem.path) == ("environment", "CLAMOR_API")
+
+
+# --- what only several settings together show ---------------------------------------------------------------------
+
+
+def severities(home: Home, path: str, use: str = "check") -> list[tuple[str, str]]:
+    found = check(home, use="run" if use == "run" else "check")
+    return [(problem.severity, problem.message) for problem in found if problem.path == path]
+
+
+def test_a_missing_password_is_a_warning_to_check_and_an_error_to_run(make_home: MakeHome) -> None:
+    home = make_home("mail: {host: smtp.example.org, user: u, password_env: SMTP_PASSWORD}\n")
+    assert [severity for severity, _ in severities(home, "mail.password_env")] == ["warning"]
+    assert [severity for severity, _ in severities(home, "mail.password_env", "run")] == ["error"]
+    home = make_home(home.settings_file.read_bytes(), secrets="SMTP_PASSWORD=x\n")
+    assert check(home, use="run") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "words"),
+    [
+        ("mail: {host: h, user: u}\n", "mail", "belong together"),
+        ("mail: {user: u, password_env: P}\n", "mail", "host is not"),
+        ("alerts: {worse_at: [50, 40]}\n", "alerts.worse_at", "rising"),
+        ("rules: nowhere.yaml\n", "rules", "does not exist"),
+    ],
+)
+def test_settings_that_need_one_another_say_so(make_home: MakeHome, text: str, path: str, words: str) -> None:
+    ((severity, message),) = severities(make_home(text), path)
+    assert (severity, words in message) == ("error", True)
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "words"),
+    [
+        ("api: {host: 0.0.0.0}\n", "api.host", "without TLS"),
+        ("mail: {host: smtp.example.org, security: none}\n", "mail.security", "unencrypted"),
+        ("processes: {nlp_workers: 9}\n", "processes.nlp_workers", "4 partitions"),
+        ("brands: [{id: a, name: A}]\npeople: []\n", "brands[0].id", "reach nobody"),
+        (
+            "brands: [{id: a, name: A}]\npeople: [{id: p, name: P, email: p@x.org, queues: [pr, sales]}]\n",
+            "brands[0].id",
+            "alerts in support about this brand reach nobody",
+        ),
+        (
+            "brands: [{id: a, name: Same}, {id: b, name: B, aliases: [same]}]\n",
+            "brands[1].aliases[0]",
+            "stands for brand a as well",
+        ),
+    ],
+)
+def test_what_is_allowed_but_risky_is_a_warning(make_home: MakeHome, text: str, path: str, words: str) -> None:
+    ((severity, message),) = severities(make_home(text), path)
+    assert (severity, words in message) == ("warning", True)
+
+
+def test_a_brand_or_a_proxy_that_settles_the_risk_settles_the_warning(make_home: MakeHome) -> None:
+    home = make_home(
+        "brands: [{id: a, name: Same}, {id: b, name: Same, require: [flight]}]\n"
+        "people: [{id: p, name: P, email: p@x.org}]\n"
+        "api: {host: 0.0.0.0, public_url: https://clamor.example.org}\n"
+    )
+    assert check(home) == []
+
+
+@pytest.mark.parametrize("account", ["@acme", "@acme@mastodon.example", "bluesky:acme.example", "@acme.example"])
+def test_accounts_of_every_network_are_taken(make_home: MakeHome, account: str) -> None:
+    home = make_home(f"brands: [{{id: a, name: A, accounts: ['{account}'], press: ['{account}']}}]\n")
+    assert check(home) == []
+
+
+# --- rules and folders to apply -----------------------------------------------------------------------------------
+
+
+def test_the_checkers_handed_in_read_the_rules_file(make_home: MakeHome) -> None:
+    def refuse(text: str, file: str) -> list[Problem]:
+        return [Problem(file=file, line=text.count("\n"), message="no")]
+
+    home = make_home("", rules="rules:\n  - x\n")
+    assert [(Path(p.file).name, p.line) for p in check(home, [refuse])] == [("rules.yaml", 2)]
+    assert load(home).content.rules_text == "rules:\n  - x\n"
+    with pytest.raises(ConfigurationError, match="no"):
+        load(home, [refuse])
+
+
+def test_rules_in_a_wrong_encoding_are_named_and_never_guessed(make_home: MakeHome) -> None:
+    home = make_home("")
+    home.rules_file.write_bytes(b"rules:\n  - caf\xe9\n")
+    (problem,) = check(home)
+    assert (Path(problem.file).name, problem.line) == ("rules.yaml", 2)
+
+
+def test_shipped_rules_asked_for_beside_a_rules_file_are_a_warning(make_home: MakeHome) -> None:
+    home = make_home("rules: default\n", rules="rules: []\n")
+    assert [problem.severity for problem in check(home)] == ["warning"]
+    assert load(home).content.rules_text is None
+
+
+def test_a_folder_with_people_only_may_name_brands_in_force(tmp_path: Path) -> None:
+    (tmp_path / "clamor.yaml").write_text("people: [{id: p, name: P, email: p@x.org, brands: [acme]}]\n")
+    with pytest.raises(ConfigurationError, match="no brand has this id"):
+        load_content(tmp_path)
+    content, warnings = load_content(tmp_path, known_brands=["acme"])
+    assert warnings == ()
+    assert content.stated.brands is None
+
+
+def test_a_folder_to_apply_is_not_bent_by_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLAMOR_API__PORT", "none")
+    (tmp_path / "clamor.yaml").write_text("brands: []\n")
+    assert load_content(tmp_path)[0].stated.brands == ()
+    (tmp_path / "clamor.yaml").write_text("brands: []\napi: {port: none}\n")
+    with pytest.raises(ConfigurationError, match="whole number"):
+        load_content(tmp_path)
