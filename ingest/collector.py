@@ -110,24 +110,28 @@ class Collector(Protocol):
     """One network, seen from one source.
 
     `collect` and `fill` raise `Interrupted` for what passes (a lost connection, a time-out, a rate limit), `Denied` for
-    what a person has to mend, `CursorLost` when the network no longer knows the cursor. Any other exception is taken as
-    `Interrupted` and logged with its class.
+    what a person has to mend, `CursorLost` when the network no longer knows the cursor, `Exhausted` when there is an
+    end. Any other exception is taken as `Interrupted` and logged with its class.
     """
 
     source: Source
     style: Style
+    resumes: bool
+    """`collect` brings all that came since its cursor, so that a cut misses nothing (polls that page back, streams that
+    rewind). Otherwise what a cut missed is asked for by `fill`."""
     interval: Millis
-    """Of a poll: between the starts of two rounds. Of a stream: how often an idle one yields an empty delivery."""
+    """Of a poll: between the ends of two rounds. Of a stream: how often an idle one yields an empty delivery."""
 
     def collect(self, cursor: str | None) -> Iterator[Delivery]:
         """From `cursor` on (None: from now). A poll ends when it has caught up; a stream ends when it is cut.
 
-        A stream yields an empty delivery at least every `interval` while nothing comes, so that it can be stopped.
+        A stream yields an empty delivery once it is connected, and at least every `interval` while nothing comes, so
+        that it can be stopped and is known to live.
         """
 
     def fill(self, query: str, span: Span, cursor: str | None) -> Iterator[Delivery]:
-        """The posts of a span that was missed, oldest first where the network allows; `cursor` as it was before the
-        span, where known. Raises `Unfillable` where the network gives no history."""
+        """The posts of a span that was missed, oldest first where the network allows; `cursor`: as the last fill of it
+        left it. Raises `Unfillable` where the network gives no history. Called from a thread of its own."""
 
     def close(self) -> None: ...
 
@@ -149,11 +153,14 @@ class Budget(Protocol):
 
 
 class Interrupted(Exception):
-    """A fault that passes: the runner records the gap, waits (`retry_after` where the network named it) and goes on."""
+    """A fault that passes: the runner records the gap, waits (`retry_after` where the network named it) and goes on.
 
-    def __init__(self, reason: str, retry_after: Millis | None = None) -> None:
+    `since`: when the connection was really lost, where that is known to be earlier than the last delivery.
+    """
+
+    def __init__(self, reason: str, retry_after: Millis | None = None, since: Millis | None = None) -> None:
         super().__init__(reason)
-        self.reason, self.retry_after = reason, retry_after
+        self.reason, self.retry_after, self.since = reason, retry_after, since
 
 
 class Denied(Exception):
@@ -162,6 +169,10 @@ class Denied(Exception):
 
 class CursorLost(Exception):
     """The network no longer reaches back to the cursor: what lies between is a gap."""
+
+
+class Exhausted(Exception):
+    """Nothing will come any more: the source has an end (a scenario, a closed network)."""
 
 
 class Unfillable(Exception):

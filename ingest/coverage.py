@@ -135,12 +135,17 @@ class Ledger:
 def figure(found: Sequence[Coverage], since: Millis, until: Millis) -> Figure:
     """Coverage of [since, until) from the ledger's rows that overlap it.
 
-    Each (source, query) is a lane; where rows of a lane overlap, the worst one counts. A partial row counts by the part
-    of its posts that was received, and as nothing where nobody knows how many were missed.
+    Each (source, query) is a lane, and a hole of a source without a query is one of all its lanes; where rows of a lane
+    overlap, the worst one counts. A partial row counts by the part of its posts that was received, and as nothing where
+    nobody knows how many were missed.
     """
     lanes: dict[tuple[str, str], list[Coverage]] = {}
     for row in found:
         lanes.setdefault((row.source_id, row.query), []).append(row)
+    for row in found:
+        if not row.query and row.state in ("gap", "lost"):
+            for lane in (lane for (source, query), lane in lanes.items() if source == row.source_id and query):
+                lane.append(row)
     asked = good = 0.0
     for lane in lanes.values():
         lane_asked, lane_good = _lane(lane, since, until)

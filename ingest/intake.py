@@ -37,10 +37,11 @@ class Unacceptable(ValueError):
     """A draft that can be no post, in words without its text."""
 
 
-class Taken(NamedTuple):
-    """What became of a batch: numbers of posts."""
+class Took(NamedTuple):
+    """What became of a batch."""
 
-    appended: int
+    kept: list[str]
+    """Native ids of the posts appended."""
     filtered: int
     """Left out by the pre-filter: about nobody who is listened for."""
     dead: int
@@ -53,17 +54,27 @@ class Intake:
         self.log, self.source = log, source
         self._wanted = prefilter if source.firehose else None
 
-    def take(self, drafts: Sequence[Draft], now: Millis, origin: Origin, malformed: Sequence[Malformed] = ()) -> Taken:
+    def take(
+        self,
+        drafts: Sequence[Draft],
+        now: Millis,
+        origin: Origin,
+        malformed: Sequence[Malformed] = (),
+        *,
+        late_before: Millis = 0,
+    ) -> Took:
         """Append what is a post and wanted, dead-letter what can be none. Raises what the log raises; then nothing
-        may be taken as done."""
+        may be taken as done. Live posts from before `late_before` (the end of a hole) are gap-filled ones."""
         records: list[Append] = [dead_letter(one, now) for one in malformed]
+        kept: list[str] = []
         dead, filtered = len(records), 0
         for draft in drafts:
             if self._wanted is not None and not self._passes(draft):
                 filtered += 1
                 continue
+            late = origin == "live" and (draft.seen_at or draft.claimed_at or now) < late_before
             try:
-                post = stamped(draft, self.source, now, origin)
+                post = stamped(draft, self.source, now, "gapfill" if late else origin)
             except Unacceptable as refusal:
                 place = f"{self.source.id}:{draft.native_id[:MAX_ID]}"
                 payload = draft_bytes(draft)
@@ -71,9 +82,10 @@ class Intake:
                 dead += 1
             else:
                 records.append(Append(POSTS, post.id, encode(post)))
+                kept.append(draft.native_id)
         if records:
             self.log.append(records)
-        return Taken(len(records) - dead, filtered, dead)
+        return Took(kept, filtered, dead)
 
     def _passes(self, draft: Draft) -> bool:
         if draft.kind not in CONTENT_KINDS or draft.brands or self.source.brands:

@@ -189,7 +189,7 @@ class Webhook:
         rejected: list[dict[str, Any]] = []
         for index, raw in enumerate(push.posts):
             try:
-                posts.append(stamped(_draft(_decode_item(raw)), self.hook.source, now, push.origin))
+                posts.append(stamped(drafted(_decode_item(raw)), self.hook.source, now, push.origin))
             except (Unacceptable, NoDate, msgspec.MsgspecError, ValueError, RecursionError) as wrong:
                 rejected.append({"index": index, "error": _words(wrong)})
         return posts, rejected
@@ -233,7 +233,7 @@ def _push(body: bytes) -> Push:
     return _decode_push(body) if "posts" in names else Push(posts=[msgspec.Raw(body)])
 
 
-def _draft(item: Item) -> Draft:
+def drafted(item: Item) -> Draft:
     person = Person(id=item.author, handle=item.author) if isinstance(item.author, str) else item.author
     return Draft(
         native_id=str(item.id),

@@ -1,0 +1,93 @@
+"""Holes of a source: recorded while they are open, filled where the network allows, else said to be lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Event
+
+import msgspec
+import structlog
+
+from ingest.collector import Collector, Delivery, Span, Unfillable
+from ingest.coverage import Ledger
+from ingest.cursors import Cursors
+from ingest.intake import Intake, Took
+from ingest.patience import Stopped, insist
+from ingest.windows import Window
+from stream.clock import DAY, Clock
+from stream.records import Coverage, Millis, Origin
+
+FOUND_LATE: Millis = DAY
+"""A younger gap is filled as `gapfill` (severe posts found late are told once), an older one as `backfill`."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Gaps:
+    """The holes of one collector."""
+
+    def __init__(self, collector: Collector, intake: Intake, cursors: Cursors, ledger: Ledger, clock: Clock) -> None:
+        self.collector, self.intake = collector, intake
+        self.cursors, self.ledger, self.clock = cursors, ledger, clock
+        self.appended = 0
+
+    def note(self, span: Span, reason: str) -> None:
+        """The hole as it is now; an earlier, shorter note of the same beginning is replaced."""
+        if span.since < span.until:
+            self.ledger.record(self._row(span, "", reason), f"gap:{span.since}", self.collector.source.brands)
+
+    def closed(self, span: Span) -> None:
+        """What was missed in `span` came after all, and was counted with what came since."""
+        self.ledger.fill(msgspec.structs.replace(self._row(span, "", ""), missed=0), self.collector.source.brands)
+
+    def fill_all(self, stop: Event, go_on: Callable[[], None], *, before: Millis, besides: Millis | None) -> None:
+        """Ask the network for every hole in the ledger that ended `before`, oldest first, but for the one that begins
+        at `besides`. `go_on` returns when the next request may be made.
+
+        What fails for now stays a gap; raises what `fill` and `go_on` raise, and Stopped.
+        """
+        for gap in self.ledger.gaps([self.collector.source.id], fillable=True):
+            if stop.is_set():
+                raise Stopped
+            if gap.until <= before and gap.since != besides:
+                self._fill(gap, stop, go_on)
+
+    def _fill(self, gap: Coverage, stop: Event, go_on: Callable[[], None]) -> None:
+        source, name = self.collector.source, f"fill:{gap.query}:{gap.since}-{gap.until}"
+        span = Span(gap.since, gap.until)
+        origin: Origin = "gapfill" if self.clock.now() - gap.until < FOUND_LATE else "backfill"
+        window = Window(source.id, gap.query, gap.since)
+        go_on()
+        try:
+            for delivery in self.collector.fill(gap.query, span, self.cursors.get(source.id, name)):
+                took = self._take(delivery, origin, stop)
+                window.add(delivery, took, gap.since)
+                if delivery.cursor is not None:
+                    self.cursors.put(source.id, name, delivery.cursor, self.clock.wall())
+                go_on()
+        except Unfillable as lost:
+            why = f"{gap.reason}; the network gives no history: {lost}"
+            self.ledger.lose(self._row(span, gap.query, why), source.brands)
+            return
+        window.until = gap.until
+        self.ledger.fill(window.row(self.clock.now()), source.brands)
+        self.cursors.drop(source.id, name)
+        _log.info("ingest.gap_filled", source=source.id, since=gap.since, until=gap.until, origin=origin)
+
+    def _take(self, delivery: Delivery, origin: Origin, stop: Event) -> Took:
+        now = self.clock.now()
+        took: Took = insist(lambda: self.intake.take(delivery.drafts, now, origin, delivery.malformed), stop)
+        self.appended += len(took.kept)
+        return took
+
+    def _row(self, span: Span, query: str, reason: str) -> Coverage:
+        return Coverage(
+            source_id=self.collector.source.id,
+            query=query,
+            since=span.since,
+            until=span.until,
+            state="gap",
+            missed=None,
+            reason=reason,
+            recorded_at=self.clock.now(),
+        )

@@ -1,0 +1,229 @@
+"""Runs a collector: appends before the cursor moves, waits when told to, tries again after faults, keeps the ledger.
+
+One runner, one source. What a network's file need not know stands here: back-pressure, back-off, budget, the origin of
+late posts, holes and their filling, and a stop that finishes what is in hand.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from threading import Event, Thread
+from typing import Any, cast
+
+import structlog
+
+from ingest.collector import Budget, Collector, CursorLost, Delivery, Denied, Exhausted, Interrupted, Span
+from ingest.coverage import Ledger
+from ingest.cursors import Cursors
+from ingest.gaps import Gaps
+from ingest.intake import Intake, Prefilter
+from ingest.patience import Backoff, Hold, Stopped, held, insist
+from ingest.windows import Windows
+from stream.clock import MINUTE, SECOND, Clock
+from stream.ports import Log
+from stream.records import Millis
+
+CURSOR_EVERY: Millis = SECOND
+"""Wall time between two writings of the cursor: what a killed collector brings twice at most."""
+STEADY: Millis = 30 * SECOND
+"""Wall time that a connection has to last before the next fault waits as short as the first."""
+DENIED_WAIT: Millis = 15 * MINUTE
+BUDGET_WAIT: Millis = MINUTE
+FILL_AGAIN: Millis = MINUTE
+DISK = "disk"
+"""The reason of a hold that cuts a stream and is recorded as a gap; any other makes it wait."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Runner:
+    """`run` returns when `stop` is set or the source has an end; `trouble` says in words what is wrong meanwhile."""
+
+    def __init__(
+        self,
+        collector: Collector,
+        log: Log,
+        cursors: Cursors,
+        ledger: Ledger,
+        clock: Clock,
+        *,
+        prefilter: Prefilter | None = None,
+        hold: Hold | None = None,
+        budget: Budget | None = None,
+        backoff: Backoff | None = None,
+        stop: Event | None = None,
+    ) -> None:
+        self.collector, self.source = collector, collector.source
+        self.intake = Intake(log, self.source, prefilter)
+        self.cursors, self.clock, self.budget = cursors, clock, budget
+        self.hold, self.backoff, self.stop = hold or (lambda: None), backoff or Backoff(), stop or Event()
+        self.windows = Windows(self.source, ledger)
+        self.gaps = Gaps(collector, self.intake, cursors, ledger, clock)
+        self.trouble = ""
+        self.appended = self.filtered = self.dead = 0
+        """Of the stream itself; what the filler brought is in `filled`."""
+        self._gap_since: Millis | None = ledger.latest(self.source.id)
+        self._gap_why = "it was not running"
+        self._caught_up_at: Millis | None = None
+        self._late_before: Millis = 0
+        self._cursor = self._cursor_kept = cursors.get(self.source.id)
+        self._cursor_kept_at: Millis = 0
+        self._over, self._connected = Event(), Event()
+
+    @property
+    def filled(self) -> int:
+        """Posts appended that filled a hole."""
+        return self.gaps.appended
+
+    def run(self) -> None:
+        """Collect until stopped or until the source ends; a second thread fills holes meanwhile."""
+        filler = Thread(target=self._fill, name=f"fill-{self.source.id}")
+        filler.start()
+        try:
+            while not self.stop.is_set():
+                try:
+                    self._collect()
+                except (Exhausted, Stopped):
+                    break
+                except Exception as fault:
+                    self._cut(fault)
+        finally:
+            self._keep_cursor()
+            self.windows.close_all(self.clock.now())
+            self._over.set()
+            self._connected.set()
+            filler.join()
+            self.collector.close()
+
+    def _collect(self) -> None:
+        """One connection of a stream, or one round of a poll."""
+        self._go_on()
+        since = self.clock.wall()
+        with closing(cast("Any", self.collector.collect(self._cursor))) as deliveries:
+            for place, delivery in enumerate(deliveries):
+                self._go_on()
+                if place == 0:
+                    self._now_connected()
+                self._take(delivery)
+                if self.clock.wall() - since >= STEADY:
+                    self.backoff.reset()
+                if self.stop.is_set():
+                    return
+        if self.collector.style == "stream":
+            raise Interrupted("the stream ended")
+        self._now_connected()
+        self._caught_up()
+        self._keep_cursor()
+        self.backoff.reset()
+        self.stop.wait(self.collector.interval / 1000 / getattr(self.clock, "speed", 1.0))
+
+    def _take(self, delivery: Delivery) -> None:
+        now, drafts = self.clock.now(), delivery.drafts
+        took = insist(
+            lambda: self.intake.take(drafts, now, "live", delivery.malformed, late_before=self._late_before), self.stop
+        )
+        self.appended += len(took.kept)
+        self.filtered += took.filtered
+        self.dead += took.dead
+        if self.budget is not None:
+            self.budget.spent(self.source.id, delivery.cost, delivery.asked, self.clock.wall())
+        self.windows.add(delivery, took, now)
+        if delivery.cursor is not None:
+            self._cursor = delivery.cursor
+        if self.clock.wall() - self._cursor_kept_at >= CURSOR_EVERY:
+            self._keep_cursor()
+        if self.collector.style == "stream" and self._caught_up_at is not None:
+            times = [draft.seen_at or draft.claimed_at or now for draft in drafts]
+            if not times or max(times) >= self._caught_up_at:
+                self._caught_up()
+
+    def _keep_cursor(self) -> None:
+        self._cursor_kept_at = self.clock.wall()
+        if self._cursor is not None and self._cursor != self._cursor_kept:
+            insist(lambda: self.cursors.put(self.source.id, "", self._cursor or "", self._cursor_kept_at), Event())
+            self._cursor_kept = self._cursor
+
+    def _go_on(self) -> None:
+        """Return when the next request may be made. Raises Interrupted where waiting would hide a hole, Stopped."""
+        reason = self.hold()
+        if reason == DISK:
+            raise Interrupted("too little disk is free: collecting is paused", retry_after=10 * SECOND)
+        if reason is not None:
+            held(self.hold, self.stop)
+        wait = 0 if self.budget is None else self.budget.wait(self.source.id, self.clock.wall())
+        if wait < 0:
+            raise Interrupted("the budget of this period is used up", retry_after=BUDGET_WAIT)
+        if wait and self.stop.wait(wait / 1000):
+            raise Stopped
+
+    # --- cuts, holes ---
+
+    def _cut(self, fault: Exception) -> None:
+        """The connection is gone: its hole is in the ledger from now on and grows until it comes back."""
+        wait = self._waits_for(fault)
+        self._connected.clear()
+        now = self.clock.now()
+        if isinstance(fault, CursorLost):
+            self._cursor = self._cursor_kept = None
+        if self._gap_since is None:
+            known = [self.windows.until() or now, getattr(fault, "since", None) or now]
+            self._gap_since, self._gap_why = min(known), self.trouble
+        self._caught_up_at = None
+        self.windows.close_all(now)
+        self._keep_cursor()
+        self.gaps.note(Span(self._gap_since, now), self._gap_why)
+        _log.warning("ingest.cut", source=self.source.id, fault=type(fault).__name__, why=self.trouble, wait_ms=wait)
+        self.stop.wait(wait / 1000)
+
+    def _waits_for(self, fault: Exception) -> Millis:
+        """How long to wait after a fault; sets `trouble`, without a strange fault's words: they may hold a post's."""
+        if isinstance(fault, Denied):
+            self.trouble = f"refused by the network, a person has to act: {fault}"
+            return DENIED_WAIT
+        known = isinstance(fault, Interrupted | CursorLost)
+        self.trouble = str(fault) if known else f"unexpected {type(fault).__name__}"
+        named = fault.retry_after if isinstance(fault, Interrupted) else None
+        return self.backoff.next() if named is None else named
+
+    def _now_connected(self) -> None:
+        """The network answers. A hole before now is closed by what comes, or asked for by the filler."""
+        now = self.clock.now()
+        self.trouble = ""
+        if self._connected.is_set():
+            return
+        self._late_before = now
+        if self._gap_since is not None and self._gap_since < now:
+            self.gaps.note(Span(self._gap_since, now), self._gap_why)
+            if self.collector.resumes and self._cursor is not None:
+                self._caught_up_at = now
+            else:
+                self._gap_since = None
+        self.windows.start(now)
+        self._connected.set()
+
+    def _caught_up(self) -> None:
+        if self._caught_up_at is not None and self._gap_since is not None:
+            self.gaps.closed(Span(self._gap_since, self._caught_up_at))
+            self._gap_since = None
+        self._caught_up_at = None
+
+    def _fill(self) -> None:
+        """Until the run is over: ask for what is missing, whenever connected; once more at the end."""
+        backoff = Backoff(self.backoff.first, self.backoff.most)
+        while True:
+            self._connected.wait()
+            wait = FILL_AGAIN
+            try:
+                last = self._over.is_set()
+                self.gaps.fill_all(self.stop, self._go_on, before=self._late_before, besides=self._gap_since)
+                backoff.reset()
+                if last:
+                    return
+            except Stopped:
+                return
+            except Exception as fault:
+                wait = getattr(fault, "retry_after", None) or backoff.next()
+                _log.warning("ingest.fill_waits", source=self.source.id, fault=type(fault).__name__, wait_ms=wait)
+                if self._over.is_set() and self.stop.is_set():
+                    return
+            (self.stop if self._over.is_set() else self._over).wait(wait / 1000)

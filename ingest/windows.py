@@ -1,0 +1,103 @@
+"""What a collector received, gathered into rows of the ledger: one for every few minutes of a source and query."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ingest.collector import Delivery, Source
+from ingest.coverage import Ledger
+from ingest.intake import Took
+from stream.clock import MINUTE
+from stream.records import Coverage, Millis
+
+WINDOW: Millis = 5 * MINUTE
+MOST_IDS = 500_000
+"""Ids remembered to count distinct ones; at so many a window is closed early."""
+
+
+class Window:
+    """One source and query from `since` on; `until` grows with every delivery."""
+
+    def __init__(self, source_id: str, query: str, since: Millis) -> None:
+        self.source_id, self.query = source_id, query
+        self.since = self.until = since
+        self.asked = self.filtered = 0
+        self._ids: set[str] = set()
+        self._missed: int | None = 0
+        self._reasons: dict[str, None] = {}
+
+    def add(self, delivery: Delivery, took: Took, until: Millis) -> None:
+        self._ids.update(took.kept)
+        self.until = max(self.until, until)
+        self.asked += delivery.asked
+        self.filtered += took.filtered
+        lost = (self._missed, delivery.missed)
+        self._missed = None if None in lost else sum(part or 0 for part in lost) + took.dead
+        for reason in (delivery.reason, "malformed" if took.dead else ""):
+            if reason:
+                self._reasons[reason] = None
+
+    @property
+    def full(self) -> bool:
+        return self.until - self.since >= WINDOW or len(self._ids) >= MOST_IDS
+
+    def row(self, now: Millis) -> Coverage:
+        """Its row of the ledger; `received` is the distinct ids kept and the posts that the pre-filter left out."""
+        return Coverage(
+            source_id=self.source_id,
+            query=self.query,
+            since=self.since,
+            until=self.until,
+            state="complete" if self._missed == 0 else "partial",
+            asked=self.asked,
+            received=len(self._ids) + self.filtered,
+            missed=self._missed,
+            reason=", ".join(self._reasons),
+            recorded_at=now,
+        )
+
+
+class Windows:
+    """The open windows of a source, one a query; each starts where the one before it ended."""
+
+    def __init__(self, source: Source, ledger: Ledger) -> None:
+        self.source, self.ledger = source, ledger
+        self._open: dict[str, Window] = {}
+        self._ended: dict[str, Millis] = {}
+        self._started: Millis | None = None
+
+    def start(self, now: Millis) -> None:
+        """A connection begins: what lies before is another's business."""
+        self._started = now
+        self._ended.clear()
+
+    def add(self, delivery: Delivery, took: Took, now: Millis) -> None:
+        """Account for a delivery; one with a span or page of its own has its own row."""
+        if delivery.span is not None or delivery.page:
+            since, until = delivery.span or (now, now + 1)
+            own = Window(self.source.id, delivery.query, since)
+            own.add(delivery, took, until)
+            self.ledger.record(own.row(now), delivery.page, self.source.brands)
+            return
+        query = delivery.query
+        window = self._open.get(query)
+        if window is None:
+            window = self._open[query] = Window(self.source.id, query, self._ended.get(query, self._started or now))
+        window.add(delivery, took, now)
+        if window.full:
+            self._close(query, now)
+
+    def until(self) -> Millis | None:
+        """Up to when everything asked for has come; None before the first connection."""
+        ends: Iterable[Millis] = [*self._ended.values(), *(window.until for window in self._open.values())]
+        return max(ends, default=self._started)
+
+    def close_all(self, now: Millis) -> None:
+        for query in list(self._open):
+            self._close(query, now)
+
+    def _close(self, query: str, now: Millis) -> None:
+        window = self._open.pop(query)
+        self._ended[query] = window.until
+        if window.since < window.until:
+            self.ledger.record(window.row(now), brands=self.source.brands)
