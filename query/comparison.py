@@ -10,7 +10,7 @@ import re
 from datetime import UTC, datetime, timedelta, timezone
 from typing import NamedTuple
 
-from query.error import QueryError, did_you_mean
+from query.error import QueryError, did_you_mean, in_quotes, short
 from query.fields import RELATIVE_TIME, Field, canonical
 from query.text import fold
 from query.tree import Between, Equals, Has, Node, StartsWith
@@ -54,7 +54,7 @@ def comparison(field: Field, text: str, place: Place, *, quoted: bool = False, b
 def since(field: Field, text: str, place: Place, operator: str) -> Node:
     """`since:` and `until:` as bounds of a time field; `operator` is `>=` or `<=`."""
     if _OPERATOR.match(text) or ".." in text:
-        raise place.error(f"{text!r} is not one moment.", _TIMES)
+        raise place.error(f"{in_quotes(text)} is not one moment.", _TIMES)
     return _range(field, operator + text.strip(), place)
 
 
@@ -62,7 +62,7 @@ def _keyword(field: Field, text: str, place: Place, quoted: bool, beginning: boo
     if not quoted and _OPERATOR.match(text):
         raise place.error(
             f"{field.name} is a word: {text[0]} compares numbers and times.",
-            f'Write {field.example}, or quote a value that begins so: {field.name}:"{text}"',
+            f'Write {field.example}, or quote a value that begins so: {field.name}:"{short(text)}"',
         )
     ending = not quoted and text.endswith("*")
     value = canonical(field, text[:-1] if ending else text)
@@ -86,16 +86,17 @@ def _check(field: Field, value: str, text: str, place: Place) -> None:
     if field.vocabulary and value not in field.vocabulary:
         hint = did_you_mean(value, (*field.vocabulary, *field.synonyms))
         raise place.error(
-            f"{field.name} is never {text!r}.", f"{hint} It may be {', '.join(field.vocabulary)}.".lstrip()
+            f"{field.name} is never {in_quotes(text)}.", f"{hint} It may be {', '.join(field.vocabulary)}.".lstrip()
         )
     if field.name == "lang" and not _LANG.fullmatch(value):
         hint = did_you_mean(value, field.synonyms)
         raise place.error(
-            f"{text!r} is no code of a language.", f"{hint} Write two letters: lang:es, or lang:other.".lstrip()
+            f"{in_quotes(text)} is no code of a language.",
+            f"{hint} Write two letters: lang:es, or lang:other.".lstrip(),
         )
     if field.name == "country" and not _COUNTRY.fullmatch(value):
         raise place.error(
-            f"{text!r} is no code of a country.", "Write two letters as in ISO 3166: country:es, country:mx."
+            f"{in_quotes(text)} is no code of a country.", "Write two letters as in ISO 3166: country:es, country:mx."
         )
 
 
@@ -103,7 +104,9 @@ def _flag(field: Field, text: str, place: Place) -> Node:
     word = fold(text)
     if word in _YES or word in _NO:
         return Equals(field.name, word in _YES)
-    raise place.error(f"{field.name} is yes or no, not {text!r}.", f"Write {field.name}:yes or {field.name}:no.")
+    raise place.error(
+        f"{field.name} is yes or no, not {in_quotes(text)}.", f"Write {field.name}:yes or {field.name}:no."
+    )
 
 
 class _Span(NamedTuple):
@@ -156,7 +159,7 @@ def _span(field: Field, text: str, place: Place) -> _Span:
 def _number(field: Field, text: str, place: Place) -> _Span:
     found = _NUMBER.fullmatch(text)
     if not found:
-        raise place.error(f"{field.name} is a number, not {text!r}.", f"Write {_example(field)}")
+        raise place.error(f"{field.name} is a number, not {in_quotes(text)}.", f"Write {_example(field)}")
     value = float(found.group(1)) * _UNITS[found.group(2).lower()]
     low, high = field.within or (value, value)
     if not low <= value <= high:
@@ -178,7 +181,7 @@ def _time(field: Field, text: str, place: Place) -> _Span:
     span = _dated(found) if found else None
     if span is None:
         hint = f"Did you mean -{text}? " if _AGO.fullmatch(f"-{text}") else ""
-        raise place.error(f"{text!r} is no time.", hint + _TIMES)
+        raise place.error(f"{in_quotes(text)} is no time.", hint + _TIMES)
     return span
 
 

@@ -7,6 +7,8 @@ from difflib import get_close_matches
 
 SHOWN = 72
 """Characters of a query that are shown around the place."""
+LONGEST = 40
+"""Characters of a piece that a message repeats."""
 
 
 class QueryError(ValueError):
@@ -36,6 +38,16 @@ class QueryError(ValueError):
         caret = " " * (len(before) + self.start - first) + "^" * width
         lines = [self.message, f"  {before}{shown}{after}", f"  {caret}", self.hint]
         return "\n".join(line for line in lines if line)
+
+
+def in_quotes(piece: str) -> str:
+    return f'"{short(piece)}"'
+
+
+def short(piece: str) -> str:
+    """A piece of a query as a message repeats it: short, on one line."""
+    piece = "".join(letter if letter.isprintable() else " " for letter in piece[: LONGEST + 1])
+    return piece if len(piece) <= LONGEST else f"{piece[: LONGEST - 1]}…"
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -14,7 +14,7 @@ from functools import cache
 from lark import Lark, Token, Tree, UnexpectedInput, UnexpectedToken
 
 from query.comparison import MIN_PREFIX, Place, comparison, since
-from query.error import QueryError, did_you_mean
+from query.error import QueryError, did_you_mean, in_quotes, short
 from query.fields import CONTEXTS, FIELDS, Field, find, names, readable
 from query.text import HANDLE, TAG, analyse, fold
 from query.tree import All, And, Equals, Has, Near, Node, Not, Or, Phrase, Prefix, StartsWith, Word
@@ -152,7 +152,9 @@ class _Reader:
     def _surfaces(self, token: Token, written: str) -> tuple[str, ...]:
         surfaces = analyse(written).surfaces
         if not surfaces:
-            raise self._place(token).error(f"There is no word in {token}.", "Write a word, a number or an emoji.")
+            raise self._place(token).error(
+                f"There is no word in {in_quotes(token)}.", "Write a word, a number or an emoji."
+            )
         if len(surfaces) > MAX_PHRASE:
             raise self._place(token).error(f"A phrase may have {MAX_PHRASE} words; this one has {len(surfaces)}.")
         return surfaces
@@ -177,7 +179,7 @@ class _Reader:
         if field is None or field.kind != "flag":
             known = [*(found.name for found in readable(self.context) if found.kind == "flag"), "reply", "quote"]
             hint = f"{did_you_mean(fold(written), known)} It may be {', '.join(known)}.".lstrip()
-            raise self._place(token).error(f"is: takes no {written!r}.", hint)
+            raise self._place(token).error(f"is: takes no {in_quotes(written)}.", hint)
         return Equals(self._field(written, token).name, True)
 
     def _field(self, name: str, token: Token) -> Field:
@@ -185,8 +187,10 @@ class _Reader:
         if field is None:
             hint = did_you_mean(fold(name), [*names(self.context), *_BOUNDS, "has", "is"])
             if token.type == "FIELD":
-                hint = f'{hint} To look for the words, quote them: "{name}: …"'.lstrip()
-            raise place.error(f"There is no field {name!r}.", hint or "See docs/query-language.md for all fields.")
+                hint = f'{hint} To look for the words, quote them: "{short(name)}: …"'.lstrip()
+            raise place.error(
+                f"There is no field {in_quotes(name)}.", hint or "docs/query-language.md lists all fields."
+            )
         if self.context not in field.contexts:
             raise place.error(
                 f"{field.name} may not be used in a {self.context}.",

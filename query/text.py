@@ -70,8 +70,8 @@ def analyse(text: str) -> Analysis:
 def stems(surface: str) -> tuple[str, ...]:
     """The distinct stems of a surface: the Spanish one, then the English one where it differs.
 
-    Two words match as bare words where they share a stem. (Snowball's Spanish and English stemmers; accents that the
-    Spanish one needs and folding took are put back first where the ending leaves no doubt.)
+    Two words match as bare words where they share a stem (Snowball's stemmers, on the surface: many leave accents
+    out when they write Spanish, so stems must not depend on them).
     """
     return _stems[surface]
 
@@ -225,11 +225,6 @@ _english = Stemmer.Stemmer("english", 0)
 def _stem(surface: str) -> tuple[str, ...]:
     if not surface.isalpha():
         return (surface,)
-    spanish = _spanish.stemWord(_accented(surface)) or surface
+    spanish = _spanish.stemWord(surface) or surface
     english = _english.stemWord(surface) or surface
     return (spanish,) if spanish == english else (spanish, english)
-
-
-def _accented(surface: str) -> str:
-    """`reclamacion` is stemmed as `reclamación`, so that it meets `reclamaciones`."""
-    return surface[:-2] + "ón" if surface.endswith("ion") and len(surface) > 4 else surface
