@@ -18,6 +18,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
 from stream.ports import Transient
+from stream.sqlite_file import refuse_network
 
 BUSY_MS = 10_000
 CACHE_KIB = 32_768
@@ -35,15 +36,17 @@ _PASSING_SQLSTATES = ("40001", "40P01", "53", "57P", "08")
 def open_database(place: str | os.PathLike[str]) -> Engine:
     """Engine for `place`: a file's path, or a SQLAlchemy URL (`sqlite:///…`, `postgresql+psycopg://…`).
 
-    Raises ValueError where a SQLite file would lie on a network file system.
+    Raises stream.ports.LogUnusable where a SQLite file would lie on a network file system.
     """
     text = os.fspath(place)
     url = make_url(text if "://" in text else f"sqlite:///{text}")
     if url.get_backend_name() != "sqlite":
         return create_engine(url, pool_pre_ping=True)
     if url.database and url.database != ":memory:":
-        _refuse_network(Path(url.database))
-    engine = create_engine(url, connect_args={"timeout": BUSY_MS / 1000, "check_same_thread": False})
+        refuse_network(Path(url.database))
+    engine = create_engine(
+        url, connect_args={"timeout": BUSY_MS / 1000, "check_same_thread": False, "cached_statements": 512}
+    )
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
     return engine
@@ -146,7 +149,3 @@ def _passing(error: DBAPIError) -> str | None:
     if error.connection_invalidated or state.startswith(_PASSING_SQLSTATES):
         return f"did not answer as it should ({state or 'connection lost'})"
     return None
-
-
-def _refuse_network(path: Path) -> None:
-    del path

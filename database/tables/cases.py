@@ -47,3 +47,12 @@ case_event = Table(
     Column("detail", Text, nullable=False, server_default=""),
     comment="History of a case.",
 )
+
+case_party = Table(
+    "case_party",
+    metadata,
+    Column("case_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("author", BigInteger, primary_key=True, autoincrement=False),
+    comment="Authors whose matter a pr case took over: what they write next in the conversation joins it.",
+    sqlite_with_rowid=False,
+)

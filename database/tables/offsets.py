@@ -11,7 +11,7 @@ stored_offset = Table(
     metadata,
     Column("consumer_group", Text, primary_key=True),
     Column("topic", Text, primary_key=True),
-    Column("partition", Integer, primary_key=True),
+    Column("part", Integer, primary_key=True, comment="partition"),
     Column("epoch", Text, nullable=False, comment="identity of the log that the offset belongs to"),
     Column("next", BigInteger, nullable=False, comment="everything below is done"),
 )

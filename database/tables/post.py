@@ -17,11 +17,9 @@ post = Table(
     Column("state", Text, nullable=False, comment="awaited (only referred to), live, deleted, expired, forgotten"),
     Column("seen_at", BigInteger, nullable=False, comment="latest observation: what retention counts from"),
     Column("event_time", BigInteger, nullable=False),
-    Column("generation", Integer, nullable=False, server_default="0"),
-    Column("tier", Integer, nullable=False, server_default="0", comment="place in stream.records.TIERS"),
-    Column("unmatched", Integer, nullable=False, server_default="0", comment="read, and about no brand"),
-    Column("content", LargeBinary, comment="what orders the versions of the content, hash included (JSON)"),
-    Column("rest", LargeBinary, comment="metrics, deletes and restores, the reading of a reply (JSON); NULL: none"),
+    Column("generation", Integer, nullable=False),
+    Column("tier", Integer, nullable=False, comment="place in stream.records.TIERS"),
+    Column("parts", LargeBinary, nullable=False, comment="what its observations are merged by (routing.parts)"),
 )
 Index(
     "ix_post_conversation", post.c.conversation,
@@ -48,4 +46,22 @@ conversation_merge = Table(
     Column("why", Text, nullable=False),
     Column("undone_at", BigInteger),
     comment="Each union of two conversations, so that it can be taken back.",
+)
+
+waiting = Table(
+    "waiting",
+    metadata,
+    Column("post", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    Column("kept_at", BigInteger, nullable=False, index=True),
+    Column("body", LargeBinary, nullable=False, comment="stream.records.Understood as JSON, text included"),
+    comment="Replies about no brand, kept for a while: the post that they answer may turn out to be about one.",
+)
+
+author_absence = Table(
+    "author_absence",
+    metadata,
+    Column("author", BigInteger, primary_key=True, autoincrement=False),
+    Column("gone_at", BigInteger, nullable=False),
+    Column("back_at", BigInteger, nullable=False),
+    comment="Authors whose account went away; their posts that arrive later are gone as well.",
 )

@@ -1,0 +1,94 @@
+"""One mention to one decision: pure, from labels, terms, history and rules."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from query.document import Document, effective
+from routing.risk import NOTHING_KNOWN, History, added_terms, risk_of
+from routing.rules import RuleSet
+from stream.records import WAKING_ORIGINS, Decision, Mention, Millis, Post, Term, Tier
+
+DAY: Millis = 86_400_000
+_HURTING = frozenset({"public_issue", "churn_threat", "complaint"})
+
+
+class Reader(NamedTuple):
+    """Who read the text."""
+
+    model: str
+    tier: Tier
+    generation: int
+
+
+def decide(
+    draft: Mention, history: History, rules: RuleSet, reader: Reader, now: Millis, *, may_wake: bool
+) -> Decision:
+    """The decision for a mention whose post, understanding and correction stand in `draft`."""
+    understanding = draft.understanding
+    assert understanding is not None
+    terms = terms_of(draft, history)
+    risk = risk_of(terms)
+    rule = rules.first(Document(draft, risk=risk, terms=terms))
+    decision = Decision(
+        queue=rule.queue,
+        rule=rule.name,
+        rules_revision=rules.revision,
+        why=rule.why,
+        priority=rule.priority,
+        tags=rule.tags,
+        alert=rule.alert,
+        may_wake=may_wake,
+        facts=rule.facts,
+        risk=risk,
+        terms=terms,
+        model=reader.model,
+        tier=reader.tier,
+        generation=reader.generation,
+        decided_at=now,
+    )
+    person = draft.correction
+    if person is not None and person.queue is not None:
+        why = f"{person.person} put it here" + ("; the text has changed since" if person.stale else "")
+        return replace(decision, queue=person.queue, rule="person", why=why, person=person.person, alert=False)
+    return decision
+
+
+def terms_of(draft: Mention, history: History = NOTHING_KNOWN) -> tuple[Term, ...]:
+    """The text's terms and, where the mention hurts the brand, those of reach and history. The brand's own posts have
+    none."""
+    understanding = draft.understanding
+    if understanding is None or understanding.speaker == "own":
+        return ()
+    if not hurts(draft):
+        return understanding.terms
+    post = draft.post
+    followers = post.author.followers if post and post.author else None
+    added = added_terms(followers, post.metrics if post else None, history)
+    return understanding.terms + added if added else understanding.terms
+
+
+def hurts(mention: Mention) -> bool:
+    """Whether reach makes it worse: it is negative towards the brand, an issue, a complaint or a threat to leave."""
+    return (
+        effective(mention, "reputation") == "negative"
+        or effective(mention, "intent") in _HURTING
+        or effective(mention, "detractor") in ("1", "2", "3")
+    )
+
+
+def may_wake(post: Post, now: Millis) -> bool:
+    """Whether a post that arrives now may wake people: live or gap-filled, and received lately."""
+    return post.origin in WAKING_ORIGINS and now - post.seen_at <= post.max_lateness
+
+
+def found_late(post: Post, now: Millis) -> bool:
+    """Whether it goes into the mail of what was found late: gap-filled, too old to wake, younger than a day."""
+    return post.origin == "gapfill" and not may_wake(post, now) and now - post.seen_at < DAY
+
+
+def same(one: Decision, other: Decision) -> bool:
+    """Whether two decisions say the same; when they were made is set aside."""
+    return replace(one, decided_at=0, may_wake=False) == replace(other, decided_at=0, may_wake=False)

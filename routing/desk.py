@@ -1,0 +1,50 @@
+"""What routing keeps from batch to batch: numbers, the rules and brands in force."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from config.brands import Brand
+from database.numbering import Dictionary, Serial
+from routing.rules import RuleSet
+from stream.ports import InForce
+from stream.records import Author, BrandKind
+
+
+class Desk:
+    """One per process that changes mentions. Not for several threads at once."""
+
+    def __init__(self, in_force: InForce) -> None:
+        self.posts, self.mentions, self.cases = Serial("post"), Serial("mention"), Serial("cases")
+        self.brands, self.networks, self.intents = Dictionary("brand"), Dictionary("network"), Dictionary("intent")
+        self.adopt(in_force)
+
+    def adopt(self, in_force: InForce) -> None:
+        """Work by this configuration from now on. Raises config.problems.ConfigurationError for rules that cannot be
+        used; what was in force stays."""
+        self.rules = RuleSet.read(in_force.rules_yaml, in_force.rules_revision)
+        self.in_force = in_force
+        self.kinds: dict[str, BrandKind] = {brand.id: brand.kind for brand in in_force.brands}
+        self._customers = _customers(in_force.brands)
+
+    def kind(self, brand: str) -> BrandKind:
+        return self.kinds.get(brand, "own")
+
+    def customer(self, brand: str, author: Author | None) -> str | None:
+        """Value of a customer whom the brand's own list names."""
+        if not self._customers or author is None or not author.handle:
+            return None
+        return self._customers.get((brand, author.handle.lstrip("@").casefold()))
+
+    def forget(self) -> None:
+        """After a rollback: what was numbered in it was not."""
+        for numbering in (self.posts, self.mentions, self.cases, self.brands, self.networks, self.intents):
+            numbering.forget()
+
+
+def _customers(brands: Iterable[Brand]) -> dict[tuple[str, str], str]:
+    return {
+        (brand.id, handle.lstrip("@").casefold()): value
+        for brand in brands
+        for handle, value in brand.customers.items()
+    }

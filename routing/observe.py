@@ -1,0 +1,107 @@
+"""What one record does to its post: the merge by parts, and which reading of which content is to be adopted."""
+
+from __future__ import annotations
+
+from routing.keys import author_key
+from routing.rows import PostRow
+from routing.sheet import Sheet
+from routing.threads import attach
+from stream.records import CONTENT_KINDS, TIERS, Post, Understood
+
+_TIER = {tier: place for place, tier in enumerate(TIERS)}
+
+
+def observe(sheet: Sheet, record: Understood) -> PostRow | None:
+    """The post's row, changed; None for a record about an author as a whole (see `expand`)."""
+    post = record.post
+    if post.repost_of:
+        return _repost(sheet, post)
+    row = sheet.posts.get(post.id) or sheet.new_post(post.id)
+    row.dirty = True
+    row.seen_at = max(row.seen_at, post.seen_at) if row.state != "awaited" else post.seen_at
+    if post.kind in CONTENT_KINDS:
+        _content(sheet, row, record)
+    elif post.kind == "metrics":
+        if post.metrics is not None:
+            row.parts.take_metrics(post.metrics, post.seen_at)
+    else:
+        row.parts.take_existence(post.kind, post.seen_at)
+        if row.state == "awaited":
+            row.event_time = post.event_time
+    return row
+
+
+def expand(sheet: Sheet, records: list[Understood]) -> list[PostRow]:
+    """The rows of every post whose author went away or came back, changed."""
+    found = []
+    for record in records:
+        post = record.post
+        if post.author is None:
+            continue
+        author = author_key(post.network, post.author.id)
+        for row in sheet.load_author(author):
+            row.parts.take_existence(post.kind, post.seen_at)
+            row.dirty = True
+            found.append(row)
+        gone, back = sheet.absences.get(author, (0, 0))
+        if post.kind == "author_gone":
+            gone = max(gone, post.seen_at)
+        else:
+            back = max(back, post.seen_at)
+        sheet.absences[author] = (gone, back)
+        sheet.new_absences.add(author)
+    return found
+
+
+def _content(sheet: Sheet, row: PostRow, record: Understood) -> None:
+    post = record.post
+    first = not row.parts.content_hash
+    if first:
+        row.event_time = post.event_time
+        if post.author is not None:
+            row.author = author_key(post.network, post.author.id)
+            _absent_author(sheet, row, post)
+        attach(sheet, row, post)
+    elif post.event_time < row.event_time:
+        row.event_time = post.event_time
+    if post.kind == "restored":
+        row.parts.take_existence("restored", post.seen_at)
+    held = row.parts.content_hash
+    newest = row.parts.take_content(post, record.content_hash)
+    if post.metrics is not None:
+        row.parts.take_metrics(post.metrics, post.seen_at)
+    if not newest or record.mentions is None:
+        return
+    rank = (record.generation, _TIER[record.tier])
+    if held != record.content_hash:
+        row.content, row.read, row.cause = post, record, record
+    elif rank >= (row.generation, row.tier):
+        row.read, row.cause = record, record
+        if post.kind == "restored" or row.was != "live":
+            row.content = post
+    row.generation, row.tier = max((row.generation, row.tier), rank)
+
+
+def _absent_author(sheet: Sheet, row: PostRow, post: Post) -> None:
+    absence = sheet.absences.get(row.author or 0)
+    if absence is None:
+        return
+    gone, back = absence
+    if post.seen_at <= gone:
+        row.parts.take_existence("author_gone", gone)
+    if back:
+        row.parts.take_existence("author_back", back)
+
+
+def _repost(sheet: Sheet, post: Post) -> PostRow | None:
+    """A pure repost says how far the original went; it is never a mention of its own."""
+    assert post.repost_of is not None
+    if post.kind not in CONTENT_KINDS and post.kind != "metrics":
+        return None
+    row = sheet.posts.get(post.repost_of) or sheet.new_post(post.repost_of)
+    row.dirty = True
+    if row.state == "awaited":
+        row.seen_at = max(row.seen_at, post.seen_at)
+    if post.metrics is not None:
+        row.parts.take_metrics(post.metrics, post.seen_at)
+    return row

@@ -1,0 +1,143 @@
+"""Rows of SQL while a batch works on them. They are mutable; what they held before is kept beside what they become."""
+
+from __future__ import annotations
+
+from routing.contribution import Contribution
+from routing.parts import Parts
+from stream.records import Decision, Mention, Millis, Post, Understood
+
+
+class PostRow:
+    """A post: known, or only referred to (`awaited`)."""
+
+    __slots__ = (
+        "answers_moved", "author", "cause", "content", "conversation", "dirty", "event_time", "generation", "id", "n",
+        "new", "parent", "parts", "read", "referred", "seen_at", "settled", "state", "tier", "was",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        n: int,
+        id: str,
+        *,
+        author: int | None = None,
+        parent: int | None = None,
+        conversation: int,
+        state: str = "awaited",
+        seen_at: Millis = 0,
+        event_time: Millis = 0,
+        generation: int = 0,
+        tier: int = 0,
+        parts: Parts,
+        new: bool,
+    ) -> None:
+        self.n, self.id, self.author, self.parent, self.conversation = n, id, author, parent, conversation
+        self.state, self.was = state, state
+        self.seen_at, self.event_time = seen_at, event_time
+        self.generation, self.tier, self.parts, self.new = generation, tier, parts, new
+        self.dirty = new
+        self.referred = False
+        """A post of this batch refers to it."""
+        self.settled = False
+        self.answers_moved = False
+        """The brands of the post that it answers changed."""
+        self.content: Post | None = None
+        """Newest content, where this batch brought it."""
+        self.read: Understood | None = None
+        """The reading to adopt, where this batch brought one."""
+        self.cause: Understood | None = None
+        """The record that moved it last: its origin and lateness say whether people may be woken."""
+
+
+class MentionRow:
+    """A mention and what becomes of it."""
+
+    __slots__ = (
+        "brand", "brand_n", "case_id", "contribution", "earlier", "month", "n", "new", "post", "queue", "raw",
+        "revision", "risk", "silent", "state", "tell", "touched", "value", "was_case", "was_queue", "was_risk",
+        "was_state", "written",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        n: int,
+        post: PostRow,
+        brand_n: int,
+        *,
+        revision: int = 0,
+        state: str = "",
+        queue: str = "none",
+        risk: int = 0,
+        case_id: int | None = None,
+        month: int = 0,
+        written: str | None = None,
+        new: bool,
+    ) -> None:
+        self.n, self.post, self.brand_n, self.brand = n, post, brand_n, ""
+        self.revision, self.month, self.new = revision, month, new
+        self.state = self.was_state = state
+        self.queue = self.was_queue = queue
+        self.risk = self.was_risk = risk
+        self.case_id = self.was_case = case_id
+        self.written = written
+        """The contribution as stored."""
+        self.raw: bytes | None = None
+        """The body as stored, once loaded."""
+        self.value: Mention | None = None
+        """The mention as it stands in this batch."""
+        self.earlier: Decision | None = None
+        """The decision that this batch replaced."""
+        self.contribution: Contribution | None = None
+        self.touched = False
+        self.silent = False
+        """Nobody outside is told: nobody ever saw it."""
+        self.tell = False
+        """The rule asks that people be told, and they were not."""
+
+    @property
+    def working(self) -> bool:
+        """It asks for work: live, and in a queue."""
+        return self.state == "live" and self.queue != "none"
+
+    @property
+    def was_working(self) -> bool:
+        return self.was_state == "live" and self.was_queue != "none"
+
+
+class CaseRow:
+    """A case and what becomes of it."""
+
+    __slots__ = (
+        "author", "brand_n", "closed_at", "closed_why", "conversation", "dirty", "id", "live", "mentions",
+        "merged_into", "new", "opened_at", "parties", "priority", "queue", "risk", "shrunk", "state", "updated_at",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        id: int,
+        brand_n: int,
+        conversation: int,
+        author: int,
+        queue: str,
+        *,
+        state: str = "new",
+        live: int = 1,
+        priority: str = "low",
+        risk: int = 0,
+        mentions: int = 0,
+        opened_at: Millis = 0,
+        updated_at: Millis = 0,
+        closed_at: Millis | None = None,
+        closed_why: str | None = None,
+        merged_into: int | None = None,
+        new: bool,
+    ) -> None:
+        self.id, self.brand_n, self.conversation, self.author, self.queue = id, brand_n, conversation, author, queue
+        self.state, self.live, self.priority, self.risk, self.mentions = state, live, priority, risk, mentions
+        self.opened_at, self.updated_at, self.closed_at = opened_at, updated_at, closed_at
+        self.closed_why, self.merged_into, self.new = closed_why, merged_into, new
+        self.dirty = new
+        self.shrunk = False
+        """Has lost a mention: its numbers are counted anew."""
+        self.parties: set[int] | None = None
+        """Authors whose matter it took over, once loaded."""

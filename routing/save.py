@@ -1,0 +1,190 @@
+"""A sheet into SQL: every table by one statement for all its rows."""
+
+from __future__ import annotations
+
+from database.engine import many
+from routing import parts
+from routing.cases import counted_anew
+from routing.contribution import written
+from routing.decide import found_late
+from routing.rows import CaseRow, MentionRow
+from routing.sheet import Sheet
+from stream.records import encode
+
+_ESCALATED = frozenset({"opened", "grew", "raised", "shrank", "closed", "reopened"})
+
+
+def save(sheet: Sheet, moved: list[MentionRow]) -> int:
+    """Write what changed; how many alerts were written."""
+    _posts(sheet)
+    _conversations(sheet)
+    _mentions(sheet, moved)
+    _cases(sheet)
+    _outbox(sheet, moved)
+    _counts(sheet)
+    return _alerts(sheet, moved)
+
+
+def _posts(sheet: Sheet) -> None:
+    connection = sheet.connection
+    new, old = [], []
+    for row in sheet.by_n.values():
+        if row.new:
+            new.append((
+                row.n, row.id, row.author, row.parent, row.conversation, row.state, row.seen_at, row.event_time,
+                row.generation, row.tier, parts.stored(row.parts),
+            ))  # fmt: skip
+        elif row.dirty:
+            old.append((
+                row.author, row.parent, row.state, row.seen_at, row.event_time, row.generation, row.tier,
+                parts.stored(row.parts), row.n,
+            ))  # fmt: skip
+    many(connection, _NEW_POST, new)
+    many(connection, _OLD_POST, old)
+    kept = [(n, u) for n in sheet.moved_waiting for u in (sheet.waiting[n],)]
+    many(connection, "DELETE FROM waiting WHERE post = ?", [(n,) for n, _ in kept])
+    many(connection, "INSERT INTO waiting (post, kept_at, body) VALUES (?, ?, ?)",
+         [(n, sheet.now, encode(u)) for n, u in kept if u is not None])  # fmt: skip
+    many(connection, _ABSENCE, [(author, *sheet.absences[author]) for author in sheet.new_absences])
+
+
+def _conversations(sheet: Sheet) -> None:
+    if not sheet.merges and not sheet.hotter:
+        return
+    numbers = sheet.hotter | {loser for loser, _, _ in sheet.merges} | {winner for _, winner, _ in sheet.merges}
+    rows = [(n, sheet.joined.get(n), *sheet.heat.get(n, (0.0, 0))) for n in numbers]
+    many(sheet.connection, _CONVERSATION, rows)
+    sql = "INSERT INTO conversation_merge (loser, winner, at, why) VALUES (?, ?, ?, ?)"
+    many(sheet.connection, sql, [(loser, winner, sheet.now, why) for loser, winner, why in sheet.merges])
+
+
+def _mentions(sheet: Sheet, moved: list[MentionRow]) -> None:
+    connection = sheet.connection
+    new, old, earlier = [], [], []
+    for m in moved:
+        value = m.value
+        assert value is not None
+        contribution = written(m.contribution) if m.contribution is not None else None
+        body = encode(value)
+        if m.new:
+            new.append((
+                m.n, m.post.n, m.brand_n, m.revision, m.state, m.queue, m.risk, m.case_id, value.event_time, m.month,
+                contribution, body,
+            ))  # fmt: skip
+        else:
+            old.append((
+                m.revision, m.state, m.queue, m.risk, m.case_id, value.event_time, contribution, body, m.n
+            ))  # fmt: skip
+            if m.earlier is not None:
+                earlier.append((m.n, m.revision - 1, sheet.now, encode(m.earlier)))
+    many(connection, _NEW_MENTION, new)
+    many(connection, _OLD_MENTION, old)
+    many(connection, "INSERT INTO decision (mention, revision, at, body) VALUES (?, ?, ?, ?)", earlier)
+
+
+def _cases(sheet: Sheet) -> None:
+    connection = sheet.connection
+    counted_anew(sheet, [case for case in sheet.cases.values() if case.shrunk and case.live])
+    closing = [case for case in sheet.cases.values() if case.dirty and not case.new and not case.live]
+    staying = [case for case in sheet.cases.values() if case.dirty and not case.new and case.live]
+    # Those that give up their place in the unique indexes go first.
+    many(connection, _OLD_CASE, [_case(case) for case in closing])
+    many(connection, _OLD_CASE, [_case(case) for case in staying])
+    many(connection, _NEW_CASE, [_case(case) for case in sheet.cases.values() if case.new])
+    sql = "INSERT INTO case_party (case_id, author) VALUES (?, ?) ON CONFLICT DO NOTHING"
+    many(connection, sql, sheet.new_parties)
+    sql = "INSERT INTO case_event (case_id, at, change, mention, detail) VALUES (?, ?, ?, ?, ?)"
+    many(connection, sql, [
+        (event.case.id, sheet.now, event.change, event.mention.n if event.mention else None, event.detail)
+        for event in sheet.events
+    ])  # fmt: skip
+
+
+def _case(case: CaseRow) -> tuple[object, ...]:
+    return (
+        case.brand_n, case.conversation, case.author, case.queue, case.state, case.live, case.priority, case.risk,
+        case.mentions, case.opened_at, case.updated_at, case.closed_at, case.closed_why, case.merged_into, case.id,
+    )  # fmt: skip
+
+
+def _outbox(sheet: Sheet, moved: list[MentionRow]) -> None:
+    rows: list[tuple[object, ...]] = [
+        ("decided", m.n, m.case_id, m.queue, m.revision, sheet.now) for m in moved if not m.silent
+    ]
+    rows += [
+        (event.change, event.mention.n, event.case.id, event.case.queue, event.mention.revision, sheet.now)
+        for event in sheet.events
+        if event.change in _ESCALATED and event.mention is not None and event.case.queue != "none"
+    ]
+    sql = "INSERT INTO outbox (kind, mention, case_id, queue, revision, at) VALUES (?, ?, ?, ?, ?, ?)"
+    many(sheet.connection, sql, rows)
+
+
+def _counts(sheet: Sheet) -> None:
+    many(sheet.connection, _DELTA, sheet.tally.rows())
+    changes = [(author, brand, *change) for (author, brand), change in sheet.author_changes.items()]
+    many(sheet.connection, _AUTHOR, changes)
+
+
+def _alerts(sheet: Sheet, moved: list[MentionRow]) -> int:
+    rows = []
+    for m in moved:
+        value = m.value
+        if not m.tell or value is None or value.decision is None or m.state != "live":
+            continue
+        cause = m.post.cause.post if m.post.cause is not None else None
+        late = cause is not None and found_late(cause, sheet.now)
+        rows.append((
+            "found_late" if late else "mention", m.n, m.case_id, m.brand, m.queue, m.risk, value.decision.why,
+            value.event_time, sheet.now,
+        ))  # fmt: skip
+    many(sheet.connection, _ALERT, rows)
+    return len(rows)
+
+
+_NEW_POST = (
+    "INSERT INTO post (n, id, author, parent, conversation, state, seen_at, event_time, generation, tier, parts) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_OLD_POST = (
+    "UPDATE post SET author = ?, parent = ?, state = ?, seen_at = ?, event_time = ?, generation = ?, tier = ?, "
+    "parts = ? WHERE n = ?"
+)
+_ABSENCE = (
+    "INSERT INTO author_absence (author, gone_at, back_at) VALUES (?, ?, ?) "
+    "ON CONFLICT (author) DO UPDATE SET gone_at = excluded.gone_at, back_at = excluded.back_at"
+)
+_CONVERSATION = (
+    "INSERT INTO conversation (n, joined, heat, heat_at) VALUES (?, ?, ?, ?) "
+    "ON CONFLICT (n) DO UPDATE SET joined = excluded.joined, heat = excluded.heat, heat_at = excluded.heat_at"
+)
+_NEW_MENTION = (
+    "INSERT INTO mention (n, post, brand, revision, state, queue, risk, case_id, event_time, indexed_month, "
+    "contribution, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_OLD_MENTION = (
+    "UPDATE mention SET revision = ?, state = ?, queue = ?, risk = ?, case_id = ?, event_time = ?, contribution = ?, "
+    "body = ? WHERE n = ?"
+)
+_NEW_CASE = (
+    "INSERT INTO cases (brand, conversation, author, queue, state, live, priority, risk, mentions, opened_at, "
+    "updated_at, closed_at, closed_why, merged_into, id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_OLD_CASE = (
+    "UPDATE cases SET brand = ?, conversation = ?, author = ?, queue = ?, state = ?, live = ?, priority = ?, risk = ?, "
+    "mentions = ?, opened_at = ?, updated_at = ?, closed_at = ?, closed_why = ?, merged_into = ? WHERE id = ?"
+)
+_DELTA = (
+    "INSERT INTO count_delta (brand, minute, network, intent, queue, mentions, negative, positive, detractors, severe, "
+    "risk, own) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_AUTHOR = (
+    "INSERT INTO author (author, brand, mentions, negatives, seen_at) VALUES (?, ?, ?, ?, ?) "
+    "ON CONFLICT (author, brand) DO UPDATE SET mentions = author.mentions + excluded.mentions, "
+    "negatives = author.negatives + excluded.negatives, "
+    "seen_at = CASE WHEN author.seen_at > excluded.seen_at THEN author.seen_at ELSE excluded.seen_at END"
+)
+_ALERT = (
+    "INSERT INTO alert (kind, mention_n, case_id, brand, queue, risk, why, event_time, created_at) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)

@@ -1,0 +1,253 @@
+"""Everything that a batch works on, in memory: loaded by sets, changed, saved by sets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from sqlalchemy import Connection
+
+from database.engine import rows_in
+from routing import parts
+from routing.contribution import Tally
+from routing.desk import Desk
+from routing.parts import Parts
+from routing.rows import CaseRow, MentionRow, PostRow
+from stream.records import Mention, Millis, Understood, decode
+
+
+class CaseEvent(NamedTuple):
+    case: CaseRow
+    change: str
+    mention: MentionRow | None
+    detail: str = ""
+
+
+class Sheet:
+    """The batch's view of SQL. What is looked at must have been loaded."""
+
+    def __init__(self, connection: Connection, desk: Desk, now: Millis) -> None:
+        self.connection, self.desk, self.now = connection, desk, now
+        self.posts: dict[str, PostRow] = {}
+        self.by_n: dict[int, PostRow] = {}
+        self.mentions: dict[int, dict[int, MentionRow]] = {}
+        """By post and brand."""
+        self.waiting: dict[int, Understood | None] = {}
+        """By post: the reply to keep for later, None: to be dropped."""
+        self.moved_waiting: set[int] = set()
+        self.absences: dict[int, tuple[Millis, Millis]] = {}
+        """By author: when the account went away, when it came back."""
+        self.new_absences: set[int] = set()
+        self.joined: dict[int, int | None] = {}
+        """By conversation: what it was united with."""
+        self.heat: dict[int, tuple[float, Millis]] = {}
+        self.hotter: set[int] = set()
+        self.unions: list[tuple[int, int]] = []
+        self.merges: list[tuple[int, int, str]] = []
+        self.cases: dict[int, CaseRow] = {}
+        self.pr_cases: dict[tuple[int, int], CaseRow] = {}
+        self.author_cases: dict[tuple[int, int, int], CaseRow] = {}
+        self.past_cases: dict[tuple[int, int, int], CaseRow] = {}
+        self.known_cases: set[int] = set()
+        """Conversations whose cases are loaded."""
+        self.opened: list[CaseRow] = []
+        self.others: dict[int, MentionRow] = {}
+        """Mentions that changed without being in the batch, by number."""
+        self.new_parties: list[tuple[int, int]] = []
+        self.events: list[CaseEvent] = []
+        self.tally = Tally()
+        self.authors: dict[tuple[int, int], list[int]] = {}
+        """By author and brand: mentions, negatives, latest event time, as known."""
+        self.author_changes: dict[tuple[int, int], list[int]] = {}
+
+    # --- posts ---------------------------------------------------------------------------------------------------
+
+    def load_posts(self, ids: Iterable[str]) -> None:
+        wanted = [id for id in ids if id not in self.posts]
+        sql = f"SELECT {_POST} FROM post WHERE id IN (??)"
+        self._keep_posts(rows_in(self.connection, sql, wanted))
+
+    def load_numbered(self, numbers: Iterable[int]) -> None:
+        wanted = [n for n in numbers if n not in self.by_n]
+        sql = f"SELECT {_POST} FROM post WHERE n IN (??)"
+        self._keep_posts(rows_in(self.connection, sql, wanted))
+
+    def load_thread(self, conversations: Iterable[int]) -> list[PostRow]:
+        """Every post of these conversations (as they were before merges)."""
+        wanted = list(conversations)
+        self.load_numbered(wanted)
+        sql = f"SELECT {_POST} FROM post WHERE conversation IN (??) AND conversation != n"
+        self._keep_posts(rows_in(self.connection, sql, wanted))
+        among = set(wanted)
+        return [row for row in self.by_n.values() if row.conversation in among]
+
+    def load_author(self, author: int) -> list[PostRow]:
+        self._keep_posts(rows_in(self.connection, f"SELECT {_POST} FROM post WHERE author IN (??)", [author]))
+        return [row for row in self.by_n.values() if row.author == author]
+
+    def new_post(self, id: str) -> PostRow:
+        n = self.desk.posts.take(self.connection)
+        row = PostRow(n, id, conversation=n, parts=Parts(), new=True)
+        self.posts[id] = row
+        self.by_n[n] = row
+        return row
+
+    def _keep_posts(self, found: Iterable[tuple[object, ...]]) -> None:
+        for n, id, author, parent, conversation, state, seen_at, event_time, generation, tier, raw in found:
+            if n in self.by_n:
+                continue
+            row = PostRow(
+                n, id, author=author, parent=parent, conversation=conversation, state=state, seen_at=seen_at,
+                event_time=event_time, generation=generation, tier=tier, parts=parts.held(raw), new=False,
+            )  # type: ignore[arg-type]  # fmt: skip
+            self.posts[row.id] = row
+            self.by_n[row.n] = row
+
+    # --- mentions ------------------------------------------------------------------------------------------------
+
+    def load_mentions(self, posts: Iterable[int]) -> None:
+        """The mentions of these posts, without their bodies."""
+        wanted = [n for n in posts if n not in self.mentions]
+        for n in wanted:
+            self.mentions[n] = {}
+        self._keep_mentions(rows_in(self.connection, f"SELECT {_MENTION} FROM mention WHERE post IN (??)", wanted))
+
+    def load_members(self, cases: Iterable[int]) -> list[MentionRow]:
+        """Every mention of these cases, with the others of its post."""
+        wanted = list(cases)
+        found = rows_in(self.connection, "SELECT post FROM mention WHERE case_id IN (??)", wanted)
+        numbers = [n for (n,) in found]
+        self.load_numbered(numbers)
+        self.load_mentions(numbers)
+        among = set(wanted)
+        return [m for held in self.mentions.values() for m in held.values() if m.case_id in among]
+
+    def load_bodies(self, mentions: Iterable[MentionRow]) -> None:
+        wanted = {m.n: m for m in mentions if m.value is None and not m.new}
+        for n, body in rows_in(self.connection, "SELECT n, body FROM mention WHERE n IN (??)", list(wanted)):
+            row = wanted[n]
+            row.raw = body
+            row.value = decode(Mention, body)
+            row.brand = row.value.brand
+
+    def mention_rows(self, post: int) -> dict[int, MentionRow]:
+        found = self.mentions.get(post)
+        if found is None:
+            found = self.mentions[post] = {}
+        return found
+
+    def new_mention(self, post: PostRow, brand_n: int, brand: str) -> MentionRow:
+        row = MentionRow(self.desk.mentions.take(self.connection), post, brand_n, new=True)
+        row.brand = brand
+        self.mention_rows(post.n)[brand_n] = row
+        return row
+
+    def _keep_mentions(self, found: Iterable[tuple[object, ...]]) -> None:
+        for n, post, brand, revision, state, queue, risk, case_id, month, contribution in found:
+            held = self.mentions[post]  # type: ignore[index]
+            if brand in held:
+                continue
+            held[brand] = MentionRow(  # type: ignore[index]
+                n, self.by_n[post], brand, revision=revision, state=state, queue=queue, risk=risk,  # type: ignore[index, arg-type]
+                case_id=case_id, month=month, written=contribution, new=False,  # type: ignore[arg-type]
+            )  # fmt: skip
+
+    def load_waiting(self, posts: Iterable[int]) -> None:
+        wanted = [n for n in posts if n not in self.waiting]
+        for n, body in rows_in(self.connection, "SELECT post, body FROM waiting WHERE post IN (??)", wanted):
+            self.waiting[n] = decode(Understood, body)
+
+    # --- conversations -------------------------------------------------------------------------------------------
+
+    def load_conversations(self, numbers: Iterable[int]) -> None:
+        """These conversations and all that they were united with."""
+        wanted = {n for n in numbers if n not in self.joined}
+        while wanted:
+            sql = "SELECT n, joined, heat, heat_at FROM conversation WHERE n IN (??)"
+            self.joined.update(dict.fromkeys(wanted))
+            for n, joined, heat, heat_at in rows_in(self.connection, sql, list(wanted)):
+                self.joined[n] = joined
+                self.heat[n] = (heat, heat_at)
+            wanted = {into for n in wanted if (into := self.joined[n]) is not None and into not in self.joined}
+
+    def root(self, conversation: int) -> int:
+        """The conversation that this one is part of."""
+        while True:
+            into = self.joined.get(conversation)
+            if into is None:
+                return conversation
+            conversation = into
+
+    def under(self, conversation: int) -> list[int]:
+        """The conversation and all that were united with it."""
+        found, fresh = [conversation], [conversation]
+        while fresh:
+            sql = "SELECT n, joined FROM conversation WHERE joined IN (??)"
+            stored = rows_in(self.connection, sql, fresh)
+            for n, joined in stored:
+                self.joined.setdefault(n, joined)
+            among = set(fresh)
+            fresh = [n for n, into in self.joined.items() if into in among and n not in found]
+            found += fresh
+        return found
+
+    # --- cases ---------------------------------------------------------------------------------------------------
+
+    def load_cases(self, conversations: Iterable[int]) -> None:
+        """The live and the closed cases of these conversations."""
+        wanted = [n for n in conversations if n not in self.known_cases]
+        self.known_cases.update(wanted)
+        for which in ("live = 1 AND queue = 'pr'", "live = 1 AND queue != 'pr'", "live = 0"):
+            sql = f"SELECT {_CASE} FROM cases WHERE {which} AND conversation IN (??)"
+            self._keep_cases(rows_in(self.connection, sql, wanted))
+
+    def load_cases_by_id(self, ids: Iterable[int]) -> None:
+        wanted = [id for id in ids if id not in self.cases]
+        self._keep_cases(rows_in(self.connection, f"SELECT {_CASE} FROM cases WHERE id IN (??)", wanted))
+
+    def enter_case(self, case: CaseRow) -> None:
+        """Let a live case be found by its conversation."""
+        self.cases[case.id] = case
+        if case.queue == "pr":
+            self.pr_cases[(case.conversation, case.brand_n)] = case
+        else:
+            self.author_cases[(case.conversation, case.brand_n, case.author)] = case
+
+    def parties(self, case: CaseRow) -> set[int]:
+        """Authors whose matter is in this pr case."""
+        if case.parties is None:
+            sql = "SELECT author FROM case_party WHERE case_id IN (??)"
+            found = [] if case.new else rows_in(self.connection, sql, [case.id])
+            case.parties = {author for (author,) in found}
+        return case.parties
+
+    def also(self, m: MentionRow) -> None:
+        """A mention changed that was not among those of the batch."""
+        self.others[m.n] = m
+
+    def _keep_cases(self, found: Iterable[tuple[object, ...]]) -> None:
+        for id, brand, conversation, author, queue, live, *rest in found:
+            if id in self.cases:
+                continue
+            state, priority, risk, mentions, opened, updated, closed, closed_why, merged_into = rest
+            case = CaseRow(
+                id, brand, conversation, author, queue, live=live, state=state, priority=priority, risk=risk,
+                mentions=mentions, opened_at=opened, updated_at=updated, closed_at=closed, closed_why=closed_why,
+                merged_into=merged_into, new=False,
+            )  # type: ignore[arg-type]  # fmt: skip
+            self.cases[case.id] = case
+            if case.live:
+                self.enter_case(case)
+            elif case.state != "merged":
+                key = (case.conversation, case.brand_n, case.author)
+                held = self.past_cases.get(key)
+                if held is None or (held.closed_at or 0) < (case.closed_at or 0):
+                    self.past_cases[key] = case
+
+
+_POST = "n, id, author, parent, conversation, state, seen_at, event_time, generation, tier, parts"
+_MENTION = "n, post, brand, revision, state, queue, risk, case_id, indexed_month, contribution"
+_CASE = (
+    "id, brand, conversation, author, queue, live, state, priority, risk, mentions, opened_at, updated_at, closed_at, "
+    "closed_why, merged_into"
+)
