@@ -86,6 +86,17 @@ def many(connection: Connection, sql: str, values: Sequence[tuple[Any, ...]]) ->
     return connection.exec_driver_sql(statement, list(values)).rowcount
 
 
+def delete_numbered(connection: Connection, table: str, numbers: Sequence[int]) -> None:
+    """Delete the rows of `table` whose `n` is among `numbers` (ascending), and no other: another transaction's row may
+    appear between them."""
+    for start in range(0, len(numbers), CHUNK):
+        part = numbers[start : start + CHUNK]
+        if part[-1] - part[0] == len(part) - 1:
+            many(connection, f"DELETE FROM {table} WHERE n BETWEEN ? AND ?", [(part[0], part[-1])])
+        else:
+            many(connection, f"DELETE FROM {table} WHERE n = ?", [(n,) for n in part])
+
+
 CHUNK = 512
 
 

@@ -78,7 +78,10 @@ class RouteHome:
         return {mention.id: mention for mention in found}
 
     def number(self, id: str) -> int:
-        sql = "SELECT m.n FROM mention m JOIN post p ON p.n = m.post JOIN dictionary d ON d.n = m.brand WHERE p.id || '#' || d.value = ?"
+        sql = (
+            "SELECT m.n FROM mention m JOIN post p ON p.n = m.post JOIN dictionary d ON d.n = m.brand "
+            "WHERE p.id || '#' || d.value = ?"
+        )
         n: int = self.sql(sql, id)[0][0]
         return n
 
@@ -97,7 +100,8 @@ class RouteHome:
         """Sums of every count."""
         names = ("mentions", "negative", "positive", "detractors", "severe", "risk", "own")
         sums = ", ".join(f"coalesce(sum({name}), 0)" for name in names)
-        both = "(SELECT * FROM (SELECT mentions, negative, positive, detractors, severe, risk, own FROM count_delta) UNION ALL SELECT mentions, negative, positive, detractors, severe, risk, own FROM count_minute)"
+        columns = ", ".join(names)
+        both = f"(SELECT {columns} FROM count_delta UNION ALL SELECT {columns} FROM count_minute)"
         return dict(zip(names, self.sql(f"SELECT {sums} FROM {both}")[0], strict=True))
 
     def alerts(self) -> list[tuple[Any, ...]]:
@@ -157,7 +161,8 @@ def said(
     """A post as `nlp` hands it over; about nothing unless readings are given."""
     id = id if ":" in id else f"x:{id}"
     fields: dict[str, Any] = {
-        "seen_at": at, "event_time": at, "network": id.split(":")[0], "author": Author(id=author or f"a-{id}", handle=author, followers=followers),
+        "seen_at": at, "event_time": at, "network": id.split(":")[0],
+        "author": Author(id=author or f"a-{id}", handle=author, followers=followers),
         "metrics": metrics, **post,
     }  # fmt: skip
     return Understood(

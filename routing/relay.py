@@ -1,0 +1,117 @@
+"""From the outbox to the log: every change of a mention to `decided`, every move of a case to `escalations.*`.
+
+At least once: rows are deleted after the log has the records. One leased relay works at a time; its fence is checked in
+the transaction that deletes, so that one which was overtaken deletes nothing. A row holds references only: what is sent
+is the mention as it stands now, so a revision that was overtaken is not sent, and a deleted text leaves no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Engine
+
+from database.engine import delete_numbered, read, rows, rows_in, write
+from database.leases import Lease, acquire, held, release
+from stream.clock import Clock
+from stream.ports import DECIDED, ESCALATIONS, Append, Log
+from stream.records import MAJOR, Millis
+
+LEASE = "relay"
+LEASE_FOR = 15_000
+RENEW_BEFORE = 5_000
+
+
+class Relay:
+    """`step` sends a batch. Not for several threads at once."""
+
+    def __init__(
+        self, engine: Engine, log: Log, clock: Clock, owner: str, *, epoch: int = 0, batch: int = 1_000
+    ) -> None:
+        """`owner` names this process, once in all; `epoch` grows when SQL was restored from a backup."""
+        self._engine, self._log, self._clock, self._owner = engine, log, clock, owner
+        self._epoch, self._batch = epoch, batch
+        self._lease: Lease | None = None
+
+    def step(self) -> int:
+        """Records sent; 0 when there is nothing to send or another process has the lease.
+
+        Raises Transient, with the rows still there.
+        """
+        lease = self._leased()
+        if lease is None:
+            return 0
+        with read(self._engine) as connection:
+            waiting = rows(connection, _WAITING, (self._batch,))
+            bodies = dict(rows_in(connection, _BODIES, sorted({mention for _, _, mention, *_ in waiting})))
+        if not waiting:
+            return 0
+        records = _records(waiting, bodies, self._epoch)
+        if records:
+            self._log.append(records)
+        with write(self._engine) as connection:
+            if not held(connection, lease):
+                self._lease = None
+                return len(records)
+            delete_numbered(connection, "outbox", [row[0] for row in waiting])
+        return len(records)
+
+    def pending(self) -> int:
+        """Rows that wait to be sent."""
+        with read(self._engine) as connection:
+            waiting: int = rows(connection, "SELECT count(*) FROM outbox")[0][0]
+        return waiting
+
+    def close(self) -> None:
+        if self._lease is not None:
+            with write(self._engine) as connection:
+                release(connection, self._lease)
+            self._lease = None
+
+    def _leased(self) -> Lease | None:
+        wall = self._clock.wall()
+        if self._lease is None or self._lease.expires - wall < RENEW_BEFORE:
+            with write(self._engine) as connection:
+                self._lease = acquire(connection, LEASE, self._owner, wall, LEASE_FOR)
+        return self._lease
+
+
+def _records(waiting: Sequence[Any], bodies: dict[int, bytes], epoch: int) -> list[Append]:
+    """Each mention once, as it stands; each move of a case with the mention that made it."""
+    records: list[Append] = []
+    sent: set[int] = set()
+    head = _head(epoch)
+    for _, kind, n, case_id, queue, at, key, brand in waiting:
+        body = bodies.get(n)
+        if body is None:
+            continue
+        if kind == "decided":
+            if n not in sent:
+                sent.add(n)
+                records.append(Append(DECIDED, f"{key}#{brand}", head + body + b"}"))
+            continue
+        records.append(Append(ESCALATIONS[queue], str(case_id), _escalation(case_id, kind, brand, queue, body, at)))
+    return records
+
+
+def _head(epoch: int) -> bytes:
+    """What stands before the mention in a Decided: the stored body is taken as it is."""
+    return f'{{"v":{MAJOR},"epoch":{epoch},"mention":'.encode()
+
+
+def _escalation(case_id: int, change: str, brand: str, queue: str, body: bytes, at: Millis) -> bytes:
+    words = _encode({"v": MAJOR, "case_id": case_id, "change": change, "brand": brand, "queue": queue, "at": at})
+    return words[:-1] + b',"mention":' + body + b"}"
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+_WAITING = (
+    "SELECT o.n, o.kind, o.mention, o.case_id, o.queue, o.at, p.id, d.value FROM outbox o "
+    "JOIN mention m ON m.n = o.mention JOIN post p ON p.n = m.post JOIN dictionary d ON d.n = m.brand "
+    "ORDER BY o.n LIMIT ?"
+)
+_BODIES = "SELECT n, body FROM mention WHERE n IN (??)"
