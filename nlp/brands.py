@@ -155,7 +155,10 @@ def _characters(tokens: list[Span], analysis: Analysis) -> list[Span]:
 
 
 def _authors(brands: Sequence[Brand]) -> dict[str, dict[int, Speaker]]:
-    """Account (`handle`, or `network:handle`) → brand's number → as whom it speaks; own before competitor before press."""
+    """Account (`handle`, or `network:handle`) → brand's number → as whom it speaks.
+
+    Own before competitor before press.
+    """
     found: dict[str, dict[int, Speaker]] = {}
     for number, brand in enumerate(brands):
         kinds: tuple[tuple[Speaker, tuple[str, ...]], ...] = (

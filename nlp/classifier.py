@@ -1,4 +1,4 @@
-"""The port of a classifier: passages in, calibrated probabilities out. `nlp.linear` is one; others stand behind it too."""
+"""The port of a classifier: passages in, calibrated probabilities out. `nlp.linear` is one, others can stand in its place."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Readings(NamedTuple):
 
 
 class Classifier(Protocol):
-    """A row of the result depends on its passage alone, never on the batch (largest difference of a probability: 1e-5)."""
+    """A row of the result depends on its passage alone, not on the batch (no probability by more than 1e-5)."""
 
     @property
     def model(self) -> str:

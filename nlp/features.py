@@ -27,9 +27,9 @@ _LETTER, _SYMBOL, _SPACE, _END = 0, 1, 2, 3
 
 
 class Features(NamedTuple):
-    """`index[starts[i]:starts[i + 1]]` are the buckets of text i; a feature that stands twice is listed twice."""
+    """`buckets[starts[i]:starts[i + 1]]` are the buckets of text i; a feature that stands twice is listed twice."""
 
-    index: Ints
+    buckets: Ints
     starts: Ints
 
 
@@ -57,10 +57,10 @@ def hashes(texts: Sequence[str], chars: Sequence[int], words: int) -> tuple[Hash
         ends = _reach(letters)
         stretches = _Stretches(letters)
         positions = np.arange(len(letters), dtype=np.int64)
-        for n in chars:
-            columns.append(
-                (stretches.hash(positions, np.minimum(positions + n, len(letters)), n), positions + n <= ends)
-            )
+        last = len(letters)
+        columns = [
+            (stretches.hash(positions, np.minimum(positions + n, last), n), positions + n <= ends) for n in chars
+        ]
     if words:
         columns.extend(_words(letters, words))
     found = np.stack([column for column, _ in columns], axis=1)

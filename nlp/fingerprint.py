@@ -15,7 +15,7 @@ BITS = 64
 def fingerprints(texts: Sequence[str]) -> list[int]:
     """The fingerprint of each normalised text, as a signed integer; a pure function of the text, 0 for an empty one.
 
-    Over words and pairs of words, without case, accents and digits' values; bit i is set where most of their hashes set it.
+    Over words and pairs of words, without case, accents and digits' values; a bit is set where most hashes set it.
     """
     found, starts = hashes(texts, (), 2)
     bits = np.unpackbits(found.view(np.uint8), bitorder="little").reshape(-1, BITS).astype(np.float32)

@@ -4,13 +4,12 @@ A reading is a state: reputation, intent, detractor level, and whether an agent 
 guidelines allow have probability: the product of the heads' probabilities, made to sum to 1. Every head's probabilities
 are the marginals of that one distribution, and the queue is a function of the state.
 
-What the guidelines allow: a complaint is negative and praise is positive, who threatens to leave is not pleased, a level
-above 0 goes with a negative reputation, and level 3 with an issue, a complaint, a request or a threat to leave.
+What the guidelines allow: a complaint is negative and praise is positive, who threatens to leave is not pleased, a
+level above 0 goes with a negative reputation, and level 3 with an issue, a complaint, a request or a threat to leave.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -23,6 +22,8 @@ Labels: TypeAlias = npt.NDArray[np.int64]
 
 NEGATIVE, NEUTRAL, POSITIVE = range(3)
 _SEVERE = 3
+_DIGITS = 9
+"""Ties are decided on so many, so that the order of a sum, which may depend on the batch, never decides."""
 _MAY_BE_SEVERE = frozenset({"public_issue", "churn_threat", "help_request", "complaint"})
 
 
@@ -77,33 +78,16 @@ def settle(readings: Readings) -> Settled:
     """Reputation and intent are the likeliest pair; the level is the one of least expected distance given that pair
     (the median, for it is an ordinal scale); `act` the likelier; the queue follows from them."""
     p = _states(readings)
-    pair = (p @ _PAIR).argmax(axis=1)
+    pair = (p @ _PAIR).round(_DIGITS).argmax(axis=1)
     reputation, intent = _PAIR_REPUTATION[pair], _PAIR_INTENT[pair]
     given = p * _PAIR[:, pair].T
-    levels = given @ _LEVEL
-    level = (np.cumsum(levels, axis=1) < levels.sum(axis=1, keepdims=True) / 2).sum(axis=1)
+    below = np.cumsum(given @ _LEVEL, axis=1)
+    level = (below.round(_DIGITS) < (below[:, -1:] / 2).round(_DIGITS)).sum(axis=1)
     act = readings.act >= 0.5
     return Settled(
         p @ _REPUTATION, reputation, p @ _INTENT, intent, p @ _LEVEL, level,
         p @ _QUEUE, _QUEUE_OF[intent, level, act.astype(np.int64)],
     )  # fmt: skip
-
-
-def doubtful(p: Floats, label: Labels, band: float) -> npt.NDArray[np.bool_]:
-    """Whether the label's probability lies below the band."""
-    out: npt.NDArray[np.bool_] = p[np.arange(len(label)), label] < band
-    return out
-
-
-def review(settled: Settled, row: int, bands: Mapping[str, float]) -> tuple[str, ...]:
-    """Heads that abstain at `row`."""
-    checks = (
-        ("reputation", settled.reputation, settled.reputation_label),
-        ("intent", settled.intent, settled.intent_label),
-        ("detractor", settled.detractor, settled.detractor_label),
-        ("queue", settled.queue, settled.queue_label),
-    )
-    return tuple([name for name, p, label in checks if p[row, label[row]] < bands.get(name, 0.0)])
 
 
 def _states(readings: Readings) -> Floats:

@@ -25,6 +25,9 @@ SHIPPED = Path(__file__).parent / "models" / "linear"
 
 FORMAT = 1
 
+_DIGITS = 9
+"""Logits are rounded to so many, since the last bit of a matrix product may depend on the batch."""
+
 
 class Weights:
     """A table of integer weights with what turns its sums into logits: `weights.npz` and `card.json` of a folder."""
@@ -42,7 +45,8 @@ class Weights:
             ) from None
         if self.card.get("format") != FORMAT:
             raise ValueError(
-                f"the model in {folder} has format {self.card.get('format')}, this program reads {FORMAT}: train it anew"
+                f"the model in {folder} has format {self.card.get('format')}, this program reads {FORMAT}: "
+                "fetch the model of this version, or train it anew"
             )
         self.recipe = Recipe(self.card["bits"], tuple(self.card["chars"]), self.card["words"])
         if table.shape[0] != 1 << self.recipe.bits or scale.shape[0] != table.shape[1]:
@@ -57,13 +61,13 @@ class Weights:
         sums = self._sums(found)
         counts = np.maximum(np.diff(found.starts), 1)
         out: Floats = (sums * self.scale / np.sqrt(counts)[:, None]) @ self.mix + self.bias
-        return out
+        return out.round(_DIGITS)
 
     def _sums(self, found: Features) -> Floats:
         sums = np.empty((len(found.starts) - 1, self.table.shape[1]), np.float64)
         edges = found.starts.tolist()
         for row, (start, end) in enumerate(pairwise(edges)):
-            sums[row] = self._ones[: end - start] @ self.table.take(found.index[start:end], axis=0)
+            sums[row] = self._ones[: end - start] @ self.table.take(found.buckets[start:end], axis=0)
         return sums
 
 

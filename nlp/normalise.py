@@ -57,7 +57,7 @@ def normalise(text: str, limit: int = LIMIT) -> str:
 
 
 def mark(text: str, target: Iterable[Span], others: Iterable[Span] = ()) -> str:
-    """`text` with each span [start, end) of `target` replaced by TARGET and of `others` by OTHER, ready for `normalise`.
+    """`text` with each span [start, end) of `target` replaced by TARGET, of `others` by OTHER: ready for `normalise`.
 
     Private characters that the text came with are dropped. Overlapping spans: the earlier start wins, of equal ones the
     target.

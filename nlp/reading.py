@@ -12,6 +12,7 @@ from nlp.classifier import Classifier, Floats, Passage, Readings, Target
 from nlp.fingerprint import fingerprints
 from nlp.language import Languages
 from nlp.normalise import clean, normalise
+from nlp.severity import Cue
 from query.text import Analysis, analyse
 from stream.records import (
     DETRACTOR_LEVELS,
@@ -78,7 +79,7 @@ class Reader:
     ) -> dict[int, list[Understanding]]:
         """Post's number → one understanding for each target, in the targets' order."""
         readings = self.classifier.read(passages)
-        rows = _Rows(readings, self.classifier, passages)
+        rows = Rows(readings, self.classifier, passages)
         found: dict[int, list[Understanding]] = {}
         for target, owner in enumerate(readings.owner.tolist()):
             number = asked[owner]
@@ -89,8 +90,8 @@ class Reader:
         return found
 
 
-class _Rows:
-    """The settled rows of one batch as plain values: one conversion for all."""
+class Rows:
+    """The settled targets of one batch as plain values, head by head: one conversion for all."""
 
     def __init__(self, readings: Readings, classifier: Classifier, passages: Sequence[Passage]) -> None:
         settled = heads.settle(readings)
@@ -107,7 +108,7 @@ class _Rows:
         self.bands = classifier.bands
         self.measured = [passages[number].lang in MEASURED for number in owner.tolist()]
 
-    def understanding(self, row: int, match: Match | None, cues: Sequence[str]) -> Understanding:
+    def understanding(self, row: int, match: Match | None, cues: Sequence[Cue]) -> Understanding:
         """`match` is None for the brand that is not named."""
         brand, matched_by, speaker = _about(match)
         reputation = self.reputation[row]
@@ -127,7 +128,7 @@ class _Rows:
             review=self.review(row),
         )
 
-    def terms(self, row: int, cues: Sequence[str]) -> tuple[Term, ...]:
+    def terms(self, row: int, cues: Sequence[Cue]) -> tuple[Term, ...]:
         return severity.terms(self.detractor[row].p, self.intent[row].p, self.reputation[row].p[0], cues)
 
     def review(self, row: int) -> tuple[str, ...]:

@@ -6,8 +6,14 @@ Points add up to at most MOST of the scale's 100: half of a severe risk lies in 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
 
 from stream.records import Term
+
+SHIPPED = Path(__file__).parent / "cues.yaml"
 
 MOST = 60.0
 LEAST = 1.0
@@ -20,110 +26,72 @@ _LEVEL_WORDS = (
     "open anger, or a warning to others",
     "a call to act against the brand",
 )
+_SEVERITY = "severity"
+_ISSUE = "concerns the public, not one customer alone"
+_LEAVING = "says that they leave or have left"
+_LANGUAGES = ("en", "es")
 _ISSUE_POINTS = 12.0
 _CHURN_POINTS = 8.0
 
-_CUES: dict[str, tuple[float, str, tuple[str, ...]]] = {
-    "safety": (
-        12.0,
-        "words about danger or injury",
-        (
-            "unsafe", "dangerous", "danger", "injured", "injury", "hospital", "poisoned", "poisoning", "allergic", "burned",
-            "caught fire", "on fire", "exploded", "explosion", "emergency landing", "choking", "choked", "died", "recall",
-            "peligro", "peligroso", "peligrosa", "heridos", "herido", "herida", "intoxicado", "intoxicada", "intoxicados",
-            "intoxicacion", "alergia", "alergica", "alergico", "incendio", "incendiado", "explosion", "exploto", "quemadura",
-            "quemaduras", "aterrizaje de emergencia", "inseguro", "insegura", "murio", "accidente", "urgencias",
-        ),
-    ),
-    "discrimination": (
-        12.0,
-        "words about discrimination or harassment",
-        (
-            "racist", "racism", "sexist", "sexism", "homophobic", "homophobia", "transphobic", "discrimination",
-            "discriminated", "discriminating", "ableist", "harassed", "harassment", "wheelchair",
-            "racista", "racistas", "racismo", "machista", "machismo", "sexista", "homofobo", "homofobia", "homofobos",
-            "transfobia", "discriminacion", "discriminan", "discriminar", "discriminaron", "discriminada", "discriminado",
-            "acoso", "acosada", "acosado", "silla de ruedas",
-        ),
-    ),
-    "legal": (
-        10.0,
-        "words about law, regulators or the police",
-        (
-            "lawsuit", "lawyer", "lawyers", "attorney", "sue", "suing", "sued", "court", "illegal", "fraud", "scam",
-            "police", "class action", "data breach", "small claims", "ombudsman", "trading standards", "regulator",
-            "demanda", "demandar", "demandare", "abogado", "abogada", "abogados", "juzgado", "juicio", "ilegal", "fraude",
-            "estafa", "estafadores", "estafan", "policia", "denuncia", "denunciar", "denunciare", "profeco", "facua", "ocu",
-            "indecopi", "sernac", "consumo", "hoja de reclamaciones", "filtracion de datos", "defensa del consumidor",
-        ),
-    ),
-    "press": (
-        8.0,
-        "words about press and media",
-        (
-            "journalist", "reporter", "newspaper", "press", "news channel", "headline", "headlines", "breaking news",
-            "periodista", "periodico", "prensa", "noticiero", "noticias", "telediario", "titular", "titulares", "reportaje",
-        ),
-    ),
-    "boycott": (
-        10.0,
-        "a call to stop buying, or to spread this",
-        (
-            "boycott", "boycotting", "go viral", "make this viral", "share this", "spread the word", "please share", "retweet",
-            "boicot", "boicotear", "boicoteemos", "no compren", "no compreis", "no compres", "difundan", "difundir",
-            "difundid", "compartan", "compartid", "que se haga viral", "hagan viral", "maxima difusion",
-        ),
-    ),
-}  # fmt: skip
+
+class Cue(NamedTuple):
+    name: str
+    points: float
+    why: str
 
 
 class Cues:
-    """The lexicon, by first token of each phrase."""
+    """The lexicon, by first token of each phrase: `cues.yaml` or a file of its form."""
 
-    def __init__(self) -> None:
-        self._phrases: dict[str, list[tuple[tuple[str, ...], str]]] = {}
-        for name, (_, _, phrases) in _CUES.items():
-            for phrase in phrases:
+    def __init__(self, path: Path = SHIPPED) -> None:
+        self._phrases: dict[str, list[tuple[tuple[str, ...], Cue]]] = {}
+        for name, held in yaml.safe_load(path.read_text("utf-8")).items():
+            cue = Cue(name, float(held["points"]), held["why"])
+            for phrase in {phrase for lang in _LANGUAGES for phrase in held.get(lang, ())}:
                 words = tuple(phrase.split())
-                self._phrases.setdefault(words[0], []).append((words, name))
+                self._phrases.setdefault(words[0], []).append((words, cue))
         self._first = frozenset(self._phrases)
 
-    def found(self, surfaces: Sequence[str]) -> tuple[str, ...]:
-        """Names of the cues that stand in the folded tokens of a text, in alphabetical order."""
+    def found(self, surfaces: Sequence[str]) -> tuple[Cue, ...]:
+        """The cues that stand in the folded tokens of a text, each once, by name."""
         if self._first.isdisjoint(surfaces):
             return ()
         found = set()
         for at, surface in enumerate(surfaces):
-            for words, name in self._phrases.get(surface, ()):
+            for words, cue in self._phrases.get(surface, ()):
                 if len(words) == 1 or tuple(surfaces[at : at + len(words)]) == words:
-                    found.add(name)
+                    found.add(cue)
         return tuple(sorted(found))
 
 
 def terms(
-    detractor: Sequence[float], intent: Sequence[float], negative: float, cues: Sequence[str] = ()
+    detractor: Sequence[float], intent: Sequence[float], negative: float, cues: Sequence[Cue] = ()
 ) -> tuple[Term, ...]:
     """Named terms, largest first, of MOST points together.
 
-    `detractor` and `intent` are the probabilities of the classes, `negative` that of a negative reputation. A cue counts
-    by the probability that the text is negative or raises a public issue: praise with such words is no risk.
+    `detractor` and `intent` are the probabilities of the classes, `negative` that of a negative reputation. A cue
+    counts by the probability that the text is negative or raises a public issue: praise with such words is no risk.
     """
     issue, churn = intent[0], intent[1]
-    found: list[tuple[float, str, str]] = []
     severity = sum(share * points for share, points in zip(detractor, _LEVEL_POINTS, strict=True))
-    likeliest = max(range(1, 4), key=lambda level: detractor[level] * _LEVEL_POINTS[level])
-    found.append(
-        (severity, "severity", f"{_LEVEL_WORDS[likeliest]} (level {likeliest}: {detractor[likeliest]:.0%} likely)")
-    )
-    found.append(
-        (issue * _ISSUE_POINTS, "public issue", f"concerns the public, not one customer alone ({issue:.0%} likely)")
-    )
-    found.append((churn * _CHURN_POINTS, "leaving", f"says that they leave or have left ({churn:.0%} likely)"))
     weight = max(negative, issue)
-    for name in cues:
-        points, why, _ = _CUES[name]
-        found.append((points * weight, name, why))
-    total = sum(points for points, _, _ in found)
-    shrink = min(1.0, MOST / total) if total else 1.0
-    kept = sorted(((round(points * shrink, 1), name, why) for points, name, why in found), reverse=True)
-    return tuple([Term(name, points, why) for points, name, why in kept if points >= LEAST])
+    found = [(severity, "severity", _SEVERITY), (issue * _ISSUE_POINTS, "public issue", _ISSUE)]
+    found.append((churn * _CHURN_POINTS, "leaving", _LEAVING))
+    found.extend([(cue.points * weight, cue.name, cue.why) for cue in cues])
+    found = [one for one in found if one[0] >= LEAST]
+    if not found:
+        return ()
+    shrink = min(1.0, MOST / sum([points for points, _, _ in found]))
+    found.sort(reverse=True)
+    return tuple([Term(name, round(points * shrink, 1), _why(why, detractor, intent)) for points, name, why in found])
+
+
+def _why(why: str, detractor: Sequence[float], intent: Sequence[float]) -> str:
+    if why == _SEVERITY:
+        level = max((1, 2, 3), key=lambda one: detractor[one] * _LEVEL_POINTS[one])
+        return f"{_LEVEL_WORDS[level]} (level {level}: {detractor[level]:.0%} likely)"
+    if why == _ISSUE:
+        return f"{why} ({intent[0]:.0%} likely)"
+    if why == _LEAVING:
+        return f"{why} ({intent[1]:.0%} likely)"
+    return why

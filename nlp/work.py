@@ -100,5 +100,5 @@ def _decoded(records: Sequence[LogRecord]) -> list[Post]:
 
 
 def _reason(error: msgspec.MsgspecError) -> str:
-    """msgspec names types and places, never values, but for the first letters of broken JSON, which it does not quote."""
+    """msgspec names types and places, never values: no text of a post."""
     return str(error)[:300]

@@ -1,0 +1,123 @@
+"""`clamor classify`: JSON Lines in, JSON Lines out, one for each line and in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from itertools import islice
+from typing import Any
+
+import msgspec
+
+from config.brands import Brand
+from nlp import severity
+from nlp.brands import BrandMatcher
+from nlp.classifier import Classifier, Passage, Target
+from nlp.language import Languages
+from nlp.normalise import clean, normalise
+from nlp.reading import DECIMALS, Rows
+from query.text import Analysis, analyse
+from stream.records import DETRACTOR_LEVELS, INTENTS, QUEUES, SENTIMENTS, Scores
+
+BATCH = 256
+LONGEST_NAME = 200
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One line of input. `brand` is a name, or the id of a configured brand; `lang` the network's hint."""
+
+    id: str | int
+    text: str
+    brand: str | None = None
+    lang: str | None = None
+    network: str | None = None
+
+
+class _Identified(msgspec.Struct, frozen=True):
+    id: str | int | None = None
+
+
+class Service:
+    """Classifies lines by one classifier and the brands configured, none needed."""
+
+    def __init__(self, classifier: Classifier, languages: Languages, brands: Sequence[Brand] = ()) -> None:
+        self._classifier, self._languages = classifier, languages
+        self._configured = {name.casefold(): brand for brand in brands for name in (brand.name, brand.id)}
+        self._cues = severity.Cues()
+        self._matcher = lru_cache(maxsize=512)(self._make_matcher)
+
+    def classify(self, lines: Iterable[str | bytes]) -> Iterator[dict[str, Any]]:
+        """One answer for each line. A line that cannot be read gives `{"id", "error"}`, its id null where unknown."""
+        rest = iter(lines)
+        while chunk := list(islice(rest, BATCH)):
+            yield from self._batch([_line(raw) for raw in chunk])
+
+    def _batch(self, lines: Sequence[Line | dict[str, Any]]) -> list[dict[str, Any]]:
+        good = [line for line in lines if isinstance(line, Line)]
+        answers = iter(self._answers(good)) if good else iter(())
+        return [next(answers) if isinstance(line, Line) else line for line in lines]
+
+    def _answers(self, lines: Sequence[Line]) -> list[dict[str, Any]]:
+        analyses = [analyse(line.text) for line in lines]
+        langs = self._languages.identify([normalise(clean(line.text)) for line in lines], [line.lang for line in lines])
+        passages = [
+            Passage(line.text, (self._target(line.brand, analysis),), lang)
+            for line, analysis, (lang, _) in zip(lines, analyses, langs, strict=True)
+        ]
+        rows = Rows(self._classifier.read(passages), self._classifier, passages)
+        return [self._answer(line, langs[row], rows, row, analyses[row].surfaces) for row, line in enumerate(lines)]
+
+    def _target(self, brand: str | None, analysis: Analysis) -> Target:
+        if not brand:
+            return Target()
+        found = self._matcher(brand).find(analysis)
+        return Target(tuple(found.get(0, ())))
+
+    def _make_matcher(self, name: str) -> BrandMatcher:
+        configured = self._configured.get(name.casefold())
+        return BrandMatcher([configured or Brand(id="brand", name=name, aliases=("".join(name.split()),))])
+
+    def _answer(
+        self, line: Line, lang: tuple[str, float], rows: Rows, row: int, surfaces: Sequence[str]
+    ) -> dict[str, Any]:
+        terms = rows.terms(row, self._cues.found(surfaces))
+        detractor = _shown(DETRACTOR_LEVELS, rows.detractor[row])
+        return {
+            "id": line.id,
+            "lang": {"label": lang[0], "confidence": lang[1]},
+            "sentiment": _shown(SENTIMENTS, rows.sentiment[row]),
+            "reputation": _shown(SENTIMENTS, rows.reputation[row]),
+            "intent": _shown(INTENTS, rows.intent[row]),
+            "detractor": {"level": int(detractor["label"]), "probabilities": detractor["probabilities"]},
+            "queue": _shown(QUEUES, rows.queue[row]),
+            "risk": {
+                "score": min(100, round(sum([term.points for term in terms]))),
+                "terms": [{"name": term.name, "points": term.points, "why": term.why} for term in terms],
+            },
+            "review": list(rows.review(row)),
+            "model": self._classifier.model,
+        }
+
+
+def _line(raw: str | bytes) -> Line | dict[str, Any]:
+    try:
+        line = msgspec.json.decode(raw, type=Line)
+    except (msgspec.MsgspecError, UnicodeError) as error:
+        return {"id": _id_of(raw), "error": f'not a line of the form {{"id": …, "text": …}}: {error}'}
+    if line.brand is not None and not 0 < len(line.brand.strip()) <= LONGEST_NAME:
+        return {"id": line.id, "error": f"brand: a name has 1 to {LONGEST_NAME} characters"}
+    return line
+
+
+def _id_of(raw: str | bytes) -> str | int | None:
+    try:
+        return msgspec.json.decode(raw, type=_Identified).id
+    except (msgspec.MsgspecError, UnicodeError):
+        return None
+
+
+def _shown(classes: Sequence[str], scores: Scores) -> dict[str, Any]:
+    return {
+        "label": scores.label,
+        "probabilities": {name: round(p, DECIMALS) for name, p in zip(classes, scores.p, strict=True)},
+    }

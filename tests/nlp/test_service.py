@@ -1,0 +1,77 @@
+"""`clamor classify`: the contract of its lines."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from config.brands import Brand
+from nlp.language import Languages
+from nlp.linear import LinearClassifier
+from nlp.service import Service
+from stream.records import INTENTS, QUEUES, SENTIMENTS
+
+
+@pytest.fixture(scope="module")
+def service() -> Service:
+    return Service(LinearClassifier(), Languages(), [Brand(id="acme", name="Acme Telecom", aliases=("AcmeTel",))])
+
+
+def test_every_field_of_the_contract(service: Service) -> None:
+    [found] = service.classify(['{"id": "a1", "text": "Acme has lost my order, where is it?", "brand": "Acme"}'])
+    assert json.loads(json.dumps(found)) == found
+    assert list(found) == [
+        "id", "lang", "sentiment", "reputation", "intent", "detractor", "queue", "risk", "review", "model"
+    ]  # fmt: skip
+    assert found["id"] == "a1"
+    assert found["lang"]["label"] == "en"
+    for head, classes in (
+        ("sentiment", SENTIMENTS),
+        ("reputation", SENTIMENTS),
+        ("intent", INTENTS),
+        ("queue", QUEUES),
+    ):
+        assert found[head]["label"] in classes
+        assert list(found[head]["probabilities"]) == list(classes)
+        assert sum(found[head]["probabilities"].values()) == pytest.approx(1, abs=1e-3)
+    assert found["detractor"]["level"] in (0, 1, 2, 3)
+    assert found["intent"]["label"] == "help_request"
+    assert found["queue"]["label"] == "support"
+    assert 0 <= found["risk"]["score"] <= 100
+    assert all(set(term) == {"name", "points", "why"} for term in found["risk"]["terms"])
+
+
+def test_one_answer_for_each_line_in_order_and_bad_ones_named(service: Service) -> None:
+    lines: list[str | bytes] = [
+        '{"id": 1, "text": "hola"}',
+        '{"id": 2}',
+        "not json",
+        b"\xff\xfe",
+        "",
+        '{"id": 3, "text": 7}',
+        '{"id": 4, "text": "hi", "brand": "  "}',
+        '{"id": "5", "text": ""}',
+    ]
+    found = list(service.classify(lines * 100))
+    assert [one["id"] for one in found[:8]] == [1, 2, None, None, None, 3, 4, "5"]
+    assert ["error" in one for one in found[:8]] == [False, True, True, True, True, True, True, False]
+    assert found[:8] * 100 == found
+
+
+def test_the_brand_counts_though_the_text_does_not_name_it(service: Service) -> None:
+    named, unnamed, other = service.classify(
+        [
+            '{"id": 1, "text": "AcmeTel never again, I switched to Bolt", "brand": "acme"}',
+            '{"id": 2, "text": "never again, I switched", "brand": "Acme Telecom"}',
+            '{"id": 3, "text": "never again, I switched"}',
+        ]
+    )
+    assert unnamed["reputation"] == other["reputation"]
+    assert named["reputation"]["label"] == "negative"
+
+
+def test_the_text_never_stands_in_an_answer(service: Service) -> None:
+    [found] = service.classify(['{"id": 1, "text": "zanahoria lawsuit fraud worst ever boycott", "brand": "Acme"}'])
+    assert "zanahoria" not in json.dumps(found)
+    assert found["risk"]["terms"]
