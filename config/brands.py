@@ -26,7 +26,7 @@ class Brand(BaseModel):
     handles: tuple[Phrase, ...] = ()
     """Accounts as they are addressed, `@acme`."""
     hashtags: tuple[Phrase, ...] = ()
-    """`#acme`."""
+    """Hashtags of its own, `#acme`; they count always."""
     require: tuple[Phrase, ...] = ()
     """A name or alias counts only beside one of these (handles and hashtags count always)."""
     exclude: tuple[Phrase, ...] = ()

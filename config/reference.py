@@ -1,6 +1,6 @@
 """The settings as others read them: a JSON Schema for editors, and the tables of docs/configuration.md.
 
-Both are made from the models, so that they cannot tell another story; `python -m config.schema` writes them.
+Both are made from the models, so that they cannot tell another story; `python -m config.reference` writes them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent
 SCHEMA_FILE = ROOT / "docs" / "schemas" / "clamor.schema.json"
 PAGE = ROOT / "docs" / "configuration.md"
 EXAMPLE = Path(__file__).parent / "example.yaml"
-BEGIN, END = "<!-- settings: written by python -m config.schema -->", "<!-- end of settings -->"
+BEGIN, END = "<!-- settings: written by python -m config.reference -->", "<!-- end of settings -->"
 
 
 class Row(NamedTuple):
@@ -151,3 +151,7 @@ def _resolved(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str
         return _resolved(choices[0], root)
     reference = schema.get("$ref")
     return root["$defs"][str(reference).rsplit("/", 1)[1]] if reference else schema
+
+
+if __name__ == "__main__":
+    main()

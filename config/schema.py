@@ -1,8 +1,7 @@
 """What a process needs to start: the engine part of `clamor.yaml`, each setting with its default.
 
 `CLAMOR_API__PORT=8100` in the environment goes before `api: port:` in the file, and so for every setting here.
-`python -m config.schema` writes the JSON Schema for editors and the tables of docs/configuration.md, see
-`config.reference`.
+`python -m config.reference` writes the JSON Schema for editors and the tables of docs/configuration.md.
 """
 
 from __future__ import annotations
@@ -252,9 +251,3 @@ def _tidy(schema: Any) -> None:
     for key, value in schema.items():
         if key != "default":
             _tidy(value)
-
-
-if __name__ == "__main__":
-    from config.reference import main
-
-    main()
