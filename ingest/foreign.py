@@ -53,6 +53,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     batch: int = BATCH
     resume: bool = True
     """Go on where an interrupted replay of the same files with the same options stopped."""
+    follow: bool = False
+    """The files may grow: their cursor stays, and half a line at the end is left for the next time."""
 
 
 class FileReport(NamedTuple):
@@ -130,12 +132,15 @@ class ForeignFile:
             self.last = time
 
     def identity(self) -> str:
-        """Of path, size, beginning and how it is read: the same until one of them changes."""
+        """Of path, size (unless it may grow), beginning and how it is read: the same until one of them changes."""
         parts = hashlib.blake2b(digest_size=12)
         parts.update(str(self.path.resolve()).encode("utf-8", "surrogateescape"))
-        parts.update(str(self.path.stat().st_size).encode())
         with self.path.open("rb") as stream:
-            parts.update(stream.read(65_536))
+            if self.options.follow:
+                parts.update(stream.readline(65_536))
+            else:
+                parts.update(str(self.path.stat().st_size).encode())
+                parts.update(stream.read(65_536))
         told = self.options
         chosen = (sorted(told.mapping.items()), self.network, told.paced, told.format, told.delimiter, told.zone)
         parts.update(repr((*chosen, told.day_order)).encode())

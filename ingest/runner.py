@@ -68,7 +68,7 @@ class Runner:
         self._late_before: Millis = 0
         self._cursor = self._cursor_kept = cursors.get(self.source.id)
         self._cursor_kept_at: Millis = 0
-        self._over, self._connected = Event(), Event()
+        self._over, self._connected, self._wake_filler = Event(), Event(), Event()
 
     @property
     def filled(self) -> int:
@@ -91,7 +91,7 @@ class Runner:
             self._keep_cursor()
             self.windows.close_all(self.clock.now())
             self._over.set()
-            self._connected.set()
+            self._wake_filler.set()
             filler.join()
             self.collector.close()
 
@@ -200,6 +200,7 @@ class Runner:
                 self._gap_since = None
         self.windows.start(now)
         self._connected.set()
+        self._wake_filler.set()
 
     def _caught_up(self) -> None:
         if self._caught_up_at is not None and self._gap_since is not None:
@@ -208,22 +209,25 @@ class Runner:
         self._caught_up_at = None
 
     def _fill(self) -> None:
-        """Until the run is over: ask for what is missing, whenever connected; once more at the end."""
+        """Ask for what is missing, at once after a cut and now and then; once more when the source has ended."""
         backoff = Backoff(self.backoff.first, self.backoff.most)
+        wait: float | None = None
         while True:
-            self._connected.wait()
-            wait = FILL_AGAIN
+            self._wake_filler.wait(wait)
+            self._wake_filler.clear()
+            over = self._over.is_set()
+            if self.stop.is_set():
+                return
+            if not over and not self._connected.is_set():
+                continue
+            wait = FILL_AGAIN / 1000
             try:
-                last = self._over.is_set()
                 self.gaps.fill_all(self.stop, self._go_on, before=self._late_before, besides=self._gap_since)
                 backoff.reset()
-                if last:
+                if over:
                     return
             except Stopped:
                 return
             except Exception as fault:
-                wait = getattr(fault, "retry_after", None) or backoff.next()
-                _log.warning("ingest.fill_waits", source=self.source.id, fault=type(fault).__name__, wait_ms=wait)
-                if self._over.is_set() and self.stop.is_set():
-                    return
-            (self.stop if self._over.is_set() else self._over).wait(wait / 1000)
+                wait = (getattr(fault, "retry_after", None) or backoff.next()) / 1000
+                _log.warning("ingest.fill_waits", source=self.source.id, fault=type(fault).__name__, wait_s=wait)

@@ -10,9 +10,9 @@ A scenario is JSON Lines. Its first line describes it, each other line is a post
     {"control": "outage", "source": "x-search", "from": "3d 10:00", "until": "3d 13:30", "reason": "HTTP 503"}
 
 `at`, `from` and `until` count from the scenario's start: `[DAYSd ]HH:MM[:SS]`, or a number of seconds. Lines may
-stand in any order. A post has the fields of a webhook's post (`ingest.webhook.Item`); its `created_at` is `at`, unless it has
-one, an offset too, that is earlier (a post that is found late). `network` is the source's unless given. A source takes
-`id`, `network`, `brands`, `access`, `max_lateness` (milliseconds) and `firehose`.
+stand in any order. A post has the fields of a webhook's post (`ingest.webhook.Item`); its `created_at` is `at`, unless
+it has one, an offset too, that is earlier (a post that is found late). `network` is the source's unless given. A source
+takes `id`, `network`, `brands`, `access`, `max_lateness` (milliseconds) and `firehose`.
 
 During an outage the source's connection is down; its posts of that time are fetched afterwards, as from a network that
 can be searched: the ledger has a gap, the posts come with origin `gapfill`, and the gap is back-filled.
