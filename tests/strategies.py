@@ -5,7 +5,8 @@ Whoever reads a query (predicate, SQL, Elasticsearch) is held to the same answer
 
 from __future__ import annotations
 
-from typing import get_args
+from functools import cache
+from typing import Any, get_args
 
 from hypothesis import strategies as st
 
@@ -74,17 +75,35 @@ COUNTS = st.none() | st.integers(0, 12) | st.sampled_from((999, 1_000, 10_000, 2
 TIMES = st.integers(NOW - 20 * 86_400_000, NOW) | st.integers(NOW - 20, NOW)
 
 
+@cache
 def texts() -> st.SearchStrategy[str]:
     """Words of ours with separators of all kinds; now and then anything at all."""
     ours = st.lists(st.tuples(st.sampled_from(WORDS), st.sampled_from((" ", "  ", ", ", ". ", "\n", "-"))), max_size=9)
     return ours.map(lambda pairs: "".join(word + gap for word, gap in pairs)) | st.text(max_size=30)
 
 
+@cache
 def mentions() -> st.SearchStrategy[Mention]:
     """Live mentions, whole; with and without author, reach, decision and correction."""
-    return _mentions()
+    return st.builds(
+        _mention,
+        post=_posts(),
+        brand=st.sampled_from(BRANDS),
+        revision=st.integers(1, 3),
+        brand_kind=st.sampled_from(get_args(BrandKind)),
+        source_id=st.sampled_from(SOURCES),
+        access=st.sampled_from(("public", "private-reviews")),
+        conversation=st.sampled_from(("", *POSTS)),
+        lang=st.sampled_from(LANGS),
+        understanding=st.none() | _understandings(),
+        correction=st.none() | _corrections(),
+        decision=st.none() | _decisions(),
+        case_id=st.none() | st.integers(1, 12),
+        decided_at=st.just(0) | TIMES,
+    )
 
 
+@cache
 def nodes(*, fields: frozenset[str] | None = None, leaves: int = 6) -> st.SearchStrategy[Node]:
     """Trees as the parser makes them (values canonical, conjunctions of two parts and more)."""
     allowed = [field for name, field in FIELDS.items() if fields is None or name in fields]
@@ -93,6 +112,7 @@ def nodes(*, fields: frozenset[str] | None = None, leaves: int = 6) -> st.Search
     return st.just(All()) | tree
 
 
+@cache
 def words() -> st.SearchStrategy[Node]:
     surface = st.sampled_from(SURFACES)
     return st.one_of(
@@ -181,47 +201,41 @@ def _combined(part: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
     )
 
 
-@st.composite
-def _mentions(draw: st.DrawFn) -> Mention:
-    post_id, brand = draw(st.sampled_from(POSTS)), draw(st.sampled_from(BRANDS))
-    claimed = draw(TIMES)
-    post = Post(
-        id=post_id,
-        network=draw(st.sampled_from(NETWORKS)),
-        text=draw(texts()),
-        title=draw(st.none() | texts()),
-        author=draw(_authors()),
-        country=draw(st.none() | st.sampled_from(COUNTRIES)),
-        claimed_at=claimed,
-        seen_at=claimed + draw(st.integers(0, 9)),
-        event_time=claimed,
-        edited_at=draw(st.none() | TIMES),
-        reply_to=draw(st.none() | st.sampled_from(POSTS)),
-        quote_of=draw(st.none() | st.sampled_from(POSTS)),
-        link=draw(st.none() | st.sampled_from(LINKS)),
-        media=draw(st.sampled_from(((), ("https://cdn.example/1.jpg",)))),
-        metrics=draw(st.none() | st.builds(Metrics, likes=COUNTS, reposts=COUNTS, replies=COUNTS, views=COUNTS)),
-        origin=draw(st.sampled_from(get_args(Origin))),
-        query_ids=draw(st.sampled_from(((), ("q1",), ("q1", "Q2")))),
+def _posts() -> st.SearchStrategy[Post]:
+    counts = st.builds(Metrics, likes=COUNTS, reposts=COUNTS, replies=COUNTS, views=COUNTS)
+    return st.builds(
+        _post,
+        id=st.sampled_from(POSTS),
+        network=st.sampled_from(NETWORKS),
+        text=texts(),
+        title=st.none() | texts(),
+        author=_authors(),
+        country=st.none() | st.sampled_from(COUNTRIES),
+        claimed_at=TIMES,
+        edited_at=st.none() | TIMES,
+        reply_to=st.none() | st.sampled_from(POSTS),
+        quote_of=st.none() | st.sampled_from(POSTS),
+        link=st.none() | st.sampled_from(LINKS),
+        media=st.sampled_from(((), ("https://cdn.example/1.jpg",))),
+        metrics=st.none() | counts,
+        origin=st.sampled_from(get_args(Origin)),
+        query_ids=st.sampled_from(((), ("q1",), ("q1", "Q2"))),
     )
+
+
+def _post(**fields: Any) -> Post:
+    return Post(seen_at=fields["claimed_at"] + 5, event_time=fields["claimed_at"], **fields)
+
+
+def _mention(post: Post, brand: str, **fields: Any) -> Mention:
     return Mention(
-        id=mention_id(post_id, brand),
-        revision=draw(st.integers(1, 3)),
+        id=mention_id(post.id, brand),
         post=post,
-        post_id=post_id,
+        post_id=post.id,
         brand=brand,
-        brand_kind=draw(st.sampled_from(get_args(BrandKind))),
         network=post.network,
         event_time=post.event_time,
-        source_id=draw(st.sampled_from(SOURCES)),
-        access=draw(st.sampled_from(("public", "private-reviews"))),
-        conversation=draw(st.sampled_from(("", *POSTS))),
-        lang=draw(st.sampled_from(LANGS)),
-        understanding=draw(st.none() | _understandings(brand)),
-        correction=draw(st.none() | _corrections()),
-        decision=draw(st.none() | _decisions()),
-        case_id=draw(st.none() | st.integers(1, 12)),
-        decided_at=draw(st.just(0) | TIMES),
+        **fields,
     )
 
 
@@ -245,10 +259,10 @@ def _some_terms() -> st.SearchStrategy[tuple[Term, ...]]:
     return st.lists(term, max_size=3).map(tuple)
 
 
-def _understandings(brand: str) -> st.SearchStrategy[Understanding]:
+def _understandings() -> st.SearchStrategy[Understanding]:
     return st.builds(
         Understanding,
-        brand=st.just(brand),
+        brand=st.sampled_from(BRANDS),
         matched_by=st.sampled_from(get_args(MatchedBy)),
         speaker=st.sampled_from(get_args(Speaker)),
         sentiment=_scores(SENTIMENTS),
