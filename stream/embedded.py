@@ -76,7 +76,7 @@ class EmbeddedLog:
         refuse_network(path.parent)
         self._grown = threading.Condition()
         self._topics: dict[str, Topic] = {}
-        self._reader_lock = threading.Lock()
+        self._reader_lock = threading.RLock()
         self.writer = Writer(path, fsync=self.settings.fsync, patience=self.settings.patience / SECOND)
         try:
             self._epoch = self._make()
