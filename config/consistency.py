@@ -30,8 +30,9 @@ def check_content(sheet: Sheet, secrets: Container[str], known_brands: Iterable[
     ids = {str(brand.get("id")) for _, brand in brands} if "brands" in parts else set(known_brands)
     for name, items in (("sources", sources), ("people", people)):
         yield from _unknown_brands(sheet, name, items, ids)
-    for path, brand in brands:
-        yield from _accounts(sheet, path, brand)
+    for n, brand in brands:
+        yield from _accounts(sheet, n, brand)
+        yield from _excludes_itself(sheet, n, brand)
     yield from _shared_phrases(sheet, brands)
     yield from _access_labels(sheet, sources, people)
     yield from _webhook_secrets(sheet, sources, secrets)
@@ -115,6 +116,15 @@ def _accounts(sheet: Sheet, n: int, brand: Mapping[str, Any]) -> Iterator[Proble
         for at, text in _texts(brand.get(key)):
             if text.strip() and not form.fullmatch(text.strip()):
                 yield sheet.problem(("brands", n, key, at), message, advice, value=shown(text))
+
+
+def _excludes_itself(sheet: Sheet, n: int, brand: Mapping[str, Any]) -> Iterator[Problem]:
+    name = brand.get("name")
+    for at, text in _texts(brand.get("exclude")):
+        phrase = f" {text.strip().casefold()} "
+        if isinstance(name, str) and phrase.strip() and phrase in f" {name.casefold()} ":
+            message, advice = "is part of the brand's own name, so the name never counts", "exclude longer phrases"
+            yield sheet.problem(("brands", n, "exclude", at), message, advice, severity="warning", value=shown(text))
 
 
 def _shared_phrases(sheet: Sheet, brands: _Items) -> Iterator[Problem]:

@@ -36,6 +36,7 @@ class ImportPart(Section):
     shipped rules."""
 
 
+_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 _brands = TypeAdapter(tuple[Brand, ...])
 _sources: TypeAdapter[tuple[Source, ...]] = TypeAdapter(tuple[Source, ...])
 _people = TypeAdapter(tuple[Person, ...])
@@ -75,4 +76,4 @@ def _reading_order(item: dict[str, Any]) -> dict[str, Any]:
 
 
 def _dump(plain: object) -> str:
-    return yaml.safe_dump(plain, allow_unicode=True, sort_keys=False, width=110)
+    return str(yaml.dump(plain, Dumper=_DUMPER, allow_unicode=True, sort_keys=False, width=110))

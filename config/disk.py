@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import NamedTuple
@@ -39,6 +40,12 @@ def disk_free(path: Path) -> DiskFree:
     """Of the file system under `path`, or under the nearest folder above it that exists. Raises OSError."""
     usage = shutil.disk_usage(_existing(path))
     return DiskFree(usage.free, usage.free + usage.used)
+
+
+def writable(path: Path) -> bool:
+    """Whether this user may write in `path`, or make it in the nearest folder above it that exists."""
+    nearest = _existing(path)
+    return nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)
 
 
 def network_file_system(path: Path) -> str | None:

@@ -15,7 +15,7 @@ from pydantic_settings import SettingsError
 
 from config.consistency import Use, check_content, check_engine
 from config.content import ImportPart
-from config.disk import disk_free, network_file_system
+from config.disk import disk_free, network_file_system, writable
 from config.explain import explain
 from config.home import Home, low_disk
 from config.marked import Node, Sheet, decode, read
@@ -208,6 +208,9 @@ def _disk(home: Home, sheet: Sheet) -> list[Problem]:
     if kind is not None:
         message = f"{home.data} lies on a network file system ({kind}), where SQLite's locks do not hold"
         return [sheet.problem(("data",), message, "choose a folder on a local disk")]
+    if not writable(home.data):
+        advice = "choose another folder, or give this user the right to write there"
+        return [sheet.problem(("data",), f"{home.data} cannot be written", advice)]
     free = disk_free(home.data)
     if not free.pause:
         return []

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
 import structlog
+from pydantic import ValidationError
 from sqlalchemy import Engine
 
 from config import content
 from config.brands import Brand
+from config.marked import written
 from config.people import Person
+from config.problems import ConfigurationError, Problem
 from config.sources import Source
 from database import revisions
 from database.engine import read, write
@@ -51,8 +55,8 @@ class SqlRegistry:
     def current(self) -> InForce:
         """What to work by from the next batch on; the same object until something has changed.
 
-        Before anything was applied: no brands, no rules, revision 0. Raises stream.ports.Transient on a first look that
-        fails.
+        Before anything was applied: no brands, no rules, revision 0. On the first look raises stream.ports.Transient
+        when SQL cannot be read, ConfigurationError when a revision holds what this version does not know.
         """
         if self._in_force is None:
             self._first_look()
@@ -77,17 +81,20 @@ class SqlRegistry:
                 with write(self._engine) as conn:
                     revisions.adopt_model(conn, self._model, self._clock.now())
         self._refresh()
+        self._looked = self._monotonic()
 
     def _look(self) -> None:
         try:
             self._refresh()
         except Transient as fault:
-            self._looked = self._monotonic()
             log.warning("configuration not read, the one in force stays", why=str(fault))
+        except ConfigurationError as fault:
+            log.error("configuration not understood, the one in force stays", why=str(fault))
+        finally:
+            self._looked = self._monotonic()
 
     def _refresh(self) -> None:
         with read(self._engine) as conn:
-            self._looked = self._monotonic()
             numbers, generation = revisions.standing(conn, self._model)
             if self._in_force is not None and numbers == self._numbers and generation == self._in_force.generation:
                 return
@@ -100,9 +107,29 @@ class SqlRegistry:
         if before is not None and numbers.get("brands") == self._numbers.get("brands"):
             brands = before.brands
         else:
-            brands = content.brands(bodies.get("brands", "[]"))
-        self._sources = content.sources(bodies.get("sources", "[]"))
-        self._people = content.people(bodies.get("people", "[]"))
+            brands = _understood("brands", numbers, content.brands, bodies)
+        sources = _understood("sources", numbers, content.sources, bodies)
+        self._people = _understood("people", numbers, content.people, bodies)
+        self._sources = sources
         self._in_force = InForce(generation, brands, numbers.get("rules", 0), bodies.get("rules", ""))
         self._numbers = numbers
         log.info("configuration adopted", generation=generation, brands=len(brands), revisions=numbers)
+
+
+Items = TypeVar("Items")
+
+
+def _understood(
+    kind: content.Kind, numbers: dict[str, int], reader: Callable[[str], Items], bodies: dict[content.Kind, str]
+) -> Items:
+    try:
+        return reader(bodies.get(kind, "[]"))
+    except ValidationError as invalid:
+        first = invalid.errors()[0]
+        problem = Problem(
+            file=f"revision {numbers[kind]} of {kind}",
+            path=written((kind, *first["loc"])),
+            message="holds what this version of Clamor does not know; a newer one wrote it",
+            advice="upgrade this process, or put an earlier revision back in force",
+        )
+        raise ConfigurationError([problem]) from None

@@ -177,10 +177,12 @@ def test_the_environment_goes_before_the_file(make_home: MakeHome, monkeypatch: 
     monkeypatch.setenv("CLAMOR_API__PORT", "9000")
     monkeypatch.setenv("CLAMOR_ENGINES__LOG__RETENTION", "3d")
     monkeypatch.setenv("CLAMOR_DATA", "/elsewhere/data")
+    monkeypatch.setenv("CLAMOR_ALERTS__WORSE_AT", "[50, 80]")
     loaded = load(make_home("api: {port: 8000, host: localhost}\nengines:\n  log:\n    partitions: 2\n"))
     assert (loaded.settings.api.port, loaded.settings.api.host) == (9000, "localhost")
     assert (loaded.settings.engines.log.retention, loaded.settings.engines.log.partitions) == (3 * 86_400_000, 2)
     assert loaded.home.data == Path("/elsewhere/data")
+    assert loaded.settings.alerts.worse_at == (50, 80)
 
 
 def test_what_is_wrong_in_the_environment_names_the_variable(
@@ -241,6 +243,7 @@ def test_settings_that_need_one_another_say_so(make_home: MakeHome, text: str, p
     [
         ("api: {host: 0.0.0.0}\n", "api.host", "without TLS"),
         ("mail: {host: smtp.example.org, security: none}\n", "mail.security", "unencrypted"),
+        ("brands: [{id: a, name: Acme, exclude: [acme]}]\n", "brands[0].exclude[0]", "own name"),
         ("processes: {nlp_workers: 9}\n", "processes.nlp_workers", "4 partitions"),
         ("brands: [{id: a, name: A}]\npeople: []\n", "brands[0].id", "reach nobody"),
         (
@@ -273,6 +276,12 @@ def test_a_brand_or_a_proxy_that_settles_the_risk_settles_the_warning(make_home:
 def test_accounts_of_every_network_are_taken(make_home: MakeHome, account: str) -> None:
     home = make_home(f"brands: [{{id: a, name: A, accounts: ['{account}'], press: ['{account}']}}]\n")
     assert check(home) == []
+
+
+def test_a_data_folder_that_cannot_be_written_is_an_error(make_home: MakeHome) -> None:
+    home = make_home("data: clamor.yaml/data\n")
+    ((severity, message),) = severities(home, "data")
+    assert (severity, str(home.settings_file / "data") in message) == ("error", True)
 
 
 # --- rules and folders to apply -----------------------------------------------------------------------------------

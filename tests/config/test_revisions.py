@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import Engine, select
 
 from config.content import Kind
+from config.problems import ConfigurationError
 from database import revisions
 from database.engine import open_database, read, write
 from database.registry import LOOK_EVERY, SqlRegistry
@@ -205,3 +206,21 @@ def test_a_database_that_is_away_for_a_moment_leaves_in_force_what_was(tmp_path:
     adopt(engine, "brands", GLOBEX)
     seconds.now = 10
     assert [brand.id for brand in registry.current().brands] == ["globex"]
+
+
+NEWER = '[{"id":"acme","name":"Acme","moods":["calm"]}]'
+
+
+def test_a_revision_of_a_newer_version_is_refused_at_the_start_and_not_taken_up_later(engine: Engine) -> None:
+    adopt(engine, "brands", ACME)
+    seconds = Seconds()
+    running = SqlRegistry(engine, None, monotonic=seconds)
+    before = running.current()
+    adopt(engine, "brands", NEWER)
+    seconds.now = 5
+    assert running.current() is before
+    with pytest.raises(ConfigurationError, match=r"revision 2 of brands: error: brands\[0\]\.moods.*upgrade"):
+        SqlRegistry(engine, None).current()
+    adopt(engine, "brands", GLOBEX)
+    seconds.now = 10
+    assert [brand.id for brand in running.current().brands] == ["globex"]
