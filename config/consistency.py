@@ -11,7 +11,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Any, Literal, TypeAlias
 
 from config.marked import Path, Sheet
-from config.problems import Problem, Severity, did_you_mean, shown
+from config.problems import Problem, did_you_mean, shown
 from config.schema import Settings
 
 Use: TypeAlias = Literal["check", "run"]
@@ -75,6 +75,10 @@ def _items(plain: object) -> _Items:
 
 def _texts(value: object) -> list[tuple[int, str]]:
     return [(n, text) for n, text in enumerate(value) if isinstance(text, str)] if isinstance(value, list) else []
+
+
+def _named(item: Mapping[str, Any], key: str) -> list[str]:
+    return [text for _, text in _texts(item.get(key))]
 
 
 def _double_ids(sheet: Sheet, name: str, items: _Items) -> Iterator[Problem]:
@@ -162,17 +166,16 @@ def _webhook_secrets(sheet: Sheet, sources: _Items, secrets: Container[str]) -> 
 
 
 def _nobody_told(sheet: Sheet, brands: _Items, people: _Items) -> Iterator[Problem]:
-    severity: Severity = "warning"
     for n, brand in brands:
         if brand.get("kind", "own") != "own":
             continue
-        told = [person for _, person in people if not person.get("brands") or brand.get("id") in person["brands"]]
-        queues = {queue for person in told for queue in person.get("queues") or QUEUES}
+        told = [person for _, person in people if brand.get("id") in (_named(person, "brands") or [brand.get("id")])]
+        queues = {queue for person in told for queue in _named(person, "queues") or QUEUES}
         silent = [queue for queue in QUEUES if queue not in queues]
         if silent:
             message = f"alerts in {', '.join(silent)} about this brand reach nobody"
             advice = "let somebody in people have its id in brands and the queue in queues (or leave them empty: all)"
-            yield sheet.problem(("brands", n, "id"), message, advice, severity=severity, value=shown(brand.get("id")))
+            yield sheet.problem(("brands", n, "id"), message, advice, severity="warning", value=shown(brand.get("id")))
 
 
 def _loopback(host: str) -> bool:

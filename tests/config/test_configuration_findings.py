@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import copy
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from config.home import Home, write_example
 from config.load import check, load, load_content
@@ -173,15 +176,17 @@ def test_a_section_whose_lines_are_all_comments_means_its_defaults(make_home: Ma
 # --- the environment ----------------------------------------------------------------------------------------------
 
 
-def test_the_environment_goes_before_the_file(make_home: MakeHome, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_goes_before_the_file(
+    make_home: MakeHome, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("CLAMOR_API__PORT", "9000")
     monkeypatch.setenv("CLAMOR_ENGINES__LOG__RETENTION", "3d")
-    monkeypatch.setenv("CLAMOR_DATA", "/elsewhere/data")
+    monkeypatch.setenv("CLAMOR_DATA", str(tmp_path / "elsewhere"))
     monkeypatch.setenv("CLAMOR_ALERTS__WORSE_AT", "[50, 80]")
     loaded = load(make_home("api: {port: 8000, host: localhost}\nengines:\n  log:\n    partitions: 2\n"))
     assert (loaded.settings.api.port, loaded.settings.api.host) == (9000, "localhost")
     assert (loaded.settings.engines.log.retention, loaded.settings.engines.log.partitions) == (3 * 86_400_000, 2)
-    assert loaded.home.data == Path("/elsewhere/data")
+    assert loaded.home.data == tmp_path / "elsewhere"
     assert loaded.settings.alerts.worse_at == (50, 80)
 
 
@@ -327,3 +332,31 @@ def test_a_folder_to_apply_is_not_bent_by_the_environment(tmp_path: Path, monkey
     (tmp_path / "clamor.yaml").write_text("brands: []\napi: {port: none}\n")
     with pytest.raises(ConfigurationError, match="whole number"):
         load_content(tmp_path)
+
+
+# --- whatever stands there ----------------------------------------------------------------------------------------
+
+JUNK: tuple[object, ...] = (
+    None, True, -1, 1.5, 10**17, "", "#", "@", "junk", "a" * 600, "\u00e9\u0301", [], [[]], [None], ["x", 3], [{}], {},
+    {"id": 3}, {"id": ["x"]}, {"": {}}, {"kind": ["file"]},
+)  # fmt: skip
+
+
+def places(tree: object) -> list[tuple[str | int, ...]]:
+    """Every place in the tree, the tree itself left out."""
+    if isinstance(tree, dict | list):
+        items = list(tree.items()) if isinstance(tree, dict) else list(enumerate(tree))
+        return [(step, *rest) for step, inner in items for rest in [(), *places(inner)]]
+    return []
+
+
+def test_no_value_anywhere_stops_the_check(make_home: MakeHome) -> None:
+    example = yaml.safe_load(full_example())
+    for number, path in enumerate(places(example)):
+        for junk in JUNK[number % 4 :: 4]:
+            tree = copy.deepcopy(example)
+            inner = tree
+            for step in path[:-1]:
+                inner = inner[step]
+            inner[path[-1]] = junk
+            check(make_home(json.dumps(tree)))
