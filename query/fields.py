@@ -6,8 +6,9 @@ mention's value is stands in `query.document`, in one place for all readings.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping
-from typing import Literal, NamedTuple, TypeAlias, get_args
+from typing import Literal, TypeAlias, get_args
 
 from query.text import fold
 from stream.records import INTENTS, SENTIMENTS, BrandKind, MatchedBy, MentionState, Origin, Queue, Speaker, Tier
@@ -24,7 +25,8 @@ RELATIVE_TIME: frozenset[str] = LOOKING_BACK
 """Contexts where `-7d` may stand: elsewhere the answer would change while nothing happens."""
 
 
-class Field(NamedTuple):
+@dataclasses.dataclass(frozen=True, eq=False, slots=True)
+class Field:
     """A name that people can ask for, and what may stand behind its colon."""
 
     name: str
@@ -40,7 +42,7 @@ class Field(NamedTuple):
     within: tuple[float, float] | None = None
     """Lowest and highest value of a number."""
     aliases: tuple[str, ...] = ()
-    synonyms: Mapping[str, str] = {}
+    synonyms: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """Other words for values."""
 
 
