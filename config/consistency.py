@@ -169,7 +169,8 @@ def _nobody_told(sheet: Sheet, brands: _Items, people: _Items) -> Iterator[Probl
     for n, brand in brands:
         if brand.get("kind", "own") != "own":
             continue
-        told = [person for _, person in people if brand.get("id") in (_named(person, "brands") or [brand.get("id")])]
+        hears = [(person, _named(person, "brands")) for _, person in people]
+        told = [person for person, brands_heard in hears if not brands_heard or brand.get("id") in brands_heard]
         queues = {queue for person in told for queue in _named(person, "queues") or QUEUES}
         silent = [queue for queue in QUEUES if queue not in queues]
         if silent:

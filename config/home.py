@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from config.disk import PAUSE_AT, STOP_AT, DiskFree, disk_free, network_file_system
+from config.disk import PAUSE_AT, STOP_AT, DiskFree, network_file_system
 
 HOME_VARIABLE = "CLAMOR_HOME"
 DEFAULT_HOME = "clamor-home"
@@ -84,7 +85,8 @@ class Home:
 def prepare(home: Home) -> None:
     """Make the data folder (only for its owner) and make sure that databases can live there.
 
-    Raises HomeError: no folder can be made or written, a network file system, less than 5 % of the disk free.
+    Raises HomeError: no folder can be made or written, or a network file system. A full disk is no reason not to start,
+    since deletes and questions must go on: `config.load.check` warns, and the stages stop what has to stop.
     """
     for folder in (home.root, home.data, home.locks):
         _make(folder)
@@ -95,16 +97,13 @@ def prepare(home: Home) -> None:
             f"the data folder {home.data} lies on a network file system ({kind}), where SQLite's locks do not hold: "
             "set `data:` in clamor.yaml (or CLAMOR_DATA) to a folder on a local disk"
         )
-    free = disk_free(home.data)
-    if free.stop:
-        raise HomeError(low_disk(home.data, free) + "; below that nothing but deletes is written")
 
 
 def low_disk(folder: Path, free: DiskFree) -> str:
-    """The sentence about a disk that fills up, without what follows from it."""
-    limit = STOP_AT if free.stop else PAUSE_AT
+    """The sentence about a disk that fills up: what is, what follows, the way out."""
+    limit, follows = (STOP_AT, "nothing but deletes is written") if free.stop else (PAUSE_AT, "streams pause")
     return (
-        f"the disk under {folder} has {free.part:.1%} free ({free.free / 1e9:.1f} GB), less than {limit:.0%}: "
+        f"the disk under {folder} has {free.part:.1%} free ({free.free / 1e9:.1f} GB); below {limit:.0%} {follows}: "
         "make space, or shorten `retention` and `engines: log: retention` in clamor.yaml"
     )
 
@@ -154,7 +153,8 @@ def _try_to_write(folder: Path) -> None:
         with tempfile.NamedTemporaryFile(dir=folder, prefix=".write-"):
             pass
     except OSError as error:
-        raise HomeError(_cannot("write in", folder, error)) from error
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise HomeError(_cannot("write in", folder, error)) from error
 
 
 def _cannot(what: str, path: Path, error: OSError) -> str:

@@ -215,8 +215,7 @@ def _disk(home: Home, sheet: Sheet) -> list[Problem]:
     if not free.pause:
         return []
     message, _, advice = low_disk(home.data, free).partition(": ")
-    severity = "error" if free.stop else "warning"
-    return [sheet.problem(("data",), message, advice, severity=severity)]  # type: ignore[arg-type]
+    return [sheet.problem(("data",), message, advice, severity="warning")]
 
 
 # --- the part for SQL ---------------------------------------------------------------------------------------------

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
+from config import load as load_module
+from config.disk import DiskFree
 from config.home import Home
 from database.base import metadata
 from database.engine import open_database
@@ -16,10 +18,11 @@ MakeHome = Callable[..., Home]
 
 
 @pytest.fixture(autouse=True)
-def _no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+def _nothing_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in os.environ:
         if name.startswith("CLAMOR_"):
             monkeypatch.delenv(name)
+    monkeypatch.setattr(load_module, "disk_free", lambda path: DiskFree(9, 10))
 
 
 @pytest.fixture

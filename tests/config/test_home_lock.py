@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from config import home as home_module
+from config import load as load_module
 from config.disk import DiskFree, disk_free, network_file_system
 from config.home import AlreadyRunning, Home, HomeError, prepare, write_example
-from config.load import check
 from config.lock import RunLock, holder
 
 ROOT = Path(__file__).parents[2]
@@ -142,10 +142,19 @@ def test_a_network_file_system_is_refused(tmp_path: Path, monkeypatch: pytest.Mo
         prepare(Home.at(tmp_path))
 
 
-def test_a_disk_that_is_nearly_full_is_refused_with_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(home_module, "disk_free", lambda path: DiskFree(4_900_000_000, 100_000_000_000))
-    with pytest.raises(HomeError, match=r"4\.9% free \(4\.9 GB\), less than 5%.*make space"):
-        prepare(Home.at(tmp_path))
+@pytest.mark.parametrize(
+    ("free", "words"),
+    [(4_900_000_000, "4.9% free (4.9 GB); below 5% nothing but deletes"), (9 * 10**9, "below 10% streams pause")],
+)
+def test_a_disk_that_fills_up_is_a_warning_and_never_keeps_deletes_from_running(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, words: str
+) -> None:
+    home = Home.at(tmp_path)
+    home.settings_file.write_text("")
+    monkeypatch.setattr(load_module, "disk_free", lambda path: DiskFree(free, 100 * 10**9))
+    (problem,) = load_module.check(home, use="run")
+    assert (problem.severity, words in problem.message) == ("warning", True)
+    assert "make space" in problem.advice
 
 
 @pytest.mark.parametrize(("free", "pause", "stop"), [(100, False, False), (99, True, False), (49, True, True)])
@@ -177,4 +186,4 @@ def test_the_secrets_that_init_writes_are_the_owners_only(tmp_path: Path) -> Non
     home = Home.at(tmp_path / "new")
     write_example(home, "{}")
     assert home.secrets_file.stat().st_mode & 0o777 == 0o600
-    assert check(home) == []
+    assert load_module.check(home) == []
