@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from unicodedata import combining, east_asian_width
 
 SHOWN = 72
 """Characters of a query that are shown around the place."""
@@ -34,10 +35,15 @@ class QueryError(ValueError):
         first = max(0, min(self.start - SHOWN // 3, len(self.query) - SHOWN))
         shown = "".join(letter if letter.isprintable() else " " for letter in self.query[first : first + SHOWN])
         before, after = "…" if first else "", "…" if first + SHOWN < len(self.query) else ""
-        width = max(1, min(self.end, first + SHOWN) - self.start)
-        caret = " " * (len(before) + self.start - first) + "^" * width
+        here = shown[self.start - first : self.end - first]
+        caret = " " * _columns(before + shown[: self.start - first]) + "^" * max(1, _columns(here))
         lines = [self.message, f"  {before}{shown}{after}", f"  {caret}", self.hint]
         return "\n".join(line for line in lines if line)
+
+
+def _columns(text: str) -> int:
+    """Columns that a text takes on a terminal."""
+    return sum(0 if combining(letter) else 2 if east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
 def in_quotes(piece: str) -> str:

@@ -19,7 +19,8 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from functools import cached_property
-from typing import NamedTuple
+from itertools import chain
+from typing import NamedTuple, TypeVar
 
 import Stemmer
 
@@ -29,6 +30,8 @@ MAX_TOKEN = 64
 """Characters of a surface; a longer word is cut."""
 REMEMBERED = 60_000
 """Written forms (and, apart, surfaces) remembered before the memory starts afresh."""
+
+T = TypeVar("T")
 
 WORD, TAG, HANDLE, ADDRESS, SYMBOL = "", "#", "@", "/", "*"
 """Marks: what a token was in the text. SYMBOL is an emoji."""
@@ -43,23 +46,22 @@ class Analysis:
 
     def __init__(self, text: str) -> None:
         self.text = text if len(text) <= MAX_TEXT else text[:MAX_TEXT]
-        self._forms = [_forms[written] for written in _TOKEN.findall(self.text)]
-        self.surfaces: tuple[str, ...] = tuple([surface for form in self._forms for surface in form.surfaces])
+        self._written: list[str] = _TOKEN.findall(self.text)
+        self.surfaces: tuple[str, ...] = tuple(chain.from_iterable(map(_surfaces_of, self._written)))
 
     @cached_property
     def marks(self) -> tuple[str, ...]:
-        return tuple([mark for form in self._forms for mark in form.marks])
+        return tuple([mark for written in self._written for mark in _forms[written].marks])
 
     @cached_property
     def stems(self) -> tuple[tuple[str, ...], ...]:
-        return tuple([_stems[surface] for surface in self.surfaces])
+        return tuple(map(_stems_of, self.surfaces))
 
     @cached_property
     def spans(self) -> tuple[tuple[int, int], ...]:
         starts = (found.start(1) for found in _TOKEN.finditer(self.text))
-        return tuple(
-            [(at + low, at + high) for at, form in zip(starts, self._forms, strict=True) for low, high in form.spans]
-        )
+        pairs = zip(starts, self._written, strict=True)
+        return tuple([(at + low, at + high) for at, written in pairs for low, high in _forms[written].spans])
 
 
 def analyse(text: str) -> Analysis:
@@ -134,29 +136,40 @@ _DROPPED = re.compile(
 _ELIDED = frozenset({"l", "d", "m", "t", "n", "c", "j", "s", "qu"})
 
 
+class _Surfaces(dict[str, tuple[str, ...]]):
+    """Written form → its tokens. Apart from the rest of a form, so that the common case is one pass in C."""
+
+    def __missing__(self, written: str) -> tuple[str, ...]:
+        return _remember(self, written, _form(written).surfaces)
+
+
 class _Forms(dict[str, _Form]):
     def __missing__(self, written: str) -> _Form:
-        if written[:4].lower() in ("http", "www.") and (form := _address(written)) is not None:
-            return form
-        form = _read(written)
-        if len(written) <= MAX_TOKEN:
-            if len(self) >= REMEMBERED:
-                self.clear()
-            self[written] = form
-        return form
+        return _remember(self, written, _form(written))
 
 
 class _Stems(dict[str, tuple[str, ...]]):
     def __missing__(self, surface: str) -> tuple[str, ...]:
-        found = _stem(surface)
-        if len(self) >= REMEMBERED:
-            self.clear()
-        self[surface] = found
-        return found
+        return _remember(self, surface, _stem(surface))
 
 
-_forms = _Forms()
-_stems = _Stems()
+def _remember(memory: dict[str, T], key: str, value: T) -> T:
+    """Addresses and overlong words are not kept: they seldom come again."""
+    if len(key) <= MAX_TOKEN and "://" not in key:
+        if len(memory) >= REMEMBERED:
+            memory.clear()
+        memory[key] = value
+    return value
+
+
+_surfaces, _forms, _stems = _Surfaces(), _Forms(), _Stems()
+_surfaces_of, _stems_of = _surfaces.__getitem__, _stems.__getitem__
+
+
+def _form(written: str) -> _Form:
+    if written[:4].lower() in ("http", "www.") and (form := _address(written)) is not None:
+        return form
+    return _read(written)
 
 
 def _address(written: str) -> _Form | None:

@@ -194,6 +194,10 @@ def test_an_error_is_shown_with_a_caret() -> None:
     )
 
 
+def test_the_caret_stands_below_the_place_on_a_terminal() -> None:
+    assert refused("😡 bran:acme").render().splitlines()[1:3] == ["  😡 bran:acme", "     ^^^^^"]
+
+
 def test_a_long_query_is_shown_around_the_place() -> None:
     lines = refused("word " * 100 + "bran:acme " + "word " * 100).render().splitlines()
     shown, caret = lines[1], lines[2]
