@@ -217,7 +217,7 @@ def _walk(location: tuple[Step, ...], model: type[BaseModel]) -> tuple[Path, Map
     schema: Mapping[str, Any] = root
     path: list[Step] = []
     for step in location:
-        schema = _resolved(schema, root)
+        schema = resolved(schema, root)
         mapping = schema.get("discriminator", {}).get("mapping", {})
         if step in mapping:
             schema = {"$ref": mapping[step]}
@@ -229,7 +229,7 @@ def _walk(location: tuple[Step, ...], model: type[BaseModel]) -> tuple[Path, Map
         if inner is None:
             break
         schema = inner
-    return tuple(path), _resolved(schema, root)
+    return tuple(path), resolved(schema, root)
 
 
 def _inner(schema: Mapping[str, Any], step: Step) -> Mapping[str, Any] | None:
@@ -241,8 +241,8 @@ def _inner(schema: Mapping[str, Any], step: Step) -> Mapping[str, Any] | None:
     return found if isinstance(found, Mapping) else None
 
 
-def _resolved(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Follows references and steps over `or nothing`."""
+def resolved(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A part of a JSON Schema with references to `root` followed, and without the choice of nothing."""
     while True:
         choices = [choice for choice in schema.get("anyOf", ()) if choice.get("type") != "null"]
         if "$ref" in schema:

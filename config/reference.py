@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from config.explain import resolved
 from config.schema import json_schema
 
 ROOT = Path(__file__).parent.parent
@@ -82,15 +83,15 @@ def _rows(
     for key, found in section["properties"].items():
         path = f"{prefix}{key}"
         value = _example(example, key, only)
-        inner = _resolved(found, root)
+        inner = resolved(found, root)
         members = inner.get("items", {})
         if "properties" in inner:
             yield from _rows(inner, root, f"{path}.", "", value)
         elif "oneOf" in members:
             for name, reference in members["discriminator"]["mapping"].items():
-                yield from _rows(_resolved({"$ref": reference}, root), root, f"{path}[].", name, value)
-        elif "properties" in _resolved(members, root):
-            yield from _rows(_resolved(members, root), root, f"{path}[].", "", value)
+                yield from _rows(resolved({"$ref": reference}, root), root, f"{path}[].", name, value)
+        elif "properties" in resolved(members, root):
+            yield from _rows(resolved(members, root), root, f"{path}[].", "", value)
         else:
             yield _row(path, key, only, found, inner, section, value)
 
@@ -143,14 +144,6 @@ def _type(schema: Mapping[str, Any]) -> str:
     if schema.get("type") == "object":
         return f"map to {_type(schema['additionalProperties'])}"
     return {"boolean": "true or false", "string": "text"}[str(schema.get("type"))]
-
-
-def _resolved(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:
-    choices = [choice for choice in schema.get("anyOf", ()) if choice.get("type") != "null"]
-    if choices:
-        return _resolved(choices[0], root)
-    reference = schema.get("$ref")
-    return root["$defs"][str(reference).rsplit("/", 1)[1]] if reference else schema
 
 
 if __name__ == "__main__":
