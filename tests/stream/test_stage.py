@@ -1,0 +1,390 @@
+"""The loop: nothing lost, nothing done twice, bad input stops nobody, and people hear of what needs them."""
+
+from __future__ import annotations
+
+import base64
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from stream.clock import WallClock
+from stream.embedded import EmbeddedLog, LogSettings
+from stream.ports import (
+    ALERTS,
+    DEAD_LETTER,
+    Append,
+    Commit,
+    LogRecord,
+    OffsetConflict,
+    OffsetOutside,
+    Refused,
+    TopicSpec,
+    Transient,
+)
+from stream.records import Alert, DeadLetter, UnknownMajor, decode
+from stream.stage import Stage, StageOptions
+
+DAY = 86_400_000
+PROMPT = StageOptions(pace=0, poll=20, retry_first=1, retry_longest=5, first_batch=50, report=10)
+
+
+class Toy:
+    """Copies records to topic `out`; does first what the test says."""
+
+    name, topic, group = "toy", "posts", "toy"
+    owns_offsets = False
+
+    def __init__(self, before: Callable[[Sequence[LogRecord]], None] = lambda records: None) -> None:
+        self.before = before
+        self.batches: list[list[str]] = []
+        self.idled = 0
+        self.closed = False
+
+    def run(self, records: Sequence[LogRecord], commits: Sequence[Commit], now: int) -> Sequence[Append]:
+        self.before(records)
+        self.batches.append([record.key for record in records])
+        return [Append("out", record.key, record.value) for record in records]
+
+    def offsets(self, partitions: frozenset[int], epoch: str) -> Mapping[int, int]:
+        return {}
+
+    def idle(self, now: int) -> None:
+        self.idled += 1
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Owner(Toy):
+    """Keeps its offsets itself, in memory."""
+
+    owns_offsets = True
+
+    def __init__(self, before: Callable[[Sequence[LogRecord]], None] = lambda records: None) -> None:
+        super().__init__(before)
+        self.stored = dict[int, int]()
+
+    def run(self, records: Sequence[LogRecord], commits: Sequence[Commit], now: int) -> Sequence[Append]:
+        self.before(records)
+        for commit in commits:
+            if self.stored.get(commit.partition, 0) != commit.expected:
+                raise OffsetConflict("moved")
+        self.stored |= {commit.partition: commit.next for commit in commits}
+        self.batches.append([record.key for record in records])
+        return ()
+
+    def offsets(self, partitions: frozenset[int], epoch: str) -> Mapping[int, int]:
+        return {p: self.stored[p] for p in partitions if p in self.stored}
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[EmbeddedLog]:
+    log = EmbeddedLog(tmp_path / "log.db", WallClock(), LogSettings(rebalance=20))
+    log.ensure([TopicSpec(topic, 2, DAY) for topic in ("posts", "out", ALERTS, DEAD_LETTER)])
+    yield log
+    log.close()
+
+
+def fill(log: EmbeddedLog, count: int) -> list[str]:
+    keys = [f"x:{n}" for n in range(count)]
+    log.append([Append("posts", key, b"text of " + key.encode()) for key in keys])
+    return keys
+
+
+def keys(log: EmbeddedLog, topic: str) -> list[str]:
+    return [record.key for partition in (0, 1) for record in log.read(topic, partition, 0, 10_000)]
+
+
+def letters(log: EmbeddedLog) -> list[DeadLetter]:
+    return [decode(DeadLetter, r.value) for partition in (0, 1) for r in log.read(DEAD_LETTER, partition, 0, 10_000)]
+
+
+def drain(stage: Stage, log: EmbeddedLog) -> None:
+    for _ in range(500):
+        stage.step()
+        if log.lag("toy", "posts") == 0:
+            return
+    raise AssertionError(f"{log.lag('toy', 'posts')} records are left: {stage.status()}")
+
+
+@pytest.mark.parametrize("work", [Toy, Owner])
+def test_every_record_is_worked_off_and_committed(log: EmbeddedLog, work: type[Toy]) -> None:
+    expected = fill(log, 300)
+    toy = work()
+    stage = Stage(log, toy, WallClock(), options=PROMPT)
+    thread = threading.Thread(target=stage.run)
+    thread.start()
+    while stage.status().records < 300:
+        thread.join(0.01)
+    stage.stop()
+    thread.join()
+    assert sorted(key for batch in toy.batches for key in batch) == sorted(expected)
+    assert log.lag("toy", "posts") == 0
+    assert toy.closed
+    assert stage.status().state == "stopped"
+    assert work is Owner or sorted(keys(log, "out")) == sorted(expected)
+
+
+def test_nothing_is_committed_before_its_effect(log: EmbeddedLog) -> None:
+    fill(log, 10)
+    committed = list[dict[int, int]]()
+    toy = Toy(lambda records: committed.append(log.committed("toy", "posts")))
+    stage = Stage(log, toy, WallClock(), options=PROMPT)
+    stage.step()
+    assert set(committed[0].values()) == {0}
+    assert len(keys(log, "out")) == 10
+    assert log.lag("toy", "posts") == 0
+    stage.close()
+
+
+def test_a_passing_fault_is_tried_again_until_it_passes(log: EmbeddedLog) -> None:
+    expected = fill(log, 20)
+    faults = [Transient("busy"), OSError("no route"), sqlite3.OperationalError("locked"), Transient("busy")]
+
+    def fail(records: Sequence[LogRecord]) -> None:
+        if faults:
+            raise faults.pop()
+
+    stage = Stage(log, Toy(fail), WallClock(), options=PROMPT)
+    stage.step()
+    assert stage.status().state == "retrying"
+    assert "Transient: busy" in stage.status().error
+    assert log.lag("toy", "posts") == 20
+    drain(stage, log)
+    assert sorted(keys(log, "out")) == sorted(expected)
+    assert stage.status().retries == 4
+    assert stage.status().error == ""
+    assert letters(log) == []
+    stage.close()
+
+
+@pytest.mark.parametrize("work", [Toy, Owner])
+def test_refused_records_become_dead_letters_and_the_rest_goes_on(log: EmbeddedLog, work: type[Toy]) -> None:
+    expected = fill(log, 100)
+    once = [Transient("after the letters were written")]
+
+    def refuse(records: Sequence[LogRecord]) -> None:
+        bad = [record for record in records if record.key.endswith("7")]
+        if bad:
+            raise Refused([(record, "no such language", "LanguageError") for record in bad])
+        if once:
+            raise once.pop()
+
+    toy = work(refuse)
+    stage = Stage(log, toy, WallClock(), options=PROMPT)
+    drain(stage, log)
+    bad = [key for key in expected if key.endswith("7")]
+    found = letters(log)
+    assert sorted(letter.key for letter in found) == sorted(bad)
+    assert {(letter.stage, letter.topic, letter.reason, letter.error) for letter in found} == {
+        ("toy", "posts", "no such language", "LanguageError")
+    }
+    assert all(base64.b64decode(letter.payload) == b"text of " + letter.key.encode() for letter in found)
+    assert sorted(key for batch in toy.batches for key in batch) == sorted(set(expected) - set(bad))
+    assert stage.status().dead_letters == len(bad)
+    stage.close()
+
+
+@pytest.mark.parametrize("work", [Toy, Owner])
+def test_the_one_record_that_breaks_the_work_is_found(log: EmbeddedLog, work: type[Toy]) -> None:
+    expected = fill(log, 100)
+
+    def break_down(records: Sequence[LogRecord]) -> None:
+        for record in records:
+            if record.key == "x:42":
+                raise KeyError(record.value.decode())
+
+    toy = work(break_down)
+    stage = Stage(log, toy, WallClock(), options=PROMPT)
+    drain(stage, log)
+    (letter,) = letters(log)
+    assert (letter.key, letter.error) == ("x:42", "KeyError")
+    assert "text of" not in letter.reason
+    assert "test_stage.py" in letter.reason
+    assert sorted(key for batch in toy.batches for key in batch) == sorted(set(expected) - {"x:42"})
+    stage.close()
+
+
+def test_an_output_that_the_log_does_not_take_is_its_records_fault(log: EmbeddedLog) -> None:
+    fill(log, 10)
+
+    class Swells(Toy):
+        def run(self, records: Sequence[LogRecord], commits: Sequence[Commit], now: int) -> Sequence[Append]:
+            return [Append("out", r.key, bytes(2_000_000) if r.key == "x:3" else b"") for r in records]
+
+    stage = Stage(log, Swells(), WallClock(), options=PROMPT)
+    drain(stage, log)
+    assert [(letter.key, letter.error) for letter in letters(log)] == [("x:3", "RecordTooLarge")]
+    assert len(keys(log, "out")) == 9
+    stage.close()
+
+
+def test_a_work_that_breaks_without_any_record_loses_none(log: EmbeddedLog) -> None:
+    fill(log, 5)
+    broken = [True]
+
+    def fail(records: Sequence[LogRecord]) -> None:
+        if broken and not records:
+            raise RuntimeError("broken")
+        if broken:
+            raise Refused([(record, "bad", "E") for record in records])
+
+    stage = Stage(log, Toy(fail), WallClock(), options=PROMPT)
+    for _ in range(10):
+        stage.step()
+    assert stage.status().state == "retrying"
+    assert len(letters(log)) == 5
+    broken.clear()
+    drain(stage, log)
+    assert len(letters(log)) == 5
+    stage.close()
+
+
+def test_a_refusal_that_names_no_record_is_a_fault_not_an_endless_loop(log: EmbeddedLog) -> None:
+    fill(log, 5)
+
+    def refuse(records: Sequence[LogRecord]) -> None:
+        raise Refused([])
+
+    stage = Stage(log, Toy(refuse), WallClock(), options=PROMPT)
+    stage.step()
+    assert stage.status().state == "retrying"
+    assert log.lag("toy", "posts") == 5
+    stage.close()
+
+
+def test_a_newer_record_pauses_the_stage_with_one_alert(log: EmbeddedLog) -> None:
+    fill(log, 5)
+
+    def refuse(records: Sequence[LogRecord]) -> None:
+        raise UnknownMajor("Post", 2)
+
+    stage = Stage(log, Toy(refuse), WallClock(), options=PROMPT)
+    for _ in range(5):
+        stage.step()
+    assert stage.status().state == "paused"
+    assert "version 2" in stage.status().error
+    (alert,) = [decode(Alert, r.value) for p in (0, 1) for r in log.read(ALERTS, p, 0, 10)]
+    assert alert.kind == "stage"
+    assert "toy" in alert.why
+    assert log.lag("toy", "posts") == 5
+    assert letters(log) == []
+    upgraded = Stage(log, Toy(), WallClock(), options=PROMPT)
+    drain(upgraded, log)
+    upgraded.close()
+    stage.close()
+
+
+def test_offsets_of_another_log_pause_the_stage(log: EmbeddedLog) -> None:
+    class Elsewhere(Owner):
+        def offsets(self, partitions: frozenset[int], epoch: str) -> Mapping[int, int]:
+            raise OffsetOutside("decide with `clamor offsets`")
+
+    stage = Stage(log, Elsewhere(), WallClock(), options=PROMPT)
+    stage.step()
+    assert stage.status().state == "paused"
+    assert "clamor offsets" in stage.status().error
+    stage.close()
+
+
+def test_a_partition_that_somebody_else_moved_is_read_again_from_there(log: EmbeddedLog) -> None:
+    fill(log, 20)
+    owner = Owner()
+    stage = Stage(log, owner, WallClock(), options=PROMPT)
+    drain(stage, log)
+    ahead = {p: owner.stored[p] + 3 for p in owner.stored}
+    log.append([Append("posts", f"x:{n}", b"") for n in range(20, 60)])
+    owner.stored |= ahead
+    drain(stage, log)
+    assert len([key for batch in owner.batches for key in batch]) == 60 - 2 * 3
+    assert stage.status().retries == 1
+    stage.close()
+
+
+def test_back_pressure_holds_the_stage(log: EmbeddedLog) -> None:
+    fill(log, 20)
+    full = [True]
+    toy = Toy()
+    stage = Stage(log, toy, WallClock(), options=PROMPT, pressure=lambda: bool(full))
+    stage.step()
+    assert stage.status().state == "waiting"
+    assert (toy.batches, toy.idled) == ([], 1)
+    full.clear()
+    drain(stage, log)
+    stage.close()
+
+
+def test_the_work_is_told_when_nothing_comes(log: EmbeddedLog) -> None:
+    toy = Toy()
+    stage = Stage(log, toy, WallClock(), options=PROMPT)
+    assert stage.step(timeout=1) == 0
+    assert toy.idled == 1
+    assert stage.status().state == "idle"
+    stage.close()
+
+
+def test_a_fault_between_batches_is_shown_and_stops_nobody(log: EmbeddedLog) -> None:
+    class Fidgets(Toy):
+        def idle(self, now: int) -> None:
+            if self.idled == 0:
+                self.idled += 1
+                raise KeyError("secret text")
+
+    stage = Stage(log, Fidgets(), WallClock(), options=PROMPT)
+    stage.step()
+    assert stage.status().state == "retrying"
+    assert "KeyError" in stage.status().error
+    assert "secret" not in stage.status().error
+    fill(log, 5)
+    drain(stage, log)
+    stage.close()
+
+
+def test_stop_finishes_the_batch_at_hand(log: EmbeddedLog) -> None:
+    fill(log, 40)
+    toy = Toy(lambda records: stage.stop())
+    stage = Stage(log, toy, WallClock(), options=PROMPT)
+    stage.run()
+    assert len(toy.batches) == 1
+    assert log.lag("toy", "posts") == 40 - len(toy.batches[0])
+    assert len(keys(log, "out")) == len(toy.batches[0])
+
+
+def test_stop_ends_a_stage_that_cannot_go_on_and_loses_nothing(log: EmbeddedLog) -> None:
+    fill(log, 10)
+
+    def fail(records: Sequence[LogRecord]) -> None:
+        stage.stop()
+        raise Transient("mail server down")
+
+    stage = Stage(log, Toy(fail), WallClock(), options=PROMPT)
+    stage.run()
+    assert log.lag("toy", "posts") == 10
+
+
+def test_batches_grow_under_load_and_shrink_when_they_take_long(log: EmbeddedLog) -> None:
+    fill(log, 2_000)
+    toy = Toy()
+    options = StageOptions(pace=0, poll=20, first_batch=10, max_batch=320, batch_time=10_000)
+    stage = Stage(log, toy, WallClock(), options=options)
+    drain(stage, log)
+    assert [len(batch) for batch in toy.batches[:7]] == [10, 20, 40, 80, 160, 320, 320]
+    stage.close()
+    fill(log, 500)
+    slow = Stage(log, toy, WallClock(), options=StageOptions(pace=0, poll=20, first_batch=64, batch_time=-1))
+    toy.batches.clear()
+    drain(slow, log)
+    assert [len(batch) for batch in toy.batches[:8]] == [64, 32, 16, 8, 4, 2, 1, 1]
+    slow.close()
+
+
+def test_offsets_in_sql_are_told_to_the_log_for_lag_and_retention(log: EmbeddedLog) -> None:
+    fill(log, 50)
+    owner = Owner()
+    stage = Stage(log, owner, WallClock(), options=PROMPT)
+    stage.step()
+    stage.close()
+    assert log.committed("toy", "posts") == owner.stored
