@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 from sqlalchemy import Engine
 
-from database.engine import many, read, rows, write
+from database.engine import many, read, write
+from routing.named import named
 from stream.clock import DAY
 from stream.records import Millis
 
@@ -39,27 +40,27 @@ class MailStatus(msgspec.Struct, frozen=True):
 def mail_status(engine: Engine, now: Millis) -> MailStatus:
     """How the mails stand at `now`."""
     with read(engine) as connection:
-        waiting = rows(
+        waiting = named(
             connection,
             "SELECT state, reason, created_at FROM mail WHERE state IN ('gathering', 'pending', 'sending') ORDER BY id",
         )
-        ended = rows(
+        ended = named(
             connection,
             "SELECT state, COUNT(*) AS n FROM mail WHERE ended_at > ? GROUP BY state",
             (now - DAY,),
         )
-        failure = rows(
+        failure = named(
             connection,
             "SELECT reason FROM mail WHERE ended_at > ? AND state = 'failed' ORDER BY ended_at DESC LIMIT 1",
             (now - DAY,),
         )
-        latest = rows(
+        latest = named(
             connection,
             "SELECT kind, state, ended_at, arrived_at FROM mail WHERE ended_at IS NOT NULL"
             " ORDER BY ended_at DESC LIMIT ?",
             (LATENCIES,),
         )
-        unheard = rows(
+        unheard = named(
             connection,
             "SELECT COUNT(*) AS n FROM (SELECT state, created_at FROM alert ORDER BY id DESC LIMIT 10000) a"
             " WHERE state = 'nobody' AND created_at > ?",

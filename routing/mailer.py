@@ -17,17 +17,18 @@ import msgspec
 import structlog
 from sqlalchemy import Engine
 
-from database.engine import many, read, rows, write
-from routing.lease import Lease, LeaseLost
-from routing.mail.compose import Composed, CoverageOf, MailRow, compose
+from database.engine import many, read, write
+from routing.mail.compose import Composed, MailRow, Reason, as_decided, compose
 from routing.mail.journal import Journal
 from routing.mail.render import message
 from routing.mail.transport import Delivery, Outgoing, Transport, one_line
+from routing.named import named
 from routing.people_to_tell import MailSettings, Person, valid_address
 from routing.planner import forget_old, plan_pending
+from routing.tenure import LeaseLost, Tenure
 from stream.clock import HOUR, MINUTE, SECOND, Clock
 from stream.ports import Transient
-from stream.records import Coverage, Millis
+from stream.records import Millis
 
 log = structlog.get_logger(__name__)
 
@@ -63,16 +64,11 @@ class StepResult(msgspec.Struct, frozen=True):
         return not (self.planned or self.sent or self.failed or self.later or self.dropped)
 
 
-def no_coverage(since: Millis, until: Millis) -> Sequence[Coverage]:
-    """Where no ledger is kept."""
-    return ()
-
-
 class Mailer:
     """Make it in the process and thread that steps it. `people` is asked in every step.
 
     `journal`: a file on a local disk that only mailers of this database use; None leaves the window of a double at some
-    milliseconds. `coverage` reads the ledger.
+    milliseconds. `reason` says why a mention was routed as it was, in the reader's language.
     """
 
     def __init__(
@@ -83,16 +79,16 @@ class Mailer:
         people: Callable[[], Sequence[Person]],
         settings: MailSettings,
         *,
-        coverage: CoverageOf = no_coverage,
+        reason: Reason = as_decided,
         journal: Path | None = None,
         owner: str | None = None,
     ) -> None:
         self._engine, self._clock, self._transport = engine, clock, transport
-        self._people, self._settings, self._coverage = people, settings, coverage
+        self._people, self._settings, self._reason = people, settings, reason
         self._journal = Journal(journal)
         # A live holder's hand-over ends before its lease does: whoever takes over knows that nothing is under way.
         self._hand_over: Millis = int(transport.deadline * 1000) + 5 * SECOND
-        self._lease = Lease(engine, LEASE, self._hand_over + 30 * SECOND, owner)
+        self._tenure = Tenure(engine, LEASE, self._hand_over + 30 * SECOND, owner)
         self._recovered: int | None = None
         self._rest_until: Millis = 0
         self._rests = 0
@@ -122,9 +118,9 @@ class Mailer:
     def step(self, now: Millis) -> StepResult:
         """One pass: plan what waits, hand over what is due. Bounded by MOST_STEP and one mail's deadline."""
         try:
-            if not self._lease.hold(self._clock.wall()):
+            if not self._tenure.hold(self._clock.wall()):
                 return StepResult(leader=False)
-            if self._recovered != self._lease.fence:
+            if self._recovered != self._tenure.fence:
                 self._recover()
             return self._work(now)
         except LeaseLost as lost:
@@ -139,15 +135,15 @@ class Mailer:
         """End the session with the server and let another process take over at once."""
         self._transport.close()
         self._journal.close()
-        self._lease.release(self._clock.wall())
+        self._tenure.leave()
 
     def _work(self, now: Millis) -> StepResult:
         people = list(self._people())
-        planned, _ = plan_pending(self._engine, people, self._settings, now, self._lease.guard)
+        planned, _ = plan_pending(self._engine, people, self._settings, now, self._tenure.guard)
         counts = self._hand_over_due({p.id: p for p in people}, now)
         if now - self._forgot_at >= HOUR:
             self._forgot_at = now
-            forget_old(self._engine, self._settings, now, self._lease.guard)
+            forget_old(self._engine, self._settings, now, self._tenure.guard)
         return StepResult(
             leader=True,
             planned=planned,
@@ -163,14 +159,14 @@ class Mailer:
         taken = self._journal.taken()
         now = self._clock.now()
         with write(self._engine) as connection:
-            self._lease.guard(connection)
-            claimed = rows(connection, "SELECT id, message_id FROM mail WHERE state = 'sending'")
+            self._tenure.guard(connection)
+            claimed = named(connection, "SELECT id, message_id FROM mail WHERE state = 'sending'")
             done = [(now, r.id) for r in claimed if r.message_id in taken]
             many(connection, "UPDATE mail SET state = 'sent', reason = '', ended_at = ? WHERE id = ?", done)
             unknown = [(True, r.id) for r in claimed if r.message_id not in taken]
             many(connection, "UPDATE mail SET state = 'pending', repeated = ? WHERE id = ?", unknown)
         self._journal.forget()
-        self._recovered = self._lease.fence
+        self._recovered = self._tenure.fence
         if claimed:
             log.info("mails_found_claimed", known_sent=len(done), sent_again=len(unknown))
 
@@ -181,7 +177,7 @@ class Mailer:
             return counts
         found = _due_mails(self._engine, started)
         for mail in found:
-            if self._clock.wall() - started > MOST_STEP or not self._lease.hold(self._clock.wall(), self._hand_over):
+            if self._clock.wall() - started > MOST_STEP or not self._tenure.hold(self._clock.wall(), self._hand_over):
                 break
             outcome = self._one(mail, people.get(mail.person), now)
             if outcome in counts:
@@ -217,7 +213,7 @@ class Mailer:
         """The mail as of now; None where nothing is left to tell."""
         row = MailRow(mail.id, mail.kind, mail.brand, mail.queue, mail.created_at, mail.latest_at)
         with read(self._engine) as connection:
-            composed = compose(connection, row, person, self._settings, self._coverage, now)
+            composed = compose(connection, row, person, self._settings, self._reason, now)
         if composed.letter is None:
             return composed, None
         content = message(composed.letter, person, self._settings, mail.message_id, now, composed.case_id)
@@ -226,12 +222,12 @@ class Mailer:
     def _claim(self, mail: _Due, content: bytes, arrived_at: Millis | None) -> None:
         wall = self._clock.wall()
         with write(self._engine) as connection:
-            self._lease.guard(connection)
+            self._tenure.guard(connection)
             many(
                 connection,
                 "UPDATE mail SET state = 'sending', claimed_at = ?, fence = ?, content_hash = ?, arrived_at = ?,"
                 " attempts = attempts + 1, first_try = COALESCE(first_try, ?) WHERE id = ?",
-                [(wall, self._lease.fence, sha256(content).hexdigest(), arrived_at, wall, mail.id)],
+                [(wall, self._tenure.fence, sha256(content).hexdigest(), arrived_at, wall, mail.id)],
             )
 
     def _settle(self, mail: _Due, delivery: Delivery) -> str:
@@ -268,7 +264,7 @@ class Mailer:
     def _rest(self, delivery: Delivery) -> None:
         """No mail for a while: the server, not a mail, is at fault."""
         longest = self._settings.retry_longest if delivery.outcome == "unwelcome" else DOWN_LONGEST
-        pause = back_off(self._rests, self._settings.retry_first, longest, self._lease.owner)
+        pause = back_off(self._rests, self._settings.retry_first, longest, self._tenure.owner)
         self._rest_until = self._clock.wall() + pause
         self._rests += 1
         self._faults = 0
@@ -276,7 +272,7 @@ class Mailer:
 
     def _back(self, mail: _Due, reason: str, *, attempts: int, next_try: Millis, repeated: bool) -> None:
         with write(self._engine) as connection:
-            self._lease.guard(connection)
+            self._tenure.guard(connection)
             many(
                 connection,
                 "UPDATE mail SET state = 'pending', reason = ?, attempts = ?, next_try = ?, repeated = ? WHERE id = ?",
@@ -285,7 +281,7 @@ class Mailer:
 
     def _end(self, mail: _Due, state: str, reason: str, untell: bool = False) -> str:
         with write(self._engine) as connection:
-            self._lease.guard(connection)
+            self._tenure.guard(connection)
             many(
                 connection,
                 "UPDATE mail SET state = ?, reason = ?, ended_at = ? WHERE id = ?",
@@ -330,7 +326,7 @@ def back_off(tries: int, first: Millis, longest: Millis, who: str) -> Millis:
 def _due_mails(engine: Engine, wall: Millis) -> list[_Due]:
     """Mails whose turn has come: single alerts first, then what counts many."""
     with read(engine) as connection:
-        found = rows(
+        found = named(
             connection,
             "SELECT id, message_id, person, kind, brand, queue, created_at, latest_at, attempts, first_try, repeated"
             " FROM mail WHERE state IN ('gathering', 'pending', 'sending') AND state = 'pending' AND next_try <= ?"

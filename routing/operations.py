@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
-from database.engine import many, rows
+from database.engine import many
+from routing.named import named
 from stream.clock import HOUR
 from stream.records import Millis
 
@@ -19,11 +20,11 @@ def raise_operations(connection: Connection, key: str, kind: str, why: str, now:
     a sentence what is wrong and what to do. Call it within a transaction that writes. A trouble that comes back
     within an hour is not told twice.
     """
-    known = rows(connection, "SELECT raised_at, resolved_at FROM operation_alert WHERE key = ?", (key,))
+    known = named(connection, "SELECT raised_at, resolved_at FROM operation_alert WHERE key = ?", (key,))
     if known and (known[0].resolved_at is None or now - known[0].raised_at < REPEAT_AFTER):
         many(connection, "UPDATE operation_alert SET resolved_at = NULL WHERE key = ?", [(key,)])
         return False
-    alert = rows(
+    alert = named(
         connection,
         "INSERT INTO alert (kind, brand, queue, risk, why, event_time, created_at, state)"
         " VALUES (?, '', 'none', 0, ?, ?, ?, 'pending') RETURNING id",

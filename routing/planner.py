@@ -7,8 +7,9 @@ from hashlib import sha256
 
 from sqlalchemy import Connection, Engine
 
-from database.engine import many, read, rows, rows_in, write
+from database.engine import many, read, rows_in, write
 from routing.alerts import LIMITED, Due, NewMail, Open, Pending, Plan, Told, due, plan
+from routing.named import named
 from routing.people_to_tell import MailSettings, Person
 from stream.records import Millis
 
@@ -51,7 +52,7 @@ def forget_old(engine: Engine, settings: MailSettings, now: Millis, guard: Guard
     before = now - settings.keep
     with write(engine) as connection:
         guard(connection)
-        old = [r.id for r in rows(connection, "SELECT id FROM mail WHERE ended_at < ? LIMIT ?", (before, most))]
+        old = [r.id for r in named(connection, "SELECT id FROM mail WHERE ended_at < ? LIMIT ?", (before, most))]
         if old:
             many(connection, "DELETE FROM mail_item WHERE mail = ?", [(n,) for n in old])
             many(connection, "DELETE FROM mail WHERE id = ?", [(n,) for n in old])
@@ -68,7 +69,7 @@ def message_id(person: str, kind: str, alert: int, created_at: Millis, domain: s
 
 
 def _pending(connection: Connection) -> list[Pending]:
-    found = rows(
+    found = named(
         connection,
         "SELECT a.id, a.kind, a.case_id, a.mention_n, a.brand, a.queue, a.risk, a.created_at,"
         " c.mentions, c.merged_into FROM alert a LEFT JOIN cases c ON c.id = a.case_id"
@@ -96,13 +97,13 @@ def _end_of_merges(connection: Connection, into: Mapping[int, int]) -> dict[int,
         )
         if not found:
             break
-        further = {r.id: r.merged_into for r in found}
+        further = dict(found)
         final = {case: further.get(target, target) for case, target in final.items()}
     return final
 
 
 def _open_mails(connection: Connection) -> list[Open]:
-    found = rows(
+    found = named(
         connection,
         "SELECT id, person, kind, brand, state, created_at, latest_at, attempts FROM mail"
         " WHERE state IN ('gathering', 'pending', 'sending')",
@@ -113,7 +114,7 @@ def _open_mails(connection: Connection) -> list[Open]:
 def _used(connection: Connection, open_mails: Iterable[Open], since: Millis) -> dict[str, int]:
     """Places of the hour that are taken: by what was sent or refused since, and by what still waits."""
     kinds = ",".join("?" * len(LIMITED))
-    ended = rows(
+    ended = named(
         connection,
         f"SELECT person, COUNT(*) AS n FROM mail WHERE ended_at > ? AND state IN ('sent', 'failed')"
         f" AND kind IN ({kinds}) GROUP BY person",
@@ -140,14 +141,14 @@ def _told(connection: Connection, subjects: set[int]) -> dict[tuple[int, str], T
         "SELECT subject, person, level, queue, mentions FROM told WHERE subject IN (??)",
         sorted(subjects),
     )
-    return {(r.subject, r.person): Told(r.level, r.queue, r.mentions) for r in found}
+    return {(subject, person): Told(level, queue, mentions) for subject, person, level, queue, mentions in found}
 
 
 def _write_plan(connection: Connection, planned: Plan, settings: MailSettings, now: Millis) -> None:
     domain = settings.from_address.rpartition("@")[2] or "localhost"
     for mail in planned.opened:
         identity = message_id(mail.person, mail.kind, mail.alerts[0], mail.created_at, domain)
-        number = rows(
+        number = named(
             connection,
             "INSERT INTO mail (message_id, person, kind, brand, queue, state, created_at, latest_at)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",

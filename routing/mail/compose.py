@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from sqlalchemy import Connection
 
-from database.engine import rows
-from routing.mail.letter import AlertLetter, Letter, ListLetter, Missing, NoticeLetter, PostSeen, Tally
+from query.document import Document, effective
+from routing.mail.gaps import gaps_of, incomplete
+from routing.mail.letter import AlertLetter, Letter, ListLetter, NoticeLetter, PostSeen, Tally
 from routing.mail.similar import similar_to
-from routing.people_to_tell import MailSettings, Person
+from routing.named import named
+from routing.people_to_tell import Language, MailSettings, Person
+from routing.rules import RuleSet, sentence
 from stream.clock import DAY
-from stream.records import Coverage, Mention, Millis, Queue, Term, decode
+from stream.records import Mention, Millis, Queue, Term, decode
 
-CoverageOf = Callable[[Millis, Millis], Sequence[Coverage]]
-"""The ledger's spans that touch [since, until]."""
+Reason = Callable[[Mention, Language], str]
+"""Why a mention was routed as it was, in a sentence."""
 
 WORST = 5
 MOST_TALLIES = 12
 MOST_TERMS = 12
-MOST_MISSING = 5
 CHUNK = 1_000
-INCOMPLETE = frozenset({"partial", "gap", "lost"})
-GAPS = frozenset({"gap", "backfilled", "partial", "lost"})
 
 
 class MailRow(NamedTuple):
@@ -54,15 +54,35 @@ def compose(
     mail: MailRow,
     person: Person,
     settings: MailSettings,
-    coverage: CoverageOf,
+    reason: Reason,
     now: Millis,
 ) -> Composed:
     """The letter for one person about the alerts of one mail, from what is live now."""
     if mail.kind == "alert":
-        return _alert(connection, mail, person, settings, coverage, now)
+        return _alert(connection, mail, person, settings, reason, now)
     if mail.kind in ("summary", "found_late"):
-        return _list(connection, mail, person, settings, coverage, now)
+        return _list(connection, mail, person, settings, reason, now)
     return _notice(connection, mail, settings)
+
+
+def as_decided(mention: Mention, language: Language) -> str:
+    """The sentence that stands in the decision, in the language of the day it was made."""
+    return mention.decision.why if mention.decision else ""
+
+
+def in_words_of(rules: Callable[[], RuleSet | None]) -> Reason:
+    """The rule's own sentence in the reader's language, while the rules in force are those that decided."""
+
+    def reason(mention: Mention, language: Language) -> str:
+        decision, current = mention.decision, rules()
+        if decision is None or current is None or current.revision != decision.rules_revision:
+            return as_decided(mention, language)
+        rule = current.named(decision.rule)
+        if rule is None:
+            return as_decided(mention, language)
+        return sentence(rule, Document(mention, risk=decision.risk, terms=decision.terms), language)
+
+    return reason
 
 
 def _alert(
@@ -70,7 +90,7 @@ def _alert(
     mail: MailRow,
     person: Person,
     settings: MailSettings,
-    coverage: CoverageOf,
+    reason: Reason,
     now: Millis,
 ) -> Composed:
     items = list(_items(connection, mail.id))
@@ -81,20 +101,20 @@ def _alert(
     if item is None or item.mention is None:
         return Composed(None, None, dropped="the post was deleted before the mail left")
     mention, n = item.mention, item.n
-    case = rows(connection, "SELECT id, mentions FROM cases WHERE id = ?", (item.case_id,)) if item.case_id else []
+    case = named(connection, "SELECT id, mentions FROM cases WHERE id = ?", (item.case_id,)) if item.case_id else []
     decision = mention.decision
     letter = AlertLetter(
         post=_seen(mention, person, settings),
         terms=_weightiest(decision.terms if decision else ()),
         rule=decision.rule if decision else "",
-        rule_why=decision.why if decision else "",
+        rule_why=reason(mention, person.language),
         case_id=item.case_id,
         case_link=_case_link(settings, item.case_id),
         case_mentions=int(case[0].mentions) if case else 1,
         similar=tuple(
             _seen(m, person, settings) for m in similar_to(connection, mention, n, person.access, settings.similar)
         ),
-        missing=_missing(coverage(now - DAY, now), INCOMPLETE),
+        missing=incomplete(connection, {mention.brand}, now - DAY, now),
         worst_of=worst_of,
     )
     return Composed(letter, mention.appended_at or None, item.case_id)
@@ -105,7 +125,7 @@ def _list(
     mail: MailRow,
     person: Person,
     settings: MailSettings,
-    coverage: CoverageOf,
+    reason: Reason,
     now: Millis,
 ) -> Composed:
     tallies: Counter[tuple[str, Queue, str, str]] = Counter()
@@ -126,7 +146,7 @@ def _list(
         mention = item.mention
         posts += 1
         rule = mention.decision.rule if mention.decision else ""
-        tallies[mention.brand, _queue(mention), rule, _intent(mention)] += 1
+        tallies[mention.brand, _queue(mention), rule, effective(mention, "intent") or ""] += 1
         brands.add(mention.brand)
         sources.add(mention.source_id)
         if item.case_id is not None:
@@ -136,12 +156,10 @@ def _list(
     if not posts:
         return Composed(None, None, dropped="every post was deleted before the mail left")
     late = mail.kind == "found_late"
-    spans = coverage(first, last) if late else coverage(now - DAY, now)
-    if late:
-        spans = [span for span in spans if span.source_id in sources]
+    spans = gaps_of(connection, sources, first, last) if late else incomplete(connection, brands, now - DAY, now)
     letter = ListLetter(
         kind=mail.kind,
-        brand=_name(settings, brands.pop()) if len(brands) == 1 else "",
+        brand=_name(settings, next(iter(brands))) if len(brands) == 1 else "",
         posts=posts,
         cases=len(cases),
         gone=gone,
@@ -154,14 +172,14 @@ def _list(
         ),
         other=posts - sum(count for _, count in _largest(tallies)),
         worst=tuple(_seen(item.mention, person, settings) for item in worst if item.mention is not None),
-        missing=_missing(spans, GAPS if late else INCOMPLETE),
+        missing=spans,
         link=f"{settings.base_url.rstrip('/')}/cases",
     )
     return Composed(letter, None)
 
 
 def _notice(connection: Connection, mail: MailRow, settings: MailSettings) -> Composed:
-    found = rows(
+    found = named(
         connection,
         "SELECT a.kind, a.brand, a.queue, a.why, a.created_at FROM mail_item i JOIN alert a ON a.id = i.alert"
         " WHERE i.mail = ? ORDER BY a.id LIMIT 1",
@@ -198,7 +216,7 @@ def _items(connection: Connection, mail: int) -> Iterator[_Item]:
     """The alerts of a mail, oldest first, read in chunks: a summary may have many thousands."""
     after = 0
     while True:
-        found = rows(
+        found = named(
             connection,
             "SELECT a.id, a.mention_n, a.case_id, m.case_id AS case_now, m.risk, m.state, m.body FROM mail_item i"
             " JOIN alert a ON a.id = i.alert LEFT JOIN mention m ON m.n = a.mention_n"
@@ -217,7 +235,7 @@ def _rest_of_case(connection: Connection, item: _Item) -> _Item | None:
     """The worst live mention of the case that people were to be told of as well."""
     if item.case_id is None:
         return None
-    found = rows(
+    found = named(
         connection,
         "SELECT n, case_id, risk, state, body FROM mention WHERE case_id = ? AND state = 'live'"
         " ORDER BY risk DESC, n LIMIT 50",
@@ -248,7 +266,7 @@ def _seen(mention: Mention, person: Person, settings: MailSettings) -> PostSeen:
         brand=_name(settings, mention.brand),
         network=mention.network,
         queue=_queue(mention),
-        intent=_intent(mention),
+        intent=effective(mention, "intent") or "",
         risk=mention.decision.risk if mention.decision else 0,
         text=post.text if readable else None,
         title=(post.title or "") if readable else "",
@@ -275,12 +293,6 @@ def _queue(mention: Mention) -> Queue:
     return mention.decision.queue if mention.decision else "none"
 
 
-def _intent(mention: Mention) -> str:
-    if mention.correction is not None and mention.correction.intent:
-        return mention.correction.intent
-    return mention.understanding.intent.label if mention.understanding else ""
-
-
 def _name(settings: MailSettings, brand: str) -> str:
     return settings.brand_names.get(brand, brand)
 
@@ -291,9 +303,3 @@ def _weightiest(terms: Iterable[Term]) -> tuple[Term, ...]:
 
 def _largest(tallies: Counter[tuple[str, Queue, str, str]]) -> list[tuple[tuple[str, Queue, str, str], int]]:
     return sorted(tallies.items(), key=lambda pair: (-pair[1], pair[0]))[:MOST_TALLIES]
-
-
-def _missing(spans: Sequence[Coverage], states: frozenset[str]) -> tuple[Missing, ...]:
-    """The longest of the spans that are incomplete, in order of time."""
-    chosen = sorted((s for s in spans if s.state in states), key=lambda s: s.since - s.until)[:MOST_MISSING]
-    return tuple(Missing(s.source_id, s.since, s.until, s.reason) for s in sorted(chosen, key=lambda s: s.since))

@@ -6,7 +6,8 @@ from collections.abc import Collection
 
 from sqlalchemy import Connection
 
-from database.engine import rows
+from query.document import effective
+from routing.named import named
 from stream.records import Mention, decode
 
 REACH = 5_000
@@ -20,13 +21,13 @@ settle on 3 for web pages; a post has some 20 words, and one changed word moves 
 def similar_to(connection: Connection, mention: Mention, n: int, access: Collection[str], most: int) -> list[Mention]:
     """Up to `most` live mentions of the same brand that the reader may read: near copies first, then those of the
     same intent; newest first within both. `n`: the number of the mention itself."""
-    found = rows(
+    found = named(
         connection,
         "SELECT m.n, m.body FROM mention m WHERE m.n > ? AND m.n < ? AND m.state = 'live' AND m.n <> ?"
         " AND m.brand = (SELECT brand FROM mention WHERE n = ?) ORDER BY m.n DESC LIMIT ?",
         (n - REACH, n + REACH, n, n, CANDIDATES),
     )
-    intent = _intent(mention)
+    intent = effective(mention, "intent")
     copies: list[Mention] = []
     alike: list[Mention] = []
     for r in found:
@@ -35,7 +36,7 @@ def similar_to(connection: Connection, mention: Mention, n: int, access: Collect
             continue
         if mention.fingerprint and distance(mention.fingerprint, other.fingerprint) <= NEAR_BITS:
             copies.append(other)
-        elif intent and _intent(other) == intent:
+        elif intent and effective(other, "intent") == intent:
             alike.append(other)
     return (copies + alike)[:most]
 
@@ -43,9 +44,3 @@ def similar_to(connection: Connection, mention: Mention, n: int, access: Collect
 def distance(one: int, other: int) -> int:
     """In how many of 64 bits two fingerprints (signed integers) differ."""
     return ((one ^ other) & 0xFFFF_FFFF_FFFF_FFFF).bit_count()
-
-
-def _intent(mention: Mention) -> str:
-    if mention.correction is not None and mention.correction.intent:
-        return mention.correction.intent
-    return mention.understanding.intent.label if mention.understanding else ""

@@ -44,7 +44,7 @@ class Words:
         for pattern, told in self._phrases:
             found = pattern.fullmatch(said)
             if found:
-                return told.format(*found.groups())
+                return told.format(*(self._localised(part) for part in found.groups()))
         return said
 
     def knows(self, said: str) -> bool:
@@ -54,10 +54,16 @@ class Words:
     def number(self, value: int) -> str:
         return f"{value:,}".replace(",", self._thousands)
 
+    def _localised(self, part: str) -> str:
+        return part.replace(",", self._thousands) if _ENGLISH_NUMBER.fullmatch(part) else part
+
     def _shown(self, value: object) -> object:
         if isinstance(value, bool) or not isinstance(value, int):
             return value
         return self.number(value)
+
+
+_ENGLISH_NUMBER = re.compile(r"\d{1,3}(,\d{3})+")
 
 
 @cache

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import database.tables  # noqa: F401
 from database.base import metadata
-from database.engine import many, open_database, read, rows, write
-from routing.mail.compose import CoverageOf
+from database.engine import many, open_database, read, write
 from routing.mail.smtp import SmtpTransport
 from routing.mail.transport import Transport
-from routing.mailer import Mailer, StepResult, no_coverage
+from routing.mailer import Mailer, StepResult
+from routing.named import named
 from routing.people_to_tell import MailServer, MailSettings, Person
 from stream.clock import ManualClock
 from stream.records import Author, Decision, Mention, Metrics, Millis, Post, Queue, Scores, Term, Understanding, encode
@@ -37,7 +37,6 @@ class MailHome:
         self.clock = ManualClock(START)
         self.people: list[Person] = list(people)
         self.settings = settings
-        self.coverage: CoverageOf = no_coverage
         self.mailers: list[Mailer] = []
         self._n = 0
         self._brands: dict[str, int] = {}
@@ -49,7 +48,6 @@ class MailHome:
             transport,
             lambda: self.people,
             self.settings,
-            coverage=lambda since, until: self.coverage(since, until),
             journal=journal,
             owner=owner,
         )
@@ -135,7 +133,7 @@ class MailHome:
     def delete(self, n: int) -> None:
         """As routing leaves a mention whose post was deleted on its network."""
         with write(self.engine) as connection:
-            record = rows(connection, "SELECT post, brand FROM mention WHERE n = ?", (n,))[0]
+            record = named(connection, "SELECT post, brand FROM mention WHERE n = ?", (n,))[0]
             gone = Mention(
                 id=f"x:{n}#acme", revision=2, state="deleted", post_id=f"x:{n}", brand="acme", network="x", event_time=0
             )
@@ -180,7 +178,7 @@ class MailHome:
         """Alerts as routing's transaction writes them, for (mention, case) each."""
         with write(self.engine) as connection:
             return [
-                rows(
+                named(
                     connection,
                     "INSERT INTO alert (kind, mention_n, case_id, brand, queue, risk, why, event_time, created_at)"
                     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
@@ -200,10 +198,20 @@ class MailHome:
         self.alert(n, case_id=n + 1000, risk=risk, queue=queue, brand=brand)
         return n
 
+    def gap(self, source: str, since: Millis, until: Millis, state: str = "gap", brands: str = "") -> None:
+        """A span of the coverage ledger."""
+        with write(self.engine) as connection:
+            many(
+                connection,
+                "INSERT INTO coverage (source_id, query, part, since, until, state, asked, received, missed, reason,"
+                " brands, recorded_at) VALUES (?, '', ?, ?, ?, ?, 1, 0, NULL, 'the network refused us', ?, ?)",
+                [(source, str(since), since, until, state, brands, self.clock.at)],
+            )
+
     def mails(self) -> list[tuple[str, str, str, str]]:
         """(person, kind, state, reason) of every mail, oldest first."""
         with read(self.engine) as connection:
-            return [tuple(r) for r in rows(connection, "SELECT person, kind, state, reason FROM mail ORDER BY id")]
+            return [tuple(r) for r in named(connection, "SELECT person, kind, state, reason FROM mail ORDER BY id")]
 
     def states(self) -> list[str]:
         return [state for _, _, state, _ in self.mails()]

@@ -1,0 +1,96 @@
+"""A hold on a lease that renews itself, guards what is written under it, and follows a dead process at once."""
+
+from __future__ import annotations
+
+import os
+import socket
+import uuid
+from pathlib import Path
+
+import psutil
+from sqlalchemy import Connection, Engine
+
+from database.engine import write
+from database.leases import Lease, acquire, held, release
+from routing.named import named
+from stream.records import Millis
+
+
+class LeaseLost(Exception):
+    """Somebody else does this now: drop what is in hand, nothing of it may be written."""
+
+
+class Tenure:
+    """One process's hold on a lease of `duration`. Times by the wall clock."""
+
+    def __init__(self, engine: Engine, name: str, duration: Millis, owner: str | None = None) -> None:
+        self.name, self.duration = name, duration
+        self.owner = owner or this_process()
+        self._engine = engine
+        self._lease: Lease | None = None
+
+    @property
+    def fence(self) -> int | None:
+        """Grows with every change of hands; None while the lease is not held."""
+        return self._lease.fence if self._lease is not None else None
+
+    def hold(self, wall: Millis, at_least: Millis | None = None) -> bool:
+        """Take the lease or keep it; whether it is held for `at_least` from now (two thirds of it unless told).
+
+        A holder that was a process of this machine and is dead is followed at once, any other when its time is up.
+        """
+        enough = self.duration * 2 // 3 if at_least is None else at_least
+        if self._lease is not None and self._lease.expires - wall >= enough:
+            return True
+        with write(self._engine) as connection:
+            self._free_from_the_dead(connection, wall)
+            self._lease = acquire(connection, self.name, self.owner, wall, self.duration)
+        return self._lease is not None
+
+    def guard(self, connection: Connection) -> None:
+        """Raises LeaseLost where the lease has changed hands. Call it first in each transaction that writes."""
+        if self._lease is None or not held(connection, self._lease):
+            self._lease = None
+            raise LeaseLost(f"the lease {self.name} is no longer held by {self.owner}")
+
+    def leave(self) -> None:
+        """Let the next one take it at once."""
+        if self._lease is not None:
+            with write(self._engine) as connection:
+                release(connection, self._lease)
+            self._lease = None
+
+    def _free_from_the_dead(self, connection: Connection, wall: Millis) -> None:
+        for holder in named(connection, "SELECT owner, fence, expires FROM lease WHERE name = ?", (self.name,)):
+            if holder.owner != self.owner and holder.expires > wall and is_dead(holder.owner):
+                release(connection, Lease(self.name, holder.owner, holder.fence, holder.expires))
+
+
+def this_process() -> str:
+    """A name of this process that no other has, and by which `is_dead` knows it."""
+    process = psutil.Process()
+    return f"{_here()}|{process.pid}|{process.create_time():.2f}|{uuid.uuid4().hex[:8]}"
+
+
+def is_dead(owner: str) -> bool:
+    """Whether an owner is known to be a process of this machine that has ended."""
+    here, _, rest = owner.partition("|")
+    number, _, rest = rest.partition("|")
+    created = rest.partition("|")[0]
+    if here != _here() or not number.isdigit():
+        return False
+    try:
+        process = psutil.Process(int(number))
+        return f"{process.create_time():.2f}" != created or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+    except psutil.AccessDenied:
+        return False
+
+
+def _here() -> str:
+    """This machine since its start, seen from this container: process numbers mean nothing elsewhere."""
+    boot = Path("/proc/sys/kernel/random/boot_id")
+    if not boot.exists():
+        return socket.gethostname()
+    return f"{socket.gethostname()}/{boot.read_text().strip()[:8]}/{os.stat('/proc/self/ns/pid').st_ino}"  # noqa: PTH116
