@@ -1,8 +1,8 @@
 """Which posts of a firehose are worth a look: those that may name a brand.
 
 Whatever brand matching finds passes (it looks for the same token sequences, and then asks more of them); what passes
-need not be about a brand. A post that is about a brand by who wrote it, or by the post that it answers, is not found
-by its text: a firehose brings such posts only where they name a brand too.
+need not be about a brand. A post that is about a brand only by the post that it answers is not found by its text: a
+firehose brings such posts where they name a brand too.
 """
 
 from __future__ import annotations
@@ -14,14 +14,16 @@ from query.text import analyse, spellings
 
 
 def compile_prefilter(brands: Iterable[Brand]) -> Callable[[str], bool]:
-    """`may_match(text)`, true where the text holds a name, alias, handle or hashtag of one of the brands.
+    """`may_match(text)`, true where the text holds a name, alias, handle, hashtag or own account of one of the brands.
 
-    A post with a title is asked with `title + "\\n" + text`. Without brands nothing passes.
+    A post is asked with `title + "\\n" + text`, followed by its author's handle on a line of its own, so that the
+    brands' own posts pass. Without brands nothing passes.
     """
     single: set[str] = set()
     runs: dict[str, list[str]] = {}
     for brand in brands:
-        for name in (brand.name, *brand.aliases, *brand.handles, *brand.hashtags):
+        accounts = [account.rpartition(":")[2] for account in brand.accounts]
+        for name in (brand.name, *brand.aliases, *brand.handles, *brand.hashtags, *accounts):
             for surfaces in spellings(name):
                 if len(surfaces) == 1:
                     single.add(surfaces[0])

@@ -9,6 +9,7 @@ from config.brands import Brand
 from nlp.brands import BrandMatcher
 from query.prefilter import compile_prefilter
 from query.text import analyse
+from stream.records import Author, Post
 from tests.strategies import WORDS, texts
 
 NAMES = (
@@ -48,6 +49,17 @@ def test_what_passes_and_what_does_not() -> None:
 
 def test_without_brands_nothing_passes() -> None:
     assert not compile_prefilter([])("acme")
+
+
+def test_a_brand_s_own_posts_pass_by_their_author() -> None:
+    brand = Brand(id="acme", name="Acme Air", accounts=("x:AcmeHelps", "@acme.bsky.example"))
+    may_match = compile_prefilter([brand])
+    for handle in ("acmehelps", "@AcmeHelps", "acme.bsky.example"):
+        author = Author(id="7", handle=handle)
+        post = Post(id="x:1", network="x", text="we are on it", author=author, seen_at=1, event_time=1)
+        assert BrandMatcher([brand]).match(post, analyse(post.text))
+        assert may_match(f"{post.text}\n{handle}")
+    assert not may_match("we are on it")
 
 
 @settings(max_examples=300, deadline=None)
