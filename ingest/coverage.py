@@ -67,7 +67,7 @@ class Ledger:
 
     def lose(self, row: Coverage, brands: Collection[str] = ()) -> None:
         """The network cannot give a missed span any more: it becomes `lost`."""
-        self._replace_gaps(msgspec.structs.replace(row, state="lost"), brands)
+        self._replace_gaps(msgspec.structs.replace(row, state="lost", missed=row.missed or None), brands)
 
     def gaps(
         self,
@@ -139,13 +139,7 @@ def figure(found: Sequence[Coverage], since: Millis, until: Millis) -> Figure:
     overlap, the worst one counts. A partial row counts by the part of its posts that was received, and as nothing where
     nobody knows how many were missed.
     """
-    lanes: dict[tuple[str, str], list[Coverage]] = {}
-    for row in found:
-        lanes.setdefault((row.source_id, row.query), []).append(row)
-    for row in found:
-        if not row.query and row.state in ("gap", "lost"):
-            for lane in (lane for (source, query), lane in lanes.items() if source == row.source_id and query):
-                lane.append(row)
+    lanes = _lanes(found)
     asked = good = 0.0
     for lane in lanes.values():
         lane_asked, lane_good = _lane(lane, since, until)
@@ -161,6 +155,21 @@ def figure(found: Sequence[Coverage], since: Millis, until: Millis) -> Figure:
         unknown_gaps=sum(row.missed is None for row in missing),
         gaps=missing,
     )
+
+
+def _lanes(found: Sequence[Coverage]) -> dict[tuple[str, str], list[Coverage]]:
+    lanes: dict[tuple[str, str], list[Coverage]] = {}
+    holes: list[Coverage] = []
+    for row in found:
+        if row.query or row.state not in ("gap", "lost"):
+            lanes.setdefault((row.source_id, row.query), []).append(row)
+        else:
+            holes.append(row)
+    for hole in holes:
+        of_source = [lane for (source, _), lane in lanes.items() if source == hole.source_id]
+        for lane in of_source or [lanes.setdefault((hole.source_id, ""), [])]:
+            lane.append(hole)
+    return lanes
 
 
 def _lane(lane: Sequence[Coverage], since: Millis, until: Millis) -> tuple[int, float]:

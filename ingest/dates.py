@@ -104,7 +104,7 @@ def _text(value: str, zone: tzinfo, order: Order) -> Millis:
 
 
 def _number(value: float, shown: object) -> Millis:
-    if value != value or value in (float("inf"), float("-inf")):
+    if not -1e19 < value < 1e19:
         raise NoDate(f"{_shown(shown)} is no date")
     if 20_000 <= value < 80_000:
         return _millis(_SPREADSHEET_ZERO) + round(value * 86_400_000)
@@ -172,4 +172,4 @@ def _checked(found: Millis, value: object) -> Millis:
 
 
 def _shown(value: object) -> str:
-    return repr(str(value)[:40])
+    return "a very large number" if isinstance(value, int) and value.bit_length() > 400 else repr(str(value)[:40])

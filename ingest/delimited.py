@@ -137,7 +137,7 @@ class _Feed:
     def ahead(self, lines: int) -> list[str]:
         while len(self._held) < lines and (line := next(self._lines, None)) is not None:
             self._held.append(line)
-        return [self._shown(line) for line in self._held if line.size <= self._limit]
+        return [line.raw.decode("utf-8", "replace") + "\n" for line in self._held if line.size <= self._limit]
 
     def drop(self) -> None:
         self._held.popleft()

@@ -98,6 +98,7 @@ def replay(
         if file.path != STDIN:
             with file.opened():
                 pass
+            file.notes.clear()
     try:
         if options.paced:
             run.paced(files)

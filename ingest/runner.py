@@ -29,6 +29,7 @@ STEADY: Millis = 30 * SECOND
 """Wall time that a connection has to last before the next fault waits as short as the first."""
 DENIED_WAIT: Millis = 15 * MINUTE
 BUDGET_WAIT: Millis = MINUTE
+DISK_WAIT: Millis = 10 * SECOND
 FILL_AGAIN: Millis = MINUTE
 DISK = "disk"
 """The reason of a hold that cuts a stream and is recorded as a gap; any other makes it wait."""
@@ -147,7 +148,7 @@ class Runner:
         """Return when the next request may be made. Raises Interrupted where waiting would hide a hole, Stopped."""
         reason = self.hold()
         if reason == DISK:
-            raise Interrupted("too little disk is free: collecting is paused", retry_after=10 * SECOND)
+            raise Interrupted("too little disk is free: collecting is paused", retry_after=DISK_WAIT)
         if reason is not None:
             held(self.hold, self.stop)
         wait = 0 if self.budget is None else self.budget.wait(self.source.id, self.clock.wall())

@@ -69,8 +69,8 @@ def test_the_zone_is_for_times_that_name_none() -> None:
 
 @pytest.mark.parametrize(
     "written",
-    ["", "yesterday", "31/31/2017", "2017-13-01", "0001-01-01", "9999-12-31", "1970-01-01", "-5", "1e5", "nan", True, None,
-     float("nan"), float("inf"), "1" * 400, "٣١/١٠/٢٠١٧", [], {}, 7, "12:30", "2017-10-31T99:00:00Z"],
+    ["", "yesterday", "31/31/2017", "2017-13-01", "0001-01-01", "9999-12-31", "1970-01-01", "-5", "1e5", "nan", True,
+     None, float("nan"), float("inf"), "1" * 400, "٣١/١٠/٢٠١٧", [], {}, 7, "12:30", "2017-10-31T99:00:00Z"],
 )  # fmt: skip
 def test_what_is_no_date_is_refused(written: object) -> None:
     with pytest.raises(NoDate):
@@ -91,3 +91,8 @@ def test_any_value_is_a_time_within_bounds_or_no_date(value: object) -> None:
     except NoDate:
         return
     assert EARLIEST <= found < LATEST
+
+
+def test_a_number_too_large_to_be_written_is_no_date() -> None:
+    with pytest.raises(NoDate, match="very large"):
+        millis_reader()(10**9_000)

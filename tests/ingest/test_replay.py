@@ -116,7 +116,7 @@ def test_deletes_edits_and_metrics_stand_in_files_too(
         {"kind": "deleted"},
     ]
     assert counted(replay([jsonl(tmp_path / "x.jsonl", content)], log, clock)) == (6, 4, 2)
-    created, edited, metrics, deleted = held.posts()
+    _, edited, metrics, deleted = held.posts()
     assert {post.id for post in held.posts()} == {"x:1"}
     assert (edited.kind, edited.edited_at, edited.seen_at) == ("edited", MOMENT + 60_000, MOMENT + 60_000)
     assert (metrics.event_time, metrics.metrics.likes) == (MOMENT + 90_000, 5)
@@ -331,7 +331,8 @@ def test_control_characters_and_half_surrogates_are_taken_out(
 ) -> None:
     path = tmp_path / "a.jsonl"
     path.write_bytes(
-        b'{"id": "1\\u0000", "text": "a\\u0000b\\ud83dc\\td\\ne\\u0007", "created_at": "2017-10-31", "author": "an\\u0001a"}\n'
+        b'{"id": "1\\u0000", "text": "a\\u0000b\\ud83dc\\td\\ne\\u0007", "created_at": "2017-10-31", '
+        b'"author": "an\\u0001a"}\n'
         b'{"id": "2", "text": "raw\x01\x00control", "created_at": "2017-10-31", "views": NaN}\n'
     )
     assert counted(replay([path], log, clock)) == (2, 2, 0)
@@ -345,7 +346,7 @@ def test_a_truncated_gzip_keeps_what_it_holds(tmp_path: Path, log: EmbeddedLog, 
     path = tmp_path / "a.jsonl.gz"
     path.write_bytes(gzip.compress(raw)[:-2_000])
     report = replay([path], log, clock)
-    read, appended, dead = counted(report)
+    _, appended, dead = counted(report)
     assert appended > 1_000
     assert dead <= 2
     assert "ends early" in held.dead()[-1].reason

@@ -1,0 +1,396 @@
+"""Whatever the network does, the runner loses nothing that it gives, knows what it did not give, and moves the cursor
+only behind what is durable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from threading import Event, Thread
+from typing import Any, Literal
+
+import pytest
+
+from ingest.collector import (
+    Collector,
+    CursorLost,
+    Delivery,
+    Denied,
+    Draft,
+    Exhausted,
+    Interrupted,
+    Malformed,
+    Source,
+    Span,
+    Unfillable,
+)
+from ingest.coverage import Ledger
+from ingest.cursors import Cursors
+from ingest.patience import Backoff, insist
+from ingest.runner import Runner
+from stream.clock import ManualClock
+from stream.embedded import EmbeddedLog
+from stream.ports import Append, Transient
+
+START = 1_795_000_000_000
+MINUTE = 60_000
+QUICK = Backoff(first=1, most=2)
+
+
+class Network:
+    """The truth: what was published, by time; what a connection of it gives is scripted."""
+
+    def __init__(
+        self, clock: ManualClock, script: Sequence[Callable[[str | None], Iterator[Delivery]]], **more: Any
+    ) -> None:
+        self.source = Source(id="feed", network="x", **more.pop("source", {}))
+        self.style: Literal["stream", "poll"] = more.pop("style", "stream")
+        self.resumes = more.pop("resumes", False)
+        self.history: Callable[[Span], Iterator[Delivery]] | None = more.pop("history", None)
+        self.interval = 1
+        self.clock, self.script = clock, iter(script)
+        self.cursors_seen: list[str | None] = []
+        self.filled: list[Span] = []
+        self.closed = False
+
+    def collect(self, cursor: str | None) -> Iterator[Delivery]:
+        self.cursors_seen.append(cursor)
+        step = next(self.script, None)
+        if step is None:
+            raise Exhausted
+        yield from step(cursor)
+
+    def fill(self, query: str, span: Span, cursor: str | None) -> Iterator[Delivery]:
+        self.filled.append(span)
+        if self.history is None:
+            raise Unfillable("no search in this plan")
+        yield from self.history(span)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def drafts(*ids: int, at: int | None = None) -> list[Draft]:
+    return [Draft(native_id=str(n), text=f"post {n}", claimed_at=at) for n in ids]
+
+
+@pytest.fixture
+def run(log: EmbeddedLog, cursors: Cursors, ledger: Ledger, clock: ManualClock) -> Callable[..., Runner]:
+    clock.at = START
+
+    def run(collector: Collector, **more: Any) -> Runner:
+        runner = Runner(
+            collector, more.pop("log", log), cursors, ledger, clock, backoff=Backoff(first=1, most=2), **more
+        )
+        runner.run()
+        return runner
+
+    return run
+
+
+def ids(held: Any) -> list[str]:
+    return [post.id.removeprefix("x:") for post in held.posts()]
+
+
+def test_a_stream_is_appended_and_accounted_for(
+    run: Callable[..., Runner], clock: ManualClock, held: Any, ledger: Ledger, cursors: Cursors
+) -> None:
+    def stream(_: str | None) -> Iterator[Delivery]:
+        yield Delivery()
+        clock.advance(MINUTE)
+        yield Delivery(drafts=drafts(1, 2), cursor="2")
+        clock.advance(MINUTE)
+        yield Delivery(drafts=drafts(2, 3), malformed=[Malformed("event 4", "no id", b"{}")], cursor="3", missed=1)
+        raise Exhausted
+
+    network = Network(clock, [stream])
+    runner = run(network)
+    assert ids(held) == ["1", "2", "2", "3"]
+    assert (runner.appended, runner.dead, network.closed) == (4, 1, True)
+    assert cursors.get("feed") == "3"
+    assert held.dead()[0].key == "event 4"
+    (row,) = ledger.rows()
+    assert (row.state, row.received, row.missed, row.asked) == ("partial", 3, 2, 3)
+    assert (row.since, row.until) == (START, START + 2 * MINUTE)
+
+
+def test_a_cut_is_a_gap_until_the_network_fills_it(
+    run: Callable[..., Runner], clock: ManualClock, held: Any, ledger: Ledger
+) -> None:
+    noticed: list[str] = []
+
+    def before(_: str | None) -> Iterator[Delivery]:
+        yield Delivery()
+        clock.advance(MINUTE)
+        yield Delivery(drafts=drafts(1, at=clock.now()))
+        clock.advance(5 * MINUTE)
+        raise Interrupted("HTTP 503")
+
+    def down(_: str | None) -> Iterator[Delivery]:
+        noticed.extend(f"{gap.state} {gap.reason} {(gap.until - gap.since) // MINUTE}" for gap in ledger.gaps())
+        clock.advance(MINUTE)
+        raise Interrupted("HTTP 503")
+        yield
+
+    def after(_: str | None) -> Iterator[Delivery]:
+        yield Delivery()
+        clock.advance(MINUTE)
+        yield Delivery(drafts=drafts(4, at=clock.now()))
+        raise Exhausted
+
+    def history(span: Span) -> Iterator[Delivery]:
+        yield Delivery(drafts=drafts(2, 3, at=span.since + MINUTE))
+
+    network = Network(clock, [before, down, after], history=history)
+    run(network)
+    assert noticed == ["gap HTTP 503 5"]
+    assert sorted(ids(held)) == ["1", "2", "3", "4"]
+    assert {post.id[2:]: post.origin for post in held.posts()} == {
+        "1": "live",
+        "2": "gapfill",
+        "3": "gapfill",
+        "4": "live",
+    }
+    assert network.filled == [Span(START + MINUTE, START + 7 * MINUTE)]
+    assert [row.state for row in ledger.rows()] == ["complete", "backfilled", "complete"]
+    assert ledger.figure(START, clock.now()).complete
+
+
+def test_a_gap_that_cannot_be_filled_is_said_to_be_lost(
+    run: Callable[..., Runner], clock: ManualClock, ledger: Ledger
+) -> None:
+    def before(_: str | None) -> Iterator[Delivery]:
+        yield Delivery()
+        clock.advance(MINUTE)
+        raise TimeoutError("some text of a post")
+
+    def after(_: str | None) -> Iterator[Delivery]:
+        yield Delivery()
+        raise Exhausted
+
+    run(Network(clock, [before, after]))
+    (lost,) = ledger.gaps()
+    assert (lost.state, lost.missed) == ("lost", None)
+    assert "unexpected TimeoutError" in lost.reason
+    assert "no search in this plan" in lost.reason
+    assert "some text" not in lost.reason
+
+
+def test_a_network_that_rewinds_closes_its_gap_itself(
+    run: Callable[..., Runner], clock: ManualClock, held: Any, ledger: Ledger
+) -> None:
+    def before(_: str | None) -> Iterator[Delivery]:
+        yield Delivery(drafts=drafts(1, at=clock.now()), cursor="1")
+        clock.advance(3 * MINUTE)
+        raise Interrupted("reset")
+
+    def after(cursor: str | None) -> Iterator[Delivery]:
+        assert cursor == "1"
+        yield Delivery(drafts=drafts(2, at=START + MINUTE), cursor="2")
+        assert [gap.state for gap in ledger.gaps()] == ["gap"]
+        yield Delivery(drafts=drafts(3, at=clock.now()), cursor="3")
+        assert ledger.gaps() == []
+        raise Exhausted
+
+    network = Network(clock, [before, after], resumes=True)
+    run(network)
+    assert [(post.id[2:], post.origin) for post in held.posts()] == [("1", "live"), ("2", "gapfill"), ("3", "live")]
+    assert network.filled == []
+
+
+def test_a_lost_cursor_makes_the_hole_a_gap_to_be_filled(
+    run: Callable[..., Runner], clock: ManualClock, held: Any
+) -> None:
+    def first(_: str | None) -> Iterator[Delivery]:
+        yield Delivery(drafts=drafts(1), cursor="1")
+        clock.advance(MINUTE)
+        raise CursorLost("older than 24 h")
+
+    def second(cursor: str | None) -> Iterator[Delivery]:
+        assert cursor is None
+        yield Delivery()
+        raise Exhausted
+
+    network = Network(clock, [first, second], resumes=True, history=lambda span: iter([Delivery(drafts=drafts(2))]))
+    run(network)
+    assert network.filled == [Span(START, START + MINUTE)]
+    assert sorted(ids(held)) == ["1", "2"]
+
+
+def test_the_time_it_was_not_running_is_a_gap(run: Callable[..., Runner], clock: ManualClock, ledger: Ledger) -> None:
+    def stream(_: str | None) -> Iterator[Delivery]:
+        yield Delivery()
+        clock.advance(MINUTE)
+        yield Delivery()
+        raise Exhausted
+
+    run(Network(clock, [stream]))
+    clock.advance(10 * MINUTE)
+    run(Network(clock, [stream]))
+    assert [(row.state, (row.until - row.since) // MINUTE) for row in ledger.rows()] == [
+        ("complete", 1),
+        ("lost", 10),
+        ("complete", 1),
+    ]
+    assert "not running" in ledger.gaps()[0].reason
+
+
+def test_a_poll_pages_back_to_where_it_was(
+    run: Callable[..., Runner], clock: ManualClock, held: Any, ledger: Ledger, cursors: Cursors
+) -> None:
+    def page(*numbers: int) -> Callable[[str | None], Iterator[Delivery]]:
+        def collect(_: str | None) -> Iterator[Delivery]:
+            clock.advance(MINUTE)
+            yield Delivery(drafts=drafts(*numbers), cursor=str(numbers[-1]))
+
+        return collect
+
+    def broken(_: str | None) -> Iterator[Delivery]:
+        clock.advance(MINUTE)
+        raise Interrupted("time-out")
+        yield
+
+    network = Network(clock, [page(1, 2), broken, page(3), page(4, 5)], style="poll", resumes=True)
+    run(network)
+    assert ids(held) == ["1", "2", "3", "4", "5"]
+    assert network.cursors_seen == [None, "2", "2", "3", "5"]
+    assert cursors.get("feed") == "5"
+    assert ledger.gaps() == []
+
+
+def test_the_cursor_never_runs_ahead_of_the_log(
+    run: Callable[..., Runner], clock: ManualClock, cursors: Cursors
+) -> None:
+    appended: list[str] = []
+    failures = iter([True, True, False, False])
+
+    class Stubborn:
+        def append(self, records: Sequence[Append]) -> list[tuple[int, int]]:
+            if next(failures):
+                raise Transient("locked")
+            appended.extend(record.key for record in records)
+            return []
+
+    def stream(_: str | None) -> Iterator[Delivery]:
+        for n in (1, 2):
+            clock.advance(MINUTE)
+            yield Delivery(drafts=drafts(n), cursor=str(n))
+            assert f"x:{n}" in appended
+            assert cursors.get("feed") == str(n)
+        raise Exhausted
+
+    run(Network(clock, [stream]), log=Stubborn())
+    assert appended == ["x:1", "x:2"]
+
+
+def test_a_firehose_is_filtered_and_what_belongs_to_a_brand_is_not(
+    run: Callable[..., Runner], clock: ManualClock, held: Any, ledger: Ledger
+) -> None:
+    some = [
+        Draft(native_id="1", text="about Acme"), Draft(native_id="2", text="about the weather"),
+        Draft(native_id="3", kind="deleted"), Draft(native_id="4", text="hi", brands=("acme",)),
+        Draft(native_id="5", text="hello", title="ACME opens"),
+    ]  # fmt: skip
+
+    def stream(_: str | None) -> Iterator[Delivery]:
+        yield Delivery()
+        clock.advance(1)
+        yield Delivery(drafts=some)
+        raise Exhausted
+
+    runner = run(Network(clock, [stream], source={"firehose": True}), prefilter=lambda text: "acme" in text.lower())
+    assert ids(held) == ["1", "3", "4", "5"]
+    assert runner.filtered == 1
+    assert ledger.rows()[0].received == 5
+
+
+def test_a_full_disk_pauses_with_a_gap_and_lag_only_waits(
+    run: Callable[..., Runner], clock: ManualClock, held: Any, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter([None, None, "lag", "lag", None, "disk"])
+
+    def stream(_: str | None) -> Iterator[Delivery]:
+        yield Delivery()
+        clock.advance(MINUTE)
+        yield Delivery(drafts=drafts(1))
+        clock.advance(MINUTE)
+        yield Delivery(drafts=drafts(2))
+        raise AssertionError("the disk was full")
+
+    def again(_: str | None) -> Iterator[Delivery]:
+        yield Delivery()
+        raise Exhausted
+
+    monkeypatch.setattr("ingest.runner.DISK_WAIT", 1)
+    run(Network(clock, [stream, again]), hold=lambda: next(answers, None))
+    assert ids(held) == ["1"]
+    (lost,) = ledger.gaps()
+    assert "disk" in lost.reason
+    assert (lost.since, lost.until) == (START + MINUTE, START + 2 * MINUTE)
+
+
+def test_the_budget_of_a_source_stops_its_requests(
+    log: EmbeddedLog, cursors: Cursors, ledger: Ledger, clock: ManualClock
+) -> None:
+    class Purse:
+        left = 2
+
+        def wait(self, source_id: str, now: int) -> int:
+            return 1 if self.left else -1
+
+        def spent(self, source_id: str, cost: int, requests: int, now: int) -> None:
+            self.left -= requests
+
+    def poll(_: str | None) -> Iterator[Delivery]:
+        clock.advance(MINUTE)
+        yield Delivery(drafts=drafts(1), cursor="1")
+
+    stop = Event()
+    network = Network(clock, [poll, poll, poll], style="poll", resumes=True)
+    runner = Runner(network, log, cursors, ledger, clock, budget=Purse(), stop=stop, backoff=Backoff(first=1, most=2))
+    _until_trouble(runner, stop)
+    assert len(network.cursors_seen) == 2
+    assert "budget" in runner.trouble
+
+
+def _until_trouble(runner: Runner, stop: Event) -> None:
+    thread = Thread(target=runner.run)
+    thread.start()
+    while not runner.trouble:
+        stop.wait(0.01)
+    stop.set()
+    thread.join()
+
+
+def test_who_is_denied_says_that_a_person_has_to_act(
+    log: EmbeddedLog, cursors: Cursors, ledger: Ledger, clock: ManualClock
+) -> None:
+    stop = Event()
+
+    def denied(_: str | None) -> Iterator[Delivery]:
+        raise Denied("401, the token has expired: make a new one")
+        yield
+
+    runner = Runner(Network(clock, [denied]), log, cursors, ledger, clock, stop=stop)
+    _until_trouble(runner, stop)
+    assert "a person has to act: 401, the token has expired" in runner.trouble
+
+
+def test_waits_double_up_to_their_most() -> None:
+    backoff = Backoff(first=100, most=1_000, seed=1)
+    waits = [backoff.next() for _ in range(8)]
+    assert all(wait <= 1_000 for wait in waits)
+    assert all(wait >= 500 for wait in waits[4:])
+    backoff.reset()
+    assert backoff.next() <= 100
+
+
+def test_insisting_ends_when_told_to_stop() -> None:
+    from ingest.patience import Stopped
+
+    stop = Event()
+    stop.set()
+
+    def action() -> None:
+        raise Transient("locked")
+
+    with pytest.raises(Stopped):
+        insist(action, stop)

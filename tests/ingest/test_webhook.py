@@ -1,0 +1,229 @@
+"""A push is taken if it is signed, fresh and bounded; each post once; and 202 means that it is durable."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Engine
+
+from ingest.collector import Source
+from ingest.signature import SIGNATURE_HEADER, TIMESTAMP_HEADER, secrets_in, sign
+from ingest.taken import KEPT, Taken
+from ingest.webhook import IDEMPOTENCY_HEADER, Answer, Hook, Webhook
+from stream.embedded import EmbeddedLog
+from stream.ports import Append, Transient
+
+NOW = 1_795_000_000_000
+SOURCE = Source(id="community", network="discourse", brands=("acme",), access="board", max_lateness=60_000)
+Push = Callable[..., Answer]
+
+
+class Sender:
+    def __init__(self, log: Any, engine: Engine, **more: Any) -> None:
+        hold = more.pop("hold", None)
+        self.secrets: tuple[str, ...] = ("first",)
+        self.webhook = Webhook(Hook(source=SOURCE, secrets=lambda: self.secrets, **more), log, Taken(engine), hold)
+
+    def __call__(
+        self, body: Any, *, key: str | None = None, secret: str = "first", at: int = NOW, now: int = NOW, **headers: str
+    ) -> Answer:
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        signed = {TIMESTAMP_HEADER.upper(): str(at // 1000), SIGNATURE_HEADER.lower(): sign(secret, at // 1000, raw)}
+        if key is not None:
+            signed[IDEMPOTENCY_HEADER] = key
+        return self.webhook.handle({**signed, **headers}, raw, now)
+
+
+@pytest.fixture
+def send(log: EmbeddedLog, engine: Engine) -> Sender:
+    return Sender(log, engine)
+
+
+def post(n: int, **more: Any) -> dict[str, Any]:
+    return {"id": n, "text": f"post {n}", "created_at": NOW - 1_000, **more}
+
+
+def test_a_push_becomes_posts_of_its_source(send: Sender, held: Any) -> None:
+    status, answer = send(
+        {"posts": [post(1, author={"id": 7, "handle": "@ana", "followers": 3}, reply_to="0"), post(2)]}
+    )
+    assert (status, answer) == (202, {"accepted": 2, "duplicates": 0, "rejected": []})
+    first, _ = held.posts()
+    assert (first.id, first.reply_to, first.author.handle) == ("discourse:1", "discourse:0", "ana")
+    assert (first.brands, first.access, first.max_lateness, first.source_id) == (
+        ("acme",),
+        "board",
+        60_000,
+        "community",
+    )
+    assert (first.origin, first.seen_at, first.event_time) == ("live", NOW, NOW - 1_000)
+
+
+def test_one_post_and_a_bare_list_are_pushes_too(send: Sender, held: Any) -> None:
+    assert send(post(1))[0] == 202
+    assert send([post(2), post(3)])[0] == 202
+    assert [one.id for one in held.posts()] == ["discourse:1", "discourse:2", "discourse:3"]
+
+
+def test_history_is_believed_and_marked(send: Sender, held: Any) -> None:
+    old = NOW - 90 * 86_400_000
+    send({"origin": "backfill", "posts": [post(1, created_at=old)]})
+    send({"posts": [post(2, created_at=old)]})
+    first, second = held.posts()
+    assert (first.origin, first.event_time, first.clock_doubted) == ("backfill", old, False)
+    assert (second.origin, second.event_time, second.clock_doubted) == ("live", NOW, True)
+
+
+def test_deletes_edits_and_metrics(send: Sender, held: Any) -> None:
+    changes = [
+        post(1),
+        {"id": 1, "kind": "edited", "text": "better", "edited_at": NOW - 500},
+        {"id": 1, "kind": "metrics", "metrics": {"likes": 4}},
+        {"id": 1, "kind": "deleted"},
+    ]
+    assert send({"posts": changes})[1]["accepted"] == 4
+    assert [one.kind for one in held.posts()] == ["created", "edited", "metrics", "deleted"]
+    assert {one.id for one in held.posts()} == {"discourse:1"}
+
+
+def test_every_post_once_however_often_it_is_sent(send: Sender, held: Any) -> None:
+    body = {"posts": [post(1), post(1), post(2)]}
+    assert send(body)[1] == {"accepted": 2, "duplicates": 1, "rejected": []}
+    assert send(body)[1] == {"accepted": 0, "duplicates": 3, "rejected": []}
+    assert send({"posts": [post(1, text="changed", kind="edited")]})[1]["accepted"] == 1
+    assert send({"id": 1, "kind": "deleted"}, now=NOW)[1]["accepted"] == 1
+    assert send({"id": 1, "kind": "deleted"}, now=NOW + 5)[1]["accepted"] == 1
+    assert len(held.posts()) == 5
+
+
+def test_an_idempotency_key_gives_the_same_answer(send: Sender, held: Any) -> None:
+    body = {"posts": [post(1), {"id": 2, "txt": "?"}]}
+    first = send(body, key="k-1")
+    assert first[0] == 202
+    assert send(body, key="k-1") == first
+    status, answer = send({"posts": [post(3)]}, key="k-1")
+    assert status == 422
+    assert "k-1" in answer["error"]
+    assert len(held.posts()) == 1
+
+
+def test_each_wrong_post_has_its_own_words(send: Sender, held: Any) -> None:
+    wrong = [
+        {"text": "no id"}, {"id": 1, "txt": "x"}, {"id": 2, "text": 5}, {"id": 3},
+        {"id": 4, "text": "x", "created_at": "soon"},
+        {"id": 5, "text": "x", "kind": "sparkled"}, "text", {"id": 6, "text": "y" * 200_000}, {"id": "", "text": "x"},
+        {"id": 7, "text": "x", "metrics": {"likes": -1}}, {"id": 8, "text": "x", "brands": ["other"]},
+        {"id": 9, "text": "x", "network": "Not A Network"},
+    ]  # fmt: skip
+    status, answer = send({"posts": [*wrong, post(99)]})
+    assert status == 202
+    assert [one["index"] for one in answer["rejected"]] == list(range(len(wrong)))
+    assert [one.id for one in held.posts()] == ["discourse:99"]
+    status, answer = send({"posts": wrong})
+    assert (status, answer["accepted"]) == (422, 0)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"null", b'"x"', b"\xff\xfe", b'{"posts": 5}', b'{"posts": [], "x": 1}', b"[" * 90_000]
+)
+def test_what_is_no_push_is_422(send: Sender, body: bytes) -> None:
+    status, answer = send(body)
+    assert status == 422
+    assert answer["error"]
+
+
+def test_who_does_not_sign_is_refused(send: Sender, held: Any) -> None:
+    body = json.dumps(post(1)).encode()
+    good = {TIMESTAMP_HEADER: str(NOW // 1000), SIGNATURE_HEADER: sign("first", NOW // 1000, body)}
+    assert send.webhook.handle({}, body, NOW)[0] == 401
+    assert send.webhook.handle({**good, SIGNATURE_HEADER: "v1=" + "0" * 64}, body, NOW)[0] == 401
+    assert send.webhook.handle({**good, SIGNATURE_HEADER: "ñ"}, body, NOW)[0] == 401
+    assert send.webhook.handle({**good, TIMESTAMP_HEADER: "١٢٣"}, body, NOW)[0] == 401
+    assert send.webhook.handle({**good, TIMESTAMP_HEADER: str(NOW // 1000 + 1)}, body, NOW)[0] == 401
+    assert send.webhook.handle(good, body + b" ", NOW)[0] == 401
+    assert send(post(1), secret="guess")[0] == 401
+    assert held.posts() == []
+    assert send.webhook.handle(good, body, NOW)[0] == 202
+
+
+def test_a_recorded_push_cannot_be_sent_again_later(send: Sender) -> None:
+    assert send(post(1), at=NOW, now=NOW + 299_000)[0] == 202
+    assert send(post(2), at=NOW, now=NOW + 301_000)[0] == 401
+    assert send(post(3), at=NOW + 301_000, now=NOW)[0] == 401
+
+
+def test_a_secret_is_changed_without_a_gap(send: Sender) -> None:
+    send.secrets = secrets_in("first, second")
+    assert send(post(1), secret="first")[0] == 202
+    assert send(post(2), secret="second")[0] == 202
+    send.secrets = secrets_in("second")
+    assert send(post(3), secret="first")[0] == 401
+    both = {SIGNATURE_HEADER.lower(): sign("first", NOW // 1000, b"[]") + ", " + sign("second", NOW // 1000, b"[]")}
+    assert send(b"[]", secret="first", **both)[0] == 202
+    send.secrets = secrets_in(None)
+    assert send(post(4))[0] == 403
+
+
+def test_bodies_and_numbers_are_bounded(log: EmbeddedLog, engine: Engine, held: Any) -> None:
+    send = Sender(log, engine, max_body=2_000, max_posts=5)
+    assert send({"posts": [post(1, text="x" * 2_000)]})[0] == 413
+    assert send({"posts": [post(n) for n in range(6)]})[0] == 413
+    assert held.posts() == []
+    assert send({"posts": [post(n) for n in range(5)]})[0] == 202
+
+
+def test_too_much_at_once_comes_again_later(log: EmbeddedLog, engine: Engine, held: Any) -> None:
+    send = Sender(log, engine, posts_per_minute=60)
+    assert send({"posts": [post(n) for n in range(50)]})[0] == 202
+    status, answer = send({"posts": [post(n) for n in range(50, 80)]})
+    assert (status, answer["retry_after"]) == (429, 20)
+    assert len(held.posts()) == 50
+    assert send({"posts": [post(n) for n in range(50, 80)]}, now=NOW + 20_000)[0] == 202
+
+
+@pytest.mark.parametrize(("reason", "status"), [("lag", 429), ("disk", 503)])
+def test_a_hold_sends_pushes_away(log: EmbeddedLog, engine: Engine, held: Any, reason: str, status: int) -> None:
+    send = Sender(log, engine, hold=lambda: reason)
+    assert send(post(1))[0] == status
+    assert held.posts() == []
+
+
+def test_what_is_not_durable_is_not_acknowledged(engine: Engine) -> None:
+    class Broken:
+        def append(self, records: Sequence[Append]) -> list[tuple[int, int]]:
+            raise Transient("the disk is full")
+
+    status, answer = Sender(Broken(), engine)(post(1), key="k")
+    assert status == 503
+    assert answer["retry_after"] > 0
+    assert Taken(engine).answer("community", "k") is None
+
+
+def test_what_was_taken_is_forgotten_after_a_week(engine: Engine) -> None:
+    taken = Taken(engine)
+    taken.remember("community", ["a"], ("k", "digest", 202, "{}"), NOW)
+    taken.remember("community", ["b"], None, NOW + KEPT)
+    taken.prune(NOW + KEPT + 1)
+    assert taken.known("community", ["a", "b"]) == {"b"}
+    assert taken.answer("community", "k") is None
+
+
+FIELDS = ("id", "text", "kind", "author", "created_at", "metrics", "posts", "origin")
+values = st.recursive(
+    st.one_of(
+        st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text(max_size=20)
+    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.binary(max_size=200) | values | st.lists(st.dictionaries(st.sampled_from(FIELDS), values)))
+def test_any_signed_body_gets_an_answer(send: Sender, body: Any) -> None:
+    assert send(body)[0] in (202, 413, 422, 429)
