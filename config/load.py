@@ -21,7 +21,7 @@ from config.home import Home, low_disk
 from config.marked import Node, Sheet, decode, read
 from config.problems import Checker, ConfigurationError, Problem, did_you_mean, errors, in_order
 from config.schema import ENV_PREFIX, ClamorYaml, EnginePart, Settings
-from config.secrets import Secrets, read_secrets
+from config.secrets import Secrets
 
 SHIPPED = "default"
 """`rules: default` in clamor.yaml: the rules that Clamor ships."""
@@ -81,8 +81,8 @@ def load_content(
     """
     home = Home.at(folder)
     sheet, problems = _read_sheet(home)
-    secrets, secret_problems = read_secrets(secrets_file or home.secrets_file)
-    problems += secret_problems
+    secrets = Secrets(secrets_file or home.secrets_file, os.environ)
+    problems += secrets.problems
     content: Content | None = None
     if sheet is not None:
         _, engine_problems = _settings(sheet, environ={})
@@ -95,8 +95,8 @@ def load_content(
 
 def _examine(home: Home, checkers: Sequence[Checker], use: Use) -> tuple[Configuration | None, list[Problem]]:
     sheet, problems = _read_sheet(home)
-    secrets, secret_problems = read_secrets(home.secrets_file)
-    problems += secret_problems
+    secrets = Secrets(home.secrets_file, os.environ)
+    problems += secrets.problems
     if sheet is None:
         return None, in_order(problems)
     problems += [*_unknown_sections(sheet), *_unknown_variables(os.environ)]

@@ -135,7 +135,7 @@ class Mail(Section):
     certificates: Text | None = None
     """File with the certificates to trust, in the home unless absolute. Empty: the system's."""
     mailbox: Text = "mail"
-    """Folder, in the home unless absolute, where mails are written when there is no `host`."""
+    """Folder of clamor.mbox, the file that mails go to when there is no `host`; in the home unless absolute."""
 
     @property
     def from_name(self) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 import stat
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeAlias
 
 from pydantic import SecretStr
 
@@ -17,16 +17,27 @@ _MAX_BYTES = 64_000
 
 
 class Secrets:
-    """Values by the NAMES that the settings give (`password_env`, `secret_env`)."""
+    """Values by the NAMES that the settings give (`password_env`, `secret_env`).
 
-    def __init__(self, in_file: Mapping[str, str], environ: Mapping[str, str]) -> None:
-        self._in_file = {name: SecretStr(value) for name, value in in_file.items()}
-        self._environ = environ
+    A changed file counts from the next question on, so that a secret can be replaced while the program runs.
+    """
+
+    def __init__(self, path: Path, environ: Mapping[str, str]) -> None:
+        self._path, self._environ = path, environ
+        self._stamp: Stamp = None
+        self._in_file: Mapping[str, SecretStr] = {}
+        self.problems: list[Problem] = []
+        """What is wrong with the file as it was read last; lines that are right count all the same."""
+        self._read()
 
     def get(self, name: str) -> SecretStr | None:
         """The environment goes before the file; an empty value counts as none."""
         value = self._environ.get(name)
-        return SecretStr(value) if value else self._in_file.get(name)
+        if value:
+            return SecretStr(value)
+        if _stamp(self._path) != self._stamp:
+            self._read()
+        return self._in_file.get(name)
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and self.get(name) is not None
@@ -34,26 +45,42 @@ class Secrets:
     def __repr__(self) -> str:
         return f"Secrets({len(self._in_file)} in the file)"
 
+    def _read(self) -> None:
+        self._stamp = _stamp(self._path)
+        found, self.problems = _look_into(self._path)
+        self._in_file = {name: SecretStr(value) for name, value in found.items()}
 
-def read_secrets(path: Path, environ: Mapping[str, str] = os.environ) -> tuple[Secrets, list[Problem]]:
-    """(the secrets, what is wrong with the file); no file is nothing wrong. A file that others may read is not read."""
+
+Stamp: TypeAlias = tuple[int, int, int, int] | None
+"""What tells whether a file is still the same: when it was changed, its inode, size and mode; None: not there."""
+
+
+def _stamp(path: Path) -> Stamp:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_ino, found.st_size, found.st_mode
+
+
+def _look_into(path: Path) -> tuple[dict[str, str], list[Problem]]:
+    """(values by name, what is wrong); no file is nothing wrong. A file that others may read is not read."""
     name = str(path)
     try:
-        mode = path.stat().st_mode
-        raw = path.read_bytes()
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if mode & 0o077:
+            message = f"others may read the secrets (mode {mode:03o}), so they are not used"
+            return {}, [Problem(file=name, message=message, advice=f"chmod 600 {path}")]
+        with path.open("rb") as file:
+            raw = file.read(_MAX_BYTES + 1)
     except FileNotFoundError:
-        return Secrets({}, environ), []
+        return {}, []
     except OSError as error:
-        problem = Problem(file=name, message=f"cannot be read ({error.strerror})", advice=f"chmod 600 {path}")
-        return Secrets({}, environ), [problem]
-    if stat.S_IMODE(mode) & 0o077:
-        message = f"others may read the secrets (mode {stat.S_IMODE(mode):03o}), so they are not used"
-        return Secrets({}, environ), [Problem(file=name, message=message, advice=f"chmod 600 {path}")]
+        return {}, [Problem(file=name, message=f"cannot be read ({error.strerror})", advice=f"chmod 600 {path}")]
     if len(raw) > _MAX_BYTES:
-        problem = Problem(file=name, message=f"has {len(raw):,} bytes, at most {_MAX_BYTES:,} are read")
-        return Secrets({}, environ), [problem]
-    found, problems = _parse(raw, name)
-    return Secrets(found, environ), problems
+        message, advice = f"has more than {_MAX_BYTES:,} bytes", "keep nothing but NAME=value lines in it"
+        return {}, [Problem(file=name, message=message, advice=advice)]
+    return _parse(raw, name)
 
 
 def _parse(raw: bytes, file: str) -> tuple[dict[str, str], list[Problem]]:

@@ -4,13 +4,19 @@ from pathlib import Path
 
 import pytest
 
-from config.secrets import read_secrets
+from config.problems import Problem
+from config.secrets import Secrets
 
 
 def write(path: Path, text: str | bytes, mode: int = 0o600) -> Path:
     path.write_bytes(text.encode() if isinstance(text, str) else text)
     path.chmod(mode)
     return path
+
+
+def read_secrets(path: Path, environ: dict[str, str]) -> tuple[Secrets, list[Problem]]:
+    secrets = Secrets(path, environ)
+    return secrets, secrets.problems
 
 
 def test_a_value_is_taken_as_it_stands(tmp_path: Path) -> None:
@@ -51,3 +57,16 @@ def test_wrong_lines_are_named_by_number_and_never_shown(tmp_path: Path) -> None
 def test_other_encodings_are_named(tmp_path: Path) -> None:
     _, (problem,) = read_secrets(write(tmp_path / "s", b"A=1\nB=\xe9\n"), {})
     assert problem.line == 2
+
+
+def test_a_secret_can_be_replaced_while_the_program_runs(tmp_path: Path) -> None:
+    file = write(tmp_path / "s", "A=old\n")
+    secrets = Secrets(file, {})
+    write(tmp_path / "new", "A=newer\n").rename(file)
+    found = secrets.get("A")
+    assert found is not None
+    assert found.get_secret_value() == "newer"
+    file.chmod(0o644)
+    assert "A" not in secrets
+    file.unlink()
+    assert "A" not in secrets
