@@ -84,7 +84,7 @@ class Stream:
             metrics=Metrics(likes=self.random.randrange(12), reposts=0), source_id="stream", link=f"https://x.example/{id}",
             edited_at=self._at() if kind == "edited" else None, conversation=None,
         )  # fmt: skip
-        brands = self.random.sample(BRANDS, k=self.random.choice((1, 1, 1, 1, 1, 2, 3)))
+        brands = self.random.sample(BRANDS, k=self.random.choices((1, 2, 3), weights=(85, 12, 3))[0])
         return Understood(
             post=post, appended_at=NOW, understood_at=NOW, content_hash=f"{hash(text) & 0xFFFFFFFFFFFF:012x}",
             lang="en", lang_confidence=0.98, fingerprint=hash(text), generation=1, model="linear-1",

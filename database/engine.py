@@ -1,7 +1,7 @@
 """One way into SQL: an engine, a transaction that reads, a transaction that writes.
 
-Statements with many rows are written with `?` and plain tuples (`many`, `rows`): on the way of every post the binding
-of named parameters would cost more than the statement.
+Statements with many rows are written with `?` and plain tuples (`many`, `rows`) and go to the driver as they are: on
+the way of every post the binding of named parameters would cost more than the statement.
 """
 
 from __future__ import annotations
@@ -73,17 +73,27 @@ def read(engine: Engine) -> Iterator[Connection]:
 
 def rows(connection: Connection, sql: str, values: Sequence[Any] = ()) -> list[Any]:
     """All rows of a statement written with `?`."""
-    return list(connection.exec_driver_sql(_driver(connection, sql), tuple(values)).fetchall())
+    cursor = connection.connection.cursor()
+    try:
+        cursor.execute(_driver(connection, sql), tuple(values))
+        return list(cursor.fetchall())
+    finally:
+        cursor.close()
 
 
 def many(connection: Connection, sql: str, values: Sequence[tuple[Any, ...]]) -> int:
     """Run a statement written with `?` once per tuple; rows changed where the driver counts them."""
     if not values:
         return 0
-    statement = _driver(connection, sql)
-    if len(values) == 1:
-        return connection.exec_driver_sql(statement, values[0]).rowcount
-    return connection.exec_driver_sql(statement, list(values)).rowcount
+    cursor = connection.connection.cursor()
+    try:
+        if len(values) == 1:
+            cursor.execute(_driver(connection, sql), values[0])
+        else:
+            cursor.executemany(_driver(connection, sql), values)
+        return cursor.rowcount
+    finally:
+        cursor.close()
 
 
 def delete_numbered(connection: Connection, table: str, numbers: Sequence[int]) -> None:
@@ -124,6 +134,7 @@ def _prepare(connection: Any, _: object) -> None:
     cursor = connection.cursor()
     for pragma in (
         f"busy_timeout = {BUSY_MS}",
+        "page_size = 8192",
         "journal_mode = WAL",
         "synchronous = FULL",
         "foreign_keys = ON",
@@ -145,18 +156,21 @@ def _begin(connection: Connection) -> None:
 def _words(engine: Engine) -> Iterator[None]:
     try:
         yield
-    except DBAPIError as error:
-        why = _passing(error)
+    except Exception as error:
+        why = _passing(engine, error)
         if why is None:
             raise
         raise Transient(f"the database {engine.url.render_as_string(hide_password=True)} {why}") from error
 
 
-def _passing(error: DBAPIError) -> str | None:
-    cause = error.orig
+def _passing(engine: Engine, error: Exception) -> str | None:
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if not isinstance(cause, engine.dialect.loaded_dbapi.Error):
+        return None
     if isinstance(cause, sqlite3.Error):
         return _PASSING_SQLITE.get(getattr(cause, "sqlite_errorcode", 0) & 0xFF)
     state = str(getattr(cause, "sqlstate", "") or "")
-    if error.connection_invalidated or state.startswith(_PASSING_SQLSTATES):
+    lost = isinstance(error, DBAPIError) and error.connection_invalidated
+    if lost or state.startswith(_PASSING_SQLSTATES):
         return f"did not answer as it should ({state or 'connection lost'})"
     return None

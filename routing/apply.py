@@ -142,8 +142,7 @@ def _thread_names(sheet: Sheet, changed: dict[int, MentionRow], unions: Sequence
     """Mentions of a conversation that was united with another get its name."""
     if not unions:
         return
-    under = {n for loser, _ in unions for n in sheet.under(loser)}
-    thread = sheet.load_thread(under)
+    thread = sheet.load_thread(sheet.parts_of({loser for loser, _ in unions}))
     sheet.load_mentions([row.n for row in thread])
     found = [m for row in thread for m in sheet.mention_rows(row.n).values() if m.state == "live" and not m.touched]
     sheet.load_bodies(found)
@@ -291,7 +290,7 @@ def _names(sheet: Sheet, moved: list[MentionRow]) -> None:
         root = sheet.by_n.get(sheet.root(m.post.conversation))
         fields = {
             "revision": m.revision, "case_id": m.case_id, "decided_at": sheet.now,
-            "conversation": root.id if root is not None else value.post_id,
+            "conversation": root.id if root is not None else value.conversation or value.post_id,
         }  # fmt: skip
         m.value = replace(value, **fields)
         if m.written and m.contribution is None and m.state in ("live", "expired"):

@@ -186,16 +186,10 @@ def _own(m: MentionRow) -> bool:
 
 def _gather(sheet: Sheet) -> None:
     """When a case opens in a conversation that was there before, what was said in it already joins."""
-    fresh = {case.conversation: case for case in sheet.opened}
-    old = [c for c in fresh if c in sheet.known_cases and c in sheet.by_n and not sheet.by_n[c].new]
+    old = {c for c in (case.conversation for case in sheet.opened) if c in sheet.known_cases} - sheet.made_now()
     if not old:
         return
-    thread = sheet.load_thread(n for c in old for n in sheet.under(c))
-    sheet.load_mentions([row.n for row in thread])
-    quiet = [
-        m for row in thread for m in sheet.mention_rows(row.n).values()
-        if m.state == "live" and m.queue == "none" and m.case_id is None and not m.touched
-    ]  # fmt: skip
+    quiet = [m for m in sheet.load_quiet(sheet.short_threads(old)) if not m.touched]
     sheet.load_bodies(quiet)
     for m in quiet:
         _listen(sheet, m)

@@ -72,6 +72,9 @@ def terms_of(draft: Mention, history: History = NOTHING_KNOWN) -> tuple[Term, ..
 
 def hurts(mention: Mention) -> bool:
     """Whether reach makes it worse: it is negative towards the brand, an issue, a complaint or a threat to leave."""
+    read = mention.understanding
+    if mention.correction is None and read is not None and read.reputation is not None:
+        return read.reputation.label == "negative" or read.intent.label in _HURTING or read.detractor.label != "0"
     return (
         effective(mention, "reputation") == "negative"
         or effective(mention, "intent") in _HURTING

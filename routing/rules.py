@@ -5,20 +5,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Literal, NamedTuple, TypeAlias
 
 from config.problems import ConfigurationError, errors
 from query.document import Document, effective
-from query.predicate import compile_predicate, explain
+from query.predicate import explain
 from query.tree import Node
+from routing.signature import signature
 from stream.records import Queue
 
 Priority: TypeAlias = Literal["low", "normal", "high", "urgent"]
 PRIORITIES: tuple[Priority, ...] = ("low", "normal", "high", "urgent")
 NO_RULE = "default"
+MOST_SIGNATURES = 20_000
 
 
 class Rule(NamedTuple):
@@ -57,6 +59,8 @@ class RuleSet:
     def __init__(self, rules: tuple[Rule, ...], revision: int) -> None:
         self.rules, self.revision = rules, revision
         self._by_name = {rule.name: rule for rule in rules}
+        self._signature = signature(rule.when for rule in rules)
+        self._ruled: dict[Hashable, tuple[Rule, dict[str, bool]] | None] = {}
 
     @classmethod
     def read(cls, text: str, revision: int = 0, file: str = "rules.yaml") -> RuleSet:
@@ -70,20 +74,33 @@ class RuleSet:
 
     def first(self, document: Document) -> Ruled:
         """What the first rule that is true says; queue `none` where there is none."""
-        for rule in self.rules:
-            if rule.true_of(document):
-                facts = explain(rule.when, document)
-                return Ruled(
-                    rule.name, rule.queue, rule.priority, rule.tags, rule.alert, sentence(rule, document, "en"), facts
-                )
-        return _NOTHING
+        found = self._found(document)
+        if found is None:
+            return _NOTHING
+        rule, facts = found
+        why = sentence(rule, document, "en")
+        return Ruled(rule.name, rule.queue, rule.priority, rule.tags, rule.alert, why, facts)
 
     def named(self, name: str) -> Rule | None:
         return self._by_name.get(name)
 
+    def _found(self, document: Document) -> tuple[Rule, dict[str, bool]] | None:
+        if self._signature is None:
+            return self._search(document)
+        key = self._signature(document)
+        try:
+            return self._ruled[key]
+        except KeyError:
+            if len(self._ruled) >= MOST_SIGNATURES:
+                self._ruled.clear()
+            found = self._ruled[key] = self._search(document)
+            return found
 
-def predicate(node: Node) -> Callable[[Document], bool]:
-    return compile_predicate(node)
+    def _search(self, document: Document) -> tuple[Rule, dict[str, bool]] | None:
+        for rule in self.rules:
+            if rule.true_of(document):
+                return rule, explain(rule.when, document)
+        return None
 
 
 def sentence(rule: Rule, document: Document, language: str) -> str:

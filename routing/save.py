@@ -13,6 +13,8 @@ from stream.records import encode
 
 _ESCALATED = frozenset({"opened", "grew", "raised", "shrank", "closed", "reopened"})
 
+_NO_AUTHOR = frozenset({"expired", "forgotten"})
+
 
 def save(sheet: Sheet, moved: list[MentionRow]) -> int:
     """Write what changed; how many alerts were written."""
@@ -29,6 +31,8 @@ def _posts(sheet: Sheet) -> None:
     connection = sheet.connection
     new, old = [], []
     for row in sheet.by_n.values():
+        if row.dirty and row.state in _NO_AUTHOR:
+            row.author = None
         if row.new:
             new.append((
                 row.n, row.id, row.author, row.parent, row.conversation, row.state, row.seen_at, row.event_time,

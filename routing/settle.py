@@ -39,6 +39,9 @@ def _settle(sheet: Sheet, row: PostRow, changed: list[MentionRow], moved: list[P
     before = {n for n, m in held.items() if m.state != "retracted"} if held else set()
     if row.parts.content_hash:
         state = row.parts.state
+        text_is_gone = row.read is None and row.was not in ("live", "awaited")
+        if state == "live" and text_is_gone:
+            return
         row.state = state
         if state == "live":
             _live(sheet, row, held, changed)
@@ -231,7 +234,7 @@ def _gone(
         for reading in row.read.mentions or ():
             n = sheet.desk.brands.number(sheet.connection, reading.brand)
             if n not in held:
-                _remember(sheet, row, sheet.new_mention(row, n, reading.brand), row.read, state)
+                changed.append(_remember(sheet, row, sheet.new_mention(row, n, reading.brand), row.read, state))
     for m in held.values():
         if m.state not in (state, "retracted") and _may_become(m.state, state):
             _drop(m, state)
@@ -242,7 +245,7 @@ def _may_become(held: str, state: str) -> bool:
     return held == "live" or held == "expired" or state == "forgotten"
 
 
-def _remember(sheet: Sheet, row: PostRow, m: MentionRow, read: Understood, state: MentionState) -> None:
+def _remember(sheet: Sheet, row: PostRow, m: MentionRow, read: Understood, state: MentionState) -> MentionRow:
     """A mention of a post that was deleted before it came: nobody saw it, nobody is told."""
     m.value = Mention(
         id=mention_id(row.id, m.brand), revision=0, state=state, post_id=row.id, brand=m.brand,
@@ -252,6 +255,7 @@ def _remember(sheet: Sheet, row: PostRow, m: MentionRow, read: Understood, state
     )  # fmt: skip
     m.state = state
     m.touched = m.silent = True
+    return m
 
 
 def _drop(m: MentionRow, state: MentionState) -> None:
@@ -280,8 +284,10 @@ def _children(sheet: Sheet, moved: list[PostRow]) -> list[PostRow]:
     if not moved:
         return []
     parents = {row.n for row in moved}
+    sheet.load_conversations({row.conversation for row in moved})
+    threads = sheet.parts_of({sheet.root(row.conversation) for row in moved})
     found = [
-        row for row in sheet.load_thread({row.conversation for row in moved})
+        row for row in sheet.load_thread(threads)
         if row.parent in parents and row.parts.content_hash and row.parts.state == "live"
     ]  # fmt: skip
     numbers = [row.n for row in found]

@@ -15,6 +15,9 @@ from routing.parts import Parts
 from routing.rows import CaseRow, MentionRow, PostRow
 from stream.records import Mention, Millis, Understood, decode
 
+SHORT_THREAD = 200
+"""Posts of a conversation that is read whole when a case opens in it."""
+
 
 class CaseEvent(NamedTuple):
     case: CaseRow
@@ -122,6 +125,19 @@ class Sheet:
         among = set(wanted)
         return [m for held in self.mentions.values() for m in held.values() if m.case_id in among]
 
+    def load_quiet(self, conversations: Iterable[int]) -> list[MentionRow]:
+        """Live mentions of these conversations that ask for no work and are in no case."""
+        wanted = list(conversations)
+        quiet = "m.state = 'live' AND m.queue = 'none' AND m.case_id IS NULL"
+        sql = f"SELECT m.post FROM post p JOIN mention m ON m.post = p.n WHERE p.conversation IN (??) AND {quiet}"
+        found = rows_in(self.connection, f"{sql} AND p.conversation != p.n", wanted)
+        found += rows_in(self.connection, f"SELECT post FROM mention m WHERE post IN (??) AND {quiet}", wanted)
+        posts = list({post for (post,) in found})
+        self.load_numbered(posts)
+        self.load_mentions(posts)
+        held = [m for n in posts for m in self.mention_rows(n).values()]
+        return [m for m in held if m.state == "live" and m.queue == "none" and m.case_id is None]
+
     def load_bodies(self, mentions: Iterable[MentionRow]) -> None:
         wanted = {m.n: m for m in mentions if m.value is None and not m.new}
         for n, body in rows_in(self.connection, "SELECT n, body FROM mention WHERE n IN (??)", list(wanted)):
@@ -178,18 +194,31 @@ class Sheet:
                 return conversation
             conversation = into
 
-    def under(self, conversation: int) -> list[int]:
-        """The conversation and all that were united with it."""
-        found, fresh = [conversation], [conversation]
+    def made_now(self) -> set[int]:
+        """Conversations that this batch began."""
+        return {row.n for row in self.by_n.values() if row.new and row.conversation == row.n}
+
+    def parts_of(self, conversations: Iterable[int]) -> list[int]:
+        """These conversations and all that were united with them."""
+        wanted = list(conversations)
+        fresh = wanted
         while fresh:
-            sql = "SELECT n, joined FROM conversation WHERE joined IN (??)"
-            stored = rows_in(self.connection, sql, fresh)
-            for n, joined in stored:
-                self.joined.setdefault(n, joined)
+            stored = rows_in(self.connection, "SELECT n, joined FROM conversation WHERE joined IN (??)", fresh)
             among = set(fresh)
-            fresh = [n for n, into in self.joined.items() if into in among and n not in found]
-            found += fresh
-        return found
+            pairs = [*self.joined.items(), *stored]
+            fresh = list({n for n, into in pairs if into in among} - set(wanted))
+            wanted = wanted + fresh
+        return wanted
+
+    def short_threads(self, conversations: Iterable[int]) -> list[int]:
+        """Of these conversations and all that were united with them, those that are quickly read."""
+        wanted = self.parts_of(conversations)
+        sql = (
+            "SELECT conversation, count(*) FROM post WHERE conversation IN (??) AND conversation != n "
+            "GROUP BY conversation"
+        )
+        long = {n for n, posts in rows_in(self.connection, sql, wanted) if posts > SHORT_THREAD}
+        return [n for n in wanted if n not in long]
 
     # --- cases ---------------------------------------------------------------------------------------------------
 
@@ -200,6 +229,7 @@ class Sheet:
         for which in ("live = 1 AND queue = 'pr'", "live = 1 AND queue != 'pr'", "live = 0"):
             sql = f"SELECT {_CASE} FROM cases WHERE {which} AND conversation IN (??)"
             self._keep_cases(rows_in(self.connection, sql, wanted))
+        self.load_parties(case for case in self.cases.values() if case.queue == "pr" and case.live)
 
     def load_cases_by_id(self, ids: Iterable[int]) -> None:
         wanted = [id for id in ids if id not in self.cases]
@@ -216,10 +246,20 @@ class Sheet:
     def parties(self, case: CaseRow) -> set[int]:
         """Authors whose matter is in this pr case."""
         if case.parties is None:
-            sql = "SELECT author FROM case_party WHERE case_id IN (??)"
-            found = [] if case.new else rows_in(self.connection, sql, [case.id])
-            case.parties = {author for (author,) in found}
+            self.load_parties([case])
+        assert case.parties is not None
         return case.parties
+
+    def load_parties(self, cases: Iterable[CaseRow]) -> None:
+        wanted = {case.id: case for case in cases if case.parties is None}
+        for case in wanted.values():
+            case.parties = set()
+        stored = [id for id, case in wanted.items() if not case.new]
+        sql = "SELECT case_id, author FROM case_party WHERE case_id IN (??)"
+        for id, author in rows_in(self.connection, sql, stored):
+            parties = wanted[id].parties
+            assert parties is not None
+            parties.add(author)
 
     def also(self, m: MentionRow) -> None:
         """A mention changed that was not among those of the batch."""

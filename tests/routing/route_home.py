@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -166,9 +167,13 @@ def said(
         "metrics": metrics, **post,
     }  # fmt: skip
     return Understood(
-        post=Post(id=id, text=text, **fields), appended_at=at, understood_at=at, content_hash=f"hash of {text}",
+        post=Post(id=id, text=text, **fields), appended_at=at, understood_at=at, content_hash=hash_of(text),
         lang="en", generation=generation, tier=tier, model="linear-1", mentions=mentions, unnamed=unnamed,  # type: ignore[arg-type]
     )  # fmt: skip
+
+
+def hash_of(text: str) -> str:
+    return blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def passed(id: str, kind: str, at: int = NOW, **post: Any) -> Understood:

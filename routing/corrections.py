@@ -1,0 +1,95 @@
+"""A person's reading of a mention, and decisions made anew: both take the way of every other change."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from sqlalchemy import Connection, Engine
+
+from database.engine import read, rows, write
+from routing.apply import apply
+from routing.desk import Desk
+from stream.records import DETRACTOR_LEVELS, INTENTS, QUEUES, SENTIMENTS, Correction, Mention, Millis, decode
+
+_CLASSES = {
+    "sentiment": SENTIMENTS,
+    "reputation": SENTIMENTS,
+    "intent": INTENTS,
+    "detractor": DETRACTOR_LEVELS,
+    "queue": QUEUES,
+}
+
+
+class NoSuchMention(LookupError):
+    pass
+
+
+def correct(engine: Engine, desk: Desk, mention_id: str, correction: Correction, now: Millis) -> Mention:
+    """The mention as it stands with the correction; the model's reading stays beside it.
+
+    `correction.content_hash` is that of the text which the person saw: where the text has changed, the correction is
+    kept and marked stale. Raises NoSuchMention, ValueError for a label that does not exist or a mention without text.
+    """
+    for head, classes in _CLASSES.items():
+        label = getattr(correction, head)
+        if label is not None and label not in classes:
+            raise ValueError(f"{head} {label!r} is not known: use one of {', '.join(classes)}")
+    try:
+        with write(engine) as connection:
+            n, mention = find(connection, mention_id)
+            if mention.state != "live":
+                raise ValueError(f"{mention_id} is {mention.state}: its text is gone, there is nothing to correct")
+            apply(connection, desk, (), now, corrections=[(n, correction)])
+            return find(connection, mention_id)[1]
+    except BaseException:
+        desk.forget()
+        raise
+
+
+def find(connection: Connection, mention_id: str) -> tuple[int, Mention]:
+    """(number, the mention). Raises NoSuchMention."""
+    post, _, brand = mention_id.rpartition("#")
+    found = rows(connection, _FIND, (post, brand))
+    if not found:
+        raise NoSuchMention(f"there is no mention {mention_id!r}: ids look like network:123#brand")
+    return found[0][0], decode(Mention, found[0][1])
+
+
+class Progress(NamedTuple):
+    after: int
+    """Pass it to the next call."""
+    looked_at: int
+    changed: int
+    done: bool
+
+
+def decide_anew(
+    engine: Engine, desk: Desk, since: Millis, until: Millis, now: Millis, *, after: int = 0, most: int = 500
+) -> Progress:
+    """Let the rules in force decide up to `most` mentions with an event time in [since, until), in one transaction.
+
+    Wakes nobody; people's corrections stay. Call it until `done`, with `after` of the call before.
+    """
+    with read(engine) as connection:
+        last = rows(connection, "SELECT coalesce(max(n), 0) FROM mention")[0][0]
+        found = [n for (n,) in rows(connection, _AGAIN, (after, after + most * 4, since, until, most))]
+    changed = 0
+    if found:
+        try:
+            with write(engine) as connection:
+                changed = apply(connection, desk, (), now, again=found).mentions
+        except BaseException:
+            desk.forget()
+            raise
+    reached = found[-1] if len(found) == most else after + most * 4
+    return Progress(reached, len(found), changed, reached >= last)
+
+
+_FIND = (
+    "SELECT m.n, m.body FROM post p JOIN mention m ON m.post = p.n "
+    "JOIN dictionary d ON d.n = m.brand WHERE p.id = ? AND d.value = ?"
+)
+_AGAIN = (
+    "SELECT n FROM mention WHERE n > ? AND n <= ? AND event_time >= ? AND event_time < ? AND state = 'live' "
+    "ORDER BY n LIMIT ?"
+)

@@ -1,0 +1,92 @@
+"""What is kept for how long in SQL: texts and authors expire, ids of posts about no brand are forgotten, bytes go.
+
+Every function does one chunk in one short transaction and says where to go on, so that routing is never kept waiting.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from sqlalchemy import Engine
+
+from database.engine import many, read, rows, write
+from routing.apply import apply
+from routing.desk import Desk
+from stream.records import Millis, Post, Understood
+
+CHUNK = 100
+STRETCH = 5_000
+UNMATCHED_FOR: Millis = 30 * 86_400_000
+WAITING_FOR: Millis = 3 * 86_400_000
+
+
+class Swept(NamedTuple):
+    after: int
+    """Where to go on: pass it to the next call."""
+    changed: int
+    done: bool
+
+
+def expire(engine: Engine, desk: Desk, before: Millis, now: Millis, *, after: int = 0) -> Swept:
+    """Take text and author from up to CHUNK posts published before `before`; counts and decisions stay."""
+    sql = "SELECT n, id FROM post WHERE n > ? AND n <= ? AND state = 'live' AND event_time < ? ORDER BY n LIMIT ?"
+    with read(engine) as connection:
+        last = _last(connection)
+        found = rows(connection, sql, (after, after + STRETCH, before, CHUNK))
+    records = [
+        Understood(
+            post=Post(
+                id=id, network=id.partition(":")[0], kind="expired", seen_at=now, event_time=now, origin="reprocess"
+            ),
+            appended_at=now,
+            understood_at=now,
+        )
+        for _, id in found
+    ]
+    if records:
+        try:
+            with write(engine) as connection:
+                apply(connection, desk, records, now)
+        except BaseException:
+            desk.forget()
+            raise
+    reached = found[-1][0] if len(found) == CHUNK else after + STRETCH
+    return Swept(reached, len(found), reached >= last)
+
+
+def forget_unmatched(engine: Engine, now: Millis, *, after: int = 0) -> Swept:
+    """Forget ids of posts about no brand, last seen more than 30 days ago, and replies that waited for long."""
+    with write(engine) as connection:
+        last = _last(connection)
+        gone = many(connection, _UNMATCHED, [(after, after + STRETCH, now - UNMATCHED_FOR)])
+        many(connection, "DELETE FROM waiting WHERE kept_at < ?", [(now - WAITING_FOR,)])
+    return Swept(after + STRETCH, gone, after + STRETCH >= last)
+
+
+def wipe(engine: Engine) -> bool:
+    """Empty the write-ahead log, where overwritten text may still stand; whether nobody was reading it.
+
+    With `secure_delete` on, what was deleted is zeros in the file itself.
+    """
+    if engine.dialect.name != "sqlite":
+        return True
+    with engine.connect() as connection:
+        cursor = connection.connection.cursor()
+        try:
+            busy, _, _ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        finally:
+            cursor.close()
+    return not busy
+
+
+def _last(connection: object) -> int:
+    found: int = rows(connection, "SELECT coalesce(max(n), 0) FROM post")[0][0]  # type: ignore[arg-type]
+    return found
+
+
+_UNMATCHED = (
+    "DELETE FROM post WHERE n > ? AND n <= ? AND seen_at < ? "
+    "AND NOT EXISTS (SELECT 1 FROM mention WHERE mention.post = post.n) "
+    "AND NOT EXISTS (SELECT 1 FROM cases WHERE cases.conversation = post.n AND cases.live = 1 AND cases.queue = 'pr') "
+    "AND NOT EXISTS (SELECT 1 FROM cases WHERE cases.conversation = post.n AND cases.live = 1 AND cases.queue != 'pr')"
+)

@@ -1,0 +1,45 @@
+"""A decision in words, from what is stored of it: neither model nor text is asked again."""
+
+from __future__ import annotations
+
+from query.document import Document
+from routing.rules import NO_RULE, RuleSet, sentence
+from stream.records import Decision, Mention
+
+
+def in_words(mention: Mention, rules: RuleSet | None = None, language: str = "en") -> list[str]:
+    """Sentences, the most important first; one sentence where the mention is not decided.
+
+    `rules` are those of the decision's revision, where they are at hand: they know the reason in `language`.
+    """
+    decision = mention.decision
+    if decision is None:
+        return [f"{mention.id} is {mention.state}: nothing is decided about it"]
+    lines = [f"Queue {decision.queue}, priority {decision.priority}: {_why(mention, decision, rules, language)}."]
+    if decision.rule == "person":
+        lines.append(f"{decision.person} decided it.")
+    elif decision.rule == NO_RULE:
+        lines.append(f"No rule of revision {decision.rules_revision} asks for it.")
+    else:
+        lines.append(f"Rule {decision.rule}, revision {decision.rules_revision} of the rules.")
+    if decision.facts:
+        lines.append("; ".join(f"{part} is {str(holds).lower()}" for part, holds in decision.facts.items()) + ".")
+    if decision.terms:
+        terms = "; ".join(f"{term.name} {term.points:+g} ({term.why})" for term in decision.terms)
+        lines.append(f"Risk {decision.risk} of 100: {terms}.")
+    else:
+        lines.append(f"Risk {decision.risk} of 100.")
+    lines.append(f"Read by {decision.model or 'no model'} ({decision.tier}), generation {decision.generation}.")
+    if mention.correction is not None:
+        stale = "; the text has changed since" if mention.correction.stale else ""
+        lines.append(f"{mention.correction.person} corrected the labels{stale}.")
+    if decision.alert:
+        lines.append(
+            "It asks that people be told" + ("." if decision.may_wake else ", but it came too late to wake them.")
+        )
+    return lines
+
+
+def _why(mention: Mention, decision: Decision, rules: RuleSet | None, language: str) -> str:
+    rule = rules.named(decision.rule) if rules is not None and rules.revision == decision.rules_revision else None
+    return sentence(rule, Document(mention), language) if rule is not None else decision.why
