@@ -83,6 +83,7 @@ def open_writer(path: Path, *, busy: float = 5.0) -> sqlite3.Connection:
     )
     try:
         for pragma in (
+            "page_size = 8192",
             "journal_mode = WAL",
             "synchronous = NORMAL",
             "secure_delete = ON",

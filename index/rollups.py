@@ -7,9 +7,8 @@ value empty: all). They answer queries that ask for brands, queues and one of FI
 from __future__ import annotations
 
 import sqlite3
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from index.terms import label, values
@@ -20,7 +19,7 @@ from stream.records import Millis
 
 FIELDS = ("network", "lang", "sentiment", "reputation", "intent")
 KEYS = ("brand", "queue")
-REMEMBERED = 100_000
+REMEMBERED = 50_000
 
 
 class Contribution(NamedTuple):
@@ -62,40 +61,70 @@ def wanted(query: Node, scope: AccessScope) -> Wanted | None:
     return Wanted(allowed, scope.access)
 
 
+class _Kept(NamedTuple):
+    """What a profile tells the rollups, as numbers of words."""
+
+    brand: int
+    access: int
+    queue: int
+    pairs: tuple[tuple[int, int], ...]
+    """(field, value) of each row of an hour."""
+
+
+_MINUTE = (
+    "INSERT INTO minute (brand, at, access, queue, count) VALUES (?, ?, ?, ?, ?) "
+    "ON CONFLICT DO UPDATE SET count = count + excluded.count"
+)
+_HOUR = (
+    "INSERT INTO hour (brand, field, at, value, access, queue, count) VALUES (?, ?, ?, ?, ?, ?, ?) "
+    "ON CONFLICT DO UPDATE SET count = count + excluded.count"
+)
+
+
 class Rollups:
     """The writer's side."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._numbers: dict[str, int] = {}
+        self._profiles: dict[str, _Kept] = {}
 
     def add(self, changes: Counter[Contribution]) -> None:
         """Count these in (or, where negative, out); inside the transaction that changes the mentions."""
-        minutes: Counter[tuple[int, ...]] = Counter()
-        hours: Counter[tuple[int, ...]] = Counter()
+        minutes: dict[tuple[int, ...], int] = defaultdict(int)
+        hours: dict[tuple[int, ...], int] = defaultdict(int)
         for (minute, came, reads, ruled), count in changes.items():
-            if not count:
-                continue
-            keys = _keys(came, reads, ruled)
-            brand, access, queue = (self._number(text) for text in keys.base)
-            minutes[brand, minute, access, queue] += count
+            brand, access, _, pairs = self._kept(came)
+            queue = self._kept(ruled).queue
             at = minute - minute % HOUR
-            for field, value in keys.counted:
-                hours[self._number(field), self._number(value), brand, at, access, queue] += count
-        self._connection.executemany(
-            "INSERT INTO minute (brand, at, access, queue, count) VALUES (?, ?, ?, ?, ?) "
-            "ON CONFLICT DO UPDATE SET count = count + excluded.count",
-            sorted((*key, count) for key, count in minutes.items() if count),
-        )
-        self._connection.executemany(
-            "INSERT INTO hour (field, value, brand, at, access, queue, count) VALUES (?, ?, ?, ?, ?, ?, ?) "
-            "ON CONFLICT DO UPDATE SET count = count + excluded.count",
-            sorted((*key, count) for key, count in hours.items() if count),
-        )
+            minutes[brand, minute, access, queue] += count
+            for field, value in pairs + self._kept(reads).pairs:
+                hours[brand, field, at, value, access, queue] += count
+        self._connection.executemany(_MINUTE, sorted([(*key, count) for key, count in minutes.items() if count]))
+        self._connection.executemany(_HOUR, sorted([(*key, count) for key, count in hours.items() if count]))
 
     def forget(self) -> None:
         """After a rollback: the numbers of words made in it are not there."""
         self._numbers.clear()
+        self._profiles.clear()
+
+    def _kept(self, profile: str) -> _Kept:
+        found = self._profiles.get(profile)
+        if found is None:
+            if len(self._profiles) >= REMEMBERED:
+                self._profiles.clear()
+            found = self._profiles[profile] = self._numbered(profile)
+        return found
+
+    def _numbered(self, profile: str) -> _Kept:
+        told = dict(values(profile))
+        brand = self._number(told.get("brand", ""))
+        pairs = [(self._number(field), self._number(told[field])) for field in FIELDS if field in told]
+        if "state" in told:
+            # Of the three profiles the one that every mention has: it counts under no field as well.
+            pairs.append((self._number(""), self._number("")))
+            self._connection.execute("INSERT INTO counted_brand (brand) VALUES (?) ON CONFLICT DO NOTHING", (brand,))
+        return _Kept(brand, self._number(label(profile)), self._number(told.get("queue", "")), tuple(pairs))
 
     def _number(self, text: str) -> int:
         known = self._numbers.get(text)
@@ -143,9 +172,12 @@ def facet(
 
 
 def _within(where: list[str], given: list[Any], wanted: Wanted, low: Millis, high: Millis) -> None:
-    for field in KEYS:
-        if field in wanted.allowed:
-            _choose(where, given, field, wanted.allowed[field])
+    if "brand" in wanted.allowed:
+        _choose(where, given, "brand", wanted.allowed["brand"])
+    else:
+        where.append("brand IN (SELECT brand FROM counted_brand)")
+    if "queue" in wanted.allowed:
+        _choose(where, given, "queue", wanted.allowed["queue"])
     if wanted.access is not None:
         _choose(where, given, "access", wanted.access)
     where.append("at >= ? AND at < ?")
@@ -176,17 +208,3 @@ def _alternatives(node: Node) -> tuple[str, frozenset[str]] | None:
     if len(fields) != 1 or not fields <= {*KEYS, *FIELDS}:
         return None
     return fields.pop(), frozenset(choice)
-
-
-class _Keys(NamedTuple):
-    base: tuple[str, str, str]
-    """Brand, access label, queue."""
-    counted: tuple[tuple[str, str], ...]
-    """(field, value) of each row of an hour."""
-
-
-@lru_cache(maxsize=20_000)
-def _keys(came: str, reads: str, ruled: str) -> _Keys:
-    found = dict(values(came)) | dict(values(reads)) | dict(values(ruled))
-    base = (found.get("brand", ""), label(came), found.get("queue", ""))
-    return _Keys(base, (("", ""), *((field, found[field]) for field in FIELDS if field in found)))

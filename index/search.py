@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Literal, TypeAlias, get_args
 
 from index import rollups
+from index.body import unpacked
 from index.cursor import Cursor
 from index.schema import first_number
 from index.sql import Expression, Reading, sampled
@@ -16,7 +17,7 @@ from index.terms import GROUPS, SAMPLE_RATE, tenth, values
 from query.document import Document
 from stream.clock import HOUR
 from stream.ports import Bucket, Count, Facet, Histogram
-from stream.records import Mention, Millis, decode
+from stream.records import Mention, Millis
 
 Order: TypeAlias = Literal["newest", "oldest", "risk", "relevance"]
 ORDERS: tuple[str, ...] = get_args(Order)
@@ -164,7 +165,7 @@ def rolled_facets(
 def bodies(connection: sqlite3.Connection, numbers: Sequence[int]) -> dict[int, Mention]:
     places = ", ".join("?" * len(numbers))
     found = connection.execute(f"SELECT n, record FROM body WHERE n IN ({places})", list(numbers))
-    return {n: decode(Mention, record) for n, record in found}
+    return {n: unpacked(record) for n, record in found}
 
 
 def _cut(span: Span, unit: Millis) -> tuple[tuple[Millis, Millis] | None, list[tuple[Millis, Millis]]]:
@@ -289,7 +290,7 @@ def _from_bodies(
     )
     for (record,) in rows:
         read += 1
-        document = Document(decode(Mention, record))
+        document = Document(unpacked(record))
         for field in fields:
             counted[field].update(_shown(document, field))
     return counted, read < READ_BODIES

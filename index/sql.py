@@ -11,7 +11,20 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from index.schema import FARTHEST, first_number
-from index.terms import AS_COLUMNS, EVERY, FACT, GROUPS, PRIVATE, SAMPLE, SINGLE, fact, has, stem_token, tenth, within
+from index.terms import (
+    AS_COLUMNS,
+    ASKED_FOR,
+    EVERY,
+    FACT,
+    GROUPS,
+    PRIVATE,
+    SAMPLE,
+    fact,
+    has,
+    stem_token,
+    tenth,
+    within,
+)
 from query.fields import FIELDS
 from query.text import stems
 from query.tree import All, And, Between, Equals, Has, Near, Node, Not, Or, Phrase, Prefix, StartsWith, Word
@@ -185,7 +198,7 @@ def _has(field: str) -> Reading:
         return _between(Between("risk"))
     if field in COLUMNS:
         return Reading(where=f"{COLUMNS[field]} IS NOT NULL")
-    if field in SINGLE and field != "id":
+    if field in ASKED_FOR:
         return _words(_quoted(has(field)))
     return _words(f"{_quoted(fact(field, ''))}*")
 

@@ -11,14 +11,14 @@ what was read in it, what was decided. Their strings are the index's profiles, w
 from __future__ import annotations
 
 import hashlib
+import re
 import zlib
 from collections.abc import Hashable, Iterable
-from functools import lru_cache
 from typing import NamedTuple
 
 from query.document import Document
-from query.fields import FIELDS
-from query.text import stems
+from query.fields import FIELDS, canonical
+from query.text import ADDRESS, HANDLE, TAG, stems
 from stream.records import Correction, Decision, Mention, Post, Understanding
 
 STEM = "\x01"
@@ -37,6 +37,8 @@ SINGLE = (
     *("id", "author", "verified", "hashtag", "addressed", "link", "site", "address", "media"),
     *("conversation", "reply_to", "quote_of"),
 )
+ASKED_FOR = ("hashtag", "addressed", "link", "media", "reply_to", "quote_of")
+"""Fields with a token of its own that says that there is a value; for the others `has:` reads all their tokens."""
 GROUPS = {"came": CAME, "reads": READ, "ruled": RULED}
 AS_TOKENS = frozenset(CAME + READ + RULED + SINGLE + ("risk",))
 AS_COLUMNS = frozenset(FIELDS) - AS_TOKENS
@@ -67,10 +69,10 @@ def terms(document: Document) -> Terms:
     surfaces = document.surfaces
     facts = [came, reads, ruled, *_single(document)]
     if document.risk is not None:
-        facts.append(_risk_tokens(document.risk))
+        facts.append(tenth(document.risk))
     if zlib.crc32(mention.id.encode()) % SAMPLE_RATE == 0:
         facts.append(SAMPLE)
-    return Terms(" ".join(surfaces), _stem_tokens(document), " ".join(facts), came, reads, ruled)
+    return Terms(" ".join(surfaces), _stem_tokens(surfaces), " ".join(facts), came, reads, ruled)
 
 
 def fact(field: str, value: str) -> str:
@@ -79,7 +81,7 @@ def fact(field: str, value: str) -> str:
 
 
 def has(field: str) -> str:
-    """The token that says that a field of SINGLE has a value."""
+    """The token that says that a field of ASKED_FOR has a value."""
     return f"{FACT}has={field}"
 
 
@@ -179,29 +181,60 @@ def _field_tokens(document: Document, field: str) -> list[str]:
     value = document.value(field)
     if value is None:
         return []
+    start = f"{FACT}{field}="
     if isinstance(value, tuple):
-        return [fact(field, each) for each in value]
-    return [f"{FACT}{field}={int(value)}"]
+        return [start + _safe(each) for each in value]
+    return [f"{start}{int(value)}"]
 
 
 def _single(document: Document) -> list[str]:
     """Tokens of the fields whose values few mentions share, and the token that says that a field has any."""
-    post = document.mention.post
+    mention, post = document.mention, document.mention.post
+    found = [_ID + _safe(canonical(_ID_FIELD, mention.post_id)), _ID + _safe(canonical(_ID_FIELD, mention.id))]
     wanted = ["conversation"]
     if post is not None:
         if post.author is not None:
-            wanted += ["author", "verified"]
+            wanted += _AUTHOR
         if post.link:
-            wanted += ["site", "address"]
-        wanted += [field for field in ("media", "reply_to", "quote_of") if getattr(post, field)]
-        if any(document.text.marks) or any(document.title.marks):
-            wanted += ["hashtag", "addressed", "link"]
-    found = _field_tokens(document, "id")
+            found += _site_tokens(document, post.link)
+            wanted.append("address")
+        if post.media:
+            wanted.append("media")
+        if post.reply_to:
+            wanted.append("reply_to")
+        if post.quote_of:
+            wanted.append("quote_of")
+        marks = document.text.marks + document.title.marks if post.title else document.text.marks
+        wanted += [field for mark, field in _MARKED if mark in marks]
     for field in wanted:
-        tokens = _field_tokens(document, field)
-        if tokens:
-            found += tokens
-            found.append(has(field))
+        found += _with_has(document, field)
+    return found
+
+
+def _with_has(document: Document, field: str) -> list[str]:
+    tokens = _field_tokens(document, field)
+    return [*tokens, _HAS[field]] if tokens and field in _HAS else tokens
+
+
+_ID_FIELD = FIELDS["id"]
+_ID = f"{FACT}id="
+_AUTHOR = ("author", "verified")
+_MARKED = ((TAG, "hashtag"), (HANDLE, "addressed"), (ADDRESS, "link"))
+_HAS = {field: has(field) for field in ASKED_FOR}
+_HOST = re.compile(r"https?://[a-z0-9][a-z0-9.-]*(?=/)")
+_sites: dict[Hashable, list[str]] = {}
+
+
+def _site_tokens(document: Document, link: str) -> list[str]:
+    """They depend on the plain host alone, which many posts share."""
+    host = _HOST.match(link)
+    if host is None:
+        return _with_has(document, "site")
+    found = _sites.get(host[0])
+    if found is None:
+        if len(_sites) >= REMEMBERED:
+            _sites.clear()
+        found = _sites[host[0]] = _with_has(document, "site")
     return found
 
 
@@ -218,24 +251,20 @@ class _StemTokens(dict[str, tuple[str, ...]]):
 _stem_tokens_of = _StemTokens()
 
 
-def _stem_tokens(document: Document) -> str:
-    found = [token for surface in document.surfaces for token in _stem_tokens_of[surface]]
+def _stem_tokens(surfaces: Iterable[str]) -> str:
+    found = [token for surface in surfaces for token in _stem_tokens_of[surface]]
     return " ".join(dict.fromkeys(found))
 
 
-@lru_cache(maxsize=256)
-def _risk_tokens(risk: int) -> str:
-    return f"{FACT}risk={risk} {tenth(risk)}"
-
-
 _ESCAPES = {"\x1c": "\x1c0", " ": "\x1c1", "\x00": "\x1c2"}
+_ESCAPED = re.compile("[ \x1c\x00]")
 
 
 def _safe(value: str) -> str:
     """A blank would end the token, NUL the expression."""
     if len(value) > MAX_VALUE:
         value = value[:MAX_VALUE] + hashlib.blake2b(value.encode(), digest_size=8).hexdigest()
-    if " " in value or "\x1c" in value or "\x00" in value:
+    if _ESCAPED.search(value):
         for plain, escaped in _ESCAPES.items():
             value = value.replace(plain, escaped)
     return value

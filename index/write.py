@@ -9,13 +9,14 @@ from typing import NamedTuple, TypeAlias
 
 import msgspec
 
+from index.body import packed, unpacked
 from index.numbers import number
 from index.rollups import Contribution, Rollups
 from index.terms import Terms, terms
 from query.document import Document
 from stream.clock import MINUTE
 from stream.ports import Commit, OffsetConflict
-from stream.records import Decided, Mention, decode, encode
+from stream.records import Decided, Mention
 
 Order: TypeAlias = tuple[int, int]
 """(epoch, revision): the higher one wins."""
@@ -187,11 +188,11 @@ def _entry(decided: Decided) -> Entry:
     if mention.state != "live":
         return Entry(mention.id, order, mention, None)
     document = Document(mention)
-    return Entry(mention.id, order, mention, terms(document), _columns(document), encode(mention))
+    return Entry(mention.id, order, mention, terms(document), _columns(document), packed(mention))
 
 
 def _stored(record: bytes) -> Entry:
-    mention = decode(Mention, record)
+    mention = unpacked(record)
     return Entry(mention.id, (0, mention.revision), mention, terms(Document(mention)))
 
 
