@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import database.tables  # noqa: F401
 from database.base import metadata
@@ -40,6 +41,7 @@ class MailHome:
         self.mailers: list[Mailer] = []
         self._n = 0
         self._brands: dict[str, int] = {}
+        self._staged: list[tuple[int, tuple[Any, ...]]] = []
 
     def mailer(self, transport: Transport, journal: Path | None = None, owner: str | None = None) -> Mailer:
         made = Mailer(
@@ -59,76 +61,46 @@ class MailHome:
             mailer.close()
         self.engine.dispose()
 
-    def mention(
-        self,
-        text: str = "the plane left without us, never again",
-        *,
-        brand: str = "acme",
-        queue: Queue = "pr",
-        risk: int = 80,
-        case_id: int | None = None,
-        intent: str = "churn_threat",
-        fingerprint: int = 0,
-        post: Post | None = None,
-        terms: tuple[Term, ...] = (Term("severity", 36.0, "open anger, or a warning to others (level 2: 80% likely)"),),
-        access: str = "public",
-        rule: str = "severe",
-    ) -> int:
-        """Number of a live mention of its own post."""
-        self._n += 1
-        n = self._n
-        written = post or Post(
-            id=f"x:{n}",
-            network="x",
-            text=text,
-            author=Author(id=f"a{n}", handle=f"flyer{n}", name=f"Flyer {n}", followers=12_000),
-            seen_at=self.clock.at,
-            event_time=self.clock.at,
-            link=f"https://x.example/{n}",
-            metrics=Metrics(likes=30, reposts=12),
-            access=access,
-        )
-        record = Mention(
-            id=f"{written.id}#{brand}",
-            revision=1,
-            post=written,
-            post_id=written.id,
-            brand=brand,
-            network=written.network,
-            event_time=written.event_time,
-            source_id=written.source_id,
-            access=access,
-            fingerprint=fingerprint,
-            understanding=Understanding(
-                brand=brand,
-                sentiment=Scores("negative", (1.0, 0.0, 0.0)),
-                intent=Scores(intent, (1.0,)),
-                detractor=Scores("2", (0.0, 0.0, 1.0, 0.0)),
-            ),
-            decision=Decision(
-                queue=queue,
-                rule=rule,
-                rules_revision=1,
-                why="risk is 70 or more",
-                alert=True,
-                may_wake=True,
-                risk=risk,
-                terms=terms,
-            ),
-            case_id=case_id,
-            appended_at=self.clock.at - 1_500,
-        )
-        values = (
-            n, n, self._brand(brand), 1, "live", queue, risk, case_id, written.event_time, 202611, encode(record),
+    def mention(self, text: str = "the plane left without us, never again", **values: object) -> int:
+        """Number of a live mention of its own post; `values` as of `_row`."""
+        n, row = self._row(text, **values)  # type: ignore[arg-type]
+        self._insert([row])
+        return n
+
+    def late_mention(self, source: str, at: Millis) -> int:
+        """A mention of a post that a source brought late."""
+        post = Post(
+            id=f"x:late{at}", network="x", text=f"written at {at}", seen_at=at, event_time=at, origin="gapfill",
+            source_id=source,
         )  # fmt: skip
+        return self.mention(post=post)
+
+    def stage_severe(self, **values: object) -> None:
+        """As `severe`, kept until `write_staged`."""
+        n, row = self._row("nothing flies today", case_id=self._n + 1001, **values)  # type: ignore[arg-type]
+        self._staged.append((n, row))
+
+    def write_staged(self) -> None:
+        """Write what was staged: mentions with a case and an alert each, in one transaction."""
+        self._insert([row for _, row in self._staged])
+        brands = {number: brand for brand, number in self._brands.items()}
+        with write(self.engine) as connection:
+            many(
+                connection,
+                "INSERT INTO alert (kind, mention_n, case_id, brand, queue, risk, why, event_time, created_at)"
+                " VALUES ('mention', ?, ?, ?, ?, ?, 'severe', ?, ?)",
+                [(n, row[7], brands[row[2]], row[5], row[6], self.clock.at, self.clock.at) for n, row in self._staged],
+            )
+        self._staged.clear()
+
+    def _insert(self, values: Sequence[tuple[Any, ...]]) -> None:
         with write(self.engine) as connection:
             many(
                 connection,
                 "INSERT INTO mention (n, post, brand, revision, state, queue, risk, case_id, event_time, indexed_month,"
                 " body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [values],
+                values,
             )
-        return n
 
     def delete(self, n: int) -> None:
         """As routing leaves a mention whose post was deleted on its network."""
@@ -215,6 +187,69 @@ class MailHome:
 
     def states(self) -> list[str]:
         return [state for _, _, state, _ in self.mails()]
+
+    def _row(
+        self,
+        text: str,
+        *,
+        brand: str = "acme",
+        queue: Queue = "pr",
+        risk: int = 80,
+        case_id: int | None = None,
+        intent: str = "churn_threat",
+        fingerprint: int = 0,
+        post: Post | None = None,
+        terms: tuple[Term, ...] = (Term("severity", 36.0, "open anger, or a warning to others (level 2: 80% likely)"),),
+        access: str = "public",
+        rule: str = "severe",
+    ) -> tuple[int, tuple[Any, ...]]:
+        self._n += 1
+        n = self._n
+        written = post or Post(
+            id=f"x:{n}",
+            network="x",
+            text=text,
+            author=Author(id=f"a{n}", handle=f"flyer{n}", name=f"Flyer {n}", followers=12_000),
+            seen_at=self.clock.at,
+            event_time=self.clock.at,
+            link=f"https://x.example/{n}",
+            metrics=Metrics(likes=30, reposts=12),
+            access=access,
+        )
+        record = Mention(
+            id=f"{written.id}#{brand}",
+            revision=1,
+            post=written,
+            post_id=written.id,
+            brand=brand,
+            network=written.network,
+            event_time=written.event_time,
+            source_id=written.source_id,
+            access=access,
+            fingerprint=fingerprint,
+            understanding=Understanding(
+                brand=brand,
+                sentiment=Scores("negative", (1.0, 0.0, 0.0)),
+                intent=Scores(intent, (1.0,)),
+                detractor=Scores("2", (0.0, 0.0, 1.0, 0.0)),
+            ),
+            decision=Decision(
+                queue=queue,
+                rule=rule,
+                rules_revision=1,
+                why="risk is 70 or more",
+                alert=True,
+                may_wake=True,
+                risk=risk,
+                terms=terms,
+            ),
+            case_id=case_id,
+            appended_at=self.clock.at - 1_500,
+        )
+        values = (
+            n, n, self._brand(brand), 1, "live", queue, risk, case_id, written.event_time, 202611, encode(record),
+        )  # fmt: skip
+        return n, values
 
     def _brand(self, brand: str) -> int:
         if brand not in self._brands:
