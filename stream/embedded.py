@@ -218,6 +218,15 @@ class EmbeddedLog:
     def close(self) -> None:
         for consumer in list(self._consumers):
             consumer.close()
+        self._end()
+
+    def abandon(self) -> None:
+        """Ends as a crash would, for tests and the simulation: groups find out when the session is over."""
+        for consumer in self._consumers:
+            consumer.abandon()
+        self._end()
+
+    def _end(self) -> None:
         self.heart.stop()
         self.writer.close()
         with self._reader_lock:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
+import random
 import socket
 import sqlite3
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -40,7 +40,7 @@ class EmbeddedConsumer:
     ) -> None:
         self.group, self.topic = group, topic
         self._log = log
-        self.member = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:12]}"
+        self.member = f"{socket.gethostname()}:{os.getpid()}:{random.getrandbits(48):012x}"
         self._on_assigned, self._on_revoked = on_assigned, on_revoked
         self._reader = open_file(log.path)
         self._held: dict[int, int] = {}
@@ -123,6 +123,12 @@ class EmbeddedConsumer:
             self._reader.close()
             self._log.closed(self)
 
+    def abandon(self) -> None:
+        """Ends as a crash would: the group finds out when the session is over."""
+        self._closed = True
+        self._log.heart.remove(self)
+        self._reader.close()
+
     def beat(self, connection: sqlite3.Connection) -> None:
         connection.execute(
             "INSERT INTO member (id, grp, topic, host, pid, started, seen) VALUES (?, ?, ?, ?, ?, ?, ?)"
@@ -160,7 +166,7 @@ class EmbeddedConsumer:
             self._drop({p for p, generation in self._held.items() if view.leases.get(p) != (self.member, generation)})
             release, claim = share(self.topic.partitions, view.owners(), view.living, self.member)
             self._give_back(release)
-            if claim or self.member not in view.living:
+            if claim or view.overdue:
                 self._claim()
         waiting = frozenset(self._held.keys() - self._positions.keys())
         if waiting:
@@ -239,17 +245,23 @@ class EmbeddedConsumer:
 
     def _view(self, connection: sqlite3.Connection) -> _View:
         wall, session = self._log.clock.wall(), self._log.settings.session
-        living, dead = list[str](), list[str]()
+        living, dead, overdue = list[str](), list[str](), True
         for member, host, pid, started, seen in connection.execute(
             "SELECT id, host, pid, started, seen FROM member WHERE grp = ? AND topic = ?", (self.group, self.topic.id)
         ).fetchall():
-            alive = member == self.member or (abs(wall - seen) <= session and _may_live(host, pid, started))
-            (living if alive else dead).append(member)
+            if member == self.member:
+                overdue = abs(wall - seen) > session / 2
+                living.append(member)
+            elif abs(wall - seen) <= session and _may_live(host, pid, started):
+                living.append(member)
+            else:
+                dead.append(member)
         rows = connection.execute(
             "SELECT partition, member, generation FROM progress WHERE grp = ? AND topic = ?",
             (self.group, self.topic.id),
         )
-        return _View(living, dead, {partition: (member, generation) for partition, member, generation in rows})
+        leases = {partition: (member, generation) for partition, member, generation in rows}
+        return _View(living, dead, overdue, leases)
 
     def _check_held(self, partition: int) -> None:
         if partition not in self._positions:
@@ -305,21 +317,25 @@ class Heart:
 
     def _run(self) -> None:
         while not self._stopped.wait(self._log.settings.session / SECOND / 3):
+            # Under the lock, so that nobody who has left is said to live.
             with self._lock:
-                members = list(self._members)
-            if not members:
-                continue
-            try:
-                with self._log.writer.transaction("say that it lives") as connection:
-                    for member in members:
-                        member.beat(connection)
-            except (Transient, LogUnusable) as error:
-                logger.warning("heartbeat_missed", path=str(self._log.path), error=type(error).__name__)
+                if self._members:
+                    self._beat()
+
+    def _beat(self) -> None:
+        try:
+            with self._log.writer.transaction("say that it lives") as connection:
+                for member in self._members:
+                    member.beat(connection)
+        except (Transient, LogUnusable) as error:
+            logger.warning("heartbeat_missed", path=str(self._log.path), error=type(error).__name__)
 
 
 class _View(NamedTuple):
     living: list[str]
     dead: list[str]
+    overdue: bool
+    """This member is unknown yet, or was not heard of for half a session."""
     leases: dict[int, tuple[str | None, int]]
 
     def owners(self) -> dict[int, str]:

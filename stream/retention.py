@@ -14,7 +14,8 @@ from stream.records import Millis
 LEVELS: tuple[int, ...] = (80, 50)
 """Percent of the retention at which a group that stands still is reported."""
 
-CHUNK_SECONDS = 0.02
+CHUNK_SECONDS = 0.015
+BREATH_SECONDS = 0.004
 
 
 class Loss(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,6 +149,8 @@ def _remove(log: EmbeddedLog, topic: Topic, partition: int, horizon: int) -> Ite
         took = time.perf_counter() - began
         size = max(50, min(20_000, int(size * CHUNK_SECONDS / took) if took > CHUNK_SECONDS else size * 2))
         yield count, losses
+        # Longer than a waiting writer sleeps between two tries, so that each gets its turn.
+        time.sleep(BREATH_SECONDS)
 
 
 def _move_on(connection: Connection, topic: Topic, partition: int, low: int, until: int) -> list[Loss]:

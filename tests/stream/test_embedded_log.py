@@ -264,6 +264,17 @@ def test_a_member_that_is_silent_for_a_session_is_replaced(log: EmbeddedLog, clo
     assert len(silent.assignment()) <= 1
 
 
+def test_one_thread_can_act_a_crash(log: EmbeddedLog, clock: ManualClock) -> None:
+    other = EmbeddedLog(log.path, clock, log.settings)
+    crashing, heir = other.consumer("g", "posts"), log.consumer("g", "posts")
+    fill(log, "posts", 10)
+    assert len(crashing.poll(20, 0)) == 10
+    other.abandon()
+    assert heir.poll(20, 0) == []
+    clock.advance(3 * SECOND + 1)
+    assert len(heir.poll(20, 0)) == 10
+
+
 members = st.lists(st.sampled_from("abcdefgh"), unique=True, min_size=1)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from stream.clock import WallClock
+from stream.clock import ManualClock, WallClock
 from stream.embedded import EmbeddedLog, LogSettings
 from stream.ports import (
     ALERTS,
@@ -24,6 +24,7 @@ from stream.ports import (
     TopicSpec,
     Transient,
 )
+from stream.pressure import behind
 from stream.records import Alert, DeadLetter, UnknownMajor, decode
 from stream.stage import Stage, StageOptions
 
@@ -388,3 +389,19 @@ def test_offsets_in_sql_are_told_to_the_log_for_lag_and_retention(log: EmbeddedL
     stage.step()
     stage.close()
     assert log.committed("toy", "posts") == owner.stored
+
+
+def test_pressure_lasts_until_half_is_done(log: EmbeddedLog) -> None:
+    clock = ManualClock(1_764_000_000_000)
+    pressure = behind(log, "toy", "posts", 100, clock)
+    seen = list[bool]()
+    stage = Stage(log, Toy(), WallClock(), options=StageOptions(pace=0, poll=20, first_batch=30, max_batch=30))
+    fill(log, 100)
+    for action in (lambda: None, lambda: fill(log, 20), stage.step, stage.step, stage.step):
+        action()
+        clock.advance(1_000)
+        seen.append(pressure())
+    assert seen == [False, True, True, True, False]
+    fill(log, 200)
+    assert not pressure()
+    stage.close()
