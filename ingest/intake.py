@@ -24,7 +24,8 @@ MAX_PAYLOAD = 65_536
 """Bytes of a refused record that its dead letter keeps."""
 
 Prefilter = Callable[[str], bool]
-"""Whether a post's text may be about any brand; never false for one that is."""
+"""Whether a post may be about any brand, asked with title, text and author's handle on lines of their own; never false
+for one that is (`query.prefilter.compile_prefilter`)."""
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _NETWORK = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}\Z")
@@ -92,10 +93,8 @@ class Intake:
             return True
         assert self._wanted is not None
         author = draft.author
-        parts = [draft.title or "", draft.text, draft.link or ""]
-        if author is not None:
-            parts += [author.handle or "", author.name or ""]
-        return self._wanted("\n".join(part for part in parts if part))
+        who = "" if author is None else author.handle or author.id
+        return self._wanted(f"{draft.title or ''}\n{draft.text}\n{who}")
 
 
 def stamped(draft: Draft, source: Source, now: Millis, origin: Origin) -> Post:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import pytest
 
+from config.brands import Brand
 from ingest.collector import (
     Collector,
     CursorLost,
@@ -26,13 +27,15 @@ from ingest.coverage import Ledger
 from ingest.cursors import Cursors
 from ingest.patience import Backoff, insist
 from ingest.runner import Runner
+from query.prefilter import compile_prefilter
 from stream.clock import ManualClock
 from stream.embedded import EmbeddedLog
 from stream.ports import Append, Transient
+from stream.records import Author
 
+ACME = Brand(id="acme", name="Acme", accounts=("x:AcmeHelp",))
 START = 1_795_000_000_000
 MINUTE = 60_000
-QUICK = Backoff(first=1, most=2)
 
 
 class Network:
@@ -288,6 +291,7 @@ def test_a_firehose_is_filtered_and_what_belongs_to_a_brand_is_not(
         Draft(native_id="1", text="about Acme"), Draft(native_id="2", text="about the weather"),
         Draft(native_id="3", kind="deleted"), Draft(native_id="4", text="hi", brands=("acme",)),
         Draft(native_id="5", text="hello", title="ACME opens"),
+        Draft(native_id="6", text="we are closed", author=Author(id="9", handle="AcmeHelp")),
     ]  # fmt: skip
 
     def stream(_: str | None) -> Iterator[Delivery]:
@@ -296,10 +300,10 @@ def test_a_firehose_is_filtered_and_what_belongs_to_a_brand_is_not(
         yield Delivery(drafts=some)
         raise Exhausted
 
-    runner = run(Network(clock, [stream], source={"firehose": True}), prefilter=lambda text: "acme" in text.lower())
-    assert ids(held) == ["1", "3", "4", "5"]
+    runner = run(Network(clock, [stream], source={"firehose": True}), prefilter=compile_prefilter([ACME]))
+    assert ids(held) == ["1", "3", "4", "5", "6"]
     assert runner.filtered == 1
-    assert ledger.rows()[0].received == 5
+    assert ledger.rows()[0].received == 6
 
 
 def test_a_full_disk_pauses_with_a_gap_and_lag_only_waits(
