@@ -1,4 +1,4 @@
-"""The port of a classifier: passages in, calibrated probabilities out. `nlp.linear` is one, others can stand in its place."""
+"""The port of a classifier: passages in, calibrated probabilities out. `nlp.linear` is one of them."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,7 +17,8 @@ HINT = 2.0
 """Logits that the network's hint adds to its language: it doubts only what is short or mixed."""
 _SURE = 0.5
 """Below this the text has no language that could be named."""
-_FEW_LETTERS = 3
+_letters = re.compile(r"(?:[^\W\d_].*?){3}")
+"""Three letters: less is no text."""
 
 
 class Languages:
@@ -45,7 +47,7 @@ class Languages:
         for text, hint, place, sure in zip(
             texts, hints, best.tolist(), p[np.arange(len(best)), best].tolist(), strict=True
         ):
-            if sum(map(str.isalpha, text[:200])) < _FEW_LETTERS:
+            if not _letters.search(text):
                 hinted = (hint or "")[:2].lower()
                 found.append((hinted if hinted in self._place else OTHER, 0.0))
             else:

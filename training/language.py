@@ -25,7 +25,52 @@ from training.corpus import Leakage, Row, data
 from training.linear import STEPS, calibrate, matrix, regression
 
 LABELS = ("en", "es", "ca", "gl", "eu", "pt", "fr", "it", "de", OTHER)
-LISTS = ["nl", "da", "sv", "nb", "fi", "pl", "cs", "sk", "sl", "hr", "ro", "hu", "tr", "id", "tl", "vi", "et", "lt", "lv", "sq", "af", "ga", "is", "lb", "sr", "ru", "uk", "bg", "mk", "el", "he", "fa", "ur", "hi", "bn", "ta", "te", "th", "ja", "zh", "ko", "ar", "ca", "eu"]
+LISTS = [
+    "nl",
+    "da",
+    "sv",
+    "nb",
+    "fi",
+    "pl",
+    "cs",
+    "sk",
+    "sl",
+    "hr",
+    "ro",
+    "hu",
+    "tr",
+    "id",
+    "tl",
+    "vi",
+    "et",
+    "lt",
+    "lv",
+    "sq",
+    "af",
+    "ga",
+    "is",
+    "lb",
+    "sr",
+    "ru",
+    "uk",
+    "bg",
+    "mk",
+    "el",
+    "he",
+    "fa",
+    "ur",
+    "hi",
+    "bn",
+    "ta",
+    "te",
+    "th",
+    "ja",
+    "zh",
+    "ko",
+    "ar",
+    "ca",
+    "eu",
+]
 _MOST = {"en": 9_000, "es": 12_000}
 _SENTENCES = Path(__file__).parent / "languages.yaml"
 
@@ -35,7 +80,7 @@ def main() -> None:
     rows = language_rows(Leakage())
     weights, card = train(rows, recipe)
     SHIPPED.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(SHIPPED / "weights.npz", **weights)
+    np.savez_compressed(SHIPPED / "weights.npz", allow_pickle=False, **weights)
     (SHIPPED / "card.json").write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 

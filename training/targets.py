@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from config.brands import Brand
 from nlp.brands import BrandMatcher
-from nlp.normalise import mark
+from nlp.normalise import Span, mark
 from query.text import analyse
 from training.corpus import Row
 
@@ -28,17 +28,18 @@ class Targets:
             if row.set != "synthetic":
                 self._of_set.setdefault(row.set, set()).update(self._number[name] for name in _names(row))
 
-    def marked(self, row: Row) -> str:
-        """The row's text with its target and other known brands marked."""
+    def spans(self, row: Row) -> tuple[list[Span], list[Span]]:
+        """Where the row names its target, and where other known brands."""
         found = self._matcher.find(analyse(row.text))
         names = _names(row)
         mine = self._number[names[0]] if names else -1
         others = self._of_set.get(row.set, set()) | {self._number[name] for name in names[1:]}
-        return mark(
-            row.text,
-            found.get(mine, ()),
-            [span for number, spans in found.items() if number != mine and number in others for span in spans],
-        )
+        beside = [span for number, spans in found.items() if number != mine and number in others for span in spans]
+        return found.get(mine, []), beside
+
+    def marked(self, row: Row) -> str:
+        """The row's text with its target and other known brands marked."""
+        return mark(row.text, *self.spans(row))
 
 
 def _names(row: Row) -> list[str]:

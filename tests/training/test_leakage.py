@@ -1,0 +1,56 @@
+"""What is measured on is never trained on; sets whose terms forbid it are in no recipe. Needs the shared data."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+import nlp.language
+import nlp.linear
+from training.corpus import Leakage, data, key, labels, there, words
+
+RECIPE = yaml.safe_load((Path(__file__).parents[2] / "training" / "recipe.yaml").read_text("utf-8"))
+FORBIDDEN = ("airline_us", "twcs")
+
+needs_data = pytest.mark.skipif(not there(), reason="the training data (../shared) is not part of a clone")
+
+
+@pytest.fixture(scope="module")
+def leakage() -> Leakage:
+    return Leakage()
+
+
+def test_no_recipe_and_no_shipped_card_names_a_forbidden_set() -> None:
+    named = list(RECIPE["sentiment"]["sets"])
+    for folder in (nlp.linear.SHIPPED, nlp.language.SHIPPED):
+        card = json.loads((folder / "card.json").read_text("utf-8"))
+        named += list(card["rows"]) + list(card.get("sets", ()))
+    assert not [name for name in named if name.startswith(FORBIDDEN)]
+
+
+def test_a_text_is_known_by_its_letters_and_digits() -> None:
+    assert words("@Ana, mira: https://a.example ¡Qué BIEN! 24h") == ["mira", "qué", "bien", "24h"]
+    assert key("Hola, @ana! https://x.example/1") == key("hola")
+    assert key("hola") != key("hola 2")
+
+
+@needs_data
+def test_validation_texts_and_near_copies_are_held_out(leakage: Leakage) -> None:
+    text = max((record["text"] for record in labels("validation")), key=lambda one: len(words(one)))
+    assert leakage.holds(text)
+    assert leakage.holds(f"RT @somebody: {text} https://t.example/abc")
+    assert leakage.holds(" ".join(words(text)[:-2]))
+    assert not leakage.holds("una frase que no está en ningún conjunto de datos, escrita para esta prueba de hoy")
+
+
+@needs_data
+@pytest.mark.parametrize("name", ["tweeteval_sentiment", "xlmt_sentiment", "complaints", "airlines_es"])
+def test_no_row_that_is_trained_on_has_the_key_of_a_validation_row(leakage: Leakage, name: str) -> None:
+    held = {key(record["text"]) for record in data(name, "validation")}
+    for trained in ("xlmt_sentiment", "semeval2018_valence_es"):
+        assert not [
+            1 for record in data(trained, "train") if key(record["text"]) in held and not leakage.holds(record["text"])
+        ]
