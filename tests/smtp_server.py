@@ -15,6 +15,7 @@ import threading
 from collections.abc import Iterable
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from email.parser import BytesHeaderParser
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, NamedTuple
@@ -55,7 +56,7 @@ class Mail(NamedTuple):
 
     @property
     def message_id(self) -> str:
-        return str(self.message["Message-ID"])
+        return str(BytesHeaderParser(policy=policy.default).parsebytes(self.content)["Message-ID"])
 
     @property
     def text(self) -> str:
@@ -83,6 +84,7 @@ class SmtpServer:
     ) -> None:
         """`certificate`: files of certificate and key. `taken`: a file that gets the Message-ID of each mail taken."""
         self.mails: list[Mail] = []
+        self._ids: list[str] = []
         self.sessions = 0
         self.fault: Fault | None = None
         self.port = 0
@@ -117,7 +119,7 @@ class SmtpServer:
 
     def ids(self) -> list[str]:
         """Message-IDs of what was taken, in order."""
-        return [mail.message_id for mail in self.mails]
+        return list(self._ids)
 
     def to(self, recipient: str) -> list[Mail]:
         return [mail for mail in self.mails if mail.recipient == recipient]
@@ -134,6 +136,7 @@ class SmtpServer:
 
     def take(self, mail: Mail) -> None:
         self.mails.append(mail)
+        self._ids.append(mail.message_id)
         if self._taken is not None:
             with self._taken.open("a") as file:
                 file.write(f"{mail.message_id}\n")

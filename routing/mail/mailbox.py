@@ -12,6 +12,7 @@ from pathlib import Path
 
 from routing.mail.transport import Delivery, Outgoing, one_line
 
+_LENGTH = re.compile(rb"\nContent-Length: (\d+)\n")
 _FROM_LINE = re.compile(rb"^(>*From )", re.MULTILINE)
 
 
@@ -65,18 +66,23 @@ class MailboxTransport:
 
 
 def _whole(file: int) -> int:
-    """Size of the file without a last entry that has no end."""
+    """Up to where the file holds whole entries: the last one says by its Content-Length where it ends."""
     size = os.fstat(file).st_size
-    if not size or os.pread(file, 2, max(0, size - 2)) == b"\n\n":
-        return size
+    if not size:
+        return 0
     with mmap.mmap(file, 0, access=mmap.ACCESS_READ) as content:
-        start = content.rfind(b"\n\nFrom ")
-        return start + 2 if start >= 0 else 0
+        found = content.rfind(b"\n\nFrom ")
+        start = found + 2 if found >= 0 else 0
+        text = content.find(b"\n\n", start)
+        length = _LENGTH.search(content[start : text + 1]) if text >= 0 else None
+    end = text + 2 + int(length[1]) + 1 if length else size + 1
+    return end if end <= size else start
 
 
 def _entry(mail: Outgoing) -> bytes:
-    lines = mail.content.replace(b"\r\n", b"\n")
-    headers = BytesHeaderParser().parsebytes(lines)
-    at = parsedate_to_datetime(headers["Date"]) if headers["Date"] else datetime.fromtimestamp(0, UTC)
-    start = f"From {mail.sender} {at.astimezone(UTC).strftime('%a %b %d %H:%M:%S %Y')}\n".encode("ascii", "replace")
-    return start + _FROM_LINE.sub(rb">\1", lines).rstrip(b"\n") + b"\n\n"
+    headers, _, text = mail.content.replace(b"\r\n", b"\n").partition(b"\n\n")
+    said = BytesHeaderParser().parsebytes(headers)["Date"]
+    at = parsedate_to_datetime(said) if said else datetime.fromtimestamp(0, UTC)
+    first = f"From {mail.sender} {at.astimezone(UTC).strftime('%a %b %d %H:%M:%S %Y')}\n".encode("ascii", "replace")
+    body = _FROM_LINE.sub(rb">\1", text).rstrip(b"\n") + b"\n"
+    return b"%s%s\nContent-Length: %d\n\n%s\n" % (first, headers, len(body), body)
