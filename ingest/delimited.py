@@ -135,8 +135,10 @@ class _Feed:
         return self.pulled[0]
 
     def ahead(self, lines: int) -> list[str]:
-        while len(self._held) < lines and (line := next(self._lines, None)) is not None:
+        held = 0
+        while len(self._held) < lines and held < self._limit and (line := next(self._lines, None)) is not None:
             self._held.append(line)
+            held += len(line.raw)
         return [line.raw.decode("utf-8", "replace") + "\n" for line in self._held if line.size <= self._limit]
 
     def drop(self) -> None:

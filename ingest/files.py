@@ -25,7 +25,7 @@ from ingest.mapping import Unmapped, parse_map
 from ingest.order import ByTime
 from ingest.patience import Hold, Stopped, held, insist
 from ingest.reading import STDIN, Row, Unreadable
-from stream.clock import Clock
+from stream.clock import DAY, Clock, WallClock
 from stream.ports import POSTS, Append, Log
 from stream.records import Coverage, Millis
 
@@ -34,11 +34,13 @@ __all__ = [
     "replay", "survey",
 ]  # fmt: skip
 
+BATCH_BYTES = 4 * 1_048_576
 CURSOR_EVERY = 10
 """Batches between two writings of the cursor: what a killed replay appends again at most."""
 SHORTEST_WAIT = 0.02
 
-_FAR: Millis = 2**62
+AHEAD: Millis = 366 * DAY
+"""How far ahead of the wall clock a post may lie to be played at a pace."""
 
 _log = structlog.get_logger(__name__)
 
@@ -117,6 +119,7 @@ def survey(paths: Sequence[Path], options: Options | None = None) -> Survey:
     """
     options = options or Options()
     posts = dead = 0
+    latest = WallClock().wall() + AHEAD
     first: Millis | None = None
     last: Millis | None = None
     for path in paths:
@@ -127,7 +130,7 @@ def survey(paths: Sequence[Path], options: Options | None = None) -> Survey:
         file = ForeignFile(path, options)
         with file.opened() as (reading, mapping):
             for row in reading.rows():
-                entry = file.entry(row, mapping, _FAR)
+                entry = file.entry(row, mapping, latest)
                 if entry.due is None:
                     dead += 1
                     continue
@@ -198,10 +201,11 @@ class _Run:
 
     def _sorted_in(self, file: ForeignFile, index: int, order: ByTime) -> None:
         with file.opened() as (reading, mapping):
+            latest = self.clock.wall() + AHEAD
             for batch in _batches(reading.rows(), self.options.batch):
                 dead: list[Append] = []
                 for row in batch:
-                    entry = file.entry(row, mapping, _FAR)
+                    entry = file.entry(row, mapping, latest)
                     file.read += 1
                     if entry.due is None:
                         dead.append(entry.record)
@@ -314,6 +318,14 @@ class _Run:
 
 
 def _batches(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
-    rows = iter(rows)
-    while batch := list(islice(rows, size)):
+    """Lists of at most `size` rows and little more than BATCH_BYTES."""
+    batch: list[Row] = []
+    held = 0
+    for row in rows:
+        batch.append(row)
+        held += len(row.raw)
+        if len(batch) >= size or held >= BATCH_BYTES:
+            yield batch
+            batch, held = [], 0
+    if batch:
         yield batch

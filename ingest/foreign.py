@@ -13,7 +13,7 @@ import msgspec
 
 from ingest.collector import Malformed, Source
 from ingest.dates import Order
-from ingest.intake import Unacceptable, dead_letter, stamped
+from ingest.intake import NETWORK, Unacceptable, dead_letter, stamped
 from ingest.mapping import RowMapping, Unmapped, mapping_for
 from ingest.reading import STDIN, Format, Reading, Row, Unreadable
 from stream.clock import MINUTE
@@ -86,6 +86,8 @@ class ForeignFile:
     def __init__(self, path: Path, options: Options) -> None:
         self.path, self.options = path, options
         self.network = options.network or network_of(path)
+        if not NETWORK.match(self.network):
+            raise Unmapped(f"network {self.network[:40]!r} is no short lower-case name; say one such as mastodon")
         self.source = Source(
             id=options.source_id,
             network=self.network,
@@ -105,12 +107,14 @@ class ForeignFile:
         return Opened(self)
 
     def entry(self, row: Row, mapping: RowMapping, now: Millis) -> Entry:
-        """The record that a row becomes: a post, or a dead letter that says why not."""
+        """The record that a row becomes, a post or a dead letter that says why not; `now` bounds its times."""
         if row.values is None:
             return self._refused(row, row.problem, row.error, now)
         origin: Origin = "live" if self.options.paced else "import"
         try:
             post = stamped(mapping.draft(row.values), self.source, now, origin)
+            if self.options.paced and post.seen_at >= now:
+                raise Unacceptable("it has no time, or one more than a year ahead, so that it cannot be played")
         except Unacceptable as refusal:
             return self._refused(row, str(refusal), "Unacceptable", now)
         return Entry(Append(POSTS, post.id, encode(post)), post.seen_at, post.event_time)

@@ -28,7 +28,7 @@ Prefilter = Callable[[str], bool]
 for one that is (`query.prefilter.compile_prefilter`)."""
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
-_NETWORK = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}\Z")
+NETWORK = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}\Z")
 _SPACE = re.compile(r"[\s#]")
 _WITHOUT_CONTENT = frozenset({"deleted", "expired", "forgotten", "author_gone"})
 _HIGHEST = 2**63 - 1
@@ -104,7 +104,7 @@ def stamped(draft: Draft, source: Source, now: Millis, origin: Origin) -> Post:
     get the network in front. A receipt time ahead of `now` counts as now.
     """
     network = draft.network or source.network
-    if not _NETWORK.match(network):
+    if not NETWORK.match(network):
         raise Unacceptable(f"network {network[:40]!r} is not a short lower-case name such as 'mastodon'")
     if len(draft.text) > MAX_TEXT:
         raise Unacceptable(

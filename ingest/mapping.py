@@ -310,9 +310,10 @@ def _country(value: object) -> str | None:
 
 
 def _network(value: object) -> str | None:
-    return (
-        None if not isinstance(value, str) else re.sub(r"[^a-z0-9_-]+", "-", value.strip().lower()).strip("-") or None
-    )
+    if not isinstance(value, str):
+        return None
+    slug = re.sub(r"[^a-z0-9_-]+", "-", value.strip().lower()).strip("-")
+    return "x" if slug == "twitter" else slug or None
 
 
 def _kind(value: object) -> str:

@@ -26,9 +26,10 @@ Format = Literal["jsonl", "csv", "json"]
 
 MAX_LINE = 1_048_576
 """Bytes of one record; a longer one is refused whole."""
-MAX_ARRAY = 64 * 1_048_576
+MAX_ARRAY = 16 * 1_048_576
 """Bytes of a file that is one JSON array: it has to be held in memory."""
 SAMPLE_ROWS = 200
+SAMPLE_BYTES = 4 * 1_048_576
 STDIN = Path("-")
 
 _HEAD = 65_536
@@ -82,7 +83,13 @@ class Reading:
             self._lines = self._decoded(head)
             self.format: Format = form or self._recognised(head)
             rows = self._rows()
-            self.sample = list(itertools.islice(rows, SAMPLE_ROWS))
+            self.sample: list[Row] = []
+            held = 0
+            for row in itertools.islice(rows, SAMPLE_ROWS):
+                self.sample.append(row)
+                held += len(row.raw)
+                if held >= SAMPLE_BYTES:
+                    break
             self._rest = rows
         except BaseException:
             self._open.close()

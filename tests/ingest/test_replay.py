@@ -432,7 +432,7 @@ def test_the_network_comes_from_the_files_name() -> None:
 def test_paced_posts_come_in_order_when_the_clock_shows_their_time(tmp_path: Path, log: EmbeddedLog, held: Any) -> None:
     first = jsonl(tmp_path / "a.jsonl", [{"id": n, "text": "x", "created_at": MOMENT + n * 1_000} for n in (5, 1, 3)])
     second = jsonl(tmp_path / "b.jsonl", [{"id": n, "text": "y", "created_at": MOMENT + n * 1_000} for n in (4, 0, 2)])
-    found = survey([first, second])
+    found = survey([first, second], Options(paced=True))
     assert (found.posts, found.dead, found.first, found.last) == (6, 0, MOMENT, MOMENT + 5_000)
     clock = SimulatedClock(MOMENT, WallClock().now(), 100.0)
     seen: list[int] = []
@@ -443,6 +443,43 @@ def test_paced_posts_come_in_order_when_the_clock_shows_their_time(tmp_path: Pat
     assert {post.origin for post in posts} == {"live"}
     assert all(post.seen_at == post.event_time and not post.clock_doubted for post in posts)
     assert seen[-1] >= MOMENT + 5_000
+
+
+def test_what_has_no_time_cannot_be_played(tmp_path: Path, log: EmbeddedLog, held: Any) -> None:
+    content = [
+        {"kind": "created", "id": 1, "text": "x", "created_at": MOMENT},
+        {"kind": "deleted", "id": 1},
+        {"kind": "created", "id": 2, "text": "x", "created_at": "2099-01-01"},
+    ]
+    path = jsonl(tmp_path / "a.jsonl", content)
+    assert survey([path])[:2] == (3, 0)
+    assert survey([path], Options(paced=True)) == (1, 2, MOMENT, MOMENT)
+    clock = SimulatedClock(MOMENT, WallClock().now(), 100.0)
+    assert counted(replay([path], log, clock, Options(paced=True))) == (3, 1, 2)
+
+
+def test_rows_of_a_megabyte_each_need_no_more_than_a_few(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    row = json.dumps(rows(1, extra="x" * 1_000_000)[0]).encode() + b"\n"
+    path.write_bytes(row * 150)
+    code = (
+        "import resource, sys; from pathlib import Path\n"
+        "from ingest.files import replay; from stream.clock import WallClock\n"
+        "class Log:\n"
+        "    def append(self, records): return []\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "report = replay([Path(sys.argv[1])], Log(), WallClock())\n"
+        "print(report.appended, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, check=True, cwd=ROOT)
+    appended, kilobytes = done.stdout.split()[-2:]
+    assert int(appended) == 150
+    assert int(kilobytes) < 60_000
+
+
+def test_a_network_option_that_is_no_name_is_refused(tmp_path: Path, log: EmbeddedLog, clock: ManualClock) -> None:
+    with pytest.raises(Unmapped, match="such as mastodon"):
+        replay([jsonl(tmp_path / "a.jsonl", rows(1))], log, clock, Options(network="My Network!"))
 
 
 def test_order_needs_bounded_memory(tmp_path: Path) -> None:
