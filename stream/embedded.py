@@ -79,9 +79,14 @@ class EmbeddedLog:
         self._reader_lock = threading.RLock()
         self.writer = Writer(path, fsync=self.settings.fsync, patience=self.settings.patience / SECOND)
         try:
-            self._epoch = self._make()
             self._reader = open_file(path)
         except BaseException:
+            self.writer.close()
+            raise
+        try:
+            self._epoch = self._identify()
+        except BaseException:
+            self._reader.close()
             self.writer.close()
             raise
         self.heart = Heart(self)
@@ -92,8 +97,12 @@ class EmbeddedLog:
 
     def ensure(self, topics: Sequence[TopicSpec]) -> None:
         """Makes what is missing and adopts new retention. Raises ValueError where the partitions would change."""
+        kept = {TopicSpec(*topic[1:]) for topic in self.topics()}
+        news = [spec for spec in topics if spec not in kept]
+        if not news:
+            return
         with self.writer.transaction("make topics") as connection:
-            for spec in topics:
+            for spec in news:
                 self._ensure(connection, spec)
         self._topics.clear()
 
@@ -232,18 +241,27 @@ class EmbeddedLog:
         with self._reader_lock:
             self._reader.close()
 
-    def _make(self) -> str:
+    def _identify(self) -> str:
+        """The epoch. To open a log that exists writes nothing, so that it can be looked at while the disk is full."""
+        with self.reading() as connection:
+            made = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone()
+        if not made:
+            self._make()
+        with self.reading() as connection:
+            meta = dict(connection.execute("SELECT name, value FROM meta"))
+        if meta.get("format") != str(FORMAT):
+            raise LogUnusable(
+                f"{self.path} has format {meta.get('format')}, this program reads {FORMAT}: "
+                "use the release that wrote it"
+            )
+        return str(meta["epoch"])
+
+    def _make(self) -> None:
         with self.writer.transaction("make its tables") as connection:
             for statement in _TABLES.split(";"):
                 connection.execute(statement)
             connection.execute("INSERT OR IGNORE INTO meta VALUES ('format', ?)", (str(FORMAT),))
             connection.execute("INSERT OR IGNORE INTO meta VALUES ('epoch', ?)", (str(uuid.uuid4()),))
-            meta = dict(connection.execute("SELECT name, value FROM meta"))
-        if meta["format"] != str(FORMAT):
-            raise LogUnusable(
-                f"{self.path} has format {meta['format']}, this program reads {FORMAT}: use the release that wrote it"
-            )
-        return str(meta["epoch"])
 
     def _ensure(self, connection: Connection, spec: TopicSpec) -> None:
         row = connection.execute(f"SELECT {_COLUMNS} FROM topic WHERE name = ?", (spec.name,)).fetchone()

@@ -155,6 +155,18 @@ def test_a_locked_file_is_a_passing_fault(log: EmbeddedLog) -> None:
     assert sum(high - low for low, high in log.bounds("posts").values()) == 1
 
 
+def test_a_locked_file_can_be_opened_and_read(log: EmbeddedLog, clock: ManualClock) -> None:
+    fill(log, "posts", 3)
+    holder = sqlite3.connect(log.path, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    other = EmbeddedLog(log.path, clock, log.settings)
+    other.ensure([TopicSpec("posts", 2, HOUR)])
+    assert other.lag("nobody", "posts") == 3
+    other.close()
+    holder.execute("ROLLBACK")
+    holder.close()
+
+
 def test_a_full_disk_is_a_passing_fault_that_loses_nothing(log: EmbeddedLog) -> None:
     fill(log, "posts", 10)
     with log.writer.transaction("limit") as connection:

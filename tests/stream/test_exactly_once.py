@@ -32,7 +32,7 @@ def start(log: Path, sql: Path) -> subprocess.Popen[str]:
     return process
 
 
-@pytest.mark.parametrize("rounds", [3, pytest.param(100, marks=[pytest.mark.soak, pytest.mark.timeout(600)])])
+@pytest.mark.parametrize("rounds", [2, pytest.param(100, marks=[pytest.mark.soak, pytest.mark.timeout(600)])])
 def test_killed_at_any_instant_each_effect_happens_once(tmp_path: Path, rounds: int) -> None:
     log_path, sql_path = tmp_path / "log.db", tmp_path / "app.db"
     log = open_embedded(str(log_path))
