@@ -42,7 +42,6 @@ class MailServer(msgspec.Struct, frozen=True, kw_only=True):
     user: str = ""
     password: str = ""
     from_address: str
-    from_name: str = "Clamor"
     timeout: float = 15.0
     """For the connection and for each answer of the server."""
     deadline: float = 45.0
@@ -72,8 +71,6 @@ class MailSettings(msgspec.Struct, frozen=True, kw_only=True):
     """A "found late" mail waits until a gap has brought nothing new for this long,"""
     late_longest: Millis = 10 * MINUTE
     """but no longer than this."""
-    late_horizon: Millis = DAY
-    """Posts older than this are not worth a "found late" mail."""
     retry_first: Millis = 5 * SECOND
     retry_longest: Millis = 15 * MINUTE
     give_up_after: Millis = 3 * DAY
