@@ -1,0 +1,35 @@
+"""Who asks, and what they may see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+from fastapi import Depends, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from stream.ports import AccessScope
+from web.errors import Refusal
+from web.services import Services
+
+_bearer = HTTPBearer(auto_error=False, description="The token shown at the first start.")
+
+
+def asker(services: Services) -> Callable[..., AccessScope]:
+    """A dependency that gives the asker's scope. Raises Refusal 401 without a living token."""
+
+    def scope(credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]) -> AccessScope:
+        found = services.scope_of(credentials.credentials) if credentials else None
+        if found is None:
+            raise Refusal(
+                401,
+                "this route wants a bearer token" if credentials is None else "this token is unknown or revoked",
+                "send `Authorization: Bearer TOKEN`; `clamor token new NAME` makes a token",
+            )
+        return found
+
+    return scope
+
+
+def may_see(services: Services) -> object:
+    return Depends(asker(services))

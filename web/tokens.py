@@ -1,0 +1,66 @@
+"""Bearer tokens: made once, shown once, stored as a hash, each with what it may see."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+
+import msgspec
+from sqlalchemy import Engine, insert, select, update
+
+from database.engine import read, write
+from database.tables.web import api_token
+from stream.ports import EVERYTHING, AccessScope
+from stream.records import Millis
+
+PREFIX = "clamor_"
+TOKEN_BYTES = 32
+
+
+def issue(engine: Engine, name: str, now: Millis, scope: AccessScope = EVERYTHING) -> str:
+    """A new token in place of any earlier one of this name. It is returned here and nowhere again."""
+    token = PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
+    row = {
+        "name": name,
+        "hash": _hash(token),
+        "scope": msgspec.json.encode(scope).decode(),
+        "created_at": now,
+        "revoked_at": None,
+    }
+    with write(engine) as connection:
+        changed = connection.execute(update(api_token).where(api_token.c.name == name).values(**row)).rowcount
+        if not changed:
+            connection.execute(insert(api_token).values(**row))
+    return token
+
+
+def issue_first(engine: Engine, now: Millis) -> str | None:
+    """The token of the first start; None where there is one already (it cannot be shown again)."""
+    with read(engine) as connection:
+        if connection.execute(select(api_token.c.n).limit(1)).first() is not None:
+            return None
+    return issue(engine, "first", now)
+
+
+def revoke(engine: Engine, name: str, now: Millis) -> bool:
+    """False where no living token has this name."""
+    statement = update(api_token).where(api_token.c.name == name, api_token.c.revoked_at.is_(None))
+    with write(engine) as connection:
+        return connection.execute(statement.values(revoked_at=now)).rowcount > 0
+
+
+def scope_of(engine: Engine, token: str) -> AccessScope | None:
+    """What this token may see; None where it is unknown or revoked.
+
+    The token is looked up by its hash: with 256 random bits behind it, the time of the look-up tells nothing.
+    """
+    if not token.startswith(PREFIX) or len(token) > 200:
+        return None
+    statement = select(api_token.c.scope).where(api_token.c.hash == _hash(token), api_token.c.revoked_at.is_(None))
+    with read(engine) as connection:
+        row = connection.execute(statement).first()
+    return msgspec.json.decode(row.scope, type=AccessScope) if row else None
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
