@@ -165,8 +165,6 @@ class _Run:
             rows = reading.rows()
             file.read = file.skipped = sum(1 for _ in islice(rows, done))
             for batches, batch in enumerate(_batches(rows, self.options.batch), 1):
-                if self.options.follow and batch[-1].error == "HalfALine":
-                    batch.pop()
                 now = self.clock.now()
                 entries = [file.entry(row, mapping, now) for row in batch]
                 self._append([entry.record for entry in entries])
@@ -255,7 +253,7 @@ class _Run:
         if len(files) > 1:
             name = hashlib.blake2b(name.encode(), digest_size=12).hexdigest()
         done = int(self.cursors.get(self.options.source_id, name) or 0)
-        if done and not self.options.follow:
+        if done:
             files[0].notes.append(f"an interrupted replay had done {done:,} rows; it goes on behind them")
         return name, done
 
@@ -264,16 +262,11 @@ class _Run:
         self.cursors.put(self.options.source_id, name, str(done), self.clock.wall())
 
     def _finished(self, name: str, files: Sequence[ForeignFile]) -> None:
-        """The ledger's rows. The cursor goes, so that the same files can be replayed from their start again; followed
-        files keep it."""
+        """The ledger's rows. The cursor goes, so that the same files can be replayed from their start again."""
         for file in files if self.ledger is not None else ():
             if file.first is not None and file.last is not None:
                 self._cover(file, Span(file.first, file.last + 1))
-        if not name or self.cursors is None:
-            return
-        if self.options.follow:
-            self._note(name, files[0].read)
-        else:
+        if name and self.cursors is not None:
             self.cursors.drop(self.options.source_id, name)
 
     def _cover(self, file: ForeignFile, span: Span) -> None:
@@ -283,13 +276,12 @@ class _Run:
             since=span.since,
             until=span.until,
             state="partial" if file.dead else "complete",
-            received=file.appended if self.options.follow else file.appended + file.skipped,
+            received=file.appended + file.skipped,
             missed=file.dead,
             reason=f"{file.dead:,} rows of the file were refused" if file.dead else "",
             recorded_at=self.clock.wall(),
         )
-        part = f"{file.place}+{file.skipped}" if self.options.follow else file.place
-        self.ledger.record(row, part=part, brands=self.options.brands)
+        self.ledger.record(row, part=file.place, brands=self.options.brands)
 
     def _tell(self, file: ForeignFile, share: float | None) -> None:
         if self.progress is not None:

@@ -53,8 +53,6 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     batch: int = BATCH
     resume: bool = True
     """Go on where an interrupted replay of the same files with the same options stopped."""
-    follow: bool = False
-    """The files may grow: their cursor stays, and half a line at the end is left for the next time."""
 
 
 class FileReport(NamedTuple):
@@ -136,15 +134,12 @@ class ForeignFile:
             self.last = time
 
     def identity(self) -> str:
-        """Of path, size (unless it may grow), beginning and how it is read: the same until one of them changes."""
+        """Of path, size, beginning and how it is read: the same until one of them changes."""
         parts = hashlib.blake2b(digest_size=12)
         parts.update(str(self.path.resolve()).encode("utf-8", "surrogateescape"))
         with self.path.open("rb") as stream:
-            if self.options.follow:
-                parts.update(stream.readline(65_536))
-            else:
-                parts.update(str(self.path.stat().st_size).encode())
-                parts.update(stream.read(65_536))
+            parts.update(str(self.path.stat().st_size).encode())
+            parts.update(stream.read(65_536))
         told = self.options
         chosen = (sorted(told.mapping.items()), self.network, told.paced, told.format, told.delimiter, told.zone)
         parts.update(repr((*chosen, told.day_order)).encode())
@@ -173,7 +168,7 @@ class Opened:
                 raise Unreadable(
                     f"{self.reading.name}: none of its first {len(self.reading.sample)} lines could be read as "
                     f"{self.reading.format}; line {worst.line}: {worst.problem}. "
-                    "Give JSON Lines or a table with a header, or name the format with --format"
+                    "Give JSON Lines or a table with a header, or name the format"
                 )
             self.mapping = (
                 mapping_for(
@@ -197,7 +192,7 @@ class Opened:
             notes.append(f"{reading.other_encoding:,} lines are not UTF-8 and were read as Windows-1252 (Latin-1)")
         if not self.mapping.order_settled:
             notes.append(
-                "dates could be day/month or month/day; they were read as day/month (change with --day-order mdy)"
+                "dates could be day/month or month/day: read as day/month (day_order mdy reads them otherwise)"
             )
         self.file.notes = list(dict.fromkeys(notes))
 

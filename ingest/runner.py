@@ -66,7 +66,9 @@ class Runner:
         self._gap_since: Millis | None = ledger.latest(self.source.id)
         self._gap_why = "it was not running"
         self._caught_up_at: Millis | None = None
+        self._connected_at: Millis = 0
         self._late_before: Millis = 0
+        """End of the last hole: what comes from before it is gap-filled."""
         self._cursor = self._cursor_kept = cursors.get(self.source.id)
         self._cursor_kept_at: Millis = 0
         self._over, self._connected, self._wake_filler = Event(), Event(), Event()
@@ -121,7 +123,7 @@ class Runner:
     def _take(self, delivery: Delivery) -> None:
         now, drafts = self.clock.now(), delivery.drafts
         took = insist(
-            lambda: self.intake.take(drafts, now, "live", delivery.malformed, late_before=self._late_before), self.stop
+            lambda: self.intake.take(drafts, now, "live", delivery.malformed, late_before=self._connected_at), self.stop
         )
         self.appended += len(took.kept)
         self.filtered += took.filtered
@@ -192,8 +194,9 @@ class Runner:
         self.trouble = ""
         if self._connected.is_set():
             return
-        self._late_before = now
+        self._connected_at = now
         if self._gap_since is not None and self._gap_since < now:
+            self._late_before = now
             self.gaps.note(Span(self._gap_since, now), self._gap_why)
             if self.collector.resumes and self._cursor is not None:
                 self._caught_up_at = now
@@ -223,7 +226,7 @@ class Runner:
                 continue
             wait = FILL_AGAIN / 1000
             try:
-                self.gaps.fill_all(self.stop, self._go_on, before=self._late_before, besides=self._gap_since)
+                self.gaps.fill_all(self.stop, self._go_on, before=self._connected_at, besides=self._gap_since)
                 backoff.reset()
                 if over:
                     return
