@@ -80,9 +80,11 @@ class MailHome:
         n, row = self._row("nothing flies today", case_id=self._n + 1001, **values)  # type: ignore[arg-type]
         self._staged.append((n, row))
 
-    def write_staged(self) -> None:
-        """Write what was staged: mentions with a case and an alert each, in one transaction."""
+    def write_staged(self, alerts: bool = True) -> None:
+        """Write what was staged: mentions, with an alert each unless told otherwise."""
         self._insert([row for _, row in self._staged])
+        if not alerts:
+            self._staged.clear()
         brands = {number: brand for brand, number in self._brands.items()}
         with write(self.engine) as connection:
             many(
