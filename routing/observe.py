@@ -18,7 +18,7 @@ def observe(sheet: Sheet, record: Understood) -> PostRow | None:
         return _repost(sheet, post)
     row = sheet.posts.get(post.id) or sheet.new_post(post.id)
     row.dirty = True
-    row.seen_at = max(row.seen_at, post.seen_at) if row.state != "awaited" else post.seen_at
+    row.seen_at = max(row.seen_at, post.seen_at)
     if post.kind in CONTENT_KINDS:
         _content(sheet, row, record)
     elif post.kind == "metrics":
@@ -26,7 +26,7 @@ def observe(sheet: Sheet, record: Understood) -> PostRow | None:
             row.parts.take_metrics(post.metrics, post.seen_at)
     else:
         row.parts.take_existence(post.kind, post.seen_at)
-        if row.state == "awaited":
+        if not row.parts.content_hash:
             row.event_time = post.event_time
     return row
 

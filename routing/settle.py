@@ -146,10 +146,12 @@ def _as_read(row: PostRow, held: dict[int, MentionRow], unnamed: Understanding) 
 def _draft(sheet: Sheet, row: PostRow, m: MentionRow, reading: Understanding) -> bool:
     """Set what the mention is to become, decision aside; whether there is anything to decide anew."""
     old = m.value
-    post = row.content or (old.post if old is not None else None)
+    post = row.content or (old.post if old is not None else None) or (row.read.post if row.read is not None else None)
     if post is None:
         return False
     post = _as_merged(post, row)
+    if old is not None and old.post is not None and row.content is None and _same_reach(old.post, post):
+        post = replace(post, metrics=old.post.metrics)
     read = row.read
     if old is None or read is not None or old.understanding is None:
         value = _fresh(sheet, row, m, post, reading, read, old)
@@ -208,16 +210,18 @@ def _as_merged(post: Post, row: PostRow) -> Post:
     return post if post.metrics == metrics else replace(post, metrics=metrics)
 
 
+def _same_reach(one: Post, other: Post) -> bool:
+    followers = one.author.followers if one.author else None
+    return reach_bucket(followers, one.metrics) == reach_bucket(followers, other.metrics)
+
+
 def _reach(row: PostRow, held: dict[int, MentionRow], changed: list[MentionRow]) -> None:
     """New metrics: a new revision only where they reach another bucket, or where its time moved."""
     for m in held.values():
         if m.state != "live" or m.value is None or m.value.post is None:
             continue
-        post, metrics = m.value.post, row.parts.metrics()
-        followers = post.author.followers if post.author else None
-        moved = reach_bucket(followers, post.metrics) != reach_bucket(followers, metrics)
-        if moved or m.value.event_time != row.event_time:
-            post = _as_merged(post, row)
+        post = _as_merged(m.value.post, row)
+        if not _same_reach(m.value.post, post) or m.value.event_time != row.event_time:
             m.value = replace(m.value, post=post, event_time=row.event_time)
             m.touched = True
             changed.append(m)
@@ -231,13 +235,41 @@ def _gone(
         sheet.waiting[row.n] = None
         sheet.moved_waiting.add(row.n)
     if row.read is not None:
-        for reading in row.read.mentions or ():
-            n = sheet.desk.brands.number(sheet.connection, reading.brand)
-            if n not in held:
-                changed.append(_remember(sheet, row, sheet.new_mention(row, n, reading.brand), row.read, state))
+        _remember_all(sheet, row, held, row.read, state, changed)
     for m in held.values():
         if m.state not in (state, "retracted") and _may_become(m.state, state):
             _drop(m, state)
+            changed.append(m)
+
+
+def _remember_all(
+    sheet: Sheet,
+    row: PostRow,
+    held: dict[int, MentionRow],
+    read: Understood,
+    state: MentionState,
+    changed: list[MentionRow],
+) -> None:
+    """Which brands the post is about counts for the replies to it, also when its text may not be kept."""
+    brands = {sheet.desk.brands.number(sheet.connection, u.brand): u.brand for u in read.mentions or ()}
+    if not brands and read.unnamed is not None and row.parent is not None:
+        answered = sheet.mention_rows(row.parent)
+        brands = {
+            n: m.brand or sheet.desk.brands.word(sheet.connection, n)
+            for n, m in answered.items()
+            if m.state != "retracted"
+        }
+    for n, brand in brands.items():
+        m = held.get(n)
+        if m is None:
+            changed.append(_remember(sheet, row, sheet.new_mention(row, n, brand), read, state))
+        elif m.state == "retracted":
+            m.value = replace(m.value, state=state) if m.value is not None else None
+            m.state, m.touched, m.silent = state, True, True
+            changed.append(m)
+    for n, m in held.items():
+        if n not in brands and m.state != "retracted" and read.generation >= _generation(m):
+            _drop(m, "retracted")
             changed.append(m)
 
 

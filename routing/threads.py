@@ -71,7 +71,7 @@ def _referred(sheet: Sheet, id: str | None, row: PostRow, root: PostRow | None =
     found = sheet.posts.get(id)
     if found is None:
         found = sheet.new_post(id)
-        found.seen_at = found.event_time = sheet.now
+        found.seen_at = found.event_time = row.seen_at
         if root is not None:
             found.conversation = root.conversation
     found.referred = True
