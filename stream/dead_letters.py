@@ -11,8 +11,8 @@ from typing import NamedTuple
 import msgspec
 import structlog
 
-from stream.ports import DEAD_LETTER, Append, Log
-from stream.records import DeadLetter, Millis, UnknownMajor, decode
+from stream.ports import DEAD_LETTER, Append, Log, LogRecord
+from stream.records import DeadLetter, Millis, UnknownMajor, decode, encode
 
 logger = structlog.get_logger(__name__)
 
@@ -67,6 +67,22 @@ def replay(log: Log, chosen: Iterable[Letter]) -> int:
             count += len(log.append(batch))
             batch = []
     return count + len(log.append(batch))
+
+
+def dead_letter(stage: str, record: LogRecord, reason: str, error: str, now: Millis) -> Append:
+    """The record of a record that `stage` could not process. `reason` is in words without the post's text."""
+    letter = DeadLetter(
+        stage=stage,
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        key=record.key,
+        reason=reason[:500],
+        error=error,
+        payload=base64.b64encode(record.value).decode("ascii"),
+        at=now,
+    )
+    return Append(DEAD_LETTER, record.key, encode(letter))
 
 
 def _of_partition(log: Log, partition: int, since: Millis, offset: int | None = None) -> Iterator[Letter]:

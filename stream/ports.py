@@ -132,8 +132,12 @@ class Transient(Exception):
     """A fault that passes (locked, refused, timed out): the stage retries the batch with back-off, nothing is lost."""
 
 
-class LogUnusable(Exception):
-    """The log cannot be used as it is (damaged, on a network file system, no permission): a person decides."""
+class Unusable(Exception):
+    """What a stage works with is damaged or out of reach until a person decides: the stage pauses, nothing is lost."""
+
+
+class LogUnusable(Unusable):
+    """The log cannot be used as it is (damaged, on a network file system, no permission)."""
 
 
 class RecordTooLarge(ValueError):

@@ -6,41 +6,38 @@ processed becomes a dead letter and stops nobody; what fails for now is tried ag
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import random
-import sqlite3
 import threading
-import traceback
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import structlog
 
 from stream.clock import SECOND, Clock
+from stream.dead_letters import dead_letter
+from stream.faults import of_the_surroundings, place_of, without_text
 from stream.ports import (
     ALERTS,
-    DEAD_LETTER,
     Append,
     Commit,
     Consumer,
     Log,
     LogRecord,
-    LogUnusable,
     OffsetConflict,
     OffsetOutside,
     Refused,
     Transient,
+    Unusable,
     Work,
 )
-from stream.records import Alert, DeadLetter, Millis, UnknownMajor, encode
+from stream.records import Alert, Millis, UnknownMajor, encode
 from stream.status import Publish, StageState, StageStatus, this_process
 
 logger = structlog.get_logger(__name__)
 
-_SIGNALS = (Transient, OffsetConflict, OffsetOutside, UnknownMajor, LogUnusable)
+_SIGNALS = (Transient, OffsetConflict, OffsetOutside, UnknownMajor, Unusable)
 
 
 @dataclass(frozen=True)
@@ -57,6 +54,9 @@ class StageOptions:
     """How long to wait for records before `idle` is called: also how soon `stop` is heard."""
     retry_first: Millis = 100
     retry_longest: Millis = 30 * SECOND
+    suspicion: int = 20
+    """When so many records in a row broke the work, it seems to be the work's fault: each further one waits as long as
+    a retry does before it becomes a dead letter."""
     report: Millis = SECOND
     """How often the status is published, and the log told of offsets that are kept in SQL."""
 
@@ -82,6 +82,8 @@ class Stage:
         self._consumer: Consumer | None = None
         self._chunks: deque[list[LogRecord]] = deque()
         self._dead: set[tuple[int, int]] = set()
+        self._broken_in_a_row = 0
+        self._suspect: LogRecord | None = None
         self._done: dict[int, int] = {}
         self._told: dict[int, int] = {}
         self._batch = min(self._options.first_batch, self._options.max_batch)
@@ -116,11 +118,11 @@ class Stage:
             self._retry_later(error)
         except OffsetConflict as error:
             self._rejoin(error)
-        except (UnknownMajor, OffsetOutside, LogUnusable) as error:
+        except (UnknownMajor, OffsetOutside, Unusable) as error:
             self._pause(error)
         except Exception as error:
-            logger.error("stage_failed", stage=self._work.name, error=type(error).__name__, place=_place(error))
-            self._retry_later(Transient(_without_text(error)))
+            logger.error("stage_failed", stage=self._work.name, error=type(error).__name__, place=place_of(error))
+            self._retry_later(Transient(without_text(error)))
         self._report()
         return self._records - before
 
@@ -225,7 +227,7 @@ class Stage:
         while True:
             good = [record for record in chunk if (record.partition, record.offset) not in self._dead]
             try:
-                return self._work.run(good, commits, self._clock.now())
+                outputs = self._work.run(good, commits, self._clock.now())
             except _SIGNALS:
                 raise
             except Refused as refused:
@@ -233,15 +235,22 @@ class Stage:
                     raise Transient(f"stage {self._work.name} refuses a batch without naming a record of it") from None
             except Exception as error:
                 # Without a record in it, or with disk and database gone, no record is to blame.
-                if good and not _of_the_surroundings(error):
+                if good and not of_the_surroundings(error):
                     raise
-                raise Transient(_without_text(error)) from error
+                raise Transient(without_text(error)) from error
+            else:
+                self._broken_in_a_row = 0 if good else self._broken_in_a_row
+                return outputs
 
     def _narrow(self, chunk: list[LogRecord], error: Exception) -> None:
         if len(chunk) == 1:
             record = chunk[0]
-            logger.error("record_failed", stage=self._work.name, key=record.key, error=type(error).__name__)
-            self._bury([(record, _without_text(error), type(error).__name__)])
+            if self._broken_in_a_row >= self._options.suspicion and self._suspect != record:
+                self._suspect = record
+                raise Transient(f"{self._broken_in_a_row} records in a row failed, {without_text(error)}") from error
+            self._broken_in_a_row += 1
+            logger.error("record_failed", stage=self._work.name, key=record.key, error=without_text(error))
+            self._bury([(record, without_text(error), type(error).__name__)])
             return
         middle = len(chunk) // 2
         self._chunks.popleft()
@@ -251,7 +260,7 @@ class Stage:
         """How many are dead letters now that were none before."""
         fresh = [entry for entry in records if (entry[0].partition, entry[0].offset) not in self._dead]
         now = self._clock.now()
-        self._log.append([_dead_letter(self._work.name, record, why, error, now) for record, why, error in fresh])
+        self._log.append([dead_letter(self._work.name, record, why, error, now) for record, why, error in fresh])
         self._dead |= {(record.partition, record.offset) for record, _, _ in fresh}
         self._dead_letters += len(fresh)
         return len(fresh)
@@ -274,7 +283,7 @@ class Stage:
         except _SIGNALS:
             raise
         except Exception as error:
-            raise Transient(f"between batches: {_without_text(error)}") from error
+            raise Transient(f"between batches: {without_text(error)}") from error
 
     # --- partitions and offsets ---------------------------------------------------------------------------------
 
@@ -349,7 +358,7 @@ class Stage:
             self._leave()
             alert = Alert(id=0, kind="stage", why=f"stage {self._work.name} pauses: {error}", at=self._clock.now())
             self._log.append([Append(ALERTS, f"stage:{self._work.name}", encode(alert))])
-        except (Transient, OffsetConflict, LogUnusable) as failed:
+        except (Transient, OffsetConflict, Unusable) as failed:
             logger.error("pause_not_told", stage=self._work.name, error=type(failed).__name__)
 
     def _become(self, state: StageState) -> None:
@@ -365,45 +374,5 @@ class Stage:
             self._lag = self._log.lag(self._work.group, self._work.topic)
             if self._publish is not None:
                 self._publish(self.status())
-        except (Transient, LogUnusable, OSError) as error:
+        except (Transient, Unusable, OSError) as error:
             logger.warning("status_not_written", stage=self._work.name, error=type(error).__name__)
-
-
-def _of_the_surroundings(error: Exception) -> bool:
-    """A fault of disk, memory, network or database: no record is to blame, so that none becomes a dead letter."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, OSError | MemoryError | sqlite3.OperationalError):
-            return True
-        if type(cause).__name__ in ("OperationalError", "InterfaceError"):
-            return True
-        cause = cause.__cause__
-    return False
-
-
-def _without_text(error: Exception) -> str:
-    """Class and place of an error: its own words might quote a post."""
-    return f"unexpected {type(error).__name__} at {_place(error)}"
-
-
-def _place(error: Exception) -> str:
-    frames = traceback.extract_tb(error.__traceback__)
-    if not frames:
-        return "?"
-    path = Path(frames[-1].filename)
-    return f"{path.parent.name}/{path.name}:{frames[-1].lineno}"
-
-
-def _dead_letter(stage: str, record: LogRecord, reason: str, error: str, now: Millis) -> Append:
-    letter = DeadLetter(
-        stage=stage,
-        topic=record.topic,
-        partition=record.partition,
-        offset=record.offset,
-        key=record.key,
-        reason=reason[:500],
-        error=error,
-        payload=base64.b64encode(record.value).decode("ascii"),
-        at=now,
-    )
-    return Append(DEAD_LETTER, record.key, encode(letter))

@@ -23,6 +23,7 @@ from stream.ports import (
     Refused,
     TopicSpec,
     Transient,
+    Unusable,
 )
 from stream.records import Alert, DeadLetter, UnknownMajor, decode
 from stream.stage import Stage, StageOptions
@@ -205,6 +206,41 @@ def test_the_one_record_that_breaks_the_work_is_found(log: EmbeddedLog, work: ty
     assert "text of" not in letter.reason
     assert "test_stage.py" in letter.reason
     assert sorted(key for batch in toy.batches for key in batch) == sorted(set(expected) - {"x:42"})
+    stage.close()
+
+
+def test_a_work_that_breaks_on_every_record_does_not_bury_the_stream(log: EmbeddedLog) -> None:
+    expected = fill(log, 200)
+    broken = [True]
+
+    def fail(records: Sequence[LogRecord]) -> None:
+        if broken and records:
+            raise AttributeError("a release with a fault")
+
+    stage = Stage(log, Toy(fail), WallClock(), options=PROMPT)
+    for _ in range(6):
+        stage.step()
+    assert stage.status().state == "retrying"
+    assert "records in a row failed" in stage.status().error
+    buried = len(letters(log))
+    assert PROMPT.suspicion <= buried < PROMPT.suspicion + 6
+    broken.clear()
+    drain(stage, log)
+    assert len(letters(log)) == buried
+    assert len(keys(log, "out")) == len(expected) - buried
+    stage.close()
+
+
+def test_what_a_person_has_to_mend_pauses_the_stage(log: EmbeddedLog) -> None:
+    fill(log, 5)
+
+    def fail(records: Sequence[LogRecord]) -> None:
+        raise Unusable("index.db is damaged: `clamor reindex`")
+
+    stage = Stage(log, Toy(fail), WallClock(), options=PROMPT)
+    stage.step()
+    assert (stage.status().state, log.lag("toy", "posts"), letters(log)) == ("paused", 5, [])
+    assert "clamor reindex" in stage.status().error
     stage.close()
 
 
