@@ -9,12 +9,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from index import erasure, schema
-from index.files import Identity, identity, open_writer, speaking
+from index.files import BUSY_MS, Identity, identity, open_writer, speaking
 from index.latency import Stopwatch
 from index.write import Entry, Writer
 from stream.clock import Clock
 from stream.ports import Commit, OffsetOutside
 from stream.records import Mention, Millis
+
+CHECKPOINT_WAIT_MS = 100
+"""A step of erasure waits so long for searches to end; then the next step tries again."""
 
 
 class FileWriter:
@@ -84,7 +87,12 @@ class FileWriter:
     def _emptied(self) -> bool:
         """Move the WAL into the file and empty it; false where a reader stood in the way."""
         with speaking(self._path, "checkpoint"):
-            blocked: int = self._opened()[0].execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            connection, _ = self._opened()
+            connection.execute(f"PRAGMA busy_timeout = {CHECKPOINT_WAIT_MS}")
+            try:
+                blocked: int = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            finally:
+                connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
         return not blocked
 
     @contextmanager

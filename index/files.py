@@ -22,6 +22,8 @@ Identity: TypeAlias = tuple[int, int]
 WRITER_CACHE_KIB = 64_000
 READER_CACHE_KIB = 16_000
 WAL_LIMIT_BYTES = 64 << 20
+BUSY_MS = 5_000
+"""A connection waits so long for a lock."""
 
 
 class IndexUnusable(Exception):
@@ -73,13 +75,13 @@ def identity(path: Path) -> Identity | None:
     return found.st_dev, found.st_ino
 
 
-def open_writer(path: Path, *, busy: float = 5.0) -> sqlite3.Connection:
+def open_writer(path: Path) -> sqlite3.Connection:
     """A connection that writes: WAL, deleted content overwritten, transactions begun by hand.
 
     The commit of a projection need not outlive a power cut (its offset goes back with it), so `synchronous` is NORMAL.
     """
     connection = sqlite3.connect(
-        path, timeout=busy, isolation_level=None, check_same_thread=False, cached_statements=256
+        path, timeout=BUSY_MS / 1_000, isolation_level=None, check_same_thread=False, cached_statements=256
     )
     try:
         for pragma in (
@@ -99,10 +101,10 @@ def open_writer(path: Path, *, busy: float = 5.0) -> sqlite3.Connection:
     return connection
 
 
-def open_reader(path: Path, *, busy: float = 2.0) -> sqlite3.Connection:
+def open_reader(path: Path) -> sqlite3.Connection:
     """A connection that cannot write."""
     connection = sqlite3.connect(
-        path, timeout=busy, isolation_level=None, check_same_thread=False, cached_statements=256
+        path, timeout=BUSY_MS / 1_000, isolation_level=None, check_same_thread=False, cached_statements=256
     )
     try:
         for pragma in ("query_only = ON", f"cache_size = -{READER_CACHE_KIB}", "temp_store = MEMORY"):

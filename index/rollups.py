@@ -72,11 +72,11 @@ class _Kept(NamedTuple):
 
 
 _MINUTE = (
-    "INSERT INTO minute (brand, at, access, queue, count) VALUES (?, ?, ?, ?, ?) "
+    "INSERT INTO minute (at, brand, access, queue, count) VALUES (?, ?, ?, ?, ?) "
     "ON CONFLICT DO UPDATE SET count = count + excluded.count"
 )
 _HOUR = (
-    "INSERT INTO hour (brand, field, at, value, access, queue, count) VALUES (?, ?, ?, ?, ?, ?, ?) "
+    "INSERT INTO hour (field, at, brand, value, access, queue, count) VALUES (?, ?, ?, ?, ?, ?, ?) "
     "ON CONFLICT DO UPDATE SET count = count + excluded.count"
 )
 
@@ -97,9 +97,9 @@ class Rollups:
             brand, access, _, pairs = self._kept(came)
             queue = self._kept(ruled).queue
             at = minute - minute % HOUR
-            minutes[brand, minute, access, queue] += count
+            minutes[minute, brand, access, queue] += count
             for field, value in pairs + self._kept(reads).pairs:
-                hours[brand, field, at, value, access, queue] += count
+                hours[field, at, brand, value, access, queue] += count
         self._connection.executemany(_MINUTE, sorted([(*key, count) for key, count in minutes.items() if count]))
         self._connection.executemany(_HOUR, sorted([(*key, count) for key, count in hours.items() if count]))
 
@@ -123,7 +123,6 @@ class Rollups:
         if "state" in told:
             # Of the three profiles the one that every mention has: it counts under no field as well.
             pairs.append((self._number(""), self._number("")))
-            self._connection.execute("INSERT INTO counted_brand (brand) VALUES (?) ON CONFLICT DO NOTHING", (brand,))
         return _Kept(brand, self._number(label(profile)), self._number(told.get("queue", "")), tuple(pairs))
 
     def _number(self, text: str) -> int:
@@ -172,12 +171,9 @@ def facet(
 
 
 def _within(where: list[str], given: list[Any], wanted: Wanted, low: Millis, high: Millis) -> None:
-    if "brand" in wanted.allowed:
-        _choose(where, given, "brand", wanted.allowed["brand"])
-    else:
-        where.append("brand IN (SELECT brand FROM counted_brand)")
-    if "queue" in wanted.allowed:
-        _choose(where, given, "queue", wanted.allowed["queue"])
+    for field in KEYS:
+        if field in wanted.allowed:
+            _choose(where, given, field, wanted.allowed[field])
     if wanted.access is not None:
         _choose(where, given, "access", wanted.access)
     where.append("at >= ? AND at < ?")

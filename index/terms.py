@@ -204,8 +204,9 @@ def _single(document: Document) -> list[str]:
             wanted.append("reply_to")
         if post.quote_of:
             wanted.append("quote_of")
-        marks = document.text.marks + document.title.marks if post.title else document.text.marks
-        wanted += [field for mark, field in _MARKED if mark in marks]
+        if _SIGIL.search(post.text) or (post.title and _SIGIL.search(post.title)):
+            marks = {*document.text.marks, *document.title.marks}
+            wanted += [field for mark, field in _MARKED if mark in marks]
     for field in wanted:
         found += _with_has(document, field)
     return found
@@ -220,6 +221,8 @@ _ID_FIELD = FIELDS["id"]
 _ID = f"{FACT}id="
 _AUTHOR = ("author", "verified")
 _MARKED = ((TAG, "hashtag"), (HANDLE, "addressed"), (ADDRESS, "link"))
+# Without one of these no token of a text is marked (see query.text), and marks are slow to tell.
+_SIGIL = re.compile(r"[#@＃＠]|://|[wW]{3}\.")
 _HAS = {field: has(field) for field in ASKED_FOR}
 _HOST = re.compile(r"https?://[a-z0-9][a-z0-9.-]*(?=/)")
 _sites: dict[Hashable, list[str]] = {}
@@ -238,13 +241,13 @@ def _site_tokens(document: Document, link: str) -> list[str]:
     return found
 
 
-class _StemTokens(dict[str, tuple[str, ...]]):
-    """The stem tokens of a surface: none for a stem that the surface is itself."""
+class _StemTokens(dict[str, str]):
+    """The stem tokens of a surface, joined: none for a stem that the surface is itself."""
 
-    def __missing__(self, surface: str) -> tuple[str, ...]:
+    def __missing__(self, surface: str) -> str:
         if len(self) >= REMEMBERED:
             self.clear()
-        found = self[surface] = tuple([STEM + stem for stem in stems(surface) if stem != surface])
+        found = self[surface] = " ".join([STEM + stem for stem in stems(surface) if stem != surface])
         return found
 
 
@@ -252,8 +255,7 @@ _stem_tokens_of = _StemTokens()
 
 
 def _stem_tokens(surfaces: Iterable[str]) -> str:
-    found = [token for surface in surfaces for token in _stem_tokens_of[surface]]
-    return " ".join(dict.fromkeys(found))
+    return " ".join(dict.fromkeys([tokens for surface in surfaces if (tokens := _stem_tokens_of[surface])]))
 
 
 _ESCAPES = {"\x1c": "\x1c0", " ": "\x1c1", "\x00": "\x1c2"}

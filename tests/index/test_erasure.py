@@ -1,0 +1,99 @@
+"""What was deleted on its network is gone here: from every answer at once, from the bytes after the next round."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from stream.ports import EVERYTHING
+from stream.records import Mention
+from tests.index.made import NOW, asked, gone, ids, mention, opened, put
+
+SECRET = "zanahorindigo"
+
+
+def bytes_of(path: Path) -> bytes:
+    return b"".join(part.read_bytes() for part in path.parent.iterdir() if part.is_file())
+
+
+def edited(number: int) -> Mention:
+    return mention(number, "nothing to see", revision=2)
+
+
+@pytest.mark.parametrize("after", [gone(30), edited(30)], ids=["deleted", "edited"])
+def test_an_erased_text_leaves_the_files_bytes(tmp_path: Path, after: Mention) -> None:
+    path = tmp_path / "index.db"
+    with opened(path, erase_every=0) as store:
+        for start in range(0, 200, 20):
+            put(store, *[mention(n, SECRET if n == 30 else f"word{n} flight") for n in range(start, start + 20)])
+        assert ids(store, SECRET) == ["x:30"]
+        assert SECRET.encode() in bytes_of(path)
+
+        put(store, after)
+        assert ids(store, SECRET) == []
+        steps = 0
+        while store.erase_step(NOW):
+            steps += 1
+            put(store, mention(1_000 + steps, "posts come in meanwhile"))
+            assert steps < 100
+
+        assert SECRET.encode() not in bytes_of(path)
+        assert SECRET[:9].encode() not in bytes_of(path)
+        assert len(ids(store, "flight", limit=500)) == 199
+        assert not store.erase_step(NOW)
+
+
+def test_a_round_of_erasure_waits_for_its_time(tmp_path: Path) -> None:
+    with opened(tmp_path / "index.db", erase_every=1_000) as store:
+        put(store, mention(1, SECRET))
+        put(store, gone(1))
+        assert not store.erase_step(NOW + 999)
+        assert store.erase_step(NOW + 1_000)
+
+
+def test_a_search_under_way_delays_a_round_and_does_not_break_it(tmp_path: Path) -> None:
+    path = tmp_path / "index.db"
+    with opened(path, erase_every=0) as store, opened(path) as other:
+        put(store, mention(1, SECRET), mention(2, "flight"))
+        with other._readers.reading("look") as connection:
+            assert connection.execute("SELECT count(*) FROM mention").fetchone() == (2,)
+            put(store, gone(1))
+            for _ in range(5):
+                assert store.erase_step(NOW)
+        while store.erase_step(NOW):
+            pass
+        assert SECRET.encode() not in bytes_of(path)
+
+
+@pytest.mark.parametrize("state", ["deleted", "expired", "forgotten", "retracted"])
+def test_what_does_not_stand_is_hidden_from_every_answer(tmp_path: Path, state: str) -> None:
+    with opened(tmp_path / "index.db") as store:
+        put(store, mention(1, "flight"), mention(2, "flight"))
+        put(store, msgspec.structs.replace(gone(1), state=state))
+        assert ids(store, "flight") == ids(store, "") == ids(store, "brand:acme") == ["x:2"]
+        assert store.count(asked("brand:acme"), EVERYTHING).value == 1
+        assert store.get("x:1#acme", EVERYTHING) is None
+        assert store.facets(asked(""), EVERYTHING, ["queue", "risk"])[0].values == (("support", 1),)
+        assert sum(bucket.count for bucket in store.histogram(asked(""), EVERYTHING, 60_000).buckets) == 1
+
+
+def test_a_late_older_revision_does_not_bring_back_what_was_deleted(tmp_path: Path) -> None:
+    with opened(tmp_path / "index.db") as store:
+        put(store, gone(1, revision=5))
+        put(store, mention(1, SECRET, revision=4))
+        put(store, mention(1, SECRET, revision=5))
+        assert ids(store, "") == []
+        assert SECRET.encode() not in bytes_of(tmp_path / "index.db")
+        put(store, mention(1, "restored", revision=6))
+        assert ids(store, "restored") == ["x:1"]
+
+
+def test_a_higher_epoch_wins_over_a_higher_revision(tmp_path: Path) -> None:
+    with opened(tmp_path / "index.db") as store:
+        put(store, mention(1, "before", revision=9))
+        put(store, mention(1, "after", revision=1), epoch=1)
+        put(store, mention(1, "before", revision=10))
+        assert ids(store, "after") == ["x:1"]
+        assert ids(store, "before") == []
