@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from stream.clock import WallClock
+from stream.clock import ManualClock, WallClock
 from stream.embedded import EmbeddedLog, LogSettings
 from stream.ports import (
     ALERTS,
@@ -423,3 +423,33 @@ def test_offsets_in_sql_are_told_to_the_log_for_lag_and_retention(log: EmbeddedL
     stage.step()
     stage.close()
     assert log.committed("toy", "posts") == owner.stored
+
+
+def test_retries_and_pace_go_by_the_clock_that_is_given(tmp_path: Path) -> None:
+    clock = ManualClock(1_764_000_000_000)
+    log = EmbeddedLog(tmp_path / "manual.db", clock, LogSettings(rebalance=0))
+    log.ensure([TopicSpec(topic, 2, DAY) for topic in ("posts", "out", ALERTS, DEAD_LETTER)])
+    faults = [Transient("busy"), Transient("busy"), Transient("busy")]
+
+    def fail(records: Sequence[LogRecord]) -> None:
+        if faults:
+            raise faults.pop()
+
+    toy = Toy(fail)
+    stage = Stage(log, toy, clock, options=StageOptions(pace=40, retry_first=1_000, retry_longest=3_000))
+    fill(log, 3)
+    for wait in (0, 1_000, 2_000):
+        clock.advance(wait)
+        stage.step(timeout=0)
+        assert [stage.step(timeout=0) for _ in range(5)] == [0] * 5
+    assert (len(faults), stage.status().retries) == (0, 3)
+    clock.advance(3_000)
+    assert stage.step(timeout=0) == 3
+    fill(log, 2)
+    assert stage.step(timeout=0) == 2
+    fill(log, 2)
+    assert stage.step(timeout=0) == 0
+    clock.advance(40)
+    assert stage.step(timeout=0) == 2
+    stage.close()
+    log.close()
