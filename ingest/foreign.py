@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -118,7 +119,7 @@ class ForeignFile:
         return Entry(Append(POSTS, post.id, encode(post)), post.seen_at, post.event_time)
 
     def _refused(self, row: Row, why: str, error: str, now: Millis) -> Entry:
-        payload = row.raw or msgspec.json.encode(row.values, enc_hook=str) if row.values else row.raw
+        payload = row.raw or json.dumps(row.values).encode("ascii")
         one = Malformed(f"{self.place}:{row.line}", why, payload, error, row.line)
         return Entry(dead_letter(one, now), None, 0)
 

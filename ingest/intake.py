@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -10,6 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from ingest.collector import Draft, Malformed, Source
+from ingest.dates import EARLIEST, LATEST
 from stream.clock import event_time
 from stream.ports import DEAD_LETTER, POSTS, Append, Log
 from stream.records import CONTENT_KINDS, Author, DeadLetter, Metrics, Millis, Origin, Post, encode
@@ -101,7 +103,8 @@ def stamped(draft: Draft, source: Source, now: Millis, origin: Origin) -> Post:
     """The post that a draft of `source` is, observed at `now`.
 
     Control characters are taken out, over-long side fields cut; raises Unacceptable where the rest makes no post. Ids
-    get the network in front. A receipt time ahead of `now` counts as now.
+    get the network in front. A receipt time ahead of `now`, or before 1990, counts as now; a claim outside 1990 to
+    2099 is dropped, and the post marked.
     """
     network = draft.network or source.network
     if not NETWORK.match(network):
@@ -115,11 +118,12 @@ def stamped(draft: Draft, source: Source, now: Millis, origin: Origin) -> Post:
     text = clean(draft.text)
     if not text and draft.kind in ("created", "edited") and not draft.title and not draft.media and not draft.repost_of:
         raise Unacceptable("it has neither text nor title nor media")
-    seen = now if draft.seen_at is None or draft.seen_at > now else draft.seen_at
+    seen = draft.seen_at if draft.seen_at is not None and EARLIEST <= draft.seen_at <= now else now
+    claimed = _dated(draft.claimed_at)
     if draft.kind == "metrics":
         counts, doubted = seen, False
     else:
-        counts, doubted = event_time(draft.claimed_at, seen, origin)
+        counts, doubted = event_time(claimed, seen, origin)
     return Post(
         id=post_id(network, draft.native_id),
         network=network,
@@ -129,11 +133,11 @@ def stamped(draft: Draft, source: Source, now: Millis, origin: Origin) -> Post:
         author=None if draft.author is None else _author(draft.author),
         lang=_short(draft.lang, 35),
         country=_short(draft.country, 2),
-        claimed_at=draft.claimed_at,
+        claimed_at=claimed,
         seen_at=seen,
         event_time=counts,
-        clock_doubted=doubted,
-        edited_at=draft.edited_at,
+        clock_doubted=doubted or claimed != draft.claimed_at,
+        edited_at=_dated(draft.edited_at),
         revision=_bounded(draft.revision),
         conversation=_reference(network, draft.conversation),
         reply_to=_reference(network, draft.reply_to),
@@ -188,11 +192,8 @@ def dead_letter(one: Malformed, now: Millis) -> Append:
 
 
 def draft_bytes(draft: Draft) -> bytes:
-    """A refused draft as JSON, for its dead letter; half surrogate pairs are left out."""
-    fields = msgspec.structs.asdict(draft)
-    return msgspec.json.encode(
-        {key: clean(value[:MAX_PAYLOAD]) if isinstance(value, str) else value for key, value in fields.items()}
-    )
+    """A refused draft as JSON, in ASCII (what it holds may not be valid Unicode), for its dead letter."""
+    return json.dumps(msgspec.to_builtins(draft))[:MAX_PAYLOAD].encode("ascii")
 
 
 def _author(author: Author) -> Author:
@@ -233,6 +234,10 @@ def _reference(network: str, native_id: str | None) -> str | None:
 
 def _short(value: str | None, most: int = MAX_SHORT) -> str | None:
     return None if value is None else clean(value)[:most] or None
+
+
+def _dated(time: Millis | None) -> Millis | None:
+    return time if time is not None and EARLIEST <= time < LATEST else None
 
 
 def _bounded(value: int | None) -> int | None:

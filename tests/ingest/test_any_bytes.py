@@ -12,11 +12,14 @@ from typing import Any
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from ingest.collector import Draft, Source
+from ingest.dates import EARLIEST
 from ingest.files import Options, Unmapped, Unreadable, replay
+from ingest.intake import Intake
 from ingest.scenario import BadScenario, load
 from stream.clock import ManualClock
 from stream.ports import DEAD_LETTER, POSTS, Append
-from stream.records import DeadLetter, Post, decode
+from stream.records import Author, DeadLetter, Metrics, Post, decode
 
 GOOD = b'{"id": "1", "text": "fine", "created_at": "2017-10-31T22:10:47Z"}\n'
 HEADER = b"id,text,created_at,author,likes,kind\n"
@@ -98,6 +101,35 @@ def test_any_values_in_known_fields(rows: list[dict[str, Any]]) -> None:
     own = b'{"id": "x:1", "network": "x", "text": "t", "claimed_at": 1509487847000, "seen_at": 1, "event_time": 1, '
     own += b'"brands": [], "access": "public", "query_ids": []}\n'
     check(own + b"".join(json.dumps(row).encode() + b"\n" for row in rows))
+    check(json.dumps([json.loads(GOOD), *rows]).encode())
+
+
+drafts = st.builds(
+    Draft,
+    native_id=st.text(max_size=300),
+    network=st.text(max_size=40),
+    text=st.text(st.characters(), max_size=50),
+    title=st.none() | st.text(st.characters(), max_size=20),
+    author=st.none()
+    | st.builds(Author, id=st.text(st.characters()), handle=st.text(st.characters()), followers=st.integers()),
+    claimed_at=st.none() | st.integers(0, 2**60),
+    seen_at=st.none() | st.integers(0, 2**60),
+    reply_to=st.none() | st.text(st.characters(), max_size=300),
+    revision=st.none() | st.integers(),
+    metrics=st.none() | st.builds(Metrics, likes=st.integers()),
+    brands=st.lists(st.text(st.characters(), max_size=5), max_size=3).map(tuple),
+)
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.lists(drafts, max_size=4))
+@example([Draft(native_id="1", text="\ud800"), Draft(native_id="", text="\ud800", author=Author(id="\udfff"))])
+def test_any_draft_of_a_network(some: list[Draft]) -> None:
+    log: Any = Kept()
+    took = Intake(log, Source(id="feed", network="x")).take(some, 1_795_000_000_000, "live")
+    assert len(took.kept) + took.dead == len(some) == len(log.records)
+    for post in (decode(Post, record.value) for record in log.records if record.topic == POSTS):
+        assert EARLIEST <= post.event_time <= post.seen_at <= 1_795_000_000_000
 
 
 @settings(deadline=None, max_examples=60)
