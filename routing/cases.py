@@ -33,7 +33,8 @@ def place(sheet: Sheet, changed: Sequence[MentionRow], unions: Sequence[tuple[in
             _leave(sheet, m)
         if m.working:
             _join(sheet, m)
-    context = [m for m in changed if m.state == "live" and m.queue == "none"]
+    quiet = (m for m in chain(changed, list(sheet.others.values())) if m.state == "live" and m.queue == "none")
+    context = list({m.n: m for m in quiet}.values())
     for m in context:
         _listen(sheet, m)
     _gather(sheet)
@@ -167,7 +168,10 @@ def _leave(sheet: Sheet, m: MentionRow) -> None:
 
 
 def _listen(sheet: Sheet, m: MentionRow) -> None:
-    """Let a mention that asks for no work join the case that it is about."""
+    """Let a mention that asks for no work join the case that it is about, if it is in none."""
+    held = sheet.cases.get(m.case_id) if m.case_id is not None else None
+    if held is not None and held.live:
+        return
     conversation, author = sheet.root(m.post.conversation), m.post.author or NOBODY
     pr = sheet.pr_cases.get((conversation, m.brand_n))
     case = sheet.author_cases.get((conversation, m.brand_n, author)) if author else None
@@ -189,11 +193,11 @@ def _gather(sheet: Sheet) -> None:
     old = {c for c in (case.conversation for case in sheet.opened) if c in sheet.known_cases} - sheet.made_now()
     if not old:
         return
-    quiet = [m for m in sheet.load_quiet(sheet.short_threads(old)) if not m.touched]
+    quiet = sheet.load_quiet(sheet.short_threads(old))
     sheet.load_bodies(quiet)
     for m in quiet:
         _listen(sheet, m)
-        if m.touched:
+        if m.case_id is not None:
             sheet.also(m)
 
 

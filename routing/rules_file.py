@@ -82,7 +82,7 @@ class _Reader:
         if name is None or when is None or queue is None or self.problems:
             return None
         return Rule(
-            name, when, self._text("when") or "", _queue(queue), _priority(priority), tags, alert,
+            name, when, self._text("when", may_be_empty=True) or "", _queue(queue), _priority(priority), tags, alert,
             why or {"en": f"rule {name} matched"}, self.node.line, compile_predicate(when),
         )  # fmt: skip
 

@@ -204,9 +204,10 @@ class Sheet:
         fresh = wanted
         while fresh:
             stored = rows_in(self.connection, "SELECT n, joined FROM conversation WHERE joined IN (??)", fresh)
+            for n, into in stored:
+                self.joined.setdefault(n, into)
             among = set(fresh)
-            pairs = [*self.joined.items(), *stored]
-            fresh = list({n for n, into in pairs if into in among} - set(wanted))
+            fresh = list({n for n, into in self.joined.items() if into in among} - set(wanted))
             wanted = wanted + fresh
         return wanted
 

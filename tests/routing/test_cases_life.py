@@ -29,7 +29,10 @@ def events(home: RouteHome) -> list[tuple[int, str]]:
 
 def test_one_author_in_one_conversation_is_one_case(home: RouteHome) -> None:
     home.take(said("1", reading(), author="ann"))
-    home.take(said("2", reading(intent="complaint"), author="ann", reply_to="x:1"), said("3", reading(), author="bob", reply_to="x:1"))
+    home.take(
+        said("2", reading(intent="complaint"), author="ann", reply_to="x:1"),
+        said("3", reading(), author="bob", reply_to="x:1"),
+    )
     assert [home.members(case["id"]) for case in home.live_cases()] == [{"x:1#acme", "x:2#acme"}, {"x:3#acme"}]
     assert events(home) == [(1, "opened"), (1, "grew"), (2, "opened")]
 
@@ -69,7 +72,9 @@ def test_a_raised_case_joins_the_pr_case_of_its_conversation(home: RouteHome) ->
 
 def test_a_case_shrinks_with_deletes_and_closes_with_the_last(home: RouteHome) -> None:
     home.take(said("1", reading(intent="complaint", detractor=1, terms=[("severity", 8)]), author="ann"))
-    home.take(said("2", reading(intent="complaint", detractor=2, terms=[("severity", 30)]), author="ann", reply_to="x:1"))
+    home.take(
+        said("2", reading(intent="complaint", detractor=2, terms=[("severity", 30)]), author="ann", reply_to="x:1")
+    )
     assert (home.cases()[1]["mentions"], home.cases()[1]["risk"]) == (2, 30)
     home.take(passed("2", "deleted", NOW + 1))
     assert (home.cases()[1]["mentions"], home.cases()[1]["risk"]) == (1, 8), "the worst that is left"
@@ -137,7 +142,9 @@ def test_two_live_cases_for_one_matter_cannot_be_stored(home: RouteHome) -> None
     columns = "brand, conversation, author, queue, state, live, priority, risk, mentions, opened_at, updated_at"
     for id in (1, 2):
         with pytest.raises(IntegrityError), write(home.engine) as connection:
-            connection.exec_driver_sql(f"INSERT INTO cases (id, {columns}) SELECT id + 100, {columns} FROM cases WHERE id = {id}")
+            connection.exec_driver_sql(
+                f"INSERT INTO cases (id, {columns}) SELECT id + 100, {columns} FROM cases WHERE id = {id}"
+            )
 
 
 def test_every_move_of_a_case_is_in_the_outbox_for_other_programs(home: RouteHome) -> None:

@@ -1,4 +1,4 @@
-"""What becomes of a mention: edits, deletes, metrics, reposts, replies, corrections. Each test is named after its promise."""
+"""What becomes of a mention: edits, deletes, metrics, reposts, replies, corrections."""
 
 from __future__ import annotations
 
