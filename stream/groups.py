@@ -327,7 +327,8 @@ class Heart:
             with self._log.writer.transaction("say that it lives") as connection:
                 for member in self._members:
                     member.beat(connection)
-        except (Transient, LogUnusable) as error:
+        except Exception as error:
+            # A thread that ended here would cost all members of the process their partitions, again and again.
             logger.warning("heartbeat_missed", path=str(self._log.path), error=type(error).__name__)
 
 

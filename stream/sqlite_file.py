@@ -33,7 +33,7 @@ NETWORK_FILE_SYSTEMS: frozenset[str] = frozenset(
             "beegfs",
             "gpfs",
         ),
-        *("fuse.sshfs", "fuse.glusterfs", "fuse.cephfs", "fuse.s3fs", "fuse.rclone", "fuse.gcsfuse", "virtiofs"),
+        *("fuse.sshfs", "fuse.glusterfs", "fuse.cephfs", "fuse.s3fs", "fuse.rclone", "fuse.gcsfuse"),
     }
 )
 

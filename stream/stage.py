@@ -215,8 +215,7 @@ class Stage:
         outputs = self._run(chunk, commits)
         if outputs:
             self._log.append(outputs)
-        if not self._work.owns_offsets:
-            assert self._consumer is not None
+        if self._consumer is not None and not self._work.owns_offsets:
             self._consumer.commit(commits)
         self._done |= {commit.partition: commit.next for commit in commits}
         self._records += len(chunk)

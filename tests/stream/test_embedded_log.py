@@ -258,6 +258,26 @@ def test_threads_append_beside_one_another(log: EmbeddedLog) -> None:
     assert len(kept) == len(set(kept)) == 400
 
 
+def test_a_new_log_may_be_opened_by_many_at_once(tmp_path: Path) -> None:
+    barrier, epochs = threading.Barrier(6), list[str]()
+
+    def open_it() -> None:
+        barrier.wait()
+        log = EmbeddedLog(tmp_path / "new.db", ManualClock(START))
+        log.ensure([TopicSpec("posts", 2, HOUR)])
+        log.append([Append("posts", "k", b"")])
+        epochs.append(log.epoch())
+        log.close()
+
+    threads = [threading.Thread(target=open_it) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(epochs) == 6
+    assert len(set(epochs)) == 1
+
+
 def test_a_member_that_is_silent_for_a_session_is_replaced(log: EmbeddedLog, clock: ManualClock) -> None:
     silent, heir = log.consumer("g", "posts"), log.consumer("g", "posts")
     silent.poll(1, 0)
