@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from routing.mail.compose import Composed, MailRow, Reason, as_decided, compose
 from routing.mail.journal import Journal
 from routing.mail.render import message
 from routing.mail.transport import Delivery, Outgoing, Transport, one_line
+from routing.mail_status import MailStatus, mail_status
 from routing.named import named
 from routing.people_to_tell import MailSettings, Person, valid_address
 from routing.planner import forget_old, plan_pending
@@ -135,7 +137,13 @@ class Mailer:
         """End the session with the server and let another process take over at once."""
         self._transport.close()
         self._journal.close()
-        self._tenure.leave()
+        # A database that is away keeps the lease until it runs out; nothing else hangs on it.
+        with suppress(Transient):
+            self._tenure.leave()
+
+    def status(self) -> MailStatus:
+        """How the mails stand now."""
+        return mail_status(self._engine, self._clock.now())
 
     def _work(self, now: Millis) -> StepResult:
         people = list(self._people())

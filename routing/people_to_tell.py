@@ -42,6 +42,7 @@ class MailServer(msgspec.Struct, frozen=True, kw_only=True):
     user: str = ""
     password: str = ""
     from_address: str
+    from_name: str = "Clamor"
     timeout: float = 15.0
     """For the connection and for each answer of the server."""
     deadline: float = 45.0

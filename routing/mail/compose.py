@@ -44,7 +44,7 @@ class Composed(NamedTuple):
 
     letter: Letter | None
     arrived_at: Millis | None
-    """When the log took the post of an alert mail."""
+    """When the log took the post of an alert mail; None where an update of a known post set it off."""
     case_id: int | None = None
     dropped: str = ""
 
@@ -117,7 +117,9 @@ def _alert(
         missing=incomplete(connection, {mention.brand}, now - DAY, now),
         worst_of=worst_of,
     )
-    return Composed(letter, mention.appended_at or None, item.case_id)
+    # A later revision (an edit, new reach) has an arrival of its own, which the mention does not keep.
+    first = mention.revision == 1 and mention.appended_at > 0
+    return Composed(letter, mention.appended_at if first else None, item.case_id)
 
 
 def _list(

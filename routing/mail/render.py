@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
-from email.utils import format_datetime
+from email.utils import format_datetime, parseaddr
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -66,7 +66,7 @@ def message(
     mail = EmailMessage(policy=SMTP)
     mail["From"] = _mailbox(settings.from_name, settings.from_address)
     mail["To"] = _mailbox(person.name, person.email)
-    mail["Reply-To"] = _mailbox("", settings.reply_to or settings.from_address)
+    mail["Reply-To"] = _mailbox(*parseaddr(settings.reply_to)) if settings.reply_to else mail["From"]
     mail["Subject"] = rendered.subject
     mail["Date"] = format_datetime(datetime.fromtimestamp(now / 1000, UTC))
     mail["Message-ID"] = message_id

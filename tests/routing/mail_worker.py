@@ -17,7 +17,7 @@ from routing.mailer import Mailer
 from routing.people_to_tell import Person
 from stream.clock import WallClock
 
-PEOPLE = [Person(id=f"p{n}", name=f"Person {n}", email=f"p{n}@example.org", max_mails_per_hour=1000) for n in range(10)]
+PEOPLE = [Person(id=f"p{n}", name=f"Person {n}", email=f"p{n}@example.org", max_mails_per_hour=1000) for n in range(2)]
 
 
 def main(folder: Path, port: int) -> None:

@@ -29,38 +29,35 @@ WORKER = Path(__file__).with_name("mail_worker.py")
 
 
 def test_killed_at_random_instants_no_mail_is_lost(tmp_path: Path) -> None:
-    doubles = rounds_of_kills(tmp_path, kills=8, alerts=5, seed=7)
-    assert doubles <= 1, "only a kill between the server's taking and the journal's line may double a mail"
+    doubles = rounds_of_kills(tmp_path, kills=8, seed=7)
+    assert doubles <= 2, "only a kill between the server's taking and the journal's line may double a mail"
 
 
 @pytest.mark.soak
-def test_not_twice_in_99_of_100_kills(tmp_path: Path) -> None:
-    doubles = rounds_of_kills(tmp_path, kills=300, alerts=100, seed=11)
-    print(f"300 kills, 1,000 mails: {doubles} came twice")
+def test_not_twice_in_99_of_100_rounds(tmp_path: Path) -> None:
+    doubles = rounds_of_kills(tmp_path, kills=300, seed=11)
+    print(f"300 rounds of 6 mails and a kill: {doubles} mails came twice")
     assert doubles <= 3
 
 
-def rounds_of_kills(folder: Path, kills: int, alerts: int, seed: int) -> int:
-    """Kill the mailer `kills` times while it sends `alerts` mails to each of ten people; how many came twice."""
+def rounds_of_kills(folder: Path, kills: int, seed: int) -> int:
+    """Each round three alerts for two people, and a kill at any instant of the next 0.4 s; how many came twice."""
     chance = random.Random(seed)
     home = MailHome(folder, PEOPLE)
-    for _ in range(alerts):
-        home.stage_severe()
-    home.write_staged()
-    expected = alerts * len(PEOPLE)
     with SmtpServer() as server, working(folder, server.port) as again:
         child = again()
         for _ in range(kills):
-            before = len(server.mails)
-            wait_until(lambda before=before: len(server.mails) > before or len(set(server.ids())) == expected)
-            time.sleep(chance.uniform(0.0, 0.05))
+            for _ in range(3):
+                home.stage_severe()
+            home.write_staged()
+            time.sleep(chance.uniform(0.0, 0.4))
             os.kill(child, signal.SIGKILL)
             child = again()
-        wait_until(lambda: _left(home) == 0, seconds=200)
+        wait_until(lambda: _left(home) == 0)
         os.kill(child, signal.SIGKILL)
         count = Counter(server.ids())
     home.close()
-    assert len(count) == expected
+    assert len(count) == kills * 3 * len(PEOPLE)
     return sum(times - 1 for times in count.values())
 
 
@@ -96,7 +93,7 @@ def working(folder: Path, port: int) -> Iterator[Callable[[], int]]:
         worker.wait(20)
 
 
-def wait_until(true: Callable[[], bool], seconds: float = 60) -> None:
+def wait_until(true: Callable[[], bool], seconds: float = 120) -> None:
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, f"not within {seconds:g} s"
