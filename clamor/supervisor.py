@@ -16,7 +16,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import FrameType
-from typing import Protocol
+from typing import TypeAlias
 
 import structlog
 
@@ -30,10 +30,8 @@ STEADY_AFTER = 60.0
 _PR_SET_PDEATHSIG = 1
 
 
-class Target(Protocol):
-    """The body of a process: runs until `stop` says so, returns when it is drained."""
-
-    def __call__(self, stop: Callable[[], bool]) -> None: ...
+Target: TypeAlias = Callable[[Callable[[], bool]], None]
+"""The body of a process: runs until what it is given says stop, returns when it is drained."""
 
 
 @dataclass(frozen=True)

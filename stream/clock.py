@@ -32,16 +32,17 @@ class WallClock:
 
 
 class SimulatedClock:
-    """Runs `speed` times as fast as the wall from `start` on, which it shows at wall time `anchor`.
+    """Runs `speed` times as fast as the wall from `start` on, which it shows at wall time `anchor`, and stops at `until`.
 
-    Processes that share (start, anchor, speed) agree on the time.
+    Processes that share these four agree on the time.
     """
 
-    def __init__(self, start: Millis, anchor: Millis, speed: float) -> None:
-        self.start, self.anchor, self.speed = start, anchor, speed
+    def __init__(self, start: Millis, anchor: Millis, speed: float, until: Millis | None = None) -> None:
+        self.start, self.anchor, self.speed, self.until = start, anchor, speed, until
 
     def now(self) -> Millis:
-        return self.start + int((self.wall() - self.anchor) * self.speed)
+        now = self.start + int((self.wall() - self.anchor) * self.speed)
+        return now if self.until is None else min(now, self.until)
 
     def wall(self) -> Millis:
         return time.time_ns() // 1_000_000

@@ -1,0 +1,55 @@
+"""How much still waits between a post's arrival and its being searchable: what `--drain` waits for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from clamor.opening import Opened
+from database.engine import read, rows
+from stream.ports import DECIDED, MENTIONS, POSTS
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """Records (outbox: rows) that wait for each part."""
+
+    nlp: int
+    routing: int
+    outbox: int
+    index: int
+
+    @property
+    def drained(self) -> bool:
+        return not (self.nlp or self.routing or self.outbox or self.index)
+
+
+def backlog(opened: Opened) -> Backlog:
+    """Asked from back to front, so that what moves on meanwhile is counted once more rather than missed."""
+    index = _left(opened, DECIDED, _stored_in_index(opened))
+    with read(opened.engine) as connection:
+        outbox = rows(connection, "SELECT COUNT(*) FROM outbox")[0][0]
+    routing = _left(opened, MENTIONS, _stored_in_sql(opened))
+    nlp = opened.log.lag("nlp", POSTS)
+    return Backlog(nlp, routing, outbox, index)
+
+
+def settled(opened: Opened) -> bool:
+    """Everything that was appended before this call is decided and searchable (asked twice, since it moves on)."""
+    return backlog(opened).drained and backlog(opened).drained
+
+
+def _left(opened: Opened, topic: str, done: dict[int, int]) -> int:
+    return sum(max(0, high - max(low, done.get(p, 0))) for p, (low, high) in opened.log.bounds(topic).items())
+
+
+def _stored_in_sql(opened: Opened) -> dict[int, int]:
+    sql = "SELECT part, next FROM stored_offset WHERE consumer_group = ? AND topic = ?"
+    with read(opened.engine) as connection:
+        return dict(rows(connection, sql, ("routing", MENTIONS)))
+
+
+def _stored_in_index(opened: Opened) -> dict[int, int]:
+    if not opened.home.index_db.exists():
+        return {}
+    partitions = frozenset(range(opened.log.partitions(DECIDED)))
+    return dict(opened.store.offsets(DECIDED, partitions, opened.log.epoch()))

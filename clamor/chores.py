@@ -1,0 +1,151 @@
+"""What is done again and again beside the stages: relay, mails, keeping log and SQL, watching over all of it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable
+
+import structlog
+
+from clamor.mail import mailer
+from clamor.opening import Opened
+from clamor.threads import Chore
+from config.disk import disk_free
+from config.home import low_disk
+from database.engine import write
+from routing import erasure
+from routing.counts import fold
+from routing.desk import Desk
+from routing.operations import raise_operations, resolve_operations
+from routing.relay import Relay
+from stream.ports import Transient
+from stream.records import Coverage
+from stream.retention import Loss, laggards, sweep
+from stream.watchdog import stuck
+
+log = structlog.get_logger(__name__)
+
+LOOK = 0.5
+
+
+def of_routing(opened: Opened) -> list[Chore]:
+    """The chores of the process that owns SQL."""
+    mails = mailer(opened)
+    keeper = Keeper(opened)
+    watch = Watch(opened)
+    owner = f"{os.uname().nodename}:{os.getpid()}"
+    relay = Relay(opened.engine, opened.log, opened.clock, owner)
+    return [
+        Chore("relay", lambda: relay.step() > 0, 0.02),
+        Chore("mailer", lambda: mails.step(opened.clock.now()).more, 0.25),
+        Chore("compactor", lambda: fold(opened.engine, owner, opened.clock.wall()) > 0, 2.0),
+        Chore("keeper", keeper.step, 30.0),
+        Chore("retention", lambda: keep_log(opened), 60.0),
+        Chore("watch", watch.step, 5.0),
+    ]
+
+
+def waiting(opened: Opened, group: str, topic: str, most: int) -> Callable[[], bool]:
+    """Whether more than `most` records wait for `group` on `topic`; looked up at most every half second."""
+    looked, full = 0.0, False
+
+    def pressure() -> bool:
+        nonlocal looked, full
+        now = time.monotonic()
+        if now - looked >= LOOK:
+            looked = now
+            with contextlib.suppress(Transient):
+                full = opened.log.lag(group, topic) > most
+        return full
+
+    return pressure
+
+
+def keep_log(opened: Opened) -> bool:
+    """Let go of old records; what a group lost by it is written into the ledger and told. False: nothing more to do."""
+    now = opened.clock.now()
+    for loss in sweep(opened.log, now).losses:
+        _record(opened, loss)
+    behind = {}
+    for laggard in laggards(opened.log, now):
+        key = f"retention:{laggard.group}:{laggard.topic}:{laggard.partition}:{laggard.level}"
+        behind[key] = (
+            f"stage {laggard.group} stands still on {laggard.topic}: {laggard.percent} % of the retention has passed "
+            f"and {laggard.behind} records are not done; see clamor status, records are lost at 100 %"
+        )
+    with write(opened.engine) as connection:
+        for key, why in behind.items():
+            raise_operations(connection, key, "retention", why, now)
+    return False
+
+
+def _record(opened: Opened, loss: Loss) -> None:
+    row = Coverage(
+        source_id=f"log:{loss.topic}",
+        query=loss.group,
+        since=loss.since,
+        until=loss.until + 1,
+        state="lost",
+        missed=loss.records,
+        reason=f"stage {loss.group} stood still until retention removed its records",
+        recorded_at=opened.clock.now(),
+    )
+    opened.ledger.record(row, part=f"{loss.partition}:{loss.first}")
+
+
+class Keeper:
+    """Retention in SQL: a chunk a step, round and round."""
+
+    def __init__(self, opened: Opened) -> None:
+        self._opened = opened
+        self._desk = Desk(opened.registry.current())
+        self._expired = self._forgotten = 0
+
+    def step(self) -> bool:
+        """True while the round goes on."""
+        opened, now = self._opened, self._opened.clock.now()
+        retention = opened.settings.retention
+        self._desk.adopt(opened.registry.current())
+        old = erasure.expire(opened.engine, self._desk, now - retention.posts, now, after=self._expired)
+        ids = erasure.forget_unmatched(opened.engine, now, after=self._forgotten)
+        self._expired = 0 if old.done else old.after
+        self._forgotten = 0 if ids.done else ids.after
+        if old.done and ids.done:
+            erasure.wipe(opened.engine)
+        return not (old.done and ids.done)
+
+
+class Watch:
+    """Tells of stages that make no progress and of a disk that fills up, once each, until it is over."""
+
+    def __init__(self, opened: Opened) -> None:
+        self._opened = opened
+        self._raised: set[str] = set()
+
+    def step(self) -> bool:
+        troubles = {**self._stages(), **self._disk()}
+        now = self._opened.clock.now()
+        over = self._raised - troubles.keys()
+        if troubles or over:
+            with write(self._opened.engine) as connection:
+                for key, why in troubles.items():
+                    if raise_operations(connection, key, key.partition(":")[0], why, now):
+                        log.error("trouble", key=key, why=why)
+                for key in over:
+                    resolve_operations(connection, key, now)
+            self._raised = set(troubles)
+        return False
+
+    def _stages(self) -> dict[str, str]:
+        statuses = [status for status in self._opened.statuses.read() if status.alive()]
+        return {
+            f"stage:{one.stage}": f"stage {one.stage} makes no progress: {one.why}"
+            for one in stuck(statuses, self._opened.clock.wall())
+        }
+
+    def _disk(self) -> dict[str, str]:
+        data = self._opened.home.data
+        free = disk_free(data)
+        return {"disk:data": low_disk(data, free)} if free.pause else {}

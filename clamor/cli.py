@@ -1,0 +1,116 @@
+"""The command `clamor`: its options, and how every error reaches a person."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # a fork must not inherit another library's threads
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from clamor import exits, logs
+from clamor.commands import (
+    apply,
+    check,
+    classify,
+    dead_letters,
+    demo,
+    init,
+    replay,
+    run,
+    search,
+    stage,
+    status,
+    token,
+)
+from clamor.console import errors
+from config.home import AlreadyRunning, Home, HomeError
+from config.problems import ConfigurationError
+from index.embedded import QueryTooSlow
+from ingest.files import Unmapped, Unreadable
+from query.parse import QueryError
+from stream.ports import LogUnusable, OffsetOutside, Transient
+
+app = typer.Typer(
+    name="clamor",
+    help="Hears what people say about a brand, understands it, and puts it in front of the team that should act.",
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 some input was refused, 4 configuration has errors, "
+    "5 another process holds the home.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+START, FEED, ASK, KEEP = "Start", "Bring posts in", "Ask", "Keep it well"
+
+app.command("demo", rich_help_panel=START)(demo.demo)
+app.command("init", rich_help_panel=START)(init.init)
+app.command("check", rich_help_panel=START)(check.check)
+app.command("run", rich_help_panel=START)(run.run)
+app.command("stage", rich_help_panel=START)(stage.stage)
+app.command("replay", rich_help_panel=FEED)(replay.replay)
+app.command("classify", rich_help_panel=ASK)(classify.classify)
+app.command("search", rich_help_panel=ASK)(search.search)
+app.command("status", rich_help_panel=ASK)(status.status)
+app.command("apply", rich_help_panel=KEEP)(apply.apply)
+app.command("export", rich_help_panel=KEEP)(apply.export)
+app.add_typer(dead_letters.app, name="dead-letter", rich_help_panel=KEEP)
+app.add_typer(token.app, name="token", rich_help_panel=KEEP)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"clamor {version('clamor')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    home: Annotated[
+        Path | None,
+        typer.Option(
+            "--home",
+            envvar="CLAMOR_HOME",
+            help="Folder of configuration and data. Default: ./clamor-home",
+            metavar="DIR",
+        ),
+    ] = None,
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    logs.configure(level="warning")
+    context.obj = Home.find(home)
+
+
+def main() -> None:
+    """Runs the command line; what people can mend is told in a sentence, never as a traceback."""
+    try:
+        app()
+    except ConfigurationError as error:
+        for problem in error.problems:
+            errors.print(str(problem), style="red" if problem.severity == "error" else "yellow", markup=False)
+        sys.exit(exits.CONFIGURATION)
+    except QueryError as error:
+        errors.print(error.render(), markup=False, highlight=False)
+        sys.exit(exits.FAILED)
+    except AlreadyRunning as error:
+        errors.print(str(error), markup=False)
+        sys.exit(exits.BUSY)
+    except (HomeError, Unmapped, Unreadable, LogUnusable, OffsetOutside, Transient, QueryTooSlow) as error:
+        errors.print(str(error), markup=False)
+        sys.exit(exits.FAILED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(exits.OK)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,155 @@
+"""`clamor demo`: a week of three brands, lived through in minutes."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.live import Live
+
+from clamor import exits, logs
+from clamor.backlog import settled
+from clamor.clocks import set_pace
+from clamor.console import answers, errors
+from clamor.mail import mailbox_file
+from clamor.opening import Opened, open_home
+from clamor.processes import Stop, all_processes
+from clamor.scenario import CONFIGURATION, WEEK
+from clamor.screen import Screen
+from clamor.starting import make_ready
+from clamor.supervisor import ProcessSpec, Supervisor
+from config.home import Home
+from config.lock import RunLock
+from ingest.cursors import Cursors
+from ingest.scenario import Scenario, load, play
+from stream.clock import HOUR
+
+MARK = ".clamor-demo"
+"""Stands in a home that `clamor demo` made, and may therefore begin anew."""
+
+
+def demo(
+    context: typer.Context,
+    home: Annotated[Path, typer.Option("--home", help="Where the demo lives; begun anew each time.")] = Path(
+        "demo-home"
+    ),
+    speed: Annotated[float, typer.Option(min=1, max=20_000, help="How many times as fast as real days.")] = 2_000,
+    stay: Annotated[
+        bool | None, typer.Option("--stay/--no-stay", help="Go on serving afterwards. Default: at a terminal.")
+    ] = None,
+) -> None:
+    """Play a built-in week: an airline, a telco and a bakery chain, English and Spanish, written for this purpose.
+
+    The real program works it through: every stage in its own process, mails into a mailbox file, the API listening.
+
+    [bold]Examples[/bold]
+
+      clamor demo
+      clamor demo --speed 10000 --no-stay
+    """
+    place = begin_anew(Home.at(home))
+    scenario = load(WEEK)
+    staying = sys.stdout.isatty() if stay is None else stay
+    with open_home(place) as opened, RunLock(opened.home):
+        set_pace(opened.home, scenario.start, speed, scenario.end + 2 * HOUR)
+    with open_home(place) as opened, RunLock(opened.home):
+        started = make_ready(opened, by="clamor demo")
+        workers, mailbox, url = (
+            opened.settings.processes.nlp,
+            mailbox_file(opened.configuration),
+            opened.settings.api.url,
+        )
+        opened.close()
+        player = ProcessSpec("player", _player(place, scenario), essential=False)
+        supervisor = Supervisor([player, *all_processes(place, workers)])
+        over = _watch(
+            place, supervisor, scenario, mailbox, staying, lambda: _where_next(place, url, mailbox, started.token)
+        )
+    if not over:
+        errors.print("stopped before the week was over")
+        raise typer.Exit(exits.FAILED)
+
+
+def begin_anew(home: Home) -> Home:
+    """The demo's home without what an earlier demo left. A home of somebody's own is never touched."""
+    if home.root.exists() and any(home.root.iterdir()):
+        if not (home.root / MARK).exists():
+            errors.print(f"{home.root} is not a demo's home: name another --home")
+            raise typer.Exit(exits.FAILED)
+        shutil.rmtree(home.root)
+    home.root.mkdir(mode=0o700, parents=True)
+    (home.root / MARK).touch()
+    shutil.copy2(CONFIGURATION, home.settings_file)
+    return home
+
+
+def _player(home: Home, scenario: Scenario) -> Callable[[Stop], None]:
+    def body(stop: Stop) -> None:
+        halt = threading.Event()
+        with open_home(home) as opened:
+            logs.configure(opened.settings.logging.format, opened.settings.logging.level, "player")
+            watcher = threading.Thread(target=_stop_when, args=(stop, halt), daemon=True)
+            watcher.start()
+            play(scenario, opened.log, opened.clock, Cursors(opened.engine), opened.ledger, stop=halt)
+            halt.set()
+
+    return body
+
+
+def _stop_when(stop: Stop, halt: threading.Event) -> None:
+    while not halt.wait(0.1):
+        if stop():
+            halt.set()
+
+
+def _watch(
+    home: Home, supervisor: Supervisor, scenario: Scenario, mailbox: Path, staying: bool, where_next: Callable[[], None]
+) -> bool:
+    """Show the week live; whether it came to its end."""
+    over = False
+    with Live(console=answers, refresh_per_second=4, transient=False) as live:
+        screen = Screen(scenario.name, scenario.posts, mailbox)
+
+        def each_round() -> bool:
+            nonlocal over
+            if over:
+                return True
+            with open_home(home) as opened:
+                live.update(screen.draw(opened))
+                over = _is_over(opened, supervisor, scenario)
+            if over:
+                live.stop()
+                where_next()
+            return staying or not over
+
+        supervisor.run(each_round, interval=0.25)
+    return over
+
+
+def _is_over(opened: Opened, supervisor: Supervisor, scenario: Scenario) -> bool:
+    played = "player" not in supervisor.alive() and supervisor.children[0].done
+    return played and opened.clock.now() >= scenario.end + 2 * HOUR and settled(opened)
+
+
+def _where_next(home: Home, url: str, mailbox: Path, token: str | None) -> None:
+    clamor = f"clamor --home {home.root}"
+    answers.print("\n[bold]The week is over. Look around:[/bold]\n")
+    for what, command in (
+        ("a crisis", f"{clamor} search 'brand:aurelia risk:>=70 since:2026-03-04' --order risk"),
+        ("who is about to leave", f"{clamor} search 'intent:churn_threat queue:support'"),
+        ("leads", f"{clamor} search 'queue:sales'"),
+        ("how it is spread", f"{clamor} search '' --facet brand --facet queue --facet lang"),
+        ("what was missed", f"{clamor} status"),
+        ("the mails", str(mailbox)),
+        ("the API", f"{url}/api/docs"),
+        ("its token", token or "(made earlier)"),
+    ):
+        answers.print(f"  {what:22} {command}", markup=False, highlight=False, soft_wrap=True)
+    answers.print()
+    if sys.stdout.isatty():
+        answers.print("The API goes on serving; Ctrl-C ends it.", style="dim")

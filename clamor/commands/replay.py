@@ -1,0 +1,145 @@
+"""`clamor replay`: posts from files through the whole program."""
+
+from __future__ import annotations
+
+import re
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.live import Live
+from rich.text import Text
+
+from clamor import exits
+from clamor.commands.search import when
+from clamor.console import answers, errors
+from clamor.replaying import News, append_only, paced, with_stages
+from config.home import Home
+from config.load import load
+from config.lock import holder
+from ingest.files import Options, ReplayReport, parse_map
+from routing.check import check_rules
+
+
+def replay(
+    context: typer.Context,
+    files: Annotated[list[Path], typer.Argument(help="JSONL or CSV, also .gz; - is standard input.")],
+    speed: Annotated[
+        str,
+        typer.Option(help="`max`: import as fast as possible; `60x`: at 60 times the pace of the days it tells of."),
+    ] = "max",
+    drain: Annotated[
+        bool, typer.Option("--drain", help="End only once all is decided and searchable (beside a running clamor run).")
+    ] = False,
+    mapping: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map", help="Fields of a foreign file: text=body,created_at=date,network='x'.", metavar="FIELD=COLUMN,…"
+        ),
+    ] = None,
+    network: Annotated[str, typer.Option(help="For rows that name none. Default: from the file's name.")] = "",
+    brand: Annotated[
+        list[str] | None,
+        typer.Option(help="Every post belongs to this brand, whatever its text says; may be repeated."),
+    ] = None,
+    source: Annotated[str, typer.Option(help="Source id that the posts carry.")] = "file",
+    zone: Annotated[str, typer.Option(help="For times that name no zone.")] = "UTC",
+    into: Annotated[
+        Path | None, typer.Option(help="With --speed Nx: the home to make. Default: replays/ in the home.")
+    ] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="From the start, also where a replay was interrupted.")
+    ] = False,
+) -> None:
+    """Read posts from files and send them the way of every post.
+
+    With [bold]--speed max[/bold] the posts are history: they change numbers and cases and wake nobody. With
+    [bold]--speed 60x[/bold] they are lived through in a home of their own with a simulated clock, mails included.
+    Where no `clamor run` works this home, the stages run for as long as the replay needs them.
+
+    [bold]Examples[/bold]
+
+      clamor replay posts.jsonl.gz
+      clamor replay export.csv --map text=body,created_at=date,author=user --network x
+      clamor replay week.jsonl --speed 60x
+      zcat old.jsonl.gz | clamor replay - --drain
+    """
+    home: Home = context.obj
+    pairs: dict[str, str] = {}
+    for one in mapping or ():
+        pairs.update(parse_map(one))
+    factor = _factor(speed)
+    options = Options(
+        paced=factor is not None,
+        network=network,
+        source_id=source,
+        mapping=pairs,
+        zone=zone,
+        brands=tuple(brand or ()),
+        resume=not again,
+    )
+    paths = [Path("-") if str(path) == "-" else path for path in files]
+    load(home, [check_rules])
+    with Live(console=errors, refresh_per_second=4, transient=True) as live:
+
+        def show(news: News) -> None:
+            live.update(_line(news))
+
+        if factor is not None:
+            place = into or home.root / "replays" / f"{_stem(paths[0])}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+            errors.print(f"simulated time at {factor:g}x in {place}", highlight=False)
+            report = paced(home, place, paths, options, factor, show)
+        elif holder(home.with_data(load(home, [check_rules]).settings.data)):
+            report = append_only(home, paths, options, show, drain=drain)
+        else:
+            report = with_stages(home, paths, options, show)
+    _tell(report)
+    if report.dead:
+        raise typer.Exit(exits.SOME_REFUSED)
+
+
+def _factor(speed: str) -> float | None:
+    """None for `max`."""
+    if speed == "max":
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)x?", speed)
+    if not found or not 0 < float(found[1]) <= 100_000:
+        raise typer.BadParameter(f"{speed!r} is no speed: write `max`, or a factor such as `60x`", param_hint="--speed")
+    return float(found[1])
+
+
+def _line(news: News) -> Text:
+    done = news.report or news.progress
+    if done is None:
+        return Text("starting …")
+    rate = done.appended / news.seconds if news.seconds else 0.0
+    waiting = news.waiting
+    return Text(
+        f"{done.read:,} read, {done.appended:,} appended, {done.dead:,} refused; waiting: nlp {waiting.nlp:,}, "
+        f"routing {waiting.routing:,}, outbox {waiting.outbox:,}, index {waiting.index:,}; {rate:,.0f} posts/s"
+    )
+
+
+def _tell(report: ReplayReport) -> None:
+    for file in report.files:
+        columns = ", ".join(f"{field}={column}" for field, column in file.columns.items())
+        answers.print(f"{file.name}: {file.format}, network {file.network}, {columns}", markup=False, highlight=False)
+        for note in file.notes:
+            errors.print(f"  {note}", style="yellow", markup=False)
+    span = f", {when(report.first)} to {when(report.last)}" if report.first and report.last else ""
+    answers.print(
+        f"{report.read:,} read = {report.appended:,} appended + {report.dead:,} refused + {report.skipped:,} "
+        f"skipped{span}",
+        highlight=False,
+    )
+    if report.dead:
+        errors.print("what was refused and why: clamor dead-letter list", style="yellow")
+    if report.stopped:
+        errors.print("stopped before the end; the same command goes on from there", style="yellow")
+        sys.exit(exits.FAILED)
+
+
+def _stem(path: Path) -> str:
+    return path.name.split(".")[0] or "replay"

@@ -1,0 +1,133 @@
+"""`clamor search`: find mentions in the query language."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from clamor.console import answers, errors
+from clamor.opening import Opened, open_home
+from config.home import Home
+from query.parse import parse
+from stream.ports import EVERYTHING, Hit
+from stream.records import Millis
+
+
+class Order(StrEnum):
+    newest = "newest"
+    oldest = "oldest"
+    risk = "risk"
+    relevance = "relevance"
+
+
+PAGE = 200
+
+
+def search(
+    context: typer.Context,
+    query: Annotated[str, typer.Argument(help="What to find; empty finds everything.")] = "",
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Most mentions to show.")] = 20,
+    order: Annotated[Order, typer.Option(help="Which come first.")] = Order.newest,
+    as_json: Annotated[bool, typer.Option("--json", help="One mention a line, as JSON.")] = False,
+    count: Annotated[bool, typer.Option("--count", help="Only how many there are.")] = False,
+    facet: Annotated[
+        list[str] | None, typer.Option("--facet", help="Count the values of a field instead; may be repeated.")
+    ] = None,
+) -> None:
+    """Find mentions: in a table, as JSON lines, or counted.
+
+    [bold]Examples[/bold]
+
+      clamor search 'brand:aurelia risk:>=70 since:-7d'
+      clamor search '"no me dejan" OR cancel* -lang:pt' --order risk -n 50
+      clamor search 'intent:churn_threat' --count
+      clamor search 'queue:pr' --json | jq .post.text
+      clamor search 'since:-1d' --facet brand --facet queue
+    """
+    home: Home = context.obj
+    with open_home(home) as opened:
+        node = parse(query, now=opened.clock.now(), context="search")
+        if count:
+            print(opened.store.count(node, EVERYTHING).value)
+            return
+        if facet:
+            for found in opened.store.facets(node, EVERYTHING, facet, exact=True):
+                _show_facet(found.field, found.values)
+            return
+        hits: list[Hit] = []
+        cursor = None
+        while len(hits) < limit:
+            page = opened.store.search(
+                node, EVERYTHING, limit=min(PAGE, limit - len(hits)), cursor=cursor, order=order.value
+            )
+            hits += page.hits
+            cursor = page.cursor
+            if cursor is None:
+                break
+        if as_json:
+            for hit in hits:
+                sys.stdout.buffer.write(msgspec.json.encode(hit.mention) + b"\n")
+            return
+        _show(opened, hits, opened.store.count(node, EVERYTHING, exact=False).value)
+
+
+def _show(opened: Opened, hits: list[Hit], total: int) -> None:
+    table = Table(box=None, pad_edge=False, header_style="bold", expand=True)
+    for name, options in (
+        ("time (UTC)", {"no_wrap": True}),
+        ("brand", {"no_wrap": True}),
+        ("risk", {"justify": "right"}),
+        ("queue", {"no_wrap": True}),
+        ("intent", {"no_wrap": True}),
+        ("post", {"ratio": 1, "overflow": "fold"}),
+    ):
+        table.add_column(name, **options)
+    for hit in hits:
+        mention = hit.mention
+        read, decision = mention.understanding, mention.decision
+        table.add_row(
+            when(mention.event_time),
+            mention.brand,
+            str(decision.risk if decision else 0),
+            decision.queue if decision else "",
+            read.intent.label if read else "",
+            _marked(hit),
+        )
+    answers.print(table)
+    errors.print(f"{len(hits)} of {total}", style="dim")
+    if hits:
+        figure = opened.ledger.figure(min(h.mention.event_time for h in hits), opened.clock.now())
+        if figure.gaps:
+            errors.print(
+                f"incomplete: {len(figure.gaps)} gaps in what was collected for this time (see clamor status)",
+                style="yellow",
+            )
+
+
+def _marked(hit: Hit) -> Text:
+    """The post's text on one line, what matched in bold; control characters do not reach the terminal."""
+    post = hit.mention.post
+    if post is None:
+        return Text("(deleted)", style="dim")
+    shown = Text("".join(c if c.isprintable() else " " for c in post.text))
+    for start, end in hit.highlights:
+        shown.stylize("bold yellow", start, end)
+    return shown
+
+
+def _show_facet(field: str, values: tuple[tuple[str, int], ...]) -> None:
+    table = Table(title=field, box=None, title_justify="left", show_header=False)
+    for value, number in values:
+        table.add_row(Text(value), str(number))
+    answers.print(table)
+
+
+def when(millis: Millis) -> str:
+    return datetime.fromtimestamp(millis / 1000, UTC).strftime("%Y-%m-%d %H:%M")

@@ -1,0 +1,94 @@
+"""`clamor status`: how a home does."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.table import Table
+
+from clamor.commands.search import when
+from clamor.console import answers
+from clamor.opening import open_home
+from clamor.status import status as status_of
+from config.home import Home
+
+
+def status(
+    context: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
+) -> None:
+    """Lag of each stage, what was missed, the last alert, latencies, cases, disk.
+
+    [bold]Examples[/bold]
+
+      clamor status
+      clamor status --json | jq .waiting
+    """
+    home: Home = context.obj
+    with open_home(home) as opened:
+        found = status_of(opened)
+    if as_json:
+        print(msgspec.json.format(msgspec.json.encode(found)).decode())
+        return
+    _show(found)
+
+
+def _show(found: dict[str, Any]) -> None:
+    running = f"running (process {found['running']})" if found["running"] else "not running"
+    simulated = ", simulated time" if found["simulated"] else ""
+    answers.print(f"{running}; it is {when(found['now'])} UTC{simulated}", highlight=False)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("stage", "state", "lag", "records", "dead letters", "retries"):
+        table.add_column(name, justify="left" if name in ("stage", "state") else "right")
+    for stage in found["stages"]:
+        table.add_row(
+            stage["stage"], stage["state"], *(f"{stage[k]:,}" for k in ("lag", "records", "dead_letters", "retries"))
+        )
+    answers.print(table)
+    for one in found["stuck"]:
+        answers.print(f"stuck: {one['stage']}: {one['why']}", style="red", markup=False)
+    _show_rest(found)
+
+
+def _show_rest(found: dict[str, Any]) -> None:
+    coverage, mail, disk = found["coverage"], found["mail"], found["disk"]
+    share = "nothing was asked for" if coverage["share"] is None else f"{coverage['share']:.1%} received"
+    known = coverage["known_missed"]
+    missing = f", {known} known to be missed" if known else ""
+    gaps = f", {coverage['unknown_gaps']} gaps of unknown size" if coverage["unknown_gaps"] else ""
+    alert = found["last_alert"]
+    last = (
+        f"{when(alert['created_at'])} {alert['brand'] or alert['kind']} {alert['queue']}, risk {alert['risk']}"
+        if alert
+        else "none"
+    )
+    cases = ", ".join(f"{queue} {number:,}" for queue, number in sorted(found["cases"].items())) or "none"
+    lines = {
+        "posts": f"{found['posts']:,} taken, {found['dead_letters']:,} dead letters",
+        "coverage, last day": share + missing + gaps,
+        "live cases": cases,
+        "last alert": last,
+        "mails": f"{mail['waiting']} waiting, {mail['gathering']} gathering, {mail['failed']} failed today"
+        + (f" ({mail['trouble']})" if mail["trouble"] else ""),
+        "searchable after": _latency(found["latency"].get("arrival_to_searchable")),
+        "disk": _disk(disk),
+    }
+    for name, value in lines.items():
+        answers.print(f"{name:19} {value}", markup=False, highlight=False)
+
+
+def _latency(found: dict[str, Any] | None) -> str:
+    if not found or not found["count"]:
+        return "nothing in the last hour"
+    return f"p50 {found['p50']} ms, p99 {found['p99']} ms ({found['count']:,} in the last hour)"
+
+
+def _disk(disk: dict[str, Any]) -> str:
+    files = ", ".join(
+        f"{name} {size / 1e6:,.1f} MB" + (f" ({disk['bytes_a_post'][name]:,} B a post)" if disk["bytes_a_post"] else "")
+        for name, size in disk["bytes"].items()
+    )
+    left = f", {disk['days_left']:,} days left at this pace" if disk["days_left"] is not None else ""
+    return f"{files}; {disk['free'] / 1e9:,.1f} GB free ({disk['free_share']:.0%}){left}"

@@ -1,0 +1,94 @@
+"""The mailer of a home: its people, its server or mailbox file, its limits, from the settings."""
+
+from __future__ import annotations
+
+from email.utils import parseaddr
+from pathlib import Path
+
+from clamor.opening import Opened
+from config.home import HomeError
+from config.load import Configuration
+from routing.mail.mailbox import MailboxTransport
+from routing.mail.smtp import SmtpTransport
+from routing.mail.transport import Transport
+from routing.mailer import Mailer
+from routing.people_to_tell import MailServer, MailSettings, Person
+
+
+def mailer(opened: Opened) -> Mailer:
+    return Mailer(
+        opened.engine,
+        opened.clock,
+        transport(opened.configuration),
+        lambda: people(opened),
+        settings(opened),
+        journal=opened.home.data / "mails.journal",
+    )
+
+
+def mailbox_file(configuration: Configuration) -> Path:
+    """Where mails are written when there is no SMTP server: an mbox file that any mail program opens."""
+    return configuration.home.path(configuration.settings.mail.mailbox) / "clamor.mbox"
+
+
+def transport(configuration: Configuration) -> Transport:
+    """Raises HomeError where the server's password is not to be found."""
+    mail = configuration.settings.mail
+    if mail.host is None:
+        path = mailbox_file(configuration)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return MailboxTransport(path)
+    password = configuration.secrets.get(mail.password_env) if mail.password_env else None
+    if mail.password_env and password is None:
+        raise HomeError(
+            f"the password of mail server {mail.host} is not there: set {mail.password_env} in the environment "
+            f"or in {configuration.home.secrets_file}"
+        )
+    name, address = parseaddr(mail.sender)
+    return SmtpTransport(
+        MailServer(
+            host=mail.host,
+            port=mail.port,
+            security=mail.security,
+            user=mail.user or "",
+            password=password.get_secret_value() if password else "",
+            from_address=address,
+            from_name=name or "Clamor",
+            timeout=mail.timeout / 1000,
+            certificates=str(configuration.home.path(mail.certificates)) if mail.certificates else None,
+        )
+    )
+
+
+def people(opened: Opened) -> list[Person]:
+    """The people in force; who has no limit of their own has the general one."""
+    most = opened.settings.alerts.max_mails_per_hour
+    return [
+        Person(
+            id=person.id,
+            name=person.name,
+            email=parseaddr(person.email)[1],
+            language=person.language,
+            brands=frozenset(person.brands),
+            queues=frozenset(person.queues),
+            access=frozenset(person.access),
+            operations=person.operations,
+            max_mails_per_hour=person.max_mails_per_hour or most,
+        )
+        for person in opened.registry.people()
+    ]
+
+
+def settings(opened: Opened) -> MailSettings:
+    mail, alerts = opened.settings.mail, opened.settings.alerts
+    name, address = parseaddr(mail.sender)
+    return MailSettings(
+        from_address=address,
+        from_name=name or "Clamor",
+        reply_to=mail.reply_to or "",
+        base_url=opened.settings.api.url,
+        brand_names={brand.id: brand.name for brand in opened.registry.current().brands},
+        risk_steps=alerts.worse_at,
+        give_up_after=mail.give_up_after,
+        keep=opened.settings.retention.mails,
+    )

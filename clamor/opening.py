@@ -1,0 +1,100 @@
+"""One home, opened: its settings, its clock, its three engines, each made when it is first asked for."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy import Engine
+
+from clamor.clocks import clock_of
+from config.home import Home, prepare
+from config.load import Configuration, load
+from database.engine import open_database
+from database.registry import SqlRegistry
+from index.embedded import EmbeddedStore
+from ingest.coverage import Ledger
+from routing.check import check_rules
+from stream.clock import Clock
+from stream.embedded import EmbeddedLog, LogSettings
+from stream.ports import ALERTS, DEAD_LETTER, DECIDED, ESCALATIONS, MENTIONS, POSTS, TopicSpec
+from stream.status import StatusFolder
+
+
+class Opened:
+    """Use as a context manager. Not to be carried over a fork: each process opens its own."""
+
+    def __init__(self, configuration: Configuration, clock: Clock | None = None) -> None:
+        self.configuration = configuration
+        self.home = configuration.home
+        self.settings = configuration.settings
+        self.clock = clock or clock_of(self.home)
+        self._pid = os.getpid()
+
+    @cached_property
+    def engine(self) -> Engine:
+        return open_database(self.home.app_db)
+
+    @cached_property
+    def log(self) -> EmbeddedLog:
+        log = EmbeddedLog(self.home.log_db, self.clock, log_settings(self.configuration))
+        log.ensure(topic_specs(self.configuration))
+        return log
+
+    @cached_property
+    def store(self) -> EmbeddedStore:
+        """Any process may search it, one writes it."""
+        return EmbeddedStore(self.home.index_db, self.clock)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        return Ledger(self.engine)
+
+    @cached_property
+    def registry(self) -> SqlRegistry:
+        """Without a model: for processes that do not understand posts themselves."""
+        return SqlRegistry(self.engine, None, clock=self.clock)
+
+    @cached_property
+    def statuses(self) -> StatusFolder:
+        return StatusFolder(self.home.data / "status")
+
+    def close(self) -> None:
+        made = self.__dict__
+        for name in ("log", "store"):
+            if name in made:
+                made[name].close()
+        if "engine" in made:
+            self.engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_home(home: Home, clock: Clock | None = None) -> Opened:
+    """Raises ConfigurationError with all that is wrong, HomeError where the folder cannot be used."""
+    configuration = load(home, [check_rules])
+    prepare(configuration.home)
+    return Opened(configuration, clock)
+
+
+def log_settings(configuration: Configuration) -> LogSettings:
+    fsync = configuration.settings.engines.log.fsync
+    return LogSettings(fsync="always" if fsync == "full" else "normal")
+
+
+def topic_specs(configuration: Configuration) -> list[TopicSpec]:
+    """Topics that are worked through in parallel have all the partitions, those that people read have one."""
+    log = configuration.settings.engines.log
+    many = {POSTS, MENTIONS, DECIDED}
+    names = (POSTS, MENTIONS, DECIDED, *ESCALATIONS.values(), ALERTS, DEAD_LETTER)
+    return [
+        TopicSpec(name, log.partitions if name in many else 1, log.retention, log.retention_bytes) for name in names
+    ]

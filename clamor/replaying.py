@@ -1,0 +1,219 @@
+"""Files through the whole program: which stages run for it, in which time, and when it is through."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from clamor import logs
+from clamor.backlog import Backlog, backlog, settled
+from clamor.clocks import set_pace
+from clamor.opening import Opened, open_home
+from clamor.processes import Stop, all_processes
+from clamor.starting import make_ready
+from clamor.supervisor import ProcessSpec, Supervisor
+from config.disk import disk_free
+from config.home import Home, HomeError
+from config.load import Configuration
+from config.lock import RunLock
+from ingest.cursors import Cursors
+from ingest.files import Options, Progress, ReplayReport, replay, survey
+from stream.clock import HOUR
+from stream.ports import POSTS
+
+HIGH_WATER = 50_000
+"""Posts that may wait to be understood before a replay holds back."""
+
+AFTERMATH = 2 * HOUR
+"""How long simulated time goes on after the last post: summaries of the last hour still leave."""
+
+
+class News(NamedTuple):
+    """What the person in front of it is shown, several times a second."""
+
+    progress: Progress | None
+    report: ReplayReport | None
+    waiting: Backlog
+    seconds: float
+
+
+Show = Callable[[News], None]
+
+
+def append_only(home: Home, paths: Sequence[Path], options: Options, show: Show, *, drain: bool) -> ReplayReport:
+    """Beside a running `clamor run`: append, and with `drain` wait until it is decided and searchable."""
+    started = time.monotonic()
+    with open_home(home) as opened:
+
+        def on_progress(progress: Progress) -> None:
+            show(News(progress, None, backlog(opened), time.monotonic() - started))
+
+        report = replay(
+            paths,
+            opened.log,
+            opened.clock,
+            options,
+            cursors=Cursors(opened.engine),
+            ledger=opened.ledger,
+            progress=on_progress,
+            hold=_hold(home, opened.log),
+        )
+        while drain and not settled(opened):
+            show(News(None, report, backlog(opened), time.monotonic() - started))
+            time.sleep(0.2)
+        show(News(None, report, backlog(opened), time.monotonic() - started))
+    return report
+
+
+def with_stages(home: Home, paths: Sequence[Path], options: Options, show: Show) -> ReplayReport:
+    """Run the stages for the length of the replay; ends once all is decided and searchable."""
+    with open_home(home) as opened:
+        locks = RunLock(opened.home)
+        with locks:
+            make_ready(opened, by="clamor replay")
+            opened.close()
+            return _supervised(home, opened.configuration, paths, options, show)
+
+
+def paced(home: Home, into: Path, paths: Sequence[Path], options: Options, speed: float, show: Show) -> ReplayReport:
+    """At `speed` times the pace of the days that the files tell of, in a home of its own with their time."""
+    found = survey(paths, options)
+    if found.first is None or found.last is None:
+        raise HomeError("the files hold no post with a time, so there is nothing to replay at a pace: use --speed max")
+    own = home_for_replay(home, into)
+    with open_home(own) as opened:
+        set_pace(opened.home, found.first, speed, found.last + AFTERMATH)
+    return with_stages(own, paths, options, show)
+
+
+def home_for_replay(home: Home, into: Path) -> Home:
+    """A new home with the configuration of `home` and no data. Raises HomeError where `into` holds data already."""
+    own = Home.at(into)
+    if own.data.exists() and any(own.data.iterdir()):
+        raise HomeError(f"{into} holds data already, and simulated time must not mix with it: name another --into")
+    own.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for source in (home.settings_file, home.rules_file, home.secrets_file):
+        if source.exists() and not (own.root / source.name).exists():
+            shutil.copy2(source, own.root / source.name)
+    return own
+
+
+def _supervised(
+    home: Home, configuration: Configuration, paths: Sequence[Path], options: Options, show: Show
+) -> ReplayReport:
+    started = time.monotonic()
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    feeder = ProcessSpec("replay", _feeder(home, paths, options, writing), essential=False)
+    stages = [spec for spec in all_processes(home, configuration.settings.processes.nlp) if spec.name != "web"]
+    mouth = _Mouth(reading)
+    failed: list[int] = []
+
+    def on_restart(name: str, code: int) -> None:
+        if name == "replay":
+            failed.append(code)
+
+    supervisor = Supervisor([feeder, *stages], on_restart=on_restart)
+    looked = 0.0
+
+    def each_round() -> bool:
+        nonlocal looked
+        mouth.listen()
+        if failed:
+            return False
+        if time.monotonic() - looked < 0.2:
+            return True
+        looked = time.monotonic()
+        with Opened(configuration) as opened:
+            show(News(mouth.progress, mouth.report, backlog(opened), time.monotonic() - started))
+            return mouth.report is None or not settled(opened)
+
+    try:
+        supervisor.run(each_round, interval=0.05)
+        mouth.listen()
+    finally:
+        os.close(reading)
+        os.close(writing)
+    if mouth.report is None:
+        raise HomeError("the replay ended before its files were read: see the messages above")
+    return mouth.report
+
+
+class _Mouth:
+    """Reads what the feeding process says on its pipe, a line of JSON each."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._rest = b""
+        self.progress: Progress | None = None
+        self.report: ReplayReport | None = None
+
+    def listen(self) -> None:
+        while True:
+            try:
+                part = os.read(self._descriptor, 65_536)
+            except BlockingIOError:
+                return
+            if not part:
+                return
+            *lines, self._rest = (self._rest + part).split(b"\n")
+            for line in lines:
+                kind, body = line[:1], line[1:]
+                if kind == b"p":
+                    self.progress = msgspec.json.decode(body, type=Progress)
+                else:
+                    self.report = msgspec.json.decode(body, type=ReplayReport)
+
+
+def _feeder(home: Home, paths: Sequence[Path], options: Options, writing: int) -> Callable[[Stop], None]:
+    def body(stop: Stop) -> None:
+        halt = threading.Event()
+        with open_home(home) as opened:
+            logs.configure(opened.settings.logging.format, "warning", "replay")
+            threading.Thread(target=_watch, args=(stop, halt), daemon=True, name="stop").start()
+            report = replay(
+                paths,
+                opened.log,
+                opened.clock,
+                options,
+                cursors=Cursors(opened.engine),
+                ledger=opened.ledger,
+                progress=lambda progress: _say(writing, b"p", progress),
+                hold=_hold(home, opened.log),
+                stop=halt,
+            )
+        _say(writing, b"r", report)
+
+    return body
+
+
+def _say(descriptor: int, kind: bytes, what: object) -> None:
+    os.write(descriptor, kind + msgspec.json.encode(what) + b"\n")
+
+
+def _watch(stop: Stop, halt: threading.Event) -> None:
+    while not halt.wait(0.1):
+        if stop():
+            halt.set()
+
+
+def _hold(home: Home, log: object) -> Callable[[], str | None]:
+    """Why a replay should wait: the stages behind, or the disk nearly full."""
+    looked, reason = 0.0, None
+
+    def hold() -> str | None:
+        nonlocal looked, reason
+        if time.monotonic() - looked > 0.5:
+            looked = time.monotonic()
+            lag = log.lag("nlp", POSTS)  # type: ignore[attr-defined]
+            reason = "disk" if disk_free(home.data).pause else "lag" if lag > HIGH_WATER else None
+        return reason
+
+    return hold

@@ -1,0 +1,43 @@
+"""What happens once before the stages of a home start: tables, topics, configuration, the first token."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from clamor.opening import Opened
+from config import apply as configuration
+from config.apply import Change
+from database.engine import read, write
+from database.migrate import upgrade
+from database.revisions import Revision
+from routing.rules import default_rules
+from stream.ports import DECIDED
+from web.tokens import issue_first
+
+
+class Started(NamedTuple):
+    token: str | None
+    """The API's bearer token, at the first start only."""
+    applied: list[Revision]
+    """What an empty home took over from its files."""
+    drift: list[Change]
+    """Where the files have moved on since: only `clamor apply` takes them over."""
+
+
+def searchable_from(opened: Opened) -> int:
+    """Partitions that the index has begun; asking makes log and index where they are missing."""
+    partitions = frozenset(range(opened.log.partitions(DECIDED)))
+    return len(opened.store.offsets(DECIDED, partitions, opened.log.epoch()))
+
+
+def make_ready(opened: Opened, by: str = "clamor run") -> Started:
+    """Idempotent."""
+    upgrade(opened.engine)
+    opened.statuses.sweep()
+    searchable_from(opened)
+    wanted, shipped, now = opened.configuration.content, default_rules(), opened.clock.now()
+    with write(opened.engine) as connection:
+        applied = configuration.apply_first(connection, wanted, shipped, by, now)
+    with read(opened.engine) as connection:
+        drift = configuration.plan(connection, wanted, shipped)
+    return Started(issue_first(opened.engine, now), applied, drift)

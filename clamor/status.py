@@ -1,0 +1,135 @@
+"""How a home does: lag of each stage, coverage, mails, latencies, disk; from any process, in one answer."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from clamor.backlog import Backlog, backlog
+from clamor.clocks import pace_of
+from clamor.opening import Opened
+from config.disk import disk_free
+from config.lock import holder
+from database.engine import read, rows
+from ingest.coverage import Figure
+from routing.mail_status import mail_status
+from stream.clock import DAY
+from stream.ports import DEAD_LETTER, POSTS, Transient
+from stream.status import StageStatus
+from stream.watchdog import stuck
+
+_ALERT = ("kind", "brand", "queue", "case_id", "risk", "why", "created_at", "state")
+
+
+def status(opened: Opened) -> dict[str, Any]:
+    """Plain values, as `clamor status --json` prints and `/api/status` answers them. Times in milliseconds UTC."""
+    now, wall = opened.clock.now(), opened.clock.wall()
+    statuses = [one for one in opened.statuses.read() if one.alive()]
+    running = holder(opened.home)
+    figure = opened.ledger.figure(now - DAY, now)
+    behind = backlog(opened)
+    return {
+        "now": now,
+        "simulated": pace_of(opened.home) is not None,
+        "running": running.pid if running else None,
+        "stages": _stages(statuses, behind),
+        "stuck": [msgspec.to_builtins(one) for one in stuck(statuses, wall)],
+        "waiting": asdict(behind),
+        "posts": _appended(opened, POSTS),
+        "dead_letters": _appended(opened, DEAD_LETTER),
+        "coverage": _coverage(figure),
+        "mail": msgspec.to_builtins(mail_status(opened.engine, now)),
+        "last_alert": _last_alert(opened),
+        "cases": _cases(opened),
+        "latency": _latency(opened, now),
+        "disk": _disk(opened),
+    }
+
+
+def _stages(statuses: list[StageStatus], behind: Backlog) -> list[dict[str, Any]]:
+    lags = {"nlp": behind.nlp, "routing": behind.routing, "index": behind.index}
+    found: list[dict[str, Any]] = []
+    for name, lag in lags.items():
+        members = [one for one in statuses if one.stage == name]
+        found.append(
+            {
+                "stage": name,
+                "processes": len(members),
+                "state": ", ".join(sorted({one.state for one in members})) or "not running",
+                "lag": lag,
+                "records": sum(one.records for one in members),
+                "dead_letters": sum(one.dead_letters for one in members),
+                "retries": sum(one.retries for one in members),
+                "error": next((one.error for one in members if one.error), ""),
+            }
+        )
+    return found
+
+
+def _appended(opened: Opened, topic: str) -> int:
+    """How many records the topic has ever taken (embedded offsets start at 1 and grow by one a record)."""
+    return sum(high - 1 for _, high in opened.log.bounds(topic).values())
+
+
+def _coverage(figure: Figure) -> dict[str, Any]:
+    return {
+        "since": figure.since,
+        "until": figure.until,
+        "share": figure.share,
+        "received": figure.received,
+        "known_missed": figure.known_missed,
+        "unknown_gaps": figure.unknown_gaps,
+        "gaps": [msgspec.to_builtins(gap) for gap in figure.gaps[:20]],
+    }
+
+
+def _last_alert(opened: Opened) -> dict[str, Any] | None:
+    with read(opened.engine) as connection:
+        found = rows(connection, f"SELECT {', '.join(_ALERT)} FROM alert ORDER BY id DESC LIMIT 1")
+    return dict(zip(_ALERT, found[0], strict=True)) if found else None
+
+
+def _cases(opened: Opened) -> dict[str, int]:
+    with read(opened.engine) as connection:
+        found = rows(connection, "SELECT queue, COUNT(*) AS n FROM cases WHERE live = 1 GROUP BY queue")
+    return dict(found)
+
+
+def _latency(opened: Opened, now: int) -> dict[str, Any]:
+    try:
+        found = opened.store.latency(now)
+    except (Transient, sqlite3.Error, FileNotFoundError):
+        return {}
+    return {"arrival_to_searchable": msgspec.to_builtins(found)}
+
+
+def _disk(opened: Opened) -> dict[str, Any]:
+    """Bytes of each file, bytes a post, and how many days of disk are left at the pace of the last day."""
+    home = opened.home
+    files = {path.name: _size(path) for path in (home.log_db, home.app_db, home.index_db)}
+    free = disk_free(home.data)
+    posts = _appended(opened, POSTS)
+    total = sum(files.values())
+    lately = _posts_since(opened, opened.clock.now() - DAY)
+    per_day = total / posts * lately if posts else 0.0
+    return {
+        "bytes": files,
+        "bytes_a_post": {name: size // posts for name, size in files.items()} if posts else {},
+        "free": free.free,
+        "free_share": round(free.part, 4),
+        "days_left": round(free.free / per_day, 1) if per_day else None,
+    }
+
+
+def _posts_since(opened: Opened, since: int) -> int:
+    bounds = opened.log.bounds(POSTS)
+    return sum(high - opened.log.offset_at(POSTS, partition, since) for partition, (_, high) in bounds.items())
+
+
+def _size(path: Path) -> int:
+    """Of a database with its write-ahead log."""
+    return sum(one.stat().st_size for one in (path, path.with_name(path.name + "-wal")) if one.exists())
