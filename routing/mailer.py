@@ -152,6 +152,8 @@ class Mailer:
         if now - self._forgot_at >= HOUR:
             self._forgot_at = now
             forget_old(self._engine, self._settings, now, self._tenure.guard)
+            with suppress(OSError):
+                self._transport.forget_older(now - self._settings.keep)
         return StepResult(
             leader=True,
             planned=planned,

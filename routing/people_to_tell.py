@@ -45,10 +45,14 @@ class MailServer(msgspec.Struct, frozen=True, kw_only=True):
     from_name: str = "Clamor"
     timeout: float = 15.0
     """For the connection and for each answer of the server."""
-    deadline: float = 45.0
-    """For one mail altogether, connecting included; the mailer's lease lasts longer than this."""
+    deadline: float | None = None
+    """For one mail altogether, connecting included; the mailer's lease lasts longer than this. None: three time-outs."""
     certificates: str | None = None
     """File with the certificates to trust, for a server with one of its own making; empty: the system's."""
+
+    def __repr__(self) -> str:
+        """Without the password, whatever prints it."""
+        return f"MailServer({self.host}:{self.port}, {self.security}, user={self.user!r})"
 
 
 class MailSettings(msgspec.Struct, frozen=True, kw_only=True):

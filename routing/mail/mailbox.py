@@ -5,12 +5,15 @@ from __future__ import annotations
 import mmap
 import os
 import re
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.parser import BytesHeaderParser
 from email.utils import parsedate_to_datetime
+from itertools import pairwise
 from pathlib import Path
 
 from routing.mail.transport import Delivery, Outgoing, one_line
+from stream.records import Millis
 
 _LENGTH = re.compile(rb"\nContent-Length: (\d+)\n")
 _FROM_LINE = re.compile(rb"^(>*From )", re.MULTILINE)
@@ -32,6 +35,25 @@ class MailboxTransport:
         except OSError as fault:
             return Delivery("down", one_line(f"the mailbox {self.path} cannot be written: {fault.strerror or fault}"))
         return Delivery("sent")
+
+    def forget_older(self, before: Millis) -> int:
+        """Take mails dated before `before` out of the file; how many. The file is replaced as a whole."""
+        if not self.path.exists():
+            return 0
+        kept, gone = [], 0
+        for entry in _entries(self.path.read_bytes()):
+            if _dated(entry) < before:
+                gone += 1
+            else:
+                kept.append(entry)
+        if gone:
+            fresh = self.path.with_suffix(".new")
+            with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+                file.writelines(kept)
+                file.flush()
+                os.fsync(file.fileno())
+            fresh.replace(self.path)
+        return gone
 
     def hang_up(self) -> None:
         pass
@@ -77,6 +99,20 @@ def _whole(file: int) -> int:
         length = _LENGTH.search(content[start : text + 1]) if text >= 0 else None
     end = text + 2 + int(length[1]) + 1 if length else size + 1
     return end if end <= size else start
+
+
+def _entries(content: bytes) -> list[bytes]:
+    starts = [0, *(found.start() + 2 for found in re.finditer(rb"\n\nFrom ", content)), len(content)]
+    return [content[start:end] for start, end in pairwise(starts) if start < end]
+
+
+def _dated(entry: bytes) -> Millis:
+    """The date in an entry's first line; far ahead for one that has none, so that it stays."""
+    line = entry.partition(b"\n")[0].decode("ascii", "replace")
+    with suppress(ValueError):
+        at = datetime.strptime(line.split(" ", 2)[-1], "%a %b %d %H:%M:%S %Y").replace(tzinfo=UTC)
+        return int(at.timestamp() * 1000)
+    return 2**62
 
 
 def _entry(mail: Outgoing) -> bytes:

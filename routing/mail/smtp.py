@@ -15,6 +15,7 @@ from aiosmtplib import SMTPException, SMTPRecipientRefused, SMTPResponseExceptio
 
 from routing.mail.transport import Delivery, Outgoing, one_line
 from routing.people_to_tell import MailServer
+from stream.records import Millis
 
 SERVICE_NOT_AVAILABLE = 421
 WANTS_LOGIN = frozenset({530, 534, 535, 538})
@@ -31,7 +32,7 @@ class SmtpTransport:
 
     @property
     def deadline(self) -> float:
-        return self._server.deadline
+        return self._server.deadline or 3 * self._server.timeout
 
     def send(self, mail: Outgoing) -> Delivery:
         return self._runner.run(self._send_in_time(mail))
@@ -40,17 +41,20 @@ class SmtpTransport:
         if self._client is not None:
             self._runner.run(self._quit())
 
+    def forget_older(self, before: Millis) -> int:
+        return 0
+
     def close(self) -> None:
         self.hang_up()
         self._runner.close()
 
     async def _send_in_time(self, mail: Outgoing) -> Delivery:
         try:
-            async with asyncio.timeout(self._server.deadline):
+            async with asyncio.timeout(self.deadline):
                 return await self._send(mail)
         except TimeoutError:
             self._drop()
-            reason = f"{self._place()}: no end after {self._server.deadline:g} s"
+            reason = f"{self._place()}: no end after {self.deadline:g} s"
             return Delivery("later", reason, broke_off=True, unsure=self._text_is_out)
 
     async def _send(self, mail: Outgoing) -> Delivery:

@@ -7,6 +7,8 @@ from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 
+from stream.records import Millis
+
 
 class Outgoing(NamedTuple):
     """One mail for one recipient, ready to be handed over."""
@@ -45,6 +47,9 @@ class Transport(Protocol):
 
     def hang_up(self) -> None:
         """Called when there is nothing more to send for now: end the session politely."""
+
+    def forget_older(self, before: Millis) -> int:
+        """Delete mails older than this from what the transport itself keeps, if it keeps any; how many."""
 
     def close(self) -> None: ...
 
