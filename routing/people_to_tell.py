@@ -46,7 +46,7 @@ class MailServer(msgspec.Struct, frozen=True, kw_only=True):
     timeout: float = 15.0
     """For the connection and for each answer of the server."""
     deadline: float | None = None
-    """For one mail altogether, connecting included; the mailer's lease lasts longer than this. None: three time-outs."""
+    """For one mail altogether, connecting included; the mailer's lease outlasts it. None: three time-outs."""
     certificates: str | None = None
     """File with the certificates to trust, for a server with one of its own making; empty: the system's."""
 
