@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from index import asking, rebuilding, schema, search
+from index import asking, erasure, rebuilding, schema, search
 from index.cursor import seal, unseal
+from index.erasure import Erasing
 from index.file_writer import FileWriter
 from index.files import IndexUnusable, QueryTooSlow
 from index.highlight import highlights
@@ -21,7 +22,7 @@ from index.visibility import sees
 from index.write import prepare
 from query.fields import FIELDS
 from query.tree import Node
-from stream.clock import HOUR, Clock, WallClock
+from stream.clock import DAY, HOUR, Clock, WallClock
 from stream.ports import AccessScope, Commit, Count, Facet, Histogram, Hit, OffsetOutside, Page
 from stream.records import Decided, Mention, Millis
 
@@ -31,7 +32,7 @@ BATCH = 500
 """Mentions written in one transaction."""
 MAX_LIMIT = 1_000
 """Hits of a page, values of a facet."""
-ERASE_EVERY: Millis = 6 * HOUR
+ERASE_EVERY: Millis = DAY
 """Erased texts are gathered so long before the inverted index is merged for them."""
 
 
@@ -155,6 +156,11 @@ class EmbeddedStore:
         """Arrival → searchable of the mentions that came within `span` before `now`, whichever process indexed them."""
         with self._readers.reading("read latencies") as connection:
             return latency(connection, now, span)
+
+    def erasing(self) -> Erasing:
+        """How far the erasure of texts from the file's bytes is."""
+        with self._readers.reading("read erasures") as connection:
+            return erasure.progress(connection)
 
     def close(self) -> None:
         self._readers.close()

@@ -6,15 +6,16 @@ name instead would let processes that still read the old file mix its WAL with t
 
 from __future__ import annotations
 
-import itertools
+import fcntl
 import os
+import secrets
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeAlias
 
-from stream.ports import Transient
+from stream.ports import Transient, Unusable
 
 Identity: TypeAlias = tuple[int, int]
 """Device and inode: what tells a rebuilt file from the one that is open."""
@@ -26,7 +27,7 @@ BUSY_MS = 5_000
 """A connection waits so long for a lock."""
 
 
-class IndexUnusable(Exception):
+class IndexUnusable(Unusable):
     """The index cannot be used until a person decides; the message names the file and the way out."""
 
 
@@ -115,34 +116,45 @@ def open_reader(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def sidestep(path: Path) -> Path:
-    """A name beside `path` that is not taken: where a rebuilt index is written."""
-    names = (path.with_name(f"{path.stem}-{number}{path.suffix}") for number in itertools.count(1))
-    return next(name for name in names if not name.exists())
+@contextmanager
+def rebuilding(path: Path) -> Iterator[Path]:
+    """A name beside `path` to write a rebuilt index to; it is put in place at the end, and removed on an error.
+
+    The name is never one that was used before: whoever still holds that file would, on closing it, delete the new
+    one's WAL. Raises IndexUnusable where another rebuild is under way.
+    """
+    lock = path.with_name(f"{path.name}.rebuild")
+    with lock.open("w") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise IndexUnusable(f"{path}: it is being rebuilt by another process: wait for that to end") from None
+        _sweep(path)
+        new = path.with_name(f"{path.stem}-{secrets.token_hex(4)}{path.suffix}")
+        try:
+            yield new
+            _put_in_place(new, path)
+        finally:
+            _sweep(path)
+            lock.unlink(missing_ok=True)
 
 
-def put_in_place(new: Path, path: Path) -> None:
-    """Make `path` lead to `new`, atomically, and remove the file that it led to (open connections keep reading it)."""
-    old = path.resolve() if path.exists() else None
+def _put_in_place(new: Path, path: Path) -> None:
     link = path.with_name(f"{path.name}.next")
-    with suppress(FileNotFoundError):
-        link.unlink()
+    link.unlink(missing_ok=True)
     link.symlink_to(new.name)
     link.replace(path)
     _sync_folder(path.parent)
-    if old is not None and old != new.resolve():
-        remove(old if old != path.parent.resolve() / path.name else None, wal_of=old)
 
 
-def remove(path: Path | None, *, wal_of: Path | None = None) -> None:
-    """Delete a database file with its WAL and shared memory, those that are there."""
-    beside = wal_of or path
-    if beside is None:
-        return
-    gone = [beside.with_name(beside.name + end) for end in ("-wal", "-shm")]
-    for name in ([path] if path else []) + gone:
-        with suppress(FileNotFoundError):
-            name.unlink()
+def _sweep(path: Path) -> None:
+    """Remove index files that `path` does not lead to; connections that read one go on reading it."""
+    kept = path.resolve().name
+    for file in path.parent.glob(f"{path.stem}*{path.suffix}*"):
+        base = file.name.removesuffix("-wal").removesuffix("-shm")
+        ours = base == path.name or (base.startswith(f"{path.stem}-") and base.endswith(path.suffix))
+        if ours and base != kept and file != path:
+            file.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:

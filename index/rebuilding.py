@@ -9,7 +9,7 @@ from pathlib import Path
 
 from index import schema
 from index.file_writer import claim
-from index.files import open_reader, open_writer, put_in_place, remove, sidestep, speaking
+from index.files import open_reader, open_writer, rebuilding, speaking
 from index.write import Writer, prepare
 from stream.ports import Commit
 from stream.records import Decided
@@ -20,19 +20,13 @@ BATCH = 1_000
 def rebuild(path: Path, decided: Iterable[Decided], epoch: str, offsets: Mapping[tuple[str, int], int]) -> int:
     """Number of mentions read. `offsets`, by (topic, partition) of the log `epoch`: where the indexer goes on from,
     taken before the first of `decided` was read. On an error the old index stays as it is."""
-    new = sidestep(path)
-    try:
-        with speaking(new, "rebuild"), closing(open_writer(new)) as connection:
-            read = _fill(connection, _secret(path), decided)
-            connection.execute("BEGIN IMMEDIATE")
-            claim(connection, epoch, new)
-            Writer(connection).commit_offsets([Commit(*at, expected=0, next=next) for at, next in offsets.items()])
-            connection.execute("COMMIT")
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    except BaseException:
-        remove(new)
-        raise
-    put_in_place(new, path)
+    with rebuilding(path) as new, speaking(new, "rebuild"), closing(open_writer(new)) as connection:
+        read = _fill(connection, _secret(path), decided)
+        connection.execute("BEGIN IMMEDIATE")
+        claim(connection, epoch, new)
+        Writer(connection).commit_offsets([Commit(*at, expected=0, next=next) for at, next in offsets.items()])
+        connection.execute("COMMIT")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return read
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from index import erasure
 from stream.ports import EVERYTHING
 from stream.records import Mention
 from tests.index.made import NOW, asked, gone, ids, mention, opened, put
@@ -43,6 +44,18 @@ def test_an_erased_text_leaves_the_files_bytes(tmp_path: Path, after: Mention) -
         assert SECRET[:9].encode() not in bytes_of(path)
         assert len(ids(store, "flight", limit=500)) == 199
         assert not store.erase_step(NOW)
+        assert store.erasing().waiting == 0
+        assert store.erasing().rounds_left > 900
+
+
+def test_no_round_begins_where_the_index_has_no_room_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(erasure, "MOST_LEVELS", 1)
+    with opened(tmp_path / "index.db", erase_every=0) as store:
+        put(store, mention(1, SECRET))
+        put(store, gone(1))
+        assert not store.erase_step(NOW)
+        assert store.erasing().rounds_left == 0
+        assert store.erasing().waiting == 1
 
 
 def test_a_round_of_erasure_waits_for_its_time(tmp_path: Path) -> None:
@@ -50,6 +63,7 @@ def test_a_round_of_erasure_waits_for_its_time(tmp_path: Path) -> None:
         put(store, mention(1, SECRET))
         put(store, gone(1))
         assert not store.erase_step(NOW + 999)
+        assert (store.erasing().waiting, store.erasing().since) == (1, NOW)
         assert store.erase_step(NOW + 1_000)
 
 

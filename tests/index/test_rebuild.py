@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from index.files import IndexUnusable
 from stream.ports import EVERYTHING, Commit, OffsetConflict
 from stream.records import Decided
 from tests.index.made import NOW, asked, ids, mention, opened, put
@@ -76,6 +77,25 @@ def test_a_rebuild_that_fails_leaves_the_old_index_and_no_rest(tmp_path: Path) -
             store.rebuild(breaks(), "log")
         assert ids(store, "old") == ["x:1"]
     assert [part.name for part in tmp_path.iterdir()] == ["index.db"]
+
+
+def test_one_rebuild_at_a_time_and_the_rest_of_a_dead_one_is_swept(tmp_path: Path) -> None:
+    path = tmp_path / "index.db"
+    with opened(path) as store, opened(path) as other:
+        put(store, mention(1, "old"))
+        (tmp_path / "index-dead.db").write_bytes(b"half an index")
+        (tmp_path / "index-dead.db-wal").write_bytes(b"half a log")
+        (tmp_path / "index-notes.txt").write_bytes(b"somebody's")
+
+        def truth() -> Iterator[Decided]:
+            with pytest.raises(IndexUnusable, match="rebuilt by another"):
+                other.rebuild(decided("second", range(3)), "log")
+            yield from decided("first", range(3))
+
+        store.rebuild(truth(), "log")
+        assert len(ids(other, "first")) == 3
+    assert len([part for part in tmp_path.iterdir() if part.name.startswith("index-")]) == 2
+    assert (tmp_path / "index-notes.txt").exists()
 
 
 def test_threads_search_through_a_swap(tmp_path: Path) -> None:
