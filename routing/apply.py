@@ -252,7 +252,9 @@ class _Histories:
         key = (m.post.author or NOBODY, m.brand_n)
         itself = read(m.written).negative if m.written else 0
         complaints = self._complaints.get(key, 0) - itself
-        customer = self._customers.get(key) or self._sheet.desk.customer(m.brand, value.post and value.post.author)
+        customer = self._customers.get(key) or self._sheet.desk.customer(
+            m.brand, value.post.author if value.post else None
+        )
         heat = self._sheet.heat.get(self._sheet.root(m.post.conversation))
         warm = warmed(heat, m.post.event_time, 0.0)[0] if heat else 0.0
         if not warm and complaints <= 0 and customer is None:

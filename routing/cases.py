@@ -45,7 +45,7 @@ def merge(sheet: Sheet, loser: CaseRow, winner: CaseRow, why: str) -> None:
     members = sheet.load_members([loser.id])
     sheet.load_bodies(members)
     for m in members:
-        m.case_id = winner.id
+        m.case_id = m.was_case = winner.id
         m.touched = True
         sheet.also(m)
     _forget(sheet, loser)
@@ -151,6 +151,8 @@ def _raise(sheet: Sheet, case: CaseRow, m: MentionRow, queue: str) -> None:
 
 def _leave(sheet: Sheet, m: MentionRow) -> None:
     case = sheet.cases.get(m.was_case or 0)
+    while case is not None and case.merged_into is not None:
+        case = sheet.cases.get(case.merged_into)
     if case is None or not case.live:
         return
     case.mentions -= 1
@@ -189,8 +191,9 @@ def _own(m: MentionRow) -> bool:
 
 
 def _gather(sheet: Sheet) -> None:
-    """When a case opens in a conversation that was there before, what was said in it already joins."""
-    old = {c for c in (case.conversation for case in sheet.opened) if c in sheet.known_cases} - sheet.made_now()
+    """When a case opens in a conversation that was there before, or takes an author in, what was said already joins."""
+    old = {case.conversation for case in chain(sheet.opened, sheet.joined_by)} & sheet.known_cases
+    old -= sheet.made_now()
     if not old:
         return
     quiet = sheet.load_quiet(sheet.short_threads(old))
@@ -234,6 +237,7 @@ def _party(sheet: Sheet, case: CaseRow, author: int) -> None:
     known = sheet.parties(case)
     if author not in known:
         known.add(author)
+        sheet.joined_by.append(case)
         sheet.new_parties.append((case.id, author))
 
 

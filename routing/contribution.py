@@ -30,8 +30,6 @@ class Contribution(NamedTuple):
     own: int
 
 
-KEY_FIELDS = 5
-
 Key = tuple[int, int, int, int, str]
 
 
@@ -84,10 +82,13 @@ class Tally:
         return [(*key, *values) for key, values in self._sums.items() if any(values)]
 
     def _add(self, made: Contribution, sign: int) -> None:
-        key: Key = made[:KEY_FIELDS]
+        key = (made.brand, made.minute, made.network, made.intent, made.queue)
+        values = (
+            made.mentions, made.negative, made.positive, made.detractors, made.severe, made.risk, made.own
+        )  # fmt: skip
         sums = self._sums.get(key)
         if sums is None:
-            self._sums[key] = [sign * value for value in made[KEY_FIELDS:]]
+            self._sums[key] = [sign * value for value in values]
             return
-        for place, value in enumerate(made[KEY_FIELDS:]):
+        for place, value in enumerate(values):
             sums[place] += sign * value

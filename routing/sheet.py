@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
@@ -54,6 +54,8 @@ class Sheet:
         self.known_cases: set[int] = set()
         """Conversations whose cases are loaded."""
         self.opened: list[CaseRow] = []
+        self.joined_by: list[CaseRow] = []
+        """pr cases that took an author's matter over."""
         self.others: dict[int, MentionRow] = {}
         """Mentions that changed without being in the batch, by number."""
         self.new_parties: list[tuple[int, int]] = []
@@ -95,14 +97,14 @@ class Sheet:
         self.by_n[n] = row
         return row
 
-    def _keep_posts(self, found: Iterable[tuple[object, ...]]) -> None:
+    def _keep_posts(self, found: Iterable[Any]) -> None:
         for n, id, author, parent, conversation, state, seen_at, event_time, generation, tier, raw in found:
             if n in self.by_n:
                 continue
             row = PostRow(
                 n, id, author=author, parent=parent, conversation=conversation, state=state, seen_at=seen_at,
                 event_time=event_time, generation=generation, tier=tier, parts=parts.held(raw), new=False,
-            )  # type: ignore[arg-type]  # fmt: skip
+            )  # fmt: skip
             self.posts[row.id] = row
             self.by_n[row.n] = row
 
@@ -158,14 +160,14 @@ class Sheet:
         self.mention_rows(post.n)[brand_n] = row
         return row
 
-    def _keep_mentions(self, found: Iterable[tuple[object, ...]]) -> None:
+    def _keep_mentions(self, found: Iterable[Any]) -> None:
         for n, post, brand, revision, state, queue, risk, case_id, month, contribution in found:
-            held = self.mentions[post]  # type: ignore[index]
+            held = self.mentions[post]
             if brand in held:
                 continue
-            held[brand] = MentionRow(  # type: ignore[index]
-                n, self.by_n[post], brand, revision=revision, state=state, queue=queue, risk=risk,  # type: ignore[index, arg-type]
-                case_id=case_id, month=month, written=contribution, new=False,  # type: ignore[arg-type]
+            held[brand] = MentionRow(
+                n, self.by_n[post], brand, revision=revision, state=state, queue=queue, risk=risk,
+                case_id=case_id, month=month, written=contribution, new=False,
             )  # fmt: skip
 
     def load_waiting(self, posts: Iterable[int]) -> None:
@@ -266,7 +268,7 @@ class Sheet:
         """A mention changed that was not among those of the batch."""
         self.others[m.n] = m
 
-    def _keep_cases(self, found: Iterable[tuple[object, ...]]) -> None:
+    def _keep_cases(self, found: Iterable[Any]) -> None:
         for id, brand, conversation, author, queue, live, *rest in found:
             if id in self.cases:
                 continue
@@ -275,7 +277,7 @@ class Sheet:
                 id, brand, conversation, author, queue, live=live, state=state, priority=priority, risk=risk,
                 mentions=mentions, opened_at=opened, updated_at=updated, closed_at=closed, closed_why=closed_why,
                 merged_into=merged_into, new=False,
-            )  # type: ignore[arg-type]  # fmt: skip
+            )  # fmt: skip
             self.cases[case.id] = case
             if case.live:
                 self.enter_case(case)

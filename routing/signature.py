@@ -74,7 +74,8 @@ def _label(head: str) -> Callable[[Mention], Hashable]:
 
     def label(mention: Mention) -> Hashable:
         if mention.correction is None and mention.understanding is not None and mention.understanding.reputation:
-            return read(mention)
+            found: str = read(mention)
+            return found
         return effective(mention, head)
 
     return label

@@ -27,7 +27,7 @@ def attach(sheet: Sheet, row: PostRow, post: Post) -> None:
     else:
         assert parent is not None
         target = parent.conversation
-    if row.new:
+    if row.new and not row.referred:
         row.conversation = target
     elif row.conversation != target:
         sheet.unions.append((row.conversation, target))

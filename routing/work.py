@@ -108,7 +108,7 @@ def _advance(connection: Connection, group: str, epoch: str, commits: Sequence[C
     for commit in commits:
         key = (group, commit.topic, commit.partition)
         changed = many(connection, _MOVE, [(commit.next, *key, epoch, commit.expected)])
-        if changed == 0:
+        if changed == 0 and commit.expected == 0:
             changed = many(connection, _BEGIN, [(*key, epoch, commit.next)])
         if changed == 0:
             raise OffsetConflict(

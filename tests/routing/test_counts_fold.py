@@ -9,7 +9,8 @@ import pytest
 from route_home import MINUTE, NOW, RouteHome, passed, reading, said
 
 from database.engine import read
-from routing.contribution import Contribution, Tally, contribution, read as read_contribution, written
+from routing.contribution import Contribution, Tally, contribution, written
+from routing.contribution import read as read_contribution
 from routing.counts import Counted, by, fold, minutes, totals
 
 HOUR = 60 * MINUTE

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from route_home import NOW, FixedRegistry, RouteHome, as_log, reading, said
 
+from database.engine import write
 from routing.work import RouteWork
 from stream.ports import Commit, LogRecord, OffsetConflict, OffsetOutside, Refused, Transient
 from stream.records import UnknownMajor, encode
@@ -29,10 +30,20 @@ def test_an_offset_that_somebody_else_moved_rolls_the_batch_back(home: RouteHome
     assert home.work.offsets(frozenset({0, 1}), "log-1") == {0: 1}
 
 
-def test_a_partition_that_was_never_read_has_no_offset_and_begins_where_the_stage_says(home: RouteHome) -> None:
+def test_a_partition_that_was_never_read_has_no_offset_and_begins_at_nothing_done(home: RouteHome) -> None:
     assert home.work.offsets(frozenset({0, 1}), "log-1") == {}
-    home.work.run(as_log([said("1", reading())], 40), [Commit("mentions", 1, 40, 41)], NOW)
+    home.work.run(as_log([said("1", reading())], 40), [Commit("mentions", 1, 0, 41)], NOW)
     assert home.work.offsets(frozenset({0, 1}), "log-1") == {1: 41}
+
+
+def test_an_offset_that_somebody_removed_is_not_made_again_by_who_still_believes_in_it(home: RouteHome) -> None:
+    """Semantics 4: a missing row is compared as 0, so that a reset of the offsets holds against a stage at work."""
+    home.take(said("1", reading()))
+    with write(home.engine) as connection:
+        connection.exec_driver_sql("DELETE FROM stored_offset")
+    with pytest.raises(OffsetConflict, match="mentions/0"):
+        home.take(said("2", reading()))
+    assert set(home.mentions()) == {"x:1#acme"}
 
 
 def test_offsets_of_another_log_stop_the_stage(home: RouteHome) -> None:

@@ -1,0 +1,55 @@
+"""The parts of a post as SQL holds them say what `stream.merge` says, whatever was observed in whatever order."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from route_home import NOW, passed, said
+
+from routing.parts import Parts, held, stored
+from stream.merge import merge, state_of
+from stream.records import CONTENT_KINDS, Metrics, Understood
+
+
+@st.composite
+def observations(draw: st.DrawFn) -> Understood:
+    at = NOW + draw(st.integers(0, 5))
+    kind = draw(st.sampled_from(("created", "edited", "restored", "deleted", "metrics", "expired", "forgotten")))
+    metrics = draw(st.none() | st.builds(Metrics, likes=st.integers(0, 2), views=st.none() | st.integers(0, 2)))
+    if kind not in CONTENT_KINDS:
+        return passed("1", kind, at, metrics=metrics if kind == "metrics" else None)
+    return said(
+        "1", text=draw(st.sampled_from("ab")), kind=kind, at=at, metrics=metrics,
+        edited_at=at if draw(st.booleans()) else None, revision=draw(st.none() | st.integers(1, 2)),
+    )  # fmt: skip
+
+
+@given(st.lists(observations(), min_size=1, max_size=7))
+@settings(max_examples=300, deadline=None)
+def test_the_stored_parts_are_the_merged_state(records: list[Understood]) -> None:
+    parts = Parts()
+    state = state_of(records[0])
+    for record in records:
+        take(parts, record)
+        state = merge(state, state_of(record))
+    parts = held(stored(parts))
+    assert (parts.state == "forgotten") == state.forgotten
+    if state.forgotten:
+        return
+    assert (parts.state in ("live", "expired") and bool(parts.content_hash)) == state.exists
+    if state.key is not None:
+        assert (parts.revision, parts.edited_at, parts.seen_at, parts.content_hash) == state.key
+    if state.metrics is not None:
+        assert (parts.metrics_at, parts.metrics()) == state.metrics
+
+
+def take(parts: Parts, record: Understood) -> None:
+    post = record.post
+    if post.kind in CONTENT_KINDS:
+        if post.kind == "restored":
+            parts.take_existence("restored", post.seen_at)
+        parts.take_content(post, record.content_hash)
+    elif post.kind != "metrics":
+        parts.take_existence(post.kind, post.seen_at)
+    if post.metrics is not None:
+        parts.take_metrics(post.metrics, post.seen_at)
