@@ -26,9 +26,8 @@ MOST_TOKENS = 2_000
 """Tokens of a text that are looked at."""
 
 _NAME, _HANDLE, _HASHTAG, _REQUIRE, _EXCLUDE = range(5)
-_MARKED = {_HANDLE: "@", _HASHTAG: "#"}
-_NOTHING = "\u00b7"
-"""Stands for every token that no brand uses, so that spaCy's vocabulary holds brands' words only and never grows."""
+_GAP = "\u00b7"
+"""Stands for all tokens between that no brand uses: spaCy's vocabulary holds brands' words only and never grows."""
 
 
 class Match(NamedTuple):
@@ -76,18 +75,31 @@ class BrandMatcher:
         surfaces = analysis.surfaces[:MOST_TOKENS]
         if self._triggers.isdisjoint(surfaces):
             return {}
-        known = self._known
-        words = [surface if surface in known else _NOTHING for surface in surfaces]
+        words, places = self._shortened(surfaces)
         hits: dict[int, list[list[Span]]] = {}
         for key, start, end in self._matcher(Doc(self._vocab, words=words)):
             number, kind = self._kinds[key]
-            hits.setdefault(number, [[], [], [], [], []])[kind].append((start, end))
+            hits.setdefault(number, [[], [], [], [], []])[kind].append((places[start], places[end - 1] + 1))
         found = {}
         for number in sorted(hits):
             tokens = _counting(hits[number], analysis, bool(self.brands[number].require))
             if tokens:
                 found[number] = _characters(tokens, analysis)
         return found
+
+    def _shortened(self, surfaces: Sequence[str]) -> tuple[list[str], list[int]]:
+        """The tokens that some brand uses, a gap between those that are no neighbours, and where each stood."""
+        known = self._known
+        words: list[str] = []
+        places: list[int] = []
+        for place, surface in enumerate(surfaces):
+            if surface in known:
+                if places and places[-1] != place - 1:
+                    words.append(_GAP)
+                    places.append(-1)
+                words.append(surface)
+                places.append(place)
+        return words, places
 
     def _learn(self, number: int, brand: Brand) -> None:
         phrases: tuple[tuple[int, Iterable[str]], ...] = (
@@ -123,11 +135,11 @@ class BrandMatcher:
 def _counting(hits: list[list[Span]], analysis: Analysis, required: bool) -> list[Span]:
     """Token spans of one brand's `hits` (by kind) that count."""
     names, handles, hashtags, beside, excluded = hits
-    marks = analysis.marks
-    counting = [span for kind, spans in ((_HANDLE, handles), (_HASHTAG, hashtags)) for span in spans
-                if marks[span[0]] == _MARKED[kind]]  # fmt: skip
+    counting: list[Span] = []
+    for mark, spans in (("@", handles), ("#", hashtags)):
+        counting.extend([span for span in spans if analysis.marks[span[0]] == mark])
     for name in names:
-        if marks[name[0]] == "/" or (required and not _within(name, beside, REQUIRE_REACH)):
+        if required and not _within(name, beside, REQUIRE_REACH):
             continue
         if _within(name, excluded, EXCLUDE_REACH):
             continue

@@ -26,6 +26,7 @@ from nlp.classifier import Readings
 from nlp.features import Recipe, features
 from nlp.linear import FORMAT, SHIPPED, softmax
 from nlp.normalise import clean, normalise
+from nlp.reading import MEASURED
 from stream.records import DETRACTOR_LEVELS, INTENTS, QUEUES, SENTIMENTS
 from training.corpus import Leakage, Row, data, key, labels
 from training.targets import Targets
@@ -190,6 +191,11 @@ def calibrate(logits: Array, y: Array, weight: Array) -> Calibration:
     return Calibration(float(np.exp(best[0])), best[1:], np.bincount(y, weight, minlength=classes) / weight.sum())
 
 
+def lifted(found: Calibration, lift: float) -> Calibration:
+    """Calibrated to a prior nearer to uniform: probabilities times prior to minus `lift`."""
+    return found._replace(bias=found.bias - lift * np.log(np.maximum(found.prior, 1e-3)))
+
+
 def fit_sentiment(rows: Sequence[Row], shape: Recipe, recipe: dict[str, Any]) -> tuple[Fitted, Calibration]:
     x = matrix((normalise(clean(row.text)) for row in rows), shape)
     y = np.array([SENTIMENTS.index(row.label) for row in rows])
@@ -199,7 +205,7 @@ def fit_sentiment(rows: Sequence[Row], shape: Recipe, recipe: dict[str, Any]) ->
     held = np.zeros((len(rows), 3))
     for kept, left in GroupKFold(recipe["folds"]).split(x, y, groups):
         held[left] = regression(x[kept], none[kept], y[kept], weight[kept], 3, recipe).logits(x[left], none[left])
-    seen = np.flatnonzero(held.any(axis=1))
+    seen = np.flatnonzero([row.lang in MEASURED for row in rows])
     share = np.bincount(y, weight) / weight.sum()
     calibration = calibrate(held[seen], y[seen], (weight / share[y])[seen])
     p = softmax(held[seen] * calibration.scale + calibration.bias)
@@ -232,7 +238,9 @@ def fit_labels(
             one = regression(x[train], extras[train], y[train], weight[train], classes, recipe)
             out[test] = one.logits(x[test], extras[test])
         measured = np.flatnonzero(use[: len(rows)] & real)
-        calibrated[name] = calibrate(out[measured], y[measured], weight[measured])
+        calibrated[name] = lifted(
+            calibrate(out[measured], y[measured], weight[measured]), recipe["lift"].get(name, 0.0)
+        )
         held[name] = softmax(out * calibrated[name].scale + calibrated[name].bias)
         fitted[name] = regression(x[chosen], extras[chosen], y[chosen], weight[chosen], classes, recipe)
         fitted[name] = fitted[name]._replace(extras=fitted[name].extras * recipe["sentiment"])
