@@ -64,6 +64,43 @@ def merge(sheet: Sheet, loser: CaseRow, winner: CaseRow, why: str) -> None:
     )
 
 
+def part(sheet: Sheet, id: int) -> None:
+    """Take a merge back: the case gets the mentions again that it brought, where they are still with the other.
+
+    Raises CannotPart where it was not merged, or where another live case has its place by now.
+    """
+    sheet.load_cases_by_id([id])
+    case = sheet.cases.get(id)
+    if case is None or case.merged_into is None:
+        raise CannotPart(f"case {id} was not merged into another")
+    sheet.load_cases_by_id([case.merged_into])
+    sheet.load_cases([case.conversation])
+    winner = sheet.cases[case.merged_into]
+    place = (case.conversation, case.brand_n)
+    taken = sheet.pr_cases.get(place) if case.queue == "pr" else sheet.author_cases.get((*place, case.author))
+    if taken is not None:
+        raise CannotPart(f"case {id} cannot be parted from {winner.id}: case {taken.id} has its place by now")
+    sql = "SELECT detail FROM case_event WHERE case_id IN (??) AND change = 'merged' ORDER BY n"
+    brought = {int(n) for n in rows_in(sheet.connection, sql, [id])[-1][0].rpartition(": ")[2].split(",") if n}
+    members = [m for m in sheet.load_members([winner.id]) if m.n in brought]
+    sheet.load_bodies(members)
+    for m in members:
+        m.case_id, m.touched = id, True
+        sheet.also(m)
+    case.live, case.state, case.merged_into, case.closed_at = 1, "open", None, None
+    sheet.enter_case(case)
+    sheet.parties(winner).discard(case.author)
+    sheet.lost_parties.append((winner.id, case.author))
+    for changed in (case, winner):
+        changed.shrunk = changed.dirty = True
+        changed.updated_at = sheet.now
+    sheet.events.append(CaseEvent(case, "parted", None, f"from {winner.id}"))
+
+
+class CannotPart(ValueError):
+    pass
+
+
 def _load(sheet: Sheet, changed: Sequence[MentionRow], unions: Sequence[tuple[int, int]]) -> None:
     together = {
         sheet.root(m.post.conversation) for m in changed if m.state == "live" and not _alone(m)
@@ -242,9 +279,12 @@ def _party(sheet: Sheet, case: CaseRow, author: int) -> None:
 
 
 def _forget(sheet: Sheet, case: CaseRow) -> None:
-    sheet.pr_cases.pop((case.conversation, case.brand_n), None) if case.queue == "pr" else sheet.author_cases.pop(
-        (case.conversation, case.brand_n, case.author), None
-    )
+    """Let the case no longer be found by its conversation; another one that took its place stays."""
+    if case.queue == "pr":
+        if sheet.pr_cases.get((case.conversation, case.brand_n)) is case:
+            del sheet.pr_cases[(case.conversation, case.brand_n)]
+    elif sheet.author_cases.get((case.conversation, case.brand_n, case.author)) is case:
+        del sheet.author_cases[(case.conversation, case.brand_n, case.author)]
 
 
 def counted_anew(sheet: Sheet, shrunk: Iterable[CaseRow]) -> None:

@@ -10,6 +10,8 @@ from route_home import NOW, RouteHome, hash_of, passed, reading, said
 from sqlalchemy.exc import IntegrityError
 
 from database.engine import write
+from routing.apply import apply
+from routing.cases import CannotPart
 from routing.corrections import correct
 from stream.records import Correction
 
@@ -70,6 +72,21 @@ def test_a_raised_case_joins_the_pr_case_of_its_conversation(home: RouteHome) ->
     assert f"into {live[0]['id']}: {home.number('x:2#acme')}" in detail, "kept, so that people can take it back"
 
 
+def test_a_merge_can_be_taken_back_once(home: RouteHome) -> None:
+    issue = reading(intent="public_issue")
+    home.take(said("1", issue, author="ann"), said("2", reading(), author="bob", reply_to="x:1"))
+    home.take(said("3", issue, author="bob", reply_to="x:2"))
+    merged = next(case["id"] for case in home.cases().values() if case["state"] == "merged")
+    with write(home.engine) as connection:
+        apply(connection, home.work._desk, (), NOW, part=[merged])
+    assert {case["queue"]: (case["mentions"], home.members(case["id"])) for case in home.live_cases()} == {
+        "support": (1, {"x:2#acme"}),
+        "pr": (2, {"x:1#acme", "x:3#acme"}),
+    }
+    with pytest.raises(CannotPart, match="was not merged"), write(home.engine) as connection:
+        apply(connection, home.work._desk, (), NOW, part=[merged])
+
+
 def test_a_case_shrinks_with_deletes_and_closes_with_the_last(home: RouteHome) -> None:
     home.take(said("1", reading(intent="complaint", detractor=1, terms=[("severity", 8)]), author="ann"))
     home.take(
@@ -121,6 +138,13 @@ def test_a_late_parent_unites_conversations_and_their_cases(home: RouteHome) -> 
     ]
     assert {m.conversation for m in home.mentions().values()} == {"x:1"}
     assert len(home.sql("SELECT * FROM conversation_merge")) == 1
+
+
+def test_the_late_parent_itself_joins_the_case_that_its_coming_united(home: RouteHome) -> None:
+    home.take(said("1", reading(), author="ann"))
+    home.take(said("3", reading(), author="ann", reply_to="x:2"))
+    home.take(said("2", reading(), author="ann", reply_to="x:1"))
+    assert [home.members(case["id"]) for case in home.live_cases()] == [{"x:1#acme", "x:2#acme", "x:3#acme"}]
 
 
 def test_a_person_alone_lowers_a_case(home: RouteHome) -> None:
