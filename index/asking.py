@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from index import rollups, search
+from index import counting, rollups
 from index.schema import meta
 from index.sql import Reading, apart, bounds, read
 from query.tree import And, Node
@@ -35,16 +35,16 @@ def asked(connection: sqlite3.Connection, query: Node, scope: AccessScope) -> As
 def count(connection: sqlite3.Connection, asked: Asked, *, exact: bool) -> Count:
     """From the rollups where they can answer; else by counting, or estimated from a sample."""
     if asked.wanted is not None:
-        return Count(search.rolled_up(connection, asked.wanted, asked.reading, asked.span, HOUR, asked.drift).total())
-    return search.count(connection, asked.reading, exact=exact)
+        return Count(counting.rolled_up(connection, asked.wanted, asked.reading, asked.span, HOUR, asked.drift).total())
+    return counting.count(connection, asked.reading, exact=exact)
 
 
 def histogram(connection: sqlite3.Connection, asked: Asked, interval: Millis, *, exact: bool) -> Histogram:
     """As `count`; intervals start at the epoch's multiples."""
     unit = HOUR if interval % HOUR == 0 else MINUTE
     if asked.wanted is None or interval % unit or (unit == MINUTE and asked.wanted.field):
-        return search.histogram(connection, asked.reading, interval, exact=exact)
-    found = search.rolled_up(connection, asked.wanted, asked.reading, asked.span, unit, asked.drift)
+        return counting.histogram(connection, asked.reading, interval, exact=exact)
+    found = counting.rolled_up(connection, asked.wanted, asked.reading, asked.span, unit, asked.drift)
     folded: Counter[Millis] = Counter()
     for start, number in found.items():
         folded[start - start % interval] += number
@@ -59,13 +59,13 @@ def facets(
     kept = [field for field in fields if wanted is not None and wanted.field in ("", field) and _is_kept(field)]
     found: dict[str, Facet] = {}
     if wanted is not None and kept:
-        for field, counted in search.rolled_facets(
+        for field, counted in counting.rolled_facets(
             connection, wanted, asked.reading, asked.span, kept, asked.drift
         ).items():
-            found[field] = Facet(field, tuple(search.commonest(counted, size)))
+            found[field] = Facet(field, tuple(counting.commonest(counted, size)))
     rest = [field for field in fields if field not in found]
     if rest:
-        found |= {facet.field: facet for facet in search.facets(connection, asked.reading, rest, size, exact=exact)}
+        found |= {facet.field: facet for facet in counting.facets(connection, asked.reading, rest, size, exact=exact)}
     return [found[field] for field in fields]
 
 

@@ -16,7 +16,6 @@ from index.terms import (
     ASKED_FOR,
     EVERY,
     FACT,
-    GROUPS,
     PRIVATE,
     SAMPLE,
     fact,
@@ -25,7 +24,6 @@ from index.terms import (
     tenth,
     within,
 )
-from query.fields import FIELDS
 from query.text import stems
 from query.tree import All, And, Between, Equals, Has, Near, Node, Not, Or, Phrase, Prefix, StartsWith, Word
 from stream.ports import AccessScope
@@ -285,6 +283,3 @@ def _quoted(token: str) -> str:
     if any("A" <= letter <= "Z" for letter in token) or not token.strip("\x00 "):
         return NOTHING
     return '"' + token.replace('"', '""') + '"'
-
-
-assert all(field in FIELDS for fields in GROUPS.values() for field in fields)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from index.embedded import EmbeddedStore
+from index.terms import AS_TOKENS
 from query.document import Document
+from query.fields import FIELDS
 from query.parse import parse
 from query.predicate import compile_predicate
-from query.tree import Node
+from query.tree import Has, Node
 from query.unparse import unparse
 from stream.ports import EVERYTHING, AccessScope
 from stream.records import Decided, Mention
@@ -26,7 +29,7 @@ SCOPES = st.builds(
     access=st.none() | st.frozensets(st.sampled_from(("public", "private-reviews", "other")), max_size=2),
 )
 
-FEW = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+FEW = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def distinct(found: Sequence[Mention]) -> list[Mention]:
@@ -46,6 +49,15 @@ def found_by(store: EmbeddedStore, query: Node, scope: AccessScope = EVERYTHING)
 def meant_by(batch: Sequence[Mention], query: Node) -> set[str]:
     holds = compile_predicate(query)
     return {mention.id for mention in batch if holds(Document(mention))}
+
+
+def test_every_field_is_a_token_or_a_column() -> None:
+    """A field that is new in the registry has to find its place here, else queries for it would fail."""
+    assert set(FIELDS) >= AS_TOKENS
+    assert {field for field in FIELDS if FIELDS[field].kind in ("keyword", "flag")} <= AS_TOKENS
+    with tempfile.TemporaryDirectory() as folder, closing(EmbeddedStore(Path(folder) / "index.db")) as store:
+        for field in FIELDS:
+            assert store.count(Has(field), EVERYTHING).value == 0
 
 
 @FEW

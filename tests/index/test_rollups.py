@@ -18,7 +18,7 @@ from stream.records import Mention
 from tests.index.made import NOW, mention, opened, put
 from tests.strategies import BRANDS, mentions
 
-FEW = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+FEW = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 VALUES = {
     "brand": BRANDS,
     "queue": ("sales", "support", "pr", "none"),

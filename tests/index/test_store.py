@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from index import search
+from index import counting, search
 from index.cursor import BadCursor
 from index.embedded import MAX_LIMIT, EmbeddedStore, QueryTooSlow
 from stream.clock import HOUR, MINUTE
@@ -174,7 +174,7 @@ def test_a_mention_whose_time_changes_moves(tmp_path: Path) -> None:
 def test_above_twenty_thousand_numbers_are_estimated_and_say_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search, "EXACT_BELOW", 500)
+    monkeypatch.setattr(counting, "EXACT_BELOW", 500)
     with opened(tmp_path / "index.db") as store:
         put(store, *[mention(n, "flight", queue="pr" if n % 4 else "sales") for n in range(4_000)])
         query = asked("flight")
