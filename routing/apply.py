@@ -48,11 +48,12 @@ def apply(
     *,
     corrections: Sequence[tuple[int, Correction]] = (),
     again: Sequence[int] = (),
+    part: Sequence[int] = (),
 ) -> Applied:
     """Bring mentions, cases, counts, outbox and alerts in line with `records`, in their order.
 
     `corrections` are by number of the mention; `again` are numbers of mentions to be decided anew by the rules
-    in force.
+    in force; `part` are ids of cases whose merge into another is taken back (raises cases.CannotPart).
     Applying a record twice changes nothing.
     """
     sheet = Sheet(connection, desk, now)
@@ -65,6 +66,8 @@ def apply(
     decided = [m for m in changed.values() if m.touched]
     _decide_all(sheet, decided, frozenset(again))
     cases.place(sheet, decided, unions)
+    for id in part:
+        cases.part(sheet, id)
     moved = [m for m in (changed | sheet.others).values() if m.touched]
     _names(sheet, moved)
     alerts = save(sheet, moved)

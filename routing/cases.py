@@ -165,6 +165,7 @@ def _open(sheet: Sheet, m: MentionRow, conversation: int, author: int) -> tuple[
         if m.queue != "pr" and past.queue != "pr":
             past.queue = max(past.queue, m.queue, key=RANK.__getitem__)
         sheet.enter_case(past)
+        sheet.joined_by.append(past)
         return past, "reopened"
     case = CaseRow(
         sheet.desk.cases.take(sheet.connection), m.brand_n, conversation, owner, m.queue,

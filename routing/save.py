@@ -95,6 +95,7 @@ def _cases(sheet: Sheet) -> None:
     many(connection, _OLD_CASE, [_case(case) for case in closing])
     many(connection, _OLD_CASE, [_case(case) for case in staying])
     many(connection, _NEW_CASE, [_case(case) for case in sheet.cases.values() if case.new])
+    many(connection, "DELETE FROM case_party WHERE case_id = ? AND author = ?", sheet.lost_parties)
     sql = "INSERT INTO case_party (case_id, author) VALUES (?, ?) ON CONFLICT DO NOTHING"
     many(connection, sql, sheet.new_parties)
     sql = "INSERT INTO case_event (case_id, at, change, mention, detail) VALUES (?, ?, ?, ?, ?)"

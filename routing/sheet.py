@@ -55,10 +55,11 @@ class Sheet:
         """Conversations whose cases are loaded."""
         self.opened: list[CaseRow] = []
         self.joined_by: list[CaseRow] = []
-        """pr cases that took an author's matter over."""
+        """Cases that were reopened or took an author's matter over."""
         self.others: dict[int, MentionRow] = {}
         """Mentions that changed without being in the batch, by number."""
         self.new_parties: list[tuple[int, int]] = []
+        self.lost_parties: list[tuple[int, int]] = []
         self.events: list[CaseEvent] = []
         self.tally = Tally()
         self.authors: dict[tuple[int, int], list[int]] = {}
@@ -128,9 +129,12 @@ class Sheet:
         return [m for held in self.mentions.values() for m in held.values() if m.case_id in among]
 
     def load_quiet(self, conversations: Iterable[int]) -> list[MentionRow]:
-        """Live mentions of these conversations that ask for no work and are in no case."""
+        """Live mentions of these conversations that ask for no work and are in no live case."""
         wanted = list(conversations)
-        quiet = "m.state = 'live' AND m.queue = 'none' AND m.case_id IS NULL"
+        quiet = (
+            "m.state = 'live' AND m.queue = 'none' "
+            "AND NOT EXISTS (SELECT 1 FROM cases c WHERE c.id = m.case_id AND c.live = 1)"
+        )
         sql = f"SELECT m.post FROM post p JOIN mention m ON m.post = p.n WHERE p.conversation IN (??) AND {quiet}"
         found = rows_in(self.connection, f"{sql} AND p.conversation != p.n", wanted)
         found += rows_in(self.connection, f"SELECT post FROM mention m WHERE post IN (??) AND {quiet}", wanted)
@@ -138,7 +142,7 @@ class Sheet:
         self.load_numbered(posts)
         self.load_mentions(posts)
         held = [m for n in posts for m in self.mention_rows(n).values()]
-        return [m for m in held if m.state == "live" and m.queue == "none" and m.case_id is None]
+        return [m for m in held if m.state == "live" and m.queue == "none"]
 
     def load_bodies(self, mentions: Iterable[MentionRow]) -> None:
         wanted = {m.n: m for m in mentions if m.value is None and not m.new}
