@@ -11,6 +11,7 @@ from stream.records import Millis
 
 REPEAT_AFTER: Millis = HOUR
 """A trouble that comes back sooner than this is not told again."""
+MOST_KEY = 200
 
 
 def raise_operations(connection: Connection, key: str, kind: str, why: str, now: Millis) -> bool:
@@ -20,6 +21,7 @@ def raise_operations(connection: Connection, key: str, kind: str, why: str, now:
     a sentence what is wrong and what to do. Call it within a transaction that writes. A trouble that comes back
     within an hour is not told twice.
     """
+    key = key[:MOST_KEY]
     known = named(connection, "SELECT raised_at, resolved_at FROM operation_alert WHERE key = ?", (key,))
     if known and (known[0].resolved_at is None or now - known[0].raised_at < REPEAT_AFTER):
         many(connection, "UPDATE operation_alert SET resolved_at = NULL WHERE key = ?", [(key,)])
@@ -34,7 +36,7 @@ def raise_operations(connection: Connection, key: str, kind: str, why: str, now:
         connection,
         "INSERT INTO operation_alert (key, alert, raised_at) VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET"
         " alert = excluded.alert, raised_at = excluded.raised_at, resolved_at = NULL",
-        [(key[:200], alert, now)],
+        [(key, alert, now)],
     )
     return True
 
@@ -42,4 +44,4 @@ def raise_operations(connection: Connection, key: str, kind: str, why: str, now:
 def resolve_operations(connection: Connection, key: str, now: Millis) -> bool:
     """The trouble is over: it may be told again when it comes back. Whether it was open."""
     sql = "UPDATE operation_alert SET resolved_at = ? WHERE key = ? AND resolved_at IS NULL"
-    return many(connection, sql, [(now, key[:200])]) > 0
+    return many(connection, sql, [(now, key[:MOST_KEY])]) > 0
