@@ -14,7 +14,8 @@ from clamor.opening import Opened
 from clamor.threads import Chore
 from config.disk import disk_free
 from config.home import low_disk
-from database.engine import write
+from database import epochs
+from database.engine import read, write
 from routing import erasure
 from routing.counts import fold
 from routing.desk import Desk
@@ -36,7 +37,9 @@ def of_routing(opened: Opened) -> list[Chore]:
     keeper = Keeper(opened)
     watch = Watch(opened)
     owner = f"{os.uname().nodename}:{os.getpid()}"
-    relay = Relay(opened.engine, opened.log, opened.clock, owner)
+    with read(opened.engine) as connection:
+        epoch = epochs.current(connection)
+    relay = Relay(opened.engine, opened.log, opened.clock, owner, epoch=epoch)
     return [
         Chore("relay", lambda: relay.step() > 0, 0.02),
         Chore("mailer", lambda: mails.step(opened.clock.now()).more, 0.25),
