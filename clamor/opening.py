@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from functools import cached_property
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from sqlalchemy import Engine
 
 from clamor.clocks import clock_of
-from config.home import Home, prepare
+from config.consistency import Use
+from config.home import Home, HomeError, prepare
 from config.load import Configuration, load
 from database.engine import open_database
 from database.registry import SqlRegistry
@@ -78,11 +80,29 @@ class Opened:
         self.close()
 
 
-def open_home(home: Home, clock: Clock | None = None) -> Opened:
-    """Raises ConfigurationError with all that is wrong, HomeError where the folder cannot be used."""
-    configuration = load(home, [check_rules])
+def open_home(home: Home, clock: Clock | None = None, *, use: Use = "run") -> Opened:
+    """For `use="check"` a secret that is missing is only a warning: to ask, no mail server is needed.
+
+    Raises ConfigurationError with all that is wrong, HomeError where the folder cannot be used.
+    """
+    configuration = load(home, [check_rules], use=use)
     prepare(configuration.home)
+    refuse_unfinished(configuration.home)
     return Opened(configuration, clock)
+
+
+def unfinished(home: Home) -> Path:
+    """Stands in the data folder while `clamor restore` changes its files."""
+    return home.data / "restore-unfinished"
+
+
+def refuse_unfinished(home: Home) -> None:
+    """Raises HomeError where a restore was cut short: new, empty databases must not be taken for the restored ones."""
+    if unfinished(home).exists():
+        raise HomeError(
+            f"a restore into {home.data} was cut short and its files are not whole: give the same "
+            "`clamor restore --force BACKUP` again; what it had replaced lies in the home's folders replaced-*"
+        )
 
 
 def log_settings(configuration: Configuration) -> LogSettings:

@@ -52,7 +52,7 @@ def search(
       clamor search 'since:-1d' --facet brand --facet queue
     """
     home: Home = context.obj
-    with open_home(home) as opened:
+    with open_home(home, use="check") as opened:
         node = parse(query, now=opened.clock.now(), context="search")
         if count:
             print(opened.store.count(node, EVERYTHING).value)

@@ -27,7 +27,7 @@ def status(
       clamor status --json | jq .waiting
     """
     home: Home = context.obj
-    with open_home(home) as opened:
+    with open_home(home, use="check") as opened:
         found = status_of(opened)
     if as_json:
         print(msgspec.json.format(msgspec.json.encode(found)).decode())

@@ -38,7 +38,7 @@ def new(
         queues=frozenset(queue) if queue else None,
         access=frozenset({"public", *(access or ())}) if brand or queue or access else None,
     )
-    with open_home(context.obj) as opened:
+    with open_home(context.obj, use="check") as opened:
         upgrade(opened.engine)
         print(tokens.issue(opened.engine, name, opened.clock.now(), scope))
     errors.print("Keep it: it cannot be shown again.", style="yellow")
@@ -52,7 +52,7 @@ def revoke(context: typer.Context, name: Annotated[str, typer.Argument(help="Nam
 
       clamor token revoke agency
     """
-    with open_home(context.obj) as opened:
+    with open_home(context.obj, use="check") as opened:
         if not tokens.revoke(opened.engine, name, opened.clock.now()):
             errors.print(f"no living token is called {name!r}", markup=False)
             raise typer.Exit(exits.FAILED)
