@@ -34,7 +34,7 @@ def letters(log: Log, *, stage: str | None = None, topic: str | None = None, sin
     streams = [_of_partition(log, partition, since) for partition in range(log.partitions(DEAD_LETTER))]
     for letter in heapq.merge(*streams, key=lambda letter: letter.time):
         record = letter.record
-        origin = (record.stage, record.topic, record.partition, record.offset)
+        origin = (record.stage, record.topic, record.partition, record.offset, record.key)
         if origin in told or stage not in (None, record.stage) or topic not in (None, record.topic):
             continue
         told.add(origin)

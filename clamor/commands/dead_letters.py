@@ -33,7 +33,7 @@ def list_(
       clamor dead-letter list
       clamor dead-letter list --stage nlp -n 500
     """
-    with open_home(context.obj) as opened:
+    with open_home(context.obj, use="check") as opened:
         found = list(letters(opened.log, stage=stage))
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("id", "time (UTC)", "stage", "key", "reason"):
@@ -52,7 +52,7 @@ def show(context: typer.Context, id: Annotated[str, typer.Argument(help="As `lis
 
       clamor dead-letter show 0:17
     """
-    with open_home(context.obj) as opened:
+    with open_home(context.obj, use="check") as opened:
         one = _named(opened.log, id)
     record = one.record
     for name, value in (
@@ -78,6 +78,9 @@ def replay(
 ) -> None:
     """Put refused records back on the topic that they came from.
 
+    Rows of files and bodies of webhooks that were refused before they became records have no topic: they are named, and
+    the exit code is 3.
+
     [bold]Examples[/bold]
 
       clamor dead-letter replay 0:17 0:18
@@ -86,14 +89,22 @@ def replay(
     if not ids and not every:
         errors.print("name the letters, or say --all")
         raise typer.Exit(exits.USAGE)
-    with open_home(context.obj) as opened:
+    with open_home(context.obj, use="check") as opened:
         chosen: list[Letter] = (
             list(letters(opened.log, stage=stage)) if every else [_named(opened.log, one) for one in ids or ()]
         )
-        number = put_back(opened.log, chosen)
+        number = put_back(opened.log, (one for one in chosen if one.record.topic))
     answers.print(f"{number} put back on their topics")
-    if number < len(chosen):
-        errors.print(f"{len(chosen) - number} have no topic to go back to (they never were records of the log)")
+    homeless = [one for one in chosen if not one.record.topic]
+    for one in homeless:
+        errors.print(
+            f"{one.id}: {one.record.key} was refused before it became a record of the log: mend the row and replay "
+            "the file (clamor replay --again)",
+            markup=False,
+            highlight=False,
+        )
+    if homeless:
+        raise typer.Exit(exits.SOME_REFUSED)
 
 
 def _named(log: Log, id: str) -> Letter:
