@@ -9,6 +9,7 @@ with SmtpServer() as server:
 from __future__ import annotations
 
 import asyncio
+import shutil
 import ssl
 import subprocess
 import threading
@@ -20,6 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, NamedTuple
 
+import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 Place = Literal["greeting", "mail", "rcpt", "data"]
@@ -262,6 +264,8 @@ def _server_context(files: tuple[Path, Path]) -> ssl.SSLContext:
 
 def make_certificate(folder: Path, name: str = "127.0.0.1") -> tuple[Path, Path]:
     """A certificate of our own making for an address, and its key, valid for a day. Needs the program `openssl`."""
+    if shutil.which("openssl") is None:
+        pytest.skip("the program openssl is not there to make a certificate with")
     certificate, key = folder / "certificate.pem", folder / "key.pem"
     alternative = f"subjectAltName=IP:{name}" if name[:1].isdigit() else f"subjectAltName=DNS:{name}"
     made = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
