@@ -32,7 +32,8 @@ class Readers:
     def reading(self, doing: str) -> Iterator[sqlite3.Connection]:
         """A connection inside one read transaction: all that is read is of one moment.
 
-        Raises QueryTooSlow after the time limit, Transient and IndexUnusable as `speaking` does.
+        Raises QueryTooSlow after the time limit, ValueError where FTS5 cannot take a query's depth, Transient and
+        IndexUnusable as `speaking` does.
         """
         if not self._places.acquire(timeout=self._time_limit):
             raise Transient(f"{self._path}: cannot {doing}: all connections are busy with other searches; try again")
@@ -50,6 +51,8 @@ class Readers:
                             f"cannot {doing} within {self._time_limit:g} s: ask for a shorter time (since:-7d), add a "
                             "word or a field, make a prefix longer, or take the estimate instead of the exact number"
                         ) from error
+                    if "parser stack overflow" in str(error):
+                        raise ValueError(f"cannot {doing}: the query nests too deeply: make two of it") from error
                     raise
                 finally:
                     connection.set_progress_handler(None, 0)

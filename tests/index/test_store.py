@@ -11,10 +11,14 @@ import pytest
 from index import counting, search
 from index.cursor import BadCursor
 from index.embedded import MAX_LIMIT, EmbeddedStore, QueryTooSlow
+from query.parse import MAX_DEPTH, MAX_TERMS
+from query.tree import And, Node, Not, Or, Word
 from stream.clock import HOUR, MINUTE
 from stream.ports import EVERYTHING, AccessScope, Commit, OffsetConflict, OffsetOutside
 from stream.records import Decided
 from tests.index.made import NOW, asked, ids, mention, opened, put
+
+SCOPE = AccessScope(brands=frozenset({"acme", "nimbus"}), queues=frozenset({"pr", "support"}))
 
 
 def pages(store: EmbeddedStore, text: str, order: str, size: int) -> list[str]:
@@ -104,6 +108,19 @@ def test_a_search_that_takes_too_long_is_stopped_with_advice(tmp_path: Path) -> 
         with pytest.raises(QueryTooSlow, match="shorter time"):
             store.search(asked("likes:>1 OR -flight"), EVERYTHING, order="risk")
         assert isinstance(QueryTooSlow(), TimeoutError)
+
+
+def test_a_query_as_deep_and_long_as_can_be_typed_is_answered_and_a_deeper_one_refused(tmp_path: Path) -> None:
+    def deep(levels: int) -> Node:
+        return And((Word("bread"), Or((deep(levels - 1), Not(Word("cake")))))) if levels else Word("flight")
+
+    with opened(tmp_path / "index.db") as store:
+        put(store, mention(1, "bread and flight"))
+        typed = "(bread (cake OR " * (MAX_DEPTH // 2 - 1) + "flight" + "))" * (MAX_DEPTH // 2 - 1)
+        assert ids(store, typed, SCOPE) == ["x:1"]
+        assert ids(store, " OR ".join(["flight"] + [f"w{n}" for n in range(MAX_TERMS - 1)]), SCOPE) == ["x:1"]
+        with pytest.raises(ValueError, match="too deeply"):
+            store.search(deep(40), SCOPE)
 
 
 def test_highlights_are_what_matched_in_the_text_as_it_was_written(tmp_path: Path) -> None:
