@@ -1,8 +1,13 @@
-"""Bringing a database to this release's tables: called at every start, does nothing where nothing is to be done."""
+"""Bringing a database to this release's tables: called at every start, does nothing where nothing is to be done.
+
+`python -m database.migrate 0002 "what changes"` drafts the next migration after tables have changed in code.
+"""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from alembic import command
 from alembic.config import Config
@@ -10,7 +15,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine
 
-from database.engine import read, write
+from database.engine import open_database, read, write
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -24,16 +29,17 @@ def upgrade(engine: Engine) -> bool:
 
     Raises TooNew for a database of a later release, Transient where it is locked.
     """
-    if current(engine) == head():
+    latest = head()
+    if current(engine) == latest:
         return False
     with write(engine) as connection:
         present = _present(connection)
-        if present == head():
+        if present == latest:
             return False
         known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
         if present is not None and present not in known:
             raise TooNew(
-                f"the database is at revision {present}, this release knows none after {head()}: "
+                f"the database is at revision {present}, this release knows none after {latest}: "
                 "start the release that wrote it, or restore a backup of before"
             )
         command.upgrade(_config(connection), "head")
@@ -57,6 +63,16 @@ def head() -> str | None:
     return ScriptDirectory.from_config(_config()).get_current_head()
 
 
+def draft(message: str, number: str) -> None:
+    """Write the migration from the head to what the tables in code are, to be read and corrected by a person."""
+    with TemporaryDirectory() as folder:
+        engine = open_database(Path(folder) / "app.db")
+        upgrade(engine)
+        with write(engine) as connection:
+            command.revision(_config(connection), message=message, autogenerate=True, rev_id=number)
+        engine.dispose()
+
+
 def _present(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
@@ -68,3 +84,7 @@ def _config(connection: Connection | None = None) -> Config:
     if connection is not None:
         config.attributes["connection"] = connection
     return config
+
+
+if __name__ == "__main__":
+    draft(sys.argv[2], sys.argv[1])
