@@ -76,7 +76,7 @@ def sentiment(classifier: LinearClassifier, vader: Any) -> list[Measured]:
         rows = [
             Row(record["text"], record["label"], name, record.get("lang", "en")) for record in data(name, "validation")
         ]
-        for lang in sorted({row.lang for row in rows}, key=("en", "es").__contains__, reverse=True):
+        for lang in sorted({row.lang for row in rows}, key=lambda one: (one not in ("en", "es"), one)):
             mine = [row for row in rows if row.lang == lang]
             p = classifier.read([Passage(row.text, lang=lang) for row in mine]).sentiment
             y = np.array([SENTIMENTS.index(row.label) for row in mine])
