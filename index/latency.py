@@ -37,7 +37,9 @@ class Stopwatch:
     def note(self, mentions: Sequence[Mention], now: Millis) -> None:
         """These can be found since `now`; `now` is of the clock that stamps arrivals (`appended_at`)."""
         minute = now - now % MINUTE
-        self._gathered.update([(minute, _bucket(now - each.appended_at)) for each in mentions if each.appended_at])
+        # Posts of one batch arrived in few milliseconds: the logarithm is taken once for each of these.
+        for delay, count in Counter([now - each.appended_at for each in mentions if each.appended_at]).items():
+            self._gathered[minute, _bucket(delay)] += count
 
     def store(self, connection: sqlite3.Connection) -> None:
         """Inside a transaction; `stored` follows its commit."""

@@ -21,14 +21,13 @@ def number(connection: sqlite3.Connection, times: Sequence[Millis]) -> list[int]
     Where all slots of a millisecond are taken (an import whose dates have no time of day) the number of a later one is
     given, and `drift` in `meta` says by how much at most: readers then look at the time itself as well.
     """
-    starts = sorted({first_number(time) for time in times})
-    asked = msgspec.json.encode(starts).decode()
+    firsts = [first_number(time) for time in times]
+    asked = msgspec.json.encode(sorted(set(firsts))).decode()
     last = connection.execute(_LAST, (SLOTS, asked)).fetchall()
     following = {start: start if found is None else found + 1 for start, found in last}
     given: list[int] = []
     taken: set[int] = set()
-    for time in times:
-        start = first_number(time)
+    for start in firsts:
         free = following[start]
         if free >= start + SLOTS or free in taken:
             free = _later(connection, start, free, taken)
