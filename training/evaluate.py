@@ -22,7 +22,7 @@ from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 from nlp import heads
 from nlp.classifier import Passage, Target
 from nlp.language import OTHER, Languages
-from nlp.linear import LinearClassifier
+from nlp.linear import SHIPPED, LinearClassifier
 from nlp.normalise import clean, normalise
 from stream.records import DETRACTOR_LEVELS, INTENTS, QUEUES, SENTIMENTS
 from training.corpus import SHARED, Row, data, labels
@@ -58,12 +58,13 @@ class Measured(NamedTuple):
 def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--no-write", action="store_true", help="print only")
+    asked.add_argument("--model", type=Path, default=SHIPPED, help="folder of another linear model; implies --no-write")
     given = asked.parse_args()
-    classifier, vader = LinearClassifier(), SentimentIntensityAnalyzer()
+    classifier, vader = LinearClassifier(given.model), SentimentIntensityAnalyzer()
     measured = [*sentiment(classifier, vader), *ours(classifier, vader), *branded(classifier, vader)]
     text = "\n\n".join([_header(classifier), _table(measured), _languages_table(Languages())])
     print(text)
-    if not given.no_write:
+    if not given.no_write and given.model == SHIPPED:
         page = PAGE.read_text("utf-8")
         before, after = page.split(START)[0], page.split(END)[1]
         PAGE.write_text(f"{before}{START}\n{text}\n{END}{after}", "utf-8")

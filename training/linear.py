@@ -72,7 +72,7 @@ def train(recipe: dict[str, Any], leakage: Leakage, without_high_risk: bool) -> 
     shape = Recipe(recipe["features"]["bits"], tuple(recipe["features"]["chars"]), recipe["features"]["words"])
     rows = sentiment_rows(recipe["sentiment"], leakage, without_high_risk)
     sentiment, sentiment_fit = fit_sentiment(rows, shape, recipe["sentiment"])
-    ours = label_rows(recipe["labels"], leakage)
+    ours = label_rows(recipe["labels"], leakage, without_high_risk)
     fitted, calibrated, settled = fit_labels(ours, shape, recipe["labels"], sentiment)
     table, scale, mix, bias = composed(
         {"sentiment": sentiment, **fitted}, {"sentiment": sentiment_fit, **calibrated}, recipe
@@ -114,9 +114,10 @@ def sentiment_rows(recipe: dict[str, Any], leakage: Leakage, without_high_risk: 
     return rows
 
 
-def label_rows(recipe: dict[str, Any], leakage: Leakage) -> list[Row]:
+def label_rows(recipe: dict[str, Any], leakage: Leakage, without_high_risk: bool) -> list[Row]:
     """Ours: real and synthetic. A text that stands n times counts once in all."""
-    records = [record for record in labels("train") if not leakage.holds(record["text"])]
+    left_out = recipe["high_risk"] if without_high_risk else ()
+    records = [one for one in labels("train") if one["set"] not in left_out and not leakage.holds(one["text"])]
     records += list(labels("synthetic"))
     copies = Counter(key(record["text"]) for record in records)
     rows = []
