@@ -15,6 +15,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import FrameType
 from typing import TypeAlias
 
@@ -62,10 +63,13 @@ class Supervisor:
         *,
         grace: float = 30.0,
         on_restart: Callable[[str, int], None] | None = None,
+        messages: Path | None = None,
     ) -> None:
+        """`messages`: file that takes the standard error of the processes, where the terminal shows something else."""
         self.children = [Child(spec) for spec in specs]
         self.grace = grace
         self.on_restart = on_restart
+        self.messages = messages
         self._stop = False
 
     def request_stop(self, *_: object) -> None:
@@ -115,7 +119,7 @@ class Supervisor:
         now = time.monotonic()
         for child in self.children:
             if not child.pid and not child.done and now >= child.not_before:
-                child.pid = _fork(child.spec)
+                child.pid = _fork(child.spec, self.messages)
                 child.started = now
 
     def _reap(self) -> None:
@@ -147,7 +151,7 @@ class Supervisor:
             self.on_restart(child.spec.name, code)
 
 
-def _fork(spec: ProcessSpec) -> int:
+def _fork(spec: ProcessSpec, messages: Path | None) -> int:
     sys.stdout.flush()
     sys.stderr.flush()
     parent = os.getpid()
@@ -159,6 +163,8 @@ def _fork(spec: ProcessSpec) -> int:
         return pid
     code = 1
     try:
+        if messages is not None:
+            os.dup2(os.open(messages, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), sys.stderr.fileno())
         stopping = _Stopping(parent)
         signal.signal(signal.SIGTERM, stopping)
         signal.signal(signal.SIGINT, signal.SIG_IGN)

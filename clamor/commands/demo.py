@@ -33,6 +33,10 @@ MARK = ".clamor-demo"
 """Stands in a home that `clamor demo` made, and may therefore begin anew."""
 
 
+MESSAGES = "clamor.log"
+"""What the processes say, while the terminal shows the picture."""
+
+
 def demo(
     context: typer.Context,
     home: Annotated[Path, typer.Option("--home", help="Where the demo lives; begun anew each time.")] = Path(
@@ -66,7 +70,7 @@ def demo(
         )
         opened.close()
         player = ProcessSpec("player", _player(place, scenario), essential=False)
-        supervisor = Supervisor([player, *all_processes(place, workers)])
+        supervisor = Supervisor([player, *all_processes(place, workers)], messages=place.root / MESSAGES)
         over = _watch(
             place, supervisor, scenario, mailbox, staying, lambda: _where_next(place, url, mailbox, started.token)
         )
@@ -146,10 +150,11 @@ def _where_next(home: Home, url: str, mailbox: Path, token: str | None) -> None:
         ("how it is spread", f"{clamor} search '' --facet brand --facet queue --facet lang"),
         ("what was missed", f"{clamor} status"),
         ("the mails", str(mailbox)),
+        ("what the processes said", str(home.root / MESSAGES)),
         ("the API", f"{url}/api/docs"),
         ("its token", token or "(made earlier)"),
     ):
-        answers.print(f"  {what:22} {command}", markup=False, highlight=False, soft_wrap=True)
+        answers.print(f"  {what:24} {command}", markup=False, highlight=False, soft_wrap=True)
     answers.print()
     if sys.stdout.isatty():
         answers.print("The API goes on serving; Ctrl-C ends it.", style="dim")
