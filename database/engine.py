@@ -21,7 +21,7 @@ from stream.ports import Transient
 from stream.sqlite_file import refuse_network
 
 BUSY_MS = 10_000
-CACHE_KIB = 32_768
+CACHE_KIB = 65_536
 
 _PASSING_SQLITE = {
     sqlite3.SQLITE_BUSY: "is locked by another process",
@@ -134,7 +134,6 @@ def _prepare(connection: Any, _: object) -> None:
     cursor = connection.cursor()
     for pragma in (
         f"busy_timeout = {BUSY_MS}",
-        "page_size = 8192",
         "journal_mode = WAL",
         "synchronous = FULL",
         "foreign_keys = ON",

@@ -89,6 +89,7 @@ def _wanted(
         explicit, unnamed = _held_readings(held)
     may_retract = read.generation if read is not None else _ANY
     if explicit or unnamed is None or row.parent is None:
+        _wait(sheet, row, None)
         return explicit, may_retract
     wanted = {
         n: (brand, replace(unnamed, brand=brand, matched_by="parent"))
