@@ -8,11 +8,13 @@ from pathlib import Path
 from clamor.opening import Opened
 from config.home import HomeError
 from config.load import Configuration
+from routing.mail.compose import in_words_of
 from routing.mail.mailbox import MailboxTransport
 from routing.mail.smtp import SmtpTransport
 from routing.mail.transport import Transport
 from routing.mailer import Mailer
 from routing.people_to_tell import MailServer, MailSettings, Person
+from routing.rules import RuleSet
 
 
 def mailer(opened: Opened) -> Mailer:
@@ -22,6 +24,7 @@ def mailer(opened: Opened) -> Mailer:
         transport(opened.configuration),
         lambda: people(opened),
         settings(opened),
+        reason=in_words_of(_Rules(opened)),
         journal=opened.home.data / "mails.journal",
     )
 
@@ -92,3 +95,19 @@ def settings(opened: Opened) -> MailSettings:
         give_up_after=mail.give_up_after,
         keep=opened.settings.retention.mails,
     )
+
+
+class _Rules:
+    """The rules in force, read anew only when their revision has changed."""
+
+    def __init__(self, opened: Opened) -> None:
+        self._opened = opened
+        self._read: RuleSet | None = None
+        self._revision = -1
+
+    def __call__(self) -> RuleSet | None:
+        in_force = self._opened.registry.current()
+        if in_force.rules_revision != self._revision:
+            self._revision = in_force.rules_revision
+            self._read = RuleSet.read(in_force.rules_yaml, self._revision) if in_force.rules_yaml else None
+        return self._read
