@@ -250,12 +250,12 @@ def _unite(sheet: Sheet, loser: int, winner: int) -> None:
         twin = pr if case.queue == "pr" else sheet.author_cases.get((winner, case.brand_n, case.author))
         if twin is None and pr is not None and case.queue != "pr" and case.author in sheet.parties(pr):
             twin = pr
-        case.conversation, case.dirty = winner, True
         if twin is not None:
             if RANK[case.queue] > RANK[twin.queue]:
                 twin.queue, twin.dirty = case.queue, True
             merge(sheet, case, twin, "the conversations became one")
-        else:
+        case.conversation, case.dirty = winner, True
+        if twin is None:
             sheet.enter_case(case)
             if case.queue == "pr":
                 _take_in(sheet, case)

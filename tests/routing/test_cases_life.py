@@ -147,6 +147,15 @@ def test_the_late_parent_itself_joins_the_case_that_its_coming_united(home: Rout
     assert [home.members(case["id"]) for case in home.live_cases()] == [{"x:1#acme", "x:2#acme", "x:3#acme"}]
 
 
+def test_an_author_who_writes_on_while_conversations_unite_stays_in_one_case(home: RouteHome) -> None:
+    home.take(said("1", reading(), author="ann"), said("4", reading(), author="ann", reply_to="x:3"))
+    home.take(said("3", reading(), author="bob", reply_to="x:1"), said("5", reading(), author="ann", reply_to="x:3"))
+    assert sorted(sorted(home.members(case["id"])) for case in home.live_cases()) == [
+        ["x:1#acme", "x:4#acme", "x:5#acme"],
+        ["x:3#acme"],
+    ]
+
+
 def test_a_person_alone_lowers_a_case(home: RouteHome) -> None:
     home.take(said("1", reading(intent="public_issue"), author="ann", text="one"))
     home.take(said("2", reading(), author="ann", reply_to="x:1"))
