@@ -144,7 +144,7 @@ def _where_next(home: Home, url: str, mailbox: Path, token: str | None) -> None:
     clamor = f"clamor --home {home.root}"
     answers.print("\n[bold]The week is over. Look around:[/bold]\n")
     for what, command in (
-        ("a crisis", f"{clamor} search 'brand:aurelia risk:>=70 since:2026-03-04' --order risk"),
+        ("a crisis", f"{clamor} search 'brand:aurelia risk:>=50' --order risk"),
         ("who is about to leave", f"{clamor} search 'intent:churn_threat queue:support'"),
         ("leads", f"{clamor} search 'queue:sales'"),
         ("how it is spread", f"{clamor} search '' --facet brand --facet queue --facet lang"),

@@ -71,7 +71,8 @@ def _show_rest(found: dict[str, Any]) -> None:
         "live cases": cases,
         "last alert": last,
         "mails": f"{mail['waiting']} waiting, {mail['gathering']} gathering, {mail['failed']} failed today"
-        + (f" ({mail['trouble']})" if mail["trouble"] else ""),
+        + (f" ({mail['trouble']})" if mail["trouble"] else "")
+        + (f", {mail['unheard']} alerts for which nobody is configured" if mail["unheard"] else ""),
         "searchable after": _latency(found["latency"].get("arrival_to_searchable")),
         "disk": _disk(disk),
     }
