@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from route_home import NOW, RouteHome, passed, reading, said
@@ -74,9 +75,23 @@ def _post(draw: st.DrawFn, n: int, answerable: list[int]) -> list[Understood]:
     return records
 
 
+CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+
+
 @given(st.data())
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(CALM, max_examples=60)
 def test_any_order_gives_the_same_mentions_cases_and_counts(data: st.DataObject) -> None:
+    check(data)
+
+
+@pytest.mark.soak
+@given(st.data())
+@settings(CALM, max_examples=3_000)
+def test_any_order_gives_the_same_thousands_of_times(data: st.DataObject) -> None:
+    check(data)
+
+
+def check(data: st.DataObject) -> None:
     records = data.draw(histories())
     shuffled = data.draw(st.permutations(records))
     again = data.draw(st.lists(st.sampled_from(records), max_size=3))
@@ -86,7 +101,7 @@ def test_any_order_gives_the_same_mentions_cases_and_counts(data: st.DataObject)
 
 def outcome(records: list[Understood], sizes: list[int]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
-        home = RouteHome(Path(folder), RULES)
+        home = RouteHome(Path(folder), RULES, durable=False)
         try:
             rest = list(records)
             for size in sizes:
