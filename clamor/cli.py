@@ -16,11 +16,14 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from clamor import exits, logs
 from clamor.commands import (
     apply,
+    backup,
     check,
     classify,
     dead_letters,
     demo,
     init,
+    mails,
+    reindex,
     replay,
     run,
     search,
@@ -31,7 +34,8 @@ from clamor.commands import (
 from clamor.console import errors
 from config.home import AlreadyRunning, Home, HomeError
 from config.problems import ConfigurationError
-from index.embedded import QueryTooSlow
+from database.migrate import TooNew
+from index.embedded import IndexUnusable, QueryTooSlow
 from ingest.files import Unmapped, Unreadable
 from query.parse import QueryError
 from stream.ports import LogUnusable, OffsetOutside, Transient
@@ -47,6 +51,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+TOLD = (HomeError, Unmapped, Unreadable, LogUnusable, IndexUnusable, OffsetOutside, Transient, QueryTooSlow, TooNew)
+"""Errors whose words say what to do."""
+
 START, FEED, ASK, KEEP = "Start", "Bring posts in", "Ask", "Keep it well"
 
 app.command("demo", rich_help_panel=START)(demo.demo)
@@ -60,6 +67,10 @@ app.command("search", rich_help_panel=ASK)(search.search)
 app.command("status", rich_help_panel=ASK)(status.status)
 app.command("apply", rich_help_panel=KEEP)(apply.apply)
 app.command("export", rich_help_panel=KEEP)(apply.export)
+app.command("backup", rich_help_panel=KEEP)(backup.backup)
+app.command("restore", rich_help_panel=KEEP)(backup.restore)
+app.command("reindex", rich_help_panel=KEEP)(reindex.reindex)
+app.add_typer(mails.app, name="mails", rich_help_panel=KEEP)
 app.add_typer(dead_letters.app, name="dead-letter", rich_help_panel=KEEP)
 app.add_typer(token.app, name="token", rich_help_panel=KEEP)
 
@@ -104,7 +115,7 @@ def main() -> None:
     except AlreadyRunning as error:
         errors.print(str(error), markup=False)
         sys.exit(exits.BUSY)
-    except (HomeError, Unmapped, Unreadable, LogUnusable, OffsetOutside, Transient, QueryTooSlow) as error:
+    except TOLD as error:
         errors.print(str(error), markup=False)
         sys.exit(exits.FAILED)
     except BrokenPipeError:

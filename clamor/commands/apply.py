@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from database.migrate import upgrade
 
 from clamor.console import answers, errors
 from clamor.opening import open_home
@@ -17,6 +16,7 @@ from config.home import Home
 from config.load import load_content
 from database import revisions
 from database.engine import read, write
+from database.migrate import upgrade
 from routing.check import check_rules
 from routing.rules import default_rules
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from database.migrate import upgrade
 
 from clamor import exits
 from clamor.console import answers, errors
 from clamor.opening import open_home
+from database.migrate import upgrade
 from stream.ports import AccessScope
 from web import tokens
 

@@ -1,0 +1,98 @@
+"""`clamor backup` and `clamor restore`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clamor.backup import backup as make
+from clamor.commands.search import when
+from clamor.console import answers, errors
+from clamor.opening import open_home
+from clamor.progress import progress
+from clamor.restoring import restore as put_back
+from config.home import Home
+
+
+def backup(
+    context: typer.Context,
+    target: Annotated[
+        Path,
+        typer.Argument(
+            help="A folder to make, a folder that exists (a new one is made in it), or a .tar, .tar.gz or .tgz.",
+            metavar="FILE_OR_DIR",
+        ),
+    ],
+) -> None:
+    """Copy both databases, each as of one moment, and the configuration, while everything goes on.
+
+    A manifest holds the checksums. The index is not copied, since it is rebuilt from SQL, and secrets.env never is.
+    A backup holds the posts' texts: keep it as safe as the home, and no longer than you may.
+
+    [bold]Examples[/bold]
+
+      clamor backup /backups
+      clamor backup before-upgrade.tar.gz
+    """
+    home: Home = context.obj
+    with open_home(home, use="check") as opened:
+        now, place = opened.clock.wall(), opened.home
+    with progress() as show:
+        written, manifest = make(place, target, now, show)
+    size = sum(file.bytes for file in manifest.files)
+    answers.print(
+        f"{written}: {manifest.posts:,} posts, {manifest.mentions:,} mentions, {size / 1e6:,.1f} MB",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def restore(
+    context: typer.Context,
+    source: Annotated[Path, typer.Argument(help="What `clamor backup` wrote.", metavar="BACKUP")],
+    force: Annotated[bool, typer.Option("--force", help="Replace what the home holds; it is kept aside.")] = False,
+    without_deletes: Annotated[
+        bool,
+        typer.Option(
+            "--without-deletes",
+            help="Go on though the databases to be replaced cannot be read: what was deleted since comes back.",
+        ),
+    ] = False,
+) -> None:
+    """Put a backup into a home that is not running.
+
+    Checksums are verified and all is made ready before anything is replaced. Posts that were deleted since the backup
+    stay deleted, tokens stay as they are now, the index is rebuilt, and mails that were not sent wait for a person's
+    word (clamor mails). What else has happened since the backup is lost.
+
+    [bold]Examples[/bold]
+
+      clamor --home /srv/new restore /backups/clamor-20261124-031500
+      clamor restore before-upgrade.tar.gz --force
+    """
+    home: Home = context.obj
+    with progress() as show:
+        done = put_back(home, source, force=force, without_deletes=without_deletes, show=show)
+    answers.print(
+        f"restored the backup of {when(done.manifest.made_at)} UTC: {done.manifest.posts:,} posts, {done.mentions:,} "
+        f"mentions in the new index, epoch {done.epoch}",
+        highlight=False,
+    )
+    if done.knew_former:
+        answers.print(f"deleted since the backup, and again now: {done.deletes:,} posts", highlight=False)
+    else:
+        errors.print(
+            "what was deleted since the backup is not known here: replay those deletes, and look through clamor token",
+            style="yellow",
+        )
+    if done.held:
+        errors.print(f"{done.held} mails and alerts were not sent and wait for your word: clamor mails list")
+    if done.aside:
+        errors.print(
+            f"what was replaced lies in {done.aside}, deleted texts included: delete it when all is well",
+            markup=False,
+            soft_wrap=True,
+        )

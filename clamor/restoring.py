@@ -1,0 +1,275 @@
+"""A backup into a home that stands still, so that nothing deleted comes back and nobody is told a thing twice.
+
+Everything is made ready beside the databases in force and put in their place at the end; what was there is kept aside.
+What has happened since the backup is lost, but for what must not be undone: deletes, and who may call the API.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import tempfile
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from sqlalchemy import Engine
+
+from clamor.backup import CLOCK, CONFIGURATION, DATABASES, BackupError, Manifest, Show, Source
+from clamor.clocks import clock_of
+from clamor.former import Former, former
+from clamor.opening import unfinished
+from clamor.reindexing import reindex
+from config.disk import disk_free
+from config.home import AlreadyRunning, Home, prepare
+from config.load import load
+from config.lock import RunLock
+from database import epochs
+from database.engine import many, open_database, write
+from database.migrate import upgrade
+from index.embedded import EmbeddedStore
+from routing import held
+from routing.check import check_rules
+from stream.clock import Clock
+from stream.embedded import EmbeddedLog
+from stream.status import StatusFolder
+
+ROLES = ("run", "start", "routing", "index", "web", "reindex")
+
+
+class Restored(NamedTuple):
+    manifest: Manifest
+    epoch: int
+    mentions: int
+    """In the rebuilt index, those that are gone included."""
+    deletes: int
+    """Deletes, expiries and erasures since the backup that were done again."""
+    held: int
+    """Mails and alerts that wait for a person's word."""
+    aside: Path | None
+    """Where the files that were replaced lie; None where there were none."""
+    knew_former: bool
+    """What had been deleted since the backup was known."""
+
+
+def restore(
+    home: Home, path: Path, *, force: bool, without_deletes: bool, show: Show = lambda what, done, total: None
+) -> Restored:
+    """Put the backup `path` into `home`. Nothing is changed before all of it was checked and made ready.
+
+    `force` lets it replace what is there; `without_deletes` lets it go on where the databases that are replaced cannot
+    be read. Raises BackupError, AlreadyRunning, ConfigurationError, HomeError.
+    """
+    with Source(path) as source, ExitStack() as held_open:
+        manifest = source.manifest()
+        now_at, to = _places(home, source, manifest)
+        prepare(to)
+        for role in ROLES:
+            held_open.enter_context(RunLock(to, role))
+        _refuse_living(to)
+        if not force:
+            _refuse_to_overwrite(home, to, source, manifest)
+        _enough_space(to, manifest)
+        stage = held_open.enter_context(_staging(to))
+        for file in manifest.files:
+            source.copy(file, stage / file.name, show)
+        aside = _aside(to)
+        old = former(_former_place(now_at, to, aside), without_deletes)
+        ready = _make_ready(stage, clock_of(Home(home.root, stage)), manifest, old, show)
+        replaced = _swap(home, to, stage, aside)
+    return Restored(manifest, *ready, aside if replaced else None, old.known)
+
+
+def _places(home: Home, source: Source, manifest: Manifest) -> tuple[Home, Home]:
+    """(the home as it stands, the home as the backup's configuration wants it)."""
+    with tempfile.TemporaryDirectory(prefix="clamor-restore-") as folder:
+        for file in manifest.files:
+            if file.name in CONFIGURATION:
+                source.copy(file, Path(folder) / file.name, lambda *_: None)
+        if home.secrets_file.exists():
+            shutil.copy2(home.secrets_file, Path(folder) / home.secrets_file.name)
+        wanted = load(Home.at(folder), [check_rules], use="check").settings.data
+    standing = wanted
+    if home.settings_file.exists():
+        standing = load(home, [check_rules], use="check").settings.data
+    return home.with_data(standing), home.with_data(wanted)
+
+
+def _refuse_living(to: Home) -> None:
+    living = [one for one in StatusFolder(to.data / "status").read() if one.alive() and one.state != "stopped"]
+    if living:
+        names = ", ".join(f"{one.stage} (process {one.pid})" for one in living)
+        raise AlreadyRunning(f"stages still work on {to.data}: {names}; stop them before a restore")
+
+
+def _refuse_to_overwrite(home: Home, to: Home, source: Source, manifest: Manifest) -> None:
+    there = [path for path in (to.app_db, to.log_db, to.index_db) if path.exists()]
+    for file in manifest.files:
+        path = home.root / file.name
+        if file.name in CONFIGURATION and path.exists():
+            with source.open(file.name) as reading:
+                if reading.read() != path.read_bytes():
+                    there.append(path)
+    if there:
+        names = ", ".join(str(path) for path in there)
+        raise BackupError(
+            f"{names}: there already. With --force the backup takes their place (they are kept aside, and what was "
+            "deleted since the backup stays deleted); or name another --home"
+        )
+
+
+def _enough_space(to: Home, manifest: Manifest) -> None:
+    needed = 2 * sum(file.bytes for file in manifest.files)
+    free = disk_free(to.data).free
+    if free < needed:
+        raise BackupError(
+            f"{to.data} has {free / 1e9:.1f} GB free; the backup and its index need about {needed / 1e9:.1f} GB: make "
+            "space (what is replaced is kept until you delete it)"
+        )
+
+
+@contextmanager
+def _staging(to: Home) -> Iterator[Path]:
+    for left in to.data.glob(".restore-*"):
+        shutil.rmtree(left, ignore_errors=True)
+    stage = Path(tempfile.mkdtemp(prefix=".restore-", dir=to.data))
+    try:
+        yield stage
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+
+
+# --- made ready beside ---------------------------------------------------------------------------------------------
+
+
+def _make_ready(stage: Path, clock: Clock, manifest: Manifest, old: Former, show: Show) -> tuple[int, int, int, int]:
+    """(epoch, mentions, deletes done again, mails and alerts held)."""
+    with _opened(stage, clock) as (engine, log):
+        upgrade(engine)
+        deletes = old.delete_again(engine, clock.now(), lambda done: show("deletes since", done, done))
+        log.append(old.unrouted_deletes(manifest.made_at, log.topics()))
+        identity = str(uuid.uuid4())
+        with write(engine) as connection:
+            why = f"restored from a backup of {_stamp(manifest.made_at)} UTC"
+            epoch = epochs.begin(connection, clock.now(), why, above=old.epoch)
+            many(connection, "UPDATE stored_offset SET epoch = ? WHERE epoch = ?", [(identity, log.epoch())])
+            many(connection, "UPDATE lease SET expires = 0", [()])
+            old.carry_over(connection)
+            waiting = held.hold(connection)
+            old.settle_mails(connection)
+    _rename_log(stage / "log.db", identity)
+    with _opened(stage, clock) as (engine, log):
+        store = EmbeddedStore(stage / "index.db", clock)
+        try:
+            mentions = reindex(engine, log, store, lambda done, total: show("index", done, total))
+        finally:
+            store.close()
+    _one_file_each(stage)
+    return epoch, mentions, deletes, waiting
+
+
+@contextmanager
+def _opened(stage: Path, clock: Clock) -> Iterator[tuple[Engine, EmbeddedLog]]:
+    engine = open_database(stage / "app.db")
+    try:
+        log = EmbeddedLog(stage / "log.db", clock)
+        try:
+            yield engine, log
+        finally:
+            log.close()
+    finally:
+        engine.dispose()
+
+
+def _rename_log(path: Path, identity: str) -> None:
+    """Its offsets go on where the backup ended: whoever kept a later one must not take it for one of these."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("UPDATE meta SET value = ? WHERE name = 'epoch'", (identity,))
+        connection.execute("UPDATE progress SET member = NULL")
+        connection.execute("DELETE FROM member")
+        connection.execute("COMMIT")
+
+
+def _one_file_each(stage: Path) -> None:
+    """Nothing is left in a write-ahead log that would have to be moved with its database."""
+    for name in DATABASES:
+        with closing(sqlite3.connect(stage / name, isolation_level=None)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+
+
+# --- put in place ----------------------------------------------------------------------------------------------------
+
+
+def _aside(to: Home) -> Path:
+    """Where what is replaced goes: after a restore that was cut short, where that one had put it."""
+    marker = unfinished(to)
+    if marker.exists() and (name := marker.read_text(encoding="utf-8").strip()).startswith("replaced-"):
+        return to.data / name
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    return next(
+        path for n in range(1_000) if not (path := to.data / f"replaced-{stamp}{f'-{n}' if n else ''}").exists()
+    )
+
+
+def _former_place(now_at: Home, to: Home, aside: Path) -> Path:
+    if unfinished(to).exists() and (aside / "app.db").exists():
+        return aside
+    return now_at.data if now_at.app_db.exists() else to.data
+
+
+def _swap(home: Home, to: Home, stage: Path, aside: Path) -> bool:
+    """Put what is staged in place; whether anything was replaced. A mark stands while the home is not whole."""
+    marker = unfinished(to)
+    fresh = not marker.exists()
+    marker.write_text(aside.name, encoding="utf-8")
+    _sync_folder(to.data)
+    replaced = [path for name in (*DATABASES, "index.db", CLOCK) for path in _with_company(to.data, name)]
+    replaced += [home.root / name for name in CONFIGURATION if (home.root / name).exists() and (stage / name).exists()]
+    if replaced or not fresh:
+        aside.mkdir(mode=0o700, exist_ok=True)
+    for path in replaced:
+        _set_aside(path, aside)
+    for path in sorted(stage.iterdir()):
+        if path.name in CONFIGURATION:
+            shutil.copyfile(path, home.root / path.name)
+        else:
+            path.rename(to.data / path.name)
+    _sync_folder(to.data)
+    _sync_folder(home.root)
+    marker.unlink()
+    _sync_folder(to.data)
+    return bool(replaced) or not fresh
+
+
+def _with_company(folder: Path, name: str) -> Sequence[Path]:
+    """A database with its write-ahead log, and for the index the files that it may lead to."""
+    stem, _, end = name.partition(".")
+    found = [*folder.glob(f"{name}*")]
+    if name == "index.db":
+        found += folder.glob(f"{stem}-*.{end}*")
+    return sorted(found)
+
+
+def _set_aside(path: Path, aside: Path) -> None:
+    target = aside / path.name
+    if target.exists() or target.is_symlink():
+        path.unlink()  # of a restore that was cut short: what it replaced lies there already
+    else:
+        shutil.move(path, target)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _stamp(time: int) -> str:
+    return datetime.fromtimestamp(time / 1000, UTC).strftime("%Y-%m-%d %H:%M")
