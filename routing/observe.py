@@ -40,6 +40,8 @@ def expand(sheet: Sheet, records: list[Understood]) -> list[PostRow]:
             continue
         author = author_key(post.network, post.author.id)
         for row in sheet.load_author(author):
+            if post.kind == "author_gone" and row.parts.seen_at > post.seen_at:
+                continue
             row.parts.take_existence(post.kind, post.seen_at)
             row.dirty = True
             found.append(row)

@@ -15,7 +15,7 @@ from route_story import story
 from stream.ports import Commit
 
 WORKER = Path(__file__).parent / "route_worker.py"
-ROUNDS = 4
+ROUNDS = 3
 
 
 def test_kill_9_during_batches_leaves_every_effect_exactly_once(tmp_path: Path) -> None:

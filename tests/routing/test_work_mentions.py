@@ -175,6 +175,7 @@ def test_an_account_that_goes_away_takes_its_posts_along_also_those_that_come_la
     )
     home.take(passed("x:@ann", "author_gone", NOW + 5, author=Author(id="ann")))
     home.take(said("4", reading(), author="ann", at=NOW + 1), said("5", reading(), author="ann", at=NOW + 60))
+    home.take(passed("x:@ann", "author_gone", NOW + 5, author=Author(id="ann")))
     states = {id: mention.state for id, mention in home.mentions().items()}
     assert states == {
         "x:1#acme": "deleted",
@@ -236,6 +237,20 @@ def test_a_reply_belongs_to_the_brand_of_the_post_that_it_answers(home: RouteHom
 def test_a_reply_that_names_a_brand_is_about_that_one_only(home: RouteHome) -> None:
     home.take(said("1", reading("acme")), said("2", reading("brisa"), reply_to="x:1", unnamed=reading("")))
     assert set(home.mentions()) == {"x:1#acme", "x:2#brisa"}
+
+
+def test_a_reply_follows_the_post_that_it_answers_from_brand_to_brand_and_back(home: RouteHome) -> None:
+    """Semantics 18: an edit of the answered post makes and retracts the mentions of its replies."""
+    home.take(said("1", reading("acme"), text="acme"))
+    home.take(said("2", text="me too", reply_to="x:1", unnamed=reading("")))
+    for place, brand in enumerate(("brisa", "acme", "brisa"), 1):
+        home.take(said("1", reading(brand), text=f"{brand} {place}", kind="edited", edited_at=NOW + place))
+        live = {m.id: m for m in home.mentions().values() if m.state == "live"}
+        assert set(live) == {f"x:1#{brand}", f"x:2#{brand}"}
+        post = live[f"x:2#{brand}"].post
+        assert post is not None
+        assert post.text == "me too"
+        assert home.counted()["mentions"] == 2
 
 
 def test_a_parent_that_arrives_late_makes_mentions_of_its_replies(home: RouteHome) -> None:

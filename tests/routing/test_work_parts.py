@@ -25,7 +25,7 @@ def observations(draw: st.DrawFn) -> Understood:
 
 
 @given(st.lists(observations(), min_size=1, max_size=7))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_the_stored_parts_are_the_merged_state(records: list[Understood]) -> None:
     parts = Parts()
     state = state_of(records[0])
