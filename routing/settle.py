@@ -97,6 +97,10 @@ def _wanted(
         if m.state != "retracted"
         for brand in (m.brand or desk.brands.word(connection, n),)
     }
+    if read is None and any(n not in held or held[n].state != "live" for n in wanted):
+        # A brand that the reply was not about before: its mention is made from what another mention of it holds.
+        row.read = _as_read(row, held, unnamed)
+        row.content = row.content or (row.read.post if row.read is not None else None)
     _wait(sheet, row, None if wanted else read or _as_read(row, held, unnamed))
     return wanted, may_retract
 
