@@ -221,6 +221,7 @@ def test_the_mastodon_collector_is_down_while_a_severe_post_waits() -> None:
     severe = next(one for one in hidden if "ambulancia" in one.text)
     assert "aurelia" in severe.brands
     assert outage.span.until - severe.post.seen_at > severe.post.max_lateness
+    assert any("press" in one.brands.values() for one in hidden)
 
 
 @pytest.mark.parametrize(
