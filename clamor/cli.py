@@ -25,6 +25,7 @@ from clamor.commands import (
     mails,
     reindex,
     replay,
+    reprocess,
     run,
     search,
     stage,
@@ -62,6 +63,7 @@ app.command("check", rich_help_panel=START)(check.check)
 app.command("run", rich_help_panel=START)(run.run)
 app.command("stage", rich_help_panel=START)(stage.stage)
 app.command("replay", rich_help_panel=FEED)(replay.replay)
+app.command("reprocess", rich_help_panel=FEED)(reprocess.reprocess)
 app.command("classify", rich_help_panel=ASK)(classify.classify)
 app.command("search", rich_help_panel=ASK)(search.search)
 app.command("status", rich_help_panel=ASK)(status.status)

@@ -64,15 +64,29 @@ class Progress(NamedTuple):
 
 
 def decide_anew(
-    engine: Engine, desk: Desk, since: Millis, until: Millis, now: Millis, *, after: int = 0, most: int = 500
+    engine: Engine,
+    desk: Desk,
+    since: Millis,
+    until: Millis,
+    now: Millis,
+    *,
+    after: int = 0,
+    most: int = 500,
+    brand: str | None = None,
 ) -> Progress:
     """Let the rules in force decide up to `most` mentions with an event time in [since, until), in one transaction.
 
-    Wakes nobody; people's corrections stay. Call it until `done`, with `after` of the call before.
+    Wakes nobody; people's corrections stay. Call it until `done`, with `after` of the call before. `brand`: only its
+    mentions.
     """
     with read(engine) as connection:
         last = rows(connection, "SELECT coalesce(max(n), 0) FROM mention")[0][0]
-        found = [n for (n,) in rows(connection, _AGAIN, (after, after + most * 4, since, until, most))]
+        stretch = (after, after + most * 4, since, until)
+        if brand is None:
+            found = [n for (n,) in rows(connection, _AGAIN, (*stretch, most))]
+        else:
+            sql = _AGAIN.replace("ORDER", f"{_OF_BRAND} ORDER")
+            found = [n for (n,) in rows(connection, sql, (*stretch, brand, most))]
     changed = 0
     if found:
         try:
@@ -93,3 +107,4 @@ _AGAIN = (
     "SELECT n FROM mention WHERE n > ? AND n <= ? AND event_time >= ? AND event_time < ? AND state = 'live' "
     "ORDER BY n LIMIT ?"
 )
+_OF_BRAND = "AND brand IN (SELECT n FROM dictionary WHERE kind = 'brand' AND value = ?)"
