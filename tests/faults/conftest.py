@@ -5,16 +5,20 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+if TYPE_CHECKING:
+    from program import Program
 
-from program import Program
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
 
 @pytest.fixture
 def program(tmp_path: Path) -> Iterator[Program]:
+    from program import Program
+
     made = Program(tmp_path / "home")
     yield made
     made.end()

@@ -8,6 +8,7 @@ from collections import Counter
 
 from program import SOAK, Program, append, gone, lines, row, said
 
+from query.parse import parse
 from stream.ports import EVERYTHING
 from stream.records import Post
 
@@ -84,8 +85,6 @@ def test_a_replay_that_is_killed_goes_on_where_it_stood(program: Program) -> Non
     assert done.returncode == 0, done.stderr
     assert program.counted() == {"marlin": total}
     with program.opened() as opened:
-        from query.parse import parse
-
         assert opened.store.count(parse("brand:marlin", now=0), EVERYTHING).value == total
 
 
