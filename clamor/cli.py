@@ -21,8 +21,10 @@ from clamor.commands import (
     classify,
     dead_letters,
     demo,
+    explain,
     init,
     mails,
+    offsets,
     reindex,
     replay,
     reprocess,
@@ -66,11 +68,14 @@ app.command("replay", rich_help_panel=FEED)(replay.replay)
 app.command("reprocess", rich_help_panel=FEED)(reprocess.reprocess)
 app.command("classify", rich_help_panel=ASK)(classify.classify)
 app.command("search", rich_help_panel=ASK)(search.search)
+app.command("explain", rich_help_panel=ASK)(explain.explain)
+app.command("correct", rich_help_panel=ASK)(explain.correct)
 app.command("status", rich_help_panel=ASK)(status.status)
 app.command("apply", rich_help_panel=KEEP)(apply.apply)
 app.command("export", rich_help_panel=KEEP)(apply.export)
 app.command("backup", rich_help_panel=KEEP)(backup.backup)
 app.command("restore", rich_help_panel=KEEP)(backup.restore)
+app.command("offsets", rich_help_panel=KEEP)(offsets.offsets)
 app.command("reindex", rich_help_panel=KEEP)(reindex.reindex)
 app.add_typer(mails.app, name="mails", rich_help_panel=KEEP)
 app.add_typer(dead_letters.app, name="dead-letter", rich_help_panel=KEEP)

@@ -1,0 +1,192 @@
+"""`clamor explain` and `clamor correct`: a decision in words, and a person's word against it."""
+
+from __future__ import annotations
+
+import getpass
+from enum import StrEnum
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from msgspec.structs import replace
+from sqlalchemy import Connection
+
+from clamor import exits
+from clamor.commands.search import when
+from clamor.console import answers, errors
+from clamor.opening import Opened, open_home
+from config.home import Home
+from config.lock import holder
+from config.problems import ConfigurationError
+from database import revisions
+from database.engine import read, rows
+from database.migrate import upgrade
+from database.revisions import NoSuchRevision
+from routing import corrections
+from routing.corrections import NoSuchMention
+from routing.desk import Desk
+from routing.explain import in_words
+from routing.rules import RuleSet
+from stream.records import DETRACTOR_LEVELS, INTENTS, QUEUES, SENTIMENTS, Correction, Decision, Mention, Millis, decode
+
+Sentiment = StrEnum("Sentiment", list(SENTIMENTS))  # type: ignore[misc]
+Intent = StrEnum("Intent", list(INTENTS))  # type: ignore[misc]
+Detractor = StrEnum("Detractor", {f"level{level}": level for level in DETRACTOR_LEVELS})  # type: ignore[misc]
+Queue = StrEnum("Queue", list(QUEUES))  # type: ignore[misc]
+
+
+class Language(StrEnum):
+    en = "en"
+    es = "es"
+
+
+class Earlier(msgspec.Struct, frozen=True):
+    """A decision that was replaced."""
+
+    revision: int
+    replaced_at: Millis
+    decision: Decision
+
+
+class Explained(msgspec.Struct, frozen=True):
+    mention: Mention
+    words: list[str]
+    earlier: list[Earlier]
+
+
+def explain(
+    context: typer.Context,
+    id: Annotated[str, typer.Argument(help="A mention, network:123#brand, or a post, network:123.")],
+    language: Annotated[Language, typer.Option(help="Of the rule's reason, where the rule has it.")] = Language.en,
+    as_json: Annotated[bool, typer.Option("--json", help="One mention a line, as JSON.")] = False,
+) -> None:
+    """Why a mention is where it is: rule, scores, terms, versions, and the decisions before this one.
+
+    [bold]Examples[/bold]
+
+      clamor explain 'x:1759#aurelia'
+      clamor explain x:1759
+      clamor explain x:1759 --json | jq .mention.decision.terms
+    """
+    home: Home = context.obj
+    with open_home(home, use="check") as opened:
+        upgrade(opened.engine)
+        found = [_explained(opened, n, mention, language.value) for n, mention in _mentions(opened, id)]
+    for one in found:
+        if as_json:
+            print(msgspec.json.encode(one).decode())
+        else:
+            _show(one)
+
+
+def correct(
+    context: typer.Context,
+    id: Annotated[str, typer.Argument(help="The mention, network:123#brand.")],
+    sentiment: Annotated[Sentiment | None, typer.Option(help="Of the text.")] = None,
+    reputation: Annotated[Sentiment | None, typer.Option(help="Towards the brand.")] = None,
+    intent: Annotated[Intent | None, typer.Option(help="What the author wants.")] = None,
+    detractor: Annotated[Detractor | None, typer.Option(help="0: none, 3: the worst.")] = None,
+    queue: Annotated[Queue | None, typer.Option(help="Where it belongs; none: nowhere.")] = None,
+    by: Annotated[str, typer.Option(help="Who says so. Default: the user of this shell.")] = "",
+) -> None:
+    """Say what a mention really is. It wins over the model and the rules, and is never overwritten by them.
+
+    What an earlier correction said and this one does not mention stays.
+
+    [bold]Examples[/bold]
+
+      clamor correct 'x:1759#aurelia' --intent complaint --queue support
+      clamor correct 'x:1759#aurelia' --reputation neutral --by ana
+    """
+    stated = {
+        "sentiment": sentiment,
+        "reputation": reputation,
+        "intent": intent,
+        "detractor": detractor,
+        "queue": queue,
+    }
+    said: dict[str, Any] = {name: value.value for name, value in stated.items() if value is not None}
+    if not said:
+        errors.print("say what is to be corrected: --sentiment, --reputation, --intent, --detractor or --queue")
+        raise typer.Exit(exits.USAGE)
+    home: Home = context.obj
+    with open_home(home, use="check") as opened:
+        upgrade(opened.engine)
+        now = opened.clock.now()
+        _, held = _mention(opened, id)
+        before = held.correction
+        base = before if before is not None and not before.stale else Correction(person="", at=0, content_hash="")
+        correction = replace(base, person=by or getpass.getuser(), at=now, content_hash=held.content_hash, **said)
+        try:
+            mention = corrections.correct(
+                opened.engine, Desk(opened.registry.current()), id, correction, now
+            )  # fmt: skip
+        except ValueError as error:
+            errors.print(str(error), markup=False)
+            raise typer.Exit(exits.FAILED) from None
+        waits = "" if holder(opened.home) else "; searchable once clamor run works this home again"
+    decision = mention.decision
+    where = f", queue {decision.queue}, risk {decision.risk}" if decision else ""
+    answers.print(f"{mention.id}: revision {mention.revision}{where}{waits}", markup=False, highlight=False)
+
+
+def _mention(opened: Opened, id: str) -> tuple[int, Mention]:
+    try:
+        with read(opened.engine) as connection:
+            return corrections.find(connection, id)
+    except NoSuchMention as error:
+        errors.print(str(error), markup=False)
+        raise typer.Exit(exits.FAILED) from None
+
+
+def _mentions(opened: Opened, id: str) -> list[tuple[int, Mention]]:
+    """The mention of this id, or all of the post of this id."""
+    with read(opened.engine) as connection:
+        found = rows(connection, _OF_POST, (id,))
+        known = rows(connection, "SELECT state FROM post WHERE id = ?", (id,))
+    if found:
+        return [(n, decode(Mention, body)) for n, body in found]
+    if known:
+        errors.print(f"{id} is known ({known[0][0]}) and about no brand", markup=False)
+        raise typer.Exit(exits.FAILED)
+    return [_mention(opened, id)]
+
+
+def _explained(opened: Opened, n: int, mention: Mention, language: str) -> Explained:
+    with read(opened.engine) as connection:
+        found = rows(connection, _EARLIER, (n,))
+        rules = _rules(connection, mention)
+    earlier = [Earlier(revision, at, _decision(body)) for revision, at, body in found]
+    return Explained(mention, in_words(mention, rules, language), earlier)
+
+
+def _rules(connection: Connection, mention: Mention) -> RuleSet | None:
+    """Those of the decision's day; None where they are not to be had or this release cannot read them."""
+    number = mention.decision.rules_revision if mention.decision is not None else 0
+    try:
+        return RuleSet.read(revisions.get(connection, "rules", number).body, number) if number else None
+    except (NoSuchRevision, ConfigurationError):
+        return None
+
+
+def _show(one: Explained) -> None:
+    mention = one.mention
+    answers.print(mention.id, style="bold", markup=False, highlight=False)
+    if mention.post is not None:
+        text = "".join(c if c.isprintable() else " " for c in mention.post.text)
+        answers.print(f"  {when(mention.event_time)} UTC: {text}", markup=False, highlight=False, style="dim")
+    for line in one.words:
+        answers.print(f"  {line}", markup=False, highlight=False)
+    case = f", case {mention.case_id}" if mention.case_id is not None else ""
+    answers.print(f"  Revision {mention.revision}{case}.", markup=False, highlight=False)
+    if one.earlier:
+        answers.print("  Before:", style="bold")
+    for held in one.earlier:
+        was = held.decision
+        until = f"until {when(held.replaced_at)} (revision {held.revision})"
+        answers.print(f"    {until}: queue {was.queue} by {was.rule}, risk {was.risk}", markup=False, highlight=False)
+
+
+_decision = msgspec.json.Decoder(Decision).decode
+_OF_POST = "SELECT m.n, m.body FROM post p JOIN mention m ON m.post = p.n WHERE p.id = ? ORDER BY m.n"
+_EARLIER = "SELECT revision, at, body FROM decision WHERE mention = ? ORDER BY revision DESC"
