@@ -24,7 +24,9 @@ from config.home import Home, HomeError
 from config.load import Configuration
 from config.lock import RunLock
 from ingest.cursors import Cursors
-from ingest.files import Options, Progress, ReplayReport, replay, survey
+from ingest.files import Options, Progress, ReplayReport, Unmapped, Unreadable, replay, survey
+from ingest.foreign import ForeignFile
+from ingest.reading import STDIN
 from stream.clock import HOUR
 from stream.ports import POSTS
 
@@ -80,6 +82,14 @@ def with_stages(home: Home, paths: Sequence[Path], options: Options, show: Show)
             make_ready(opened, by="clamor replay")
             opened.close()
             return _supervised(home, opened.configuration, paths, options, show)
+
+
+def refuse_unreadable(paths: Sequence[Path], options: Options) -> None:
+    """Before any stage starts. Raises Unreadable or Unmapped for the first file that cannot be read as asked."""
+    for path in paths:
+        if path != STDIN:
+            with ForeignFile(path, options).opened():
+                pass
 
 
 def paced(home: Home, into: Path, paths: Sequence[Path], options: Options, speed: float, show: Show) -> ReplayReport:
@@ -142,7 +152,7 @@ def _supervised(
         os.close(reading)
         os.close(writing)
     if mouth.report is None:
-        raise HomeError("the replay ended before its files were read: see the messages above")
+        raise HomeError(mouth.error or "the replay ended before its files were read: see the messages above")
     return mouth.report
 
 
@@ -154,6 +164,8 @@ class _Mouth:
         self._rest = b""
         self.progress: Progress | None = None
         self.report: ReplayReport | None = None
+        self.error = ""
+        """Why it cannot go on, in words."""
 
     def listen(self) -> None:
         while True:
@@ -168,6 +180,8 @@ class _Mouth:
                 kind, body = line[:1], line[1:]
                 if kind == b"p":
                     self.progress = msgspec.json.decode(body, type=Progress)
+                elif kind == b"e":
+                    self.error = msgspec.json.decode(body, type=str)
                 else:
                     self.report = msgspec.json.decode(body, type=ReplayReport)
 
@@ -178,17 +192,21 @@ def _feeder(home: Home, paths: Sequence[Path], options: Options, writing: int) -
         with open_home(home) as opened:
             logs.configure(opened.settings.logging.format, "warning", "replay")
             threading.Thread(target=_watch, args=(stop, halt), daemon=True, name="stop").start()
-            report = replay(
-                paths,
-                opened.log,
-                opened.clock,
-                options,
-                cursors=Cursors(opened.engine),
-                ledger=opened.ledger,
-                progress=lambda progress: _say(writing, b"p", progress),
-                hold=_hold(home, opened.log),
-                stop=halt,
-            )
+            try:
+                report = replay(
+                    paths,
+                    opened.log,
+                    opened.clock,
+                    options,
+                    cursors=Cursors(opened.engine),
+                    ledger=opened.ledger,
+                    progress=lambda progress: _say(writing, b"p", progress),
+                    hold=_hold(home, opened.log),
+                    stop=halt,
+                )
+            except (Unmapped, Unreadable) as error:
+                _say(writing, b"e", str(error))
+                raise SystemExit(1) from None
         _say(writing, b"r", report)
 
     return body

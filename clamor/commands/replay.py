@@ -5,22 +5,38 @@ from __future__ import annotations
 import re
 import sys
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from msgspec.structs import replace
 from rich.live import Live
 from rich.text import Text
 
 from clamor import exits
 from clamor.commands.search import when
 from clamor.console import answers, errors
-from clamor.replaying import News, append_only, paced, with_stages
+from clamor.opening import Opened
+from clamor.replaying import News, append_only, paced, refuse_unreadable, with_stages
 from config.home import Home
-from config.load import load
+from config.load import Configuration, load
 from config.lock import holder
+from config.sources import Source
+from database.migrate import upgrade
 from ingest.files import Options, ReplayReport, parse_map
 from routing.check import check_rules
+
+
+class Form(StrEnum):
+    jsonl = "jsonl"
+    json = "json"
+    csv = "csv"
+
+
+class DayOrder(StrEnum):
+    dmy = "dmy"
+    mdy = "mdy"
 
 
 def replay(
@@ -44,8 +60,19 @@ def replay(
         list[str] | None,
         typer.Option(help="Every post belongs to this brand, whatever its text says; may be repeated."),
     ] = None,
-    source: Annotated[str, typer.Option(help="Source id that the posts carry.")] = "file",
-    zone: Annotated[str, typer.Option(help="For times that name no zone.")] = "UTC",
+    source: Annotated[
+        str,
+        typer.Option(
+            help="Source id that the posts carry. Where the configuration has a file source of this name, its settings "
+            "hold, unless an option here says otherwise."
+        ),
+    ] = "file",
+    form: Annotated[Form | None, typer.Option("--format", help="Default: by what the file holds.")] = None,
+    delimiter: Annotated[str, typer.Option(help="Between the columns of a CSV file. Default: found out.")] = "",
+    zone: Annotated[str, typer.Option(help="For times that name no zone. Default: the source's, else UTC.")] = "",
+    day_order: Annotated[
+        DayOrder | None, typer.Option(help="03/04: in April (dmy) or March (mdy). Default: as the first rows show.")
+    ] = None,
     into: Annotated[
         Path | None, typer.Option(help="With --speed Nx: the home to make. Default: replays/ in the home.")
     ] = None,
@@ -63,6 +90,7 @@ def replay(
 
       clamor replay posts.jsonl.gz
       clamor replay export.csv --map text=body,created_at=date,author=user --network x
+      clamor replay answers.csv --source survey
       clamor replay week.jsonl --speed 60x
       zcat old.jsonl.gz | clamor replay - --drain
     """
@@ -71,17 +99,25 @@ def replay(
     for one in mapping or ():
         pairs.update(parse_map(one))
     factor = _factor(speed)
-    options = Options(
+    if len(delimiter) > 1:
+        raise typer.BadParameter(f"{delimiter!r} is more than one character", param_hint="--delimiter")
+    asked = Options(
         paced=factor is not None,
         network=network,
         source_id=source,
         mapping=pairs,
-        zone=zone,
+        format=form.value if form else None,
+        delimiter=delimiter or None,
+        zone=zone or "UTC",
+        day_order=day_order.value if day_order else None,
         brands=tuple(brand or ()),
         resume=not again,
     )
     paths = [Path("-") if str(path) == "-" else path for path in files]
-    load(home, [check_rules])
+    configuration = load(home, [check_rules])
+    place_of_data = home.with_data(configuration.settings.data)
+    options = _with_source(asked, _sources(configuration), zone_stated=bool(zone))
+    refuse_unreadable(paths, options)
     with Live(console=errors, refresh_per_second=4, transient=True) as live:
 
         def show(news: News) -> None:
@@ -91,13 +127,54 @@ def replay(
             place = into or home.root / "replays" / f"{_stem(paths[0])}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
             errors.print(f"simulated time at {factor:g}x in {place}", highlight=False)
             report = paced(home, place, paths, options, factor, show)
-        elif holder(home.with_data(load(home, [check_rules]).settings.data)):
+        elif holder(place_of_data):
             report = append_only(home, paths, options, show, drain=drain)
         else:
             report = with_stages(home, paths, options, show)
     _tell(report)
     if report.dead:
         raise typer.Exit(exits.SOME_REFUSED)
+
+
+def _sources(configuration: Configuration) -> tuple[Source, ...]:
+    """Those in force; before the first start those that the files state."""
+    stated = configuration.content.stated.sources or ()
+    if not configuration.home.app_db.exists():
+        return stated
+    with Opened(configuration) as opened:
+        upgrade(opened.engine)
+        return opened.registry.sources() or stated
+
+
+def _with_source(asked: Options, sources: tuple[Source, ...], *, zone_stated: bool) -> Options:
+    """What the source's settings say where the command line says nothing."""
+    found = next((one for one in sources if one.id == asked.source_id), None)
+    if found is None:
+        if asked.source_id != Options().source_id:
+            known = ", ".join(one.id for one in sources if one.kind == "file") or "none"
+            errors.print(
+                f"no source in force is called {asked.source_id!r} (file sources: {known}): posts only carry its name",
+                style="yellow",
+                markup=False,
+            )
+        return asked
+    if found.kind != "file":
+        raise typer.BadParameter(
+            f"{found.id!r} is a source of kind {found.kind}, not of files: its posts come in by themselves",
+            param_hint="--source",
+        )
+    return replace(
+        asked,
+        network=asked.network or found.network or "",
+        mapping={**found.map, **asked.mapping},
+        format=asked.format or (None if found.format == "auto" else found.format),
+        delimiter=asked.delimiter or found.delimiter,
+        zone=asked.zone if zone_stated else found.zone,
+        day_order=asked.day_order or found.day_order,
+        brands=asked.brands or found.brands,
+        access=found.access,
+        max_lateness=found.max_lateness,
+    )
 
 
 def _factor(speed: str) -> float | None:
