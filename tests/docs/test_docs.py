@@ -21,9 +21,13 @@ import yaml
 
 import database.tables  # noqa: F401 (fills the metadata)
 from clamor.cli import app
+from config import load
+from config.home import Home
+from config.problems import errors
 from database.base import metadata
 from index.schema import create
 from nlp.severity import SHIPPED, Cues, terms
+from routing.check import check_rules
 from routing.risk import ADDED, History, added_terms
 from routing.rules import RuleSet, default_rules
 from stream.ports import TOPICS
@@ -140,6 +144,27 @@ def test_the_readmes_begin_with_the_two_commands_that_matter() -> None:
         assert text.index("make demo") < text.index("make install")
 
 
+@pytest.mark.parametrize("page", EVERY, ids=name_of)
+def test_every_example_of_configuration_is_valid(page: Path, tmp_path: Path) -> None:
+    for number, block in enumerate(_blocks(page, "yaml")):
+        held = yaml.safe_load(block)
+        if isinstance(held, dict) and isinstance(held.get("rules"), list):
+            found = check_rules(block, page.name)
+        else:
+            home = Home.at(tmp_path / str(number))
+            home.root.mkdir()
+            home.settings_file.write_text(block, "utf-8")
+            home.secrets_file.touch(0o600)
+            found = load.check(home, [check_rules])
+        assert not errors(found), block
+
+
+@pytest.mark.parametrize("page", EVERY, ids=name_of)
+def test_every_python_example_can_be_read(page: Path) -> None:
+    for block in _blocks(page, "python"):
+        compile(block, page.name, "exec")
+
+
 # --- what must not be left out ---------------------------------------------------------------------------------------
 
 
@@ -202,6 +227,10 @@ def _leaves(nav: Any) -> Iterator[str]:
 _FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
 
+def _blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+
+
 def _without_fences(page: Path) -> str:
     return _FENCE.sub("", page.read_text("utf-8"))
 
@@ -228,7 +257,7 @@ def _command_lines(page: Path) -> Iterator[str]:
     """`clamor …` of every console block and unit file, without what is piped, redirected or said beside it."""
     text = page.read_text("utf-8")
     lines = re.findall(r"^(?:\$ |ExecStart=)(.+)$", text, re.MULTILINE)
-    lines += "\n".join(re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)).splitlines()
+    lines += "\n".join(_blocks(page, "sh")).splitlines()
     for line in lines:
         lexer = shlex.shlex(line, posix=True, punctuation_chars="|>&;")
         lexer.whitespace_split = True
