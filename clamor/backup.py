@@ -119,9 +119,7 @@ class Source:
         try:
             self._archive = tarfile.open(path)  # noqa: SIM115
         except (OSError, tarfile.TarError) as error:
-            raise BackupError(
-                f"{path} cannot be read as a backup: {_why(error)}; name what `clamor backup` wrote"
-            ) from error
+            raise BackupError(f"{path} is no backup ({_why(error)}): name what `clamor backup` wrote") from error
 
     def manifest(self) -> Manifest:
         """Raises BackupError: not a backup of Clamor, of another format, or changed since it was made."""
@@ -139,9 +137,7 @@ class Source:
             )
         names = [file.name for file in manifest.files]
         if not manifest.whole() or not set(names) <= set(KNOWN) or not set(DATABASES) <= set(names):
-            raise BackupError(
-                f"{self.path} is damaged: its manifest was changed since it was made; take another backup"
-            )
+            raise BackupError(f"{self.path} is damaged: its manifest has changed since it was made; take another")
         return manifest
 
     @contextmanager
@@ -278,4 +274,5 @@ _sync_folder = _sync
 
 
 def _why(error: BaseException) -> str:
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+    words = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return str(words).splitlines()[0].rstrip(":")

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from sqlalchemy import Engine
 
 from database import epochs
 from database.engine import read, rows
 from index.embedded import EmbeddedStore
-from stream.ports import DECIDED, Log
-from stream.records import Decided, Mention, decode
+from stream.ports import DECIDED, Append, Log
+from stream.records import Decided, Mention, decode, encode
 
 CHUNK = 1_000
+
+_FIND = (
+    "SELECT m.body FROM post p JOIN mention m ON m.post = p.n JOIN dictionary d ON d.n = m.brand "
+    "WHERE p.id = ? AND d.kind = 'brand' AND d.value = ?"
+)
 
 Show = Callable[[int, int], None]
 """Called with (mentions read, mentions in all)."""
@@ -24,7 +29,9 @@ def reindex(engine: Engine, log: Log, store: EmbeddedStore, show: Show = lambda 
     The indexer goes on at the end that `decided` has now: what stands before it was in SQL before it was sent there.
     """
     offsets = {(DECIDED, partition): end for partition, (_, end) in log.bounds(DECIDED).items()}
-    return store.rebuild(decided(engine, show), log.epoch(), offsets)
+    written = store.rebuild(decided(engine, show), log.epoch(), offsets)
+    _wake(engine, log, offsets)
+    return written
 
 
 def decided(engine: Engine, show: Show = lambda read, total: None) -> Iterator[Decided]:
@@ -43,3 +50,21 @@ def decided(engine: Engine, show: Show = lambda read, total: None) -> Iterator[D
         if len(found) < CHUNK:
             return
         after = found[-1][0]
+
+
+def _wake(engine: Engine, log: Log, offsets: Mapping[tuple[str, int], int]) -> None:
+    """Let a running indexer find out: what it wrote meanwhile went into the old index.
+
+    It notices when it next commits, so each partition in which something came gets its last mention once more, as it
+    stands now; to take one twice changes nothing.
+    """
+    with read(engine) as connection:
+        epoch = epochs.current(connection)
+        for partition, (_, end) in log.bounds(DECIDED).items():
+            if end == offsets[DECIDED, partition]:
+                continue
+            for record in log.read(DECIDED, partition, end - 1, 1):
+                post, _, brand = record.key.rpartition("#")
+                for (body,) in rows(connection, _FIND, (post, brand)):
+                    again = Decided(epoch=epoch, mention=decode(Mention, body))
+                    log.append([Append(DECIDED, record.key, encode(again))])

@@ -229,16 +229,13 @@ def _swap(home: Home, to: Home, stage: Path, aside: Path) -> bool:
     marker.write_text(aside.name, encoding="utf-8")
     _sync_folder(to.data)
     replaced = [path for name in (*DATABASES, "index.db", CLOCK) for path in _with_company(to.data, name)]
-    replaced += [home.root / name for name in CONFIGURATION if (home.root / name).exists() and (stage / name).exists()]
+    replaced += [home.root / name for name in CONFIGURATION if _differ(home.root / name, stage / name)]
     if replaced or not fresh:
         aside.mkdir(mode=0o700, exist_ok=True)
     for path in replaced:
         _set_aside(path, aside)
     for path in sorted(stage.iterdir()):
-        if path.name in CONFIGURATION:
-            shutil.copyfile(path, home.root / path.name)
-        else:
-            path.rename(to.data / path.name)
+        _put_in_place(path, (home.root if path.name in CONFIGURATION else to.data) / path.name)
     _sync_folder(to.data)
     _sync_folder(home.root)
     marker.unlink()
@@ -255,12 +252,27 @@ def _with_company(folder: Path, name: str) -> Sequence[Path]:
     return sorted(found)
 
 
+def _differ(standing: Path, coming: Path) -> bool:
+    return standing.exists() and coming.exists() and standing.read_bytes() != coming.read_bytes()
+
+
 def _set_aside(path: Path, aside: Path) -> None:
     target = aside / path.name
-    if target.exists() or target.is_symlink():
+    kept = target.exists() or target.is_symlink()
+    if path.name in CONFIGURATION:
+        if not kept:
+            shutil.copy2(path, target)
+    elif kept:
         path.unlink()  # of a restore that was cut short: what it replaced lies there already
     else:
-        shutil.move(path, target)
+        path.rename(target)
+
+
+def _put_in_place(path: Path, target: Path) -> None:
+    """In one step, also where the home lies on another disk than its data."""
+    draft = target.with_name(f".{target.name}.new")
+    shutil.move(path, draft)
+    draft.replace(target)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -1,0 +1,338 @@
+"""Backup under load, and a restore that undoes no delete and tells nobody a thing twice."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+import tarfile
+import threading
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from living import NOW, Living, gone, post, settled_home
+
+from clamor.backup import BackupError, backup
+from clamor.opening import open_home, unfinished
+from clamor.restoring import Restored, restore
+from config.home import AlreadyRunning, Home, HomeError
+from config.lock import RunLock
+from database.engine import read, write
+from routing import held
+from stream.clock import ManualClock
+from stream.ports import AccessScope
+from web import tokens
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return settled_home(tmp_path / "home")
+
+
+def _restored(home: Home, source: Path, *, force: bool = True) -> Restored:
+    return restore(home, source, force=force, without_deletes=False)
+
+
+def test_a_restore_gives_the_same_mentions_cases_and_counts(home: Home, tmp_path: Path) -> None:
+    with Living(home) as living:
+        living.live(*(post(n) for n in range(20)), post(20, "nothing of interest"))
+        living.live(gone(3), post(5, "Acme Air found my bag, thank you all", kind="edited", revision=1))
+        truth, found = living.truth(), living.found()
+        place, manifest = backup(living.home, tmp_path / "b", NOW)
+    assert (manifest.posts, manifest.mentions) == (21, 20)
+    other = settled_home(tmp_path / "other")
+    done = _restored(other, place, force=False)
+    assert (done.epoch, done.mentions, done.aside) == (1, 20, None)
+    with Living(other) as living:
+        assert living.found() == found
+        living.drain()
+        assert living.truth() == truth
+        assert living.found() == found
+
+
+def test_a_backup_while_a_writer_runs_is_whole_and_loses_nothing_that_came_before(home: Home, tmp_path: Path) -> None:
+    with Living(home) as living:
+        living.live(*(post(n) for n in range(30)))
+        halt, written = threading.Event(), []
+
+        def write_on() -> None:
+            number = 1_000
+            while not halt.is_set():
+                living.take(post(number))
+                written.append(number)
+                number += 1
+
+        writer = threading.Thread(target=write_on)
+        writer.start()
+        places = []
+        try:
+            for n in range(3):
+                before = len(written)
+                places.append((backup(living.home, tmp_path / f"b{n}", NOW)[0], before, len(written)))
+        finally:
+            halt.set()
+            writer.join()
+    for place, before, after in places:
+        other = settled_home(tmp_path / f"other-{place.name}")
+        _restored(other, place, force=False)
+        with Living(other) as living:
+            living.drain()
+            found = living.found()
+        assert {f"x:{n}#acme" for n in range(30)} <= found
+        assert {f"x:{n}#acme" for n in written[:before]} <= found
+        assert len(found) <= 30 + after + 1
+
+
+def test_what_routing_had_not_done_is_done_after_the_restore(home: Home, tmp_path: Path) -> None:
+    with Living(home) as living:
+        living.live(post(1))
+        living.take(post(2))
+        place, _ = backup(living.home, tmp_path / "b", NOW)
+    other = settled_home(tmp_path / "other")
+    _restored(other, place, force=False)
+    with Living(other) as living:
+        living.drain()
+        assert living.found() == {"x:1#acme", "x:2#acme"}
+
+
+@pytest.mark.parametrize("kind", ["deleted", "forgotten", "expired"])
+def test_what_was_taken_away_since_the_backup_stays_away(home: Home, tmp_path: Path, kind: str) -> None:
+    with Living(home) as living:
+        living.live(post(1), post(2))
+        place, _ = backup(living.home, tmp_path / "b", NOW)
+        living.live(gone(1, kind=kind))
+        assert living.found() == {"x:2#acme"}
+    done = _restored(home, place)
+    assert done.deletes == 1
+    with Living(home) as living:
+        assert living.found() == {"x:2#acme"}
+        mention = living.mention("x:1#acme")
+        assert mention is not None
+        assert (mention.state, mention.post) == (kind, None)
+        living.live(post(1))
+        assert living.found() == {"x:2#acme"}
+    with closing(sqlite3.connect(home.data / "app.db")) as connection:
+        assert connection.execute(
+            "SELECT count(*) FROM mention WHERE instr(CAST(body AS TEXT), 'lost my bag')"
+        ).fetchone() == (1,)
+
+
+def test_a_delete_that_nobody_had_routed_yet_stays_as_well(home: Home, tmp_path: Path) -> None:
+    with Living(home) as living:
+        living.live(post(1))
+        place, _ = backup(living.home, tmp_path / "b", NOW)
+        living.take(gone(1))
+    _restored(home, place)
+    with Living(home) as living:
+        living.drain()
+        assert living.found() == set()
+
+
+def test_what_came_before_a_delete_and_after_the_backup_does_not_come_back(home: Home, tmp_path: Path) -> None:
+    with Living(home) as living:
+        living.live(post(1))
+        place, _ = backup(living.home, tmp_path / "b", NOW)
+        living.live(post(2))
+        living.live(gone(2))
+    _restored(home, place)
+    with Living(home) as living:
+        living.live(post(2))
+        assert living.found() == {"x:1#acme"}
+
+
+def test_every_restore_opens_a_higher_epoch_and_what_is_told_then_wins(home: Home, tmp_path: Path) -> None:
+    with Living(home) as living:
+        living.live(post(1))
+        place, _ = backup(living.home, tmp_path / "b", NOW)
+        for n in range(1, 4):
+            living.live(post(1, f"Acme Air lost my bag {n} times", kind="edited", revision=n))
+    assert [_restored(home, place).epoch for _ in range(2)] == [1, 2]
+    with Living(home) as living:
+        living.live(post(1, "Acme Air, where is my suitcase", kind="edited", revision=9))
+        assert living.found("suitcase") == {"x:1#acme"}
+
+
+def test_nothing_of_before_passes_for_an_offset_of_the_restored_log(home: Home, tmp_path: Path) -> None:
+    with Living(home) as living:
+        living.live(post(1))
+        before = living.opened.log.epoch()
+        place, _ = backup(living.home, tmp_path / "b", NOW)
+    _restored(home, place)
+    with Living(home) as living:
+        assert living.opened.log.epoch() != before
+
+
+def test_unsent_mails_wait_for_a_persons_word(home: Home, tmp_path: Path) -> None:
+    with Living(home) as living:
+        living.live(post(1), post(2))
+        _alert(living, "x:1")
+        _alert(living, "x:2")
+        place, _ = backup(living.home, tmp_path / "b", NOW)
+    other = settled_home(tmp_path / "other")
+    assert _restored(other, place, force=False).held == 2
+    with Living(other) as living:
+        assert living.mail() == 0
+        with read(living.opened.engine) as connection:
+            first, second = held.held(connection)
+        with write(living.opened.engine) as connection:
+            held.release(connection, [first])
+            held.drop(connection, [second], "ana", NOW)
+        assert living.mail() == 1
+        assert living.mail() == 0
+
+
+def test_mails_that_left_after_the_backup_are_not_asked_about(home: Home, tmp_path: Path) -> None:
+    with Living(home) as living:
+        living.live(post(1))
+        _alert(living, "x:1")
+        with write(living.opened.engine) as connection:
+            connection.exec_driver_sql(
+                "INSERT INTO mail (message_id, person, kind, state, created_at, latest_at) "
+                "VALUES ('<1@x>', 'ana', 'alert', 'pending', 1, 1)"
+            )
+        place, _ = backup(living.home, tmp_path / "b", NOW)
+        with write(living.opened.engine) as connection:
+            connection.exec_driver_sql("UPDATE mail SET state = 'sent', ended_at = 5")
+    assert _restored(home, place).held == 2
+    with Living(home) as living:
+        assert living.sql("SELECT state, ended_at FROM mail") == [("sent", 5)]
+
+
+def test_a_revoked_token_does_not_live_again(home: Home, tmp_path: Path) -> None:
+    with Living(home) as living:
+        token = tokens.issue(living.opened.engine, "agency", NOW, AccessScope())
+        place, _ = backup(living.home, tmp_path / "b", NOW)
+        assert tokens.revoke(living.opened.engine, "agency", NOW)
+    _restored(home, place)
+    with Living(home) as living:
+        assert tokens.scope_of(living.opened.engine, token) is None
+
+
+def test_an_archive_holds_the_same_and_no_secret(home: Home, tmp_path: Path) -> None:
+    (home.root / "secrets.env").write_text("CLAMOR_X=hush\n")
+    (home.root / "secrets.env").chmod(0o600)
+    with Living(home) as living:
+        living.live(post(1))
+        place, _ = backup(living.home, tmp_path / "b.tar.gz", NOW)
+    with tarfile.open(place) as archive:
+        assert sorted(archive.getnames()) == ["app.db", "clamor.yaml", "log.db", "manifest.json"]
+    assert place.stat().st_mode & 0o077 == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["b.tar.gz", "home"]
+    other = Home.at(tmp_path / "other")
+    other.root.mkdir()
+    _restored(other, place, force=False)
+    assert other.settings_file.read_text() == home.settings_file.read_text()
+    with Living(other) as living:
+        assert living.found() == {"x:1#acme"}
+
+
+def test_a_folder_that_exists_gets_a_backup_of_its_own_each_time(home: Home, tmp_path: Path) -> None:
+    with Living(home) as living:
+        living.live(post(1))
+        (tmp_path / "backups").mkdir()
+        first, _ = backup(living.home, tmp_path / "backups", NOW)
+        second, _ = backup(living.home, tmp_path / "backups", NOW + 60_000)
+    assert first.parent == second.parent == tmp_path / "backups"
+    assert first != second
+
+
+@pytest.fixture
+def made(home: Home, tmp_path: Path) -> Path:
+    with Living(home) as living:
+        living.live(post(1))
+        return backup(living.home, tmp_path / "b", NOW)[0]
+
+
+def test_a_damaged_backup_is_refused_and_nothing_changes(home: Home, made: Path) -> None:
+    raw = bytearray((made / "app.db").read_bytes())
+    raw[len(raw) // 2] ^= 1
+    (made / "app.db").write_bytes(raw)
+    before = (home.data / "app.db").read_bytes()
+    with pytest.raises(BackupError, match=r"app\.db has .* another checksum"):
+        _restored(home, made)
+    assert (home.data / "app.db").read_bytes() == before
+    assert not list(home.data.glob("replaced-*"))
+    assert not list(home.data.glob(".restore-*"))
+
+
+def test_a_changed_manifest_is_refused(home: Home, made: Path) -> None:
+    manifest = json.loads((made / "manifest.json").read_text())
+    manifest["files"][0]["sha256"] = "0" * 64
+    (made / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(BackupError, match="its manifest has changed"):
+        _restored(home, made)
+
+
+@pytest.mark.parametrize("kind", ["missing", "empty folder", "a file", "another tar", "another json"])
+def test_what_is_no_backup_is_refused_in_words(home: Home, tmp_path: Path, kind: str) -> None:
+    place = tmp_path / "foreign"
+    if kind == "empty folder":
+        place.mkdir()
+    elif kind == "a file":
+        place.write_bytes(b"hello")
+    elif kind == "another tar":
+        with tarfile.open(place, "w") as archive:
+            archive.add(home.settings_file, "manifest.json")
+    elif kind == "another json":
+        place.mkdir()
+        (place / "manifest.json").write_text('{"kind": "parcel"}')
+    with pytest.raises(BackupError, match=r"no backup|not a backup|no whole backup"):
+        _restored(home, place)
+
+
+def test_a_home_that_holds_something_is_only_replaced_when_asked_to(home: Home, made: Path) -> None:
+    with pytest.raises(BackupError, match="--force"):
+        _restored(home, made, force=False)
+    done = _restored(home, made)
+    assert done.aside is not None
+    assert {"app.db", "log.db", "index.db"} <= {path.name for path in done.aside.iterdir()}
+
+
+def test_a_home_that_runs_is_left_alone(home: Home, made: Path) -> None:
+    with open_home(home) as opened, RunLock(opened.home), pytest.raises(AlreadyRunning):
+        _restored(home, made)
+
+
+def test_a_former_database_that_cannot_be_read_is_said_and_needs_a_word(home: Home, made: Path) -> None:
+    (home.data / "app.db").write_bytes(b"not a database, but something long enough to look at" * 200)
+    with pytest.raises(BackupError, match="--without-deletes"):
+        _restored(home, made)
+    done = restore(home, made, force=True, without_deletes=True)
+    assert not done.knew_former
+    with Living(home) as living:
+        assert living.found() == {"x:1#acme"}
+
+
+def test_a_restore_that_was_cut_short_is_not_worked_on_and_can_be_given_again(
+    home: Home, made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Living(home) as living:
+        living.live(gone(1))
+
+    def cut(source: Path, target: Path) -> None:
+        shutil.copy(source, target)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("clamor.restoring._put_in_place", cut)
+        with pytest.raises(KeyboardInterrupt):
+            _restored(home, made)
+    assert unfinished(home).exists()
+    with pytest.raises(HomeError, match="cut short"), open_home(home, ManualClock(NOW)):
+        pass
+    done = _restored(home, made)
+    assert done.deletes == 1
+    with Living(home) as living:
+        assert living.found() == set()
+
+
+def _alert(living: Living, id: str) -> None:
+    """As routing writes one for a severe mention."""
+    with write(living.opened.engine) as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO alert (kind, mention_n, case_id, brand, queue, risk, why, event_time, created_at) "
+            "SELECT 'mention', m.n, NULL, 'acme', 'support', 90, 'severe', ?, ? FROM mention m "
+            "JOIN post p ON p.n = m.post WHERE p.id = ?",
+            (NOW, NOW, id),
+        )
