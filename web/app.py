@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from fastapi import FastAPI
 
-from fastapi import FastAPI, Request, Response
-
-from web import errors
+from web import errors, reference
+from web.hardening import Hardening
 from web.routes import cases, coverage, health, mentions, search, status, webhooks
 from web.services import Services
 
-DESCRIPTION = """
+DESCRIPTION = """\
 Everything that the command line can ask, over HTTP.
 
-**Authorise** with `Authorization: Bearer TOKEN`. The token was shown once, at the first start; `clamor token new` makes
-another. What a token may see (brands, queues, private sources) is applied to every answer.
+Every route but `/healthz`, `/readyz`, this page and the webhooks wants `Authorization: Bearer TOKEN`. The token was \
+shown once, at the first start; `clamor token new NAME` makes another. What a token may see (brands, queues, private \
+sources) is applied to every answer, and what it may not see is answered like what does not exist.
 
-**Queries** (`q`) are the one query language: `brand:aurelia intent:churn_threat risk:>=70 "no me dejan" -lang:pt since:-7d`.
-An error names the position and what would work.
+`q` is a query in the one query language: `brand:aurelia intent:churn_threat risk:>=70 "no me dejan" -lang:pt \
+since:-7d`. An error names the position and what would work.
 
-**Times** are ISO 8601, UTC. **Refusals** have the shape `{"error", "advice", "position"?}`.
-"""
+Times are ISO 8601, UTC. Every refusal has the same shape: `error` (what went wrong), `advice` (the way out), \
+`position` (where in `q`) and `retry_after` (seconds, where it is worth trying again)."""
 
 TAGS = [
     {"name": "search", "description": "Find mentions, count them, see them over time."},
@@ -34,28 +34,21 @@ TAGS = [
 
 
 def create_app(services: Services, version: str) -> FastAPI:
+    """An ASGI application. No address redirects, nothing is allowed across origins."""
     app = FastAPI(
         title="Clamor",
         summary="Social listening and sentiment engine",
         description=DESCRIPTION,
         version=version,
         openapi_tags=TAGS,
-        docs_url="/api/docs",
+        docs_url=None,
         redoc_url=None,
         openapi_url="/api/openapi.json",
+        redirect_slashes=False,
     )
     errors.install(app)
     for part in (search, mentions, cases, coverage, status, webhooks, health):
         app.include_router(part.router(services))
-
-    @app.middleware("http")
-    async def harden(request: Request, forward: Callable[[Request], Awaitable[Response]]) -> Response:
-        response = await forward(request)
-        response.headers.setdefault("X-Content-Type-Options", "nosniff")
-        response.headers.setdefault("X-Frame-Options", "DENY")
-        response.headers.setdefault("Referrer-Policy", "no-referrer")
-        if request.url.path.startswith("/api/") and request.url.path != "/api/docs":
-            response.headers.setdefault("Cache-Control", "no-store")
-        return response
-
+    reference.install(app)
+    app.add_middleware(Hardening)
     return app

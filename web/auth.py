@@ -12,7 +12,11 @@ from stream.ports import AccessScope
 from web.errors import Refusal
 from web.services import Services
 
-_bearer = HTTPBearer(auto_error=False, description="The token shown at the first start.")
+_bearer = HTTPBearer(
+    scheme_name="token",
+    auto_error=False,
+    description="The token shown at the first start; `clamor token new NAME` makes another.",
+)
 
 
 def asker(services: Services) -> Callable[..., AccessScope]:
@@ -31,5 +35,22 @@ def asker(services: Services) -> Callable[..., AccessScope]:
     return scope
 
 
-def may_see(services: Services) -> object:
-    return Depends(asker(services))
+def whole(services: Services) -> Callable[..., AccessScope]:
+    """A dependency for what is told of the whole program. Raises Refusal 403 for a token that sees only a part."""
+    of_asker = Depends(asker(services))
+
+    def scope(found: AccessScope = of_asker) -> AccessScope:
+        if limited(found):
+            raise Refusal(
+                403,
+                "this route tells of the whole program, and this token sees a part of it",
+                "use a token made without --brand, --queue and --access",
+            )
+        return found
+
+    return scope
+
+
+def limited(scope: AccessScope) -> bool:
+    """Whether it hides anything."""
+    return scope.brands is not None or scope.queues is not None or scope.access is not None

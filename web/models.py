@@ -2,252 +2,296 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
-
-from stream.ports import Hit
-from stream.records import Coverage, Decision, Mention, Millis, Scores
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Model(BaseModel):
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+
+class Problem(Model):
+    """What went wrong, where, and the way out: every refusal looks like this."""
+
+    error: str = Field(examples=['There is no field "brnd".'])
+    advice: str = Field(default="", examples=["Did you mean brand?"])
+    position: tuple[int, int] | None = Field(default=None, examples=[[0, 4]])
+    """Characters [start, end) of `q` that are meant."""
+    retry_after: int | None = None
+    """Seconds after which it is worth trying again; the header Retry-After says the same."""
 
 
 class Reading(Model):
-    """What the model says of one head, and the probability of that label."""
+    """A label, and how sure the model is of it; a person's correction counts as certain."""
 
-    label: str
-    probability: Share
-
-
-class TermOut(Model):
-    """One named part of the risk score."""
-
-    name: str
-    points: float
-    why: str
+    label: str = Field(examples=["complaint"])
+    probability: Share = Field(examples=[0.87])
 
 
-class DecisionOut(Model):
-    """Why the mention is in its queue."""
+class Term(Model):
+    """One named part of the risk score: points of 100, and why."""
+
+    name: str = Field(examples=["severity"])
+    points: float = Field(examples=[30])
+    why: str = Field(examples=["a strong complaint"])
+
+
+class Decision(Model):
+    """Why the mention is, or was, in a queue."""
 
     queue: str = Field(examples=["support"])
-    rule: str = Field(description="First rule that matched; `person` where somebody decided.")
-    rules_revision: int
-    why: str
-    in_words: str
-    priority: str
-    tags: tuple[str, ...]
-    risk: int
-    terms: tuple[TermOut, ...]
-    facts: dict[str, bool] = Field(description="Truth value of each part of the rule.")
-    model: str
+    rule: str = Field(examples=["complaints"])
+    """The first rule that was true; `person` where somebody decided, `default` where no rule asks for action."""
+    rules_revision: int = Field(examples=[3])
+    why: str = Field(examples=["a complaint that asks for an answer"])
+    in_words: list[str] = Field(examples=[["Queue support, priority normal: a complaint that asks for an answer."]])
+    """The whole decision in sentences, the most important first."""
+    priority: str = Field(examples=["normal"])
+    tags: tuple[str, ...] = Field(examples=[["refund"]])
+    risk: int = Field(examples=[42])
+    terms: tuple[Term, ...]
+    facts: dict[str, bool] = Field(examples=[{"intent:complaint": True, "risk:>=70": False}])
+    """Truth value of each part of the rule."""
+    model: str = Field(examples=["linear-1"])
     generation: int
+    """Number of the brands and model in force when it was made."""
     person: str | None
     decided_at: datetime
 
 
-class MentionOut(Model):
-    """One post about one brand."""
+class Reach(Model):
+    """As the network counts it; null where it does not say."""
 
-    id: str = Field(examples=["x:1234#aurelia"])
+    likes: int | None = None
+    reposts: int | None = None
+    replies: int | None = None
+    views: int | None = None
+
+
+class Mention(Model):
+    """One post about one brand, as it is now."""
+
+    id: str = Field(examples=["mastodon:113#aurelia"])
     revision: int
-    state: str
-    brand: str
-    network: str
-    text: str | None = Field(description="None once the post is deleted or expired.")
-    author: str | None
+    """Grows with every change."""
+    brand: str = Field(examples=["aurelia"])
+    network: str = Field(examples=["mastodon"])
+    source: str = Field(examples=["community"])
+    """Id of the source that brought it."""
+    title: str | None
+    text: str = Field(examples=["Two hours on the tarmac and nobody tells us anything."])
+    author: str | None = Field(examples=["ana_viaja"])
+    """Handle, else the network's id."""
     followers: int | None
-    link: str | None
-    time: datetime = Field(description="The time that counts (event time).")
-    lang: str
+    link: str | None = Field(examples=["https://social.example/@ana_viaja/113"])
+    reach: Reach
+    time: datetime
+    """The time that counts (event time)."""
+    lang: str = Field(examples=["en"])
     sentiment: Reading | None
-    reputation: Reading | None = Field(description="Towards the brand; empty for a category.")
+    """Of the text."""
+    reputation: Reading | None
+    """Towards the brand; null for a category."""
     intent: Reading | None
     detractor: Reading | None
-    risk: int
-    queue: str
+    speaker: str = Field(examples=["public"])
+    """`public`, `own` (the brand itself), `press` or `competitor`."""
+    risk: int = Field(ge=0, le=100)
+    queue: str = Field(examples=["support"])
+    priority: str = Field(examples=["normal"])
     rule: str
     tags: tuple[str, ...]
     case: int | None
-    conversation: str
+    """Null without a case, or with one that this token may not see."""
+    conversation: str | None
+    """Posts that answer one another share it; null where this token may not see the post that it is named after."""
     corrected_by: str | None
+    """The person whose labels stand in place of the model's."""
 
 
-class HitOut(Model):
-    mention: MentionOut
-    highlights: list[tuple[int, int]] = Field(description="Spans [start, end) of `text` that matched.")
+class Hit(Model):
+    mention: Mention
+    highlights: list[tuple[int, int]] = Field(examples=[[[4, 9]]])
+    """Characters [start, end) of `text` that matched."""
 
 
-class CountOut(Model):
-    value: int
-    estimated: bool = Field(description="Counted from a sample; ask with exact=true for the true number.")
+class Count(Model):
+    value: int = Field(examples=[1234])
+    estimated: bool = Field(examples=[False])
+    """Counted from a sample; ask with exact=true for the true number."""
 
 
-class CoverageOut(Model):
-    """What a collector asked for, received and missed in a span."""
+class CoverageRow(Model):
+    """What a collector asked for, received and missed in a span [since, until)."""
 
-    source: str
+    source: str = Field(examples=["community"])
     query: str
     since: datetime
     until: datetime
-    state: str
+    state: str = Field(examples=["gap"])
+    """`complete`, `partial`, `gap`, `backfilled` (a gap that was closed later) or `lost` (one that cannot be)."""
     asked: int
+    """Requests made."""
     received: int
-    missed: int | None = Field(description="None: missing, and nobody can say how many.")
-    reason: str
+    """Distinct posts."""
+    missed: int | None
+    """Null: missing, and nobody can say how many."""
+    reason: str = Field(examples=["the source did not answer"])
 
 
-class SearchOut(Model):
-    query: str
-    hits: list[HitOut]
-    cursor: str | None = Field(description="Pass it back for the next page.")
-    total: CountOut
-    incomplete: list[CoverageOut] = Field(description="Gaps in what was collected for the time of these hits.")
+Incomplete = Annotated[
+    list[CoverageRow],
+    Field(description="The newest 20 holes in what was collected for the time that the query asks for."),
+]
 
 
-class FacetOut(Model):
-    field: str
-    values: list[tuple[str, int]]
+class SearchPage(Model):
+    hits: list[Hit]
+    cursor: str | None
+    """Pass it back, with the same `q` and `order`, for the next page; null at the end."""
+    total: Count | None
+    """Null where it was not asked for."""
+    incomplete: Incomplete
+
+
+class Counted(Count):
+    incomplete: Incomplete
+
+
+class Value(Model):
+    value: str = Field(examples=["support"])
+    count: int = Field(examples=[321])
+
+
+class Facet(Model):
+    field: str = Field(examples=["queue"])
+    values: list[Value]
     estimated: bool
 
 
-class HistogramOut(Model):
-    interval_seconds: int
-    buckets: list[tuple[datetime, int]]
+class Facets(Model):
+    facets: list[Facet]
+    incomplete: Incomplete
+
+
+class Bucket(Model):
+    start: datetime
+    count: int
+
+
+class Histogram(Model):
+    interval_seconds: int = Field(examples=[3600])
+    buckets: list[Bucket]
+    """Oldest first; intervals without a mention are left out."""
     estimated: bool
-    incomplete: list[CoverageOut]
+    truncated: bool
+    """Older buckets were left out: narrow the time or take a wider interval."""
+    incomplete: Incomplete
 
 
-class CaseOut(Model):
+class Case(Model):
     """One matter that a team works on."""
 
-    id: int
-    brand: str
-    queue: str
-    state: str
-    priority: str
+    id: int = Field(examples=[12])
+    brand: str = Field(examples=["aurelia"])
+    queue: str = Field(examples=["support"])
+    state: str = Field(examples=["open"])
+    """`new`, `open`, `waiting`, `solved`, `closed` or `merged`."""
+    priority: str = Field(examples=["high"])
     risk: int
+    """The worst of the mentions in it that this token may see."""
     mentions: int
+    """Those in it that ask for work and that this token may see (a limited token counts up to 2,000)."""
     opened_at: datetime
     updated_at: datetime
     closed_at: datetime | None
+    closed_why: str | None
     assignee: str | None
     merged_into: int | None
 
 
-class CaseEventOut(Model):
+class CaseEvent(Model):
     at: datetime
-    change: str
+    change: str = Field(examples=["grew"])
+    """`opened`, `grew`, `raised`, `shrank`, `closed`, `reopened`, `merged` or `parted`."""
     mention: str | None
+    """The mention that moved it; null once it is deleted."""
     detail: str
 
 
-class CaseWithHistory(CaseOut):
+class CaseWithHistory(Case):
     mention_ids: list[str]
-    history: list[CaseEventOut]
+    """Live mentions in it, the newest 500."""
+    history: list[CaseEvent]
+    """Oldest first, the newest 500."""
 
 
-class CasesOut(Model):
-    cases: list[CaseOut]
+class CasePage(Model):
+    cases: list[Case]
     cursor: int | None
+    """Pass it back for the next page; null at the end. A page may be empty and yet have one."""
 
 
-class Problem(Model):
-    """What went wrong, where, and the way out."""
+class Coverage(Model):
+    """How far the numbers of a time can be trusted."""
 
+    since: datetime
+    until: datetime
+    share: Share | None = Field(examples=[0.998])
+    """Part of the time asked for that was received; null: nothing was asked for."""
+    received: int
+    known_missed: int
+    unknown_gaps: int
+    """Holes of which nobody can say how many posts they hold."""
+    rows: list[CoverageRow]
+    """The newest 1,000, newest first."""
+    truncated: bool
+    """More than 20,000 rows overlap the time: the figures rest on the newest of them."""
+
+
+class Rejected(Model):
+    index: int
+    """Place in the list that was sent."""
     error: str
-    advice: str = ""
-    position: tuple[int, int] | None = None
 
 
-class Webhooked(Model):
-    """Answer of a webhook; the fields depend on the status."""
+class Pushed(Model):
+    """The posts that were taken are durable."""
+
+    accepted: int
+    duplicates: int
+    """Taken before, in the same version."""
+    rejected: list[Rejected] = []
+    """Each with its reason; the others were taken."""
+
+
+class PushProblem(Problem):
+    accepted: int | None = None
+    duplicates: int | None = None
+    rejected: list[Rejected] | None = None
+
+
+class Health(Model):
+    status: str = Field(examples=["ok"])
+
+
+class Readiness(Model):
+    status: str = Field(examples=["ready"])
+    missing: list[str] = []
+    """Parts that keep it from serving."""
+
+
+class Status(Model):
+    """What `clamor status --json` prints. A token that sees only a part gets `now`, `simulated`, `running`, `stages`,
+    `waiting` and `latency`."""
 
     model_config = ConfigDict(extra="allow")
 
-
-class StatusOut(Model):
-    model_config = ConfigDict(extra="allow")
-
+    now: int
+    """Milliseconds since 1970 UTC."""
     stages: list[dict[str, Any]]
-
-
-def at(millis: Millis) -> datetime:
-    return datetime.fromtimestamp(millis / 1000, UTC)
-
-
-def mention_out(mention: Mention) -> MentionOut:
-    post, read, decision, correction = mention.post, mention.understanding, mention.decision, mention.correction
-    return MentionOut(
-        id=mention.id,
-        revision=mention.revision,
-        state=mention.state,
-        brand=mention.brand,
-        network=mention.network,
-        text=post.text if post else None,
-        author=(post.author.handle or post.author.id) if post and post.author else None,
-        followers=post.author.followers if post and post.author else None,
-        link=post.link if post else None,
-        time=at(mention.event_time),
-        lang=mention.lang,
-        sentiment=_reading(read.sentiment, correction and correction.sentiment) if read else None,
-        reputation=_reading(read.reputation, correction and correction.reputation) if read else None,
-        intent=_reading(read.intent, correction and correction.intent) if read else None,
-        detractor=_reading(read.detractor, correction and correction.detractor) if read else None,
-        risk=decision.risk if decision else 0,
-        queue=decision.queue if decision else "none",
-        rule=decision.rule if decision else "",
-        tags=decision.tags if decision else (),
-        case=mention.case_id,
-        conversation=mention.conversation,
-        corrected_by=correction.person if correction else None,
-    )
-
-
-def hit_out(hit: Hit) -> HitOut:
-    return HitOut(mention=mention_out(hit.mention), highlights=list(hit.highlights))
-
-
-def decision_out(decision: Decision, in_words: str) -> DecisionOut:
-    return DecisionOut(
-        queue=decision.queue,
-        rule=decision.rule,
-        rules_revision=decision.rules_revision,
-        why=decision.why,
-        in_words=in_words,
-        priority=decision.priority,
-        tags=decision.tags,
-        risk=decision.risk,
-        terms=tuple(TermOut(name=t.name, points=t.points, why=t.why) for t in decision.terms),
-        facts=decision.facts,
-        model=decision.model,
-        generation=decision.generation,
-        person=decision.person,
-        decided_at=at(decision.decided_at),
-    )
-
-
-def coverage_out(row: Coverage) -> CoverageOut:
-    return CoverageOut(
-        source=row.source_id,
-        query=row.query,
-        since=at(row.since),
-        until=at(row.until),
-        state=row.state,
-        asked=row.asked,
-        received=row.received,
-        missed=row.missed,
-        reason=row.reason,
-    )
-
-
-def _reading(scores: Scores | None, corrected: str | None) -> Reading | None:
-    """A person's correction counts as certain."""
-    if corrected:
-        return Reading(label=corrected, probability=1.0)
-    return Reading(label=scores.label, probability=min(1.0, max(scores.p))) if scores else None
+    """Lag, records, dead letters and retries of each."""

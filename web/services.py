@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -10,23 +10,18 @@ from sqlalchemy import Engine
 
 from stream.clock import Clock
 from stream.ports import AccessScope, Store
-from stream.records import Coverage, Decision, Mention, Millis
+from stream.records import Decision, Mention, Millis
 
 
 class Webhook(Protocol):
     """A push collector's handler, mounted at `/api/webhooks/{source}`."""
 
-    max_body: int
+    @property
+    def max_body(self) -> int:
+        """Bytes of a body that are read at most."""
 
     def handle(self, headers: Mapping[str, str], body: bytes, now: Millis) -> tuple[int, dict[str, Any]]:
-        """(HTTP status, JSON answer); 202 only once the posts are durable."""
-
-
-class CoverageReader(Protocol):
-    def rows(
-        self, sources: Collection[str] | None = None, brand: str | None = None, since: Millis = 0, until: Millis = ...
-    ) -> list[Coverage]:
-        """Ledger rows that overlap [since, until), oldest first."""
+        """(HTTP status, JSON answer); 202 only once the posts are durable. Several threads may call it."""
 
 
 @dataclass(frozen=True)
@@ -34,14 +29,15 @@ class Services:
     store: Store
     engine: Engine
     clock: Clock
-    coverage: CoverageReader
     webhook: Callable[[str], Webhook | None]
+    """The handler of a source; None where there is no such source."""
     status: Callable[[], dict[str, Any]]
     """Lag of each stage, coverage, last alert, disk: what `clamor status --json` prints."""
-    ready: Callable[[], dict[str, str]]
+    ready: Callable[[], Mapping[str, str]]
     """What keeps the program from serving, by part; empty when it is ready."""
     metrics: Callable[[], bytes]
     """Prometheus text."""
     scope_of: Callable[[str], AccessScope | None]
-    explain: Callable[[Mention, Decision], str]
-    """A decision in words."""
+    """What a bearer token may see; None where it is unknown or revoked."""
+    explain: Callable[[Mention, Decision], Sequence[str]]
+    """A decision about a mention, in sentences."""

@@ -2,32 +2,61 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
+from ingest.coverage import figure
 from stream.clock import DAY
 from stream.ports import AccessScope
+from stream.records import Millis
+from web import ledger, models
 from web.auth import asker
-from web.models import CoverageOut, coverage_out
+from web.errors import Refusal, refusals
 from web.services import Services
+from web.shown import at, coverage_row
+
+FIGURED = 20_000
+"""Ledger rows that the figures rest on."""
+SHOWN = 1_000
+LONGEST: Millis = 400 * DAY
 
 
 def router(services: Services) -> APIRouter:
-    routes = APIRouter(prefix="/api", tags=["coverage"])
+    routes = APIRouter(prefix="/api", tags=["coverage"], responses=refusals(401, 422, 503))
     scope_of_asker = Depends(asker(services))
 
-    @routes.get("/coverage", summary="The ledger of the collectors, by default of the last seven days")
+    @routes.get("/coverage", summary="How much of what was asked for came in, and what is missing")
     def coverage(
-        source: Annotated[str | None, Query(max_length=64)] = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
+        source: Annotated[str | None, Query(max_length=64, description="Only this source.")] = None,
+        since: Annotated[datetime | None, Query(description="By default seven days before `until`.")] = None,
+        until: Annotated[datetime | None, Query(description="By default now. UTC where no zone is named.")] = None,
         scope: AccessScope = scope_of_asker,
-    ) -> list[CoverageOut]:
-        now = services.clock.now()
-        start = int(since.timestamp() * 1000) if since else now - 7 * DAY
-        end = int(until.timestamp() * 1000) if until else now
-        return [coverage_out(row) for row in services.coverage.rows([source] if source else None, None, start, end)[:1_000]]
+    ) -> models.Coverage:
+        end = _millis(until) if until else services.clock.now()
+        start = _millis(since) if since else end - 7 * DAY
+        if not 0 < end - start <= LONGEST:
+            raise Refusal(422, "`since` must lie before `until`, by 400 days at most", "ask for a shorter time")
+        found = ledger.rows(services.engine, scope, start, end, FIGURED + 1, source=source)
+        known = figure(found[:FIGURED], start, end)
+        return models.Coverage(
+            since=at(start),
+            until=at(end),
+            share=known.share,
+            received=known.received,
+            known_missed=known.known_missed,
+            unknown_gaps=known.unknown_gaps,
+            rows=[coverage_row(row) for row in found[:SHOWN]],
+            truncated=len(found) > FIGURED,
+        )
 
     return routes
+
+
+def _millis(time: datetime) -> Millis:
+    """Raises Refusal 422 for a year that cannot be counted with."""
+    time = time if time.tzinfo else time.replace(tzinfo=UTC)
+    if not 1971 <= time.year <= 9000:
+        raise Refusal(422, "a year before 1971 or after 9000", "write a time such as 2026-11-24T10:00:00Z")
+    return int(time.timestamp() * 1000)

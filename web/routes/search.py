@@ -2,97 +2,173 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query
 
+from query.error import short
 from query.fields import FIELDS
 from query.parse import parse
-from query.tree import Node
+from query.tree import And, Between, Equals, Has, Node, Not, Or, StartsWith
 from stream.clock import DAY, HOUR, MINUTE
 from stream.ports import AccessScope
-from stream.records import Coverage, Millis
+from web import ledger, models
 from web.auth import asker
-from web.errors import Refusal
-from web.models import CountOut, FacetOut, HistogramOut, SearchOut, at, coverage_out, hit_out
+from web.errors import Refusal, refusals
 from web.services import Services
+from web.shown import at, coverage_row, mention
+from web.truth import hidden_from, standing
 
 MOST = 200
+MOST_FACETS = 12
 BUCKETS = 5_000
 INTERVALS = {"minute": MINUTE, "hour": HOUR, "day": DAY}
-INCOMPLETE = frozenset({"gap", "partial", "lost"})
+COUNTABLE = tuple(sorted(name for name, field in FIELDS.items() if field.kind != "time"))
 
-Q = Annotated[str, Query(description="A query; empty finds everything.", max_length=4_000)]
-Exact = Annotated[bool, Query(description="Count every hit, however long it takes.")]
+EXAMPLES = {
+    "severe": {"summary": "Severe, of the last day", "value": "risk:>=70 since:-1d"},
+    "words": {"summary": "Words and a phrase", "value": 'brand:aurelia "no me dejan" -lang:pt'},
+}
+Q = Annotated[
+    str,
+    Query(
+        description="A query in the query language; empty finds everything.",
+        max_length=4_000,
+        openapi_examples=EXAMPLES,
+    ),
+]
+Exact = Annotated[bool, Query(description="Count every hit, also above 20,000, where the default is an estimate.")]
 
 
 def router(services: Services) -> APIRouter:
-    routes = APIRouter(prefix="/api", tags=["search"])
+    routes = APIRouter(prefix="/api", tags=["search"], responses=refusals(401, 422, 503))
     scope_of_asker = Depends(asker(services))
 
-    def tree(q: str) -> Node:
-        return parse(q, now=services.clock.now(), context="search")
+    def asked(q: str, scope: AccessScope) -> Node:
+        node = parse(q, now=services.clock.now(), context="search")
+        if scope.queues is not None and "case" in _fields(node):
+            raise Refusal(
+                422, "this token sees only some queues, and a case may stand in another", "ask without `case:`"
+            )
+        return node
 
-    @routes.get("/search", summary="Mentions that match, newest first")
+    def holes(node: Node, scope: AccessScope) -> list[models.CoverageRow]:
+        return [coverage_row(row) for row in ledger.incomplete(services.engine, scope, node)]
+
+    @routes.get("/search", summary="Mentions that match")
     def search(
         q: Q = "",
-        limit: Annotated[int, Query(ge=1, le=MOST)] = 20,
-        cursor: Annotated[str | None, Query(max_length=500)] = None,
-        order: Literal["newest", "oldest", "risk", "relevance"] = "newest",
+        limit: Annotated[int, Query(ge=1, le=MOST, description="Hits of a page.")] = 20,
+        cursor: Annotated[str | None, Query(max_length=500, description="`cursor` of the page before.")] = None,
+        order: Annotated[
+            Literal["newest", "oldest", "risk", "relevance"],
+            Query(description="`relevance` ranks the newest 10,000 hits."),
+        ] = "newest",
+        total: Annotated[bool, Query(description="Count all hits as well.")] = True,
         exact: Exact = False,
         scope: AccessScope = scope_of_asker,
-    ) -> SearchOut:
-        node = tree(q)
+    ) -> models.SearchPage:
+        """A page may hold fewer hits than `limit` and go on: what was deleted since it was indexed is left out."""
+        node = asked(q, scope)
         page = services.store.search(node, scope, limit=limit, cursor=cursor, order=order)
-        total = services.store.count(node, scope, exact=exact)
-        times = [hit.mention.event_time for hit in page.hits]
-        return SearchOut(
-            query=q,
-            hits=[hit_out(hit) for hit in page.hits],
+        hits = standing(services.engine, node, page.hits, scope)
+        hidden = hidden_from(services.engine, [hit.mention for hit in hits], scope)
+        found = services.store.count(node, scope, exact=exact) if total else None
+        return models.SearchPage(
+            hits=[models.Hit(mention=mention(hit.mention, hidden), highlights=list(hit.highlights)) for hit in hits],
             cursor=page.cursor,
-            total=CountOut(value=total.value, estimated=total.estimated),
-            incomplete=[coverage_out(row) for row in _gaps(services, min(times), max(times))] if times else [],
+            total=models.Count(value=found.value, estimated=found.estimated) if found else None,
+            incomplete=holes(node, scope),
         )
 
     @routes.get("/count", summary="How many match")
-    def count(q: Q = "", exact: Exact = True, scope: AccessScope = scope_of_asker) -> CountOut:
-        found = services.store.count(tree(q), scope, exact=exact)
-        return CountOut(value=found.value, estimated=found.estimated)
+    def count(q: Q = "", exact: Exact = True, scope: AccessScope = scope_of_asker) -> models.Counted:
+        node = asked(q, scope)
+        found = services.store.count(node, scope, exact=exact)
+        return models.Counted(value=found.value, estimated=found.estimated, incomplete=holes(node, scope))
 
     @routes.get("/facets", summary="The most frequent values of some fields among what matches")
     def facets(
-        field: Annotated[list[str], Query(description="Once or more: brand, queue, lang …", max_length=12)],
+        field: Annotated[
+            list[str],
+            Query(
+                min_length=1,
+                max_length=MOST_FACETS,
+                description=f"Once or more (up to {MOST_FACETS}): brand, queue, intent, lang …",
+                examples=["queue"],
+            ),
+        ],
         q: Q = "",
-        size: Annotated[int, Query(ge=1, le=100)] = 10,
+        size: Annotated[int, Query(ge=1, le=100, description="Values of each field.")] = 10,
         exact: Exact = False,
         scope: AccessScope = scope_of_asker,
-    ) -> list[FacetOut]:
-        unknown = [name for name in field if name not in FIELDS]
-        if unknown:
-            raise Refusal(422, f"no such field: {', '.join(unknown)}", f"fields: {', '.join(sorted(FIELDS))}")
-        found = services.store.facets(tree(q), scope, field, size=size, exact=exact)
-        return [FacetOut(field=f.field, values=list(f.values), estimated=f.estimated) for f in found]
+    ) -> models.Facets:
+        """Risk is counted in steps of ten points; fields that hardly two mentions share (author, link) over the newest
+        4,000 hits."""
+        fields = list(dict.fromkeys(field))
+        _countable(fields, scope)
+        node = asked(q, scope)
+        found = services.store.facets(node, scope, fields, size=size, exact=exact)
+        return models.Facets(
+            facets=[
+                models.Facet(
+                    field=one.field,
+                    values=[models.Value(value=value, count=number) for value, number in one.values],
+                    estimated=one.estimated,
+                )
+                for one in found
+            ],
+            incomplete=holes(node, scope),
+        )
 
     @routes.get("/histogram", summary="How many match, over time")
     def histogram(
         q: Q = "",
-        interval: Literal["minute", "hour", "day"] = "hour",
+        interval: Annotated[Literal["minute", "hour", "day"], Query(description="Width of a bucket.")] = "hour",
         exact: Exact = False,
         scope: AccessScope = scope_of_asker,
-    ) -> HistogramOut:
-        width = INTERVALS[interval]
-        found = services.store.histogram(tree(q), scope, width, exact=exact)
-        buckets = found.buckets[-BUCKETS:]
-        gaps = _gaps(services, buckets[0].start, buckets[-1].start + width) if buckets else []
-        return HistogramOut(
+    ) -> models.Histogram:
+        """The newest 5,000 buckets."""
+        node, width = asked(q, scope), INTERVALS[interval]
+        found = services.store.histogram(node, scope, width, exact=exact)
+        return models.Histogram(
             interval_seconds=width // 1000,
-            buckets=[(at(bucket.start), bucket.count) for bucket in buckets],
+            buckets=[models.Bucket(start=at(one.start), count=one.count) for one in found.buckets[-BUCKETS:]],
             estimated=found.estimated,
-            incomplete=[coverage_out(row) for row in gaps],
+            truncated=len(found.buckets) > BUCKETS,
+            incomplete=holes(node, scope),
         )
 
     return routes
 
 
-def _gaps(services: Services, since: Millis, until: Millis) -> list[Coverage]:
-    return [row for row in services.coverage.rows(None, None, since, until) if row.state in INCOMPLETE][:50]
+def _countable(fields: list[str], scope: AccessScope) -> None:
+    """Raises Refusal 422 for fields whose values cannot be counted, or not by this asker."""
+    unknown = [name for name in fields if name not in COUNTABLE]
+    if unknown:
+        names = ", ".join(short(name) for name in unknown)
+        raise Refusal(422, f"the values of {names} cannot be counted", f"these can: {', '.join(COUNTABLE)}")
+    if scope.queues is not None and "case" in fields:
+        raise Refusal(422, "this token sees only some queues, and a case may stand in another", "leave `case` out")
+    if scope.access is not None and "conversation" in fields:
+        raise Refusal(
+            422, "this token does not see private sources, and a conversation may begin there", "leave it out"
+        )
+
+
+def _fields(node: Node) -> set[str]:
+    return set(_named(node))
+
+
+def _named(node: Node) -> Iterator[str]:
+    match node:
+        case And(parts) | Or(parts):
+            for part in parts:
+                yield from _named(part)
+        case Not(part):
+            yield from _named(part)
+        case Equals() | StartsWith() | Between() | Has():
+            yield node.field
+        case _:
+            return

@@ -2,51 +2,150 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Request
-from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
-from web.errors import Refusal
-from web.models import Problem, Webhooked
-from web.services import Services
+from ingest.signature import BadSignature, verify
+from ingest.webhook import MAX_BODY
+from stream.clock import Clock
+from web import models
+from web.errors import Refusal, answer
+from web.services import Services, Webhook
 
-REFUSALS = {status: {"model": Problem} for status in (401, 404, 413, 422, 429, 503)}
+AT_ONCE = 16
+"""Bodies that are read at the same time, for a bound on memory."""
+THREADS = 4
+"""Of their own, so that slow searches do not keep posts waiting."""
+PATIENCE = 30.0
+"""Seconds that a body may take."""
+
+_ADVICE = {
+    401: "sign each body with the source's secret and the present time: see docs/api.md",
+    413: "send fewer posts in one request",
+    422: "see docs/api.md for the form of a post",
+    429: "wait as long as Retry-After says, then send the same request again",
+    503: "wait as long as Retry-After says, then send the same request again",
+}
+_DESCRIPTIONS = {
+    401: "Not signed, wrongly signed, signed more than five minutes ago, or no such source",
+    408: "The body took too long",
+    413: "Too many bytes or too many posts",
+    422: "No JSON, no post in it that can be taken, or an Idempotency-Key used for another body",
+    429: "Too much at once; nothing was taken",
+    503: "Not durable now; nothing counts as taken",
+}
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: {"model": models.PushProblem, "description": words} for status, words in _DESCRIPTIONS.items()
+}
+_POSTS = {
+    "posts": [
+        {
+            "id": "113",
+            "text": "Two hours on the tarmac and nobody tells us anything.",
+            "created_at": "2026-11-24T10:00:00Z",
+            "author": {"id": "7", "handle": "ana_viaja", "followers": 310},
+        }
+    ]
+}
+_HEADERS = [
+    ("X-Clamor-Timestamp", True, "Seconds since 1970 UTC, when the body was signed.", "1795514400"),
+    ("X-Clamor-Signature", True, "`v1=` and the hexadecimal HMAC-SHA256 of TIMESTAMP.BODY.", "v1=9f2c…"),
+    ("Idempotency-Key", False, "The same key and body get the same answer for a week.", "batch-42"),
+]
+EXTRA = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": {"type": "object"}, "example": _POSTS}},
+    },
+    "parameters": [
+        {
+            "name": name,
+            "in": "header",
+            "required": required,
+            "description": words,
+            "schema": {"type": "string"},
+            "example": example,
+        }
+        for name, required, words, example in _HEADERS
+    ],
+}
+
+_log = structlog.get_logger(__name__)
 
 
 def router(services: Services) -> APIRouter:
     routes = APIRouter(prefix="/api", tags=["webhooks"])
+    limiter = CapacityLimiter(THREADS)
+    reading = asyncio.Semaphore(AT_ONCE)
 
     @routes.post(
         "/webhooks/{source}",
         summary="Posts of a push source; 202 once they are durable",
-        description="Signed with HMAC-SHA256 by the source's secret instead of a bearer token: see the collectors page.",
         status_code=202,
-        response_model=Webhooked,
-        responses=REFUSALS,  # type: ignore[arg-type]
+        response_model=models.Pushed,
+        responses=RESPONSES,
+        openapi_extra=EXTRA,
     )
     async def push(source: str, request: Request) -> JSONResponse:
-        webhook = services.webhook(source)
-        if webhook is None:
-            raise Refusal(404, f"no webhook source {source[:64]!r}", "name it under `sources:` with `kind: webhook`")
-        body = await _bounded(request, webhook.max_body)
-        headers = {name.lower(): value for name, value in request.headers.items()}
-        status, answer = await run_in_threadpool(webhook.handle, headers, body, services.clock.now())
-        return JSONResponse(answer, status)
+        """Signed with the source's secret instead of a bearer token. `{"posts": […]}`, one post, or a list of posts."""
+        if reading.locked():
+            raise Refusal(429, f"{AT_ONCE} bodies are being read", _ADVICE[429], retry_after=1)
+        async with reading:
+            webhook = await to_thread.run_sync(services.webhook, source, limiter=limiter)
+            body = await _bounded(request, webhook.max_body if webhook else MAX_BODY)
+            headers = {name.lower(): value for name, value in request.headers.items()}
+            status, said = await to_thread.run_sync(
+                _handled, webhook, headers, body, services.clock, source, limiter=limiter
+            )
+        return _answered(status, said)
 
     return routes
 
 
+def _handled(
+    webhook: Webhook | None, headers: Mapping[str, str], body: bytes, clock: Clock, source: str
+) -> tuple[int, dict[str, Any]]:
+    """Whether a source exists, or has a secret, is told to nobody who cannot sign for it."""
+    if webhook is not None:
+        status, said = webhook.handle(headers, body, clock.now())
+        if status != 403:
+            return status, said
+        _log.warning("webhook without a secret", source=source, why=said.get("error"))
+    try:
+        verify(headers, body, (), clock.now())
+    except BadSignature as wrong:
+        return 401, {"error": str(wrong)}
+    raise AssertionError("nothing is signed by no secret")
+
+
+def _answered(status: int, said: dict[str, Any]) -> JSONResponse:
+    if status < 400:
+        return JSONResponse(said, status)
+    problem = models.PushProblem(**{"advice": _ADVICE.get(status, ""), **said})
+    return answer(status, problem)
+
+
 async def _bounded(request: Request, most: int) -> bytes:
-    """The body, read no further than `most` bytes. Raises Refusal 413 for a longer one."""
-    too_long = Refusal(413, f"the body is longer than {most} bytes", "send fewer posts in one request")
+    """The body, read no further than `most` bytes. Raises Refusal 413 for a longer one, 408 for a slow one."""
+    too_long = Refusal(413, f"the body is longer than {most:,} bytes", _ADVICE[413])
     declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > most:
+    if declared.isdecimal() and (len(declared) > 18 or int(declared) > most):
         raise too_long
     parts: list[bytes] = []
     size = 0
-    async for part in request.stream():
-        size += len(part)
-        if size > most:
-            raise too_long
-        parts.append(part)
+    try:
+        async with asyncio.timeout(PATIENCE):
+            async for part in request.stream():
+                size += len(part)
+                if size > most:
+                    raise too_long
+                parts.append(part)
+    except TimeoutError:
+        raise Refusal(408, f"the body took more than {PATIENCE:g} s", "send fewer posts in one request") from None
     return b"".join(parts)

@@ -1,0 +1,128 @@
+"""Prometheus metrics of a home: from what all its processes wrote, so that one address tells of all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.metadata import version
+from typing import Any
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from clamor.opening import Opened
+from clamor.status import status
+
+MILLIS = 1_000
+
+
+def metrics(opened: Opened) -> bytes:
+    """Text format 0.0.4. Names and meanings stand in docs/api.md; times are in seconds, sizes in bytes."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Once(families(status(opened))))
+    return generate_latest(registry)
+
+
+def families(found: dict[str, Any]) -> Iterator[Metric]:
+    """The metrics of one status (see `clamor.status.status`). What is not known now is left out."""
+    yield _one("clamor_info", "Version of the program.", {version("clamor"): 1}, "version")
+    yield _one("clamor_running", "1 while `clamor run` holds the home.", 0 if found["running"] is None else 1)
+    yield from _stages(found)
+    yield _counter("clamor_posts_taken", "Posts that the log has taken.", found["posts"])
+    yield _counter(
+        "clamor_dead_letters", "Records put aside because they could not be processed.", found["dead_letters"]
+    )
+    yield _one("clamor_outbox_waiting", "Rows that have to leave SQL for the log.", found["waiting"]["outbox"])
+    yield from _mails(found["mail"])
+    yield from _latencies(found)
+    yield from _coverage(found["coverage"])
+    yield _one("clamor_cases", "Live cases.", dict(sorted(found["cases"].items())), "queue")
+    disk = found["disk"]
+    yield _one("clamor_disk_free_bytes", "Free under the data folder.", disk["free"])
+    yield _one("clamor_disk_free_ratio", "Free part of the disk under the data folder, 0 to 1.", disk["free_share"])
+    yield _one("clamor_database_bytes", "Size of a database with its write-ahead log.", disk["bytes"], "file")
+
+
+class _Once:
+    """A collector for one registry."""
+
+    def __init__(self, found: Iterable[Metric]) -> None:
+        self._found = list(found)
+
+    def collect(self) -> Iterable[Metric]:
+        return self._found
+
+
+def _stages(found: dict[str, Any]) -> Iterator[Metric]:
+    stages = found["stages"]
+    stuck = {one["stage"] for one in found["stuck"]}
+    of = {key: {one["stage"]: one[key] for one in stages} for key in ("lag", "processes", "records", "retries")}
+    dead = {one["stage"]: one["dead_letters"] for one in stages}
+    still = {one["stage"]: int(one["stage"] in stuck) for one in stages}
+    yield _one("clamor_stage_lag_records", "Records that wait for the stage.", of["lag"], "stage")
+    yield _one("clamor_stage_processes", "Living processes of the stage.", of["processes"], "stage")
+    yield _one("clamor_stage_stuck", "1 where the stage makes no progress or waits for a person.", still, "stage")
+    yield _counter("clamor_stage_records", "Records done by the living processes.", of["records"], "stage")
+    yield _counter("clamor_stage_retries", "Batches tried again by the living processes.", of["retries"], "stage")
+    yield _counter("clamor_stage_dead_letters", "Records put aside by the living processes.", dead, "stage")
+
+
+def _mails(mail: dict[str, Any]) -> Iterator[Metric]:
+    yield _one("clamor_mails_waiting", "Mails to be sent as soon as the server takes them.", mail["waiting"])
+    yield _one("clamor_mails_gathering", "Summaries that wait for more.", mail["gathering"])
+    yield _one("clamor_mails_failed", "Mails given up or refused for good within the last day.", mail["failed"])
+    yield _one("clamor_alerts_unheard", "Alerts of the last day that nobody is configured for.", mail["unheard"])
+
+
+def _latencies(found: dict[str, Any]) -> Iterator[Metric]:
+    searchable = found["latency"].get("arrival_to_searchable") or {}
+    mail = found["mail"]
+    for name, about, p50, p99 in (
+        (
+            "clamor_arrival_to_searchable_seconds",
+            "From arrival in the log to being searchable, over the last hour.",
+            searchable.get("p50"),
+            searchable.get("p99"),
+        ),
+        (
+            "clamor_arrival_to_mail_seconds",
+            "From arrival in the log to the mail server, over the latest alert mails.",
+            mail["latency_p50"],
+            mail["latency_p99"],
+        ),
+    ):
+        known = {"0.5": p50, "0.99": p99}
+        values = {label: value / MILLIS for label, value in known.items() if value is not None}
+        yield _one(name, about, values, "quantile")
+
+
+def _coverage(coverage: dict[str, Any]) -> Iterator[Metric]:
+    if coverage["share"] is not None:
+        yield _one(
+            "clamor_coverage_ratio", "Part of the last day asked for that was received, 0 to 1.", coverage["share"]
+        )
+    yield _one("clamor_coverage_missed_posts", "Posts of the last day known to be missed.", coverage["known_missed"])
+    yield _one(
+        "clamor_coverage_unknown_gaps",
+        "Holes of the last day of which nobody can say how many posts they hold.",
+        coverage["unknown_gaps"],
+    )
+
+
+def _one(name: str, about: str, value: float | Mapping[str, float], *labels: str) -> Metric:
+    return _filled(GaugeMetricFamily(name, about, labels=labels), value)
+
+
+def _counter(name: str, about: str, value: float | Mapping[str, float], *labels: str) -> Metric:
+    """Its name ends in `_total` where it is written out."""
+    return _filled(CounterMetricFamily(name, about, labels=labels), value)
+
+
+def _filled(
+    family: GaugeMetricFamily | CounterMetricFamily, value: float | Mapping[str, float]
+) -> GaugeMetricFamily | CounterMetricFamily:
+    if isinstance(value, Mapping):
+        for label, number in value.items():
+            family.add_metric([label], number)
+    else:
+        family.add_metric([], value)
+    return family

@@ -1,0 +1,176 @@
+"""Cases as the asker may see them: those of its brands and queues in which there is, or was, a mention for it.
+
+A token that is limited to queues or sources gets a case's figures from the mentions that it may see, so that none of
+them tells of the others.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import msgspec
+from sqlalchemy import Connection, Engine, Select, select
+
+from database.engine import read, rows, rows_in
+from database.tables.cases import cases
+from database.tables.dictionary import dictionary
+from index.visibility import sees
+from stream.ports import AccessScope
+from stream.records import Mention, Millis, decode
+
+LOOKED_AT = 2_000
+"""Mentions of a case that are looked at for a limited token."""
+SCANNED = 500
+"""Cases that are looked at for one page."""
+HISTORY = 500
+
+
+class Filter(NamedTuple):
+    queue: str | None = None
+    brand: str | None = None
+    live: bool | None = None
+
+
+class Case(NamedTuple):
+    row: Any
+    mentions: int
+    risk: int
+    merged_into: int | None
+
+
+class Event(NamedTuple):
+    at: Millis
+    change: str
+    mention: str | None
+    detail: str
+
+
+class Opened(NamedTuple):
+    case: Case
+    mentions: list[str]
+    history: list[Event]
+
+
+def page(
+    engine: Engine, scope: AccessScope, wanted: Filter, limit: int, cursor: int | None
+) -> tuple[list[Case], int | None]:
+    """Up to `limit` cases below `cursor`, the newest first, and the next cursor."""
+    statement = _seen_by(scope).order_by(cases.c.id.desc()).limit(SCANNED)
+    if wanted.queue is not None:
+        statement = statement.where(cases.c.queue == wanted.queue)
+    if wanted.brand is not None:
+        statement = statement.where(dictionary.c.value == wanted.brand)
+    if wanted.live is not None:
+        statement = statement.where(cases.c.live == int(wanted.live))
+    if cursor is not None:
+        statement = statement.where(cases.c.id < cursor)
+    shown: list[Case] = []
+    with read(engine) as connection:
+        found = list(connection.execute(statement))
+        for place, row in enumerate(found, 1):
+            case = _case(connection, row, scope)
+            if case is not None:
+                shown.append(case)
+            if len(shown) == limit:
+                return shown, row.id if place < len(found) or len(found) == SCANNED else None
+    return shown, found[-1].id if len(found) == SCANNED else None
+
+
+def one(engine: Engine, case_id: int, scope: AccessScope) -> Opened | None:
+    """A case with its live mentions and its history; None where there is none for the asker."""
+    with read(engine) as connection:
+        row = connection.execute(_seen_by(scope).where(cases.c.id == case_id)).first()
+        case = _case(connection, row, scope) if row is not None else None
+        if case is None:
+            return None
+        sql = "SELECT body FROM mention WHERE case_id = ? AND state = 'live' ORDER BY n DESC LIMIT ?"
+        held = [decode(Mention, body) for (body,) in rows(connection, sql, (case_id, HISTORY))]
+        return Opened(case, [m.id for m in held if sees(scope, m)], _history(connection, case_id, scope))
+
+
+def _history(connection: Connection, case_id: int, scope: AccessScope) -> list[Event]:
+    """What a deleted mention did is told without its name; what one beyond the scope did is not told."""
+    sql = "SELECT at, change, mention, detail FROM case_event WHERE case_id = ? ORDER BY n DESC LIMIT ?"
+    events = rows(connection, sql, (case_id, HISTORY))
+    numbers = list({mention for _, _, mention, _ in events if mention is not None})
+    found = rows_in(connection, "SELECT n, body FROM mention WHERE n IN (??)", numbers)
+    mentions = {n: _glances.decode(body) for n, body in found}
+    told = []
+    for at, change, n, detail in reversed(events):
+        mention = mentions.get(n)
+        if _whole(scope) or (mention is not None and mention.within(scope)):
+            name = mention.id if mention is not None and mention.state == "live" else None
+            told.append(Event(at, change, name, detail.partition("; into ")[0]))
+    return told
+
+
+def _seen_by(scope: AccessScope) -> Select[Any]:
+    statement = select(cases, dictionary.c.value.label("brand_id")).join(dictionary, dictionary.c.n == cases.c.brand)
+    if scope.brands is not None:
+        statement = statement.where(dictionary.c.value.in_(sorted(scope.brands)))
+    if scope.queues is not None:
+        statement = statement.where(cases.c.queue.in_(sorted(scope.queues)))
+    return statement
+
+
+def _case(connection: Connection, row: Any, scope: AccessScope) -> Case | None:
+    """Nothing where every mention that is or was in it lies beyond the scope."""
+    if _whole(scope):
+        return Case(row, row.mentions, row.risk, row.merged_into)
+    bodies = rows(connection, "SELECT body FROM mention WHERE case_id = ? LIMIT ?", (row.id, LOOKED_AT))
+    inside = [mention for (body,) in bodies if (mention := _glances.decode(body)).within(scope)]
+    if not inside and not _ever(connection, row.id, scope):
+        return None
+    working = [m for m in inside if m.state == "live" and m.queue != "none"]
+    into = row.merged_into
+    if into is not None:
+        other = connection.execute(_seen_by(scope).where(cases.c.id == into)).first()
+        into = into if other is not None and _case(connection, other, scope) is not None else None
+    return Case(row, len(working), max((m.risk for m in working), default=0), into)
+
+
+def _ever(connection: Connection, case_id: int, scope: AccessScope) -> bool:
+    """Whether a mention that left the case (deleted, merged away) was one for the asker."""
+    sql = "SELECT m.body FROM case_event e JOIN mention m ON m.n = e.mention WHERE e.case_id = ? ORDER BY e.n LIMIT ?"
+    return any(_glances.decode(body).within(scope) for (body,) in rows(connection, sql, (case_id, HISTORY)))
+
+
+def _whole(scope: AccessScope) -> bool:
+    """Whether the scope hides no mention of a case of its brands."""
+    return scope.queues is None and scope.access is None
+
+
+class _Choice(msgspec.Struct, gc=False):
+    queue: str | None = None
+    risk: int = 0
+
+
+class _Glance(msgspec.Struct, gc=False):
+    """As much of a mention as tells whether the asker may know of it."""
+
+    id: str
+    brand: str
+    access: str = "public"
+    state: str = "live"
+    decision: _Choice | None = None
+    correction: _Choice | None = None
+
+    @property
+    def queue(self) -> str:
+        corrected = self.correction.queue if self.correction else None
+        return corrected or (self.decision.queue if self.decision else None) or "none"
+
+    @property
+    def risk(self) -> int:
+        return self.decision.risk if self.decision else 0
+
+    def within(self, scope: AccessScope) -> bool:
+        """A mention that is gone has no queue any more: its case's queue stands for it."""
+        return (
+            (scope.brands is None or self.brand in scope.brands)
+            and (scope.access is None or self.access in scope.access)
+            and (scope.queues is None or self.state != "live" or self.queue in scope.queues)
+        )
+
+
+_glances = msgspec.json.Decoder(_Glance)

@@ -1,0 +1,99 @@
+"""From records to what the API answers: nothing of a deleted post, nothing that the asker may not see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from stream import records
+from stream.records import DETRACTOR_LEVELS, INTENTS, SENTIMENTS, Millis, Scores
+from web import models
+from web.truth import Hidden
+
+_CLASSES = {"sentiment": SENTIMENTS, "reputation": SENTIMENTS, "intent": INTENTS, "detractor": DETRACTOR_LEVELS}
+
+
+def at(millis: Millis) -> datetime:
+    return datetime.fromtimestamp(millis / 1000, UTC)
+
+
+def mention(found: records.Mention, hidden: Hidden) -> models.Mention:
+    """`found` is live."""
+    post, decision, correction = found.post, found.decision, found.correction
+    author = post.author if post else None
+    metrics = post.metrics if post else None
+    queue = (correction and correction.queue) or (decision.queue if decision else "none")
+    return models.Mention(
+        id=found.id,
+        revision=found.revision,
+        brand=found.brand,
+        network=found.network,
+        source=found.source_id,
+        title=post.title if post else None,
+        text=post.text if post else "",
+        author=(author.handle or author.id) if author else None,
+        followers=author.followers if author else None,
+        link=post.link if post else None,
+        reach=models.Reach(likes=metrics.likes, reposts=metrics.reposts, replies=metrics.replies, views=metrics.views)
+        if metrics
+        else models.Reach(),
+        time=at(found.event_time),
+        lang=found.lang,
+        sentiment=_reading(found, "sentiment"),
+        reputation=_reading(found, "reputation"),
+        intent=_reading(found, "intent"),
+        detractor=_reading(found, "detractor"),
+        speaker=found.understanding.speaker if found.understanding else "public",
+        risk=decision.risk if decision else 0,
+        queue=queue,
+        priority=decision.priority if decision else "normal",
+        rule=decision.rule if decision else "",
+        tags=decision.tags if decision else (),
+        case=None if found.case_id in hidden.cases else found.case_id,
+        conversation=None if found.conversation in hidden.conversations else found.conversation,
+        corrected_by=correction.person if correction else None,
+    )
+
+
+def decision(found: records.Decision, in_words: Sequence[str]) -> models.Decision:
+    return models.Decision(
+        queue=found.queue,
+        rule=found.rule,
+        rules_revision=found.rules_revision,
+        why=found.why,
+        in_words=list(in_words),
+        priority=found.priority,
+        tags=found.tags,
+        risk=found.risk,
+        terms=tuple(models.Term(name=term.name, points=term.points, why=term.why) for term in found.terms),
+        facts=found.facts,
+        model=found.model,
+        generation=found.generation,
+        person=found.person,
+        decided_at=at(found.decided_at),
+    )
+
+
+def coverage_row(row: records.Coverage) -> models.CoverageRow:
+    return models.CoverageRow(
+        source=row.source_id,
+        query=row.query,
+        since=at(row.since),
+        until=at(row.until),
+        state=row.state,
+        asked=row.asked,
+        received=row.received,
+        missed=row.missed,
+        reason=row.reason,
+    )
+
+
+def _reading(found: records.Mention, head: str) -> models.Reading | None:
+    corrected: str | None = getattr(found.correction, head, None)
+    if corrected:
+        return models.Reading(label=corrected, probability=1.0)
+    scores: Scores | None = getattr(found.understanding, head, None)
+    if scores is None:
+        return None
+    by_label = dict(zip(_CLASSES[head], scores.p, strict=False))
+    return models.Reading(label=scores.label, probability=min(1.0, max(0.0, by_label.get(scores.label, 0.0))))
