@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 from msgspec.structs import replace
@@ -19,11 +19,13 @@ from clamor.opening import Opened
 from clamor.processes import understand
 from database.engine import read, rows, rows_in
 from ingest.cursors import Cursors
-from nlp.work import UnderstandWork, is_content
 from routing.corrections import decide_anew
 from routing.desk import Desk
 from stream.ports import MENTIONS, POSTS, Append, LogRecord, Transient
 from stream.records import Mention, Millis, Post, Understood, decode, encode
+
+if TYPE_CHECKING:
+    from nlp.work import UnderstandWork
 
 CHUNK = 400
 STRETCH = 4_000
@@ -144,6 +146,8 @@ def _routing(opened: Opened, reached: Reached) -> Iterator[Reached]:
 
 def _nlp(opened: Opened, reached: Reached) -> Iterator[Reached]:
     work = understand(opened)
+    from nlp.work import UnderstandWork
+
     assert isinstance(work, UnderstandWork)
     try:
         while reached.part == "sql":
@@ -223,6 +227,8 @@ def _asked_for(record: LogRecord, ask: Ask) -> Iterator[Post]:
         post = decode(Post, record.value)
     except (msgspec.MsgspecError, ValueError):
         return
+    from nlp.work import is_content
+
     if is_content(post) and ask.since <= post.event_time < ask.until:
         yield post
 

@@ -1,5 +1,7 @@
 """Bringing a database to this release's tables: called at every start, does nothing where nothing is to be done.
 
+Alembic is imported where it works: most commands only ask whether the tables are there, and are answered sooner.
+
 `python -m database.migrate 0002 "what changes"` drafts the next migration after tables have changed in code.
 """
 
@@ -8,14 +10,15 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine
 
 from database.engine import open_database, read, write
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -36,7 +39,9 @@ def upgrade(engine: Engine) -> bool:
         present = _present(connection)
         if present == latest:
             return False
-        known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+        from alembic import command
+
+        known = {script.revision for script in _scripts().walk_revisions()}
         if present is not None and present not in known:
             raise TooNew(
                 f"the database is at revision {present}, this release knows none after {latest}: "
@@ -48,6 +53,8 @@ def upgrade(engine: Engine) -> bool:
 
 def downgrade(engine: Engine, revision: str) -> None:
     """Back to an earlier revision (`base`: no tables). What has no place there is lost."""
+    from alembic import command
+
     with write(engine) as connection:
         command.downgrade(_config(connection), revision)
 
@@ -60,11 +67,13 @@ def current(engine: Engine) -> str | None:
 
 def head() -> str | None:
     """The revision that this release works on."""
-    return ScriptDirectory.from_config(_config()).get_current_head()
+    return _scripts().get_current_head()
 
 
 def draft(message: str, number: str) -> None:
     """Write the migration from the head to what the tables in code are, to be read and corrected by a person."""
+    from alembic import command
+
     with TemporaryDirectory() as folder:
         engine = open_database(Path(folder) / "app.db")
         upgrade(engine)
@@ -74,10 +83,20 @@ def draft(message: str, number: str) -> None:
 
 
 def _present(connection: Connection) -> str | None:
+    from alembic.runtime.migration import MigrationContext
+
     return MigrationContext.configure(connection).get_current_revision()
 
 
+def _scripts() -> ScriptDirectory:
+    from alembic.script import ScriptDirectory
+
+    return ScriptDirectory.from_config(_config())
+
+
 def _config(connection: Connection | None = None) -> Config:
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
