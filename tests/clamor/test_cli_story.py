@@ -1,0 +1,249 @@
+"""The real command line, as a person or a script meets it: a small home from its first command on."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from living import CONFIGURATION
+
+from clamor import exits
+from config.home import Home
+from config.lock import holder
+
+PLAIN = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"}
+
+
+class Done(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+def clamor(home: Path, *words: str, feed: str = "", **environ: str) -> Done:
+    command = [sys.executable, "-m", "clamor.cli", "--home", str(home), *words]
+    done = subprocess.run(
+        command, input=feed, capture_output=True, text=True, env={**PLAIN, **environ}, timeout=120, check=False
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def _row(number: int, text: str) -> str:
+    return json.dumps(
+        {"id": f"x:{number}", "text": text, "created_at": f"2026-03-01T10:{number:02}:00Z", "author": "ana"}
+    )
+
+
+POSTS = [
+    *(_row(n, f"Acme Air lost my bag, that is suitcase number {n}") for n in range(6)),
+    _row(6, "I love the crew of Acme Air"),
+    _row(7, "tea is warm"),
+    "this is no JSON",
+]
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home into which one small file was replayed."""
+    home = tmp_path_factory.mktemp("story") / "home"
+    made = clamor(home, "init")
+    assert made.code == exits.OK
+    assert (home / "clamor.yaml").exists()
+    (home / "clamor.yaml").write_text(CONFIGURATION)
+    checked = clamor(home, "check")
+    assert (checked.code, checked.err) == (exits.OK, "")
+    file = home.parent / "x.jsonl"
+    file.write_text("\n".join(POSTS) + "\n")
+    replayed = clamor(home, "replay", str(file))
+    assert replayed.code == exits.SOME_REFUSED
+    assert "9 read = 8 appended + 1 refused" in replayed.out
+    return home
+
+
+def test_what_was_replayed_is_found_counted_and_given_as_json(story: Path) -> None:
+    assert clamor(story, "search", "brand:acme", "--count").out == "7\n"
+    found = [json.loads(line) for line in clamor(story, "search", "suitcase", "--json", "-n", "100").out.splitlines()]
+    assert {one["post"]["id"] for one in found} == {f"x:{n}" for n in range(6)}
+    table = clamor(story, "search", "crew")
+    assert "I love the crew of Acme Air" in table.out
+    assert "1 of 1" in table.err
+
+
+def test_a_query_that_is_wrong_is_shown_where(story: Path) -> None:
+    done = clamor(story, "search", "risk:>=blue")
+    assert done.code == exits.FAILED
+    assert "^" in done.err
+
+
+def test_the_status_is_one_json_object(story: Path) -> None:
+    found: dict[str, Any] = json.loads(clamor(story, "status", "--json").out)
+    assert found["posts"] == 8
+    assert found["waiting"] == {"nlp": 0, "routing": 0, "outbox": 0, "index": 0}
+    assert found["running"] is None
+
+
+def test_a_decision_is_explained_and_a_persons_word_stays(story: Path) -> None:
+    words = clamor(story, "explain", "x:1")
+    assert words.code == exits.OK
+    assert "x:1#acme" in words.out
+    assert "Risk" in words.out
+    assert "revision" in words.out
+    corrected = clamor(story, "correct", "x:1#acme", "--intent", "praise", "--queue", "sales", "--by", "bea")
+    assert corrected.code == exits.OK
+    again = json.loads(clamor(story, "explain", "x:1#acme", "--json").out)
+    assert again["mention"]["correction"]["person"] == "bea"
+    assert again["mention"]["decision"]["queue"] == "sales"
+    assert len(again["earlier"]) == 1
+    assert "Before:" in clamor(story, "explain", "x:1").out
+
+
+@pytest.mark.parametrize(
+    "words", [["explain", "x:404"], ["explain", "x:7"], ["correct", "x:404#acme", "--queue", "pr"]]
+)
+def test_what_is_not_there_is_said(story: Path, words: list[str]) -> None:
+    done = clamor(story, *words)
+    assert done.code == exits.FAILED
+    assert words[1] in done.err
+
+
+def test_a_correction_that_says_nothing_is_wrong_usage(story: Path) -> None:
+    assert clamor(story, "correct", "x:1#acme").code == exits.USAGE
+
+
+def test_a_refused_row_is_listed_shown_and_has_no_topic_to_return_to(story: Path) -> None:
+    listed = clamor(story, "dead-letter", "list")
+    id = listed.out.splitlines()[1].split()[0]
+    assert "x.jsonl:9" in listed.out
+    assert "this is no JSON" in clamor(story, "dead-letter", "show", id).out
+    back = clamor(story, "dead-letter", "replay", "--all")
+    assert back.code == exits.SOME_REFUSED
+    assert "x.jsonl:9" in back.err
+    assert "replay the file" in " ".join(back.err.split())
+
+
+def test_tokens_are_made_once_and_revoked(story: Path) -> None:
+    made = clamor(story, "token", "new", "agency", "--brand", "acme")
+    assert made.out.startswith("clamor_")
+    assert clamor(story, "token", "revoke", "agency").code == exits.OK
+    assert clamor(story, "token", "revoke", "agency").code == exits.FAILED
+
+
+def test_a_foreign_file_with_columns_of_its_own(story: Path) -> None:
+    (story.parent / "survey.csv").write_text("comment;day\nAcme Air was late;03/04/2026\n")
+    unknown = clamor(story, "replay", str(story.parent / "survey.csv"), "--map", "text=remark")
+    assert unknown.code == exits.FAILED
+    assert "comment" in unknown.err
+    missing = clamor(story, "replay", str(story.parent / "nothing.csv"))
+    assert (missing.code, "nothing.csv" in missing.err) == (exits.FAILED, True)
+
+
+def test_a_secret_that_is_missing_does_not_keep_anybody_from_asking(story: Path) -> None:
+    text = CONFIGURATION.replace("{host: null}", "{host: mail.example, user: me, password_env: CLAMOR_SMTP}")
+    before = (story / "clamor.yaml").read_text()
+    (story / "clamor.yaml").write_text(text)
+    try:
+        assert clamor(story, "search", "--count").out == "7\n"
+        assert clamor(story, "run").code == exits.CONFIGURATION
+    finally:
+        (story / "clamor.yaml").write_text(before)
+
+
+def test_backup_and_restore_by_command(story: Path, tmp_path: Path) -> None:
+    made = clamor(story, "backup", str(tmp_path / "b.tar"))
+    assert made.code == exits.OK, made.err
+    other = tmp_path / "other"
+    assert clamor(other, "restore", str(tmp_path / "b.tar")).code == exits.OK
+    assert clamor(other, "search", "brand:acme", "--count").out == "7\n"
+    assert clamor(other, "restore", str(tmp_path / "b.tar")).code == exits.FAILED
+    assert clamor(other, "mails", "list").code == exits.OK
+    assert clamor(other, "mails", "drop", "7").code == exits.FAILED
+    assert clamor(other, "reindex").code == exits.OK
+    assert clamor(other, "search", "brand:acme", "--count").out == "7\n"
+
+
+def test_a_log_made_anew_is_noticed_and_decided(story: Path, tmp_path: Path) -> None:
+    assert clamor(story, "offsets").code == exits.OK
+    clamor(story, "backup", str(tmp_path / "b"))
+    other = tmp_path / "other"
+    clamor(other, "restore", str(tmp_path / "b"))
+    for path in (other / "data").glob("log.db*"):
+        path.unlink()
+    astray = clamor(other, "offsets")
+    assert astray.code == exits.FAILED
+    assert "index and routing" in astray.err
+    assert clamor(other, "status").code == exits.FAILED
+    decided = clamor(other, "offsets", "--adopt", "latest")
+    assert decided.code == exits.OK, decided.err
+    assert "left unread" in decided.err
+    assert clamor(other, "status").code == exits.OK
+    assert clamor(other, "search", "brand:acme", "--count").out == "7\n"
+
+
+def test_bad_configuration_lists_all_that_is_wrong(tmp_path: Path) -> None:
+    (tmp_path / "clamor.yaml").write_text("brands:\n  - {id: Acme Air, name: x}\napi: {port: 99999999}\nmial: {}\n")
+    done = clamor(tmp_path, "check")
+    assert done.code == exits.CONFIGURATION
+    for wrong in ("Acme Air", "99999999", "mial"):
+        assert wrong in done.err
+    assert clamor(tmp_path, "search").code == exits.CONFIGURATION
+
+
+def test_a_second_run_is_refused_and_single_commands_work_beside_the_first(tmp_path: Path) -> None:
+    (tmp_path / "clamor.yaml").write_text(
+        CONFIGURATION + f"api: {{port: {_free_port()}}}\nprocesses: {{nlp_workers: 1}}\n"
+    )
+    command = [sys.executable, "-m", "clamor.cli", "--home", str(tmp_path), "run"]
+    first = subprocess.Popen(command, env=PLAIN, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    try:
+        _until(lambda: holder(Home.at(tmp_path)) is not None and (tmp_path / "data" / "index.db").exists())
+        second = clamor(tmp_path, "run")
+        assert second.code == exits.BUSY
+        assert str(first.pid) in second.err
+        assert clamor(tmp_path, "restore", str(tmp_path)).code == exits.FAILED
+        fed = clamor(tmp_path, "replay", "-", "--drain", "--network", "x", feed="\n".join(POSTS[:3]) + "\n")
+        assert fed.code == exits.OK, fed.err
+        assert clamor(tmp_path, "search", "--count").out == "3\n"
+        again = clamor(tmp_path, "reprocess", "--since", "2026-03-01", "--stage", "routing")
+        assert again.code == exits.OK, again.err
+        assert "3 mentions read" in again.out
+    finally:
+        first.send_signal(signal.SIGTERM)
+        _, said = first.communicate(timeout=60)
+    assert first.returncode == 0, said
+    assert "token, shown this once" in said
+
+
+def test_a_completion_script_is_made() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "clamor.cli", "--show-completion", "bash"],
+        capture_output=True, text=True, check=False, env={**PLAIN, "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"},
+    )  # fmt: skip
+    assert "complete " in done.stdout
+
+
+def test_wrong_usage_ends_with_two(tmp_path: Path) -> None:
+    assert clamor(tmp_path, "serach").code == exits.USAGE
+    assert clamor(tmp_path, "dead-letter", "replay").code == exits.USAGE
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def _until(true: Any, seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.05)
