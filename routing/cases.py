@@ -37,7 +37,7 @@ def place(sheet: Sheet, changed: Sequence[MentionRow], unions: Sequence[tuple[in
     context = list({m.n: m for m in quiet}.values())
     for m in context:
         _listen(sheet, m)
-    _gather(sheet)
+    _gather(sheet, {sheet.root(winner) for _, winner in unions})
 
 
 def merge(sheet: Sheet, loser: CaseRow, winner: CaseRow, why: str) -> None:
@@ -228,10 +228,13 @@ def _own(m: MentionRow) -> bool:
     return m.value is not None and m.value.understanding is not None and m.value.understanding.speaker == "own"
 
 
-def _gather(sheet: Sheet) -> None:
-    """When a case opens in a conversation that was there before, or takes an author in, what was said already joins."""
+def _gather(sheet: Sheet, united: set[int]) -> None:
+    """When a case opens in a conversation that was there before, takes an author in, or comes to stand in a
+    conversation that was united, what was said already joins."""
     old = {case.conversation for case in chain(sheet.opened, sheet.joined_by)} & sheet.known_cases
     old -= sheet.made_now()
+    if united:
+        old |= united & {case.conversation for case in sheet.cases.values() if case.live}
     if not old:
         return
     quiet = sheet.load_quiet(sheet.short_threads(old))

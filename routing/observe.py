@@ -15,7 +15,7 @@ def observe(sheet: Sheet, record: Understood) -> PostRow | None:
     """The post's row, changed; None for a record about an author as a whole (see `expand`)."""
     post = record.post
     if post.repost_of:
-        return _repost(sheet, post)
+        return _repost(sheet, record)
     row = sheet.posts.get(post.id) or sheet.new_post(post.id)
     row.dirty = True
     row.seen_at = max(row.seen_at, post.seen_at)
@@ -24,6 +24,7 @@ def observe(sheet: Sheet, record: Understood) -> PostRow | None:
     elif post.kind == "metrics":
         if post.metrics is not None:
             row.parts.take_metrics(post.metrics, post.seen_at)
+            row.cause = row.cause or record
     else:
         row.parts.take_existence(post.kind, post.seen_at)
         if not row.parts.content_hash:
@@ -95,8 +96,9 @@ def _absent_author(sheet: Sheet, row: PostRow, post: Post) -> None:
         row.parts.take_existence("author_back", back)
 
 
-def _repost(sheet: Sheet, post: Post) -> PostRow | None:
+def _repost(sheet: Sheet, record: Understood) -> PostRow | None:
     """A pure repost says how far the original went; it is never a mention of its own."""
+    post = record.post
     assert post.repost_of is not None
     if post.kind not in CONTENT_KINDS and post.kind != "metrics":
         return None
@@ -106,4 +108,5 @@ def _repost(sheet: Sheet, post: Post) -> PostRow | None:
         row.seen_at = max(row.seen_at, post.seen_at)
     if post.metrics is not None:
         row.parts.take_metrics(post.metrics, post.seen_at)
+        row.cause = row.cause or record
     return row

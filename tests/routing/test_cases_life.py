@@ -156,6 +156,19 @@ def test_an_author_who_writes_on_while_conversations_unite_stays_in_one_case(hom
     ]
 
 
+def test_what_was_said_before_conversations_were_united_joins_the_case_that_came_with_the_other(
+    home: RouteHome,
+) -> None:
+    thanks = reading(intent="praise", reputation="positive")
+    home.take(said("0", reading(), author="ann"), said("1", thanks, author="bob", reply_to="x:0"))
+    home.take(said("4", reading(), author="bob", reply_to="x:2"))
+    home.take(said("2", reading(), author="ann", reply_to="x:0"))
+    assert [home.members(case["id"]) for case in home.live_cases()] == [
+        {"x:0#acme", "x:2#acme"},
+        {"x:1#acme", "x:4#acme"},
+    ]
+
+
 def test_a_person_alone_lowers_a_case(home: RouteHome) -> None:
     home.take(said("1", reading(intent="public_issue"), author="ann", text="one"))
     home.take(said("2", reading(), author="ann", reply_to="x:1"))

@@ -17,6 +17,9 @@ from stream.records import Author, Correction, Metrics
 DAY = 86_400_000
 
 
+HOUR = 3_600_000
+
+
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[RouteHome]:
     home = RouteHome(tmp_path)
@@ -338,7 +341,16 @@ def test_a_mention_alerts_again_only_when_it_is_worse(home: RouteHome) -> None:
     )
     assert len(home.alerts()) == 1
     home.take(passed("1", "metrics", NOW + 2, metrics=Metrics(likes=20_000)))
-    assert len(home.alerts()) == 1, "metrics carry no lateness of their own"
+    assert len(home.alerts()) == 2, "it went viral"
+    home.take(passed("1", "metrics", NOW + 3, metrics=Metrics(likes=20_001)))
+    assert len(home.alerts()) == 2, "and did not get worse after that"
+
+
+def test_reach_that_is_only_learnt_of_later_wakes_nobody(home: RouteHome) -> None:
+    home.take(said("1", reading(intent="complaint", detractor=3, terms=[("severity", 30)]), origin="import"))
+    home.take(passed("1", "metrics", NOW + 2, metrics=Metrics(likes=20_000), origin="import"))
+    home.take(passed("1", "metrics", NOW - 3 * HOUR, metrics=Metrics(likes=40_000)))
+    assert home.alerts() == []
 
 
 def test_a_correction_wins_over_the_model_and_over_every_re_scoring(home: RouteHome) -> None:
