@@ -56,7 +56,8 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(QueryError)
     async def query(request: Request, error: QueryError) -> JSONResponse:
-        return answer(422, Problem(error=error.message, advice=error.hint, position=(error.start, error.end)))
+        advice = error.hint or "docs/query-language.md tells the whole language"
+        return answer(422, Problem(error=error.message, advice=advice, position=(error.start, error.end)))
 
     @app.exception_handler(BadCursor)
     async def cursor(request: Request, error: BadCursor) -> JSONResponse:
@@ -85,7 +86,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> JSONResponse:
-        words = _WORDS.get(error.status_code, (str(error.detail), ""))
+        words = _WORDS.get(error.status_code, (str(error.detail), "see /api/docs for what is taken here"))
         return answer(error.status_code, Problem(error=words[0], advice=words[1]), error.headers)
 
 

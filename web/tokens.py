@@ -15,10 +15,16 @@ from stream.records import Millis
 
 PREFIX = "clamor_"
 TOKEN_BYTES = 32
+LONGEST_NAME = 64
 
 
 def issue(engine: Engine, name: str, now: Millis, scope: AccessScope = EVERYTHING) -> str:
-    """A new token in place of any earlier one of this name. It is returned here and nowhere again."""
+    """A new token in place of any earlier one of this name. It is returned here and nowhere again.
+
+    Raises ValueError for a name that is not 1 to LONGEST_NAME printable characters.
+    """
+    if not 1 <= len(name) <= LONGEST_NAME or not name.isprintable():
+        raise ValueError(f"a token's name has 1 to {LONGEST_NAME} printable characters, and this one is {name[:80]!r}")
     token = PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
     row = {
         "name": name,
