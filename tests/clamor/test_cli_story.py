@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import signal
@@ -9,7 +10,9 @@ import socket
 import subprocess
 import sys
 import time
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import pytest
@@ -28,13 +31,33 @@ class Done(NamedTuple):
     err: str
 
 
-def clamor(home: Path, *words: str, feed: str = "", **environ: str) -> Done:
-    command = [sys.executable, "-m", "clamor.cli", "--home", str(home), *words]
-    done = subprocess.run(
-        command, input=feed, capture_output=True, text=True, env={**PLAIN, **environ}, timeout=120, check=False
-    )
-    assert "Traceback" not in done.stderr, done.stderr
-    return Done(done.returncode, done.stdout, done.stderr)
+@cache
+def _server() -> subprocess.Popen[str]:
+    command = [sys.executable, str(Path(__file__).with_name("command_line.py"))]
+    server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=PLAIN)
+    atexit.register(server.communicate)
+    return server
+
+
+def clamor(home: Path, *words: str, feed: str = "") -> Done:
+    server = _server()
+    assert server.stdin is not None
+    assert server.stdout is not None
+    with TemporaryDirectory() as folder:
+        names = {name: str(Path(folder) / name) for name in ("in", "out", "err")}
+        Path(names["in"]).write_text(feed)
+        server.stdin.write(json.dumps({"words": ["--home", str(home), *words], **names}) + "\n")
+        server.stdin.flush()
+        code = int(server.stdout.readline())
+        out, err = (Path(names[name]).read_text() for name in ("out", "err"))
+    assert "Traceback" not in err, err
+    return Done(code, out, err)
+
+
+def test_the_program_is_a_program() -> None:
+    """All the rest goes through the same entry, forked."""
+    done = subprocess.run([sys.executable, "-m", "clamor.cli", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("clamor ")
 
 
 def _row(number: int, text: str) -> str:
