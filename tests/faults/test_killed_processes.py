@@ -6,6 +6,7 @@ import random
 import time
 from collections import Counter
 
+import pytest
 from program import SOAK, Program, append, gone, lines, row, said
 
 from query.parse import parse
@@ -13,6 +14,7 @@ from stream.ports import EVERYTHING
 from stream.records import Post
 
 KILLS = 300 if SOAK else 10
+pytestmark = pytest.mark.timeout(4 * 3_600 if SOAK else 300)
 BRANDS = ("Marlin Ferries", "Tulip Bank")
 IDS = {"Marlin Ferries": "marlin", "Tulip Bank": "tulip"}
 
