@@ -76,7 +76,10 @@ def test_a_long_body_is_refused_by_its_length_alone(home: WebHome) -> None:
             connection.sendall(head.format(length).encode())
             answer = connection.recv(65_536)
             assert answer.startswith((b"HTTP/1.1 413", b"HTTP/1.1 400")), answer
-            assert length != "20001" or b"20,000" in answer
+            while length == "20001" and b"20,000" not in answer:
+                part = connection.recv(65_536)
+                assert part, answer
+                answer += part
 
 
 def test_a_body_without_a_length_is_read_to_the_bound_only(home: WebHome) -> None:
