@@ -45,18 +45,25 @@ class Cues:
 
     def __init__(self, path: Path = SHIPPED) -> None:
         self._phrases: dict[str, list[tuple[tuple[str, ...], Cue]]] = {}
+        beginnings: dict[str, Cue] = {}
         for name, held in yaml.safe_load(path.read_text("utf-8")).items():
             cue = Cue(name, float(held["points"]), held["why"])
             for phrase in {phrase for lang in _LANGUAGES for phrase in held.get(lang, ())}:
+                if phrase.endswith("*"):
+                    beginnings[phrase[:-1]] = cue
+                    continue
                 words = tuple(phrase.split())
                 self._phrases.setdefault(words[0], []).append((words, cue))
         self._first = frozenset(self._phrases)
+        self._beginnings = tuple(beginnings.items())
+        self._starts = tuple(beginnings)
 
     def found(self, surfaces: Sequence[str]) -> tuple[Cue, ...]:
         """The cues that stand in the folded tokens of a text, each once, by name."""
-        if self._first.isdisjoint(surfaces):
+        begun = [surface for surface in surfaces if surface.startswith(self._starts)]
+        if not begun and self._first.isdisjoint(surfaces):
             return ()
-        found = set()
+        found = {cue for surface in begun for start, cue in self._beginnings if surface.startswith(start)}
         for at, surface in enumerate(surfaces):
             for words, cue in self._phrases.get(surface, ()):
                 if len(words) == 1 or tuple(surfaces[at : at + len(words)]) == words:

@@ -59,3 +59,9 @@ def test_a_cue_in_praise_is_no_risk() -> None:
     intent = [0.0] * 6 + [1.0, 0.0]
     assert terms([1.0, 0.0, 0.0, 0.0], intent, 0.0, cues) == ()
     assert [t.name for t in terms([0.0, 0.5, 0.5, 0.0], intent, 1.0, cues)] == ["severity", "legal"]
+
+
+def test_a_call_to_boycott_is_found_in_a_hashtag_too() -> None:
+    for text in ("#BoicotAurelia ya", "time to join #boycottAurelia", "boicoteemos esta cadena"):
+        assert [cue.name for cue in CUES.found(analyse(text).surfaces)] == ["boycott"]
+    assert not CUES.found(analyse("el boletín de hoy").surfaces)
