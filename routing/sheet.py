@@ -138,6 +138,10 @@ class Sheet:
         sql = f"SELECT m.post FROM post p JOIN mention m ON m.post = p.n WHERE p.conversation IN (??) AND {quiet}"
         found = rows_in(self.connection, f"{sql} AND p.conversation != p.n", wanted)
         found += rows_in(self.connection, f"SELECT post FROM mention m WHERE post IN (??) AND {quiet}", wanted)
+        closing = [case.id for case in self.cases.values() if case.dirty and not case.live and not case.new]
+        if closing:
+            sql = "SELECT post FROM mention WHERE case_id IN (??) AND state = 'live' AND queue = 'none'"
+            found += rows_in(self.connection, sql, closing)
         posts = list({post for (post,) in found})
         self.load_numbered(posts)
         self.load_mentions(posts)

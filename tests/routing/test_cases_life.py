@@ -169,6 +169,13 @@ def test_what_was_said_before_conversations_were_united_joins_the_case_that_came
     ]
 
 
+def test_a_quiet_mention_goes_over_to_the_case_that_opens_as_its_own_closes(home: RouteHome) -> None:
+    home.take(said("0", reading(intent="praise", reputation="positive"), author="ann"))
+    home.take(said("1", reading(intent="complaint"), author="ann", reply_to="x:0"))
+    home.take(passed("1", "deleted", NOW + 1), said("4", reading(intent="public_issue"), author="ann", reply_to="x:0"))
+    assert [home.members(case["id"]) for case in home.live_cases()] == [{"x:0#acme", "x:4#acme"}]
+
+
 def test_a_person_alone_lowers_a_case(home: RouteHome) -> None:
     home.take(said("1", reading(intent="public_issue"), author="ann", text="one"))
     home.take(said("2", reading(), author="ann", reply_to="x:1"))
