@@ -103,7 +103,8 @@ def backup(home: Home, target: Path, now: Millis, show: Show = lambda what, done
             f"no backup was made in {place}: {_why(error)}; free space or choose another place"
         ) from error
     finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        if draft is not None:
+            shutil.rmtree(draft, ignore_errors=True)
     return place, manifest
 
 

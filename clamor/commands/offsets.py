@@ -22,9 +22,7 @@ class Where(StrEnum):
     latest = "latest"
 
 
-class Group(StrEnum):
-    routing = "routing"
-    index = "index"
+Group = StrEnum("Group", {name: name for name in ("routing", "index")})  # type: ignore[misc]
 
 
 def offsets(
