@@ -14,11 +14,14 @@ from database.tables.ingest import coverage
 from database.tables.revisions import revision
 from index.sql import apart, bounds
 from query.tree import Node
+from stream.clock import DAY
 from stream.ports import AccessScope
 from stream.records import Coverage, Millis
 
 INCOMPLETE = ("gap", "partial", "lost")
 SHOWN_GAPS = 20
+LOOKS_BACK: Millis = 90 * DAY
+"""How far, where a query names no beginning: reading a ledger of years would cost more than the search."""
 _FAR: Millis = 2**62
 
 
@@ -33,12 +36,15 @@ def rows(
         return [_row(found) for found in connection.execute(statement.limit(most))]
 
 
-def incomplete(engine: Engine, scope: AccessScope, query: Node) -> list[Coverage]:
-    """The newest SHOWN_GAPS holes in what was collected for the time that `query` asks for, newest first."""
+def incomplete(engine: Engine, scope: AccessScope, query: Node, now: Millis) -> list[Coverage]:
+    """The newest SHOWN_GAPS holes in what was collected for the time that `query` asks for, newest first; of the last
+    LOOKS_BACK of it where it names no beginning."""
     spans, _ = apart(query)
     low, high = bounds(spans)
+    until = _FAR if high is None else high
+    since = min(until, now) - LOOKS_BACK if low is None else low
     with read(engine) as connection:
-        statement = _seen(connection, scope, -_FAR if low is None else low, _FAR if high is None else high).where(
+        statement = _seen(connection, scope, since, until).where(
             coverage.c.state.in_(INCOMPLETE), or_(coverage.c.missed.is_(None), coverage.c.missed != 0)
         )
         return [_row(found) for found in connection.execute(statement.limit(SHOWN_GAPS))]

@@ -145,7 +145,10 @@ class CoverageRow(Model):
 
 Incomplete = Annotated[
     list[CoverageRow],
-    Field(description="The newest 20 holes in what was collected for the time that the query asks for."),
+    Field(
+        description="The newest 20 holes in what was collected for the time that the query asks for; of its last 90 "
+        "days where it names no beginning."
+    ),
 ]
 
 

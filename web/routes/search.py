@@ -54,7 +54,8 @@ def router(services: Services) -> APIRouter:
         return node
 
     def holes(node: Node, scope: AccessScope) -> list[models.CoverageRow]:
-        return [coverage_row(row) for row in ledger.incomplete(services.engine, scope, node)]
+        found = ledger.incomplete(services.engine, scope, node, services.clock.now())
+        return [coverage_row(row) for row in found]
 
     @routes.get("/search", summary="Mentions that match")
     def search(
