@@ -35,6 +35,7 @@ class Hardening:
             await self.app(scope, receive, send)
             return
         started = False
+        structlog.contextvars.bind_contextvars(process="web")  # the server gives each request an empty context
 
         async def hardened(message: Message) -> None:
             nonlocal started
