@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-import pytest
 from program import Program, lines, row, said, wait_until
 
 from clamor import exits
@@ -52,15 +51,18 @@ def test_a_file_with_everything_wrong_goes_through_but_for_what_is_wrong(program
     assert "wild.jsonl" in listed.stdout
 
 
-@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
-def test_a_file_in_another_encoding_is_read(program: Program, encoding: str) -> None:
+def test_files_in_other_encodings_are_read(program: Program) -> None:
     """Promise 3: what the first bytes tell about the encoding is believed."""
-    file = program.root / "other.jsonl"
-    text = "\n".join(json.dumps(row(n, f"Marlin Ferries mañana word{n}"), ensure_ascii=False) for n in range(3))
-    file.write_bytes((text + "\n").encode(encoding))
-    done = program.clamor("replay", str(file), "--drain")
+    files = []
+    for first, encoding in ((0, "utf-8-sig"), (10, "utf-16")):
+        rows = (row(first + n, f"Marlin Ferries mañana word{n}") for n in range(3))
+        text = "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in rows)
+        files.append(program.root / f"{encoding}.jsonl")
+        files[-1].write_bytes(text.encode(encoding))
+    done = program.clamor("replay", *map(str, files), "--drain")
     assert done.returncode == 0, done.stderr
-    assert program.counted() == {"marlin": 3}
+    assert program.counted() == {"marlin": 6}
+    assert all(m.post is not None and "mañana" in m.post.text for m in program.mentions().values())
 
 
 def test_a_record_of_another_major_version_pauses_its_stage_and_nothing_is_skipped(program: Program) -> None:
