@@ -44,7 +44,8 @@ test: $(VENV)/.installed-dev ## lint, types, arrows and the test suite
 test-all: test docs ## and the documentation, built strictly
 
 soak: $(VENV)/.installed-dev ## hundreds of rounds of kill -9, thousands of simulated interleavings
-	CLAMOR_SOAK=1 $(BIN)/python -m pytest -q -m "soak or not soak" tests/faults tests/simulation
+	CLAMOR_SOAK=1 $(BIN)/python -m pytest -q -m "soak or not soak" tests/faults tests/simulation \
+	  tests/routing/test_work_order.py tests/routing/test_mail_kill.py tests/routing/test_work_kill.py tests/stream
 
 bench: $(VENV)/.installed ## every figure of docs/performance.md, measured here
 	$(BIN)/python -m bench
@@ -64,7 +65,8 @@ format: $(VENV)/.installed-dev ## rewrite the code in the house's form
 
 schemas: $(VENV)/.installed ## JSON Schemas of records and settings into docs/schemas/
 	$(BIN)/python -m stream.schemas
-	$(BIN)/python -m config.schema
+	$(BIN)/python -m config.reference
+	$(BIN)/python -m web.openapi
 
 train-linear: $(VENV)/.installed-dev ## the shipped linear model from ../shared
 	$(BIN)/python -m training.linear

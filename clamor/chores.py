@@ -112,7 +112,7 @@ class Keeper:
         retention = opened.settings.retention
         self._desk.adopt(opened.registry.current())
         old = erasure.expire(opened.engine, self._desk, now - retention.posts, now, after=self._expired)
-        ids = erasure.forget_unmatched(opened.engine, now, after=self._forgotten)
+        ids = erasure.forget_unmatched(opened.engine, now - retention.ids, now, after=self._forgotten)
         self._expired = 0 if old.done else old.after
         self._forgotten = 0 if ids.done else ids.after
         if old.done and ids.done:

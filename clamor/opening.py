@@ -42,7 +42,11 @@ class Opened:
     @cached_property
     def log(self) -> EmbeddedLog:
         log = EmbeddedLog(self.home.log_db, self.clock, log_settings(self.configuration))
-        log.ensure(topic_specs(self.configuration))
+        try:
+            log.ensure(topic_specs(self.configuration))
+        except ValueError as error:
+            log.close()
+            raise HomeError(f"{error}: set `engines: log: partitions` back in {self.home.settings_file}") from error
         return log
 
     @cached_property

@@ -17,12 +17,12 @@ from clamor.backlog import Backlog, backlog, settled
 from clamor.clocks import set_pace
 from clamor.opening import Opened, open_home
 from clamor.processes import Stop, all_processes
+from clamor.roles import whole_program
 from clamor.starting import make_ready
 from clamor.supervisor import ProcessSpec, Supervisor
 from config.disk import disk_free
 from config.home import Home, HomeError
 from config.load import Configuration
-from config.lock import RunLock
 from ingest.cursors import Cursors
 from ingest.files import Options, Progress, ReplayReport, Unmapped, Unreadable, replay, survey
 from ingest.foreign import ForeignFile
@@ -76,12 +76,10 @@ def append_only(home: Home, paths: Sequence[Path], options: Options, show: Show,
 
 def with_stages(home: Home, paths: Sequence[Path], options: Options, show: Show) -> ReplayReport:
     """Run the stages for the length of the replay; ends once all is decided and searchable."""
-    with open_home(home) as opened:
-        locks = RunLock(opened.home)
-        with locks:
-            make_ready(opened, by="clamor replay")
-            opened.close()
-            return _supervised(home, opened.configuration, paths, options, show)
+    with open_home(home) as opened, whole_program(opened.home, web=False):
+        make_ready(opened, by="clamor replay")
+        opened.close()
+        return _supervised(home, opened.configuration, paths, options, show)
 
 
 def refuse_unreadable(paths: Sequence[Path], options: Options) -> None:

@@ -17,7 +17,7 @@ from web.tokens import issue_first
 
 class Started(NamedTuple):
     token: str | None
-    """The API's bearer token, at the first start only."""
+    """The API's bearer token, at the first start that serves it only."""
     applied: list[Revision]
     """What an empty home took over from its files."""
     drift: list[Change]
@@ -30,8 +30,8 @@ def searchable_from(opened: Opened) -> int:
     return len(opened.store.offsets(DECIDED, partitions, opened.log.epoch()))
 
 
-def make_ready(opened: Opened, by: str = "clamor run") -> Started:
-    """Idempotent."""
+def make_ready(opened: Opened, by: str = "clamor run", *, serves: bool = False) -> Started:
+    """Idempotent. With `serves`, whoever starts this home serves its API and shows the token that is made."""
     upgrade(opened.engine)
     opened.statuses.sweep()
     searchable_from(opened)
@@ -40,4 +40,4 @@ def make_ready(opened: Opened, by: str = "clamor run") -> Started:
         applied = configuration.apply_first(connection, wanted, shipped, by, now)
     with read(opened.engine) as connection:
         drift = configuration.plan(connection, wanted, shipped)
-    return Started(issue_first(opened.engine, now), applied, drift)
+    return Started(issue_first(opened.engine, now) if serves else None, applied, drift)

@@ -161,8 +161,6 @@ class Alerts(Section):
     """For one person; what exceeds it arrives as one summary. A person's own setting goes before it."""
     worse_at: Annotated[tuple[Annotated[int, Field(ge=1, le=99)], ...], AfterValidator(_rising)] = (40, 55, 70, 85)
     """Risk at which a case counts as worse: a case that was told is told again only when it crosses one."""
-    found_late: Annotated[Duration, Field(ge=0, le=7 * DAY)] = DAY
-    """Severe posts found in a gap up to this old go into one "found late" mail; older ones only into the counts."""
 
 
 class Retention(Section):

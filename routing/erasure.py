@@ -16,7 +16,6 @@ from stream.records import Millis, Post, Understood
 
 CHUNK = 100
 STRETCH = 5_000
-UNMATCHED_FOR: Millis = 30 * 86_400_000
 WAITING_FOR: Millis = 3 * 86_400_000
 
 
@@ -54,11 +53,11 @@ def expire(engine: Engine, desk: Desk, before: Millis, now: Millis, *, after: in
     return Swept(reached, len(found), reached >= last)
 
 
-def forget_unmatched(engine: Engine, now: Millis, *, after: int = 0) -> Swept:
-    """Forget ids of posts about no brand, last seen more than 30 days ago, and replies that waited for long."""
+def forget_unmatched(engine: Engine, before: Millis, now: Millis, *, after: int = 0) -> Swept:
+    """Forget ids of posts about no brand, last seen before `before`, and replies that waited for long."""
     with write(engine) as connection:
         last = _last(connection)
-        gone = many(connection, _UNMATCHED, [(after, after + STRETCH, now - UNMATCHED_FOR)])
+        gone = many(connection, _UNMATCHED, [(after, after + STRETCH, before)])
         many(connection, "DELETE FROM waiting WHERE kept_at < ?", [(now - WAITING_FOR,)])
     return Swept(after + STRETCH, gone, after + STRETCH >= last)
 

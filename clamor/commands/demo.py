@@ -19,12 +19,12 @@ from clamor.console import answers, errors
 from clamor.mail import mailbox_file
 from clamor.opening import Opened, open_home
 from clamor.processes import Stop, all_processes
+from clamor.roles import whole_program
 from clamor.scenario import CONFIGURATION, WEEK
 from clamor.screen import Screen
 from clamor.starting import make_ready
 from clamor.supervisor import ProcessSpec, Supervisor
 from config.home import Home
-from config.lock import RunLock
 from ingest.cursors import Cursors
 from ingest.scenario import Scenario, load, play
 from stream.clock import HOUR
@@ -59,10 +59,10 @@ def demo(
     place = begin_anew(Home.at(home))
     scenario = load(WEEK)
     staying = sys.stdout.isatty() if stay is None else stay
-    with open_home(place) as opened, RunLock(opened.home):
+    with open_home(place) as opened:
         set_pace(opened.home, scenario.start, speed, scenario.end + 2 * HOUR)
-    with open_home(place) as opened, RunLock(opened.home):
-        started = make_ready(opened, by="clamor demo")
+    with open_home(place) as opened, whole_program(opened.home):
+        started = make_ready(opened, by="clamor demo", serves=True)
         workers, mailbox, url = (
             opened.settings.processes.nlp,
             mailbox_file(opened.configuration),

@@ -15,8 +15,8 @@ from clamor import exits
 from clamor.commands.search import when
 from clamor.console import answers, errors
 from clamor.opening import Opened, open_home
+from clamor.roles import worked_by
 from config.home import Home
-from config.lock import holder
 from config.problems import ConfigurationError
 from database import revisions
 from database.engine import read, rows
@@ -124,7 +124,7 @@ def correct(
         except ValueError as error:
             errors.print(str(error), markup=False)
             raise typer.Exit(exits.FAILED) from None
-        waits = "" if holder(opened.home) else "; searchable once clamor run works this home again"
+        waits = "" if worked_by(opened.home) else "; searchable once clamor run works this home again"
     decision = mention.decision
     where = f", queue {decision.queue}, risk {decision.risk}" if decision else ""
     answers.print(f"{mention.id}: revision {mention.revision}{where}{waits}", markup=False, highlight=False)

@@ -19,9 +19,9 @@ from clamor.commands.search import when
 from clamor.console import answers, errors
 from clamor.opening import Opened
 from clamor.replaying import News, append_only, paced, refuse_unreadable, with_stages
+from clamor.roles import worked_by
 from config.home import Home
 from config.load import Configuration, load
-from config.lock import holder
 from config.sources import Source
 from database.migrate import upgrade
 from ingest.files import Options, ReplayReport, parse_map
@@ -127,7 +127,7 @@ def replay(
             place = into or home.root / "replays" / f"{_stem(paths[0])}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
             errors.print(f"simulated time at {factor:g}x in {place}", highlight=False)
             report = paced(home, place, paths, options, factor, show)
-        elif holder(place_of_data):
+        elif worked_by(place_of_data):
             report = append_only(home, paths, options, show, drain=drain)
         else:
             report = with_stages(home, paths, options, show)

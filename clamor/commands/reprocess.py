@@ -21,10 +21,10 @@ from clamor.opening import Opened, open_home
 from clamor.processes import Stop, all_processes
 from clamor.reprocessing import Ask, Reached, begin, forget
 from clamor.reprocessing import reprocess as work_through
+from clamor.roles import whole_program, worked_by
 from clamor.starting import make_ready
 from clamor.supervisor import ProcessSpec, Supervisor
 from config.home import Home, HomeError
-from config.lock import RunLock, holder
 from query.parse import parse
 from query.tree import Between
 from stream.records import Millis
@@ -59,7 +59,7 @@ def reprocess(
     """
     home: Home = context.obj
     with open_home(home, use="check") as opened:
-        beside = holder(opened.home) is not None
+        beside = worked_by(opened.home) is not None
     with open_home(home, use="check" if beside else "run") as opened:
         if beside:
             ask = _ask(opened, since, until, stage, brand)
@@ -67,7 +67,7 @@ def reprocess(
             if reached.done:
                 forget(opened, ask)
         else:
-            with RunLock(opened.home):
+            with whole_program(opened.home, web=False):
                 make_ready(opened, by="clamor reprocess")
                 ask = _ask(opened, since, until, stage, brand)
                 opened.close()

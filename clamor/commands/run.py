@@ -9,10 +9,10 @@ import typer
 from clamor.console import errors
 from clamor.opening import open_home
 from clamor.processes import all_processes
+from clamor.roles import whole_program
 from clamor.starting import Started, make_ready
 from clamor.supervisor import Supervisor
 from config.home import Home
-from config.lock import RunLock
 
 
 def run(
@@ -32,8 +32,8 @@ def run(
       clamor --home /srv/clamor run --nlp-workers 4
     """
     home: Home = context.obj
-    with open_home(home) as opened, RunLock(opened.home):
-        started = make_ready(opened)
+    with open_home(home) as opened, whole_program(opened.home):
+        started = make_ready(opened, serves=True)
         settings = opened.settings
         opened.close()
         tell(started, settings.api.url)

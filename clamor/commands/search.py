@@ -18,6 +18,7 @@ from config.home import Home
 from query.parse import parse
 from stream.ports import EVERYTHING, Hit
 from stream.records import Millis
+from web.truth import standing
 
 
 class Order(StrEnum):
@@ -67,7 +68,7 @@ def search(
             page = opened.store.search(
                 node, EVERYTHING, limit=min(PAGE, limit - len(hits)), cursor=cursor, order=order.value
             )
-            hits += page.hits
+            hits += standing(opened.engine, node, page.hits, EVERYTHING)
             cursor = page.cursor
             if cursor is None:
                 break

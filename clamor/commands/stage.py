@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import signal
+from contextlib import ExitStack
 from enum import StrEnum
 from typing import Annotated
 
 import typer
 
+from clamor.commands.run import tell
 from clamor.opening import open_home
 from clamor.processes import STAGES, one_stage
+from clamor.roles import WEB
 from clamor.starting import make_ready
 from config.home import Home
 from config.lock import RunLock
@@ -22,8 +25,8 @@ def stage(
 ) -> None:
     """Run one stage in this process until Ctrl-C or SIGTERM.
 
-    For those who let systemd or Kubernetes keep the processes, and for looking closely. Refused while `clamor run`
-    runs the same home.
+    For those who let systemd or Kubernetes keep the processes, and for looking closely. routing, index and web are
+    refused while another process, or `clamor run`, has that role; nlp may be added to any of them.
 
     [bold]Examples[/bold]
 
@@ -39,15 +42,13 @@ def stage(
 
     signal.signal(signal.SIGTERM, request_stop)
     signal.signal(signal.SIGINT, request_stop)
-    with open_home(home) as opened:
+    serves = name.value == WEB
+    with open_home(home) as opened, ExitStack() as held:
+        if name.value != "nlp":
+            held.enter_context(RunLock(opened.home, name.value))
         with RunLock(opened.home, "start"):
-            make_ready(opened, by="clamor stage")
-        role = opened.home
-    lock = None if name.value == "nlp" else RunLock(role, name.value)
-    if lock:
-        lock.acquire()
-    try:
+            started = make_ready(opened, by="clamor stage", serves=serves)
+        if serves:
+            tell(started, opened.settings.api.url)
+        opened.close()
         one_stage(home, name.value)(lambda: told)
-    finally:
-        if lock:
-            lock.release()

@@ -40,7 +40,10 @@ def new(
     )
     with open_home(context.obj, use="check") as opened:
         upgrade(opened.engine)
-        print(tokens.issue(opened.engine, name, opened.clock.now(), scope))
+        try:
+            print(tokens.issue(opened.engine, name, opened.clock.now(), scope))
+        except ValueError as error:
+            raise typer.BadParameter(str(error), param_hint="NAME") from error
     errors.print("Keep it: it cannot be shown again.", style="yellow")
 
 
