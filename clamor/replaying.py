@@ -33,6 +33,9 @@ from stream.ports import POSTS
 HIGH_WATER = 50_000
 """Posts that may wait to be understood before a replay holds back."""
 
+MESSAGES = "clamor.log"
+"""File in the home for what the processes say while the terminal shows something else."""
+
 AFTERMATH = 2 * HOUR
 """How long simulated time goes on after the last post: summaries of the last hour still leave."""
 
@@ -128,7 +131,7 @@ def _supervised(
         if name == "replay":
             failed.append(code)
 
-    supervisor = Supervisor([feeder, *stages], on_restart=on_restart)
+    supervisor = Supervisor([feeder, *stages], on_restart=on_restart, messages=home.root / MESSAGES)
     looked = 0.0
 
     def each_round() -> bool:
@@ -150,7 +153,7 @@ def _supervised(
         os.close(reading)
         os.close(writing)
     if mouth.report is None:
-        raise HomeError(mouth.error or "the replay ended before its files were read: see the messages above")
+        raise HomeError(mouth.error or "the replay ended before its files were read: see {home.root / MESSAGES}")
     return mouth.report
 
 

@@ -19,6 +19,7 @@ from clamor.console import answers, errors
 from clamor.mail import mailbox_file
 from clamor.opening import Opened, open_home
 from clamor.processes import Stop, all_processes
+from clamor.replaying import MESSAGES
 from clamor.roles import whole_program
 from clamor.scenario import CONFIGURATION, WEEK
 from clamor.screen import Screen
@@ -31,10 +32,6 @@ from stream.clock import HOUR
 
 MARK = ".clamor-demo"
 """Stands in a home that `clamor demo` made, and may therefore begin anew."""
-
-
-MESSAGES = "clamor.log"
-"""What the processes say, while the terminal shows the picture."""
 
 
 def demo(

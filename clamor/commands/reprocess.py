@@ -19,6 +19,7 @@ from clamor.commands.search import when
 from clamor.console import answers, errors
 from clamor.opening import Opened, open_home
 from clamor.processes import Stop, all_processes
+from clamor.replaying import MESSAGES
 from clamor.reprocessing import Ask, Reached, begin, forget
 from clamor.reprocessing import reprocess as work_through
 from clamor.roles import whole_program, worked_by
@@ -140,7 +141,7 @@ def _with_stages(home: Home, opened: Opened, ask: Ask) -> Reached:
             failed.append(code)
 
     with Live(console=errors, refresh_per_second=4, transient=True) as live:
-        supervisor = Supervisor([feeder, *stages], on_restart=on_restart)
+        supervisor = Supervisor([feeder, *stages], on_restart=on_restart, messages=home.root / MESSAGES)
         supervisor.run(_watch(configuration, ask, live, failed), interval=0.05)
     if failed:
         raise HomeError(f"the reprocess ended with code {failed[0]}: see the messages above")
