@@ -46,6 +46,7 @@ def status(opened: Opened) -> dict[str, Any]:
         "last_alert": _last_alert(opened),
         "cases": _cases(opened),
         "latency": _latency(opened, now),
+        "erasure": _erasure(opened),
         "disk": _disk(opened),
     }
 
@@ -105,6 +106,14 @@ def _latency(opened: Opened, now: int) -> dict[str, Any]:
     except (Transient, sqlite3.Error, FileNotFoundError):
         return {}
     return {"arrival_to_searchable": msgspec.to_builtins(found)}
+
+
+def _erasure(opened: Opened) -> dict[str, Any]:
+    """How far the index is with taking deleted texts out of its file for good."""
+    try:
+        return dict(msgspec.to_builtins(opened.store.erasing()))
+    except (Transient, sqlite3.Error, FileNotFoundError):
+        return {}
 
 
 def _disk(opened: Opened) -> dict[str, Any]:

@@ -127,7 +127,7 @@ class Webhook:
         except BadSignature as wrong:
             return _error(401, str(wrong))
         waiting = self.hold()
-        if waiting is not None:
+        if waiting is not None and not _takes_away(body):
             status = 503 if waiting == "disk" else 429
             return _error(status, f"not now ({waiting}): nothing was taken, send it again", retry_after=10)
         with self._one_at_a_time:
@@ -223,6 +223,22 @@ def item_key(post: Post) -> str:
 _decode_item = msgspec.json.Decoder(Item).decode
 _decode_push = msgspec.json.Decoder(Push).decode
 _decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
+_AWAY = frozenset({"deleted", "forgotten", "expired", "author_gone"})
+
+
+class _Kind(msgspec.Struct):
+    kind: str = "created"
+
+
+def _takes_away(body: bytes) -> bool:
+    """Whether the push only takes texts away: that goes on when nothing else is taken, on a full disk too."""
+    try:
+        kinds = [msgspec.json.decode(raw, type=_Kind).kind for raw in _push(body).posts]
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return False
+    return bool(kinds) and _AWAY.issuperset(kinds)
 
 
 def _push(body: bytes) -> Push:

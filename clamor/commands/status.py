@@ -74,6 +74,7 @@ def _show_rest(found: dict[str, Any]) -> None:
         + (f" ({mail['trouble']})" if mail["trouble"] else "")
         + (f", {mail['unheard']} alerts for which nobody is configured" if mail["unheard"] else ""),
         "searchable after": _latency(found["latency"].get("arrival_to_searchable")),
+        "erasure": _erasure(found["erasure"], found["now"]),
         "disk": _disk(disk),
     }
     for name, value in lines.items():
@@ -84,6 +85,14 @@ def _latency(found: dict[str, Any] | None) -> str:
     if not found or not found["count"]:
         return "nothing in the last hour"
     return f"p50 {found['p50']} ms, p99 {found['p99']} ms ({found['count']:,} in the last hour)"
+
+
+def _erasure(erasure: dict[str, Any], now: int) -> str:
+    if not erasure or not erasure["waiting"]:
+        return "no deleted text waits in the index"
+    hours = (now - erasure["since"]) / 3_600_000
+    left = "" if erasure["rounds_left"] > 30 else f"; {erasure['rounds_left']} rounds left, then run clamor reindex"
+    return f"deleted texts wait to leave the index's file, the oldest for {hours:.1f} h{left}"
 
 
 def _disk(disk: dict[str, Any]) -> str:

@@ -186,6 +186,14 @@ def test_too_much_at_once_comes_again_later(log: EmbeddedLog, engine: Engine, he
     assert send({"posts": [post(n) for n in range(50, 80)]}, now=NOW + 20_000)[0] == 202
 
 
+def test_a_full_disk_takes_deletes_and_nothing_else(log: EmbeddedLog, engine: Engine, held: Any) -> None:
+    send = Sender(log, engine, hold=lambda: "disk")
+    delete = {"id": "7", "kind": "deleted"}
+    assert send([delete])[0] == 202
+    assert send([delete, {"id": "8", "text": "and a new one"}])[0] == 503
+    assert [post.kind for post in held.posts()] == ["deleted"]
+
+
 @pytest.mark.parametrize(("reason", "status"), [("lag", 429), ("disk", 503)])
 def test_a_hold_sends_pushes_away(log: EmbeddedLog, engine: Engine, held: Any, reason: str, status: int) -> None:
     send = Sender(log, engine, hold=lambda: reason)
