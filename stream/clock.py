@@ -32,7 +32,7 @@ class WallClock:
 
 
 class SimulatedClock:
-    """Runs `speed` times as fast as the wall from `start` on, which it shows at wall time `anchor`, and stops at `until`.
+    """Runs `speed` times as fast as the wall from `start` on, shown at wall time `anchor`; stands still at `until`.
 
     Processes that share these four agree on the time.
     """

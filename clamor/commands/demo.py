@@ -139,7 +139,7 @@ def _is_over(opened: Opened, supervisor: Supervisor, scenario: Scenario) -> bool
 
 def _where_next(home: Home, url: str, mailbox: Path, token: str | None) -> None:
     clamor = f"clamor --home {home.root}"
-    answers.print("\n[bold]The week is over. Look around:[/bold]\n")
+    answers.print("\nThe week is over. Look around:\n", style="bold")
     for what, command in (
         ("a crisis", f"{clamor} search 'brand:aurelia risk:>=50' --order risk"),
         ("who is about to leave", f"{clamor} search 'intent:churn_threat queue:support'"),
