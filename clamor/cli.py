@@ -110,6 +110,7 @@ def options(
 
 def main() -> None:
     """Runs the command line; what people can mend is told in a sentence, never as a traceback."""
+    os.umask(os.umask(0o077) | 0o077)  # what is written is for its owner, also in a folder that others may look into
     try:
         app()
     except ConfigurationError as error:
