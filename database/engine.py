@@ -36,16 +36,20 @@ _PASSING_SQLSTATES = ("40001", "40P01", "53", "57P", "08")
 def open_database(place: str | os.PathLike[str]) -> Engine:
     """Engine for `place`: a file's path, or a SQLAlchemy URL (`sqlite:///…`, `postgresql+psycopg://…`).
 
+    Its errors name the statement and never the values, which may be a post's text.
+
     Raises stream.ports.LogUnusable where a SQLite file would lie on a network file system.
     """
     text = os.fspath(place)
     url = make_url(text if "://" in text else f"sqlite:///{text}")
     if url.get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True)
+        return create_engine(url, pool_pre_ping=True, hide_parameters=True)
     if url.database and url.database != ":memory:":
         refuse_network(Path(url.database))
     engine = create_engine(
-        url, connect_args={"timeout": BUSY_MS / 1000, "check_same_thread": False, "cached_statements": 512}
+        url,
+        hide_parameters=True,
+        connect_args={"timeout": BUSY_MS / 1000, "check_same_thread": False, "cached_statements": 512},
     )
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)

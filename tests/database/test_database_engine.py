@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from database.engine import delete_numbered, many, open_database, read, rows, rows_in, write
@@ -85,3 +85,11 @@ def test_only_the_numbered_rows_are_deleted(engine: Engine) -> None:
         delete_numbered(connection, "thing", [1, 2, 3])
         delete_numbered(connection, "thing", [5, 7])
         assert [n for (n,) in rows(connection, "SELECT n FROM thing")] == [0, 4, 6, 8, 9]
+
+
+def test_an_error_never_repeats_the_values(engine: Engine) -> None:
+    """They may be a post's text, and errors stand in logs."""
+    sql = text("INSERT INTO nowhere VALUES (:n, :word)")
+    with pytest.raises(DBAPIError) as caught, write(engine) as connection:
+        connection.execute(sql, {"n": 1, "word": "a private matter"})
+    assert "a private matter" not in str(caught.value)
