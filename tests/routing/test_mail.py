@@ -356,7 +356,7 @@ def test_the_reason_is_the_rules_own_sentence_in_the_readers_language() -> None:
             brand="acme", speaker="press", sentiment=Scores("neutral", (0.0, 1.0, 0.0)),
             intent=Scores("other", (1.0,)), detractor=Scores("0", (1.0, 0.0, 0.0, 0.0)),
         ),
-        decision=Decision(queue="pr", rule="press", rules_revision=3, why="as it was decided"),
+        decision=Decision(queue="pr", rule="press-in-passing", rules_revision=3, why="as it was decided"),
     )  # fmt: skip
     assert in_words_of(lambda: rules)(mention, "es") == "un periodista o un medio escribe sobre acme"
     assert in_words_of(lambda: RuleSet.read(default_rules(), 4))(mention, "es") == "as it was decided"

@@ -113,7 +113,7 @@ def opened_home(folder: Path) -> Iterator[WebHome]:
     secrets.write_text(f"CLAMOR_TEST_PUSH={SECRET}\nCLAMOR_TEST_BOARD={SECRET}\n", encoding="utf-8")
     os.chmod(secrets, 0o600)  # noqa: PTH101
     with open_home(Home.at(folder)) as opened:
-        token = make_ready(opened).token
+        token = make_ready(opened, serves=True).token
         assert token is not None
         stop = threading.Event()
         server = threading.Thread(target=serve, args=(opened, stop.is_set))
