@@ -87,7 +87,8 @@ class Supervisor:
                 if not each_round():
                     break
                 time.sleep(interval)
-                self._reap()
+                if not self._stop:  # where all were told to end at once, theirs is no failure
+                    self._reap()
         finally:
             self.stop()
             for number, handler in previous.items():

@@ -47,6 +47,25 @@ def test_stop_waits_for_a_process_to_drain(tmp_path: Path) -> None:
     assert mark.read_text() == "yes"
 
 
+def test_where_all_are_told_to_end_at_once_nothing_is_started_again() -> None:
+    """As systemd and a terminal do it: the signal goes to the supervisor and to its processes."""
+    told: list[tuple[str, int]] = []
+    supervisor = Supervisor(
+        [ProcessSpec("worker", until_stopped)], on_restart=lambda name, code: told.append((name, code))
+    )
+
+    def round_() -> bool:
+        pid = supervisor.alive()["worker"]
+        os.kill(pid, signal.SIGTERM)
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        os.kill(os.getpid(), signal.SIGTERM)
+        return True
+
+    supervisor.run(round_, interval=0.02)
+    assert told == []
+    assert supervisor.children[0].exits == [0]
+
+
 def test_a_process_that_ignores_the_request_is_killed_after_the_grace_time() -> None:
     def deaf(stop: Callable[[], bool]) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
