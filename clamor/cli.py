@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
+from collections.abc import Sequence
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -108,14 +111,40 @@ def options(
     context.obj = Home.find(home)
 
 
+def arranged(words: Sequence[str]) -> list[str]:
+    """The words with `--home DIR` in front, where people put it last, and a query such as -lang:en behind `--`."""
+    at = words.index("--") if "--" in words else len(words)
+    own, rest = words[:at], words[at + 1 :]
+    command = next((word for word in own if word in ("demo", "search")), "")
+    if command == "demo":
+        return list(words)
+    front: list[str] = []
+    kept: list[str] = []
+    queries: list[str] = []
+    following = iter(own)
+    for word in following:
+        if word == "--home":
+            front += [word, *islice(following, 1)]
+        elif word.startswith("--home="):
+            front.append(word)
+        elif command and "search" in kept and re.fullmatch(r"-(?![hn]$|n\d+$)[^-].*", word, re.DOTALL):
+            queries.append(word)
+        else:
+            kept.append(word)
+    behind = [*queries, *rest]
+    return [*front, *kept, *(["--", *behind] if behind else [])]
+
+
 def main() -> None:
     """Runs the command line; what people can mend is told in a sentence, never as a traceback."""
     os.umask(os.umask(0o077) | 0o077)  # what is written is for its owner, also in a folder that others may look into
     try:
-        app()
+        app(args=arranged(sys.argv[1:]))
     except ConfigurationError as error:
         for problem in error.problems:
-            errors.print(str(problem), style="red" if problem.severity == "error" else "yellow", markup=False)
+            errors.print(
+                str(problem), style="red" if problem.severity == "error" else "yellow", markup=False, soft_wrap=True
+            )
         sys.exit(exits.CONFIGURATION)
     except QueryError as error:
         errors.print(error.render(), markup=False, highlight=False)

@@ -25,7 +25,9 @@ def check(context: typer.Context) -> None:
     home: Home = context.obj
     problems = load.check(home, [check_rules])
     for problem in problems:
-        errors.print(str(problem), style="red" if problem.severity == "error" else "yellow", markup=False)
+        errors.print(
+            str(problem), style="red" if problem.severity == "error" else "yellow", markup=False, soft_wrap=True
+        )
     if errors_of(problems):
         raise typer.Exit(exits.CONFIGURATION)
     answers.print(f"{home.settings_file}: nothing wrong" if not problems else "usable, see the warnings above")

@@ -19,6 +19,7 @@ import pytest
 from living import CONFIGURATION
 
 from clamor import exits
+from clamor.cli import arranged
 from config.home import Home
 from config.lock import holder
 
@@ -105,6 +106,20 @@ def test_a_query_that_is_wrong_is_shown_where(story: Path) -> None:
     done = clamor(story, "search", "risk:>=blue")
     assert done.code == exits.FAILED
     assert "^" in done.err
+
+
+def test_a_query_may_begin_with_a_dash(story: Path) -> None:
+    assert clamor(story, "search", "-crew", "--count", "-n", "5").out == "6\n"
+    assert clamor(story, "search", "-crew -suitcase", "--count").out == "0\n"
+    assert clamor(story, "search", "--count", "--", "-nobody").out == "7\n"
+
+
+def test_the_home_may_be_named_behind_the_command() -> None:
+    assert arranged(["search", "risk:>5", "--home", "there"]) == ["--home", "there", "search", "risk:>5"]
+    assert arranged(["check", "--home=there"]) == ["--home=there", "check"]
+    assert arranged(["search", "--", "--home"]) == ["search", "--", "--home"]
+    assert arranged(["demo", "--home", "there"]) == ["demo", "--home", "there"]
+    assert arranged(["search", "-n5", "-h", "-n", "5"]) == ["search", "-n5", "-h", "-n", "5"]
 
 
 def test_the_status_is_one_json_object(story: Path) -> None:
