@@ -46,7 +46,7 @@ def places(opened: Opened) -> list[Place]:
         routing = {part: (of, following) for part, of, following in rows(connection, sql, (MENTIONS,))}
     index = standing(opened.home.index_db)
     kept = {
-        "nlp": {part: (epoch, following) for part, following in log.committed("nlp", POSTS).items()},
+        "nlp": {part: (epoch, following) for part, following in log.committed("nlp", POSTS).items() if following},
         "routing": routing,
         "index": {part: (index.log or "", next) for (topic, part), next in index.offsets.items() if topic == DECIDED},
     }

@@ -116,7 +116,12 @@ def replay(
     paths = [Path("-") if str(path) == "-" else path for path in files]
     configuration = load(home, [check_rules])
     place_of_data = home.with_data(configuration.settings.data)
-    options = _with_source(asked, _sources(configuration), zone_stated=bool(zone))
+    sources, brands = _in_force(configuration)
+    for one in asked.brands:
+        if one not in brands:
+            known = ", ".join(sorted(brands)) or "none"
+            raise typer.BadParameter(f"there is no brand {one!r} (in force: {known})", param_hint="--brand")
+    options = _with_source(asked, sources, zone_stated=bool(zone))
     refuse_unreadable(paths, options)
     with Live(console=errors, refresh_per_second=4, transient=True) as live:
 
@@ -136,14 +141,15 @@ def replay(
         raise typer.Exit(exits.SOME_REFUSED)
 
 
-def _sources(configuration: Configuration) -> tuple[Source, ...]:
-    """Those in force; before the first start those that the files state."""
+def _in_force(configuration: Configuration) -> tuple[tuple[Source, ...], set[str]]:
+    """Sources and ids of brands; before the first start those that the files state."""
     stated = configuration.content.stated.sources or ()
+    brands = {one.id for one in configuration.content.stated.brands or ()}
     if not configuration.home.app_db.exists():
-        return stated
+        return stated, brands
     with Opened(configuration) as opened:
         upgrade(opened.engine)
-        return opened.registry.sources() or stated
+        return opened.registry.sources() or stated, {one.id for one in opened.registry.current().brands} or brands
 
 
 def _with_source(asked: Options, sources: tuple[Source, ...], *, zone_stated: bool) -> Options:

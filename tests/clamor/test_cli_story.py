@@ -114,6 +114,21 @@ def test_a_query_may_begin_with_a_dash(story: Path) -> None:
     assert clamor(story, "search", "--count", "--", "-nobody").out == "7\n"
 
 
+def test_nothing_counts_as_lost_where_nothing_came(tmp_path: Path) -> None:
+    clamor(tmp_path / "home", "init")
+    assert clamor(tmp_path / "home", "replay", "-", feed=POSTS[0]).code == exits.OK
+    done = clamor(tmp_path / "home", "offsets")
+    assert done.code == exits.OK
+    assert "lost" not in done.out
+
+
+def test_a_brand_that_nobody_knows_takes_no_posts(story: Path) -> None:
+    done = clamor(story, "replay", "-", "--brand", "acmee", feed=POSTS[0])
+    assert done.code == exits.USAGE
+    assert "acmee" in done.err
+    assert "acme" in done.err.replace("acmee", "")
+
+
 def test_the_home_may_be_named_behind_the_command() -> None:
     assert arranged(["search", "risk:>5", "--home", "there"]) == ["--home", "there", "search", "risk:>5"]
     assert arranged(["check", "--home=there"]) == ["--home=there", "check"]
