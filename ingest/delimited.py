@@ -150,10 +150,13 @@ class _Feed:
 
 
 def _names(cells: list[str]) -> list[str]:
-    names: list[str] = []
+    """A name for each column; the second `text` is `text_2`. In one pass: a line can hold a million columns."""
+    names: dict[str, None] = {}
+    times: dict[str, int] = {}
     for place, cell in enumerate(cells, 1):
-        name = cell.strip() or f"column {place}"
+        name = stated = cell.strip() or f"column {place}"
         while name in names:
-            name += "_2"
-        names.append(name)
-    return names
+            times[stated] = times.get(stated, 1) + 1
+            name = f"{stated}_{times[stated]}"
+        names[name] = None
+    return list(names)
