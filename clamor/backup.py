@@ -145,7 +145,7 @@ class Source:
     def open(self, name: str) -> Iterator[IO[bytes]]:
         """Raises BackupError where the backup lacks it."""
         try:
-            found = self._archive.extractfile(name) if self._archive else (self.path / name).open("rb")
+            found = self._member(name) if self._archive else (self.path / name).open("rb")
         except (OSError, KeyError, tarfile.TarError) as error:
             raise BackupError(f"{self.path} is no whole backup of Clamor: it lacks {name} ({_why(error)})") from error
         if found is None:
@@ -153,12 +153,18 @@ class Source:
         with found:
             yield found
 
+    def _member(self, name: str) -> IO[bytes] | None:
+        """None for a link or a device: `clamor backup` writes none, and following one leads anywhere."""
+        assert self._archive is not None
+        found = self._archive.getmember(name)
+        return self._archive.extractfile(found) if found.isreg() else None
+
     def copy(self, file: File, target: Path, show: Show) -> None:
         """Write the file to `target`, mode 600, and check it. Raises BackupError where it is damaged."""
         digest, size = hashlib.sha256(), 0
         try:
             with self.open(file.name) as reading, open(os.open(target, _NEW, 0o600), "wb") as writing:  # noqa: PTH123
-                while block := reading.read(BLOCK):
+                while size <= file.bytes and (block := reading.read(BLOCK)):
                     digest.update(block)
                     size += len(block)
                     writing.write(block)
@@ -248,10 +254,10 @@ def _file(path: Path) -> File:
 
 
 def _pack(folder: Path, place: Path, manifest: Manifest, show: Show) -> None:
-    draft = place.with_name(place.name + ".packing")
+    draft = folder / place.name  # in the folder that is ours alone: beside `place` others could wait with a link
     mode = "w" if place.suffix == ".tar" else "w:gz"
     try:
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as raw:  # noqa: PTH123
+        with open(os.open(draft, _NEW, 0o600), "wb") as raw:  # noqa: PTH123
             with tarfile.open(fileobj=raw, mode=mode, **({} if mode == "w" else {"compresslevel": 3})) as archive:  # type: ignore[call-overload]
                 for done, name in enumerate((MANIFEST, *(file.name for file in manifest.files))):
                     show("packing", done, len(manifest.files) + 1)

@@ -256,6 +256,21 @@ def test_a_damaged_backup_is_refused_and_nothing_changes(home: Home, made: Path)
     assert not list(home.data.glob(".restore-*"))
 
 
+def test_a_file_longer_than_the_manifest_says_is_read_no_further(home: Home, made: Path) -> None:
+    with (made / "app.db").open("r+b") as file:
+        file.truncate(2**40)  # sparse: it would be a terabyte to copy
+    with pytest.raises(BackupError, match=r"app\.db has .* another checksum"):
+        _restored(home, made)
+
+
+def test_an_archive_is_not_written_through_a_link_that_waits_for_it(home: Home, tmp_path: Path) -> None:
+    (tmp_path / "b.tar.packing").symlink_to(tmp_path / "elsewhere")
+    with Living(home) as living:
+        living.live(post(1))
+        backup(living.home, tmp_path / "b.tar", NOW)
+    assert not (tmp_path / "elsewhere").exists()
+
+
 def test_a_changed_manifest_is_refused(home: Home, made: Path) -> None:
     manifest = json.loads((made / "manifest.json").read_text())
     manifest["files"][0]["sha256"] = "0" * 64
@@ -264,7 +279,7 @@ def test_a_changed_manifest_is_refused(home: Home, made: Path) -> None:
         _restored(home, made)
 
 
-@pytest.mark.parametrize("kind", ["missing", "empty folder", "a file", "another tar", "another json"])
+@pytest.mark.parametrize("kind", ["missing", "empty folder", "a file", "another tar", "another json", "links"])
 def test_what_is_no_backup_is_refused_in_words(home: Home, tmp_path: Path, kind: str) -> None:
     place = tmp_path / "foreign"
     if kind == "empty folder":
@@ -274,6 +289,11 @@ def test_what_is_no_backup_is_refused_in_words(home: Home, tmp_path: Path, kind:
     elif kind == "another tar":
         with tarfile.open(place, "w") as archive:
             archive.add(home.settings_file, "manifest.json")
+    elif kind == "links":
+        with tarfile.open(place, "w") as archive:
+            link = tarfile.TarInfo("manifest.json")
+            link.type, link.linkname = tarfile.SYMTYPE, "manifest.json"
+            archive.addfile(link)
     elif kind == "another json":
         place.mkdir()
         (place / "manifest.json").write_text('{"kind": "parcel"}')
