@@ -59,7 +59,11 @@ def search(
             print(opened.store.count(node, EVERYTHING).value)
             return
         if facet:
-            for found in opened.store.facets(node, EVERYTHING, facet, exact=True):
+            try:
+                counted = opened.store.facets(node, EVERYTHING, facet, exact=True)
+            except ValueError as error:
+                raise typer.BadParameter(str(error), param_hint="--facet") from error
+            for found in counted:
                 _show_facet(found.field, found.values)
             return
         hits: list[Hit] = []

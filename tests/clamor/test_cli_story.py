@@ -108,6 +108,13 @@ def test_a_query_that_is_wrong_is_shown_where(story: Path) -> None:
     assert "^" in done.err
 
 
+def test_only_fields_that_have_values_are_counted(story: Path) -> None:
+    assert "acme" in clamor(story, "search", "--facet", "brand").out
+    done = clamor(story, "search", "--facet", "colour")
+    assert done.code == exits.USAGE
+    assert "colour" in done.err
+
+
 def test_a_query_may_begin_with_a_dash(story: Path) -> None:
     assert clamor(story, "search", "-crew", "--count", "-n", "5").out == "6\n"
     assert clamor(story, "search", "-crew -suitcase", "--count").out == "0\n"
