@@ -12,6 +12,7 @@ import os
 import shutil
 import sqlite3
 import tarfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
@@ -119,7 +120,7 @@ class Source:
             return
         try:
             self._archive = tarfile.open(path)  # noqa: SIM115
-        except (OSError, tarfile.TarError) as error:
+        except _UNREADABLE as error:
             raise BackupError(f"{path} is no backup ({_why(error)}): name what `clamor backup` wrote") from error
 
     def manifest(self) -> Manifest:
@@ -146,7 +147,7 @@ class Source:
         """Raises BackupError where the backup lacks it."""
         try:
             found = self._member(name) if self._archive else (self.path / name).open("rb")
-        except (OSError, KeyError, tarfile.TarError) as error:
+        except (KeyError, *_UNREADABLE) as error:
             raise BackupError(f"{self.path} is no whole backup of Clamor: it lacks {name} ({_why(error)})") from error
         if found is None:
             raise BackupError(f"{self.path} is no backup of Clamor: {name} is not a file in it")
@@ -171,7 +172,7 @@ class Source:
                     show(file.name, size, file.bytes)
                 writing.flush()
                 os.fsync(writing.fileno())
-        except (tarfile.TarError, EOFError) as error:
+        except (tarfile.TarError, EOFError, zlib.error) as error:
             raise BackupError(f"{self.path} is damaged: {file.name} cannot be read ({_why(error)})") from error
         if (size, digest.hexdigest()) != (file.bytes, file.sha256):
             raise BackupError(
@@ -188,6 +189,8 @@ class Source:
 
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+_UNREADABLE = (OSError, EOFError, zlib.error, tarfile.TarError)
+"""What an archive raises that is none, or was cut off."""
 
 
 def _place(target: Path, now: Millis) -> Path:

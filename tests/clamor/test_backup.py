@@ -263,6 +263,17 @@ def test_a_file_longer_than_the_manifest_says_is_read_no_further(home: Home, mad
         _restored(home, made)
 
 
+def test_an_archive_that_was_cut_off_is_refused_in_words(home: Home, tmp_path: Path) -> None:
+    with Living(home) as living:
+        living.live(post(1))
+        place, _ = backup(living.home, tmp_path / "b.tar.gz", NOW)
+    whole = place.read_bytes()
+    for length in (100, len(whole) // 2, len(whole) * 3 // 4):
+        place.write_bytes(whole[:length])
+        with pytest.raises(BackupError, match=r"b\.tar\.gz is (no|damaged)"):
+            _restored(home, place)
+
+
 def test_an_archive_is_not_written_through_a_link_that_waits_for_it(home: Home, tmp_path: Path) -> None:
     (tmp_path / "b.tar.packing").symlink_to(tmp_path / "elsewhere")
     with Living(home) as living:
