@@ -175,7 +175,7 @@ def _list(
         other=posts - sum(count for _, count in _largest(tallies)),
         worst=tuple(_seen(item.mention, person, settings) for item in worst if item.mention is not None),
         missing=spans,
-        link=f"{settings.base_url.rstrip('/')}/cases",
+        link=f"{settings.base_url.rstrip('/')}/api/cases",
     )
     return Composed(letter, None)
 
@@ -284,11 +284,11 @@ def _seen(mention: Mention, person: Person, settings: MailSettings) -> PostSeen:
 
 def mention_link(settings: MailSettings, mention: str) -> str:
     """Where this Clamor shows a mention."""
-    return f"{settings.base_url.rstrip('/')}/mentions/{quote(mention, safe='')}"
+    return f"{settings.base_url.rstrip('/')}/api/mentions/{quote(mention, safe='')}"
 
 
 def _case_link(settings: MailSettings, case: int | None) -> str:
-    return f"{settings.base_url.rstrip('/')}/cases/{case}" if case is not None else ""
+    return f"{settings.base_url.rstrip('/')}/api/cases/{case}" if case is not None else ""
 
 
 def _queue(mention: Mention) -> Queue:
