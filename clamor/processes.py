@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -17,6 +19,10 @@ from routing.work import RouteWork
 from stream.ports import DECIDED, MENTIONS, Work
 from stream.stage import Stage, StageOptions
 
+if TYPE_CHECKING:
+    from nlp.language import Languages
+    from nlp.linear import LinearClassifier
+
 log = structlog.get_logger(__name__)
 
 Stop = Callable[[], bool]
@@ -29,20 +35,29 @@ FULL = 20_000
 
 
 def warm() -> None:
-    """Import what the processes will need, before the first fork, so that they share it. Commands that only ask do
-    without: these take longer to import than most questions to answer."""
+    """Import and read what the processes will need, before the first fork, so that they share it. Commands that only
+    ask do without: this takes longer than most questions to answer."""
     import nlp.work  # noqa: F401
+
+    models()
+
+
+@cache
+def models() -> tuple[LinearClassifier, Languages]:
+    """The shipped models, read once a process tree."""
+    from nlp.language import Languages
+    from nlp.linear import LinearClassifier
+
+    return LinearClassifier(), Languages()
 
 
 def understand(opened: Opened) -> Work:
     """The work of stage `nlp`."""
-    from nlp.language import Languages
-    from nlp.linear import LinearClassifier
     from nlp.work import UnderstandWork
 
-    classifier = LinearClassifier()
+    classifier, languages = models()
     registry = SqlRegistry(opened.engine, classifier.model, clock=opened.clock)
-    return UnderstandWork(classifier, Languages(), registry)
+    return UnderstandWork(classifier, languages, registry)
 
 
 def route(opened: Opened) -> Work:

@@ -33,7 +33,7 @@ def run(
     """
     home: Home = context.obj
     with open_home(home) as opened, whole_program(opened.home):
-        started = make_ready(opened, serves=True)
+        started = make_ready(opened, serves=errors.is_terminal)
         settings = opened.settings
         opened.close()
         tell(started, settings.api.url)
@@ -49,3 +49,5 @@ def tell(started: Started, url: str) -> None:
     errors.print(f"API: {url}/api/docs", highlight=False)
     if started.token:
         errors.print(f"token, shown this once: {started.token}", style="bold", highlight=False)
+    elif not errors.is_terminal:
+        errors.print("no token is written into a log: clamor token new NAME makes one", highlight=False)

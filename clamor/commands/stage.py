@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from clamor.commands.run import tell
+from clamor.console import errors
 from clamor.opening import open_home
 from clamor.processes import STAGES, one_stage
 from clamor.roles import WEB
@@ -47,7 +48,7 @@ def stage(
         if name.value != "nlp":
             held.enter_context(RunLock(opened.home, name.value))
         with RunLock(opened.home, "start"):
-            started = make_ready(opened, by="clamor stage", serves=serves)
+            started = make_ready(opened, by="clamor stage", serves=serves and errors.is_terminal)
         if serves:
             tell(started, opened.settings.api.url)
         opened.close()
