@@ -24,7 +24,7 @@ Span: TypeAlias = tuple[Millis | None, Millis | None]
 EXACT_BELOW = 20_000
 """Hits up to which facets and histograms, and counts that may be estimated, are exact."""
 READ_BODIES = 4_000
-"""Facets over values that few mentions share read so many mentions at most."""
+"""Facets over values that few mentions share read so many mentions, unless they are to be exact."""
 ALWAYS: Millis = (1 << 60) // HOUR * HOUR
 MAX_BUCKETS = 20_000
 
@@ -51,7 +51,7 @@ def facets(
     counted = _profiled(connection, reading, [field for field in fields if _group(field)])
     counted |= _risks(connection, reading) if "risk" in fields else {}
     rare = [field for field in fields if field not in counted]
-    read, whole = _from_bodies(connection, reading, rare)
+    read, whole = _from_bodies(connection, reading, rare, None if exact else READ_BODIES)
     counted |= read
     return [
         Facet(
@@ -170,9 +170,9 @@ def _risks(connection: sqlite3.Connection, reading: Reading) -> dict[str, Counte
 
 
 def _from_bodies(
-    connection: sqlite3.Connection, reading: Reading, fields: Sequence[str]
+    connection: sqlite3.Connection, reading: Reading, fields: Sequence[str], most: int | None
 ) -> tuple[dict[str, Counter[str]], bool]:
-    """Counts over the newest READ_BODIES hits; and whether these are all."""
+    """Counts over the newest `most` hits, or over all; and whether these are all."""
     counted: dict[str, Counter[str]] = {field: Counter() for field in fields}
     if not fields:
         return counted, True
@@ -180,14 +180,15 @@ def _from_bodies(
     n = "h.rowid" if reading.match else "m.n"
     read = 0
     rows = connection.execute(
-        f"SELECT record FROM body WHERE n IN ({select} ORDER BY {n} DESC LIMIT ?)", [*given, READ_BODIES]
+        f"SELECT record FROM body WHERE n IN ({select} ORDER BY {n} DESC LIMIT ?)",
+        [*given, -1 if most is None else most],
     )
     for (record,) in rows:
         read += 1
         document = Document(unpacked(record))
         for field in fields:
             counted[field].update(_shown(document, field))
-    return counted, read < READ_BODIES
+    return counted, most is None or read < most
 
 
 def _shown(document: Document, field: str) -> Iterator[str]:

@@ -129,7 +129,7 @@ class EmbeddedStore:
         self, query: Node, scope: AccessScope, fields: Sequence[str], *, size: int = 10, exact: bool = False
     ) -> list[Facet]:
         """The commonest values of each field. Estimated above 20,000 hits unless `exact`; of fields whose values few
-        mentions share (author, link, …) always over the newest 4,000. Risk is counted in steps of ten points."""
+        mentions share (author, link, …) over the newest 4,000, unless `exact`. Risk is counted in steps of ten."""
         _within_limit("size", size)
         for field in fields:
             if field not in FIELDS or FIELDS[field].kind == "time":

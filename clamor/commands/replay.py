@@ -209,6 +209,8 @@ def _tell(report: ReplayReport) -> None:
     for file in report.files:
         columns = ", ".join(f"{field}={column}" for field, column in file.columns.items())
         answers.print(f"{file.name}: {file.format}, network {file.network}, {columns}", markup=False, highlight=False)
+        if not file.read and not file.skipped:
+            errors.print("  it holds no row: is it the right file, and whole?", style="yellow")
         for note in file.notes:
             errors.print(f"  {note}", style="yellow", markup=False)
     span = f", {when(report.first)} to {when(report.last)}" if report.first and report.last else ""

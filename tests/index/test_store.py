@@ -254,3 +254,15 @@ def test_threads_and_processes_search_while_one_writes(tmp_path: Path) -> None:
 def counted(path: Path) -> int:
     with opened(path) as store:
         return store.count(asked("flight"), EVERYTHING).value
+
+
+def test_values_that_few_share_are_counted_to_the_last_on_demand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counting, "READ_BODIES", 5)
+    with opened(tmp_path / "index.db") as store:
+        put(store, *[mention(n, "flight") for n in range(12)])
+        some = store.facets(asked("flight"), EVERYTHING, ["id"], size=50)[0]
+        every = store.facets(asked("flight"), EVERYTHING, ["id"], size=50, exact=True)[0]
+        assert (len(some.values), some.estimated) == (5, True)
+        assert (len(every.values), every.estimated) == (12, False)
