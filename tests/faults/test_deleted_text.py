@@ -21,7 +21,7 @@ def test_a_deleted_word_is_in_no_answer_and_later_in_no_byte(program: Program) -
     """Semantics 9: unreachable within the minute; gone from the files by retention, secure_delete and merges."""
     port = free_port()
     run = program.start("run", CLAMOR_API__PORT=str(port))
-    token = next(line.split()[-1] for line in program.words().splitlines() if line.startswith("token"))
+    token = program.clamor("token", "new", "reader").stdout.strip()
     with program.opened() as opened:
         append(opened, [said(n, f"Tulip Bank {SECRET if n == 3 else 'plain'} word{n}") for n in range(40)])
         append(opened, [said(90, f"no brand and {SECRET}", reply_to="x:91"), gone(90)])
