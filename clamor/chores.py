@@ -67,20 +67,10 @@ def waiting(opened: Opened, group: str, topic: str, most: int) -> Callable[[], b
 
 
 def keep_log(opened: Opened) -> bool:
-    """Let go of old records; what a group lost by it is written into the ledger and told. False: nothing more to do."""
+    """Let go of old records; what a group lost by it is written into the ledger. False: nothing more to do."""
     now = opened.clock.now()
     for loss in sweep(opened.log, now).losses:
         _record(opened, loss)
-    behind = {}
-    for laggard in laggards(opened.log, now):
-        key = f"retention:{laggard.group}:{laggard.topic}:{laggard.partition}:{laggard.level}"
-        behind[key] = (
-            f"stage {laggard.group} stands still on {laggard.topic}: {laggard.percent} % of the retention has passed "
-            f"and {laggard.behind} records are not done; see clamor status, records are lost at 100 %"
-        )
-    with write(opened.engine) as connection:
-        for key, why in behind.items():
-            raise_operations(connection, key, "retention", why, now)
     return False
 
 
@@ -121,14 +111,15 @@ class Keeper:
 
 
 class Watch:
-    """Tells of stages that make no progress and of a disk that fills up, once each, until it is over."""
+    """Tells of stages that make no progress or come near to losing records, and of a disk that fills up; once each,
+    until it is over."""
 
     def __init__(self, opened: Opened) -> None:
         self._opened = opened
         self._raised: set[str] = set()
 
     def step(self) -> bool:
-        troubles = {**self._stages(), **self._disk()}
+        troubles = {**self._stages(), **self._behind(), **self._disk()}
         now = self._opened.clock.now()
         over = self._raised - troubles.keys()
         if troubles or over:
@@ -146,6 +137,16 @@ class Watch:
         return {
             f"stage:{one.stage}": f"stage {one.stage} makes no progress: {one.why}"
             for one in stuck(statuses, self._opened.clock.wall())
+        }
+
+    def _behind(self) -> dict[str, str]:
+        """Stages that stand still for so long that retention comes near to what they have not done."""
+        return {
+            f"retention:{one.group}:{one.topic}:{one.partition}:{one.level}": (
+                f"stage {one.group} stands still on {one.topic}: {one.percent} % of the retention has passed "
+                f"and {one.behind} records are not done; see clamor status, records are lost at 100 %"
+            )
+            for one in laggards(self._opened.log, self._opened.clock.now())
         }
 
     def _disk(self) -> dict[str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from clamor.processes import Stop, all_processes
 from clamor.roles import whole_program
 from clamor.starting import make_ready
 from clamor.supervisor import ProcessSpec, Supervisor
+from clamor.threads import halt_on
 from config.disk import disk_free
 from config.home import Home, HomeError
 from config.load import Configuration
@@ -68,7 +68,7 @@ def append_only(home: Home, paths: Sequence[Path], options: Options, show: Show,
             cursors=Cursors(opened.engine),
             ledger=opened.ledger,
             progress=on_progress,
-            hold=_hold(home, opened.log),
+            hold=_hold(opened),
         )
         while drain and not settled(opened):
             show(News(None, report, backlog(opened), time.monotonic() - started))
@@ -153,7 +153,7 @@ def _supervised(
         os.close(reading)
         os.close(writing)
     if mouth.report is None:
-        raise HomeError(mouth.error or "the replay ended before its files were read: see {home.root / MESSAGES}")
+        raise HomeError(mouth.error or f"the replay ended before its files were read: see {home.root / MESSAGES}")
     return mouth.report
 
 
@@ -189,10 +189,9 @@ class _Mouth:
 
 def _feeder(home: Home, paths: Sequence[Path], options: Options, writing: int) -> Callable[[Stop], None]:
     def body(stop: Stop) -> None:
-        halt = threading.Event()
+        halt = halt_on(stop)
         with open_home(home) as opened:
             logs.configure(opened.settings.logging.format, "warning", "replay")
-            threading.Thread(target=_watch, args=(stop, halt), daemon=True, name="stop").start()
             try:
                 report = replay(
                     paths,
@@ -202,7 +201,7 @@ def _feeder(home: Home, paths: Sequence[Path], options: Options, writing: int) -
                     cursors=Cursors(opened.engine),
                     ledger=opened.ledger,
                     progress=lambda progress: _say(writing, b"p", progress),
-                    hold=_hold(home, opened.log),
+                    hold=_hold(opened),
                     stop=halt,
                 )
             except (Unmapped, Unreadable) as error:
@@ -217,13 +216,7 @@ def _say(descriptor: int, kind: bytes, what: object) -> None:
     os.write(descriptor, kind + msgspec.json.encode(what) + b"\n")
 
 
-def _watch(stop: Stop, halt: threading.Event) -> None:
-    while not halt.wait(0.1):
-        if stop():
-            halt.set()
-
-
-def _hold(home: Home, log: object) -> Callable[[], str | None]:
+def _hold(opened: Opened) -> Callable[[], str | None]:
     """Why a replay should wait: the stages behind, or the disk nearly full."""
     looked, reason = 0.0, None
 
@@ -231,8 +224,8 @@ def _hold(home: Home, log: object) -> Callable[[], str | None]:
         nonlocal looked, reason
         if time.monotonic() - looked > 0.5:
             looked = time.monotonic()
-            lag = log.lag("nlp", POSTS)  # type: ignore[attr-defined]
-            reason = "disk" if disk_free(home.data).pause else "lag" if lag > HIGH_WATER else None
+            lag = opened.log.lag("nlp", POSTS)
+            reason = "disk" if disk_free(opened.home.data).pause else "lag" if lag > HIGH_WATER else None
         return reason
 
     return hold

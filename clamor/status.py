@@ -140,5 +140,6 @@ def _posts_since(opened: Opened, since: int) -> int:
 
 
 def _size(path: Path) -> int:
-    """Of a database with its write-ahead log."""
+    """Of a database with its write-ahead log; a rebuilt index is a link to the file that has both."""
+    path = path.resolve()
     return sum(one.stat().st_size for one in (path, path.with_name(path.name + "-wal")) if one.exists())

@@ -58,6 +58,19 @@ def run_threads(stages: Sequence[Stage], chores: Sequence[Chore], stop: Callable
         raise fates[0]
 
 
+def halt_on(stop: Callable[[], bool]) -> threading.Event:
+    """An event that is set soon after `stop` says so: for work that waits on events, in a process that is asked."""
+    halt = threading.Event()
+
+    def watch() -> None:
+        while not halt.wait(2 * LOOK):
+            if stop():
+                halt.set()
+
+    threading.Thread(target=watch, daemon=True, name="stop").start()
+    return halt
+
+
 def _repeat(chore: Chore, halt: threading.Event) -> None:
     wait = chore.every
     while not halt.is_set():

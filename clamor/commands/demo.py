@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
@@ -25,6 +24,7 @@ from clamor.scenario import CONFIGURATION, WEEK
 from clamor.screen import Screen
 from clamor.starting import make_ready
 from clamor.supervisor import ProcessSpec, Supervisor
+from clamor.threads import halt_on
 from config.home import Home
 from ingest.cursors import Cursors
 from ingest.scenario import Scenario, load, play
@@ -91,21 +91,12 @@ def begin_anew(home: Home) -> Home:
 
 def _player(home: Home, scenario: Scenario) -> Callable[[Stop], None]:
     def body(stop: Stop) -> None:
-        halt = threading.Event()
+        halt = halt_on(stop)
         with open_home(home) as opened:
             logs.configure(opened.settings.logging.format, opened.settings.logging.level, "player")
-            watcher = threading.Thread(target=_stop_when, args=(stop, halt), daemon=True)
-            watcher.start()
             play(scenario, opened.log, opened.clock, Cursors(opened.engine), opened.ledger, stop=halt)
-            halt.set()
 
     return body
-
-
-def _stop_when(stop: Stop, halt: threading.Event) -> None:
-    while not halt.wait(0.1):
-        if stop():
-            halt.set()
 
 
 def _watch(

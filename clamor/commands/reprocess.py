@@ -25,6 +25,7 @@ from clamor.reprocessing import reprocess as work_through
 from clamor.roles import whole_program, worked_by
 from clamor.starting import make_ready
 from clamor.supervisor import ProcessSpec, Supervisor
+from clamor.threads import halt_on
 from config.home import Home, HomeError
 from query.parse import parse
 from query.tree import Between
@@ -144,7 +145,7 @@ def _with_stages(home: Home, opened: Opened, ask: Ask) -> Reached:
         supervisor = Supervisor([feeder, *stages], on_restart=on_restart, messages=home.root / MESSAGES)
         supervisor.run(_watch(configuration, ask, live, failed), interval=0.05)
     if failed:
-        raise HomeError(f"the reprocess ended with code {failed[0]}: see the messages above")
+        raise HomeError(f"the reprocess ended with code {failed[0]}: see {home.root / MESSAGES}")
     with Opened(configuration) as fresh:
         reached = begin(fresh, ask)
         if reached.done:
@@ -172,20 +173,12 @@ def _watch(configuration: object, ask: Ask, live: Live, failed: list[int]) -> Ca
 
 def _feeder(home: Home, ask: Ask) -> Callable[[Stop], None]:
     def body(stop: Stop) -> None:
-        halt = threading.Event()
+        halt = halt_on(stop)
         with open_home(home) as opened:
             logs.configure(opened.settings.logging.format, "warning", "reprocess")
-            threading.Thread(target=_watch_for, args=(stop, halt), daemon=True, name="stop").start()
             work_through(opened, begin(opened, ask), halt, lambda reached: None, beside=False)
-        halt.set()
 
     return body
-
-
-def _watch_for(stop: Stop, halt: threading.Event) -> None:
-    while not halt.wait(0.1):
-        if stop():
-            halt.set()
 
 
 # --- what is shown ----------------------------------------------------------------------------------------------------
