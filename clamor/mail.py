@@ -18,13 +18,14 @@ from routing.rules import RuleSet
 
 
 def mailer(opened: Opened) -> Mailer:
+    chosen = settings(opened)
     return Mailer(
         opened.engine,
         opened.clock,
         transport(opened.configuration),
         lambda: people(opened),
-        settings(opened),
-        reason=in_words_of(_Rules(opened)),
+        chosen,
+        reason=in_words_of(_Rules(opened), chosen.brand_names),
         journal=opened.home.data / "mails.journal",
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -13,6 +13,7 @@ from query.document import Document, effective
 from routing.mail.gaps import gaps_of, incomplete
 from routing.mail.letter import AlertLetter, Letter, ListLetter, NoticeLetter, PostSeen, Tally
 from routing.mail.similar import similar_to
+from routing.mail.words import words
 from routing.named import named
 from routing.people_to_tell import Language, MailSettings, Person
 from routing.rules import RuleSet, sentence
@@ -70,19 +71,36 @@ def as_decided(mention: Mention, language: Language) -> str:
     return mention.decision.why if mention.decision else ""
 
 
-def in_words_of(rules: Callable[[], RuleSet | None]) -> Reason:
-    """The rule's own sentence in the reader's language, while the rules in force are those that decided."""
+def in_words_of(rules: Callable[[], RuleSet | None], brand_names: Mapping[str, str]) -> Reason:
+    """The rule's own sentence in the reader's language, while the rules in force still give the reason that decided."""
 
     def reason(mention: Mention, language: Language) -> str:
         decision, current = mention.decision, rules()
-        if decision is None or current is None or current.revision != decision.rules_revision:
+        rule = current.named(decision.rule) if decision is not None and current is not None else None
+        if decision is None or current is None or rule is None:
             return as_decided(mention, language)
-        rule = current.named(decision.rule)
-        if rule is None:
+        document = Document(mention, risk=decision.risk, terms=decision.terms)
+        if current.revision != decision.rules_revision and sentence(rule, document, "en") != decision.why:
             return as_decided(mention, language)
-        return sentence(rule, Document(mention, risk=decision.risk, terms=decision.terms), language)
+        return sentence(rule, document, language, _said(mention, language, brand_names))
 
     return reason
+
+
+def _said(mention: Mention, language: Language, brand_names: Mapping[str, str]) -> dict[str, str]:
+    """What a rule's sentence may hold, in words for the reader. What the mention does not have is left as it is."""
+    told = words(language)
+    post, understanding = mention.post, mention.understanding
+    said = {
+        "brand": brand_names.get(mention.brand, mention.brand),
+        "network": told.label("network", mention.network),
+        "intent": told.label("intent", effective(mention, "intent") or ""),
+        "reputation": told.label("reputation", effective(mention, "reputation") or ""),
+        "speaker": told.label("speaker", understanding.speaker if understanding else "public"),
+    }
+    if post is not None and post.author is not None and post.author.followers is not None:
+        said["followers"] = told.number(post.author.followers)
+    return said
 
 
 def _alert(
@@ -131,6 +149,7 @@ def _list(
     now: Millis,
 ) -> Composed:
     tallies: Counter[tuple[str, Queue, str, str]] = Counter()
+    reasons: dict[tuple[str, Queue, str, str], set[str]] = {}
     cases: set[int] = set()
     brands: set[str] = set()
     sources: set[str] = set()
@@ -148,7 +167,9 @@ def _list(
         mention = item.mention
         posts += 1
         rule = mention.decision.rule if mention.decision else ""
-        tallies[mention.brand, _queue(mention), rule, effective(mention, "intent") or ""] += 1
+        alike = (mention.brand, _queue(mention), rule, effective(mention, "intent") or "")
+        tallies[alike] += 1
+        reasons.setdefault(alike, set()).add(reason(mention, person.language))
         brands.add(mention.brand)
         sources.add(mention.source_id)
         if item.case_id is not None:
@@ -169,8 +190,8 @@ def _list(
         until=last if late else mail.latest_at,
         limit=max(1, person.max_mails_per_hour),
         tallies=tuple(
-            Tally(_name(settings, brand), queue, reason, intent, count)
-            for (brand, queue, reason, intent), count in _largest(tallies)
+            Tally(_name(settings, key[0]), key[1], key[2], _shared(reasons[key]), key[3], count)
+            for key, count in _largest(tallies)
         ),
         other=posts - sum(count for _, count in _largest(tallies)),
         worst=tuple(_seen(item.mention, person, settings) for item in worst if item.mention is not None),
@@ -190,7 +211,6 @@ def _notice(connection: Connection, mail: MailRow, settings: MailSettings) -> Co
     if not found:
         return Composed(None, None, dropped="its alert is gone")
     alert = found[0]
-    base = settings.base_url.rstrip("/")
     letter = NoticeLetter(
         kind=mail.kind,
         about=alert.kind,
@@ -198,7 +218,7 @@ def _notice(connection: Connection, mail: MailRow, settings: MailSettings) -> Co
         queue=alert.queue,
         why=alert.why,
         at=alert.created_at,
-        link=f"{base}/status" if mail.kind == "operations" else base,
+        link=f"{settings.base_url.rstrip('/')}/api/status",
     )
     return Composed(letter, None)
 
@@ -301,6 +321,11 @@ def _name(settings: MailSettings, brand: str) -> str:
 
 def _weightiest(terms: Iterable[Term]) -> tuple[Term, ...]:
     return tuple(sorted(terms, key=lambda t: -t.points)[:MOST_TERMS])
+
+
+def _shared(reasons: set[str]) -> str:
+    """The reason that all posts of a tally have; empty where they differ."""
+    return next(iter(reasons)) if len(reasons) == 1 else ""
 
 
 def _largest(tallies: Counter[tuple[str, Queue, str, str]]) -> list[tuple[tuple[str, Queue, str, str], int]]:

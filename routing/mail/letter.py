@@ -52,11 +52,13 @@ class AlertLetter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Tally(msgspec.Struct, frozen=True):
-    """How many posts of a summary share brand, queue and reason."""
+    """How many posts of a summary share brand, queue, rule and intent."""
 
     brand: str
     queue: Queue
+    rule: str
     reason: str
+    """In a sentence; empty where the rule's sentence differs from post to post (it may hold their figures)."""
     intent: str
     posts: int
 

@@ -107,6 +107,7 @@ def _environment() -> Environment:
 def _alert_values(letter: AlertLetter, t: Words) -> dict[str, Any]:
     post = letter.post
     author = _who(post)
+    reason = _told(letter.rule_why, t)
     subject = t(
         "subject_alert_by" if author else "subject_alert",
         brand=post.brand,
@@ -118,24 +119,17 @@ def _alert_values(letter: AlertLetter, t: Words) -> dict[str, Any]:
     )
     return {
         "subject": subject,
-        "preview": t("preview_alert", risk=post.risk, queue=t.label("queue", post.queue)),
+        "preview": reason or t("preview_alert", risk=post.risk, queue=t.label("queue", post.queue)),
         "post": _post(post, t, MOST_TEXT),
         "risk": post.risk,
         "worst_of": letter.worst_of,
-        "terms": [
-            {
-                "label": _capital(t.label("term", term.name)),
-                "points": t("points", n=round(term.points)),
-                "why": for_header(t.phrase(term.why), MOST_REASON),
-            }
-            for term in letter.terms
-        ],
+        "terms": [{"why": _told(term.why, t), "points": t("points", n=round(term.points))} for term in letter.terms],
         "rule": for_header(letter.rule, MOST_NAME),
-        "rule_why": for_header(t.phrase(letter.rule_why), MOST_REASON),
+        "reason": reason,
         "case_link": for_link(letter.case_link),
         "case_mentions": letter.case_mentions,
         "similar": [_post(other, t, MOST_SIMILAR) for other in letter.similar],
-        "missing": [_span(span) for span in letter.missing],
+        "missing": [_span(span, t) for span in letter.missing],
     }
 
 
@@ -153,10 +147,18 @@ def _list_values(letter: ListLetter, t: Words) -> dict[str, Any]:
         "gone": letter.gone,
         "since": _time(letter.since),
         "until": _time(letter.until),
-        "tallies": letter.tallies,
+        "tallies": [
+            {
+                "what": _capital(t.label("intent", row.intent)),
+                "where": " · ".join(([] if letter.brand else [row.brand]) + [t.label("queue", row.queue)]),
+                "reason": _told(row.reason, t) or f"{t('rule')}: {for_header(row.rule, MOST_NAME)}",
+                "posts": t.number(row.posts),
+            }
+            for row in letter.tallies
+        ],
         "other": letter.other,
         "worst": [_post(post, t, MOST_SIMILAR) for post in letter.worst],
-        "missing": [_span(span) for span in letter.missing],
+        "missing": [_span(span, t) for span in letter.missing],
         "link": for_link(letter.link),
     }
 
@@ -214,12 +216,17 @@ def _who(post: PostSeen) -> str:
     return name or (f"@{handle}" if handle else "")
 
 
-def _span(span: Missing) -> dict[str, str]:
+def _told(said: str, t: Words) -> str:
+    """A sentence of another room, in the reader's language, as a line of its own."""
+    return _capital(for_header(t.phrase(said), MOST_REASON))
+
+
+def _span(span: Missing, t: Words) -> dict[str, str]:
     return {
         "source": for_header(span.source, MOST_NAME),
         "since": _time(span.since),
         "until": _time(span.until),
-        "reason": for_header(span.reason, MOST_REASON),
+        "reason": for_header(t.phrase(span.reason), MOST_REASON),
     }
 
 

@@ -25,6 +25,7 @@ class Words:
             (_pattern(said), told) for said, told in table["phrases"].items()
         ]
         self._thousands: str = table["thousands"]
+        self._decimals: str = table["decimals"]
 
     def __call__(self, key: str, **values: object) -> str:
         """The text for `key` with its places filled; with `n`, the form for one or for several.
@@ -36,11 +37,14 @@ class Words:
         return text.format(**{name: self._shown(value) for name, value in values.items()})
 
     def label(self, kind: str, name: str) -> str:
-        """The word for a value of a field (`intent`, `queue`, `network`, `term`); the value itself without one."""
+        """The word for a value of a field (`intent`, `queue`, `network`); the value itself without one."""
         return self._labels[kind].get(name, name.replace("_", " "))
 
     def phrase(self, said: str) -> str:
-        """A sentence that another room wrote in English, in this language where it is known; as it is elsewhere."""
+        """A sentence that another room wrote in English, in this language where it is known; as it is elsewhere.
+
+        What stands in its places may be a known sentence or a number, and is told in this language as well.
+        """
         for pattern, told in self._phrases:
             found = pattern.fullmatch(said)
             if found:
@@ -55,7 +59,9 @@ class Words:
         return f"{value:,}".replace(",", self._thousands)
 
     def _localised(self, part: str) -> str:
-        return part.replace(",", self._thousands) if _ENGLISH_NUMBER.fullmatch(part) else part
+        if not _ENGLISH_NUMBER.fullmatch(part):
+            return self.phrase(part)
+        return part.translate(str.maketrans(",.", self._thousands + self._decimals))
 
     def _shown(self, value: object) -> object:
         if isinstance(value, bool) or not isinstance(value, int):
@@ -63,7 +69,7 @@ class Words:
         return self.number(value)
 
 
-_ENGLISH_NUMBER = re.compile(r"\d{1,3}(,\d{3})+")
+_ENGLISH_NUMBER = re.compile(r"\d{1,3}(,\d{3})*(\.\d+)?")
 
 
 @cache

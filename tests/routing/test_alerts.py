@@ -153,7 +153,7 @@ def test_a_strike_day_of_5000_complaints_is_six_mails_and_one_summary(place: Pla
     assert len(place.subjects()) == 7
     summary = text_of(place.mails()[-1])
     assert "4.994" in str(place.mails()[-1]["Subject"])
-    for row in ("3.996 · Acme Air · Comunicación · queja (strike)", "998 · Old Bakery · Atención al cliente"):
+    for row in ("3.996 · Queja · Acme Air · Comunicación · Risk is 70 or more", "998 · Queja · Old Bakery · Atención"):
         assert row in summary, summary
     assert summary.count("Riesgo 99") == 5, "the worst five"
     place.settle(10 * HOUR)

@@ -31,7 +31,12 @@ class Way:
         self.clock = ManualClock(NOW)
         rules = RuleSet.read(default_rules(), 1)
         self.mailer = Mailer(
-            self.home.engine, self.clock, smtp(port), lambda: PEOPLE, SETTINGS, reason=in_words_of(lambda: rules)
+            self.home.engine,
+            self.clock,
+            smtp(port),
+            lambda: PEOPLE,
+            SETTINGS,
+            reason=in_words_of(lambda: rules, SETTINGS.brand_names),
         )
 
     def take(self, *records: Understood) -> None:

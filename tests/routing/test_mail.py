@@ -15,6 +15,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from mail_home import ANA, BEN, SETTINGS, START, MailHome
 
+from config.disk import DiskFree
+from config.home import low_disk
 from database.engine import read
 from nlp.severity import SHIPPED, Cue
 from nlp.severity import terms as text_terms
@@ -30,6 +32,8 @@ from routing.risk import History, added_terms
 from routing.rules import RuleSet, default_rules
 from stream.clock import HOUR
 from stream.records import Author, Decision, Mention, Metrics, Post, Scores, Term, Understanding
+from stream.status import StageState, StageStatus
+from stream.watchdog import stuck
 
 ID = "<alert.1.0123456789abcdef01234567@example.net>"
 
@@ -77,7 +81,7 @@ def list_letter(*worst: PostSeen, **values: object) -> ListLetter:
         "since": START,
         "until": START + HOUR,
         "limit": 6,
-        "tallies": (Tally("Acme Air", "pr", "severe", "complaint", 5_000),),
+        "tallies": (Tally("Acme Air", "pr", "severe", "the risk is high", "complaint", 5_000),),
         "other": 0,
         "worst": worst,
         "missing": (),
@@ -232,8 +236,8 @@ def test_a_mail_says_what_happened_why_and_where_to_go_on() -> None:
     for kind in ("plain", "html"):
         text = text_of(parsed, kind) if kind == "plain" else Seen(text_of(parsed, kind)).words
         for said in (
-            "they left us on the runway", "Laura (@lauraflies)", "12,400 followers", "words about danger or injury",
-            "36 points", "nobody helped us", "x-search", "did not come in full", "severe", "the risk is high",
+            "they left us on the runway", "Laura (@lauraflies)", "12,400 followers", "Words about danger or injury",
+            "36 points", "nobody helped us", "x-search", "did not come in full", "severe", "The risk is high",
             "3 posts",
         ):  # fmt: skip
             assert said in text, (kind, said)
@@ -241,12 +245,37 @@ def test_a_mail_says_what_happened_why_and_where_to_go_on() -> None:
     assert {"https://clamor.example.net/cases/7", "https://x.example/1"} <= set(links)
 
 
+def test_why_it_is_severe_begins_with_the_rule_and_goes_on_with_the_largest_terms() -> None:
+    terms = (Term("reach", 14.0, "the author has 100,000 or more followers"), Term("legal", 6.2, "words about law"))
+    reason = "somebody may be in danger"
+    parsed = mail(alert_letter(seen(), terms=terms, rule="safety", rule_why=reason))
+    for said in (text_of(parsed), Seen(text_of(parsed, "html")).words):
+        section = re.split("why it is severe", said, flags=re.IGNORECASE)[1]
+        places = [
+            section.index(part)
+            for part in ("Somebody may be in danger", "safety", "100,000 or more followers", "Words about law")
+        ]
+        assert places == sorted(places)
+        assert section.count("omebody may be in danger") == 1
+    assert "- 14 points: The author has 100,000 or more followers" in text_of(parsed)
+
+
+def test_a_summary_says_the_reason_of_its_rows_and_names_the_rule_where_reasons_differ() -> None:
+    tallies = (
+        Tally("Acme Air", "pr", "safety", "somebody may be in danger", "complaint", 12),
+        Tally("Old Bakery", "support", "high-risk", "", "other", 3),
+    )
+    lines = text_of(mail(list_letter(seen(), brand="", tallies=tallies))).splitlines()
+    assert "- 12 · Complaint · Acme Air · PR · Somebody may be in danger" in lines
+    assert "- 3 · Other · Old Bakery · Support · Rule: high-risk" in lines
+
+
 def test_the_same_mail_in_spanish() -> None:
     parsed = mail(alert_letter(seen()), ANA)
     assert str(parsed["Subject"]) == "Acme Air · Comunicación · riesgo 88: queja, de Laura (@lauraflies) en X"
     text = text_of(parsed)
     assert "12.400 seguidores" in text
-    assert "palabras sobre peligro o heridos" in text
+    assert "Palabras sobre peligro o heridos" in text
     assert 'lang="es"' in text_of(parsed, "html")
 
 
@@ -283,10 +312,34 @@ def test_every_risk_term_has_words_in_spanish() -> None:
         detractor = [0.0] * 4
         detractor[level] = 1.0
         found += text_terms(detractor, [0.5, 0.5, 0, 0, 0, 0, 0, 0], 1.0, cues)
-    labels = keys_of("es")["labels"]["term"]
-    assert {term.name for term in found} <= labels.keys()
     unknown = [term.why for term in found if not words("es").knows(term.why)]
     assert not unknown
+
+
+def test_every_shipped_rule_has_its_reason_in_spanish() -> None:
+    rules = RuleSet.read(default_rules()).rules
+    assert not [rule.name for rule in rules if rule.why.get("es", rule.why["en"]) == rule.why["en"]]
+
+
+def test_every_trouble_of_clamor_has_words_in_spanish(tmp_path: Path) -> None:
+    pauses, stops = (low_disk(tmp_path, DiskFree(free, 1_000_000_000_000)) for free in (82_000_000_000, 4_000_000_000))
+    states: tuple[tuple[StageState, int], ...] = (
+        ("paused", HOUR), ("working", 0), ("retrying", HOUR), ("waiting", HOUR), ("working", HOUR),
+    )  # fmt: skip
+    statuses = [
+        StageStatus(
+            stage=f"s{n}", topic="posts", group="nlp", pid=n, started="", state=state, at=at, since=0, progress_at=0,
+            lag=1_500, error="disk full",
+        )
+        for n, (state, at) in enumerate(states)
+    ]  # fmt: skip
+    troubles = [f"stage {one.stage} makes no progress: {one.why}" for one in stuck(statuses, HOUR)]
+    assert len(troubles) == 5
+    for said in (pauses, stops, *troubles):
+        told = words("es").phrase(said)
+        assert not re.search(r"\b(the|it|stage|free|records|nobody)\b", told), told
+    assert "8,2 %" in words("es").phrase(pauses)
+    assert "1500 registros" in words("es").phrase(troubles[-1])
 
 
 # --- what it is made from -------------------------------------------------------------------------------------------
@@ -348,7 +401,7 @@ def test_incomplete_data_is_named_where_it_concerns_the_brand(home: MailHome) ->
 
 
 def test_the_reason_is_the_rules_own_sentence_in_the_readers_language() -> None:
-    rules = RuleSet.read(default_rules(), 3)
+    rules, names = RuleSet.read(default_rules(), 3), {"acme": "Acme Air"}
     mention = Mention(
         id="x:1#acme", revision=1, post_id="x:1", brand="acme", network="x", event_time=START,
         post=Post(id="x:1", network="x", text="t", author=Author(id="a"), seen_at=START, event_time=START),
@@ -356,10 +409,37 @@ def test_the_reason_is_the_rules_own_sentence_in_the_readers_language() -> None:
             brand="acme", speaker="press", sentiment=Scores("neutral", (0.0, 1.0, 0.0)),
             intent=Scores("other", (1.0,)), detractor=Scores("0", (1.0, 0.0, 0.0, 0.0)),
         ),
-        decision=Decision(queue="pr", rule="press-in-passing", rules_revision=3, why="as it was decided"),
+        decision=Decision(
+            queue="pr", rule="press-in-passing", rules_revision=3, why="a journalist or an outlet writes about acme"
+        ),
     )  # fmt: skip
-    assert in_words_of(lambda: rules)(mention, "es") == "un periodista o un medio escribe sobre acme"
-    assert in_words_of(lambda: RuleSet.read(default_rules(), 4))(mention, "es") == "as it was decided"
+    told = "un periodista o un medio escribe sobre Acme Air"
+    assert in_words_of(lambda: rules, names)(mention, "es") == told
+    later = RuleSet.read(default_rules(), 4)
+    assert in_words_of(lambda: later, names)(mention, "es") == told
+    reworded = RuleSet.read(default_rules().replace("outlet writes about", "outlet talks of"), 4)
+    assert in_words_of(lambda: reworded, names)(mention, "es") == "a journalist or an outlet writes about acme"
+
+
+def test_what_a_reason_holds_is_in_the_readers_language() -> None:
+    written = (
+        "rules:\n- name: asks\n  when: '*'\n  queue: pr\n  why:\n    en: '{intent}, {reputation}, {followers}'\n"
+        "    es: '{intent}, {reputation}, {followers}'\n"
+    )
+    mention = Mention(
+        id="x:1#acme", revision=1, post_id="x:1", brand="acme", network="x", event_time=START,
+        post=Post(
+            id="x:1", network="x", text="t", author=Author(id="a", followers=12_400), seen_at=START, event_time=START
+        ),
+        understanding=Understanding(
+            brand="acme", sentiment=Scores("neutral", (0.0, 1.0, 0.0)), reputation=Scores("negative", (1.0, 0.0, 0.0)),
+            intent=Scores("help_request", (1.0,)), detractor=Scores("0", (1.0, 0.0, 0.0, 0.0)),
+        ),
+        decision=Decision(queue="pr", rule="asks", rules_revision=1, why="help request, negative, 12,400"),
+    )  # fmt: skip
+    reason = in_words_of(lambda: RuleSet.read(written, 1), {})
+    assert reason(mention, "es") == "pide ayuda, negativa, 12.400"
+    assert reason(mention, "en") == "asks for help, negative, 12,400"
 
 
 def test_notices_say_what_is_wrong_in_both_languages() -> None:
