@@ -5,9 +5,9 @@ Points add up to at most MOST of the scale's 100: half of a severe risk lies in 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -40,35 +40,82 @@ class Cue(NamedTuple):
     why: str
 
 
+class _Phrase(NamedTuple):
+    words: tuple[str, ...]
+    cue: Cue
+    unless: tuple[tuple[int, tuple[str, ...]], ...] = ()
+    """(its place in it, a longer phrase): there it means something else."""
+    beside: str = ""
+    """Name of the cue that has to stand within so many tokens; empty: it counts alone."""
+    within: int = 0
+
+    @property
+    def rarest(self) -> int:
+        """Place of its longest word: by that one it is looked for, since short words stand in every text."""
+        return max(range(len(self.words)), key=lambda place: len(self.words[place]))
+
+    def stands(self, surfaces: Sequence[str], at: int) -> bool:
+        """Whether it begins at token `at`, and means what it says."""
+        if at < 0 or tuple(surfaces[at : at + len(self.words)]) != self.words:
+            return False
+        return not any(
+            at >= place and tuple(surfaces[at - place : at - place + len(longer)]) == longer
+            for place, longer in self.unless
+        )
+
+
 class Cues:
-    """The lexicon, by first token of each phrase: `cues.yaml` or a file of its form."""
+    """The lexicon, by the longest token of each phrase: `cues.yaml` or a file of its form."""
 
     def __init__(self, path: Path = SHIPPED) -> None:
-        self._phrases: dict[str, list[tuple[tuple[str, ...], Cue]]] = {}
+        self._phrases: dict[str, list[tuple[int, _Phrase]]] = {}
         beginnings: dict[str, Cue] = {}
         for name, held in yaml.safe_load(path.read_text("utf-8")).items():
             cue = Cue(name, float(held["points"]), held["why"])
-            for phrase in {phrase for lang in _LANGUAGES for phrase in held.get(lang, ())}:
-                if phrase.endswith("*"):
-                    beginnings[phrase[:-1]] = cue
-                    continue
-                words = tuple(phrase.split())
-                self._phrases.setdefault(words[0], []).append((words, cue))
-        self._first = frozenset(self._phrases)
+            beginnings |= {written[:-1]: cue for written in _listed(held) if written.endswith("*")}
+            for phrase in _phrases_of(cue, held):
+                rarest = phrase.rarest
+                self._phrases.setdefault(phrase.words[rarest], []).append((rarest, phrase))
+        self._rarest = frozenset(self._phrases)
         self._beginnings = tuple(beginnings.items())
         self._starts = tuple(beginnings)
 
     def found(self, surfaces: Sequence[str]) -> tuple[Cue, ...]:
         """The cues that stand in the folded tokens of a text, each once, by name."""
         begun = [surface for surface in surfaces if surface.startswith(self._starts)]
-        if not begun and self._first.isdisjoint(surfaces):
+        if not begun and self._rarest.isdisjoint(surfaces):
             return ()
+        standing = [
+            (at - rarest, phrase)
+            for at, surface in enumerate(surfaces)
+            for rarest, phrase in self._phrases.get(surface, ())
+            if phrase.stands(surfaces, at - rarest)
+        ]
         found = {cue for surface in begun for start, cue in self._beginnings if surface.startswith(start)}
-        for at, surface in enumerate(surfaces):
-            for words, cue in self._phrases.get(surface, ()):
-                if len(words) == 1 or tuple(surfaces[at : at + len(words)]) == words:
-                    found.add(cue)
+        found.update(phrase.cue for at, phrase in standing if not phrase.beside or _has_beside(at, phrase, standing))
         return tuple(sorted(found))
+
+
+def _listed(held: Mapping[str, Any]) -> set[str]:
+    return {written for language in _LANGUAGES for written in held.get(language, ())}
+
+
+def _phrases_of(cue: Cue, held: Mapping[str, Any]) -> Iterator[_Phrase]:
+    exceptions = [tuple(written.split()) for written in held.get("unless", ())]
+    beside = held.get("beside", {})
+    alone = {written for written in _listed(held) if not written.endswith("*")}
+    for written in alone:
+        words = tuple(written.split())
+        unless = [
+            (at, longer) for longer in exceptions for at in range(len(longer)) if longer[at:][: len(words)] == words
+        ]
+        yield _Phrase(words, cue, tuple(unless))
+    for written in _listed(beside):
+        yield _Phrase(tuple(written.split()), cue, (), beside["cue"], beside["within"])
+
+
+def _has_beside(at: int, phrase: _Phrase, standing: Sequence[tuple[int, _Phrase]]) -> bool:
+    return any(other.cue.name == phrase.beside and abs(place - at) <= phrase.within for place, other in standing)
 
 
 def terms(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,12 +39,74 @@ def test_cues_in_both_languages_and_of_several_words() -> None:
     assert named("muy rico todo") == []
 
 
+MEANT = {
+    "access": (
+        "they broke my wheelchair again",
+        "My guide dog was not let in",
+        "no step-free access since July",
+        "llevan un año sin rampa",
+        "me devuelven la silla de ruedas partida",
+        "la asistencia a personas con movilidad reducida no llega",
+    ),
+    "discrimination": (
+        "your staff are racist",
+        "they turned away a woman in a wheelchair",
+        "Denied boarding because I use a wheelchair",
+        "we were told to leave because I am black",
+        "me echaron por ser gitana",
+        "no me dejaron subir al avión con mi silla de ruedas",
+        "le negaron la entrada a mi hijo con discapacidad",
+    ),
+    "safety": (
+        "the battery caught fire",
+        "my son ended up in hospital",
+        "this car was recalled for its brakes",
+        "mi abuela acabó en urgencias",
+        "mi papá se murió esperando",
+    ),
+    "press": ("I am taking this to the press", "soy periodista", "salimos en los titulares"),
+    "legal": ("presento una demanda", "see you in small claims court"),
+}
+NOT_MEANT = {
+    "discrimination": (
+        "they broke my wheelchair again",
+        "me devuelven la silla de ruedas partida",
+        "they refused to refund the repair of my wheelchair",
+        "el taxi no llega a por la silla de ruedas",
+        "the app turned away half of its customers",
+        "state passes anti-discrimination bill",
+    ),
+    "access": ("my account is disabled", "a system accessible from any device", "me hace oídos sordos"),
+    "safety": (
+        "the battery died after a day",
+        "I don't recall placing an order",
+        "it won't play on Fire TV",
+        "se me murió el móvil",
+        "¿qué teléfono es el de urgencias del hogar?",
+        "casi me desmayo en la cola",
+    ),
+    "press": ("here is the press release", "soy el titular de la cuenta", "los titulares de la tarjeta"),
+    "legal": ("vídeo a demanda", "a mi juicio es caro", "hay mucha demanda"),
+}
+
+
+@pytest.mark.parametrize(("cue", "text"), [(cue, text) for cue, texts in MEANT.items() for text in texts])
+def test_a_cue_fires_on_what_it_means(cue: str, text: str) -> None:
+    assert cue in named(text)
+
+
+@pytest.mark.parametrize(("cue", "text"), [(cue, text) for cue, texts in NOT_MEANT.items() for text in texts])
+def test_a_cue_is_silent_where_its_words_mean_something_else(cue: str, text: str) -> None:
+    assert cue not in named(text)
+
+
 def test_everything_in_the_lexicon_is_folded_as_texts_are() -> None:
-    for first, phrases in CUES._phrases.items():
-        for words, _ in phrases:
-            assert words[0] == first
-            assert analyse(" ".join(words)).surfaces == words
-            assert fold(" ".join(words)) == " ".join(words)
+    for word, phrases in CUES._phrases.items():
+        for place, phrase in phrases:
+            assert phrase.words[place] == word
+            for words in (phrase.words, *(longer for _, longer in phrase.unless)):
+                assert analyse(" ".join(words)).surfaces == words
+                assert fold(" ".join(words)) == " ".join(words)
 
 
 def test_severe_texts_weigh_more_than_mild_ones() -> None:
