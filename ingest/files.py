@@ -205,6 +205,7 @@ class _Run:
                 for row in batch:
                     entry = file.entry(row, mapping, latest)
                     file.read += 1
+                    file.mended.update(entry.notes)
                     if entry.due is None:
                         dead.append(entry.record)
                         continue

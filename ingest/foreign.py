@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -77,6 +78,8 @@ class Entry(NamedTuple):
     due: Millis | None
     """When the post comes to be seen; None: a dead letter."""
     time: Millis
+    notes: tuple[str, ...] = ()
+    """What was set right in it."""
 
 
 class ForeignFile:
@@ -101,6 +104,8 @@ class ForeignFile:
         self.form = ""
         self.columns: Mapping[str, str] = {}
         self.notes: list[str] = []
+        self.mended: Counter[str] = Counter()
+        """In how many posts something was set right."""
 
     def opened(self) -> Opened:
         return Opened(self)
@@ -111,12 +116,12 @@ class ForeignFile:
             return self._refused(row, row.problem, row.error, now)
         origin: Origin = "live" if self.options.paced else "import"
         try:
-            post = stamped(mapping.draft(row.values), self.source, now, origin)
+            post, notes = stamped(mapping.draft(row.values), self.source, now, origin)
             if self.options.paced and post.seen_at >= now:
                 raise Unacceptable("it has no time, or one more than a year ahead, so that it cannot be played")
         except Unacceptable as refusal:
             return self._refused(row, str(refusal), "Unacceptable", now)
-        return Entry(Append(POSTS, post.id, encode(post)), post.seen_at, post.event_time)
+        return Entry(Append(POSTS, post.id, encode(post)), post.seen_at, post.event_time, notes)
 
     def _refused(self, row: Row, why: str, error: str, now: Millis) -> Entry:
         payload = row.raw or json.dumps(row.values).encode("ascii")
@@ -124,6 +129,7 @@ class ForeignFile:
         return Entry(dead_letter(one, now), None, 0)
 
     def count(self, entry: Entry) -> None:
+        self.mended.update(entry.notes)
         if entry.due is None:
             self.dead += 1
             return
@@ -149,7 +155,7 @@ class ForeignFile:
     def report(self) -> FileReport:
         return FileReport(
             self.place, self.form, self.network, self.columns, self.read, self.appended, self.dead, self.skipped,
-            self.first, self.last, tuple(self.notes),
+            self.first, self.last, (*self.notes, *(f"in {n:,} posts {note}" for note, n in self.mended.items())),
         )  # fmt: skip
 
 

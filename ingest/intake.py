@@ -5,13 +5,16 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
+import structlog
 
 from ingest.collector import Draft, Malformed, Source
 from ingest.dates import EARLIEST, LATEST
+from ingest.links import web_address
 from stream.clock import event_time
 from stream.ports import DEAD_LETTER, POSTS, Append, Log
 from stream.records import CONTENT_KINDS, Author, DeadLetter, Metrics, Millis, Origin, Post, encode
@@ -20,7 +23,7 @@ MAX_TEXT = 100_000
 """Characters of a post's text; a longer one is refused, not cut."""
 MAX_ID = 200
 MAX_SHORT = 2_000
-"""Characters of a title, a name, a link; longer ones are cut."""
+"""Characters of a title; a longer one is cut."""
 MAX_LIST = 20
 MAX_PAYLOAD = 65_536
 """Bytes of a refused record that its dead letter keeps."""
@@ -30,8 +33,12 @@ Prefilter = Callable[[str], bool]
 for one that is (`query.prefilter.compile_prefilter`)."""
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+_HALF = re.compile("[\ud800-\udfff]")
+HALF_NOTE = "half a character (a lone surrogate) was replaced by U+FFFD"
+LINK_NOTE = "an address was left out: kept are http and https without a login, up to 2,000 characters"
 NETWORK = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}\Z")
 _SPACE = re.compile(r"[\s#]")
+_log = structlog.get_logger(__name__)
 _WITHOUT_CONTENT = frozenset({"deleted", "expired", "forgotten", "author_gone"})
 _HIGHEST = 2**63 - 1
 
@@ -48,6 +55,15 @@ class Took(NamedTuple):
     filtered: int
     """Left out by the pre-filter: about nobody who is listened for."""
     dead: int
+    mended: Mapping[str, int] = {}
+    """What was set right in posts that were kept: in how many."""
+
+
+class Stamped(NamedTuple):
+    """The post that a draft is, and what had to be set right for it to be one."""
+
+    post: Post
+    notes: tuple[str, ...] = ()
 
 
 class Intake:
@@ -70,6 +86,7 @@ class Intake:
         may be taken as done. Live posts from before `late_before` (the end of a hole) are gap-filled ones."""
         records: list[Append] = [dead_letter(one, now) for one in malformed]
         kept: list[str] = []
+        mended: Counter[str] = Counter()
         dead, filtered = len(records), 0
         for draft in drafts:
             if self._wanted is not None and not self._passes(draft):
@@ -77,7 +94,7 @@ class Intake:
                 continue
             late = origin == "live" and (draft.seen_at or draft.claimed_at or now) < late_before
             try:
-                post = stamped(draft, self.source, now, "gapfill" if late else origin)
+                post, notes = stamped(draft, self.source, now, "gapfill" if late else origin)
             except Unacceptable as refusal:
                 place = f"{self.source.id}:{draft.native_id[:MAX_ID]}"
                 payload = draft_bytes(draft)
@@ -86,9 +103,12 @@ class Intake:
             else:
                 records.append(Append(POSTS, post.id, encode(post)))
                 kept.append(draft.native_id)
+                mended.update(notes)
         if records:
             self.log.append(records)
-        return Took(kept, filtered, dead)
+        for note, posts in mended.items():
+            _log.info("ingest.mended", source=self.source.id, note=note, posts=posts)
+        return Took(kept, filtered, dead, mended)
 
     def _passes(self, draft: Draft) -> bool:
         if draft.kind not in CONTENT_KINDS or draft.brands or self.source.brands:
@@ -99,10 +119,11 @@ class Intake:
         return self._wanted(f"{draft.title or ''}\n{draft.text}\n{who}")
 
 
-def stamped(draft: Draft, source: Source, now: Millis, origin: Origin) -> Post:
+def stamped(draft: Draft, source: Source, now: Millis, origin: Origin) -> Stamped:
     """The post that a draft of `source` is, observed at `now`.
 
-    Control characters are taken out, over-long side fields cut; raises Unacceptable where the rest makes no post. Ids
+    Control characters are taken out and over-long side fields cut; half characters are replaced and addresses that are
+    no links left out, which the notes say. Raises Unacceptable where the rest makes no post. Ids
     get the network in front. A receipt time ahead of `now`, or before 1990, counts as now; a claim outside 1990 to
     2099 is dropped, and the post marked.
     """
@@ -124,7 +145,8 @@ def stamped(draft: Draft, source: Source, now: Millis, origin: Origin) -> Post:
         counts, doubted = seen, False
     else:
         counts, doubted = event_time(claimed, seen, origin)
-    return Post(
+    link, media, left_out = _addresses(draft)
+    post = Post(
         id=post_id(network, draft.native_id),
         network=network,
         kind=draft.kind,
@@ -143,8 +165,8 @@ def stamped(draft: Draft, source: Source, now: Millis, origin: Origin) -> Post:
         reply_to=_reference(network, draft.reply_to),
         quote_of=_reference(network, draft.quote_of),
         repost_of=_reference(network, draft.repost_of),
-        link=_short(draft.link),
-        media=tuple(clean(one)[:MAX_SHORT] for one in draft.media[:MAX_LIST]) if draft.media else (),
+        link=link,
+        media=media,
         metrics=None if draft.metrics is None else _reach(draft.metrics),
         origin=origin,
         source_id=source.id,
@@ -153,6 +175,8 @@ def stamped(draft: Draft, source: Source, now: Millis, origin: Origin) -> Post:
         access=_short(draft.access, MAX_ID) or source.access,
         max_lateness=source.max_lateness,
     )
+    notes = (*((HALF_NOTE,) if _has_half(draft) else ()), *((LINK_NOTE,) if left_out else ()))
+    return Stamped(post, notes)
 
 
 def post_id(network: str, native_id: str) -> str:
@@ -168,8 +192,24 @@ def post_id(network: str, native_id: str) -> str:
 
 
 def clean(text: str) -> str:
-    """The text without control characters and halves of surrogate pairs (line breaks and tabs stay)."""
-    return text if text.isprintable() else _CONTROL.sub("", text)
+    """The text without control characters (line breaks and tabs stay), half of a surrogate pair as U+FFFD."""
+    return text if text.isprintable() else _CONTROL.sub("", _HALF.sub("\ufffd", text))
+
+
+def _has_half(draft: Draft) -> bool:
+    author = draft.author
+    said = [draft.text, draft.title or ""]
+    if author is not None:
+        said += [author.name or "", author.handle or ""]
+    return any(not one.isprintable() and _HALF.search(one) for one in said)
+
+
+def _addresses(draft: Draft) -> tuple[str | None, tuple[str, ...], bool]:
+    """(link, media, whether an address was left out)."""
+    link = web_address(draft.link) if draft.link else None
+    kept = tuple([one for one in map(web_address, draft.media[:MAX_LIST]) if one]) if draft.media else ()
+    left_out = (bool(draft.link) and link is None) or len(kept) < min(len(draft.media), MAX_LIST)
+    return link, kept, left_out
 
 
 def dead_letter(one: Malformed, now: Millis) -> Append:

@@ -13,7 +13,7 @@ import json
 import sys
 import zlib
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, Literal, NamedTuple, Protocol, cast
@@ -262,15 +262,23 @@ class Reading:
             yield Row(*row)
 
     def text(self, raw: bytes) -> str:
-        """The line as text: UTF-8, else Windows-1252, else Latin-1 (counted in `other_encoding`)."""
+        """The line as text: UTF-8 (with surrogates written one by one, as some programs do: pairs are joined), else
+        Windows-1252, else Latin-1 (the last two counted in `other_encoding`)."""
         try:
             return raw.decode("utf-8")
         except UnicodeDecodeError:
+            with suppress(UnicodeDecodeError):
+                return _joined(raw.decode("utf-8", "surrogatepass"))
             self.other_encoding += 1
             try:
                 return raw.decode("cp1252")
             except UnicodeDecodeError:
                 return raw.decode("latin-1")
+
+
+def _joined(text: str) -> str:
+    """The text with each high surrogate and the low one behind it as the character that they are."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
 
 
 def too_long(line: Line) -> Row:

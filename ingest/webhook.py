@@ -3,7 +3,8 @@
 The handler is pure of HTTP: `web` gives it headers, body and time, and sends what it returns. Body:
 `{"posts": [{"id": …, "text": …, "created_at": …}, …], "origin": "live"}`, or one such post, or a list of them. Answers:
 
-    202  durable: {"accepted": n, "duplicates": n, "rejected": [{"index": i, "error": …}]}
+    202  durable: {"accepted": n, "duplicates": n, "rejected": [{"index": i, "error": …}]}, and "notes" of what was
+         set right, [{"index": i, "note": …}], where there was anything
     401  no signature, a wrong one, or one that is too old
     403  the source takes nothing (no secret is configured)
     413  too many bytes, or too many posts
@@ -15,6 +16,7 @@ The handler is pure of HTTP: `web` gives it headers, body and time, and sends wh
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeAlias
@@ -24,7 +26,7 @@ import structlog
 
 from ingest.collector import Draft, Source
 from ingest.dates import NoDate, millis_reader
-from ingest.intake import Unacceptable, stamped
+from ingest.intake import HALF_NOTE, Unacceptable, stamped
 from ingest.patience import Hold
 from ingest.signature import BadSignature, verify
 from ingest.taken import Taken
@@ -170,7 +172,7 @@ class Webhook:
         if wait:
             why = f"more than {self.hook.posts_per_minute:,} posts a minute: nothing was taken, send it again"
             return _error(429, why, retry_after=wait), []
-        posts, rejected = self._stamped(push, now)
+        posts, rejected, notes = self._stamped(push, now)
         keys = [item_key(post) for post in posts]
         known = self.taken.known(self.hook.source.id, keys)
         fresh: dict[str, Append] = {}
@@ -180,19 +182,27 @@ class Webhook:
         if fresh:
             self.log.append(list(fresh.values()))
         answer = {"accepted": len(fresh), "duplicates": len(posts) - len(fresh), "rejected": rejected}
+        if notes:
+            answer["notes"] = notes
         if rejected and not posts:
             answer["error"] = "none of these posts can be taken"
         return (202 if posts or not rejected else 422, answer), list(fresh)
 
-    def _stamped(self, push: Push, now: Millis) -> tuple[list[Post], list[dict[str, Any]]]:
+    def _stamped(self, push: Push, now: Millis) -> tuple[list[Post], list[dict[str, Any]], list[dict[str, Any]]]:
+        """(posts, what was refused of the push, what was set right in it)."""
         posts: list[Post] = []
         rejected: list[dict[str, Any]] = []
+        notes: list[dict[str, Any]] = []
         for index, raw in enumerate(push.posts):
             try:
-                posts.append(stamped(drafted(_decode_item(raw)), self.hook.source, now, push.origin))
+                whole, halved = _with_halves_replaced(bytes(raw))
+                post, notes_of = stamped(drafted(_decode_item(whole)), self.hook.source, now, push.origin)
             except (Unacceptable, NoDate, msgspec.MsgspecError, ValueError, RecursionError) as wrong:
                 rejected.append({"index": index, "error": _words(wrong)})
-        return posts, rejected
+                continue
+            posts.append(post)
+            notes += [{"index": index, "note": note} for note in ((HALF_NOTE,) if halved else ()) + notes_of]
+        return posts, rejected, notes
 
     def _too_many(self, posts: int, now: Millis) -> int:
         """Seconds to wait, or 0 after taking `posts` from the allowance, which grows back evenly over a minute."""
@@ -241,7 +251,31 @@ def _takes_away(body: bytes) -> bool:
     return bool(kinds) and _AWAY.issuperset(kinds)
 
 
+_ESCAPE = re.compile(
+    rb"\\(?:(?P<pair>u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
+_MARKED = re.compile(rb"\\(?:(?P<half>ufdd0)|.)", re.DOTALL)
+_HALF, _REPLACEMENT = rb"\ufdd0", rb"\ufffd"
+"""What stands for half a character until its post is known: a code point that is no character, as long as an escape."""
+
+
+def _with_halves_marked(body: bytes) -> bytes:
+    """The body with every escape of a lone surrogate as `_HALF`: no JSON decoder takes such a body otherwise, and one
+    post would keep all the others out."""
+    return _ESCAPE.sub(lambda found: _HALF if found["half"] else found[0], body)
+
+
+def _with_halves_replaced(item: bytes) -> tuple[bytes, bool]:
+    """One post's JSON with U+FFFD for each mark, and whether it had any."""
+    if _HALF not in item:
+        return item, False
+    mended = _MARKED.sub(lambda found: _REPLACEMENT if found["half"] else found[0], item)
+    return mended, mended != item
+
+
 def _push(body: bytes) -> Push:
+    body = _with_halves_marked(body) if rb"\ud" in body or rb"\uD" in body else body
     start = body.lstrip()[:1]
     if start == b"[":
         return Push(posts=_decode_list(body))

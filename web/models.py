@@ -262,6 +262,12 @@ class Rejected(Model):
     error: str
 
 
+class Mended(Model):
+    index: int
+    """Place in the push, from 0."""
+    note: str
+
+
 class Pushed(Model):
     """The posts that were taken are durable."""
 
@@ -270,6 +276,8 @@ class Pushed(Model):
     """Taken before, in the same version."""
     rejected: list[Rejected] = []
     """Each with its reason; the others were taken."""
+    notes: list[Mended] = []
+    """What was set right in posts that were taken: half a character, an address that is no link."""
 
 
 class PushProblem(Problem):

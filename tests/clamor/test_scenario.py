@@ -257,7 +257,7 @@ def lines() -> tuple[dict[str, Any], ...]:
 @cache
 def observed() -> tuple[Post, ...]:
     """Every record of the week as ingest stamps it, in order of time."""
-    posts = [stamped(one.draft, part.source, one.time, "live") for part in week().parts for one in part.posts]
+    posts = [stamped(one.draft, part.source, one.time, "live").post for part in week().parts for one in part.posts]
     return tuple(sorted(posts, key=lambda post: post.seen_at))
 
 

@@ -326,7 +326,43 @@ def test_ids_that_a_spreadsheet_rounded_are_refused(
     assert "rounded by a spreadsheet" in held.dead()[0].reason
 
 
-def test_control_characters_and_half_surrogates_are_taken_out(
+def test_half_a_character_in_a_table_is_replaced_and_counted(
+    tmp_path: Path, log: EmbeddedLog, held: Any, clock: ManualClock
+) -> None:
+    path = tmp_path / "a.csv"
+    rows = [b"id,text,created_at", b"1,half \xed\xa0\xbd,2017-10-31", b"2,both \xed\xa0\xbd\xed\xb8\x80,2017-10-31"]
+    path.write_bytes(b"\n".join([*rows, b"3,plain,2017-10-31", b"4,a\xf1o,2017-10-31", b""]))
+    report = replay([path], log, clock)
+    assert counted(report) == (4, 4, 0)
+    assert [one.text for one in held.posts()] == ["half \ufffd", "both \U0001f600", "plain", "año"]
+    assert any("in 1 posts half a character" in note for note in report.files[0].notes)
+
+
+@pytest.mark.parametrize("paced", [False, True])
+def test_addresses_that_are_no_links_are_left_out_and_counted(
+    tmp_path: Path, log: EmbeddedLog, held: Any, clock: ManualClock, paced: bool
+) -> None:
+    path = tmp_path / "a.jsonl"
+    links = [
+        "javascript:alert(1)",
+        "https://ana:secret@x.example/2",
+        "https://x.example/3",
+        "https://x.example/" + "4" * 3000,
+    ]
+    rows = [
+        {"id": n, "text": "t", "created_at": "2017-10-31", "link": link, "media": [link]}
+        for n, link in enumerate(links, 1)
+    ]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    report = replay([path], log, clock, Options(paced=paced))
+    assert counted(report) == (4, 4, 0)
+    kept = {one.id: (one.link, one.media) for one in held.posts()}
+    assert kept.pop("a:3") == ("https://x.example/3", ("https://x.example/3",))
+    assert set(kept.values()) == {(None, ())}
+    assert any("in 3 posts an address was left out" in note for note in report.files[0].notes)
+
+
+def test_control_characters_are_taken_out_and_half_characters_replaced(
     tmp_path: Path, log: EmbeddedLog, held: Any, clock: ManualClock
 ) -> None:
     path = tmp_path / "a.jsonl"
@@ -337,7 +373,7 @@ def test_control_characters_and_half_surrogates_are_taken_out(
     )
     assert counted(replay([path], log, clock)) == (2, 2, 0)
     first, second = held.posts()
-    assert (first.id, first.text, first.author.handle) == ("a:1", "abc\td\ne", "ana")
+    assert (first.id, first.text, first.author.handle) == ("a:1", "ab\ufffdc\td\ne", "ana")
     assert second.text == "rawcontrol"
 
 

@@ -128,6 +128,39 @@ def test_each_wrong_post_has_its_own_words(send: Sender, held: Any) -> None:
     assert (status, answer["accepted"]) == (422, 0)
 
 
+def test_half_a_character_keeps_no_post_out(send: Sender, held: Any) -> None:
+    said = rb'{"posts": [{"id": 1, "text": "so \ud83d sad"}, {"id": 2, "text": "\ud83d\ude00 \\ud83d \\ufdd0"},'
+    said += rb' {"id": 3, "text": "fine \ufffd"}, {"id": 4, "text": "\ude00", "author": "\ud83dana"}]}'
+    status, answer = send(said)
+    assert (status, answer["accepted"], answer["rejected"]) == (202, 4, [])
+    assert [one["index"] for one in answer["notes"]] == [0, 3]
+    assert all("U+FFFD" in one["note"] for one in answer["notes"])
+    texts = [one.text for one in held.posts()]
+    assert texts == ["so \ufffd sad", "\U0001f600 \\ud83d \\ufdd0", "fine \ufffd", "\ufffd"]
+    assert held.posts()[3].author.handle == "\ufffdana"
+
+
+def test_bytes_that_are_no_utf8_keep_only_their_own_post_out(send: Sender, held: Any) -> None:
+    status, answer = send(b'{"posts": [{"id": 1, "text": "a \xed\xa0\xbd"}, {"id": 2, "text": "fine"}]}')
+    assert (status, answer["accepted"], [one["index"] for one in answer["rejected"]]) == (202, 1, [0])
+    assert [one.text for one in held.posts()] == ["fine"]
+
+
+def test_an_address_that_is_no_link_is_left_out_and_named(send: Sender, held: Any) -> None:
+    status, answer = send(
+        [
+            post(1, link="javascript:alert(1)"),
+            post(2, link="https://x.example/2", media=["https://x.example/a.jpg", "data:image/png;base64,AA"]),
+            post(3, link="https://x.example/3"),
+        ]
+    )
+    assert (status, answer["accepted"]) == (202, 3)
+    assert [one["index"] for one in answer["notes"]] == [0, 1]
+    first, second, third = held.posts()
+    assert (first.link, third.link) == (None, "https://x.example/3")
+    assert (second.link, second.media) == ("https://x.example/2", ("https://x.example/a.jpg",))
+
+
 @pytest.mark.parametrize(
     "body", [b"", b"{", b"null", b'"x"', b"\xff\xfe", b'{"posts": 5}', b'{"posts": [], "x": 1}', b"[" * 90_000]
 )
