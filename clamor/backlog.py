@@ -6,12 +6,14 @@ from dataclasses import dataclass
 
 from clamor.opening import Opened
 from database.engine import read, rows
+from routing import absence
 from stream.ports import DECIDED, MENTIONS, POSTS
 
 
 @dataclass(frozen=True)
 class Backlog:
-    """Records (outbox: rows) that wait for each part."""
+    """Records (outbox: rows) that wait for each part; at routing also accounts that went away with posts to take
+    along."""
 
     nlp: int
     routing: int
@@ -28,7 +30,8 @@ def backlog(opened: Opened) -> Backlog:
     index = _left(opened, DECIDED, _stored_in_index(opened))
     with read(opened.engine) as connection:
         outbox = rows(connection, "SELECT COUNT(*) FROM outbox")[0][0]
-    routing = _left(opened, MENTIONS, _stored_in_sql(opened))
+        accounts = absence.waiting(connection)
+    routing = _left(opened, MENTIONS, _stored_in_sql(opened)) + accounts
     nlp = opened.log.lag("nlp", POSTS)
     return Backlog(nlp, routing, outbox, index)
 

@@ -16,7 +16,7 @@ from config.disk import disk_free
 from config.home import low_disk
 from database import epochs
 from database.engine import read, write
-from routing import erasure
+from routing import absence, erasure
 from routing.counts import fold
 from routing.desk import Desk
 from routing.operations import raise_operations, resolve_operations
@@ -43,6 +43,7 @@ def of_routing(opened: Opened) -> list[Chore]:
     return [
         Chore("relay", lambda: relay.step() > 0, 0.02),
         Chore("mailer", lambda: mails.step(opened.clock.now()).more, 0.25),
+        Chore("absences", Absences(opened).step, 0.5),
         Chore("compactor", lambda: fold(opened.engine, owner, opened.clock.wall()) > 0, 2.0),
         Chore("keeper", keeper.step, 30.0),
         Chore("retention", lambda: keep_log(opened), 60.0),
@@ -108,6 +109,22 @@ class Keeper:
         if old.done and ids.done:
             erasure.wipe(opened.engine)
         return not (old.done and ids.done)
+
+
+class Absences:
+    """Takes along the posts of accounts that went away: a chunk a step."""
+
+    def __init__(self, opened: Opened) -> None:
+        self._opened = opened
+        self._desk = Desk(opened.registry.current())
+
+    def step(self) -> bool:
+        """True while there is more to take along."""
+        with read(self._opened.engine) as connection:
+            if not absence.waiting(connection):
+                return False
+        self._desk.adopt(self._opened.registry.current())
+        return absence.sweep(self._opened.engine, self._desk, self._opened.clock.now()).more
 
 
 class Watch:

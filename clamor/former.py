@@ -15,7 +15,7 @@ from clamor.backup import BackupError
 from database import epochs
 from database.engine import many, open_database, read, rows, rows_in, write
 from database.registry import SqlRegistry
-from routing import parts
+from routing import absence, parts
 from routing.apply import apply
 from routing.desk import Desk
 from stream.clock import HOUR
@@ -65,6 +65,17 @@ class Former:
                     apply(connection, desk, records, now)
             done += len(records)
             show(done)
+        return done + self._take_along_again(engine, desk, now)
+
+    def _take_along_again(self, engine: Engine, desk: Desk, now: Millis) -> int:
+        """Posts of accounts that went away; how many mentions."""
+        with write(engine) as connection:
+            many(connection, _ABSENCE, self._absences)
+            absence.begin(connection, [author for author, gone, _ in self._absences if gone])
+        done, more = 0, bool(self._absences)
+        while more:
+            mentions, more = absence.sweep(engine, desk, now)
+            done += mentions
         return done
 
     def unrouted_deletes(self, since: Millis, topics: Sequence[Topic]) -> list[Append]:
@@ -88,13 +99,12 @@ class Former:
         return found
 
     def carry_over(self, connection: Connection) -> None:
-        """Tokens as they stand now, authors who have left, and numbers that others know must not be given again."""
+        """Tokens as they stand now, and numbers that others know must not be given again."""
         for name, following in self._serials:
             many(connection, _SERIAL, [(name, following)])
         if self.known:
             many(connection, "DELETE FROM api_token", [()])
             many(connection, _TOKEN, self._tokens)
-        many(connection, _ABSENCE, self._absences)
 
     def settle_mails(self, connection: Connection) -> None:
         """Mails of the backup that left, failed or were dropped since are not asked about."""
@@ -128,7 +138,8 @@ class Former:
                 with read(engine) as connection:
                     found = rows(connection, _POSTS, (after, CHUNK))
                 if found:
-                    yield [(id, *_how(parts.held(raw), state)) for _, id, state, raw in found]
+                    gone = [(id, state, parts.held(raw)) for _, id, state, raw in found]
+                    yield [(id, *_how(held, state)) for id, state, held in gone if not _taken_along(held, state)]
                 if len(found) < CHUNK:
                     return
                 after = found[-1][0]
@@ -153,6 +164,11 @@ def _unreadable(path: Path, error: Exception) -> BackupError:
         f"{path} cannot be read ({str(error).splitlines()[0][:200]}), so nobody knows what was deleted since the "
         "backup: with --without-deletes it is restored all the same, and what was deleted since then is back"
     )
+
+
+def _taken_along(held: parts.Parts, state: str) -> bool:
+    """Whether it is gone with its author's account alone."""
+    return state == "deleted" and not (held.gone_at and held.gone_at >= held.back_at)
 
 
 def _how(held: parts.Parts, state: str) -> tuple[str, PostKind, Millis]:

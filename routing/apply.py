@@ -20,7 +20,7 @@ from routing.contribution import Contribution, contribution, read
 from routing.decide import Reader, decide, found_late, hurts, may_wake, same
 from routing.desk import Desk
 from routing.keys import NOBODY, author_key
-from routing.observe import expand, observe
+from routing.observe import hold_against_absence, note_absences, observe
 from routing.risk import NOTHING_KNOWN, History
 from routing.rows import MentionRow, PostRow
 from routing.save import save
@@ -49,15 +49,17 @@ def apply(
     corrections: Sequence[tuple[int, Correction]] = (),
     again: Sequence[int] = (),
     part: Sequence[int] = (),
+    left: Sequence[int] = (),
 ) -> Applied:
     """Bring mentions, cases, counts, outbox and alerts in line with `records`, in their order.
 
     `corrections` are by number of the mention; `again` are numbers of mentions to be decided anew by the rules
-    in force; `part` are ids of cases whose merge into another is taken back (raises cases.CannotPart).
+    in force; `part` are ids of cases whose merge into another is taken back (raises cases.CannotPart); `left` are
+    numbers of posts whose author's account went away.
     Applying a record twice changes nothing.
     """
     sheet = Sheet(connection, desk, now)
-    touched = _observe_all(sheet, records)
+    touched = _observe_all(sheet, records, left)
     unions = unite(sheet)
     changed = {m.n: m for m in settle(sheet, touched)}
     for m in _by_people(sheet, corrections, again):
@@ -74,7 +76,7 @@ def apply(
     return Applied(len(moved), len(sheet.opened), alerts)
 
 
-def _observe_all(sheet: Sheet, records: Sequence[Understood]) -> list[PostRow]:
+def _observe_all(sheet: Sheet, records: Sequence[Understood], left: Sequence[int]) -> list[PostRow]:
     ids: dict[str, None] = {}
     for record in records:
         post = record.post
@@ -82,7 +84,9 @@ def _observe_all(sheet: Sheet, records: Sequence[Understood]) -> list[PostRow]:
             if id:
                 ids[id] = None
     sheet.load_posts(ids)
-    _load_absences(sheet, records)
+    sheet.load_numbered(left)
+    _load_absences(sheet, records, left)
+    note_absences(sheet, [record for record in records if record.post.kind in _AUTHORS])
     known = [row for row in sheet.by_n.values() if row.state != "awaited"]
     sheet.load_mentions([row.n for row in known])
     found: dict[int, PostRow] = {}
@@ -92,11 +96,9 @@ def _observe_all(sheet: Sheet, records: Sequence[Understood]) -> list[PostRow]:
         row = observe(sheet, record)
         if row is not None:
             found[row.n] = row
-    gone = [record for record in records if record.post.kind in _AUTHORS]
-    if gone:
-        expanded = expand(sheet, gone)
-        sheet.load_mentions([row.n for row in expanded])
-        found.update({row.n: row for row in expanded})
+    for n in left:
+        found[n] = sheet.by_n[n]
+        hold_against_absence(sheet, found[n])
     old = [row for row in found.values() if not row.new]
     sheet.load_bodies(m for row in old for m in sheet.mention_rows(row.n).values())
     sheet.load_waiting([row.n for row in old if row.was != "awaited"])
@@ -105,11 +107,12 @@ def _observe_all(sheet: Sheet, records: Sequence[Understood]) -> list[PostRow]:
     return list(found.values())
 
 
-def _load_absences(sheet: Sheet, records: Sequence[Understood]) -> None:
+def _load_absences(sheet: Sheet, records: Sequence[Understood], left: Sequence[int]) -> None:
     known = rows(sheet.connection, "SELECT author FROM author_absence LIMIT 1")
     if not known:
         return
     authors = {author_key(r.post.network, r.post.author.id) for r in records if r.post.author is not None}
+    authors.update(author for n in left for author in (sheet.by_n[n].author,) if author is not None)
     sql = "SELECT author, gone_at, back_at FROM author_absence WHERE author IN (??)"
     for author, gone, back in rows_in(sheet.connection, sql, list(authors)):
         sheet.absences[author] = (gone, back)

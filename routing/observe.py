@@ -6,13 +6,13 @@ from routing.keys import author_key
 from routing.rows import PostRow
 from routing.sheet import Sheet
 from routing.threads import attach
-from stream.records import CONTENT_KINDS, TIERS, Post, Understood
+from stream.records import CONTENT_KINDS, TIERS, Understood
 
 _TIER = {tier: place for place, tier in enumerate(TIERS)}
 
 
 def observe(sheet: Sheet, record: Understood) -> PostRow | None:
-    """The post's row, changed; None for a record about an author as a whole (see `expand`)."""
+    """The post's row, changed; None for a record about an author as a whole (see `note_absences`)."""
     post = record.post
     if post.repost_of:
         return _repost(sheet, record)
@@ -32,28 +32,29 @@ def observe(sheet: Sheet, record: Understood) -> PostRow | None:
     return row
 
 
-def expand(sheet: Sheet, records: list[Understood]) -> list[PostRow]:
-    """The rows of every post whose author went away or came back, changed."""
-    found = []
+def note_absences(sheet: Sheet, records: list[Understood]) -> None:
+    """When accounts went away or came back. What came of those that went is swept (`routing.absence`)."""
     for record in records:
         post = record.post
         if post.author is None:
             continue
         author = author_key(post.network, post.author.id)
-        for row in sheet.load_author(author):
-            if post.kind == "author_gone" and row.parts.seen_at > post.seen_at:
-                continue
-            row.parts.take_existence(post.kind, post.seen_at)
-            row.dirty = True
-            found.append(row)
         gone, back = sheet.absences.get(author, (0, 0))
-        if post.kind == "author_gone":
-            gone = max(gone, post.seen_at)
-        else:
+        if post.kind == "author_back":
             back = max(back, post.seen_at)
+        elif post.seen_at > gone:
+            gone = post.seen_at
+            sheet.new_sweeps.add(author)
         sheet.absences[author] = (gone, back)
         sheet.new_absences.add(author)
-    return found
+
+
+def hold_against_absence(sheet: Sheet, row: PostRow) -> None:
+    """Let a post know when its author's account went away."""
+    absence = sheet.absences.get(row.author or 0)
+    if absence is not None and absence[0] > row.parts.away_at:
+        row.parts.take_absence(absence[0])
+        row.dirty = True
 
 
 def _content(sheet: Sheet, row: PostRow, record: Understood) -> None:
@@ -63,10 +64,10 @@ def _content(sheet: Sheet, row: PostRow, record: Understood) -> None:
         row.event_time = post.event_time
         if post.author is not None:
             row.author = author_key(post.network, post.author.id)
-            _absent_author(sheet, row, post)
         attach(sheet, row, post)
     elif post.event_time < row.event_time:
         row.event_time = post.event_time
+    hold_against_absence(sheet, row)
     if post.kind == "restored":
         row.parts.take_existence("restored", post.seen_at)
     held = row.parts.content_hash
@@ -83,17 +84,6 @@ def _content(sheet: Sheet, row: PostRow, record: Understood) -> None:
         if post.kind == "restored" or row.was != "live":
             row.content = post
     row.generation, row.tier = max((row.generation, row.tier), rank)
-
-
-def _absent_author(sheet: Sheet, row: PostRow, post: Post) -> None:
-    absence = sheet.absences.get(row.author or 0)
-    if absence is None:
-        return
-    gone, back = absence
-    if post.seen_at <= gone:
-        row.parts.take_existence("author_gone", gone)
-    if back:
-        row.parts.take_existence("author_back", back)
 
 
 def _repost(sheet: Sheet, record: Understood) -> PostRow | None:

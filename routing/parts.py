@@ -2,7 +2,8 @@
 
 The stored form of `stream.merge.PostState`, with the same orders; a test holds the two together.
 The order of observations does not matter, nor does seeing one twice. A delete wins over any content and metrics
-whatever their times; only an explicit restore with a later time lifts it. `forgotten` is never lifted.
+whatever their times; only an explicit restore with a later time lifts it. `forgotten` is never lifted. What an account
+that went away took along is there again once it is seen later than that.
 """
 
 from __future__ import annotations
@@ -30,13 +31,15 @@ class Parts(msgspec.Struct, array_like=True, gc=False):
     back_at: Millis = 0
     expired_at: Millis = 0
     forgotten_at: Millis = 0
+    away_at: Millis = 0
+    """When its author's account went away: takes along what was seen until then."""
 
     @property
     def state(self) -> MentionState:
         """What the post is now, as a mention of it would be."""
         if self.forgotten_at:
             return "forgotten"
-        if self.gone_at and self.gone_at >= self.back_at:
+        if (self.gone_at and self.gone_at >= self.back_at) or (self.away_at and self.away_at >= self.seen_at):
             return "deleted"
         return "expired" if self.expired_at else "live"
 
@@ -66,15 +69,19 @@ class Parts(msgspec.Struct, array_like=True, gc=False):
         return True
 
     def take_existence(self, kind: str, at: Millis) -> None:
-        """A record of kind deleted, restored, expired, forgotten, author_gone or author_back."""
-        if kind in ("deleted", "author_gone"):
+        """A record of kind deleted, restored, expired or forgotten."""
+        if kind == "deleted":
             self.gone_at = max(self.gone_at, at)
-        elif kind in ("restored", "author_back"):
+        elif kind == "restored":
             self.back_at = max(self.back_at, at)
         elif kind == "expired":
             self.expired_at = max(self.expired_at, at)
         elif kind == "forgotten":
             self.forgotten_at = max(self.forgotten_at, at)
+
+    def take_absence(self, at: Millis) -> None:
+        """The author's account went away: a post that is seen later than that is there again."""
+        self.away_at = max(self.away_at, at)
 
 
 _encode = msgspec.json.Encoder().encode

@@ -41,6 +41,8 @@ class Sheet:
         self.absences: dict[int, tuple[Millis, Millis]] = {}
         """By author: when the account went away, when it came back."""
         self.new_absences: set[int] = set()
+        self.new_sweeps: set[int] = set()
+        """Authors whose posts are to be taken along."""
         self.joined: dict[int, int | None] = {}
         """By conversation: what it was united with."""
         self.heat: dict[int, tuple[float, Millis]] = {}
@@ -86,10 +88,6 @@ class Sheet:
         self._keep_posts(rows_in(self.connection, sql, wanted))
         among = set(wanted)
         return [row for row in self.by_n.values() if row.conversation in among]
-
-    def load_author(self, author: int) -> list[PostRow]:
-        self._keep_posts(rows_in(self.connection, f"SELECT {_POST} FROM post WHERE author IN (??)", [author]))
-        return [row for row in self.by_n.values() if row.author == author]
 
     def new_post(self, id: str) -> PostRow:
         n = self.desk.posts.take(self.connection)

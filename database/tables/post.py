@@ -65,3 +65,11 @@ author_absence = Table(
     Column("back_at", BigInteger, nullable=False),
     comment="Authors whose account went away; their posts that arrive later are gone as well.",
 )
+
+absence_sweep = Table(
+    "absence_sweep",
+    metadata,
+    Column("author", BigInteger, primary_key=True, autoincrement=False),
+    Column("after", BigInteger, nullable=False, comment="number of the last post that was looked at"),
+    comment="Authors whose account went away, while their earlier posts are taken along.",
+)

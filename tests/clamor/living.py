@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from clamor.chores import Absences
 from clamor.mail import mailer
 from clamor.opening import Opened, open_home
 from clamor.processes import route, searchable, understand
@@ -60,6 +61,7 @@ class Living:
             epoch = epochs.current(connection)
         self.relay = Relay(self.opened.engine, self.opened.log, self.clock, "test", epoch=epoch)
         self.mailer = mailer(self.opened)
+        self._absences = Absences(self.opened)
         self._closing.callback(self.relay.close)
         self._closing.callback(self.mailer.close)
 
@@ -69,7 +71,7 @@ class Living:
     def drain(self) -> None:
         idle = 0
         while idle < 2:
-            done = sum(stage.step(0) for stage in self._stages) + self.relay.step()
+            done = sum(stage.step(0) for stage in self._stages) + self._absences.step() + self.relay.step()
             if any(stage.status().state == "retrying" for stage in self._stages):
                 self.clock.advance(1_000)
                 done += 1
@@ -130,7 +132,7 @@ class Living:
         self.close()
 
 
-def post(number: int, text: str = "Acme Air lost my bag again, I want my money back", **changes: Any) -> Post:
+def post(number: int | str, text: str = "Acme Air lost my bag again, I want my money back", **changes: Any) -> Post:
     """A live post of just now; `at` moves it in time."""
     at = changes.pop("at", NOW)
     fields: dict[str, Any] = {

@@ -22,6 +22,7 @@ from database.engine import read, write
 from routing import held
 from stream.clock import ManualClock
 from stream.ports import AccessScope
+from stream.records import Author
 from web import tokens
 
 
@@ -116,6 +117,24 @@ def test_what_was_taken_away_since_the_backup_stays_away(home: Home, tmp_path: P
         assert connection.execute(
             "SELECT count(*) FROM mention WHERE instr(CAST(body AS TEXT), 'lost my bag')"
         ).fetchone() == (1,)
+
+
+def test_what_an_account_took_along_since_the_backup_stays_away_until_it_is_seen_again(
+    home: Home, tmp_path: Path
+) -> None:
+    left = {"kind": "author_gone", "author": Author(id="a1"), "claimed_at": None}
+    with Living(home) as living:
+        living.live(post(1), post(2))
+        place, _ = backup(living.home, tmp_path / "b", NOW)
+        living.live(post("@a1", "", at=NOW + 1_000, **left))
+        assert living.found() == {"x:2#acme"}
+    assert _restored(home, place).deletes == 1
+    with Living(home) as living:
+        assert living.found() == {"x:2#acme"}
+        living.live(post(1))
+        assert living.found() == {"x:2#acme"}
+        living.live(post(1, at=NOW + 2_000))
+        assert living.found() == {"x:1#acme", "x:2#acme"}
 
 
 def test_a_delete_that_nobody_had_routed_yet_stays_as_well(home: Home, tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ import database.tables  # noqa: F401
 from config.brands import Brand
 from database.base import metadata
 from database.engine import open_database, read, rows, write
+from routing import absence
+from routing.desk import Desk
 from routing.rules import default_rules
 from routing.work import RouteWork
 from stream.ports import Commit, InForce, LogRecord
@@ -72,6 +74,13 @@ class RouteHome:
         raw = as_log(records, self.offset)
         self.work.run(raw, [Commit("mentions", 0, self.offset, self.offset + len(raw))], now)
         self.offset += len(raw)
+
+    def sweep(self, now: int = NOW, most: int = absence.CHUNK) -> int:
+        """Take along the posts of accounts that went away, to the end; how many chunks that took."""
+        desk, chunks = Desk(self.registry.current()), 1
+        while absence.sweep(self.engine, desk, now, most).more:
+            chunks += 1
+        return chunks
 
     def sql(self, statement: str, *values: Any) -> list[Any]:
         with read(self.engine) as connection:

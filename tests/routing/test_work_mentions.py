@@ -177,6 +177,7 @@ def test_an_account_that_goes_away_takes_its_posts_along_also_those_that_come_la
         said("1", reading(), author="ann"), said("2", reading(), author="ann"), said("3", reading(), author="bob")
     )
     home.take(passed("x:@ann", "author_gone", NOW + 5, author=Author(id="ann")))
+    home.sweep()
     home.take(said("4", reading(), author="ann", at=NOW + 1), said("5", reading(), author="ann", at=NOW + 60))
     home.take(passed("x:@ann", "author_gone", NOW + 5, author=Author(id="ann")))
     states = {id: mention.state for id, mention in home.mentions().items()}
@@ -192,7 +193,10 @@ def test_an_account_that_goes_away_takes_its_posts_along_also_those_that_come_la
 def test_an_account_that_comes_back_lifts_it_and_text_returns_when_it_is_seen_again(home: RouteHome) -> None:
     home.take(said("1", reading(), author="ann", text="words"))
     home.take(passed("x:@ann", "author_gone", NOW + 5, author=Author(id="ann")))
+    home.sweep()
     home.take(passed("x:@ann", "author_back", NOW + 9, author=Author(id="ann")))
+    home.sweep()
+    assert home.mention("x:1#acme").state == "deleted"
     home.take(said("1", reading(), author="ann", text="words", at=NOW + 12))
     mention = home.mention("x:1#acme")
     assert (mention.state, mention.post and mention.post.text) == ("live", "words")

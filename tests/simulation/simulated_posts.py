@@ -21,7 +21,7 @@ def posts_of(dice: random.Random, most: int) -> list[Post]:
     for number in range(dice.randint(8, most)):
         found += _observations(dice, number, answerable)
     for author in AUTHORS:
-        if dice.random() < 0.15:
+        if dice.random() < 0.4:
             found += _account(dice, author, number)
     found += dice.sample(found, k=len(found) // 6)
     if dice.random() < 0.7:
@@ -89,8 +89,8 @@ def _passing(number: int, kind: str, at: Millis) -> Post:
 
 
 def _account(dice: random.Random, author: str, last: int) -> Iterator[Post]:
-    """The account goes away after all that it wrote was seen, and perhaps comes back."""
-    at = START + (last + 1) * 7_000 + 2 * MINUTE
+    """The account goes away after, before or amid what it wrote, and perhaps comes back."""
+    at = START - 2 * MINUTE + dice.choice((dice.randint(0, last + 1), last + 1)) * 7_000 + dice.choice((1, 3)) * MINUTE
     if author not in ("dee", "eve"):
         return
     for kind in ("author_gone", "author_back")[: dice.choice((1, 1, 2))]:

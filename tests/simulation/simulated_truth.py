@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 from simulated_posts import BRANDS
 
@@ -25,10 +24,10 @@ SEVERE = "churn_threat"
 
 @dataclass
 class Truth:
-    """One post at the end. `shown` may be open where the order of an account's going and coming decides it."""
+    """One post at the end."""
 
     id: str
-    shown: Literal["yes", "no", "either"] = "no"
+    shown: bool = False
     text: str = ""
     author: str = ""
     parent: str | None = None
@@ -81,7 +80,7 @@ def cases(found: dict[str, Truth], live: set[str]) -> set[frozenset[str]]:
     return {frozenset(ids) for ids in members.values()}
 
 
-def _post(id: str, seen: Sequence[Post], accounts: dict[str, tuple[Millis, Millis]]) -> Truth:
+def _post(id: str, seen: Sequence[Post], accounts: dict[str, Millis]) -> Truth:
     content = [post for post in seen if post.kind in CONTENT_KINDS]
     gone = max((post.seen_at for post in seen if post.kind == "deleted"), default=0)
     back = max((post.seen_at for post in seen if post.kind == "restored"), default=0)
@@ -91,18 +90,13 @@ def _post(id: str, seen: Sequence[Post], accounts: dict[str, tuple[Millis, Milli
     newest = max(content, key=lambda p: (p.revision or 0, p.edited_at or 0, p.seen_at, content_hash(p)))
     words = newest.text.split()
     author = newest.author.id if newest.author else ""
-    account_gone, account_back = accounts.get(author, (0, 0))
-    gone_at, back_at = max(gone, account_gone), max(back, account_back)
-    shown: Literal["yes", "no", "either"] = "yes"
-    if forgotten or (gone_at and gone_at >= back_at):
-        shown = "no"
-    elif account_gone:
-        shown = "either"
+    account_gone = accounts.get(author, 0)
+    shown = not (forgotten or (gone and gone >= back) or newest.seen_at <= account_gone)
     return Truth(
         id=id, shown=shown, text=newest.text, author=author, parent=newest.reply_to,
         event_time=min(post.event_time for post in content), brands=frozenset(words) & frozenset(BRANDS),
         intent=words[-1],
-        must_wake=shown == "yes" and not gone and _severe(content),
+        must_wake=shown and not gone and all(p.seen_at > account_gone for p in content) and _severe(content),
         words=frozenset(p.text.split()[0] for p in content),
         once_pr=any(p.text.split()[-1] == "public_issue" for p in content),
     )  # fmt: skip
@@ -113,13 +107,12 @@ def _severe(content: Sequence[Post]) -> bool:
     return len(brands) == 1 and bool(min(brands)) and all(post.text.endswith(SEVERE) for post in content)
 
 
-def _accounts(observations: Sequence[Post]) -> dict[str, tuple[Millis, Millis]]:
-    found: dict[str, tuple[Millis, Millis]] = {}
+def _accounts(observations: Sequence[Post]) -> dict[str, Millis]:
+    """When an account last went away: until then it takes along what it wrote."""
+    found: dict[str, Millis] = {}
     for post in observations:
-        if post.author is not None and post.kind.startswith("author_"):
-            gone, back = found.get(post.author.id, (0, 0))
-            is_gone = post.kind == "author_gone"
-            found[post.author.id] = (max(gone, post.seen_at * is_gone), max(back, post.seen_at * (not is_gone)))
+        if post.author is not None and post.kind == "author_gone":
+            found[post.author.id] = max(found.get(post.author.id, 0), post.seen_at)
     return found
 
 

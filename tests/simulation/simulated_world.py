@@ -26,7 +26,9 @@ from database.base import metadata
 from database.engine import open_database, read, rows, write
 from index.embedded import EmbeddedStore
 from index.work import IndexWork
+from routing import absence
 from routing.counts import fold
+from routing.desk import Desk
 from routing.mail.transport import Delivery, Outgoing
 from routing.mailer import Mailer
 from routing.people_to_tell import MailSettings, Person
@@ -156,6 +158,7 @@ class World:
         with read(self.eye) as connection:
             routed = dict(rows(connection, "SELECT part, next FROM stored_offset"))
             outbox = rows(connection, "SELECT count(*) FROM outbox")[0][0]
+            accounts = absence.waiting(connection)
             alerts = rows(connection, "SELECT count(*) FROM alert WHERE state = 'pending'")[0][0]
             mails = rows(connection, "SELECT count(*) FROM mail WHERE state NOT IN ('sent', 'dropped')")[0][0]
         indexed = index.store.offsets(DECIDED, frozenset(range(PARTITIONS)), routing.log.epoch())
@@ -163,6 +166,7 @@ class World:
             "nlp": routing.log.lag("nlp", POSTS),
             "routing": _left(routing.log, MENTIONS, routed),
             "outbox": outbox,
+            "absences": accounts,
             "index": _left(routing.log, DECIDED, indexed),
             "alerts": alerts,
             "mails": mails,
@@ -241,7 +245,7 @@ class Routing(Process):
         super().__init__(world)
         in_force = InForce(1, tuple(Brand(id=brand, name=brand) for brand in BRANDS), 1, RULES)
         self.stage = _stage(world, self.log, RouteWork(self.engine(), _Fixed(in_force), epoch=self.log.epoch()))
-        self.sql = self.engine()
+        self.sql, self.desk = self.engine(), Desk(in_force)
         self.relay = Relay(self.sql, self.log, world.clock, self.name, batch=world.dice.choice((3, 1_000)))
         self.mailer = Mailer(
             self.sql, world.clock, Server(world), lambda: [PERSON], MAIL,
@@ -250,7 +254,7 @@ class Routing(Process):
 
     def step(self) -> object:
         # A stage takes an error of the work for a passing fault; a chore of the process waits and tries again.
-        part = self.world.dice.choice(("stage", "stage", "relay", "mailer", "fold"))
+        part = self.world.dice.choice(("stage", "stage", "relay", "mailer", "fold", "absences"))
         with suppress(Transient):
             if part == "stage":
                 return self.stage.step(timeout=0), self.stage.status().error
@@ -258,6 +262,8 @@ class Routing(Process):
                 return part, self.relay.step()
             if part == "mailer":
                 return part, self.mailer.step(self.world.clock.at)
+            if part == "absences":
+                return part, absence.sweep(self.sql, self.desk, self.world.clock.at, most=2)
             return part, fold(self.sql, self.name, self.world.clock.at)
         return part, "not now"
 

@@ -71,7 +71,7 @@ def judge(world: World, truth: dict[str, Truth]) -> None:
     """Raises AssertionError where log, SQL, index or mails hold anything else than the truth."""
     held = _mentions(world)
     live = {m.post_id for m in held.values() if m.state == "live"}
-    _texts(world, truth, held, live)
+    _texts(world, truth, held)
     _counts(world, truth, live)
     _cases(world, truth, held, live)
     _index(world, truth, held)
@@ -84,11 +84,10 @@ def _mentions(world: World) -> dict[str, Mention]:
     return {mention.id: mention for mention in found}
 
 
-def _texts(world: World, truth: dict[str, Truth], held: dict[str, Mention], live: set[str]) -> None:
+def _texts(world: World, truth: dict[str, Truth], held: dict[str, Mention]) -> None:
     """Every post's final text, brands and time, and nothing of what is gone, waits included."""
     for one in truth.values():
-        shown = one.shown == "yes" or (one.shown == "either" and one.id in live)
-        expected = {f"{one.id}#{brand}" for brand in one.about} if shown else set()
+        expected = {f"{one.id}#{brand}" for brand in one.about} if one.shown else set()
         found = {id: m for id, m in held.items() if m.post_id == one.id and m.state == "live"}
         assert set(found) == expected, f"{one}: {sorted(found)}"
         for m in found.values():
@@ -100,7 +99,7 @@ def _texts(world: World, truth: dict[str, Truth], held: dict[str, Mention], live
         stored = b"".join(body for (body,) in rows(connection, "SELECT body FROM mention"))
         stored += b"".join(body for (body,) in rows(connection, "SELECT body FROM waiting"))
     for one in truth.values():
-        if one.shown == "no":
+        if not one.shown:
             for word in one.words:
                 assert word.encode() + b" " not in stored, f"{word} of {one.id} is still in SQL"
 
