@@ -1,4 +1,5 @@
-"""From the outbox to the log: every change of a mention to `decided`, every move of a case to `escalations.*`.
+"""From the outbox to the log: every change of a mention to `decided`, every move of a case to `escalations.*`, every
+alert to `alerts`.
 
 At least once: rows are deleted after the log has the records. One leased relay works at a time; its fence is checked in
 the transaction that deletes, so that one which was overtaken deletes nothing. A row holds references only: what is sent
@@ -16,8 +17,8 @@ from sqlalchemy import Engine
 from database.engine import delete_numbered, read, rows, rows_in, write
 from database.leases import Lease, acquire, held, release
 from stream.clock import Clock
-from stream.ports import DECIDED, ESCALATIONS, Append, Log
-from stream.records import MAJOR, Millis
+from stream.ports import ALERTS, DECIDED, ESCALATIONS, Append, Log
+from stream.records import MAJOR, Alert, Millis, encode
 
 LEASE = "relay"
 LEASE_FOR = 15_000
@@ -46,9 +47,10 @@ class Relay:
         with read(self._engine) as connection:
             waiting = rows(connection, _WAITING, (self._batch,))
             bodies = dict(rows_in(connection, _BODIES, sorted({mention for _, _, mention, *_ in waiting})))
+            told = {row[0]: row for row in rows_in(connection, _ALERTS, [row[-1] for row in waiting if row[-1]])}
         if not waiting:
             return 0
-        records = _records(waiting, bodies, self._epoch)
+        records = _records(waiting, bodies, told, self._epoch)
         if records:
             self._log.append(records)
         with write(self._engine) as connection:
@@ -78,12 +80,16 @@ class Relay:
         return self._lease
 
 
-def _records(waiting: Sequence[Any], bodies: dict[int, bytes], epoch: int) -> list[Append]:
-    """Each mention once, as it stands; each move of a case with the mention that made it."""
+def _records(waiting: Sequence[Any], bodies: dict[int, bytes], told: dict[int, Any], epoch: int) -> list[Append]:
+    """Each mention once, as it stands; each move of a case with the mention that made it; each alert by reference."""
     records: list[Append] = []
     sent: set[int] = set()
     head = _head(epoch)
-    for _, kind, n, case_id, queue, at, key, brand in waiting:
+    for _, kind, n, case_id, queue, at, key, brand, alert in waiting:
+        if kind == "alert":
+            if alert in told:
+                records.append(Append(ALERTS, str(alert), _alert(told[alert], f"{key}#{brand}")))
+            continue
         body = bodies.get(n)
         if body is None:
             continue
@@ -106,12 +112,22 @@ def _escalation(case_id: int, change: str, brand: str, queue: str, body: bytes, 
     return words[:-1] + b',"mention":' + body + b"}"
 
 
+def _alert(row: Any, mention: str) -> bytes:
+    id, kind, brand, queue, case_id, risk, why, at = row
+    about = Alert(
+        id=id, kind="mention", brand=brand, queue=queue, case_id=case_id, mention_id=mention, risk=risk, why=why, at=at,
+        found_late=kind == "found_late",
+    )  # fmt: skip
+    return encode(about)
+
+
 _encode = msgspec.json.Encoder().encode
 
 
 _WAITING = (
-    "SELECT o.n, o.kind, o.mention, o.case_id, o.queue, o.at, p.id, d.value FROM outbox o "
+    "SELECT o.n, o.kind, o.mention, o.case_id, o.queue, o.at, p.id, d.value, o.alert FROM outbox o "
     "JOIN mention m ON m.n = o.mention JOIN post p ON p.n = m.post JOIN dictionary d ON d.n = m.brand "
     "ORDER BY o.n LIMIT ?"
 )
+_ALERTS = "SELECT id, kind, brand, queue, case_id, risk, why, created_at FROM alert WHERE id IN (??)"
 _BODIES = "SELECT n, body FROM mention WHERE n IN (??)"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from database.engine import many
+from database.engine import many, rows
 from routing import parts
 from routing.cases import counted_anew
 from routing.contribution import written
@@ -57,8 +57,8 @@ def _conversations(sheet: Sheet) -> None:
     if not sheet.merges and not sheet.hotter:
         return
     numbers = sheet.hotter | {loser for loser, _, _ in sheet.merges} | {winner for _, winner, _ in sheet.merges}
-    rows = [(n, sheet.joined.get(n), *sheet.heat.get(n, (0.0, 0))) for n in numbers]
-    many(sheet.connection, _CONVERSATION, rows)
+    held = [(n, sheet.joined.get(n), *sheet.heat.get(n, (0.0, 0))) for n in numbers]
+    many(sheet.connection, _CONVERSATION, held)
     sql = "INSERT INTO conversation_merge (loser, winner, at, why) VALUES (?, ?, ?, ?)"
     many(sheet.connection, sql, [(loser, winner, sheet.now, why) for loser, winner, why in sheet.merges])
 
@@ -114,16 +114,16 @@ def _case(case: CaseRow) -> tuple[object, ...]:
 
 
 def _outbox(sheet: Sheet, moved: list[MentionRow]) -> None:
-    rows: list[tuple[object, ...]] = [
+    leaving: list[tuple[object, ...]] = [
         ("decided", m.n, m.case_id, m.queue, m.revision, sheet.now) for m in moved if not m.silent
     ]
-    rows += [
+    leaving += [
         (event.change, event.mention.n, event.case.id, event.case.queue, event.mention.revision, sheet.now)
         for event in sheet.events
         if event.change in _ESCALATED and event.mention is not None and event.case.queue != "none"
     ]
     sql = "INSERT INTO outbox (kind, mention, case_id, queue, revision, at) VALUES (?, ?, ?, ?, ?, ?)"
-    many(sheet.connection, sql, rows)
+    many(sheet.connection, sql, leaving)
 
 
 def _counts(sheet: Sheet) -> None:
@@ -133,19 +133,22 @@ def _counts(sheet: Sheet) -> None:
 
 
 def _alerts(sheet: Sheet, moved: list[MentionRow]) -> int:
-    rows = []
+    alerts = []
     for m in moved:
         value = m.value
         if not m.tell or value is None or value.decision is None or m.state != "live":
             continue
         cause = m.post.cause.post if m.post.cause is not None else None
         late = cause is not None and found_late(cause, sheet.now)
-        rows.append((
+        alerts.append((
             "found_late" if late else "mention", m.n, m.case_id, m.brand, m.queue, m.risk, value.decision.why,
             value.event_time, sheet.now,
         ))  # fmt: skip
-    many(sheet.connection, _ALERT, rows)
-    return len(rows)
+    # A few in a batch, and each one's number is needed.
+    ids = [rows(sheet.connection, _ALERT, row)[0][0] for row in alerts]
+    leaving = [(row[1], row[2], row[4], sheet.now, id) for id, row in zip(ids, alerts, strict=True)]
+    many(sheet.connection, _ALERT_OUT, leaving)
+    return len(alerts)
 
 
 _NEW_POST = (
@@ -193,5 +196,8 @@ _AUTHOR = (
 )
 _ALERT = (
     "INSERT INTO alert (kind, mention_n, case_id, brand, queue, risk, why, event_time, created_at) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id"
+)
+_ALERT_OUT = (
+    "INSERT INTO outbox (kind, mention, case_id, queue, revision, at, alert) VALUES ('alert', ?, ?, ?, 0, ?, ?)"
 )

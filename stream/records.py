@@ -298,7 +298,10 @@ class Alert(Struct, frozen=True, kw_only=True):
     mention_id: str | None = None
     risk: int = 0
     why: str = ""
+    """The rule's reason, or what is wrong."""
     at: Millis = 0
+    found_late: bool = False
+    """Gap-filled and too old to wake anybody: told in one mail with the others of its gap."""
 
 
 class Coverage(Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ from route_home import NOW, RouteHome, passed, reading, said
 from routing.relay import LEASE_FOR, Relay
 from stream.clock import ManualClock
 from stream.ports import Append, Transient
-from stream.records import Decided, Escalation, decode
+from stream.records import Alert, Decided, Escalation, decode
 
 
 class Sink:
@@ -83,6 +83,36 @@ def test_moves_of_cases_go_to_the_topic_of_their_queue(home: RouteHome) -> None:
         ("escalations.pr", "raised", "pr", "x:3#acme"),
         ("escalations.pr", "grew", "pr", "x:3#acme"),
     ]
+
+
+def test_an_alert_to_people_goes_to_alerts_by_reference_once_and_without_text(home: RouteHome) -> None:
+    sink = Sink()
+    sender = relay(home, sink)
+    home.take(said("1", reading(intent="complaint", detractor=3), text="words that stay here"), said("2", reading()))
+    sender.step()
+    home.take(said("1", reading(intent="complaint", detractor=3), text="words that stay here"))
+    sender.step()
+    (sent,) = [record for record in sink.records if record.topic == "alerts"]
+    ((id, case_id, why),) = home.sql("SELECT id, case_id, why FROM alert")
+    assert decode(Alert, sent.value) == Alert(
+        id=id, kind="mention", brand="acme", queue="pr", case_id=case_id, mention_id="x:1#acme",
+        risk=home.mention("x:1#acme").decision.risk, why=why, at=NOW,  # type: ignore[union-attr]
+    )  # fmt: skip
+    assert sent.key == str(id)
+    assert b"words that stay here" not in sent.value
+    assert sender.pending() == 0
+
+
+def test_what_was_found_late_says_so_and_what_wakes_nobody_goes_nowhere(home: RouteHome) -> None:
+    sink = Sink()
+    severe = reading(intent="complaint", detractor=3)
+    home.take(
+        said("1", severe, at=NOW - 3_600_000, origin="gapfill"),
+        said("2", severe, at=NOW - 3_600_000, origin="backfill"),
+    )
+    relay(home, sink).step()
+    (alert,) = [decode(Alert, record.value) for record in sink.records if record.topic == "alerts"]
+    assert (alert.mention_id, alert.found_late) == ("x:1#acme", True)
 
 
 def test_a_log_that_refuses_loses_nothing(home: RouteHome) -> None:

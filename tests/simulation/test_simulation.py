@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 from simulated_posts import posts_of
 from simulated_truth import QUEUES, Truth, cases, counted, truth_of
-from simulated_world import Index, World
+from simulated_world import PARTITIONS, Index, Routing, World
 
 from database.engine import read, rows
 from query.parse import parse
-from stream.ports import DEAD_LETTER, EVERYTHING
-from stream.records import Mention, decode
+from stream.ports import ALERTS, DEAD_LETTER, EVERYTHING
+from stream.records import Alert, Mention, decode
 
 SOAK = bool(os.environ.get("CLAMOR_SOAK"))
 SEEDS = 10_000 if SOAK else 200
@@ -76,6 +76,7 @@ def judge(world: World, truth: dict[str, Truth]) -> None:
     _cases(world, truth, held, live)
     _index(world, truth, held)
     _mails(world, truth)
+    _alerts(world)
 
 
 def _mentions(world: World) -> dict[str, Mention]:
@@ -157,6 +158,19 @@ def _index(world: World, truth: dict[str, Truth], held: dict[str, Mention]) -> N
             hits = {hit.mention.id for hit in store.search(parse(word, now=world.clock.at), EVERYTHING).hits}
             assert hits == {id for id in shown if held[id].post_id == one.id and one.text.startswith(f"{word} ")}, word
     assert not [p for p, (low, end) in process.log.bounds(DEAD_LETTER).items() if end > low], "dead letters"
+
+
+def _alerts(world: World) -> None:
+    """Each alert to people is on its topic, at least once, and nothing else is."""
+    routing = world.living["routing"]
+    assert isinstance(routing, Routing)
+    told = {
+        decode(Alert, record.value).id
+        for partition in range(PARTITIONS)
+        for record in routing.log.read(ALERTS, partition, 0, 10_000)
+    }
+    with read(world.eye) as connection:
+        assert told == {id for (id,) in rows(connection, "SELECT id FROM alert")}
 
 
 def _mails(world: World, truth: dict[str, Truth]) -> None:
