@@ -20,6 +20,7 @@ from clamor import exits, logs
 from clamor.commands import (
     apply,
     backup,
+    cases,
     check,
     classify,
     dead_letters,
@@ -82,6 +83,7 @@ app.command("offsets", rich_help_panel=KEEP)(offsets.offsets)
 app.command("reindex", rich_help_panel=KEEP)(reindex.reindex)
 app.add_typer(mails.app, name="mails", rich_help_panel=KEEP)
 app.add_typer(dead_letters.app, name="dead-letter", rich_help_panel=KEEP)
+app.add_typer(cases.app, name="case", rich_help_panel=KEEP)
 app.add_typer(token.app, name="token", rich_help_panel=KEEP)
 
 

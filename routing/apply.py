@@ -48,14 +48,14 @@ def apply(
     *,
     corrections: Sequence[tuple[int, Correction]] = (),
     again: Sequence[int] = (),
-    part: Sequence[int] = (),
+    part: Sequence[tuple[int, str]] = (),
     left: Sequence[int] = (),
 ) -> Applied:
     """Bring mentions, cases, counts, outbox and alerts in line with `records`, in their order.
 
-    `corrections` are by number of the mention; `again` are numbers of mentions to be decided anew by the rules
-    in force; `part` are ids of cases whose merge into another is taken back (raises cases.CannotPart); `left` are
-    numbers of posts whose author's account went away.
+    `corrections` are by number of the mention; `again` are numbers of mentions to be decided anew by today's rules;
+    `part` are ids of cases whose merge into another is taken back, each with who says so (raises cases.CannotPart);
+    `left` are numbers of posts whose author's account went away.
     Applying a record twice changes nothing.
     """
     sheet = Sheet(connection, desk, now)
@@ -68,8 +68,8 @@ def apply(
     decided = [m for m in changed.values() if m.touched]
     _decide_all(sheet, decided, frozenset(again))
     cases.place(sheet, decided, unions)
-    for id in part:
-        cases.part(sheet, id)
+    for id, person in part:
+        cases.part(sheet, id, person)
     moved = [m for m in (changed | sheet.others).values() if m.touched]
     _names(sheet, moved)
     alerts = save(sheet, moved)

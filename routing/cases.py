@@ -64,25 +64,30 @@ def merge(sheet: Sheet, loser: CaseRow, winner: CaseRow, why: str) -> None:
     )
 
 
-def part(sheet: Sheet, id: int) -> None:
+def part(sheet: Sheet, id: int, person: str = "") -> None:
     """Take a merge back: the case gets the mentions again that it brought, where they are still with the other.
 
-    Raises CannotPart where it was not merged, or where another live case has its place by now.
+    `person` stands in both histories. Raises CannotPart where it was not merged, where nothing that it brought asks
+    for work any more, or where another live case has its place by now.
     """
     sheet.load_cases_by_id([id])
     case = sheet.cases.get(id)
     if case is None or case.merged_into is None:
         raise CannotPart(f"case {id} was not merged into another")
-    sheet.load_cases_by_id([case.merged_into])
+    winner = _end_of_merges(sheet, case.merged_into)
     sheet.load_cases([case.conversation])
-    winner = sheet.cases[case.merged_into]
     place = (case.conversation, case.brand_n)
     taken = sheet.pr_cases.get(place) if case.queue == "pr" else sheet.author_cases.get((*place, case.author))
+    if taken is winner:
+        raise CannotPart(f"case {id} cannot be parted from {winner.id}: a conversation has one pr case of a brand")
     if taken is not None:
         raise CannotPart(f"case {id} cannot be parted from {winner.id}: case {taken.id} has its place by now")
     sql = "SELECT detail FROM case_event WHERE case_id IN (??) AND change = 'merged' ORDER BY n"
     brought = {int(n) for n in rows_in(sheet.connection, sql, [id])[-1][0].rpartition(": ")[2].split(",") if n}
-    members = [m for m in sheet.load_members([winner.id]) if m.n in brought]
+    held = sheet.load_members([winner.id])
+    members = [m for m in held if m.n in brought]
+    if not any(m.working for m in members):
+        raise CannotPart(f"case {id} cannot be parted from {winner.id}: nothing that it brought asks for work any more")
     sheet.load_bodies(members)
     for m in members:
         m.case_id, m.touched = id, True
@@ -94,11 +99,22 @@ def part(sheet: Sheet, id: int) -> None:
     for changed in (case, winner):
         changed.shrunk = changed.dirty = True
         changed.updated_at = sheet.now
-    sheet.events.append(CaseEvent(case, "parted", None, f"from {winner.id}"))
+    by = f", by {person}" if person else ""
+    sheet.events.append(CaseEvent(case, "parted", members[0], f"from {winner.id}{by}"))
+    sheet.events.append(CaseEvent(winner, "parted", members[0], f"{id} left{by}"))
+    if not any(m.working and m.n not in brought for m in held):
+        _close(sheet, winner, members[0], f"what was in it went back to case {id}")
 
 
 class CannotPart(ValueError):
     pass
+
+
+def _end_of_merges(sheet: Sheet, id: int) -> CaseRow:
+    """The case that has the mentions now."""
+    sheet.load_cases_by_id([id])
+    case = sheet.cases[id]
+    return case if case.merged_into is None else _end_of_merges(sheet, case.merged_into)
 
 
 def _load(sheet: Sheet, changed: Sequence[MentionRow], unions: Sequence[tuple[int, int]]) -> None:
@@ -199,12 +215,16 @@ def _leave(sheet: Sheet, m: MentionRow) -> None:
     if case.mentions > 0:
         sheet.events.append(CaseEvent(case, "shrank", m))
         return
+    _close(sheet, case, m, "nothing in it asks for work any more")
+
+
+def _close(sheet: Sheet, case: CaseRow, m: MentionRow, why: str) -> None:
     case.mentions = 0
     _forget(sheet, case)
     case.live, case.state, case.closed_at = 0, "closed", sheet.now
-    case.closed_why = "nothing in it asks for work any more"
+    case.closed_why = why
     sheet.past_cases[(case.conversation, case.brand_n, case.author)] = case
-    sheet.events.append(CaseEvent(case, "closed", m, case.closed_why))
+    sheet.events.append(CaseEvent(case, "closed", m, why))
 
 
 def _listen(sheet: Sheet, m: MentionRow) -> None:

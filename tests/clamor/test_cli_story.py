@@ -190,6 +190,19 @@ def test_a_refused_row_is_listed_shown_and_has_no_topic_to_return_to(story: Path
     assert "replay the file" in " ".join(back.err.split())
 
 
+def test_a_case_is_shown_and_what_is_no_merge_is_refused_in_words(story: Path) -> None:
+    case = json.loads(clamor(story, "search", "queue:support", "--json").out.splitlines()[0])["case_id"]
+    shown = clamor(story, "case", "show", str(case))
+    assert shown.code == exits.OK
+    assert shown.out.startswith(f"case {case}: acme, queue support")
+    assert " opened x:" in shown.out
+    told = json.loads(clamor(story, "case", "show", str(case), "--json").out)
+    assert told["history"][0]["change"] == "opened"
+    refused = clamor(story, "case", "part", str(case), "--by", "ana")
+    assert (refused.code, refused.err) == (exits.FAILED, f"case {case} was not merged into another\n")
+    assert clamor(story, "case", "show", "9999").code == exits.FAILED
+
+
 def test_tokens_are_made_once_and_revoked(story: Path) -> None:
     made = clamor(story, "token", "new", "agency", "--brand", "acme")
     assert made.out.startswith("clamor_")

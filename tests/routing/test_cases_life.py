@@ -13,6 +13,7 @@ from database.engine import write
 from routing.apply import apply
 from routing.cases import CannotPart
 from routing.corrections import correct
+from routing.partings import NoSuchCase, Parted, part
 from stream.records import Correction
 
 DAY = 86_400_000
@@ -78,13 +79,66 @@ def test_a_merge_can_be_taken_back_once(home: RouteHome) -> None:
     home.take(said("3", issue, author="bob", reply_to="x:2"))
     merged = next(case["id"] for case in home.cases().values() if case["state"] == "merged")
     with write(home.engine) as connection:
-        apply(connection, home.work._desk, (), NOW, part=[merged])
+        apply(connection, home.work._desk, (), NOW, part=[(merged, "ana")])
     assert {case["queue"]: (case["mentions"], home.members(case["id"])) for case in home.live_cases()} == {
         "support": (1, {"x:2#acme"}),
         "pr": (2, {"x:1#acme", "x:3#acme"}),
     }
     with pytest.raises(CannotPart, match="was not merged"), write(home.engine) as connection:
-        apply(connection, home.work._desk, (), NOW, part=[merged])
+        apply(connection, home.work._desk, (), NOW, part=[(merged, "ana")])
+
+
+def test_who_takes_a_merge_back_stands_in_both_histories_and_asking_again_does_nothing(home: RouteHome) -> None:
+    issue = reading(intent="public_issue")
+    home.take(said("1", issue, author="ann"), said("2", reading(), author="bob", reply_to="x:1"))
+    home.take(said("3", issue, author="bob", reply_to="x:2"))
+    merged = next(case["id"] for case in home.cases().values() if case["state"] == "merged")
+    pr = home.live_cases()[0]["id"]
+    revision = home.mention("x:2#acme").revision
+    assert part(home.engine, home.work._desk, merged, "ana", NOW) == Parted(True, 1)
+    moves = home.sql("SELECT case_id, detail FROM case_event WHERE change = 'parted' ORDER BY n")
+    assert moves == [(merged, f"from {pr}, by ana"), (pr, f"{merged} left, by ana")]
+    assert home.mention("x:2#acme").revision == revision + 1
+    assert part(home.engine, home.work._desk, merged, "bob", NOW) == Parted(False, 1)
+    assert home.mention("x:2#acme").revision == revision + 1
+    home.take(said("4", reading(), author="bob", reply_to="x:2"))
+    assert home.members(merged) == {"x:2#acme", "x:4#acme"}, "what its author says next is its own again"
+    with pytest.raises(NoSuchCase):
+        part(home.engine, home.work._desk, 9_999, "ana", NOW)
+    with pytest.raises(CannotPart, match="was not merged"):
+        part(home.engine, home.work._desk, pr, "ana", NOW)
+
+
+def test_a_merge_whose_mentions_are_gone_is_not_taken_back(home: RouteHome) -> None:
+    issue = reading(intent="public_issue")
+    home.take(said("1", issue, author="ann"), said("2", reading(), author="bob", reply_to="x:1"))
+    home.take(said("3", issue, author="bob", reply_to="x:2"))
+    merged = next(case["id"] for case in home.cases().values() if case["state"] == "merged")
+    home.take(passed("2", "deleted", NOW + 1))
+    with pytest.raises(CannotPart, match="asks for work"):
+        part(home.engine, home.work._desk, merged, "ana", NOW)
+    assert home.cases()[merged]["state"] == "merged"
+
+
+def test_a_case_from_which_everything_went_back_closes(home: RouteHome) -> None:
+    issue = reading(intent="public_issue")
+    home.take(said("1", issue, author="ann"), said("2", reading(), author="bob", reply_to="x:1"))
+    home.take(said("3", issue, author="bob", reply_to="x:2"))
+    merged = next(case["id"] for case in home.cases().values() if case["state"] == "merged")
+    pr = home.live_cases()[0]["id"]
+    home.take(passed("1", "deleted", NOW + 1), passed("3", "deleted", NOW + 1))
+    assert part(home.engine, home.work._desk, merged, "ana", NOW).changed
+    assert (home.cases()[pr]["state"], home.cases()[pr]["mentions"]) == ("closed", 0)
+    assert home.members(merged) == {"x:2#acme"}
+
+
+def test_one_conversation_keeps_one_pr_case(home: RouteHome) -> None:
+    issue = reading(intent="public_issue")
+    home.take(said("1", issue, author="ann"), said("3", issue, author="bob", reply_to="x:2"))
+    home.take(said("2", reading(), author="cid", reply_to="x:1"))
+    (merged,) = [case["id"] for case in home.cases().values() if case["state"] == "merged"]
+    with pytest.raises(CannotPart, match="one pr case"):
+        part(home.engine, home.work._desk, merged, "ana", NOW)
 
 
 def test_a_case_shrinks_with_deletes_and_closes_with_the_last(home: RouteHome) -> None:
