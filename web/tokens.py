@@ -48,6 +48,23 @@ def issue_first(engine: Engine, now: Millis) -> str | None:
     return issue(engine, "first", now)
 
 
+class Listed(msgspec.Struct, frozen=True):
+    """What is known of a token, without it."""
+
+    name: str
+    scope: AccessScope
+    created_at: Millis
+    revoked_at: Millis | None
+
+
+def listed(engine: Engine) -> list[Listed]:
+    """Every token that was ever made, by name."""
+    columns = (api_token.c.name, api_token.c.scope, api_token.c.created_at, api_token.c.revoked_at)
+    with read(engine) as connection:
+        found = connection.execute(select(*columns).order_by(api_token.c.name)).all()
+    return [Listed(r.name, msgspec.json.decode(r.scope, type=AccessScope), r.created_at, r.revoked_at) for r in found]
+
+
 def revoke(engine: Engine, name: str, now: Millis) -> bool:
     """False where no living token has this name."""
     statement = update(api_token).where(api_token.c.name == name, api_token.c.revoked_at.is_(None))

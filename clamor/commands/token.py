@@ -4,16 +4,55 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import msgspec
 import typer
+from rich.table import Table
+from rich.text import Text
 
 from clamor import exits
+from clamor.commands.search import when
 from clamor.console import answers, errors
 from clamor.opening import open_home
 from database.migrate import upgrade
 from stream.ports import AccessScope
 from web import tokens
 
-app = typer.Typer(help="Bearer tokens of the API: make, revoke.", no_args_is_help=True)
+app = typer.Typer(help="Bearer tokens of the API: list, make, revoke.", no_args_is_help=True)
+
+
+@app.command("list")
+def listed(
+    context: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="One token a line, as JSON.")] = False,
+) -> None:
+    """The tokens there are: name, what each may see, when it was made, whether it was revoked. Never the token itself.
+
+    [bold]Examples[/bold]
+
+      clamor token list
+      clamor token list --json | jq -r .name
+    """
+    with open_home(context.obj, use="check") as opened:
+        upgrade(opened.engine)
+        found = tokens.listed(opened.engine)
+    if as_json:
+        for one in found:
+            print(msgspec.json.encode(one).decode())
+        return
+    if not found:
+        errors.print("there is no token yet: clamor token new NAME makes one")
+        return
+    table = Table("name", "made", "may see", "revoked", box=None, pad_edge=False)
+    for one in found:
+        revoked = when(one.revoked_at) if one.revoked_at is not None else ""
+        table.add_row(Text(one.name), when(one.created_at), Text(_seen(one.scope)), revoked)
+    answers.print(table)
+
+
+def _seen(scope: AccessScope) -> str:
+    limits = (("brand", scope.brands), ("queue", scope.queues), ("access", scope.access))
+    said = [f"{what} {', '.join(sorted(names))}" for what, names in limits if names is not None]
+    return "; ".join(said) or "everything"
 
 
 @app.command("new")

@@ -190,6 +190,32 @@ def test_a_refused_row_is_listed_shown_and_has_no_topic_to_return_to(story: Path
     assert "replay the file" in " ".join(back.err.split())
 
 
+def test_tokens_are_listed_without_themselves(story: Path) -> None:
+    token = clamor(story, "token", "new", "desk", "--brand", "acme", "--queue", "pr").out.strip()
+    plain, lines = clamor(story, "token", "list"), clamor(story, "token", "list", "--json")
+    assert plain.code == lines.code == exits.OK
+    assert "brand acme; queue pr; access public" in plain.out
+    found = {one["name"]: one for one in map(json.loads, lines.out.splitlines())}
+    assert found["desk"]["scope"]["brands"] == ["acme"]
+    assert found["desk"]["revoked_at"] is None
+    assert clamor(story, "token", "revoke", "desk").code == exits.OK
+    again = clamor(story, "token", "list", "--json").out
+    assert any(one["name"] == "desk" and one["revoked_at"] for one in map(json.loads, again.splitlines()))
+    for said in (plain.out, lines.out, again):
+        assert token not in said
+        assert "clamor_" not in said
+
+
+@pytest.mark.parametrize("written", ["", "brands: []\n", "api: {port: 8801}\n"])
+def test_a_configuration_without_a_brand_is_told_with_the_way_out(tmp_path: Path, written: str) -> None:
+    (tmp_path / "clamor.yaml").write_text(written)
+    done = clamor(tmp_path, "check")
+    assert done.code == exits.OK
+    assert "no brand is named" in done.err
+    assert "`brands:`" in done.err
+    assert "nothing wrong" not in done.out
+
+
 def test_a_case_is_shown_and_what_is_no_merge_is_refused_in_words(story: Path) -> None:
     case = json.loads(clamor(story, "search", "queue:support", "--json").out.splitlines()[0])["case_id"]
     shown = clamor(story, "case", "show", str(case))
