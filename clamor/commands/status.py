@@ -13,6 +13,7 @@ from clamor.console import answers
 from clamor.opening import open_home
 from clamor.status import status as status_of
 from config.home import Home
+from database.migrate import upgrade
 
 
 def status(
@@ -28,6 +29,7 @@ def status(
     """
     home: Home = context.obj
     with open_home(home, use="check") as opened:
+        upgrade(opened.engine)
         found = status_of(opened)
     if as_json:
         print(msgspec.json.format(msgspec.json.encode(found)).decode())

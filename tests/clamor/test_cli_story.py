@@ -206,6 +206,13 @@ def test_tokens_are_listed_without_themselves(story: Path) -> None:
         assert "clamor_" not in said
 
 
+def test_the_status_of_a_home_that_was_never_started_is_told(tmp_path: Path) -> None:
+    (tmp_path / "clamor.yaml").write_text(CONFIGURATION)
+    done = clamor(tmp_path, "status")
+    assert done.code == exits.OK
+    assert done.out.startswith("not running")
+
+
 @pytest.mark.parametrize("written", ["", "brands: []\n", "api: {port: 8801}\n"])
 def test_a_configuration_without_a_brand_is_told_with_the_way_out(tmp_path: Path, written: str) -> None:
     (tmp_path / "clamor.yaml").write_text(written)
