@@ -27,11 +27,11 @@ class Backlog:
 
 def backlog(opened: Opened) -> Backlog:
     """Asked from back to front, so that what moves on meanwhile is counted once more rather than missed."""
-    index = _left(opened, DECIDED, _stored_in_index(opened))
+    index = _left(opened, DECIDED, stored_in_index(opened))
     with read(opened.engine) as connection:
         outbox = rows(connection, "SELECT COUNT(*) FROM outbox")[0][0]
         accounts = absence.waiting(connection)
-    routing = _left(opened, MENTIONS, _stored_in_sql(opened)) + accounts
+    routing = _left(opened, MENTIONS, stored_in_sql(opened)) + accounts
     nlp = opened.log.lag("nlp", POSTS)
     return Backlog(nlp, routing, outbox, index)
 
@@ -45,13 +45,15 @@ def _left(opened: Opened, topic: str, done: dict[int, int]) -> int:
     return sum(max(0, high - max(low, done.get(p, 0))) for p, (low, high) in opened.log.bounds(topic).items())
 
 
-def _stored_in_sql(opened: Opened) -> dict[int, int]:
+def stored_in_sql(opened: Opened) -> dict[int, int]:
+    """Where routing stands on `mentions`, by partition; those that it never read are missing."""
     sql = "SELECT part, next FROM stored_offset WHERE consumer_group = ? AND topic = ?"
     with read(opened.engine) as connection:
         return dict(rows(connection, sql, ("routing", MENTIONS)))
 
 
-def _stored_in_index(opened: Opened) -> dict[int, int]:
+def stored_in_index(opened: Opened) -> dict[int, int]:
+    """Where the index stands on `decided`, by partition; those that it never read are missing."""
     if not opened.home.index_db.exists():
         return {}
     partitions = frozenset(range(opened.log.partitions(DECIDED)))

@@ -6,13 +6,14 @@ import contextlib
 import os
 import time
 from collections.abc import Callable
+from typing import Literal
 
 import structlog
 
+from clamor.deletes import IndexedDeletes, RoutedDeletes
 from clamor.mail import mailer
 from clamor.opening import Opened
 from clamor.threads import Chore
-from config.disk import disk_free
 from config.home import low_disk
 from database import epochs
 from database.engine import read, write
@@ -24,6 +25,7 @@ from routing.relay import Relay
 from stream.ports import Transient
 from stream.records import Coverage
 from stream.retention import Loss, laggards, sweep
+from stream.status import Pressure
 from stream.watchdog import stuck
 
 log = structlog.get_logger(__name__)
@@ -42,6 +44,7 @@ def of_routing(opened: Opened) -> list[Chore]:
     relay = Relay(opened.engine, opened.log, opened.clock, owner, epoch=epoch)
     return [
         Chore("relay", lambda: relay.step() > 0, 0.02),
+        Chore("deletes", RoutedDeletes(opened, held(opened)).step, LOOK),
         Chore("mailer", lambda: mails.step(opened.clock.now()).more, 0.25),
         Chore("absences", Absences(opened).step, 0.5),
         Chore("compactor", lambda: fold(opened.engine, owner, opened.clock.wall()) > 0, 2.0),
@@ -51,20 +54,40 @@ def of_routing(opened: Opened) -> list[Chore]:
     ]
 
 
-def waiting(opened: Opened, group: str, topic: str, most: int) -> Callable[[], bool]:
-    """Whether more than `most` records wait for `group` on `topic`; looked up at most every half second."""
+def held(opened: Opened) -> Callable[[], bool]:
+    """Whether the disk is so full that nothing but deletes is written; looked up at most every half second."""
     looked, full = 0.0, False
 
-    def pressure() -> bool:
+    def tight() -> bool:
         nonlocal looked, full
         now = time.monotonic()
         if now - looked >= LOOK:
             looked = now
-            with contextlib.suppress(Transient):
-                full = opened.log.lag(group, topic) > most
+            with contextlib.suppress(OSError):
+                full = opened.disk().stop
         return full
 
-    return pressure
+    return tight
+
+
+def pressure(opened: Opened, after: tuple[str, str] | None = None, most: int = 0) -> Pressure:
+    """What holds a stage back: the disk, or more than `most` records that wait for `after`, the next stage as (group,
+    topic); the latter looked up at most every half second."""
+    looked, full = 0.0, False
+    tight = held(opened)
+
+    def standing() -> Literal["waiting", "held"] | None:
+        nonlocal looked, full
+        if tight():
+            return "held"
+        now = time.monotonic()
+        if after is not None and now - looked >= LOOK:
+            looked = now
+            with contextlib.suppress(Transient):
+                full = opened.log.lag(*after) > most
+        return "waiting" if full else None
+
+    return standing
 
 
 def keep_log(opened: Opened) -> bool:
@@ -87,6 +110,11 @@ def _record(opened: Opened, loss: Loss) -> None:
         recorded_at=opened.clock.now(),
     )
     opened.ledger.record(row, part=f"{loss.partition}:{loss.first}")
+
+
+def of_index(opened: Opened) -> list[Chore]:
+    """The chores of the process that owns the index."""
+    return [Chore("deletes", IndexedDeletes(opened, held(opened)).step, LOOK)]
 
 
 class Keeper:
@@ -167,6 +195,9 @@ class Watch:
         }
 
     def _disk(self) -> dict[str, str]:
-        data = self._opened.home.data
-        free = disk_free(data)
-        return {"disk:data": low_disk(data, free)} if free.pause else {}
+        """Two troubles, so that the worse one is told to people who know of the other; never both at once."""
+        data, free = self._opened.home.data, self._opened.disk()
+        found = {"disk:data:stop"} if free.stop else set[str]()
+        if free.pause and (not free.stop or "disk:data" in self._raised):
+            found.add("disk:data")
+        return dict.fromkeys(sorted(found), low_disk(data, free))

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
@@ -18,6 +17,7 @@ from database.registry import SqlRegistry
 from routing import absence, parts
 from routing.apply import apply
 from routing.desk import Desk
+from stream.away import post_goes
 from stream.clock import HOUR
 from stream.embedded import Topic
 from stream.ports import POSTS, Append, Transient
@@ -89,9 +89,7 @@ class Former:
                 topic = connection.execute("SELECT id, partitions FROM topic WHERE name = ?", (POSTS,)).fetchone()
                 for partition in range(topic[1] if topic else 0):
                     sql = f"SELECT key, value FROM r{topic[0]}_{partition} WHERE time >= ?"
-                    found += [
-                        Append(POSTS, k, v) for k, v in connection.execute(sql, (since - HOUR,)) if _takes_away(v)
-                    ]
+                    found += [Append(POSTS, k, v) for k, v in connection.execute(sql, (since - HOUR,)) if post_goes(v)]
             finally:
                 connection.close()
         except (sqlite3.Error, Transient) as error:
@@ -182,20 +180,6 @@ def _record(id: str, kind: PostKind, at: Millis, now: Millis) -> Understood:
     network = id.partition(":")[0]
     post = Post(id=id, network=network, kind=kind, seen_at=at, event_time=at, origin="reprocess")
     return Understood(post=post, appended_at=now, understood_at=now)
-
-
-class _Kind(msgspec.Struct):
-    kind: str = "created"
-
-
-_kind = msgspec.json.Decoder(_Kind)
-
-
-def _takes_away(value: bytes) -> bool:
-    try:
-        return _kind.decode(value).kind in ("deleted", "forgotten", "author_gone", "expired")
-    except msgspec.DecodeError:
-        return False
 
 
 _POSTS = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +13,7 @@ from sqlalchemy import Engine
 
 from clamor.clocks import clock_of
 from config.consistency import Use
+from config.disk import DiskFree, disk_free
 from config.home import Home, HomeError, prepare
 from config.load import Configuration, load
 from database.engine import open_database
@@ -28,8 +30,11 @@ from stream.status import StatusFolder
 class Opened:
     """Use as a context manager. Not to be carried over a fork: each process opens its own."""
 
-    def __init__(self, configuration: Configuration, clock: Clock | None = None) -> None:
+    def __init__(
+        self, configuration: Configuration, clock: Clock | None = None, disk: Callable[[Path], DiskFree] = disk_free
+    ) -> None:
         self.configuration = configuration
+        self._disk = disk
         self.home = configuration.home
         self.settings = configuration.settings
         self.clock = clock or clock_of(self.home)
@@ -67,6 +72,10 @@ class Opened:
     def statuses(self) -> StatusFolder:
         return StatusFolder(self.home.data / "status")
 
+    def disk(self) -> DiskFree:
+        """What is free under the data folder, at this moment. Raises OSError."""
+        return self._disk(self.home.data)
+
     def close(self) -> None:
         made = self.__dict__
         for name in ("log", "store"):
@@ -84,7 +93,13 @@ class Opened:
         self.close()
 
 
-def open_home(home: Home, clock: Clock | None = None, *, use: Use = "run") -> Opened:
+def open_home(
+    home: Home,
+    clock: Clock | None = None,
+    *,
+    use: Use = "run",
+    disk: Callable[[Path], DiskFree] = disk_free,
+) -> Opened:
     """For `use="check"` a secret that is missing is only a warning: to ask, no mail server is needed.
 
     Raises ConfigurationError with all that is wrong, HomeError where the folder cannot be used.
@@ -92,7 +107,7 @@ def open_home(home: Home, clock: Clock | None = None, *, use: Use = "run") -> Op
     configuration = load(home, [check_rules], use=use)
     prepare(configuration.home)
     refuse_unfinished(configuration.home)
-    return Opened(configuration, clock)
+    return Opened(configuration, clock, disk)
 
 
 def unfinished(home: Home) -> Path:

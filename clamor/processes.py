@@ -18,6 +18,7 @@ from index.work import IndexWork
 from routing.work import RouteWork
 from stream.ports import DECIDED, MENTIONS, Work
 from stream.stage import Stage, StageOptions
+from stream.status import Pressure
 
 if TYPE_CHECKING:
     from nlp.language import Languages
@@ -73,7 +74,7 @@ def searchable(opened: Opened) -> Work:
 def nlp_process(home: Home) -> Callable[[Stop], None]:
     def body(stop: Stop) -> None:
         with _process(home, "nlp") as opened:
-            pressure = chores.waiting(opened, "routing", MENTIONS, FULL)
+            pressure = chores.pressure(opened, ("routing", MENTIONS), FULL)
             run_threads([_stage(opened, understand(opened), pressure)], [], stop)
 
     return body
@@ -84,7 +85,7 @@ def routing_process(home: Home) -> Callable[[Stop], None]:
 
     def body(stop: Stop) -> None:
         with _process(home, "routing") as opened:
-            pressure = chores.waiting(opened, "index", DECIDED, FULL)
+            pressure = chores.pressure(opened, ("index", DECIDED), FULL)
             run_threads([_stage(opened, route(opened), pressure)], chores.of_routing(opened), stop)
 
     return body
@@ -93,7 +94,8 @@ def routing_process(home: Home) -> Callable[[Stop], None]:
 def index_process(home: Home) -> Callable[[Stop], None]:
     def body(stop: Stop) -> None:
         with _process(home, "index") as opened:
-            run_threads([_stage(opened, searchable(opened))], [], stop)
+            stage = _stage(opened, searchable(opened), chores.pressure(opened))
+            run_threads([stage], chores.of_index(opened), stop)
 
     return body
 
@@ -140,6 +142,6 @@ def _process(home: Home, name: str) -> Opened:
     return opened
 
 
-def _stage(opened: Opened, work: Work, pressure: Callable[[], bool] | None = None) -> Stage:
+def _stage(opened: Opened, work: Work, pressure: Pressure) -> Stage:
     options = StageOptions(max_batch=SQL_BATCH if work.owns_offsets else LOG_BATCH)
     return Stage(opened.log, work, opened.clock, options=options, pressure=pressure, publish=opened.statuses.write)

@@ -20,7 +20,6 @@ from clamor.roles import whole_program
 from clamor.starting import make_ready
 from clamor.supervisor import ProcessSpec, Supervisor
 from clamor.threads import halt_on
-from config.disk import disk_free
 from config.home import Home, HomeError
 from config.load import Configuration
 from ingest.cursors import Cursors
@@ -225,7 +224,7 @@ def _hold(opened: Opened) -> Callable[[], str | None]:
         if time.monotonic() - looked > 0.5:
             looked = time.monotonic()
             lag = opened.log.lag("nlp", POSTS)
-            reason = "disk" if disk_free(opened.home.data).pause else "lag" if lag > HIGH_WATER else None
+            reason = "disk" if opened.disk().pause else "lag" if lag > HIGH_WATER else None
         return reason
 
     return hold

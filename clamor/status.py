@@ -12,7 +12,6 @@ import msgspec
 from clamor.backlog import Backlog, backlog
 from clamor.clocks import pace_of
 from clamor.opening import Opened
-from config.disk import disk_free
 from config.lock import holder
 from database.engine import read, rows
 from ingest.coverage import Figure
@@ -120,7 +119,7 @@ def _disk(opened: Opened) -> dict[str, Any]:
     """Bytes of each file, bytes a post, and how many days of disk are left at the pace of the last day."""
     home = opened.home
     files = {path.name: _size(path) for path in (home.log_db, home.app_db, home.index_db)}
-    free = disk_free(home.data)
+    free = opened.disk()
     posts = _appended(opened, POSTS)
     total = sum(files.values())
     lately = _posts_since(opened, opened.clock.now() - DAY)
@@ -130,6 +129,7 @@ def _disk(opened: Opened) -> dict[str, Any]:
         "bytes_a_post": {name: size // posts for name, size in files.items()} if posts else {},
         "free": free.free,
         "free_share": round(free.part, 4),
+        "writes": "deletes" if free.stop else "stages" if free.pause else "all",
         "days_left": round(free.free / per_day, 1) if per_day else None,
     }
 

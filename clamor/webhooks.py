@@ -6,7 +6,6 @@ import threading
 from collections.abc import Mapping
 
 from clamor.opening import Opened
-from config.disk import disk_free
 from config.sources import WebhookSource
 from ingest.collector import Source
 from ingest.signature import secrets_in
@@ -77,6 +76,6 @@ class Webhooks:
         )
 
     def _hold(self) -> str | None:
-        if disk_free(self._opened.home.data).pause:
+        if self._opened.disk().pause:
             return "disk"
         return "lag" if self._opened.log.lag("nlp", POSTS) > HIGH_WATER else None

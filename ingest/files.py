@@ -25,6 +25,7 @@ from ingest.mapping import Unmapped, parse_map
 from ingest.order import ByTime
 from ingest.patience import Hold, Stopped, held, insist
 from ingest.reading import STDIN, Row, Unreadable
+from stream.away import post_goes
 from stream.clock import DAY, Clock, WallClock
 from stream.ports import POSTS, Append, Log
 from stream.records import Coverage, Millis
@@ -243,7 +244,8 @@ class _Run:
     def _append(self, records: Sequence[Append]) -> None:
         if self.stop.is_set():
             raise Stopped
-        held(self.hold, self.stop)
+        if self.hold() is not None and not all(post_goes(record.value) for record in records):
+            held(self.hold, self.stop)
         insist(lambda: self.log.append(records), self.stop)
 
     def _resumed(self, files: Sequence[ForeignFile]) -> tuple[str, int]:

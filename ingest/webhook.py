@@ -30,6 +30,7 @@ from ingest.intake import HALF_NOTE, Unacceptable, stamped
 from ingest.patience import Hold
 from ingest.signature import BadSignature, verify
 from ingest.taken import Taken
+from stream.away import post_goes
 from stream.clock import MINUTE, SECOND
 from stream.ports import POSTS, Append, Log, Transient
 from stream.records import Author, Metrics, Millis, Post, PostKind, encode
@@ -235,20 +236,13 @@ _decode_push = msgspec.json.Decoder(Push).decode
 _decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
-_AWAY = frozenset({"deleted", "forgotten", "expired", "author_gone"})
-
-
-class _Kind(msgspec.Struct):
-    kind: str = "created"
-
-
 def _takes_away(body: bytes) -> bool:
     """Whether the push only takes texts away: that goes on when nothing else is taken, on a full disk too."""
     try:
-        kinds = [msgspec.json.decode(raw, type=_Kind).kind for raw in _push(body).posts]
+        posts = _push(body).posts
+        return bool(posts) and all(post_goes(bytes(raw)) for raw in posts)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return False
-    return bool(kinds) and _AWAY.issuperset(kinds)
 
 
 _ESCAPE = re.compile(

@@ -5,12 +5,13 @@ Every function does one chunk in one short transaction and says where to go on, 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from sqlalchemy import Engine
 
 from database.engine import many, read, rows, write
-from routing.apply import apply
+from routing.apply import Applied, apply
 from routing.desk import Desk
 from stream.records import Millis, Post, Understood
 
@@ -43,14 +44,19 @@ def expire(engine: Engine, desk: Desk, before: Millis, now: Millis, *, after: in
         for _, id in found
     ]
     if records:
-        try:
-            with write(engine) as connection:
-                apply(connection, desk, records, now)
-        except BaseException:
-            desk.forget()
-            raise
+        take_away(engine, desk, records, now)
     reached = found[-1][0] if len(found) == CHUNK else after + STRETCH
     return Swept(reached, len(found), reached >= last)
+
+
+def take_away(engine: Engine, desk: Desk, records: Sequence[Understood], now: Millis) -> Applied:
+    """Do these deletes, expiries or goings of authors in one transaction, whatever else waits to be routed."""
+    try:
+        with write(engine) as connection:
+            return apply(connection, desk, records, now)
+    except BaseException:
+        desk.forget()
+        raise
 
 
 def forget_unmatched(engine: Engine, before: Millis, now: Millis, *, after: int = 0) -> Swept:

@@ -27,6 +27,8 @@ Tier: TypeAlias = Literal["linear", "fast", "accurate"]
 MentionState: TypeAlias = Literal["live", "deleted", "expired", "forgotten", "retracted"]
 
 CONTENT_KINDS: frozenset[str] = frozenset({"created", "edited", "restored"})
+AWAY_KINDS: frozenset[str] = frozenset({"deleted", "forgotten", "expired", "author_gone"})
+"""What takes texts away: never held back by anything, and above all not by a disk that is nearly full."""
 WAKING_ORIGINS: frozenset[str] = frozenset({"live", "gapfill"})
 TIERS: tuple[str, ...] = get_args(Tier)
 

@@ -10,7 +10,7 @@ import contextlib
 import random
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -33,7 +33,7 @@ from stream.ports import (
     Work,
 )
 from stream.records import Alert, Millis, UnknownMajor, encode
-from stream.status import Publish, StageState, StageStatus, this_process
+from stream.status import Pressure, Publish, StageState, StageStatus, this_process
 
 logger = structlog.get_logger(__name__)
 
@@ -71,10 +71,10 @@ class Stage:
         clock: Clock,
         *,
         options: StageOptions | None = None,
-        pressure: Callable[[], bool] | None = None,
+        pressure: Pressure | None = None,
         publish: Publish | None = None,
     ) -> None:
-        """`pressure` is asked before each batch: while it says true the stage takes nothing."""
+        """`pressure` is asked before each batch: while it gives a state to be in, the stage takes nothing."""
         self._log, self._work, self._clock = log, work, clock
         self._options = options or StageOptions()
         self._pressure, self._publish = pressure, publish
@@ -167,8 +167,9 @@ class Stage:
             self._stopping.wait(min(left / SECOND, wait))
             return
         if not self._chunks:
-            if self._pressure is not None and self._pressure():
-                self._become("waiting")
+            standing = self._pressure() if self._pressure is not None else None
+            if standing is not None:
+                self._become(standing)
                 self._idle()
                 self._stopping.wait(min(wait, 0.05))
                 return

@@ -13,8 +13,11 @@ import psutil
 
 from stream.records import Millis
 
-StageState: TypeAlias = Literal["starting", "idle", "working", "retrying", "waiting", "paused", "stopped"]
-"""`waiting`: back-pressure. `paused`: a person has to act (see `error`). `stopped`: it left in order."""
+StageState: TypeAlias = Literal["starting", "idle", "working", "retrying", "waiting", "held", "paused", "stopped"]
+"""`waiting`: back-pressure. `held`: the disk is nearly full. `paused`: a person has to act (see `error`). `stopped`: it
+left in order."""
+Pressure: TypeAlias = Callable[[], Literal["waiting", "held"] | None]
+"""Why a stage may take nothing now; None: it may."""
 
 
 class StageStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

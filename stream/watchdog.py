@@ -26,6 +26,8 @@ class Stuck(msgspec.Struct, frozen=True, kw_only=True):
 def stuck(statuses: Iterable[StageStatus], now: Millis, patience: Millis = PATIENCE) -> list[Stuck]:
     """Stages that have something to do, and have done nothing for `patience`; those that wait for a person at once.
 
+    Those that are held on purpose are not stuck.
+
     `now` is wall time. An idle process is not stuck while others of its stage work: it may hold other partitions.
     """
     found: list[Stuck] = []
@@ -56,7 +58,7 @@ def _nobody_works(stage: str, members: list[StageStatus], now: Millis, patience:
         return []
     latest = max(members, key=lambda status: status.at)
     progress = max(status.progress_at for status in members)
-    if latest.lag == 0 or now - progress <= patience:
+    if latest.lag == 0 or now - progress <= patience or latest.state == "held":
         return []
     why = f"{latest.lag} records wait and nobody has done any for {(now - progress) // SECOND} s"
     return [Stuck(stage=stage, pid=None, since=progress, why=why)]

@@ -103,4 +103,7 @@ def _disk(disk: dict[str, Any]) -> str:
         for name, size in disk["bytes"].items()
     )
     left = f", {disk['days_left']:,} days left at this pace" if disk["days_left"] is not None else ""
-    return f"{files}; {disk['free'] / 1e9:,.1f} GB free ({disk['free_share']:.0%}){left}"
+    return f"{files}; {disk['free'] / 1e9:,.1f} GB free ({disk['free_share']:.0%}){left}{_WRITES[disk['writes']]}"
+
+
+_WRITES = {"all": "", "stages": "; streams and webhooks pause", "deletes": "; only deletes are written"}

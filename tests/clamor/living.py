@@ -52,11 +52,11 @@ class Living:
         self.opened: Opened = self._closing.enter_context(open_home(home, self.clock))
         self.home = self.opened.home
         make_ready(self.opened)
-        self._stages = []
+        self.stages: list[Stage] = []
         for work in (understand(self.opened), route(self.opened), searchable(self.opened)):
             stage = Stage(self.opened.log, work, self.clock, options=StageOptions(pace=0))
             self._closing.callback(stage.close)
-            self._stages.append(stage)
+            self.stages.append(stage)
         with read(self.opened.engine) as connection:
             epoch = epochs.current(connection)
         self.relay = Relay(self.opened.engine, self.opened.log, self.clock, "test", epoch=epoch)
@@ -71,8 +71,8 @@ class Living:
     def drain(self) -> None:
         idle = 0
         while idle < 2:
-            done = sum(stage.step(0) for stage in self._stages) + self._absences.step() + self.relay.step()
-            if any(stage.status().state == "retrying" for stage in self._stages):
+            done = sum(stage.step(0) for stage in self.stages) + self._absences.step() + self.relay.step()
+            if any(stage.status().state == "retrying" for stage in self.stages):
                 self.clock.advance(1_000)
                 done += 1
             idle = 0 if done else idle + 1

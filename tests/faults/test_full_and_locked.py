@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from program import Program, append, lines, row, said, wait_until
+from program import Program, append, gone, lines, row, said, wait_until
 
 from clamor import exits
 from index.embedded import EmbeddedStore
@@ -20,10 +20,10 @@ from stream.records import encode
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 40 MB of its own."""
+    """A file system of 100 MB of its own."""
     place = tmp_path / "disk"
     place.mkdir()
-    if _mount("-t", "tmpfs", "-o", "size=40m", "tmpfs", str(place)) != 0:
+    if _mount("-t", "tmpfs", "-o", "size=100m", "tmpfs", str(place)) != 0:
         pytest.skip("a file system of its own needs the right to mount one (root)")
     yield place
     subprocess.run(["umount", "-l", str(place)], check=False, capture_output=True)
@@ -55,6 +55,34 @@ def test_a_full_disk_stops_nothing_for_good(small_disk: Path) -> None:
             program.wait()
         assert program.counted() == {"marlin": taken}
         assert {child.pid for child in program.children(run)} == pids, "no process ended for it"
+        assert program.clamor("dead-letter", "list").stderr.strip().startswith("0 of 0")
+        assert program.stop(run) == 0
+    finally:
+        program.end()
+
+
+def test_a_disk_that_is_nearly_full_takes_deletes_and_nothing_else(small_disk: Path) -> None:
+    """Semantics 24: at 5 % all writes but deletes stop. A delete overtakes the posts that wait, nothing is lost."""
+    program = Program(small_disk / "home")
+    try:
+        run = program.start("run")
+        with program.opened() as opened:
+            append(opened, [said(n, f"Marlin Ferries word{n}") for n in range(10)])
+            program.wait()
+            _fill(small_disk, leave=4_000_000)
+            wait_until(lambda: "held" in program.clamor("status").stdout, "the stages are held")
+            append(opened, [said(n, f"Tulip Bank word{n}") for n in range(10, 60)])
+            append(opened, [gone(3), gone(20)])
+            wait_until(lambda: _state_of(program, "x:3") == "deleted", "SQL has lost it")
+            wait_until(lambda: program.clamor("search", "word3", "--count").stdout.strip() == "0", "the index too")
+            assert program.counted() == {"marlin": 9}
+            assert program.clamor("search", "brand:tulip", "--count").stdout.strip() == "0"
+            assert "only deletes are written" in program.clamor("status").stdout
+            wait_until(lambda: "below 5%" in program.words(), "people are told")
+            (small_disk / "filler").unlink()
+            program.wait()
+        assert program.counted() == {"marlin": 9, "tulip": 49}
+        assert program.clamor("search", "word20", "--count").stdout.strip() == "0"
         assert program.clamor("dead-letter", "list").stderr.strip().startswith("0 of 0")
         assert program.stop(run) == 0
     finally:
@@ -100,6 +128,10 @@ def test_a_damaged_index_is_named_and_pauses_its_stage(program: Program) -> None
     index.unlink()
     assert program.clamor("reindex").returncode == 0
     assert program.clamor("search", "brand:tulip", "--count").stdout.strip() == "30"
+
+
+def _state_of(program: Program, post: str) -> str:
+    return str(program.sql(f"SELECT state FROM post WHERE id = '{post}'")[0][0])
 
 
 def _mount(*arguments: str) -> int:

@@ -344,7 +344,7 @@ def test_back_pressure_holds_the_stage(log: EmbeddedLog) -> None:
     fill(log, 20)
     full = [True]
     toy = Toy()
-    stage = Stage(log, toy, WallClock(), options=PROMPT, pressure=lambda: bool(full))
+    stage = Stage(log, toy, WallClock(), options=PROMPT, pressure=lambda: "waiting" if full else None)
     stage.step()
     assert stage.status().state == "waiting"
     assert (toy.batches, toy.idled) == ([], 1)

@@ -125,7 +125,7 @@ def test_too_much_at_once_is_asked_to_come_again(home: WebHome) -> None:
 
 
 def test_a_disk_that_fills_up_takes_no_posts(home: WebHome, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("clamor.webhooks.disk_free", lambda _: DiskFree(1, 100))
+    monkeypatch.setattr(home.opened, "disk", lambda: DiskFree(1, 100))
     answer = home.push("bakery", body("full-1"))
     assert answer.status_code == 503
     assert int(answer.headers["retry-after"]) > 0
