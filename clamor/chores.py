@@ -17,13 +17,15 @@ from clamor.threads import Chore
 from config.home import low_disk
 from database import epochs
 from database.engine import read, write
+from ingest import thinning
 from routing import absence, erasure
 from routing.counts import fold
 from routing.desk import Desk
 from routing.operations import raise_operations, resolve_operations
 from routing.relay import Relay
+from stream.clock import DAY
 from stream.ports import Transient
-from stream.records import Coverage
+from stream.records import Coverage, Millis
 from stream.retention import Loss, laggards, sweep
 from stream.status import Pressure
 from stream.watchdog import stuck
@@ -50,6 +52,7 @@ def of_routing(opened: Opened) -> list[Chore]:
         Chore("compactor", lambda: fold(opened.engine, owner, opened.clock.wall()) > 0, 2.0),
         Chore("keeper", keeper.step, 30.0),
         Chore("retention", lambda: keep_log(opened), 60.0),
+        Chore("ledger", LedgerKeeper(opened).step, 600.0),
         Chore("watch", watch.step, 5.0),
     ]
 
@@ -153,6 +156,26 @@ class Absences:
                 return False
         self._desk.adopt(self._opened.registry.current())
         return absence.sweep(self._opened.engine, self._desk, self._opened.clock.now()).more
+
+
+class LedgerKeeper:
+    """Keeps the coverage ledger short: a day of it a step, from the oldest to the one that ended a day ago."""
+
+    def __init__(self, opened: Opened) -> None:
+        self._opened = opened
+        self._since: Millis = 0
+
+    def step(self) -> bool:
+        """True while the round goes on."""
+        engine, now = self._opened.engine, self._opened.clock.now()
+        if thinning.forget(engine, now - self._opened.settings.retention.coverage):
+            return True
+        day = thinning.next_day(engine, self._since)
+        if day is None or day + 2 * DAY > now:
+            return False
+        thinning.thin(engine, day)
+        self._since = day + DAY
+        return True
 
 
 class Watch:

@@ -100,6 +100,7 @@ def _coverage(coverage: dict[str, Any]) -> Iterator[Metric]:
         yield _one(
             "clamor_coverage_ratio", "Part of the last day asked for that was received, 0 to 1.", coverage["share"]
         )
+    yield _one("clamor_coverage_refused_posts", "Of the last day: came and could be no post.", coverage["refused"])
     yield _one("clamor_coverage_missed_posts", "Posts of the last day known to be missed.", coverage["known_missed"])
     yield _one(
         "clamor_coverage_unknown_gaps",

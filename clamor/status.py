@@ -81,6 +81,7 @@ def _coverage(figure: Figure) -> dict[str, Any]:
         "until": figure.until,
         "share": figure.share,
         "received": figure.received,
+        "refused": figure.refused,
         "known_missed": figure.known_missed,
         "unknown_gaps": figure.unknown_gaps,
         "gaps": [msgspec.to_builtins(gap) for gap in figure.gaps[:20]],

@@ -172,6 +172,9 @@ class Retention(Section):
     """Id, parent and author (no text) of every post seen, so that replies find what they answer."""
     mails: Annotated[Duration, Field(ge=DAY)] = 90 * DAY
     """The record of which mails were sent (references, no texts)."""
+    coverage: Annotated[Duration, Field(ge=DAY)] = 400 * DAY
+    """What was asked for, received and missed (the coverage ledger); after a day or two a source's complete rows become
+    one a day."""
 
 
 class Logging(Section):

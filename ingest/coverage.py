@@ -17,12 +17,12 @@ from sqlalchemy import Connection, Engine
 from database.engine import many, read, rows, write
 from stream.records import Coverage, Millis
 
-_COLUMNS = "source_id, query, part, since, until, state, asked, received, missed, reason, brands, recorded_at"
-_REPLACE = (
-    f"INSERT INTO coverage ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+COLUMNS = "source_id, query, part, since, until, state, asked, received, missed, refused, reason, brands, recorded_at"
+REPLACE = (
+    f"INSERT INTO coverage ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
     "ON CONFLICT (source_id, query, part) DO UPDATE SET since = excluded.since, until = excluded.until, "
     "state = excluded.state, asked = excluded.asked, received = excluded.received, missed = excluded.missed, "
-    "reason = excluded.reason, brands = excluded.brands, recorded_at = excluded.recorded_at"
+    "refused = excluded.refused, reason = excluded.reason, brands = excluded.brands, recorded_at = excluded.recorded_at"
 )
 _FAR: Millis = 2**62
 _WORST_FIRST = {"gap": 0, "lost": 0, "partial": 1, "complete": 2, "backfilled": 2}
@@ -36,6 +36,8 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     share: float | None
     """Part of the time asked for that was received, 0 to 1, over all sources; None: nothing was asked for."""
     received: int
+    refused: int
+    """Came and could be no post: known, kept as dead letters, not missed."""
     known_missed: int
     unknown_gaps: int
     """Holes of which nobody can say how many posts they hold."""
@@ -56,7 +58,7 @@ class Ledger:
     def record(self, row: Coverage, part: str = "", brands: Collection[str] = ()) -> None:
         """Write or replace a row. `part` is the page cursor or file where the row is not known by its span."""
         with write(self.engine) as connection:
-            _put(connection, row, part or _span_key(row.since, row.until), brands)
+            _put(connection, row, part or span_key(row.since, row.until), brands)
 
     def fill(self, row: Coverage, brands: Collection[str] = ()) -> None:
         """A missed span was fetched: gaps of (source, query) inside [since, until) are replaced by `row`, whose state
@@ -86,7 +88,7 @@ class Ledger:
         self, sources: Collection[str] | None = None, brand: str | None = None, since: Millis = 0, until: Millis = _FAR
     ) -> list[Coverage]:
         """All rows that overlap [since, until), oldest first; with `brand`, those of sources that listen for it."""
-        sql = f"SELECT {_COLUMNS} FROM coverage WHERE until > ? AND since < ?"
+        sql = f"SELECT {COLUMNS} FROM coverage WHERE until > ? AND since < ?"
         values: list[Any] = [since, until]
         if sources is not None:
             sql += f" AND source_id IN ({', '.join('?' * len(sources))})" if sources else " AND 1 = 0"
@@ -113,7 +115,7 @@ class Ledger:
         with write(self.engine) as connection:
             found = rows(
                 connection,
-                f"SELECT {_COLUMNS} FROM coverage WHERE source_id = ? AND query = ? AND state IN ('gap', 'partial') "
+                f"SELECT {COLUMNS} FROM coverage WHERE source_id = ? AND query = ? AND state IN ('gap', 'partial') "
                 "AND until > ? AND since < ?",
                 (row.source_id, row.query, row.since, row.until),
             )
@@ -128,8 +130,8 @@ class Ledger:
                 for since, until in ((old[3], row.since), (row.until, old[4])):
                     if since < until:
                         rest = msgspec.structs.replace(_row(old), since=since, until=until, missed=None)
-                        _put(connection, rest, _span_key(since, until), _brands(old[10]))
-            _put(connection, row, _span_key(row.since, row.until), brands)
+                        _put(connection, rest, span_key(since, until), _brands(old[11]))
+            _put(connection, row, span_key(row.since, row.until), brands)
 
 
 def figure(found: Sequence[Coverage], since: Millis, until: Millis) -> Figure:
@@ -151,6 +153,7 @@ def figure(found: Sequence[Coverage], since: Millis, until: Millis) -> Figure:
         until=until,
         share=good / asked if asked else None,
         received=sum(row.received for row in found),
+        refused=sum(row.refused for row in found),
         known_missed=sum(row.missed or 0 for row in missing),
         unknown_gaps=sum(row.missed is None for row in missing),
         gaps=missing,
@@ -202,19 +205,20 @@ def _part_received(row: Coverage) -> float:
 def _put(connection: Connection, row: Coverage, part: str, brands: Collection[str]) -> None:
     values = (
         row.source_id, row.query, part, row.since, row.until, row.state, row.asked, row.received, row.missed,
-        row.reason, "|" + "|".join(sorted(brands)) + "|" if brands else "", row.recorded_at,
+        row.refused, row.reason, "|" + "|".join(sorted(brands)) + "|" if brands else "", row.recorded_at,
     )  # fmt: skip
-    many(connection, _REPLACE, [values])
+    many(connection, REPLACE, [values])
 
 
 def _row(found: Any) -> Coverage:
     return Coverage(
         source_id=found[0], query=found[1], since=found[3], until=found[4], state=found[5], asked=found[6],
-        received=found[7], missed=found[8], reason=found[9], recorded_at=found[11],
+        received=found[7], missed=found[8], refused=found[9], reason=found[10], recorded_at=found[12],
     )  # fmt: skip
 
 
-def _span_key(since: Millis, until: Millis) -> str:
+def span_key(since: Millis, until: Millis) -> str:
+    """Part of a row that is known by its span."""
     return f"{since}-{until}"
 
 

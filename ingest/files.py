@@ -278,9 +278,10 @@ class _Run:
             source_id=self.options.source_id,
             since=span.since,
             until=span.until,
-            state="partial" if file.dead else "complete",
+            state="complete",
             received=file.appended + file.skipped,
-            missed=file.dead,
+            missed=0,
+            refused=file.dead,
             reason=f"{file.dead:,} rows of the file were refused" if file.dead else "",
             recorded_at=self.clock.wall(),
         )

@@ -21,7 +21,7 @@ class Window:
     def __init__(self, source_id: str, query: str, since: Millis) -> None:
         self.source_id, self.query = source_id, query
         self.since = self.until = since
-        self.asked = self.filtered = 0
+        self.asked = self.filtered = self.refused = 0
         self._ids: set[str] = set()
         self._missed: int | None = 0
         self._reasons: dict[str, None] = {}
@@ -31,8 +31,9 @@ class Window:
         self.until = max(self.until, until)
         self.asked += delivery.asked
         self.filtered += took.filtered
+        self.refused += took.dead
         lost = (self._missed, delivery.missed)
-        self._missed = None if None in lost else sum(part or 0 for part in lost) + took.dead
+        self._missed = None if None in lost else sum(part or 0 for part in lost)
         for reason in (delivery.reason, "malformed" if took.dead else ""):
             if reason:
                 self._reasons[reason] = None
@@ -52,6 +53,7 @@ class Window:
             asked=self.asked,
             received=len(self._ids) + self.filtered,
             missed=self._missed,
+            refused=self.refused,
             reason=", ".join(self._reasons),
             recorded_at=now,
         )
@@ -97,7 +99,8 @@ class Windows:
             self._close(query, now)
 
     def _close(self, query: str, now: Millis) -> None:
-        window = self._open.pop(query)
-        self._ended[query] = window.until
+        window = self._open[query]
         if window.since < window.until:
             self.ledger.record(window.row(now), brands=self.source.brands)
+        del self._open[query]
+        self._ended[query] = window.until

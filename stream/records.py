@@ -321,6 +321,8 @@ class Coverage(Struct, frozen=True, kw_only=True):
     """Distinct native ids."""
     missed: int | None = None
     """None: missing, and nobody can say how many."""
+    refused: int = 0
+    """Came, could be no post, and are kept as dead letters (a push's are told to its sender): not missed."""
     reason: str = ""
     recorded_at: Millis = 0
 

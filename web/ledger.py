@@ -84,6 +84,6 @@ def _labels_in(body: str) -> Collection[tuple[str, str]]:
 def _row(found: Any) -> Coverage:
     return Coverage(
         source_id=found.source_id, query=found.query, since=found.since, until=found.until, state=found.state,
-        asked=found.asked, received=found.received, missed=found.missed, reason=found.reason,
-        recorded_at=found.recorded_at,
+        asked=found.asked, received=found.received, missed=found.missed, refused=found.refused,
+        reason=found.reason, recorded_at=found.recorded_at,
     )  # fmt: skip

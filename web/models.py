@@ -140,6 +140,8 @@ class CoverageRow(Model):
     """Distinct posts."""
     missed: int | None
     """Null: missing, and nobody can say how many."""
+    refused: int
+    """Came and could be no post: kept as dead letters, not missed."""
     reason: str = Field(examples=["the source did not answer"])
 
 
@@ -247,6 +249,8 @@ class Coverage(Model):
     share: Share | None = Field(examples=[0.998])
     """Part of the time asked for that was received; null: nothing was asked for."""
     received: int
+    refused: int
+    """Came and could be no post: kept as dead letters, not missed."""
     known_missed: int
     unknown_gaps: int
     """Holes of which nobody can say how many posts they hold."""

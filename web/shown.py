@@ -84,6 +84,7 @@ def coverage_row(row: records.Coverage) -> models.CoverageRow:
         asked=row.asked,
         received=row.received,
         missed=row.missed,
+        refused=row.refused,
         reason=row.reason,
     )
 

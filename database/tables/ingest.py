@@ -29,6 +29,13 @@ coverage = Table(
     Column("asked", Integer, nullable=False, comment="requests"),
     Column("received", BigInteger, nullable=False, comment="distinct native ids"),
     Column("missed", BigInteger, comment="null: nobody can say how many"),
+    Column(
+        "refused",
+        BigInteger,
+        nullable=False,
+        server_default="0",
+        comment="could be no post: dead letters, or told to who pushed them",
+    ),
     Column("reason", Text, nullable=False),
     Column("brands", Text, nullable=False, comment="|a|b| where the source is of certain brands, else empty: all"),
     Column("recorded_at", BigInteger, nullable=False),

@@ -66,6 +66,26 @@ def test_up_and_down_and_up_again_with_data_in_it(engine: Engine) -> None:
     _fill(engine)
 
 
+def test_what_files_refused_is_no_longer_missed(engine: Engine) -> None:
+    """0005, with rows of a database that was there before it, and back."""
+    migrate.upgrade(engine)
+    migrate.downgrade(engine, "0004")
+    with write(engine) as connection:
+        many(
+            connection,
+            "INSERT INTO coverage (source_id, query, part, since, until, state, asked, received, missed, reason,"
+            " brands, recorded_at) VALUES ('file', '', ?, 0, 1, 'partial', 0, 5, ?, ?, '', 0)",
+            [("a.csv", 3, "3 rows of the file were refused"), ("page", 4, "page cap"), ("gap", None, "")],
+        )
+    before = _ledger(engine, "0")
+    migrate.upgrade(engine)
+    assert _ledger(engine, "refused") == [
+        ("a.csv", "complete", 0, 3), ("gap", "partial", None, 0), ("page", "partial", 4, 0),
+    ]  # fmt: skip
+    migrate.downgrade(engine, "0004")
+    assert _ledger(engine, "0") == before
+
+
 def test_a_failed_upgrade_leaves_the_database_as_it_was(engine: Engine) -> None:
     with write(engine) as connection:
         connection.exec_driver_sql("CREATE TABLE post (foreign_to_us TEXT)")
@@ -82,6 +102,12 @@ def _fill(engine: Engine) -> None:
         many(
             connection, "INSERT INTO lease (name, owner, fence, expires) VALUES (?, ?, ?, ?)", [("relay", "one", 1, 5)]
         )
+
+
+def _ledger(engine: Engine, refused: str) -> list[tuple[object, ...]]:
+    with read(engine) as connection:
+        found = rows(connection, f"SELECT part, state, missed, {refused} FROM coverage ORDER BY part")
+    return [tuple(row) for row in found]
 
 
 def _statements(engine: Engine) -> dict[str, list[str]]:

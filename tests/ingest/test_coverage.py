@@ -75,6 +75,12 @@ def test_the_figure_of_a_time_range() -> None:
     assert figure([row(0, 20)], 5 * HOUR, 6 * HOUR).share == 1.0
 
 
+def test_refused_rows_are_known_and_not_missed(ledger: Ledger) -> None:
+    ledger.record(row(0, 1, received=10, refused=4))
+    found = ledger.figure(0, HOUR)
+    assert (found.share, found.refused, found.known_missed, found.complete) == (1.0, 4, 0, True)
+
+
 def test_nothing_asked_is_not_everything_covered() -> None:
     assert figure([], 0, HOUR).share is None
     assert not figure([], 0, HOUR).complete

@@ -111,7 +111,7 @@ def test_a_stream_is_appended_and_accounted_for(
     assert cursors.get("feed") == "3"
     assert held.dead()[0].key == "event 4"
     (row,) = ledger.rows()
-    assert (row.state, row.received, row.missed, row.asked) == ("partial", 3, 2, 3)
+    assert (row.state, row.received, row.missed, row.refused, row.asked) == ("partial", 3, 1, 1, 3)
     assert (row.since, row.until) == (START, START + 2 * MINUTE)
 
 

@@ -45,6 +45,7 @@ def router(services: Services) -> APIRouter:
             until=at(end),
             share=known.share,
             received=known.received,
+            refused=known.refused,
             known_missed=known.known_missed,
             unknown_gaps=known.unknown_gaps,
             rows=[coverage_row(row) for row in found[:SHOWN]],
