@@ -23,6 +23,7 @@ from routing.counts import fold
 from routing.desk import Desk
 from routing.operations import raise_operations, resolve_operations
 from routing.relay import Relay
+from routing.unreachable import Unreachable
 from stream.clock import DAY
 from stream.ports import Transient
 from stream.records import Coverage, Millis
@@ -148,6 +149,7 @@ class Absences:
     def __init__(self, opened: Opened) -> None:
         self._opened = opened
         self._desk = Desk(opened.registry.current())
+        self._unreachable = Unreachable(opened.clock)
 
     def step(self) -> bool:
         """True while there is more to take along."""
@@ -155,7 +157,10 @@ class Absences:
             if not absence.waiting(connection):
                 return False
         self._desk.adopt(self._opened.registry.current())
-        return absence.sweep(self._opened.engine, self._desk, self._opened.clock.now()).more
+        swept = absence.sweep(self._opened.engine, self._desk, self._opened.clock.now())
+        self._unreachable.note(swept.gone)
+        self._unreachable.tidy(self._opened.engine)
+        return swept.more
 
 
 class LedgerKeeper:

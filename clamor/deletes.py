@@ -19,10 +19,11 @@ from clamor.backlog import stored_in_index, stored_in_sql
 from clamor.opening import Opened
 from routing import erasure
 from routing.desk import Desk
+from routing.unreachable import Unreachable
 from stream.ahead import Ahead
 from stream.away import decided_goes, post_goes, understood_goes
 from stream.ports import DECIDED, MENTIONS, POSTS, LogRecord, OffsetOutside, Transient, Unusable
-from stream.records import Decided, Post, Struct, Understood, UnknownMajor, decode
+from stream.records import Decided, Millis, Post, Struct, Understood, UnknownMajor, decode
 
 log = structlog.get_logger(__name__)
 
@@ -38,6 +39,7 @@ class RoutedDeletes:
     def __init__(self, opened: Opened, held: Callable[[], bool]) -> None:
         self._opened, self._held = opened, held
         self._desk = Desk(opened.registry.current())
+        self._unreachable = Unreachable(opened.clock)
         log = opened.log
         self._posts = Ahead(log, POSTS, lambda: log.committed("nlp", POSTS), post_goes, SQL_AT_ONCE)
         self._mentions = Ahead(log, MENTIONS, lambda: stored_in_sql(opened), understood_goes, SQL_AT_ONCE)
@@ -57,10 +59,14 @@ class RoutedDeletes:
                 for post in _read(Post, [record])
             ),
         ]
-        _each(found, lambda some: erasure.take_away(self._opened.engine, self._desk, some, now))
+        _each(found, lambda some: self._take_away(some, now))
+        self._unreachable.tidy(self._opened.engine)
         self._posts.done(posts)
         self._mentions.done(mentions)
         return posts.more or mentions.more
+
+    def _take_away(self, some: Sequence[Understood], now: Millis) -> None:
+        self._unreachable.note(erasure.take_away(self._opened.engine, self._desk, some, now).gone)
 
 
 class IndexedDeletes:

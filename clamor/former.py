@@ -74,8 +74,8 @@ class Former:
             absence.begin(connection, [author for author, gone, _ in self._absences if gone])
         done, more = 0, bool(self._absences)
         while more:
-            mentions, more = absence.sweep(engine, desk, now)
-            done += mentions
+            swept = absence.sweep(engine, desk, now)
+            done, more = done + swept.mentions, swept.more
         return done
 
     def unrouted_deletes(self, since: Millis, topics: Sequence[Topic]) -> list[Append]:

@@ -34,6 +34,7 @@ def families(found: dict[str, Any]) -> Iterator[Metric]:
     yield _one("clamor_outbox_waiting", "Rows that have to leave SQL for the log.", found["waiting"]["outbox"])
     yield from _mails(found["mail"])
     yield from _latencies(found)
+    yield from _erasure(found["erasure"], found["now"])
     yield from _coverage(found["coverage"])
     yield _one("clamor_cases", "Live cases.", dict(sorted(found["cases"].items())), "queue")
     disk = found["disk"]
@@ -93,6 +94,29 @@ def _latencies(found: dict[str, Any]) -> Iterator[Metric]:
         known = {"0.5": p50, "0.99": p99}
         values = {label: value / MILLIS for label, value in known.items() if value is not None}
         yield _one(name, about, values, "quantile")
+
+
+def _erasure(erasure: dict[str, Any], now: int) -> Iterator[Metric]:
+    took = GaugeMetricFamily(
+        "clamor_delete_unreachable_seconds",
+        "From a delete's arrival in the log until its text could not be reached any more, over the last day.",
+        labels=("where", "quantile"),
+    )
+    for where, spans in erasure["unreachable"].items():
+        for quantile, value in (("0.5", spans["day"]["p50"]), ("0.99", spans["day"]["p99"])):
+            if value is not None:
+                took.add_metric([where, quantile], value / MILLIS)
+    yield took
+    if "waiting" in erasure:
+        yield _one(
+            "clamor_erasures_waiting",
+            "Batches with deleted texts whose words may still lie in the index's file.",
+            erasure["waiting"],
+        )
+        oldest = 0 if erasure["since"] is None else max(0, now - erasure["since"]) / MILLIS
+        yield _one(
+            "clamor_erasure_oldest_seconds", "How long the oldest of them has waited; 0 where none does.", oldest
+        )
 
 
 def _coverage(coverage: dict[str, Any]) -> Iterator[Metric]:

@@ -63,7 +63,7 @@ def understand(opened: Opened) -> Work:
 
 def route(opened: Opened) -> Work:
     """The work of stage `routing`."""
-    return RouteWork(opened.engine, opened.registry, epoch=opened.log.epoch())
+    return RouteWork(opened.engine, opened.registry, epoch=opened.log.epoch(), clock=opened.clock)
 
 
 def searchable(opened: Opened) -> Work:

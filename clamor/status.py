@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from config.lock import holder
 from database.engine import read, rows
 from ingest.coverage import Figure
 from routing.mail_status import mail_status
-from stream.clock import DAY
+from routing.unreachable import unreachable
+from stream.clock import DAY, HOUR
 from stream.ports import DEAD_LETTER, POSTS, Transient
 from stream.status import StageStatus
 from stream.watchdog import stuck
@@ -45,7 +47,7 @@ def status(opened: Opened) -> dict[str, Any]:
         "last_alert": _last_alert(opened),
         "cases": _cases(opened),
         "latency": _latency(opened, now),
-        "erasure": _erasure(opened),
+        "erasure": _erasure(opened, now),
         "disk": _disk(opened),
     }
 
@@ -108,12 +110,16 @@ def _latency(opened: Opened, now: int) -> dict[str, Any]:
     return {"arrival_to_searchable": msgspec.to_builtins(found)}
 
 
-def _erasure(opened: Opened) -> dict[str, Any]:
-    """How far the index is with taking deleted texts out of its file for good."""
-    try:
-        return dict(msgspec.to_builtins(opened.store.erasing()))
-    except (Transient, sqlite3.Error, FileNotFoundError):
-        return {}
+def _erasure(opened: Opened, now: int) -> dict[str, Any]:
+    """How long deletes took until their texts were unreachable, and how far the index is with taking them out of its
+    file for good."""
+    spans = {"hour": HOUR, "day": DAY}
+    took: dict[str, Any] = {"sql": {name: unreachable(opened.engine, now, span) for name, span in spans.items()}}
+    found: dict[str, Any] = {}
+    with suppress(Transient, sqlite3.Error, FileNotFoundError):
+        took["index"] = {name: opened.store.hidden(now, span) for name, span in spans.items()}
+        found = dict(msgspec.to_builtins(opened.store.erasing()))
+    return {"unreachable": msgspec.to_builtins(took), **found}
 
 
 def _disk(opened: Opened) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from index.erasure import Erasing
 from index.file_writer import FileWriter
 from index.files import IndexUnusable, QueryTooSlow
 from index.highlight import highlights
-from index.latency import Latency, latency
+from index.latency import HIDDEN, SEARCHABLE, latency
 from index.readers import Readers
 from index.search import Order
 from index.visibility import sees
@@ -23,6 +23,7 @@ from index.write import prepare
 from query.fields import FIELDS
 from query.tree import Node
 from stream.clock import DAY, HOUR, Clock, WallClock
+from stream.latency import Latency
 from stream.ports import AccessScope, Commit, Count, Facet, Histogram, Hit, OffsetOutside, Page
 from stream.records import Decided, Mention, Millis
 
@@ -155,7 +156,12 @@ class EmbeddedStore:
     def latency(self, now: Millis, span: Millis = HOUR) -> Latency:
         """Arrival → searchable of the mentions that came within `span` before `now`, whichever process indexed them."""
         with self._readers.reading("read latencies") as connection:
-            return latency(connection, now, span)
+            return latency(connection, SEARCHABLE, now, span)
+
+    def hidden(self, now: Millis, span: Millis = HOUR) -> Latency:
+        """Delete → not to be found any more, of the mentions that were hidden within `span` before `now`."""
+        with self._readers.reading("read latencies") as connection:
+            return latency(connection, HIDDEN, now, span)
 
     def erasing(self) -> Erasing:
         """How far the erasure of texts from the file's bytes is."""

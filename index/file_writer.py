@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from index import erasure, schema
+from index import erasure, latency, schema
 from index.files import BUSY_MS, Identity, identity, open_writer, speaking
-from index.latency import Stopwatch
 from index.write import Entry, Writer
 from stream.clock import Clock
+from stream.latency import Stopwatch
 from stream.ports import Commit, OffsetOutside
 from stream.records import Mention, Millis
 
@@ -29,7 +29,7 @@ class FileWriter:
         self._connection: sqlite3.Connection | None = None
         self._writer: Writer | None = None
         self._identity: Identity | None = None
-        self._stopwatch = Stopwatch()
+        self._searchable, self._hidden = Stopwatch(), Stopwatch()
 
     def touch(self) -> None:
         """Lay the tables where there are none yet."""
@@ -46,22 +46,23 @@ class FileWriter:
                 writer.commit_offsets(commits)
                 if written:
                     erasure.note(connection, written.erased, now)
-                self._stopwatch.store(connection)
-            self._stopwatch.stored()
+                self._store_measured(connection)
+            self._measured()
             if written:
-                self.searchable(written.new)
+                self.visible(written.new)
+                self._hidden.note([mention.gone_since for mention in written.gone], self._clock.now())
 
-    def searchable(self, mentions: Sequence[Mention]) -> None:
+    def visible(self, mentions: Sequence[Mention]) -> None:
         """Note how long these took until now."""
-        self._stopwatch.note(mentions, self._clock.now())
+        self._searchable.note([mention.appended_at for mention in mentions], self._clock.now())
 
     def tidy(self) -> None:
         """Store what was measured since the last transaction."""
         with self._lock:
-            if self._stopwatch:
+            if self._searchable or self._hidden:
                 with self._transaction("store latencies") as (connection, _):
-                    self._stopwatch.store(connection)
-                self._stopwatch.stored()
+                    self._store_measured(connection)
+                self._measured()
 
     def erase_step(self, now: Millis, every: Millis) -> bool:
         """One small step of a round of erasure; true where there is more to do."""
@@ -83,6 +84,14 @@ class FileWriter:
                 with speaking(self._path, "close"):
                     self._connection.close()
             self._connection = self._writer = None
+
+    def _store_measured(self, connection: sqlite3.Connection) -> None:
+        latency.store(connection, latency.SEARCHABLE, self._searchable)
+        latency.store(connection, latency.HIDDEN, self._hidden)
+
+    def _measured(self) -> None:
+        self._searchable.stored()
+        self._hidden.stored()
 
     def _emptied(self) -> bool:
         """Move the WAL into the file and empty it; false where a reader stood in the way."""

@@ -89,10 +89,16 @@ CREATE TABLE latency (
 ) WITHOUT ROWID;
 CREATE TABLE erasure (id INTEGER PRIMARY KEY, asked INTEGER NOT NULL, batch INTEGER NOT NULL DEFAULT 0);
 """
+_ADDED = """
+CREATE TABLE IF NOT EXISTS hidden (
+    minute INTEGER, bucket INTEGER, count INTEGER NOT NULL, PRIMARY KEY (minute, bucket)
+) WITHOUT ROWID
+"""
+"""Beside this layout, and not read by whoever does not know of it: made where an index was written without it."""
 
 
 def create(connection: sqlite3.Connection, *, secret: bytes | None = None) -> None:
-    """Lay the tables where there are none. `secret` signs the cursors; a rebuilt index goes on with the old one's."""
+    """Lay the tables that are missing. `secret` signs the cursors; a rebuilt index goes on with the old one's."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         if connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'meta'").fetchone()[0] == 0:
@@ -110,6 +116,7 @@ def create(connection: sqlite3.Connection, *, secret: bytes | None = None) -> No
                     ("drift", 0),
                 ],
             )
+        connection.execute(_ADDED)
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:

@@ -55,6 +55,8 @@ class Written(NamedTuple):
 
     new: list[Mention]
     """Mentions that can be found and could not before."""
+    gone: list[Mention]
+    """Mentions that a delete took away."""
     erased: int
     """Texts that were taken out or replaced, whose tokens still lie in segments to be merged."""
 
@@ -88,7 +90,8 @@ class Writer:
         self._rollups.add(_changes(numbered, olds))
         self._connection.executemany(_PLACE, [(entry.id, *entry.order, n) for entry, n in numbered])
         new = [entry.mention for entry, n in numbered if n is not None and entry.id not in places]
-        return Written(new, erased)
+        gone = [entry.mention for entry, n in numbered if n is None and entry.mention.gone_since]
+        return Written(new, gone, erased)
 
     def commit_offsets(self, commits: Sequence[Commit]) -> None:
         """Store them; raises OffsetConflict where one is not where it was expected."""

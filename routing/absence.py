@@ -25,6 +25,8 @@ class Swept(NamedTuple):
     mentions: int
     """New revisions written."""
     more: bool
+    gone: tuple[Millis, ...] = ()
+    """Of each mention that lost its text: when the log took the word that the account had gone."""
 
 
 def sweep(engine: Engine, desk: Desk, now: Millis, most: int = CHUNK) -> Swept:
@@ -45,20 +47,21 @@ def waiting(connection: Connection) -> int:
 
 def begin(connection: Connection, authors: list[int]) -> None:
     """Let the posts of these authors be swept, from the first one on."""
-    many(connection, SWEEP, [(author,) for author in authors])
+    many(connection, SWEEP, [(author, 0) for author in authors])
 
 
 def _chunk(connection: Connection, desk: Desk, now: Millis, most: int) -> Swept:
     # Who was just heard of goes first: most accounts are done with one chunk.
-    found = rows(connection, "SELECT author, after FROM absence_sweep ORDER BY after, author LIMIT 1")
+    found = rows(connection, "SELECT author, after, learnt_at FROM absence_sweep ORDER BY after, author LIMIT 1")
     if not found:
         return Swept(0, False)
-    author, after = found[0]
+    author, after, learnt = found[0]
     sql = "SELECT n FROM post WHERE author = ? AND n > ? ORDER BY n LIMIT ?"
     posts = [n for (n,) in rows(connection, sql, (author, after, most))]
-    applied = apply(connection, desk, (), now, left=posts) if posts else None
+    applied = apply(connection, desk, (), now, left=dict.fromkeys(posts, learnt)) if posts else None
     if len(posts) == most:
         many(connection, "UPDATE absence_sweep SET after = ? WHERE author = ?", [(posts[-1], author)])
     else:
         many(connection, "DELETE FROM absence_sweep WHERE author = ?", [(author,)])
-    return Swept(applied.mentions if applied else 0, len(posts) == most or waiting(connection) > 0)
+    more = len(posts) == most or waiting(connection) > 0
+    return Swept(applied.mentions, more, applied.gone) if applied else Swept(0, more)

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import NamedTuple
@@ -30,6 +30,7 @@ from routing.threads import unite, warmed
 from stream.records import Correction, Mention, Millis, Understood
 
 _AUTHORS = ("author_gone", "author_back")
+_GONE = ("deleted", "forgotten")
 
 
 class Applied(NamedTuple):
@@ -38,6 +39,8 @@ class Applied(NamedTuple):
     opened: int
     """Cases opened."""
     alerts: int
+    gone: tuple[Millis, ...] = ()
+    """Of each mention that lost its text to a delete: when the log took that delete."""
 
 
 def apply(
@@ -49,17 +52,17 @@ def apply(
     corrections: Sequence[tuple[int, Correction]] = (),
     again: Sequence[int] = (),
     part: Sequence[tuple[int, str]] = (),
-    left: Sequence[int] = (),
+    left: Mapping[int, Millis] | None = None,
 ) -> Applied:
     """Bring mentions, cases, counts, outbox and alerts in line with `records`, in their order.
 
     `corrections` are by number of the mention; `again` are numbers of mentions to be decided anew by today's rules;
     `part` are ids of cases whose merge into another is taken back, each with who says so (raises cases.CannotPart);
-    `left` are numbers of posts whose author's account went away.
+    `left` are posts whose author's account went away: by number, when the log took the word of it.
     Applying a record twice changes nothing.
     """
     sheet = Sheet(connection, desk, now)
-    touched = _observe_all(sheet, records, left)
+    touched = _observe_all(sheet, records, left or {})
     unions = unite(sheet)
     changed = {m.n: m for m in settle(sheet, touched)}
     for m in _by_people(sheet, corrections, again):
@@ -73,10 +76,11 @@ def apply(
     moved = [m for m in (changed | sheet.others).values() if m.touched]
     _names(sheet, moved)
     alerts = save(sheet, moved)
-    return Applied(len(moved), len(sheet.opened), alerts)
+    gone = tuple([m.value.gone_since for m in moved if m.state in _GONE and m.value is not None])
+    return Applied(len(moved), len(sheet.opened), alerts, gone)
 
 
-def _observe_all(sheet: Sheet, records: Sequence[Understood], left: Sequence[int]) -> list[PostRow]:
+def _observe_all(sheet: Sheet, records: Sequence[Understood], left: Mapping[int, Millis]) -> list[PostRow]:
     ids: dict[str, None] = {}
     for record in records:
         post = record.post
@@ -96,9 +100,10 @@ def _observe_all(sheet: Sheet, records: Sequence[Understood], left: Sequence[int
         row = observe(sheet, record)
         if row is not None:
             found[row.n] = row
-    for n in left:
-        found[n] = sheet.by_n[n]
-        hold_against_absence(sheet, found[n])
+    for n, learnt in left.items():
+        row = found[n] = sheet.by_n[n]
+        hold_against_absence(sheet, row)
+        row.learnt = row.learnt or learnt
     old = [row for row in found.values() if not row.new]
     sheet.load_bodies(m for row in old for m in sheet.mention_rows(row.n).values())
     sheet.load_waiting([row.n for row in old if row.was != "awaited"])
@@ -107,7 +112,7 @@ def _observe_all(sheet: Sheet, records: Sequence[Understood], left: Sequence[int
     return list(found.values())
 
 
-def _load_absences(sheet: Sheet, records: Sequence[Understood], left: Sequence[int]) -> None:
+def _load_absences(sheet: Sheet, records: Sequence[Understood], left: Iterable[int]) -> None:
     known = rows(sheet.connection, "SELECT author FROM author_absence LIMIT 1")
     if not known:
         return

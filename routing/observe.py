@@ -6,7 +6,7 @@ from routing.keys import author_key
 from routing.rows import PostRow
 from routing.sheet import Sheet
 from routing.threads import attach
-from stream.records import CONTENT_KINDS, TIERS, Understood
+from stream.records import AWAY_KINDS, CONTENT_KINDS, TIERS, Understood
 
 _TIER = {tier: place for place, tier in enumerate(TIERS)}
 
@@ -27,6 +27,7 @@ def observe(sheet: Sheet, record: Understood) -> PostRow | None:
             row.cause = row.cause or record
     else:
         row.parts.take_existence(post.kind, post.seen_at)
+        _learnt(row, record)
         if not row.parts.content_hash:
             row.event_time = post.event_time
     return row
@@ -44,7 +45,7 @@ def note_absences(sheet: Sheet, records: list[Understood]) -> None:
             back = max(back, post.seen_at)
         elif post.seen_at > gone:
             gone = post.seen_at
-            sheet.new_sweeps.add(author)
+            sheet.new_sweeps[author] = record.appended_at
         sheet.absences[author] = (gone, back)
         sheet.new_absences.add(author)
 
@@ -55,6 +56,11 @@ def hold_against_absence(sheet: Sheet, row: PostRow) -> None:
     if absence is not None and absence[0] > row.parts.away_at:
         row.parts.take_absence(absence[0])
         row.dirty = True
+
+
+def _learnt(row: PostRow, record: Understood) -> None:
+    if record.post.kind in AWAY_KINDS and not row.learnt:
+        row.learnt = record.appended_at
 
 
 def _content(sheet: Sheet, row: PostRow, record: Understood) -> None:

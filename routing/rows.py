@@ -11,8 +11,8 @@ class PostRow:
     """A post: known, or only referred to (`awaited`)."""
 
     __slots__ = (
-        "answers_moved", "author", "cause", "content", "conversation", "dirty", "event_time", "generation", "id", "n",
-        "new", "parent", "parts", "read", "referred", "seen_at", "settled", "state", "tier", "was",
+        "answers_moved", "author", "cause", "content", "conversation", "dirty", "event_time", "generation", "id",
+        "learnt", "n", "new", "parent", "parts", "read", "referred", "seen_at", "settled", "state", "tier", "was",
     )  # fmt: skip
 
     def __init__(
@@ -47,6 +47,8 @@ class PostRow:
         """The reading to adopt, where this batch brought one."""
         self.cause: Understood | None = None
         """The record that moved it last: its origin and lateness say whether people may be woken."""
+        self.learnt: Millis = 0
+        """When the log took the first delete of it that this batch brought."""
 
 
 class MentionRow:

@@ -50,7 +50,7 @@ def _posts(sheet: Sheet) -> None:
     many(connection, "INSERT INTO waiting (post, kept_at, body) VALUES (?, ?, ?)",
          [(n, sheet.now, encode(u)) for n, u in kept if u is not None])  # fmt: skip
     many(connection, _ABSENCE, [(author, *sheet.absences[author]) for author in sheet.new_absences])
-    many(connection, SWEEP, [(author,) for author in sheet.new_sweeps])
+    many(connection, SWEEP, list(sheet.new_sweeps.items()))
 
 
 def _conversations(sheet: Sheet) -> None:
@@ -163,7 +163,10 @@ _ABSENCE = (
     "INSERT INTO author_absence (author, gone_at, back_at) VALUES (?, ?, ?) "
     "ON CONFLICT (author) DO UPDATE SET gone_at = excluded.gone_at, back_at = excluded.back_at"
 )
-SWEEP = "INSERT INTO absence_sweep (author, after) VALUES (?, 0) ON CONFLICT (author) DO UPDATE SET after = 0"
+SWEEP = (
+    "INSERT INTO absence_sweep (author, after, learnt_at) VALUES (?, 0, ?) "
+    "ON CONFLICT (author) DO UPDATE SET after = 0, learnt_at = excluded.learnt_at"
+)
 _CONVERSATION = (
     "INSERT INTO conversation (n, joined, heat, heat_at) VALUES (?, ?, ?, ?) "
     "ON CONFLICT (n) DO UPDATE SET joined = excluded.joined, heat = excluded.heat, heat_at = excluded.heat_at"

@@ -307,6 +307,7 @@ def _drop(m: MentionRow, state: MentionState) -> None:
     m.value = replace(
         value, state=state, post=None, content_hash="", fingerprint=0, lang="", lang_confidence=0.0,
         understanding=None, decision=None, case_id=None,
+        gone_since=m.post.learnt if state in ("deleted", "forgotten") else 0,
     )  # fmt: skip
     m.queue, m.risk, m.case_id = "none", 0, None
 

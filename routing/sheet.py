@@ -41,8 +41,8 @@ class Sheet:
         self.absences: dict[int, tuple[Millis, Millis]] = {}
         """By author: when the account went away, when it came back."""
         self.new_absences: set[int] = set()
-        self.new_sweeps: set[int] = set()
-        """Authors whose posts are to be taken along."""
+        self.new_sweeps: dict[int, Millis] = {}
+        """By author whose posts are to be taken along: when the log took the word of it."""
         self.joined: dict[int, int | None] = {}
         """By conversation: what it was united with."""
         self.heat: dict[int, tuple[float, Millis]] = {}

@@ -14,6 +14,8 @@ from config.problems import ConfigurationError
 from database.engine import many, read, rows, write
 from routing.apply import apply
 from routing.desk import Desk
+from routing.unreachable import Unreachable
+from stream.clock import Clock, WallClock
 from stream.ports import (
     MENTIONS,
     Append,
@@ -47,23 +49,30 @@ class RouteWork:
         epoch: str = "",
         group: str = "routing",
         idle: Callable[[Millis], None] | None = None,
+        clock: Clock | None = None,
     ) -> None:
-        """`idle` is called from the stage's `idle`, after a new configuration was adopted."""
+        """`clock` is the one that stamps arrivals in the log.
+
+        `idle` is called from the stage's `idle`, after a new configuration was adopted."""
         self.group = group
         self._engine, self._registry, self._epoch, self._also = engine, registry, epoch, idle
         self._desk = Desk(registry.current())
+        self._unreachable = Unreachable(clock or WallClock())
 
     def run(self, records: Sequence[LogRecord], commits: Sequence[Commit], now: Millis) -> Sequence[Append]:
         """Raises Refused for records that cannot be read, before any effect; OffsetConflict; Transient."""
-        understood = _decoded(records)
+        understood, gone = _decoded(records), tuple[Millis, ...]()
         try:
             with _uncollected(), write(self._engine) as connection:
                 _advance(connection, self.group, self._epoch, commits)
                 if understood:
-                    apply(connection, self._desk, understood, now)
+                    gone = apply(connection, self._desk, understood, now).gone
+                self._unreachable.store(connection)
         except BaseException:
             self._desk.forget()
             raise
+        self._unreachable.stored()
+        self._unreachable.note(gone)
         return ()
 
     def offsets(self, partitions: frozenset[int], epoch: str) -> Mapping[int, int]:
@@ -87,6 +96,7 @@ class RouteWork:
                 self._desk.adopt(current)
             except ConfigurationError as error:
                 log.error("rules_refused", revision=current.rules_revision, problems=len(error.problems))
+        self._unreachable.tidy(self._engine)
         if self._also is not None:
             self._also(now)
 

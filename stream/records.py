@@ -265,6 +265,9 @@ class Mention(Struct, frozen=True, kw_only=True):
     appended_at: Millis = 0
     understood_at: Millis = 0
     decided_at: Millis = 0
+    gone_since: Millis = 0
+    """When the log took the delete that took text and author away: what its time to unreachable counts from. 0 where
+    there was none, or nobody had seen the text."""
 
 
 class Decided(Struct, frozen=True, kw_only=True):

@@ -57,8 +57,9 @@ def _show(found: dict[str, Any]) -> None:
 def _show_rest(found: dict[str, Any]) -> None:
     coverage, mail, disk = found["coverage"], found["mail"], found["disk"]
     share = "nothing was asked for" if coverage["share"] is None else f"{coverage['share']:.1%} received"
-    known = coverage["known_missed"]
-    missing = f", {known} known to be missed" if known else ""
+    known, refused = coverage["known_missed"], coverage["refused"]
+    missing = f", {refused:,} rows refused" if refused else ""
+    missing += f", {known:,} known to be missed" if known else ""
     gaps = f", {coverage['unknown_gaps']} gaps of unknown size" if coverage["unknown_gaps"] else ""
     alert = found["last_alert"]
     last = (
@@ -76,7 +77,8 @@ def _show_rest(found: dict[str, Any]) -> None:
         + (f" ({mail['trouble']})" if mail["trouble"] else "")
         + (f", {mail['unheard']} alerts for which nobody is configured" if mail["unheard"] else ""),
         "searchable after": _latency(found["latency"].get("arrival_to_searchable")),
-        "erasure": _erasure(found["erasure"], found["now"]),
+        "deletes": _unreachable(found["erasure"]["unreachable"]),
+        "to be erased": _erasure(found["erasure"], found["now"]),
         "disk": _disk(disk),
     }
     for name, value in lines.items():
@@ -86,15 +88,41 @@ def _show_rest(found: dict[str, Any]) -> None:
 def _latency(found: dict[str, Any] | None) -> str:
     if not found or not found["count"]:
         return "nothing in the last hour"
-    return f"p50 {found['p50']} ms, p99 {found['p99']} ms ({found['count']:,} in the last hour)"
+    return f"{_percentiles(found)} (last hour)"
+
+
+def _unreachable(took: dict[str, Any]) -> str:
+    """Of the last hour, else of the last day."""
+    for span in ("hour", "day"):
+        if any(spans[span]["count"] for spans in took.values()):
+            places = "; ".join(f"{_PLACES[where]} {_percentiles(spans[span])}" for where, spans in took.items())
+            return f"{places} (last {span})"
+    return "none in the last day"
+
+
+_PLACES = {"sql": "out of SQL after", "index": "of searches"}
+
+
+def _percentiles(found: dict[str, Any]) -> str:
+    if not found["count"]:
+        return "none"
+    return f"p50 {_time(found['p50'])}, p99 {_time(found['p99'])} ({found['count']:,})"
+
+
+def _time(millis: int) -> str:
+    """Short and of one unit: 40 ms, 3.2 s, 5.0 min, 7.1 h."""
+    for most, unit, size in ((1_000, "ms", 1), (60_000, "s", 1_000), (3_600_000, "min", 60_000)):
+        if millis < most:
+            return f"{millis} ms" if size == 1 else f"{millis / size:.1f} {unit}"
+    return f"{millis / 3_600_000:,.1f} h"
 
 
 def _erasure(erasure: dict[str, Any], now: int) -> str:
-    if not erasure or not erasure["waiting"]:
+    if not erasure.get("waiting"):
         return "no deleted text waits in the index"
-    hours = (now - erasure["since"]) / 3_600_000
+    oldest = _time(max(0, now - erasure["since"]))
     left = "" if erasure["rounds_left"] > 30 else f"; {erasure['rounds_left']} rounds left, then run clamor reindex"
-    return f"deleted texts wait to leave the index's file, the oldest for {hours:.1f} h{left}"
+    return f"{erasure['waiting']:,} batches wait in the index's file, the oldest for {oldest}{left}"
 
 
 def _disk(disk: dict[str, Any]) -> str:

@@ -71,5 +71,6 @@ absence_sweep = Table(
     metadata,
     Column("author", BigInteger, primary_key=True, autoincrement=False),
     Column("after", BigInteger, nullable=False, comment="number of the last post that was looked at"),
+    Column("learnt_at", BigInteger, nullable=False, comment="when the log took the word of it; 0: not counted"),
     comment="Authors whose account went away, while their earlier posts are taken along.",
 )

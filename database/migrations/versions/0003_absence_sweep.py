@@ -20,6 +20,9 @@ def upgrade() -> None:
         "absence_sweep",
         sa.Column("author", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("after", sa.BigInteger(), nullable=False, comment="number of the last post that was looked at"),
+        sa.Column(
+            "learnt_at", sa.BigInteger(), nullable=False, comment="when the log took the word of it; 0: not counted"
+        ),
         sa.PrimaryKeyConstraint("author", name=op.f("pk_absence_sweep")),
         comment="Authors whose account went away, while their earlier posts are taken along.",
     )
