@@ -13,6 +13,7 @@ import structlog
 from clamor.deletes import IndexedDeletes, RoutedDeletes
 from clamor.mail import mailer
 from clamor.opening import Opened
+from clamor.sources import silent_sources
 from clamor.threads import Chore
 from config.home import low_disk
 from database import epochs
@@ -21,7 +22,7 @@ from ingest import thinning
 from routing import absence, erasure
 from routing.counts import fold
 from routing.desk import Desk
-from routing.operations import raise_operations, resolve_operations
+from routing.operations import open_troubles, raise_operations, resolve_operations
 from routing.relay import Relay
 from routing.unreachable import Unreachable
 from stream.clock import DAY
@@ -183,16 +184,21 @@ class LedgerKeeper:
         return True
 
 
+_WATCHED = ("stage:", "retention:", "disk:data", "coverage:silent:")
+"""How the keys of troubles that `Watch` raises, and resolves, begin."""
+
+
 class Watch:
     """Tells of stages that make no progress or come near to losing records, and of a disk that fills up; once each,
     until it is over."""
 
     def __init__(self, opened: Opened) -> None:
         self._opened = opened
-        self._raised: set[str] = set()
+        with read(opened.engine) as connection:
+            self._raised = open_troubles(connection, _WATCHED)
 
     def step(self) -> bool:
-        troubles = {**self._stages(), **self._behind(), **self._disk()}
+        troubles = {**self._stages(), **self._behind(), **self._disk(), **self._silent()}
         now = self._opened.clock.now()
         over = self._raised - troubles.keys()
         if troubles or over:
@@ -221,6 +227,10 @@ class Watch:
             )
             for one in laggards(self._opened.log, self._opened.clock.now())
         }
+
+    def _silent(self) -> dict[str, str]:
+        """Sources that used to bring posts and bring none though they are listened to."""
+        return {f"coverage:silent:{one.id}": one.why for one in silent_sources(self._opened)}
 
     def _disk(self) -> dict[str, str]:
         """Two troubles, so that the worse one is told to people who know of the other; never both at once."""

@@ -36,6 +36,7 @@ def families(found: dict[str, Any]) -> Iterator[Metric]:
     yield from _latencies(found)
     yield from _erasure(found["erasure"], found["now"])
     yield from _coverage(found["coverage"])
+    yield from _sources(found["sources"])
     yield _one("clamor_cases", "Live cases.", dict(sorted(found["cases"].items())), "queue")
     disk = found["disk"]
     yield _one("clamor_disk_free_bytes", "Free under the data folder.", disk["free"])
@@ -131,6 +132,13 @@ def _coverage(coverage: dict[str, Any]) -> Iterator[Metric]:
         "Holes of the last day of which nobody can say how many posts they hold.",
         coverage["unknown_gaps"],
     )
+
+
+def _sources(sources: list[dict[str, Any]]) -> Iterator[Metric]:
+    silent = {one["source"]: int(one["state"] == "silent") for one in sources}
+    last = {one["source"]: one["last_post_at"] / MILLIS for one in sources if one["last_post_at"] is not None}
+    yield _one("clamor_source_silent", "1 where a push source brings no posts any more.", silent, "source")
+    yield _one("clamor_source_last_post_timestamp_seconds", "When a push source last brought any.", last, "source")
 
 
 def _one(name: str, about: str, value: float | Mapping[str, float], *labels: str) -> Metric:

@@ -15,6 +15,7 @@ import uvicorn
 from clamor.metrics import metrics
 from clamor.opening import Opened
 from clamor.status import status
+from clamor.threads import Chore, repeat
 from clamor.webhooks import Webhooks
 from config.home import HomeError
 from database.engine import read, rows
@@ -28,6 +29,8 @@ from web.services import Services
 from web.tokens import scope_of
 
 MOST_CONNECTIONS = 256
+LISTENING = 20.0
+"""Seconds between two notes of what came by webhooks."""
 BROKEN = (Transient, LogUnusable, IndexUnusable, OffsetOutside, OSError, sqlite3.Error)
 """What keeps a part from serving."""
 
@@ -37,8 +40,9 @@ log = structlog.get_logger(__name__)
 def serve(opened: Opened, stop: Callable[[], bool]) -> None:
     """Blocks until `stop`. Raises HomeError where the address cannot be listened on."""
     api = opened.settings.api
+    webhooks = Webhooks(opened)
     config = uvicorn.Config(
-        create_app(services(opened), version("clamor")),
+        create_app(services(opened, webhooks), version("clamor")),
         host=api.host,
         port=api.port,
         http="h11",
@@ -60,18 +64,23 @@ def serve(opened: Opened, stop: Callable[[], bool]) -> None:
                 server.should_exit = True
                 return
 
-    watcher = threading.Thread(target=watch, name="stop")
-    watcher.start()
+    threads = [
+        threading.Thread(target=watch, name="stop"),
+        threading.Thread(target=repeat, args=(Chore("webhooks", webhooks.look, LISTENING), ended), name="webhooks"),
+    ]
+    for thread in threads:
+        thread.start()
     try:
         _serve(server, api.host, api.port)
     finally:
         ended.set()
-        watcher.join()
+        for thread in threads:
+            thread.join()
+        webhooks.close()
 
 
-def services(opened: Opened) -> Services:
+def services(opened: Opened, webhooks: Webhooks) -> Services:
     """The ports of the API, over one home."""
-    webhooks = Webhooks(opened)
     return Services(
         store=opened.store,
         engine=opened.engine,

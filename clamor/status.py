@@ -13,6 +13,7 @@ import msgspec
 from clamor.backlog import Backlog, backlog
 from clamor.clocks import pace_of
 from clamor.opening import Opened
+from clamor.sources import standings
 from config.lock import holder
 from database.engine import read, rows
 from ingest.coverage import Figure
@@ -43,6 +44,7 @@ def status(opened: Opened) -> dict[str, Any]:
         "posts": _appended(opened, POSTS),
         "dead_letters": _appended(opened, DEAD_LETTER),
         "coverage": _coverage(figure),
+        "sources": msgspec.to_builtins(standings(opened)),
         "mail": msgspec.to_builtins(mail_status(opened.engine, now)),
         "last_alert": _last_alert(opened),
         "cases": _cases(opened),

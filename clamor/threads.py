@@ -44,7 +44,7 @@ def run_threads(stages: Sequence[Stage], chores: Sequence[Chore], stop: Callable
             fates.append(error)
 
     threads = [threading.Thread(target=run_stage, args=(stage,), name=stage.status().stage) for stage in stages]
-    threads += [threading.Thread(target=_repeat, args=(chore, halt), name=chore.name) for chore in chores]
+    threads += [threading.Thread(target=repeat, args=(chore, halt), name=chore.name) for chore in chores]
     for thread in threads:
         thread.start()
     while not stop() and not fates:
@@ -71,7 +71,8 @@ def halt_on(stop: Callable[[], bool]) -> threading.Event:
     return halt
 
 
-def _repeat(chore: Chore, halt: threading.Event) -> None:
+def repeat(chore: Chore, halt: threading.Event) -> None:
+    """Do it until `halt`; what fails is logged and tried again with growing waits."""
     wait = chore.every
     while not halt.is_set():
         try:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 
 from clamor.opening import Opened
 from config.sources import WebhookSource
 from ingest.collector import Source
+from ingest.listening import APART, Listening, Pulses
 from ingest.signature import secrets_in
 from ingest.taken import Taken
 from ingest.webhook import Answer, Hook, Webhook
-from stream.ports import POSTS
+from stream.ports import POSTS, Transient
 from stream.records import Millis
 
 HIGH_WATER = 100_000
@@ -37,6 +39,7 @@ class Webhooks:
         self._opened = opened
         self._taken = Taken(opened.engine)
         self._made: dict[str, tuple[WebhookSource, Mounted]] = {}
+        self._listening: dict[str, tuple[WebhookSource, Listening]] = {}
         self._lock = threading.Lock()
 
     def of(self, source_id: str) -> Mounted | None:
@@ -47,10 +50,45 @@ class Webhooks:
                     return self._handler(source)
         return None
 
+    def look(self) -> bool:
+        """Note of every webhook in force that it is open, or paused, and what came. False: nothing more to do."""
+        now, paused = self._opened.clock.now(), self._opened.disk().pause
+        with self._lock:
+            found = [
+                self._listens(source)
+                for source in self._opened.registry.sources()
+                if isinstance(source, WebhookSource) and self._hook(source).secrets()
+            ]
+        for listening in found:
+            listening.look(now, paused=paused)
+        return False
+
+    def close(self) -> None:
+        """They are shut from now on."""
+        now = self._opened.clock.now()
+        for _, listening in self._listening.values():
+            with suppress(Transient):
+                listening.close(now)
+
+    def _listens(self, source: WebhookSource) -> Listening:
+        """Under the lock. A source that was changed is another one to the ledger: its brands may be others."""
+        known = self._listening.get(source.id)
+        if known is not None and known[0] == source:
+            return known[1]
+        opened = self._opened
+        if known is not None:
+            with suppress(Transient):
+                known[1].close(opened.clock.now())
+        apart = round(APART * getattr(opened.clock, "speed", 1.0))
+        made = Listening(self._hook(source).source, opened.ledger, Pulses(opened.engine), apart)
+        self._listening[source.id] = (source, made)
+        return made
+
     def _handler(self, source: WebhookSource) -> Mounted:
         made = self._made.get(source.id)
         if made is None or made[0] != source:
-            made = (source, Mounted(Webhook(self._hook(source), self._opened.log, self._taken, self._hold)))
+            heard = self._listens(source).took
+            made = (source, Mounted(Webhook(self._hook(source), self._opened.log, self._taken, self._hold, heard)))
             self._made[source.id] = made
         return made[1]
 

@@ -66,6 +66,9 @@ class WebhookSource(_Source):
     """Bodies with more posts are refused."""
     posts_per_minute: int = Field(default=60_000, ge=1, le=1_000_000)
     """What exceeds it is asked to come again later."""
+    silent_after: Annotated[Duration, Field(ge=60_000)] | None = None
+    """People are told when a source that has brought posts before brings none for so long while it is listened to.
+    Empty: never, since only you know how often its posts come."""
 
 
 Source: TypeAlias = Annotated[FileSource | WebhookSource, Field(discriminator="kind")]

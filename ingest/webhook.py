@@ -38,6 +38,9 @@ from stream.records import Author, Metrics, Millis, Post, PostKind, encode
 Answer: TypeAlias = tuple[int, dict[str, Any]]
 Number: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 
+Heard: TypeAlias = Callable[[Sequence[str], int], None]
+"""Told the ids of posts that were new, and how many of the same push could be no post."""
+
 IDEMPOTENCY_HEADER = "Idempotency-Key"
 MAX_BODY = 1_000_000
 MAX_POSTS = 1_000
@@ -109,8 +112,10 @@ class Push(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class Webhook:
     """Takes the pushes of one source; several threads may call it."""
 
-    def __init__(self, hook: Hook, log: Log, taken: Taken, hold: Hold | None = None) -> None:
+    def __init__(self, hook: Hook, log: Log, taken: Taken, hold: Hold | None = None, took: Heard | None = None) -> None:
+        """`took` hears of what came, once it is durable."""
         self.hook, self.log, self.taken, self.hold = hook, log, taken, hold or (lambda: None)
+        self.took = took or (lambda ids, refused: None)
         self._one_at_a_time = threading.Lock()
         self._allowance = float(hook.posts_per_minute)
         self._counted_at: Millis | None = None
@@ -182,6 +187,7 @@ class Webhook:
                 fresh.setdefault(key, Append(POSTS, post.id, encode(post)))
         if fresh:
             self.log.append(list(fresh.values()))
+        self.took([record.key for record in fresh.values()], len(rejected))
         answer = {"accepted": len(fresh), "duplicates": len(posts) - len(fresh), "rejected": rejected}
         if notes:
             answer["notes"] = notes

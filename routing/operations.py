@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
-from database.engine import many
+from database.engine import many, rows
 from routing.named import named
 from stream.clock import HOUR
 from stream.records import Millis
@@ -39,6 +39,12 @@ def raise_operations(connection: Connection, key: str, kind: str, why: str, now:
         [(key, alert, now)],
     )
     return True
+
+
+def open_troubles(connection: Connection, beginnings: tuple[str, ...]) -> set[str]:
+    """Keys of the troubles that are not resolved, whoever raised them, and that begin with one of `beginnings`."""
+    found = rows(connection, "SELECT key FROM operation_alert WHERE resolved_at IS NULL")
+    return {key for (key,) in found if key.startswith(beginnings)}
 
 
 def resolve_operations(connection: Connection, key: str, now: Millis) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Annotated, Any
 
 import msgspec
@@ -71,6 +72,7 @@ def _show_rest(found: dict[str, Any]) -> None:
     lines = {
         "posts": f"{found['posts']:,} taken, {found['dead_letters']:,} dead letters",
         "coverage, last day": share + missing + gaps,
+        "push sources": _sources(found["sources"]),
         "live cases": cases,
         "last alert": last,
         "mails": f"{mail['waiting']} waiting, {mail['gathering']} gathering, {mail['failed']} failed today"
@@ -83,6 +85,13 @@ def _show_rest(found: dict[str, Any]) -> None:
     }
     for name, value in lines.items():
         answers.print(f"{name:19} {value}", markup=False, highlight=False)
+
+
+def _sources(sources: list[dict[str, Any]]) -> str:
+    """Those that need somebody by name, the others by number."""
+    silent = [f"{one['source']} silent for {_time(one['silent_for'])}" for one in sources if one["state"] == "silent"]
+    counts = Counter(one["state"] for one in sources if one["state"] != "silent")
+    return ", ".join([*silent, *(f"{number} {state}" for state, number in sorted(counts.items()))]) or "none"
 
 
 def _latency(found: dict[str, Any] | None) -> str:

@@ -67,3 +67,13 @@ webhook_item = Table(
     sqlite_with_rowid=False,
 )
 Index("ix_webhook_item_at", webhook_item.c.at)
+
+source_pulse = Table(
+    "source_pulse",
+    metadata,
+    Column("source_id", Text, primary_key=True),
+    Column("listening_since", BigInteger, nullable=False),
+    Column("looked_at", BigInteger, nullable=False, comment="up to when it is known to have been open"),
+    Column("last_post_at", BigInteger, comment="null: it never brought any"),
+    sqlite_with_rowid=False,
+)

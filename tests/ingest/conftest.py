@@ -55,7 +55,7 @@ def held(log: EmbeddedLog) -> Held:
 def engine(tmp_path: Path) -> Iterator[Engine]:
     (tmp_path / "home").mkdir(exist_ok=True)
     engine = open_database(tmp_path / "home" / "app.db")
-    names = ("collector_cursor", "coverage", "webhook_request", "webhook_item")
+    names = ("collector_cursor", "coverage", "webhook_request", "webhook_item", "source_pulse")
     metadata.create_all(engine, tables=[metadata.tables[name] for name in names])
     yield engine
     engine.dispose()
