@@ -40,6 +40,7 @@ def status(opened: Opened) -> dict[str, Any]:
         "running": running.pid if running else None,
         "stages": _stages(statuses, behind),
         "stuck": [msgspec.to_builtins(one) for one in stuck(statuses, wall)],
+        "troubles": _troubles(opened),
         "waiting": asdict(behind),
         "posts": _appended(opened, POSTS),
         "dead_letters": _appended(opened, DEAD_LETTER),
@@ -96,6 +97,16 @@ def _last_alert(opened: Opened) -> dict[str, Any] | None:
     with read(opened.engine) as connection:
         found = rows(connection, f"SELECT {', '.join(_ALERT)} FROM alert ORDER BY id DESC LIMIT 1")
     return dict(zip(_ALERT, found[0], strict=True)) if found else None
+
+
+def _troubles(opened: Opened) -> list[dict[str, Any]]:
+    """What people were told is wrong with Clamor itself, and is not over."""
+    sql = (
+        "SELECT o.key, o.raised_at, a.why FROM operation_alert o LEFT JOIN alert a ON a.id = o.alert "
+        "WHERE o.resolved_at IS NULL ORDER BY o.raised_at, o.key"
+    )
+    with read(opened.engine) as connection:
+        return [{"key": key, "since": since, "why": why or key} for key, since, why in rows(connection, sql)]
 
 
 def _cases(opened: Opened) -> dict[str, int]:

@@ -26,7 +26,7 @@ from clamor.roles import whole_program, worked_by
 from clamor.starting import make_ready
 from clamor.supervisor import ProcessSpec, Supervisor
 from clamor.threads import halt_on
-from config.home import Home, HomeError
+from config.home import Home, HomeError, low_disk
 from query.parse import parse
 from query.tree import Between
 from stream.records import Millis
@@ -62,6 +62,9 @@ def reprocess(
     home: Home = context.obj
     with open_home(home, use="check") as opened:
         beside = worked_by(opened.home) is not None
+        free = opened.disk()
+        if free.stop:
+            raise HomeError(low_disk(opened.home.data, free))
     with open_home(home, use="check" if beside else "run") as opened:
         if beside:
             ask = _ask(opened, since, until, stage, brand)

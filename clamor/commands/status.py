@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from clamor.commands.search import when
 from clamor.console import answers
@@ -52,6 +53,9 @@ def _show(found: dict[str, Any]) -> None:
     answers.print(table)
     for one in found["stuck"]:
         answers.print(f"stuck: {one['stage']}: {one['why']}", style="red", markup=False)
+    for one in found["troubles"]:
+        if not one["key"].startswith("stage:"):
+            answers.print(f"trouble since {when(one['since'])}: {one['why']}", style="red", markup=False)
     _show_rest(found)
 
 
@@ -61,20 +65,16 @@ def _show_rest(found: dict[str, Any]) -> None:
     known, refused = coverage["known_missed"], coverage["refused"]
     missing = f", {refused:,} rows refused" if refused else ""
     missing += f", {known:,} known to be missed" if known else ""
-    gaps = f", {coverage['unknown_gaps']} gaps of unknown size" if coverage["unknown_gaps"] else ""
+    holes = coverage["unknown_gaps"]
+    gaps = f", {holes:,} {'gap' if holes == 1 else 'gaps'} of unknown size" if holes else ""
     alert = found["last_alert"]
-    last = (
-        f"{when(alert['created_at'])} {alert['brand'] or alert['kind']} {alert['queue']}, risk {alert['risk']}"
-        if alert
-        else "none"
-    )
     cases = ", ".join(f"{queue} {number:,}" for queue, number in sorted(found["cases"].items())) or "none"
     lines = {
         "posts": f"{found['posts']:,} taken, {found['dead_letters']:,} dead letters",
         "coverage, last day": share + missing + gaps,
         "push sources": _sources(found["sources"]),
         "live cases": cases,
-        "last alert": last,
+        "last alert": _alert(alert),
         "mails": f"{mail['waiting']} waiting, {mail['gathering']} gathering, {mail['failed']} failed today"
         + (f" ({mail['trouble']})" if mail["trouble"] else "")
         + (f", {mail['unheard']} alerts for which nobody is configured" if mail["unheard"] else ""),
@@ -83,8 +83,19 @@ def _show_rest(found: dict[str, Any]) -> None:
         "to be erased": _erasure(found["erasure"], found["now"]),
         "disk": _disk(disk),
     }
+    table = Table.grid(padding=(0, 1))
+    table.add_column(no_wrap=True, min_width=18)
+    table.add_column(overflow="fold")
     for name, value in lines.items():
-        answers.print(f"{name:19} {value}", markup=False, highlight=False)
+        table.add_row(name, Text(value))
+    answers.print(table, highlight=False)
+
+
+def _alert(alert: dict[str, Any] | None) -> str:
+    if alert is None:
+        return "none"
+    about = f"{alert['brand']} {alert['queue']}, risk {alert['risk']}" if alert["brand"] else f"about {alert['kind']}"
+    return f"{when(alert['created_at'])} {about}"
 
 
 def _sources(sources: list[dict[str, Any]]) -> str:
@@ -97,25 +108,24 @@ def _sources(sources: list[dict[str, Any]]) -> str:
 def _latency(found: dict[str, Any] | None) -> str:
     if not found or not found["count"]:
         return "nothing in the last hour"
-    return f"{_percentiles(found)} (last hour)"
+    return _percentiles(found, "hour")
 
 
 def _unreachable(took: dict[str, Any]) -> str:
     """Of the last hour, else of the last day."""
     for span in ("hour", "day"):
         if any(spans[span]["count"] for spans in took.values()):
-            places = "; ".join(f"{_PLACES[where]} {_percentiles(spans[span])}" for where, spans in took.items())
-            return f"{places} (last {span})"
+            return "\n".join(f"{_PLACES[where]} {_percentiles(spans[span], span)}" for where, spans in took.items())
     return "none in the last day"
 
 
-_PLACES = {"sql": "out of SQL after", "index": "of searches"}
+_PLACES = {"sql": "out of SQL:     ", "index": "out of searches:"}
 
 
-def _percentiles(found: dict[str, Any]) -> str:
+def _percentiles(found: dict[str, Any], span: str) -> str:
     if not found["count"]:
-        return "none"
-    return f"p50 {_time(found['p50'])}, p99 {_time(found['p99'])} ({found['count']:,})"
+        return f"none in the last {span}"
+    return f"p50 {_time(found['p50'])}, p99 {_time(found['p99'])} ({found['count']:,} in the last {span})"
 
 
 def _time(millis: int) -> str:
@@ -131,16 +141,18 @@ def _erasure(erasure: dict[str, Any], now: int) -> str:
         return "no deleted text waits in the index"
     oldest = _time(max(0, now - erasure["since"]))
     left = "" if erasure["rounds_left"] > 30 else f"; {erasure['rounds_left']} rounds left, then run clamor reindex"
-    return f"{erasure['waiting']:,} batches wait in the index's file, the oldest for {oldest}{left}"
+    waiting = "1 batch waits" if erasure["waiting"] == 1 else f"{erasure['waiting']:,} batches wait"
+    return f"{waiting} in the index's file, the oldest for {oldest}{left}"
 
 
 def _disk(disk: dict[str, Any]) -> str:
-    files = ", ".join(
-        f"{name} {size / 1e6:,.1f} MB" + (f" ({disk['bytes_a_post'][name]:,} B a post)" if disk["bytes_a_post"] else "")
+    files = "\n".join(
+        f"{name:8} {size / 1e6:,.1f} MB"
+        + (f" ({disk['bytes_a_post'][name]:,} B a post)" if disk["bytes_a_post"] else "")
         for name, size in disk["bytes"].items()
     )
     left = f", {disk['days_left']:,} days left at this pace" if disk["days_left"] is not None else ""
-    return f"{files}; {disk['free'] / 1e9:,.1f} GB free ({disk['free_share']:.0%}){left}{_WRITES[disk['writes']]}"
+    return f"{disk['free'] / 1e9:,.1f} GB free ({disk['free_share']:.0%}){left}\n{_WRITES[disk['writes']]}{files}"
 
 
-_WRITES = {"all": "", "stages": "; streams and webhooks pause", "deletes": "; only deletes are written"}
+_WRITES = {"all": "", "stages": "streams and webhooks pause\n", "deletes": "only deletes are written\n"}

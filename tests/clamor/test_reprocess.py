@@ -6,13 +6,18 @@ import threading
 from pathlib import Path
 
 import pytest
+import typer
 from living import CONFIGURATION, NOW, ZEPHYR, Living, gone, post, settled_home
 from msgspec.structs import replace
 
+from clamor import cli
+from clamor.commands.reprocess import reprocess as command
+from clamor.opening import Opened
 from clamor.reindexing import reindex
 from clamor.reprocessing import Ask, Reached, begin, forget, reprocess
 from config import apply as configuration
-from config.home import Home
+from config.disk import DiskFree
+from config.home import Home, HomeError
 from config.load import load_content
 from database.engine import read, write
 from index.embedded import EmbeddedStore
@@ -198,3 +203,14 @@ def test_a_stored_ask_survives_a_round_through_sql(home: Home) -> None:
         assert begin(living.opened, ask) == Reached(ask=ask)
         with read(living.opened.engine):
             assert replace(Reached(ask=ask), done=True).share == 1.0
+
+
+def test_it_does_not_begin_on_a_disk_that_takes_nothing_but_deletes(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Living(home) as living:
+        living.live(post(1))
+    monkeypatch.setattr(Opened, "disk", lambda opened: DiskFree(4, 100))
+    context = typer.Context(typer.main.get_command(cli.app), obj=home)
+    with pytest.raises(HomeError, match="below 5% nothing but deletes is written"):
+        command(context, since="-30d")

@@ -1,0 +1,77 @@
+"""`clamor status` as a person reads it: nothing wider than eighty columns, every trouble in words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from living import NOW, Living, gone, post, settled_home
+
+from clamor.chores import Watch
+from clamor.commands.status import _show, _time
+from clamor.status import status
+from config.disk import DiskFree
+from stream.clock import HOUR
+from stream.records import Coverage
+
+
+def shown(living: Living, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    capsys.readouterr()
+    _show(status(living.opened))
+    return [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+
+
+def test_a_home_without_troubles(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with Living(settled_home(tmp_path / "home")) as living:
+        living.live(post(1))
+        lines = shown(living, capsys)
+        assert max(map(len, lines)) <= 80
+        assert not [line for line in lines if line.startswith(("trouble", "stuck"))]
+        text = "\n".join(lines)
+        for line in (
+            "deletes            none in the last day",
+            "to be erased       no deleted text waits in the index",
+            "push sources       none",
+            "last alert         none",
+        ):
+            assert line in text
+
+
+def test_everything_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with Living(settled_home(tmp_path / "home")) as living:
+        living.live(post(1), post(2))
+        living.live(gone(1))
+        living.stages[1].step(0)
+        living.opened.store.idle(living.clock.now())
+        living.clock.advance(3 * HOUR)
+        for part, row in {
+            "a": Coverage(source_id="a", since=NOW, until=NOW + HOUR, state="complete", refused=10_123, missed=0),
+            "b": Coverage(source_id="a", since=NOW, until=NOW + HOUR, state="partial", received=5, missed=1_234),
+            "c": Coverage(source_id="a", since=NOW, until=NOW + HOUR, state="gap"),
+        }.items():
+            living.opened.ledger.record(row, part)
+        living.opened.disk = lambda: DiskFree(4 * 10**9, 100 * 10**9)  # type: ignore[method-assign]
+        Watch(living.opened).step()
+        lines = shown(living, capsys)
+        assert max(map(len, lines)) <= 80
+        text = " ".join(" ".join(lines).split())
+        for words in (
+            "trouble since 2026-09-21 17:13: the disk under",
+            "below 5% nothing but deletes is written",
+            "10,123 rows refused, 1,234 known to be missed, 1 gap of unknown size",
+            "deletes out of SQL: p50 1 ms, p99 1 ms (1 in the last day)",
+            "out of searches: p50 1 ms, p99 1 ms (1 in the last day)",
+            "1 batch waits in the index's file, the oldest for 3.0 h",
+            "4.0 GB free (4%)",
+            "only deletes are written",
+            "last alert 2026-09-21 17:13 about disk",
+        ):
+            assert words in text
+
+
+@pytest.mark.parametrize(
+    ("millis", "words"),
+    [(0, "0 ms"), (999, "999 ms"), (1_000, "1.0 s"), (90_000, "1.5 min"), (7_200_000, "2.0 h"), (10**10, "2,777.8 h")],
+)
+def test_times_are_short(millis: int, words: str) -> None:
+    assert _time(millis) == words
