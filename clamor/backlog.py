@@ -26,13 +26,14 @@ class Backlog:
 
 
 def backlog(opened: Opened) -> Backlog:
-    """Asked from back to front, so that what moves on meanwhile is counted once more rather than missed."""
-    index = _left(opened, DECIDED, stored_in_index(opened))
+    """Asked in the order in which posts go, so that what moves on meanwhile is counted once more rather than missed."""
+    nlp = opened.log.lag("nlp", POSTS)
+    routing = _left(opened, MENTIONS, stored_in_sql(opened))
+    with read(opened.engine) as connection:
+        routing += absence.waiting(connection)
     with read(opened.engine) as connection:
         outbox = rows(connection, "SELECT COUNT(*) FROM outbox")[0][0]
-        accounts = absence.waiting(connection)
-    routing = _left(opened, MENTIONS, stored_in_sql(opened)) + accounts
-    nlp = opened.log.lag("nlp", POSTS)
+    index = _left(opened, DECIDED, stored_in_index(opened))
     return Backlog(nlp, routing, outbox, index)
 
 
