@@ -205,7 +205,7 @@ def _single(document: Document) -> list[str]:
         if post.quote_of:
             wanted.append("quote_of")
         if _SIGIL.search(post.text) or (post.title and _SIGIL.search(post.title)):
-            marks = {*document.text.marks, *document.title.marks}
+            marks = {*document.text.marked, *document.title.marked}
             wanted += [field for mark, field in _MARKED if mark in marks]
     for field in wanted:
         found += _with_has(document, field)

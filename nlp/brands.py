@@ -8,6 +8,7 @@ stands within EXCLUDE_REACH tokens. Handles and hashtags that a brand lists coun
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 from spacy.matcher import PhraseMatcher
@@ -24,6 +25,9 @@ EXCLUDE_REACH = 10
 REQUIRE_REACH = 40
 MOST_TOKENS = 2_000
 """Tokens of a text that are looked at."""
+
+REPEATED = 8
+"""Where a text has so few of the brands' words, others have the same: what stands in them is remembered."""
 
 _NAME, _HANDLE, _HASHTAG, _REQUIRE, _EXCLUDE = range(5)
 _GAP = "\u00b7"
@@ -52,6 +56,7 @@ class BrandMatcher:
         for number, brand in enumerate(self.brands):
             self._learn(number, brand)
         self._authors = _authors(self.brands)
+        self._repeated = lru_cache(maxsize=4_096)(self._phrases)
 
     def match(self, post: Post, analysis: Analysis) -> list[Match]:
         """The brands of `post`, whose readable text was analysed; in the order of the configuration."""
@@ -76,9 +81,9 @@ class BrandMatcher:
         if self._triggers.isdisjoint(surfaces):
             return {}
         words, places = self._shortened(surfaces)
+        phrases = self._phrases(words) if len(words) > REPEATED else self._repeated(words)
         hits: dict[int, list[list[Span]]] = {}
-        for key, start, end in self._matcher(Doc(self._vocab, words=words)):
-            number, kind = self._kinds[key]
+        for number, kind, start, end in phrases:
             hits.setdefault(number, [[], [], [], [], []])[kind].append((places[start], places[end - 1] + 1))
         found = {}
         for number in sorted(hits):
@@ -87,7 +92,12 @@ class BrandMatcher:
                 found[number] = _characters(tokens, analysis)
         return found
 
-    def _shortened(self, surfaces: Sequence[str]) -> tuple[list[str], list[int]]:
+    def _phrases(self, words: tuple[str, ...]) -> list[tuple[int, int, int, int]]:
+        """(brand's number, kind, start, end) of each phrase in `words`."""
+        found = self._matcher(Doc(self._vocab, words=list(words)))
+        return [(*self._kinds[key], start, end) for key, start, end in found]
+
+    def _shortened(self, surfaces: Sequence[str]) -> tuple[tuple[str, ...], list[int]]:
         """The tokens that some brand uses, a gap between those that are no neighbours, and where each stood."""
         known = self._known
         words: list[str] = []
@@ -99,7 +109,7 @@ class BrandMatcher:
                     places.append(-1)
                 words.append(surface)
                 places.append(place)
-        return words, places
+        return tuple(words), places
 
     def _learn(self, number: int, brand: Brand) -> None:
         phrases: tuple[tuple[int, Iterable[str]], ...] = (
@@ -137,7 +147,7 @@ def _counting(hits: list[list[Span]], analysis: Analysis, required: bool) -> lis
     names, handles, hashtags, beside, excluded = hits
     counting: list[Span] = []
     for mark, spans in (("@", handles), ("#", hashtags)):
-        counting.extend([span for span in spans if analysis.marks[span[0]] == mark])
+        counting.extend([span for span in spans if analysis.placed(span[0])[0] == mark])
     for name in names:
         if required and not _within(name, beside, REQUIRE_REACH):
             continue
@@ -162,8 +172,7 @@ def _longest(spans: list[Span]) -> list[Span]:
 
 
 def _characters(tokens: list[Span], analysis: Analysis) -> list[Span]:
-    spans = analysis.spans
-    return [(spans[start][0], spans[end - 1][1]) for start, end in tokens]
+    return [(analysis.placed(start)[1][0], analysis.placed(end - 1)[1][1]) for start, end in tokens]
 
 
 def _authors(brands: Sequence[Brand]) -> dict[str, dict[int, Speaker]]:

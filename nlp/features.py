@@ -52,21 +52,21 @@ def features(texts: Sequence[str], recipe: Recipe) -> Features:
 def hashes(texts: Sequence[str], chars: Sequence[int], words: int) -> tuple[Hashes, Ints]:
     """64-bit hashes of the stretches of each of `texts`, and where each text's begin (one more than texts)."""
     letters, starts = _code_points(texts)
-    columns: list[tuple[Hashes, Flags]] = []
+    found = np.empty((len(letters), len(chars) + words), np.uint64)
+    valid = np.zeros(found.shape, bool)
     if chars:
-        ends = _reach(letters)
+        left = _reach(letters) - np.arange(len(letters))
         stretches = _Stretches(letters)
-        positions = np.arange(len(letters), dtype=np.int64)
-        last = len(letters)
-        columns = [
-            (stretches.hash(positions, np.minimum(positions + n, last), n), positions + n <= ends) for n in chars
-        ]
+        for column, length in enumerate(chars):
+            grams = stretches.all(length)
+            found[: len(grams), column] = grams
+            valid[:, column] = left >= length
     if words:
-        columns.extend(_words(letters, words))
-    found = np.stack([column for column, _ in columns], axis=1)
-    valid = np.stack([flags for _, flags in columns], axis=1)
-    counts = np.concatenate(([0], np.cumsum(valid.sum(axis=1))))
-    return found[valid], counts[starts]
+        first, columns = _words(letters, words)
+        for column, (grams, same) in enumerate(columns, len(chars)):
+            found[first, column], valid[first, column] = grams, same
+    places = np.flatnonzero(valid)
+    return found.ravel()[places], np.searchsorted(places, starts * found.shape[1])
 
 
 class _Stretches:
@@ -77,9 +77,16 @@ class _Stretches:
         self.prefix = np.zeros(len(letters) + 1, np.uint64)
         np.cumsum(letters.astype(np.uint64) * powers[: len(letters)], out=self.prefix[1:])
 
-    def hash(self, start: Ints, end: Ints, salt: int) -> Hashes:
+    def all(self, length: int) -> Hashes:
+        """Mixed hash of each stretch of this length; the length is its salt."""
+        raw = self.prefix[length:] - self.prefix[:-length]
+        return self._salted(raw * self.inverse[: len(raw)], length)
+
+    def some(self, start: Ints, end: Ints, salt: int) -> Hashes:
         """Mixed hash of each [start, end); `salt` keeps kinds of stretches apart."""
-        raw = (self.prefix[end] - self.prefix[start]) * self.inverse[start]
+        return self._salted((self.prefix[end] - self.prefix[start]) * self.inverse[start], salt)
+
+    def _salted(self, raw: Hashes, salt: int) -> Hashes:
         return _mixed(raw + np.uint64((salt * 0xA24BAED4963EE407) & (2**64 - 1)))
 
 
@@ -104,15 +111,16 @@ def _reach(letters: npt.NDArray[np.uint32]) -> Ints:
     return np.repeat(ends, lengths)
 
 
-def _words(letters: npt.NDArray[np.uint32], longest: int) -> list[tuple[Hashes, Flags]]:
-    """Word n-grams up to `longest`, each at the position of its first letter. A symbol is a word of its own."""
+def _words(letters: npt.NDArray[np.uint32], longest: int) -> tuple[Ints, list[tuple[Hashes, Flags]]]:
+    """Where each word begins; and by length the word n-gram that begins there, and whether it ends in the same text.
+    A symbol is a word of its own."""
     folded, kinds = _folded(letters)
     before = np.concatenate((np.array([_END], np.uint8), kinds[:-1]))
     begins = (kinds == _SYMBOL) | ((kinds == _LETTER) & (before != _LETTER))
     first = np.flatnonzero(begins)
     after = np.concatenate((kinds[1:], np.array([_END], np.uint8)))
     last = np.flatnonzero((kinds == _SYMBOL) | ((kinds == _LETTER) & (after != _LETTER)))
-    single = _Stretches(folded).hash(first, last + 1, 101)
+    single = _Stretches(folded).some(first, last + 1, 101)
     text = np.cumsum(letters == 10)[first]
     columns: list[tuple[Hashes, Flags]] = []
     grams = single
@@ -123,10 +131,8 @@ def _words(letters: npt.NDArray[np.uint32], longest: int) -> list[tuple[Hashes, 
         same = np.zeros(len(first), bool)
         if len(first) >= n:
             same[: len(first) - n + 1] = text[: len(first) - n + 1] == text[n - 1 :]
-        column, flags = np.zeros(len(letters), np.uint64), np.zeros(len(letters), bool)
-        column[first], flags[first] = grams, same
-        columns.append((column, flags))
-    return columns
+        columns.append((grams, same))
+    return first, columns
 
 
 def _folded(letters: npt.NDArray[np.uint32]) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint8]]:

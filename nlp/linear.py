@@ -51,7 +51,7 @@ class Weights:
         self.recipe = Recipe(self.card["bits"], tuple(self.card["chars"]), self.card["words"])
         if table.shape[0] != 1 << self.recipe.bits or scale.shape[0] != table.shape[1]:
             raise ValueError(f"the weights in {folder} do not have the shape that its card says: fetch the model anew")
-        self.table = table.astype(np.float32)
+        self.table = table
         self.scale, self.mix, self.bias = scale, mix, bias
         self._ones = np.ones(1 << 16, np.float32)
 
@@ -67,7 +67,8 @@ class Weights:
         sums = np.empty((len(found.starts) - 1, self.table.shape[1]), np.float64)
         edges = found.starts.tolist()
         for row, (start, end) in enumerate(pairwise(edges)):
-            sums[row] = self._ones[: end - start] @ self.table.take(found.buckets[start:end], axis=0)
+            weights = self.table.take(found.buckets[start:end], axis=0)
+            sums[row] = self._ones[: end - start] @ weights.astype(np.float32)
         return sums
 
 

@@ -33,7 +33,7 @@ _bare_link = re.compile(r"(?<!\w)(?:www\.|pic\.twitter\.com/|t\.co/|https?://)\S
 _handle = re.compile(r"@(?<!\w@)\w[\w.]*(?<!\.)")
 _hashtag = re.compile(r"#(\w+)")
 _humps = re.compile(r"(?<=[a-záéíóúñüç])(?=[A-ZÁÉÍÓÚÑÜÇ])|(?<=[A-ZÁÉÍÓÚÑÜÇ])(?=[A-ZÁÉÍÓÚÑÜÇ][a-záéíóúñüç])|_+")
-_run = re.compile(r"(\D)\1{3,}")
+_run = re.compile(r"([^\d])\1\1\1+")
 
 
 def normalise(text: str, limit: int = LIMIT) -> str:
@@ -57,7 +57,8 @@ def normalise(text: str, limit: int = LIMIT) -> str:
         text = _handle.sub(HANDLE, text)
     if "#" in text:
         text = _hashtag.sub(_split_hashtag, text)
-    text = _run.sub(r"\1\1\1", text)
+    if _run.search(text):
+        text = _run.sub(r"\1\1\1", text)
     return " ".join(text.split())[:limit]
 
 

@@ -71,14 +71,7 @@ class Document(dict[str, Value | None]):
 
     def marked(self, mark: str) -> tuple[str, ...]:
         """Distinct surfaces that carry this mark, in order."""
-        return tuple(
-            dict.fromkeys(
-                surface
-                for part in (self.title, self.text)
-                for surface, found in zip(part.surfaces, part.marks, strict=True)
-                if found == mark
-            )
-        )
+        return tuple(dict.fromkeys([*self.title.marked.get(mark, ()), *self.text.marked.get(mark, ())]))
 
 
 def values(mention: Mention) -> dict[str, Value]:

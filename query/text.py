@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import chain
 from typing import NamedTuple, TypeVar
@@ -48,6 +48,9 @@ class Analysis:
         self.text = text if len(text) <= MAX_TEXT else text[:MAX_TEXT]
         self._written: list[str] = _TOKEN.findall(self.text)
         self.surfaces: tuple[str, ...] = tuple(chain.from_iterable(map(_surfaces_of, self._written)))
+        self._placed: list[tuple[str, tuple[int, int]]] = []
+        self._sought, self._end = 0, 0
+        """Written forms that were placed, and where the last of them ends."""
 
     @cached_property
     def marks(self) -> tuple[str, ...]:
@@ -59,9 +62,30 @@ class Analysis:
 
     @cached_property
     def spans(self) -> tuple[tuple[int, int], ...]:
-        starts = (found.start(1) for found in _TOKEN.finditer(self.text))
-        pairs = zip(starts, self._written, strict=True)
-        return tuple([(at + low, at + high) for at, written in pairs for low, high in _forms[written].spans])
+        return tuple([self.placed(token)[1] for token in range(len(self.surfaces))])
+
+    @cached_property
+    def marked(self) -> Mapping[str, Sequence[str]]:
+        """The distinct surfaces of each mark but WORD, in order."""
+        found: dict[str, dict[str, None]] = {}
+        for written in self._written:
+            if not written.isalnum():
+                form = _forms[written]
+                for surface, mark in zip(form.surfaces, form.marks, strict=True):
+                    found.setdefault(mark, {})[surface] = None
+        return {mark: tuple(surfaces) for mark, surfaces in found.items() if mark != WORD}
+
+    def placed(self, token: int) -> tuple[str, tuple[int, int]]:
+        """(`marks[token]`, `spans[token]`), at the cost of the tokens up to it."""
+        while len(self._placed) <= token:
+            written = self._written[self._sought]
+            form = _forms[written]
+            # What lies between two tokens begins none: the next place of a written form is its own.
+            start = self.text.index(written, self._end)
+            for mark, (low, high) in zip(form.marks, form.spans, strict=True):
+                self._placed.append((mark, (start + low, start + high)))
+            self._sought, self._end = self._sought + 1, start + len(written)
+        return self._placed[token]
 
 
 def analyse(text: str) -> Analysis:
@@ -125,6 +149,7 @@ _TOKEN = re.compile(
     rf"|[\U0001f1e6-\U0001f1ff]{{2}}|{_EMOJI})"
 )
 _ADDRESS = re.compile(r"(?:[hH][tT][tT][pP][sS]?://)?(?:[^/?#\s]*@)?([^/?#:\s]*)")
+_HOST = re.compile(r"[\w.\-]+")
 _WWW = re.compile(r"\A[.\-_]*(?:www\.)+")
 _STRETCH = re.compile(rf"([#@＃＠]?)({_LETTERS}+(?:[{_QUOTES}]{_LETTERS}+)*)")
 _APOSTROPHES = re.compile(f"[{_QUOTES}]")
@@ -164,9 +189,12 @@ def _remember(memory: dict[str, T], key: str, value: T) -> T:
 
 _surfaces, _forms, _stems = _Surfaces(), _Forms(), _Stems()
 _surfaces_of, _stems_of = _surfaces.__getitem__, _stems.__getitem__
+_PLAIN = (WORD,)
 
 
 def _form(written: str) -> _Form:
+    if written.isascii() and written.isalnum():
+        return _Form((written.lower()[:MAX_TOKEN],), _PLAIN, ((0, len(written)),))
     if written[:4].lower() in ("http", "www.") and (form := _address(written)) is not None:
         return form
     return _read(written)
@@ -179,7 +207,7 @@ def _address(written: str) -> _Form | None:
     found = _ADDRESS.match(written)
     domain = fold(found.group(1)) if found else ""
     domain = _WWW.sub("", domain).strip(".-_")[:MAX_TOKEN].strip(".-_")
-    if not domain or not all(letter.isalnum() or letter in ".-_" for letter in domain):
+    if not _HOST.fullmatch(domain):
         return _Form((), (), ())
     return _Form((domain,), (ADDRESS,), ((0, len(written)),))
 

@@ -131,6 +131,16 @@ def test_a_post_of_the_brands_own_account_is_about_it_though_it_does_not_name_it
     assert (match.brand.id, match.speaker, match.matched_by) == ("pena", "own", "source")
 
 
+def test_what_is_remembered_of_few_words_is_what_is_found_anew(matcher: BrandMatcher) -> None:
+    """The same words of brands at other places and beside other words; more of them than are remembered, too."""
+    words = ("Delta", "air", "lines", "@DeltaHelp", "#FlyDelta", "river", "orange", "factura", "x", "y")
+    draw, fresh = random.Random(5), BrandMatcher(BRANDS)
+    for _ in range(2_000):
+        found = analyse(" ".join(draw.choices(words, k=draw.randrange(1, 16))))
+        fresh._repeated.cache_clear()
+        assert matcher.find(found) == fresh.find(found)
+
+
 def test_memory_does_not_grow_with_new_words(matcher: BrandMatcher) -> None:
     draw = random.Random(3)
 

@@ -6,7 +6,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from query.text import ADDRESS, HANDLE, MAX_TEXT, MAX_TOKEN, SYMBOL, TAG, analyse, fold, spellings, stems
+from query.text import (
+    _TOKEN,
+    ADDRESS,
+    HANDLE,
+    MAX_TEXT,
+    MAX_TOKEN,
+    SYMBOL,
+    TAG,
+    _form,
+    _read,
+    analyse,
+    fold,
+    spellings,
+    stems,
+)
 from tests.strategies import texts
 
 
@@ -50,6 +64,27 @@ def test_spans_show_the_token_in_the_text() -> None:
     found = analyse(text)
     shown = [text[start:end] for start, end in found.spans]
     assert shown == ["Pues", "#Acme", "no", "l", "Hotel", "d", "Ana", "s", "😡", "https://acme.example/a"]
+
+
+@given(texts() | st.text("aé \u0301'@#.:/htpw😡🇪🇸漢\u2776_", max_size=40))
+def test_every_way_to_a_token_tells_the_same(text: str) -> None:
+    """Against the expression itself: where each written form stands, and what it gives read by itself."""
+    found = analyse(text)
+    tokens = []
+    for match in _TOKEN.finditer(found.text):
+        alone = analyse(match[1])
+        for surface, mark, (low, high) in zip(alone.surfaces, alone.marks, alone.spans, strict=True):
+            tokens.append((surface, mark, (match.start(1) + low, match.start(1) + high)))
+    assert list(zip(found.surfaces, found.marks, found.spans, strict=True)) == tokens
+    assert [analyse(text).placed(place) for place in range(len(tokens))] == [token[1:] for token in tokens]
+    for mark in (TAG, HANDLE, ADDRESS, SYMBOL):
+        marked = dict.fromkeys(surface for surface, found_mark, _ in tokens if found_mark == mark)
+        assert tuple(found.marked.get(mark, ())) == tuple(marked)
+
+
+@given(st.text("aZ09", min_size=1, max_size=80))
+def test_a_plain_word_is_read_as_any_other(word: str) -> None:
+    assert _form(word) == _read(word)
 
 
 def test_inflected_words_share_a_stem_in_both_languages() -> None:
