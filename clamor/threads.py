@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 import traceback
@@ -17,6 +18,9 @@ log = structlog.get_logger(__name__)
 
 LOOK = 0.05
 LONGEST_WAIT = 30.0
+COLLECT_AFTER = 100_000
+"""Objects made and not yet let go before the garbage collector looks for circles: more than a batch makes. What a batch
+makes dies with it, and looking at it meanwhile cost a tenth of a stage's time."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,7 @@ def run_threads(stages: Sequence[Stage], chores: Sequence[Chore], stop: Callable
 
     A chore that fails is logged and tried again with growing waits: it never takes its process with it.
     """
+    gc.set_threshold(COLLECT_AFTER)
     halt = threading.Event()
     fates: list[BaseException] = []
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 import structlog
@@ -63,7 +61,7 @@ class RouteWork:
         """Raises Refused for records that cannot be read, before any effect; OffsetConflict; Transient."""
         understood, gone = _decoded(records), tuple[Millis, ...]()
         try:
-            with _uncollected(), write(self._engine) as connection:
+            with write(self._engine) as connection:
                 _advance(connection, self.group, self._epoch, commits)
                 if understood:
                     gone = apply(connection, self._desk, understood, now).gone
@@ -102,18 +100,6 @@ class RouteWork:
 
     def close(self) -> None:
         self._engine.dispose()
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """No garbage collection meanwhile: what a batch makes dies with it, without the collector looking at it thrice."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _decoded(records: Sequence[LogRecord]) -> list[Understood]:
