@@ -178,10 +178,10 @@ def _tokens(document: Document, fields: tuple[str, ...]) -> str:
 
 
 def _field_tokens(document: Document, field: str) -> list[str]:
-    value = document.value(field)
+    value = document[field]
     if value is None:
         return []
-    start = f"{FACT}{field}="
+    start = _STARTS[field]
     if isinstance(value, tuple):
         return [start + _safe(each) for each in value]
     return [f"{start}{int(value)}"]
@@ -204,26 +204,22 @@ def _single(document: Document) -> list[str]:
             wanted.append("reply_to")
         if post.quote_of:
             wanted.append("quote_of")
-        if _SIGIL.search(post.text) or (post.title and _SIGIL.search(post.title)):
-            marks = {*document.text.marked, *document.title.marked}
-            wanted += [field for mark, field in _MARKED if mark in marks]
+        marks = {mark for mark, _ in document.title.marked + document.text.marked}
+        wanted += [field for mark, field in _MARKED if mark in marks]
     for field in wanted:
-        found += _with_has(document, field)
+        tokens = _field_tokens(document, field)
+        found += tokens
+        if tokens and field in _HAS:
+            found.append(_HAS[field])
     return found
-
-
-def _with_has(document: Document, field: str) -> list[str]:
-    tokens = _field_tokens(document, field)
-    return [*tokens, _HAS[field]] if tokens and field in _HAS else tokens
 
 
 _ID_FIELD = FIELDS["id"]
 _ID = f"{FACT}id="
 _AUTHOR = ("author", "verified")
 _MARKED = ((TAG, "hashtag"), (HANDLE, "addressed"), (ADDRESS, "link"))
-# Without one of these no token of a text is marked (see query.text), and marks are slow to tell.
-_SIGIL = re.compile(r"[#@＃＠]|://|[wW]{3}\.")
 _HAS = {field: has(field) for field in ASKED_FOR}
+_STARTS = {field: f"{FACT}{field}=" for field in FIELDS}
 _HOST = re.compile(r"https?://[a-z0-9][a-z0-9.-]*(?=/)")
 _sites: dict[Hashable, list[str]] = {}
 
@@ -232,12 +228,12 @@ def _site_tokens(document: Document, link: str) -> list[str]:
     """They depend on the plain host alone, which many posts share."""
     host = _HOST.match(link)
     if host is None:
-        return _with_has(document, "site")
+        return _field_tokens(document, "site")
     found = _sites.get(host[0])
     if found is None:
         if len(_sites) >= REMEMBERED:
             _sites.clear()
-        found = _sites[host[0]] = _with_has(document, "site")
+        found = _sites[host[0]] = _field_tokens(document, "site")
     return found
 
 

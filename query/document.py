@@ -7,15 +7,18 @@ of the model's label.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
 from typing import TypeAlias
 
 from query.fields import FIELDS, canonical
+from query.lazy import lazy
 from query.text import ADDRESS, HANDLE, TAG, Analysis, analyse, fold
 from stream.records import Mention, Metrics, Term
 
 Value: TypeAlias = tuple[str, ...] | float | bool
 """keyword: its canonical values, never empty; number: a float or int; time: milliseconds UTC; flag: a bool."""
+
+
+_NOTHING = analyse("")
 
 
 class Document(dict[str, Value | None]):
@@ -44,40 +47,47 @@ class Document(dict[str, Value | None]):
     def value(self, field: str) -> Value | None:
         return self[field]
 
-    @cached_property
+    @lazy
     def title(self) -> Analysis:
         post = self.mention.post
-        return analyse(post.title or "" if post else "")
+        return analyse(post.title) if post and post.title else _NOTHING
 
-    @cached_property
+    @lazy
     def text(self) -> Analysis:
         post = self.mention.post
-        return analyse(post.text if post else "")
+        return analyse(post.text) if post else _NOTHING
 
-    @cached_property
+    @lazy
     def surfaces(self) -> tuple[str, ...]:
         """Tokens of the title, then of the text: what phrases, NEAR and prefixes read."""
         return self.title.surfaces + self.text.surfaces
 
-    @cached_property
+    @lazy
     def line(self) -> str:
         """The surfaces with a blank before, between and after them."""
         return f" {' '.join(self.surfaces)} "
 
-    @cached_property
+    @lazy
     def stems(self) -> frozenset[str]:
         """Every stem of every token: what bare words read."""
         return frozenset([stem for found in self.title.stems + self.text.stems for stem in found])
 
     def marked(self, mark: str) -> tuple[str, ...]:
         """Distinct surfaces that carry this mark, in order."""
-        return tuple(dict.fromkeys([*self.title.marked.get(mark, ()), *self.text.marked.get(mark, ())]))
+        return tuple(
+            dict.fromkeys([surface for found, surface in self.title.marked + self.text.marked if found == mark])
+        )
 
 
 def values(mention: Mention) -> dict[str, Value]:
     """Every field that the mention has, with its value: what an index stores beside the tokens."""
     document = Document(mention)
     return {field: value for field in FIELDS if (value := document[field]) is not None}
+
+
+def _word(field: str, text: str | None) -> tuple[str] | None:
+    found = canonical(FIELDS[field], text) if text else ""
+    return (found,) if found else None
 
 
 def _words(field: str, *texts: str | None) -> tuple[str, ...] | None:
@@ -132,7 +142,7 @@ def _links(document: Document) -> Value | None:
 def _post_word(field: str, attribute: str) -> Callable[[Document], Value | None]:
     def read(document: Document) -> Value | None:
         post = document.mention.post
-        return _words(field, getattr(post, attribute)) if post else None
+        return _word(field, getattr(post, attribute)) if post else None
 
     return read
 
@@ -165,7 +175,7 @@ def _reach(attribute: str) -> Callable[[Document], Value | None]:
 
 def _mention_word(field: str, attribute: str) -> Callable[[Document], Value | None]:
     def read(document: Document) -> Value | None:
-        return _words(field, getattr(document.mention, attribute))
+        return _word(field, getattr(document.mention, attribute))
 
     return read
 
@@ -173,7 +183,7 @@ def _mention_word(field: str, attribute: str) -> Callable[[Document], Value | No
 def _understood(field: str, attribute: str) -> Callable[[Document], Value | None]:
     def read(document: Document) -> Value | None:
         understanding = document.mention.understanding
-        return _words(field, getattr(understanding, attribute)) if understanding else None
+        return _word(field, getattr(understanding, attribute)) if understanding else None
 
     return read
 
@@ -181,7 +191,7 @@ def _understood(field: str, attribute: str) -> Callable[[Document], Value | None
 def _decided(field: str, attribute: str) -> Callable[[Document], Value | None]:
     def read(document: Document) -> Value | None:
         decision = document.mention.decision
-        return _words(field, getattr(decision, attribute)) if decision else None
+        return _word(field, getattr(decision, attribute)) if decision else None
 
     return read
 

@@ -17,12 +17,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Iterator
 from itertools import chain
 from typing import NamedTuple, TypeVar
 
 import Stemmer
+
+from query.lazy import lazy
 
 MAX_TEXT = 100_000
 """Characters of a text that are read; what follows is not analysed."""
@@ -52,28 +53,24 @@ class Analysis:
         self._sought, self._end = 0, 0
         """Written forms that were placed, and where the last of them ends."""
 
-    @cached_property
+    @lazy
     def marks(self) -> tuple[str, ...]:
         return tuple([mark for written in self._written for mark in _forms[written].marks])
 
-    @cached_property
+    @lazy
     def stems(self) -> tuple[tuple[str, ...], ...]:
         return tuple(map(_stems_of, self.surfaces))
 
-    @cached_property
+    @lazy
     def spans(self) -> tuple[tuple[int, int], ...]:
         return tuple([self.placed(token)[1] for token in range(len(self.surfaces))])
 
-    @cached_property
-    def marked(self) -> Mapping[str, Sequence[str]]:
-        """The distinct surfaces of each mark but WORD, in order."""
-        found: dict[str, dict[str, None]] = {}
-        for written in self._written:
-            if not written.isalnum():
-                form = _forms[written]
-                for surface, mark in zip(form.surfaces, form.marks, strict=True):
-                    found.setdefault(mark, {})[surface] = None
-        return {mark: tuple(surfaces) for mark, surfaces in found.items() if mark != WORD}
+    @lazy
+    def marked(self) -> tuple[tuple[str, str], ...]:
+        """The distinct (mark, surface) of all tokens but plain words, in order."""
+        forms = [_forms[written] for written in self._written if not written.isalnum()]
+        pairs = [pair for surfaces, marks, _ in forms for pair in zip(marks, surfaces, strict=True)]
+        return tuple(dict.fromkeys([(mark, surface) for mark, surface in pairs if mark != WORD]))
 
     def placed(self, token: int) -> tuple[str, tuple[int, int]]:
         """(`marks[token]`, `spans[token]`), at the cost of the tokens up to it."""
@@ -173,6 +170,13 @@ class _Forms(dict[str, _Form]):
         return _remember(self, written, _form(written))
 
 
+class _Domains(dict[str, str]):
+    """Host of an address → its token: addresses seldom come again, hosts do."""
+
+    def __missing__(self, host: str) -> str:
+        return _remember(self, host, _domain(host))
+
+
 class _Stems(dict[str, tuple[str, ...]]):
     def __missing__(self, surface: str) -> tuple[str, ...]:
         return _remember(self, surface, _stem(surface))
@@ -187,9 +191,9 @@ def _remember(memory: dict[str, T], key: str, value: T) -> T:
     return value
 
 
-_surfaces, _forms, _stems = _Surfaces(), _Forms(), _Stems()
+_surfaces, _forms, _domains, _stems = _Surfaces(), _Forms(), _Domains(), _Stems()
 _surfaces_of, _stems_of = _surfaces.__getitem__, _stems.__getitem__
-_PLAIN = (WORD,)
+_PLAIN, _LINKED = (WORD,), (ADDRESS,)
 
 
 def _form(written: str) -> _Form:
@@ -205,11 +209,14 @@ def _address(written: str) -> _Form | None:
     if "://" not in written[:8] and written[3:4] != ".":
         return None
     found = _ADDRESS.match(written)
-    domain = fold(found.group(1)) if found else ""
-    domain = _WWW.sub("", domain).strip(".-_")[:MAX_TOKEN].strip(".-_")
-    if not _HOST.fullmatch(domain):
-        return _Form((), (), ())
-    return _Form((domain,), (ADDRESS,), ((0, len(written)),))
+    domain = _domains[found[1]] if found else ""
+    return _Form((domain,), _LINKED, ((0, len(written)),)) if domain else _Form((), (), ())
+
+
+def _domain(host: str) -> str:
+    """Empty where it is none."""
+    domain = _WWW.sub("", fold(host)).strip(".-_")[:MAX_TOKEN].strip(".-_")
+    return domain if _HOST.fullmatch(domain) else ""
 
 
 def _read(written: str) -> _Form:

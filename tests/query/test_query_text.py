@@ -14,6 +14,7 @@ from query.text import (
     MAX_TOKEN,
     SYMBOL,
     TAG,
+    WORD,
     _form,
     _read,
     analyse,
@@ -77,9 +78,7 @@ def test_every_way_to_a_token_tells_the_same(text: str) -> None:
             tokens.append((surface, mark, (match.start(1) + low, match.start(1) + high)))
     assert list(zip(found.surfaces, found.marks, found.spans, strict=True)) == tokens
     assert [analyse(text).placed(place) for place in range(len(tokens))] == [token[1:] for token in tokens]
-    for mark in (TAG, HANDLE, ADDRESS, SYMBOL):
-        marked = dict.fromkeys(surface for surface, found_mark, _ in tokens if found_mark == mark)
-        assert tuple(found.marked.get(mark, ())) == tuple(marked)
+    assert list(found.marked) == list(dict.fromkeys((mark, surface) for surface, mark, _ in tokens if mark != WORD))
 
 
 @given(st.text("aZ09", min_size=1, max_size=80))
@@ -111,7 +110,7 @@ def test_every_token_has_its_place_and_is_found_again_by_itself(text: str) -> No
     for surface, mark, (start, end) in zip(found.surfaces, found.marks, found.spans, strict=True):
         assert 0 <= start < end <= len(text)
         assert 0 < len(surface) <= MAX_TOKEN
-        assert surface.isprintable()
+        assert surface.isprintable() or mark == SYMBOL  # an emoji may be newer than the Unicode of this Python
         assert " " not in surface
         assert fold(surface) == surface
         assert analyse(f"https://{surface}" if mark == ADDRESS else surface).surfaces == (surface,)
