@@ -28,9 +28,9 @@ log = structlog.get_logger(__name__)
 
 Stop = Callable[[], bool]
 
-LOG_BATCH = 500
+BATCH = 500
 SQL_BATCH = 350
-"""What is written to SQL in one transaction: others wait for it, 50 ms at most on a quiet machine."""
+"""What routing writes to SQL in one transaction: others wait for it, 50 ms at most on a quiet machine."""
 FULL = 20_000
 """Records that may wait on the next topic before a stage takes no more."""
 
@@ -86,7 +86,7 @@ def routing_process(home: Home) -> Callable[[Stop], None]:
     def body(stop: Stop) -> None:
         with _process(home, "routing") as opened:
             pressure = chores.pressure(opened, ("index", DECIDED), FULL)
-            run_threads([_stage(opened, route(opened), pressure)], chores.of_routing(opened), stop)
+            run_threads([_stage(opened, route(opened), pressure, SQL_BATCH)], chores.of_routing(opened), stop)
 
     return body
 
@@ -142,6 +142,6 @@ def _process(home: Home, name: str) -> Opened:
     return opened
 
 
-def _stage(opened: Opened, work: Work, pressure: Pressure) -> Stage:
-    options = StageOptions(max_batch=SQL_BATCH if work.owns_offsets else LOG_BATCH)
+def _stage(opened: Opened, work: Work, pressure: Pressure, batch: int = BATCH) -> Stage:
+    options = StageOptions(max_batch=batch)
     return Stage(opened.log, work, opened.clock, options=options, pressure=pressure, publish=opened.statuses.write)

@@ -32,6 +32,9 @@ from stream.ports import POSTS
 HIGH_WATER = 50_000
 """Posts that may wait to be understood before a replay holds back."""
 
+LOOK = 0.5
+"""Seconds between two looks at how far the stages are: each opens the home anew, at the stages' cost."""
+
 MESSAGES = "clamor.log"
 """File in the home for what the processes say while the terminal shows something else."""
 
@@ -40,7 +43,7 @@ AFTERMATH = 2 * HOUR
 
 
 class News(NamedTuple):
-    """What the person in front of it is shown, several times a second."""
+    """What the person in front of it is shown, twice a second."""
 
     progress: Progress | None
     report: ReplayReport | None
@@ -138,7 +141,7 @@ def _supervised(
         mouth.listen()
         if failed:
             return False
-        if time.monotonic() - looked < 0.2:
+        if time.monotonic() - looked < LOOK:
             return True
         looked = time.monotonic()
         with Opened(configuration) as opened:

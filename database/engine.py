@@ -21,7 +21,9 @@ from stream.ports import Transient
 from stream.sqlite_file import refuse_network
 
 BUSY_MS = 10_000
-CACHE_KIB = 65_536
+CACHE_KIB = 16_384
+"""Pages kept by a connection: those that a batch changes at a million posts, and hardly more. What is kept is void as
+soon as another connection writes, as the relay does after every batch."""
 
 _PASSING_SQLITE = {
     sqlite3.SQLITE_BUSY: "is locked by another process",

@@ -20,7 +20,7 @@ from stream.ports import Transient, Unusable
 Identity: TypeAlias = tuple[int, int]
 """Device and inode: what tells a rebuilt file from the one that is open."""
 
-WRITER_CACHE_KIB = 64_000
+WRITER_CACHE_KIB = 16_000
 READER_CACHE_KIB = 16_000
 WAL_LIMIT_BYTES = 64 << 20
 BUSY_MS = 5_000
