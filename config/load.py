@@ -18,8 +18,9 @@ from config.content import ImportPart
 from config.disk import disk_free, network_file_system, writable
 from config.explain import explain
 from config.home import Home, low_disk
+from config.known import Checker, Known
 from config.marked import Node, Sheet, decode, read
-from config.problems import Checker, ConfigurationError, Problem, did_you_mean, errors, in_order
+from config.problems import ConfigurationError, Problem, did_you_mean, errors, in_order
 from config.schema import ENV_PREFIX, ClamorYaml, EnginePart, Settings
 from config.secrets import Secrets
 
@@ -55,7 +56,7 @@ class Configuration:
 def check(home: Home, extra_checkers: Sequence[Checker] = (), use: Use = "check") -> list[Problem]:
     """All findings in clamor.yaml, the rules file, secrets.env, the environment and the data folder, in reading order.
 
-    `extra_checkers` get (text, file name) of the rules file.
+    `extra_checkers` get (text, file name, what the configuration has names for) of the rules file.
     """
     return _examine(home, extra_checkers, use)[1]
 
@@ -232,13 +233,13 @@ def _content(
         problems += [_placed(sheet, error, ImportPart) for error in invalid.errors()]
     named = sheet.root.child("rules")
     asked = named.scalar if named is not None and isinstance(named.scalar, str) else None
-    rules_text, rules_problems = _rules(home, sheet, asked, checkers)
+    rules_text, rules_problems = _rules(home, sheet, asked, checkers, Known.of(sheet.root.plain(), known_brands))
     problems += rules_problems
     return (Content(stated, rules_text) if stated is not None else None), problems
 
 
 def _rules(
-    home: Home, sheet: Sheet, asked: str | None, checkers: Sequence[Checker]
+    home: Home, sheet: Sheet, asked: str | None, checkers: Sequence[Checker], known: Known
 ) -> tuple[str | None, list[Problem]]:
     path = home.rules_file if asked is None else home.path(asked)
     if asked == SHIPPED:
@@ -258,4 +259,4 @@ def _rules(
     text, problems = decode(raw, str(path))
     if text is None:
         return None, problems
-    return text, [*problems, *(problem for checker in checkers for problem in checker(text, str(path)))]
+    return text, [*problems, *(problem for checker in checkers for problem in checker(text, str(path), known))]

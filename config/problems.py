@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -38,10 +38,6 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
         found = f" (found {self.value})" if self.value is not None else ""
         advice = f": {self.advice}" if self.advice else ""
         return f"{place}: {self.severity}: {path}{self.message}{found}{advice}"
-
-
-Checker: TypeAlias = Callable[[str, str], Sequence[Problem]]
-"""(text of a file, its name) -> what is wrong in it."""
 
 
 class ConfigurationError(Exception):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from config.known import Known
 from config.marked import Node as Yaml
 from config.problems import Problem, did_you_mean, errors, in_order, shown
 from query.document import Document
 from routing.rules import RuleSet
 from routing.rules_file import read_rules, rule_nodes
+from routing.sense import doubts
 from stream.records import (
     DETRACTOR_LEVELS,
     INTENTS,
@@ -23,6 +25,7 @@ from stream.records import (
 )
 
 MOST_EXAMPLES = 100
+NOTHING_SAID = Known()
 _NUMBERS = ("followers", "likes", "reposts", "replies", "views", "detractor", "risk")
 _WORDS: dict[str, tuple[str, ...]] = {
     "intent": INTENTS,
@@ -38,13 +41,17 @@ _FREE = ("text", "title", "lang", "brand", "network", "country", "author", "sour
 EXAMPLE_KEYS: tuple[str, ...] = (*_FREE, *_WORDS, *_NUMBERS, "terms")
 
 
-def check_rules(text: str, file: str = "rules.yaml") -> list[Problem]:
-    """All findings, in the file's order; empty for rules that can be used and whose examples come true."""
+def check_rules(text: str, file: str = "rules.yaml", known: Known = NOTHING_SAID) -> list[Problem]:
+    """All findings, in the file's order; empty for rules that can be used and whose examples come true.
+
+    `known`: what the configuration beside them has names for; a rule that asks for another is a warning.
+    """
     rules, problems = read_rules(text, file)
     if errors(problems):
         return in_order(problems)
-    ruleset = RuleSet(rules, 0)
-    for name, node in rule_nodes(text, file)[0]:
+    ruleset, nodes = RuleSet(rules, 0), rule_nodes(text, file)[0]
+    problems += doubts(rules, dict(nodes), known, file)
+    for name, node in nodes:
         problems += _examples(ruleset, name, node, file)
     return in_order(problems)
 

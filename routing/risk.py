@@ -12,6 +12,12 @@ from typing import NamedTuple
 from stream.records import Metrics, Term
 
 MOST_OF_TEXT = 60
+TEXT_TERMS: tuple[str, ...] = (
+    "severity", "public issue", "leaving", "safety", "discrimination", "legal", "boycott", "press",
+)  # fmt: skip
+"""Names of the terms that a text can have."""
+ADDED_TERMS: tuple[str, ...] = ("reach", "reactions", "spread", "history", "customer")
+"""Names of the terms that only reach and history can give."""
 
 _FOLLOWERS = (1_000, 10_000, 100_000, 1_000_000)
 _FOLLOWER_POINTS = (0, 4, 9, 14, 18)

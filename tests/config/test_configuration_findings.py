@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from config.home import Home, write_example
+from config.known import Known
 from config.load import check, load, load_content
 from config.problems import ConfigurationError, Problem, errors
 from config.reference import full_example
@@ -293,7 +294,7 @@ def test_a_data_folder_that_cannot_be_written_is_an_error(make_home: MakeHome) -
 
 
 def test_the_checkers_handed_in_read_the_rules_file(make_home: MakeHome) -> None:
-    def refuse(text: str, file: str) -> list[Problem]:
+    def refuse(text: str, file: str, known: Known) -> list[Problem]:
         return [Problem(file=file, line=text.count("\n"), message="no")]
 
     home = make_home("", rules="rules:\n  - x\n")

@@ -1,0 +1,75 @@
+"""A query of which it is said that nothing can match it is matched by nothing."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from query.document import Document
+from query.impossible import impossible
+from query.parse import parse
+from query.predicate import compile_predicate
+from query.tree import And, Node, Not
+from query.unparse import unparse
+from stream.records import Mention
+from tests.strategies import mentions, nodes
+
+
+def _parse(text: str) -> Node:
+    return parse(text, now=0, context="search")
+
+
+@pytest.mark.parametrize(
+    ("query", "one", "other"),
+    [
+        ("intent:praise intent:complaint", "intent:praise", "intent:complaint"),
+        ("risk:>=50 brand:acme risk:<10", "risk:>=50", "risk:<10"),
+        ("risk:>50 risk:<=50", "risk:>50", "risk:<=50"),
+        ("risk:70 risk:<70", "risk:70", "risk:<70"),
+        ("-risk:>=50 risk:>=60", "-risk:>=50", "risk:>=60"),
+        ("refund -refund", "refund", "-refund"),
+        ("verified:yes verified:no", "verified:yes", "verified:no"),
+        ("lang:es -has:lang", "lang:es", "-has:lang"),
+        ("network:face* network:x", "network:face*", "network:x"),
+        ("(intent:praise OR intent:complaint) intent:churn_threat", "intent:praise", "intent:churn_threat"),
+        ("lang:es -(lang:es OR lang:en)", "lang:es", "-lang:es"),
+    ],
+)
+def test_parts_that_exclude_one_another_are_named(query: str, one: str, other: str) -> None:
+    clash = impossible(_parse(query))
+    assert clash is not None
+    assert tuple(map(unparse, clash)) == (one, other)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "",
+        "intent:praise OR intent:complaint",
+        "(intent:praise OR lang:es) intent:complaint",
+        "risk:>=50 risk:<=50",
+        "risk:>=50 -risk:>=60",
+        "term:legal term:press",
+        "site:example.org site:news.example.org",
+        "-lang:es -has:lang",
+        "network:face* network:facebook",
+        "refund -repaid",
+    ],
+)
+def test_what_can_be_matched_is_left_alone(query: str) -> None:
+    assert impossible(_parse(query)) is None
+
+
+@given(one=nodes(leaves=3), other=nodes(leaves=3), found=st.lists(mentions(), max_size=5))
+@settings(max_examples=300, deadline=None)
+def test_nothing_matches_what_is_called_impossible(one: Node, other: Node, found: list[Mention]) -> None:
+    for query in (And((one, other)), And((one, Not(other)))):
+        holds = compile_predicate(query)
+        if any(holds(Document(mention)) for mention in found):
+            assert impossible(query) is None
+
+
+def test_a_query_of_too_many_ways_is_not_gone_through() -> None:
+    wide = " ".join(f"(word{n}a OR word{n}b OR word{n}c)" for n in range(12))
+    assert impossible(_parse(f"intent:praise intent:complaint {wide}")) is None
