@@ -2,57 +2,23 @@
 
 from __future__ import annotations
 
-import atexit
 import json
-import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from living import CONFIGURATION
+from typed import PLAIN, clamor
 
 from clamor import exits
 from clamor.cli import arranged
 from config.home import Home
 from config.lock import holder
-
-PLAIN = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"}
-
-
-class Done(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-@cache
-def _server() -> subprocess.Popen[str]:
-    command = [sys.executable, str(Path(__file__).with_name("command_line.py"))]
-    server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=PLAIN)
-    atexit.register(server.communicate)
-    return server
-
-
-def clamor(home: Path, *words: str, feed: str = "") -> Done:
-    server = _server()
-    assert server.stdin is not None
-    assert server.stdout is not None
-    with TemporaryDirectory() as folder:
-        names = {name: str(Path(folder) / name) for name in ("in", "out", "err")}
-        Path(names["in"]).write_text(feed)
-        server.stdin.write(json.dumps({"words": ["--home", str(home), *words], **names}) + "\n")
-        server.stdin.flush()
-        code = int(server.stdout.readline())
-        out, err = (Path(names[name]).read_text() for name in ("out", "err"))
-    assert "Traceback" not in err, err
-    return Done(code, out, err)
 
 
 def test_the_program_is_a_program() -> None:
