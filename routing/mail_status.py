@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from sqlalchemy import Engine
 
-from database.engine import many, read, write
+from database.engine import read
 from routing.named import named
 from stream.clock import DAY
 from stream.records import Millis
@@ -86,18 +86,6 @@ def mail_status(engine: Engine, now: Millis) -> MailStatus:
         latency_p50=_share(took, 0.5),
         latency_p99=_share(took, 0.99),
     )
-
-
-def send_failed_again(engine: Engine, person: str | None = None) -> int:
-    """Give mails that failed another try, once their cause is mended: all, or one person's. How many."""
-    sql = (
-        "UPDATE mail SET state = 'pending', next_try = 0, first_try = NULL, attempts = 0, ended_at = NULL"
-        " WHERE state = 'failed'"
-    )
-    with write(engine) as connection:
-        if person is None:
-            return many(connection, sql, [()])
-        return many(connection, f"{sql} AND person = ?", [(person,)])
 
 
 def _share(ordered: list[Millis], share: float) -> Millis | None:

@@ -1,9 +1,9 @@
-"""`clamor mails`: mails that wait for a person's word after a restore."""
+"""`clamor mails`: mails that wait for a person's word: those that failed, and those that a restore found unsent."""
 
 from __future__ import annotations
 
 import getpass
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Annotated
 
 import typer
@@ -14,35 +14,76 @@ from clamor import exits
 from clamor.commands.search import when
 from clamor.console import answers, errors
 from clamor.opening import Opened, open_home
+from clamor.roles import worked_by
 from database.engine import read, write
-from routing import held
+from routing import failed, held
+from routing.failed import Failed
 from routing.held import Held
 
-app = typer.Typer(help="Mails that a restore found unsent: list, release, drop.", no_args_is_help=True)
+app = typer.Typer(
+    help="Mails that failed, or that a restore found unsent: list, retry, release, drop.", no_args_is_help=True
+)
 
 Ids = Annotated[list[str] | None, typer.Argument(help="As `list` names them.")]
-Every = Annotated[bool, typer.Option("--all", help="All that wait.")]
+Every = Annotated[bool, typer.Option("--all", help="All of them.")]
 
 
 @app.command("list")
 def list_(context: typer.Context) -> None:
-    """Mails and alerts that were not sent when the backup was made. Nobody but you knows whether they left later.
+    """Mails that failed, with the server's words; mails and alerts that were not sent when a backup was made.
+
+    Of the latter nobody but you knows whether they left later.
 
     [bold]Examples[/bold]
 
       clamor mails list
     """
     with open_home(context.obj, use="check") as opened, read(opened.engine) as connection:
-        waiting = held.held(connection)
+        waiting, refused = held.held(connection), failed.failed(connection)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("id", "made (UTC)", "kind", "to", "brand", "queue", "alerts", "may have been sent"):
-        table.add_column(name, justify="right" if name == "alerts" else "left")
+    for name in ("id", "made (UTC)", "state", "to", "of", "why it waits"):
+        table.add_column(name, overflow="fold", no_wrap=name in ("id", "made (UTC)", "state"))
+    for lost in refused:
+        table.add_row(lost.id, when(lost.created_at), "failed", lost.person, _about(lost), lost.reason)
     for one in waiting:
-        cells = (one.id, when(one.created_at), one.kind, one.person, one.brand, one.queue, str(one.alerts))
-        table.add_row(*cells, "yes" if one.repeated else "")
-    if waiting:
+        why = "unsent in the backup; may have been sent" if one.repeated else "unsent in the backup"
+        table.add_row(one.id, when(one.created_at), "held", one.person, _about(one), why)
+    if waiting or refused:
         answers.print(table)
-    errors.print(f"{len(waiting)} wait", style="dim")
+    errors.print(f"{len(refused)} failed (clamor mails retry), {len(waiting)} held (release, or drop)", style="dim")
+
+
+def _about(mail: Held | Failed) -> str:
+    """`alert: acme pr`, `summary: 12 alerts`."""
+    about = " ".join(part for part in (mail.brand, mail.queue) if part) or f"{mail.alerts} alerts"
+    return f"{mail.kind}: {about}"
+
+
+@app.command("retry")
+def retry(
+    context: typer.Context,
+    ids: Ids = None,
+    every: Every = False,
+    person: Annotated[str | None, typer.Option(help="All to this person.")] = None,
+) -> None:
+    """Give mails that failed another try, once their cause is mended; as they stand now, deleted posts left out.
+
+    [bold]Examples[/bold]
+
+      clamor mails retry 12
+      clamor mails retry --person ana
+      clamor mails retry --all
+    """
+    if not ids and not every and person is None:
+        errors.print("name the mails, or say --all or --person")
+        raise typer.Exit(exits.USAGE)
+    with open_home(context.obj, use="check") as opened, write(opened.engine) as connection:
+        refused = {one.id: one for one in failed.failed(connection)}
+        chosen = [one for one in refused.values() if every or one.person == person or one.id in (ids or ())]
+        number = failed.retry(connection, chosen)
+        waits = "" if worked_by(opened.home) else "; they leave once clamor run works this home"
+    answers.print(f"{number} to be tried again{waits}")
+    _name_unknown(ids, refused, "failed", bool(chosen))
 
 
 @app.command("release")
@@ -87,7 +128,11 @@ def _decide(
         chosen = list(waiting.values()) if every else [waiting[id] for id in ids or () if id in waiting]
         act(opened, connection, chosen)
     answers.print(f"{len(chosen)} {word}")
-    unknown = [] if every else [id for id in ids or () if id not in waiting]
+    _name_unknown(None if every else ids, waiting, "wait", bool(chosen))
+
+
+def _name_unknown(ids: list[str] | None, known: Container[str], did: str, some: bool) -> None:
+    unknown = [id for id in ids or () if id not in known]
     if unknown:
-        errors.print(f"not among those that wait: {', '.join(unknown)} (clamor mails list)", markup=False)
-        raise typer.Exit(exits.SOME_REFUSED if chosen else exits.FAILED)
+        errors.print(f"not among those that {did}: {', '.join(unknown)} (clamor mails list)", markup=False)
+        raise typer.Exit(exits.SOME_REFUSED if some else exits.FAILED)

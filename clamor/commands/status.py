@@ -77,6 +77,7 @@ def _show_rest(found: dict[str, Any]) -> None:
         "last alert": _alert(alert),
         "mails": f"{mail['waiting']} waiting, {mail['gathering']} gathering, {mail['failed']} failed today"
         + (f" ({mail['trouble']})" if mail["trouble"] else "")
+        + ("; clamor mails list names them" if mail["failed"] else "")
         + (f", {mail['unheard']} alerts for which nobody is configured" if mail["unheard"] else ""),
         "searchable after": _latency(found["latency"].get("arrival_to_searchable")),
         "deletes": _unreachable(found["erasure"]["unreachable"]),

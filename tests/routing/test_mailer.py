@@ -9,7 +9,9 @@ import pytest
 from mail_home import ANA, BEN, MailHome, settle, smtp
 from smtp_server import Fault, SmtpServer, make_certificate
 
-from routing.mail_status import mail_status, send_failed_again
+from database.engine import write
+from routing import failed
+from routing.mail_status import mail_status
 from stream.clock import HOUR, MINUTE, SECOND
 
 
@@ -103,7 +105,8 @@ def test_a_refused_recipient_fails_with_the_reason_and_the_others_get_theirs(
     assert "550 5.1.1 no such person" in reason
     assert mail_status(home.engine, home.clock.now()).trouble == reason
     server.fault = None
-    assert send_failed_again(home.engine) == 1
+    with write(home.engine) as connection:
+        assert failed.retry(connection, failed.failed(connection)) == 1
     settle(home.mailers[0], home)
     assert home.states() == ["sent", "sent"]
 
