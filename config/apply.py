@@ -91,9 +91,14 @@ def apply_first(conn: Connection, wanted: Content, shipped_rules: str, by: str, 
 def export(conn: Connection, folder: Path) -> list[Path]:
     """Write what is in force as clamor.yaml (brands, sources, people) and rules.yaml; the paths written.
 
-    Raises HomeError when one of them exists: nothing is written over.
+    Raises HomeError when one of them exists (nothing is written over), or nothing is in force.
     """
     found = {kind: revisions.current(conn, kind) for kind in KINDS}
+    if not any(found.values()):
+        raise HomeError(
+            "nothing is in force in this home yet: `clamor apply` or the first `clamor run` takes its files over; "
+            "`clamor init --rules` writes the shipped rules as a file"
+        )
     texts = {
         folder / "clamor.yaml": "\n".join(
             content.as_yaml(kind, revision.body)

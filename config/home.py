@@ -122,6 +122,15 @@ def write_example(home: Home, schema: str) -> list[Path]:
     return [path for path, text in files if _write_new(path, text)]
 
 
+def write_rules(home: Home, text: str) -> Path:
+    """Write rules.yaml. Raises HomeError when there is one, or the folder cannot be written."""
+    _make(home.root)
+    if not _write_new(home.rules_file, text):
+        advice = "move it away first, and the shipped rules can be written beside it"
+        raise HomeError(f"{home.rules_file} exists already and is left as it is: {advice}")
+    return home.rules_file
+
+
 _SECRETS = """\
 # Secrets, one a line: NAME=value. The value is everything after the first =, as it stands, without quotes.
 # The same name in the environment goes before it. Keep this file readable for you alone (chmod 600).

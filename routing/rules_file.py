@@ -43,7 +43,10 @@ def rule_nodes(text: str, file: str) -> tuple[list[tuple[str, Yaml]], list[Probl
         return [], problems
     items = root.child("rules")
     if items is None or items.items is None:
-        advice = "begin the file with `rules:` and a list below it; `clamor init` writes one to start from"
+        advice = (
+            "begin the file with `rules:` and a list below it, or move it away: then the shipped rules work, and "
+            "`clamor init --rules` writes them as a file to start from"
+        )
         problems.append(Problem(file=file, line=root.line, message="there is no list `rules`", advice=advice))
         return [], problems
     for key, (where, _) in (root.entries or {}).items():

@@ -70,6 +70,8 @@ def export(context: typer.Context, folder: Annotated[Path, typer.Argument(help="
       clamor export ./configuration
     """
     home: Home = context.obj
-    with open_home(home, use="check") as opened, read(opened.engine) as connection:
-        for path in configuration.export(connection, folder):
-            answers.print(f"wrote {path}", highlight=False)
+    with open_home(home, use="check") as opened:
+        upgrade(opened.engine)
+        with read(opened.engine) as connection:
+            for path in configuration.export(connection, folder):
+                answers.print(f"wrote {path}", highlight=False)

@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from clamor.console import answers
-from config.home import Home, write_example
+from config.home import Home, write_example, write_rules
 from config.schema import json_schema
+from routing.rules import default_rules
 
 
-def init(context: typer.Context) -> None:
+def init(
+    context: typer.Context,
+    rules: Annotated[
+        bool,
+        typer.Option("--rules", help="The shipped rules as rules.yaml, to change them; also in a home that is there."),
+    ] = False,
+) -> None:
     """Write a commented clamor.yaml, its schema for editors and an empty secrets.env. Nothing is overwritten.
 
     [bold]Examples[/bold]
 
       clamor init
       clamor --home /srv/clamor init
+      clamor init --rules
     """
     home: Home = context.obj
+    if rules:
+        answers.print(f"wrote {write_rules(home, default_rules())}", highlight=False)
+        if home.settings_file.exists():
+            return
     for path in write_example(home, json_schema()):
         answers.print(f"wrote {path}", highlight=False)
     answers.print(f"\nEdit {home.settings_file}, then: clamor --home {home.root} check", highlight=False)
