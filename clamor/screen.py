@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Group, RenderableType
+from rich.constrain import Constrain
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -20,6 +21,7 @@ from database.engine import read, rows
 from stream.records import Mention, decode
 
 DECISIONS, MAILS = 7, 5
+MOST_COLUMNS = 160
 COLOURS = {"pr": "red", "support": "yellow", "sales": "green", "none": "dim"}
 
 
@@ -36,9 +38,10 @@ class Screen:
     def draw(self, opened: Opened) -> RenderableType:
         found = status(opened)
         self._listen()
-        return Group(
+        picture = Group(
             self._head(found), self._stages(found), self._decisions(opened), self._mail_panel(), self._coverage(found)
         )
+        return Constrain(picture, MOST_COLUMNS)
 
     def _head(self, found: dict[str, Any]) -> RenderableType:
         self._seen.append((time.monotonic(), found["posts"]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Annotated
 
 import typer
@@ -29,9 +30,13 @@ def init(
     """
     home: Home = context.obj
     if rules:
-        answers.print(f"wrote {write_rules(home, default_rules())}", highlight=False)
+        answers.print(f"wrote {write_rules(home, default_rules())}", highlight=False, soft_wrap=True)
         if home.settings_file.exists():
             return
     for path in write_example(home, json_schema()):
-        answers.print(f"wrote {path}", highlight=False)
-    answers.print(f"\nEdit {home.settings_file}, then: clamor --home {home.root} check", highlight=False)
+        answers.print(f"wrote {path}", highlight=False, soft_wrap=True)
+    answers.print(
+        f"\nEdit {home.settings_file}, then: clamor --home {shlex.quote(str(home.root))} check",
+        highlight=False,
+        soft_wrap=True,
+    )

@@ -11,7 +11,7 @@ import os
 import sys
 from typing import Any
 
-from clamor import cli
+from clamor import cli, console
 
 
 def _command(asked: dict[str, Any]) -> None:
@@ -21,6 +21,8 @@ def _command(asked: dict[str, Any]) -> None:
     sys.stdin, sys.stdout, sys.stderr = (
         os.fdopen(number, mode, encoding="utf-8") for number, mode in enumerate(("r", "w", "w"))
     )
+    if asked["columns"]:
+        console.answers.width = console.errors.width = asked["columns"]
     sys.argv = ["clamor", *asked["words"]]
     cli.main()
 

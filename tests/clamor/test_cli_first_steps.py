@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
 from pathlib import Path
 
 from typed import clamor
@@ -39,3 +41,11 @@ def test_before_the_first_start_there_is_nothing_to_export(tmp_path: Path) -> No
     assert done.code == exits.FAILED
     assert "nothing is in force in this home yet" in done.err
     assert not (tmp_path / "out").exists()
+
+
+def test_the_command_that_init_prints_can_be_taken_as_it_stands(tmp_path: Path) -> None:
+    home = tmp_path / ("a folder of a rather long name " * 4).strip() / "home"
+    for columns in (None, 60):
+        done = clamor(home, "init", columns=columns)
+        assert f"clamor --home {shlex.quote(str(home))} check" in done.out.splitlines()[-1]
+        shutil.rmtree(home)

@@ -28,3 +28,20 @@ def test_a_console_still_colours_what_it_says_itself(monkeypatch: pytest.MonkeyP
     with console.capture() as captured:
         console.print("bad", style="red")
     assert captured.get() == "\x1b[31mbad\x1b[0m\n"
+
+
+PATH = "/a/folder/of/a/rather/long/name/" * 6 + "clamor.yaml"
+
+
+def test_what_is_piped_on_is_not_broken_into_lines(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    Plain().print(f"then: clamor --home {PATH} check")
+    assert capsys.readouterr().out == f"then: clamor --home {PATH} check\n"
+
+
+def test_a_width_that_is_asked_for_is_kept(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    Plain().print("one word after the other, and none of them is cut")
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 40

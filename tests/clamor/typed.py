@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-PLAIN = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"}
+PLAIN = {name: value for name, value in os.environ.items() if name != "COLUMNS"} | {"NO_COLOR": "1", "TERM": "dumb"}
 
 
 class Done(NamedTuple):
@@ -29,14 +29,15 @@ def _server() -> subprocess.Popen[str]:
     return server
 
 
-def clamor(home: Path, *words: str, feed: str = "") -> Done:
+def clamor(home: Path, *words: str, feed: str = "", columns: int | None = None) -> Done:
+    """`columns`: as a terminal of so many shows it; else as it is piped on."""
     server = _server()
     assert server.stdin is not None
     assert server.stdout is not None
     with TemporaryDirectory() as folder:
         names = {name: str(Path(folder) / name) for name in ("in", "out", "err")}
         Path(names["in"]).write_text(feed)
-        server.stdin.write(json.dumps({"words": ["--home", str(home), *words], **names}) + "\n")
+        server.stdin.write(json.dumps({"words": ["--home", str(home), *words], "columns": columns, **names}) + "\n")
         server.stdin.flush()
         code = int(server.stdout.readline())
         out, err = (Path(names[name]).read_text() for name in ("out", "err"))
