@@ -9,12 +9,13 @@ from typing import Annotated
 
 import msgspec
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
-from clamor.console import answers, errors
+from clamor.console import UNBROKEN, answers, errors
 from clamor.opening import Opened, open_home
 from config.home import Home
+from query.document import effective
 from query.parse import parse
 from stream.ports import EVERYTHING, Hit
 from stream.records import Millis
@@ -83,28 +84,29 @@ def search(
         _show(opened, hits, opened.store.count(node, EVERYTHING, exact=False).value)
 
 
+WIDE, NARROW = 100, 72
+"""From so many columns on the intent is shown as well; below so many the queue is left out too."""
+MOST_TEXT = 300
+"""Characters of a post that stand in its line; --json has the whole."""
+
+
 def _show(opened: Opened, hits: list[Hit], total: int) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold", expand=True)
-    for name, options in (
-        ("time (UTC)", {"no_wrap": True}),
-        ("brand", {"no_wrap": True}),
-        ("risk", {"justify": "right"}),
-        ("queue", {"no_wrap": True}),
-        ("intent", {"no_wrap": True}),
-        ("post", {"ratio": 1, "overflow": "fold"}),
-    ):
-        table.add_column(name, **options)
+    columns = {
+        "time (UTC)": Column("time (UTC)", no_wrap=True),
+        "brand": Column("brand", no_wrap=True, max_width=20),
+        "risk": Column("risk", no_wrap=True, justify="right"),
+        "queue": Column("queue", no_wrap=True),
+        "intent": Column("intent", no_wrap=True),
+        "post": Column("post", no_wrap=True, overflow="ellipsis", ratio=1),
+    }
+    if answers.width < WIDE:
+        del columns["intent"]
+    if answers.width < NARROW:
+        del columns["queue"]
+    table = Table(*columns.values(), box=None, pad_edge=False, header_style="bold", expand=answers.width < UNBROKEN)
     for hit in hits:
-        mention = hit.mention
-        read, decision = mention.understanding, mention.decision
-        table.add_row(
-            when(mention.event_time),
-            mention.brand,
-            str(decision.risk if decision else 0),
-            decision.queue if decision else "",
-            read.intent.label if read else "",
-            _marked(hit),
-        )
+        cells = _cells(hit)
+        table.add_row(*(cells[name] for name in columns))
     answers.print(table)
     errors.print(f"{len(hits)} of {total}", style="dim")
     if hits:
@@ -116,6 +118,19 @@ def _show(opened: Opened, hits: list[Hit], total: int) -> None:
             )
 
 
+def _cells(hit: Hit) -> dict[str, str | Text]:
+    mention = hit.mention
+    decision = mention.decision
+    return {
+        "time (UTC)": when(mention.event_time),
+        "brand": mention.brand,
+        "risk": str(decision.risk if decision else 0),
+        "queue": decision.queue if decision else "",
+        "intent": effective(mention, "intent") or "",
+        "post": _marked(hit),
+    }
+
+
 def _marked(hit: Hit) -> Text:
     """The post's text on one line, what matched in bold; control characters do not reach the terminal."""
     post = hit.mention.post
@@ -124,6 +139,8 @@ def _marked(hit: Hit) -> Text:
     shown = Text("".join(c if c.isprintable() else " " for c in post.text))
     for start, end in hit.highlights:
         shown.stylize("bold yellow", start, end)
+    if len(shown) > MOST_TEXT:
+        shown.truncate(MOST_TEXT, overflow="ellipsis")
     return shown
 
 
