@@ -23,6 +23,7 @@ from clamor.commands import (
     cases,
     check,
     classify,
+    coverage,
     dead_letters,
     demo,
     explain,
@@ -75,6 +76,7 @@ app.command("search", rich_help_panel=ASK)(search.search)
 app.command("explain", rich_help_panel=ASK)(explain.explain)
 app.command("correct", rich_help_panel=ASK)(explain.correct)
 app.command("status", rich_help_panel=ASK)(status.status)
+app.command("coverage", rich_help_panel=ASK)(coverage.coverage)
 app.command("apply", rich_help_panel=KEEP)(apply.apply)
 app.command("export", rich_help_panel=KEEP)(apply.export)
 app.command("backup", rich_help_panel=KEEP)(backup.backup)

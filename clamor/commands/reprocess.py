@@ -17,6 +17,7 @@ from clamor import exits, logs
 from clamor.backlog import Backlog, backlog, settled
 from clamor.commands.search import when
 from clamor.console import answers, errors
+from clamor.moments import moment
 from clamor.opening import Opened, open_home
 from clamor.processes import Stop, all_processes
 from clamor.replaying import MESSAGES
@@ -27,9 +28,6 @@ from clamor.starting import make_ready
 from clamor.supervisor import ProcessSpec, Supervisor
 from clamor.threads import halt_on
 from config.home import Home, HomeError, low_disk
-from query.parse import parse
-from query.tree import Between
-from stream.records import Millis
 
 
 class Stage(StrEnum):
@@ -85,7 +83,7 @@ def reprocess(
 
 def _ask(opened: Opened, since: str, until: str, stage: Stage, brand: str) -> Ask:
     now = opened.clock.now()
-    low, high = _time(since, now, "since").low, _time(until, now, "until").high
+    low, high = moment(since, now, "since").low, moment(until, now, "until").high
     if until == "now":
         high = now + 1
     assert low is not None
@@ -99,16 +97,6 @@ def _ask(opened: Opened, since: str, until: str, stage: Stage, brand: str) -> As
         raise typer.BadParameter(f"no brand in force is called {brand!r}; there are {known}", param_hint="--brand")
     key = f"{stage.value}|{since}..{until}|{brand}|{force.generation}.{force.rules_revision}"
     return Ask(key, stage.value, int(low), int(high), brand)
-
-
-def _time(text: str, now: Millis, option: str) -> Between:
-    """As in a query. Raises query.error.QueryError."""
-    found = parse(f"{option}:{text}", now=now, context="search")
-    if not isinstance(found, Between):
-        raise typer.BadParameter(
-            f"{text!r} is no time: write 2026-03-01, or how long ago (-7d)", param_hint=f"--{option}"
-        )
-    return found
 
 
 # --- beside a running clamor run --------------------------------------------------------------------------------------

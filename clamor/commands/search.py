@@ -110,10 +110,12 @@ def _show(opened: Opened, hits: list[Hit], total: int) -> None:
     answers.print(table)
     errors.print(f"{len(hits)} of {total}", style="dim")
     if hits:
-        figure = opened.ledger.figure(min(h.mention.event_time for h in hits), opened.clock.now())
-        if figure.gaps:
+        since = min(hit.mention.event_time for hit in hits)
+        missing = opened.ledger.gaps(since=since, until=opened.clock.now())
+        if missing:
             errors.print(
-                f"incomplete: {len(figure.gaps)} gaps in what was collected for this time (see clamor status)",
+                f"incomplete: {len(missing)} gaps in what was collected for this time "
+                f"(clamor coverage --gaps --since {when(since)[:10]})",
                 style="yellow",
             )
 

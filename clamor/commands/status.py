@@ -61,12 +61,14 @@ def _show(found: dict[str, Any]) -> None:
 
 def _show_rest(found: dict[str, Any]) -> None:
     coverage, mail, disk = found["coverage"], found["mail"], found["disk"]
-    share = "nothing was asked for" if coverage["share"] is None else f"{coverage['share']:.1%} received"
+    nothing = "nothing was asked for (clamor coverage --since tells of earlier days)"
+    share = nothing if coverage["share"] is None else f"{coverage['share']:.1%} received"
     known, refused = coverage["known_missed"], coverage["refused"]
     missing = f", {refused:,} rows refused" if refused else ""
     missing += f", {known:,} known to be missed" if known else ""
     holes = coverage["unknown_gaps"]
     gaps = f", {holes:,} {'gap' if holes == 1 else 'gaps'} of unknown size" if holes else ""
+    gaps += " (clamor coverage --gaps)" if coverage["gaps"] else ""
     alert = found["last_alert"]
     cases = ", ".join(f"{queue} {number:,}" for queue, number in sorted(found["cases"].items())) or "none"
     lines = {

@@ -1,0 +1,85 @@
+"""What is missing is shown by the command that the search names."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import time
+from pathlib import Path
+
+import pytest
+from living import Living, post, settled_home
+from typed import clamor
+
+from clamor import exits
+from stream.clock import DAY, HOUR, ManualClock
+from stream.records import Coverage
+
+WHY = "the network did not answer"
+
+
+THEN = time.time_ns() // 1_000_000 - 12 * DAY
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Its ledger tells of twelve days ago: an hour that came, an hour that did not, and a page cap."""
+    home = settled_home(tmp_path_factory.mktemp("coverage") / "home")
+    with Living(home, ManualClock(THEN)) as living:
+        living.live(post(1, at=THEN))
+        for row in (
+            Coverage(
+                source_id="feed", query="acme", since=THEN, until=THEN + HOUR, state="complete", asked=2, missed=0
+            ),
+            Coverage(source_id="feed", query="acme", since=THEN + HOUR, until=THEN + 2 * HOUR, state="gap", reason=WHY),
+            Coverage(source_id="forum", since=THEN, until=THEN + DAY, state="partial", received=1_000, missed=7),
+        ):
+            living.opened.ledger.record(row)
+    return home.root
+
+
+def _rows(out: str) -> list[list[str]]:
+    return [re.split(r"\s{2,}", line.strip()) for line in out.splitlines()[1:]]
+
+
+def test_the_search_names_the_command_that_shows_the_gaps(home: Path) -> None:
+    told = clamor(home, "search").err
+    named = re.search(r"incomplete: 2 gaps .* \(clamor (coverage .*)\)", told)
+    assert named, told
+    shown = clamor(home, *shlex.split(named[1]))
+    assert [row[0] for row in _rows(shown.out)] == ["forum", "feed"]
+    assert "2 rows miss something" in shown.err
+
+
+def test_a_row_says_what_was_asked_received_and_missed_and_why(home: Path) -> None:
+    done = clamor(home, "coverage", "--since", "-30d")
+    assert done.code == exits.OK
+    names, *rows = (re.split(r"\s{2,}", line.strip()) for line in done.out.splitlines())
+    assert names == ["source", "query", "span (UTC)", "state", "asked", "received", "missed", "reason"]
+    by_state = {row[-5] if row[0] == "feed" and row[-1] == WHY else row[-4]: row for row in rows}
+    assert by_state["complete"][-3:] == ["2", "0", "0"]
+    assert by_state["gap"][-4:] == ["0", "0", "unknown", WHY]
+    assert by_state["partial"][-3:] == ["0", "1,000", "7"]
+
+
+def test_the_ledger_is_asked_for_a_source_a_time_and_as_json(home: Path) -> None:
+    done = clamor(home, "coverage", "--since", "-30d", "--source", "feed", "--json")
+    found = [json.loads(line) for line in done.out.splitlines()]
+    assert [(row["source_id"], row["state"]) for row in found] == [("feed", "complete"), ("feed", "gap")]
+    newest = clamor(home, "coverage", "--since", "-30d", "--source", "feed", "--json", "-n", "1")
+    assert newest.out == done.out.splitlines(keepends=True)[1]
+    nothing = clamor(home, "coverage")
+    assert (nothing.code, nothing.out) == (exits.OK, "")
+    assert "nothing was asked for: an earlier --since reaches further back" in nothing.err
+    assert "clamor coverage --since tells of earlier days" in clamor(home, "status").out
+    assert clamor(home, "coverage", "--since", "soon").code != exits.OK
+
+
+@pytest.mark.parametrize("columns", [80, 60])
+def test_a_narrow_terminal_shows_a_row_on_two_lines(home: Path, columns: int) -> None:
+    done = clamor(home, "coverage", "--since", "-30d", "--gaps", "--source", "forum", columns=columns)
+    first, second = done.out.splitlines()
+    assert first.endswith("partial")
+    assert second.strip() == "asked 0, received 1,000, missed 7"
+    assert max(len(first), len(second)) <= columns
