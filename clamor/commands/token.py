@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterable
+from typing import Annotated, NamedTuple
 
 import msgspec
 import typer
@@ -12,9 +13,14 @@ from rich.text import Text
 from clamor import exits
 from clamor.commands.search import when
 from clamor.console import answers, errors
-from clamor.opening import open_home
+from clamor.opening import Opened, open_home
+from config import content
+from config.problems import did_you_mean
+from database import revisions
+from database.engine import read
 from database.migrate import upgrade
 from stream.ports import AccessScope
+from stream.records import QUEUES
 from web import tokens
 
 app = typer.Typer(help="Bearer tokens of the API: list, make, revoke.", no_args_is_help=True)
@@ -79,11 +85,41 @@ def new(
     )
     with open_home(context.obj, use="check") as opened:
         upgrade(opened.engine)
+        known = _known(opened)
+        for option, given, names in (
+            ("--brand", brand, known.brands),
+            ("--queue", queue, frozenset(QUEUES)),
+            ("--access", access, known.labels),
+        ):
+            _refuse_unknown(option, given or (), names)
         try:
             print(tokens.issue(opened.engine, name, opened.clock.now(), scope))
         except ValueError as error:
             raise typer.BadParameter(str(error), param_hint="NAME") from error
     errors.print("Keep it: it cannot be shown again.", style="yellow")
+
+
+class _Known(NamedTuple):
+    brands: frozenset[str]
+    labels: frozenset[str]
+
+
+def _known(opened: Opened) -> _Known:
+    """Brands and labels of access that are in force, or stand in the home's file for its first start."""
+    stated = opened.configuration.content.stated
+    with read(opened.engine) as connection:
+        brands, sources = (revisions.current(connection, kind) for kind in ("brands", "sources"))
+    found = (*(stated.brands or ()), *(content.brands(brands.body) if brands else ()))
+    asked = (*(stated.sources or ()), *(content.sources(sources.body) if sources else ()))
+    return _Known(frozenset(one.id for one in found), frozenset({"public", *(one.access for one in asked)}))
+
+
+def _refuse_unknown(option: str, given: Iterable[str], known: frozenset[str]) -> None:
+    """A token for what there is not would be one that sees nothing."""
+    for name in given:
+        if name not in known:
+            way_out = did_you_mean(name, known) or "there are none yet, see clamor apply"
+            raise typer.BadParameter(f"{name!r} is not known: {way_out}", param_hint=option)
 
 
 @app.command("revoke")

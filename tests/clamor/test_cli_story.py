@@ -209,6 +209,23 @@ def test_tokens_are_made_once_and_revoked(story: Path) -> None:
     assert clamor(story, "token", "revoke", "agency").code == exits.FAILED
 
 
+@pytest.mark.parametrize(
+    ("words", "way_out"),
+    [
+        (["--brand", "acme", "--brand", "acmee"], "did you mean 'acme'?"),
+        (["--queue", "suport"], "did you mean 'support'?"),
+        (["--access", "insiders"], "known here: public"),
+    ],
+)
+def test_a_token_for_what_there_is_not_is_refused(story: Path, words: list[str], way_out: str) -> None:
+    done = clamor(story, "token", "new", "blind", *words)
+    assert (done.code, done.out) == (exits.USAGE, "")
+    told = " ".join(done.err.replace("│", " ").split())
+    assert f"{words[-1]!r} is not known" in told
+    assert way_out in told
+    assert clamor(story, "token", "revoke", "blind").code == exits.FAILED
+
+
 def test_a_foreign_file_with_columns_of_its_own(story: Path) -> None:
     (story.parent / "survey.csv").write_text("comment;day\nAcme Air was late;03/04/2026\n")
     unknown = clamor(story, "replay", str(story.parent / "survey.csv"), "--map", "text=remark")
