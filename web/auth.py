@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated
 
-from fastapi import Depends, Security
+from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from stream.ports import AccessScope
 from web.errors import Refusal
+from web.parameters import refuse_unknown
 from web.services import Services
 
 _bearer = HTTPBearer(
@@ -20,9 +21,12 @@ _bearer = HTTPBearer(
 
 
 def asker(services: Services) -> Callable[..., AccessScope]:
-    """A dependency that gives the asker's scope. Raises Refusal 401 without a living token."""
+    """A dependency that gives the asker's scope. Raises Refusal 401 without a living token, 422 for a parameter that
+    the route does not know."""
 
-    def scope(credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]) -> AccessScope:
+    def scope(
+        request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
+    ) -> AccessScope:
         found = services.scope_of(credentials.credentials) if credentials else None
         if found is None:
             raise Refusal(
@@ -30,6 +34,7 @@ def asker(services: Services) -> Callable[..., AccessScope]:
                 "this route wants a bearer token" if credentials is None else "this token is unknown or revoked",
                 "send `Authorization: Bearer TOKEN`; `clamor token new NAME` makes a token",
             )
+        refuse_unknown(request)
         return found
 
     return scope

@@ -235,3 +235,19 @@ def test_not_ready_names_the_part_and_no_reason(home: WebHome, monkeypatch: pyte
         answer = home.client.get("/readyz")
     assert answer.status_code == 503
     assert answer.json() == {"status": "not ready", "missing": ["store"]}
+
+
+@pytest.mark.parametrize(
+    ("address", "unknown", "advice"),
+    [
+        ("/api/search?q=brand:acme&bogus=1", "'bogus'", "This route takes cursor, exact, limit, order, q, total"),
+        ("/api/histogram?intervall=minute", "'intervall'", "Did you mean interval? This route takes exact, interval"),
+        ("/api/coverage?from=2026-01-01", "'from'", "This route takes since, source, until"),
+        ("/api/status?verbose=1&a%0Ab=2", "'verbose', 'a b'", "This route takes no parameters"),
+    ],
+)
+def test_a_parameter_that_is_not_known_is_refused(home: WebHome, address: str, unknown: str, advice: str) -> None:
+    found = problem(home.get(address), 422)
+    assert f"there is no parameter {unknown} here" in found["error"]
+    assert found["advice"].startswith(advice)
+    problem(home.client.get(address), 401)
