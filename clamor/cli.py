@@ -119,7 +119,7 @@ def arranged(words: Sequence[str]) -> list[str]:
     """The words with `--home DIR` in front, where people put it last, and a query such as -lang:en behind `--`."""
     at = words.index("--") if "--" in words else len(words)
     own, rest = words[:at], words[at + 1 :]
-    command = next((word for word in own if word in ("demo", "search")), "")
+    command = _command(own)
     if command == "demo":
         return list(words)
     front: list[str] = []
@@ -131,12 +131,23 @@ def arranged(words: Sequence[str]) -> list[str]:
             front += [word, *islice(following, 1)]
         elif word.startswith("--home="):
             front.append(word)
-        elif command and "search" in kept and re.fullmatch(r"-(?![hn]$|n\d+$)[^-].*", word, re.DOTALL):
+        elif command == "search" and "search" in kept and re.fullmatch(r"-(?![hn]$|n\d+$)[^-].*", word, re.DOTALL):
             queries.append(word)
         else:
             kept.append(word)
     behind = [*queries, *rest]
     return [*front, *kept, *(["--", *behind] if behind else [])]
+
+
+def _command(words: Sequence[str]) -> str:
+    """The first word that is neither an option nor the value of --home; empty where there is none."""
+    following = iter(words)
+    for word in following:
+        if word == "--home":
+            next(following, None)
+        elif not word.startswith("-"):
+            return word
+    return ""
 
 
 def main() -> None:

@@ -107,6 +107,10 @@ def test_the_home_may_be_named_behind_the_command() -> None:
     assert arranged(["check", "--home=there"]) == ["--home=there", "check"]
     assert arranged(["search", "--", "--home"]) == ["search", "--", "--home"]
     assert arranged(["demo", "--home", "there"]) == ["demo", "--home", "there"]
+    for name in ("demo", "search"):
+        assert arranged(["--home", name, "search", "-lang:en"]) == ["--home", name, "search", "--", "-lang:en"]
+        assert arranged(["check", "--home", name]) == ["--home", name, "check"]
+    assert arranged(["search", "demo", "-lang:en"]) == ["search", "demo", "--", "-lang:en"]
     assert arranged(["search", "-n5", "-h", "-n", "5"]) == ["search", "-n5", "-h", "-n", "5"]
 
 
