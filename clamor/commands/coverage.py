@@ -66,11 +66,11 @@ def coverage(
 
 def _table(shown: Sequence[Coverage]) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("source", "query", "span (UTC)", "state", "asked", "received", "missed", "reason"):
-        right = name in ("asked", "received", "missed")
+    for name in ("source", "query", "span (UTC)", "state", "asked", "received", "refused", "missed", "reason"):
+        right = name in ("asked", "received", "refused", "missed")
         table.add_column(name, justify="right" if right else "left", overflow="fold", no_wrap=name != "reason")
     for row in shown:
-        numbers = (f"{row.asked:,}", f"{row.received:,}", _missed(row))
+        numbers = (f"{row.asked:,}", f"{row.received:,}", f"{row.refused:,}", _missed(row))
         table.add_row(row.source_id, row.query, span(row.since, row.until), row.state, *numbers, row.reason)
     answers.print(table)
 
@@ -81,7 +81,8 @@ def _pairs(shown: Sequence[Coverage]) -> None:
     for row in shown:
         answers.print(f"{row.source_id:{widest}}  {span(row.since, row.until)}  {row.state}", highlight=False)
         query = f"query {row.query}, " if row.query else ""
-        counts = f"asked {row.asked:,}, received {row.received:,}, missed {_missed(row)}"
+        refused = f"refused {row.refused:,}, " if row.refused else ""
+        counts = f"asked {row.asked:,}, received {row.received:,}, {refused}missed {_missed(row)}"
         answers.print(f"  {query}{counts}{f': {row.reason}' if row.reason else ''}", highlight=False, style="dim")
 
 

@@ -61,7 +61,7 @@ def _show(found: dict[str, Any]) -> None:
 
 def _show_rest(found: dict[str, Any]) -> None:
     coverage, mail, disk = found["coverage"], found["mail"], found["disk"]
-    nothing = "nothing was asked for (clamor coverage --since tells of earlier days)"
+    nothing = "nothing was asked for (earlier: clamor coverage --since -30d)"
     share = nothing if coverage["share"] is None else f"{coverage['share']:.1%} received"
     known, refused = coverage["known_missed"], coverage["refused"]
     missing = f", {refused:,} rows refused" if refused else ""

@@ -33,7 +33,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 source_id="feed", query="acme", since=THEN, until=THEN + HOUR, state="complete", asked=2, missed=0
             ),
             Coverage(source_id="feed", query="acme", since=THEN + HOUR, until=THEN + 2 * HOUR, state="gap", reason=WHY),
-            Coverage(source_id="forum", since=THEN, until=THEN + DAY, state="partial", received=1_000, missed=7),
+            Coverage(
+                source_id="forum", since=THEN, until=THEN + DAY, state="partial", received=1_000, refused=3, missed=7
+            ),
         ):
             living.opened.ledger.record(row)
     return home.root
@@ -56,11 +58,11 @@ def test_a_row_says_what_was_asked_received_and_missed_and_why(home: Path) -> No
     done = clamor(home, "coverage", "--since", "-30d")
     assert done.code == exits.OK
     names, *rows = (re.split(r"\s{2,}", line.strip()) for line in done.out.splitlines())
-    assert names == ["source", "query", "span (UTC)", "state", "asked", "received", "missed", "reason"]
-    by_state = {row[-5] if row[0] == "feed" and row[-1] == WHY else row[-4]: row for row in rows}
-    assert by_state["complete"][-3:] == ["2", "0", "0"]
+    assert names == ["source", "query", "span (UTC)", "state", "asked", "received", "refused", "missed", "reason"]
+    by_state = {row[-6] if row[0] == "feed" and row[-1] == WHY else row[-5]: row for row in rows}
+    assert by_state["complete"][-3:] == ["0", "0", "0"]
     assert by_state["gap"][-4:] == ["0", "0", "unknown", WHY]
-    assert by_state["partial"][-3:] == ["0", "1,000", "7"]
+    assert by_state["partial"][-3:] == ["1,000", "3", "7"]
 
 
 def test_the_ledger_is_asked_for_a_source_a_time_and_as_json(home: Path) -> None:
@@ -72,7 +74,7 @@ def test_the_ledger_is_asked_for_a_source_a_time_and_as_json(home: Path) -> None
     nothing = clamor(home, "coverage")
     assert (nothing.code, nothing.out) == (exits.OK, "")
     assert "nothing was asked for: an earlier --since reaches further back" in nothing.err
-    assert "clamor coverage --since tells of earlier days" in clamor(home, "status").out
+    assert "earlier: clamor coverage --since -30d" in clamor(home, "status").out
     assert clamor(home, "coverage", "--since", "soon").code != exits.OK
 
 
@@ -81,5 +83,5 @@ def test_a_narrow_terminal_shows_a_row_on_two_lines(home: Path, columns: int) ->
     done = clamor(home, "coverage", "--since", "-30d", "--gaps", "--source", "forum", columns=columns)
     first, second = done.out.splitlines()
     assert first.endswith("partial")
-    assert second.strip() == "asked 0, received 1,000, missed 7"
+    assert second.strip() == "asked 0, received 1,000, refused 3, missed 7"
     assert max(len(first), len(second)) <= columns

@@ -9,10 +9,16 @@ from living import NOW, Living, gone, post, settled_home
 
 from clamor.chores import Watch
 from clamor.commands.status import _show, _time
+from clamor.console import answers
 from clamor.status import status
 from config.disk import DiskFree
 from stream.clock import HOUR
 from stream.records import Coverage
+
+
+@pytest.fixture(autouse=True)
+def eighty_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answers, "_width", 80)
 
 
 def shown(living: Living, capsys: pytest.CaptureFixture[str]) -> list[str]:
