@@ -6,6 +6,7 @@ from email.utils import parseaddr
 from pathlib import Path
 
 from clamor.opening import Opened
+from config.brands import Brand
 from config.home import HomeError
 from config.load import Configuration
 from routing.mail.compose import in_words_of
@@ -99,16 +100,17 @@ def settings(opened: Opened) -> MailSettings:
 
 
 class _Rules:
-    """The rules in force, read anew only when their revision has changed."""
+    """The rules in force, read anew only when they or the brands have changed."""
 
     def __init__(self, opened: Opened) -> None:
         self._opened = opened
         self._read: RuleSet | None = None
-        self._revision = -1
+        self._of: tuple[int, tuple[Brand, ...]] = (-1, ())
 
     def __call__(self) -> RuleSet | None:
         in_force = self._opened.registry.current()
-        if in_force.rules_revision != self._revision:
-            self._revision = in_force.rules_revision
-            self._read = RuleSet.read(in_force.rules_yaml, self._revision) if in_force.rules_yaml else None
+        if (in_force.rules_revision, in_force.brands) != self._of:
+            self._of = (in_force.rules_revision, in_force.brands)
+            names = {brand.id: brand.name for brand in in_force.brands}
+            self._read = RuleSet.read(in_force.rules_yaml, self._of[0], brands=names) if in_force.rules_yaml else None
         return self._read

@@ -42,4 +42,6 @@ def in_words(mention: Mention, rules: RuleSet | None = None, language: str = "en
 
 def _why(mention: Mention, decision: Decision, rules: RuleSet | None, language: str) -> str:
     rule = rules.named(decision.rule) if rules is not None and rules.revision == decision.rules_revision else None
-    return sentence(rule, Document(mention), language) if rule is not None else decision.why
+    if rule is None or rules is None:
+        return decision.why
+    return sentence(rule, Document(mention), language, rules.said(mention))

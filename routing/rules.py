@@ -15,7 +15,7 @@ from query.document import Document, effective
 from query.predicate import explain
 from query.tree import Node
 from routing.signature import signature
-from stream.records import Queue
+from stream.records import Mention, Queue
 
 Priority: TypeAlias = Literal["low", "normal", "high", "urgent"]
 PRIORITIES: tuple[Priority, ...] = ("low", "normal", "high", "urgent")
@@ -50,27 +50,31 @@ class Ruled(NamedTuple):
     facts: dict[str, bool]
 
 
+_NAMELESS: Mapping[str, str] = {}
 _NOTHING = Ruled(NO_RULE, "none", "low", (), False, "no rule asks anybody to act on it", {})
 
 
 class RuleSet:
     """The rules of one revision, in order."""
 
-    def __init__(self, rules: tuple[Rule, ...], revision: int) -> None:
-        self.rules, self.revision = rules, revision
+    def __init__(self, rules: tuple[Rule, ...], revision: int, brands: Mapping[str, str] = _NAMELESS) -> None:
+        """`brands`: what people call each brand, by id."""
+        self.rules, self.revision, self.brands = rules, revision, brands
         self._by_name = {rule.name: rule for rule in rules}
         self._signature = signature(rule.when for rule in rules)
         self._ruled: dict[Hashable, tuple[Rule, dict[str, bool]] | None] = {}
 
     @classmethod
-    def read(cls, text: str, revision: int = 0, file: str = "rules.yaml") -> RuleSet:
+    def read(
+        cls, text: str, revision: int = 0, file: str = "rules.yaml", *, brands: Mapping[str, str] = _NAMELESS
+    ) -> RuleSet:
         """Raises config.problems.ConfigurationError with everything that keeps the rules from being used."""
         from routing.rules_file import read_rules
 
         rules, problems = read_rules(text, file)
         if errors(problems):
             raise ConfigurationError(problems)
-        return cls(rules, revision)
+        return cls(rules, revision, brands)
 
     def first(self, document: Document) -> Ruled:
         """What the first rule that is true says; queue `none` where there is none."""
@@ -78,8 +82,12 @@ class RuleSet:
         if found is None:
             return _NOTHING
         rule, facts = found
-        why = sentence(rule, document, "en")
+        why = sentence(rule, document, "en", self.said(document.mention))
         return Ruled(rule.name, rule.queue, rule.priority, rule.tags, rule.alert, why, facts)
+
+    def said(self, mention: Mention) -> dict[str, str]:
+        """Words of PLACES as people know them: the brand by its name."""
+        return {"brand": self.brands.get(mention.brand, mention.brand)}
 
     def named(self, name: str) -> Rule | None:
         return self._by_name.get(name)
@@ -111,7 +119,7 @@ def sentence(rule: Rule, document: Document, language: str, said: Mapping[str, s
 
 
 PLACES: Mapping[str, str] = {
-    "brand": "id of the brand",
+    "brand": "name of the brand",
     "network": "network of the post",
     "intent": "what the author is doing",
     "reputation": "what it says of the brand",

@@ -16,6 +16,7 @@ from clamor.commands.search import when
 from clamor.console import answers, errors
 from clamor.opening import Opened, open_home
 from clamor.roles import worked_by
+from config import content
 from config.home import Home
 from config.problems import ConfigurationError
 from database import revisions
@@ -164,7 +165,9 @@ def _rules(connection: Connection, mention: Mention) -> RuleSet | None:
     """Those of the decision's day; None where they are not to be had or this release cannot read them."""
     number = mention.decision.rules_revision if mention.decision is not None else 0
     try:
-        return RuleSet.read(revisions.get(connection, "rules", number).body, number) if number else None
+        brands = revisions.current(connection, "brands")
+        names = {one.id: one.name for one in content.brands(brands.body)} if brands else {}
+        return RuleSet.read(revisions.get(connection, "rules", number).body, number, brands=names) if number else None
     except (NoSuchRevision, ConfigurationError):
         return None
 

@@ -80,7 +80,10 @@ def in_words_of(rules: Callable[[], RuleSet | None], brand_names: Mapping[str, s
         if decision is None or current is None or rule is None:
             return as_decided(mention, language)
         document = Document(mention, risk=decision.risk, terms=decision.terms)
-        if current.revision != decision.rules_revision and sentence(rule, document, "en") != decision.why:
+        if (
+            current.revision != decision.rules_revision
+            and sentence(rule, document, "en", current.said(mention)) != decision.why
+        ):
             return as_decided(mention, language)
         return sentence(rule, document, language, _said(mention, language, brand_names))
 

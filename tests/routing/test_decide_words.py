@@ -93,9 +93,9 @@ def test_who_is_woken_is_a_matter_of_origin_and_of_when_it_was_received(
 def test_a_decision_is_said_in_words_in_both_languages(home: RouteHome) -> None:
     home.take(said("1", reading(intent="complaint", detractor=3, terms=[("severity", 36)])))
     mention = home.mention("x:1#acme")
-    english, spanish = in_words(mention), in_words(mention, RuleSet.read(default_rules(), 1), "es")
-    assert english[0] == "Queue pr, priority urgent: severe: the author calls for action against acme."
-    assert "grave: el autor llama a actuar contra acme" in spanish[0]
+    english, spanish = in_words(mention), in_words(mention, home.work._desk.rules, "es")
+    assert english[0] == "Queue pr, priority urgent: severe: the author calls for action against Acme Air."
+    assert "grave: el autor llama a actuar contra Acme Air" in spanish[0]
     assert "Risk 36 of 100: severity +36 (because of severity)." in english
     assert "detractor:3 is true." in english
     person = Correction(person="eva", at=NOW, content_hash=hash_of("where is my bag"), queue="support")
