@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 from web import errors, reference
 from web.hardening import Hardening
+from web.heads import Heads
 from web.routes import cases, coverage, health, mentions, search, status, webhooks
 from web.services import Services
 
@@ -19,8 +20,8 @@ sources) is applied to every answer, and what it may not see is answered like wh
 `q` is a query in the one query language: `brand:aurelia intent:churn_threat risk:>=70 "no me dejan" -lang:pt \
 since:-7d`. An error names the position and what would work.
 
-Times are ISO 8601, UTC. Every refusal has the same shape: `error` (what went wrong), `advice` (the way out), \
-`position` (where in `q`) and `retry_after` (seconds, where it is worth trying again)."""
+Times are ISO 8601, UTC, to the millisecond. Every refusal has the same shape: `error` (what went wrong), `advice` \
+(the way out), `position` (where in `q`) and `retry_after` (seconds, where it is worth trying again)."""
 
 TAGS = [
     {"name": "search", "description": "Find mentions, count them, see them over time."},
@@ -50,5 +51,6 @@ def create_app(services: Services, version: str) -> FastAPI:
     for part in (search, mentions, cases, coverage, status, webhooks, health):
         app.include_router(part.router(services))
     reference.install(app)
+    app.add_middleware(Heads)
     app.add_middleware(Hardening)
     return app

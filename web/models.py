@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 Share = Annotated[float, Field(ge=0, le=1)]
+
+
+def _written(time: datetime) -> str:
+    return f"{time.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{time.microsecond // 1_000:03}Z"
+
+
+Time = Annotated[
+    datetime,
+    PlainSerializer(_written, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-11-24T09:00:00.000Z"]}),
+]
+"""UTC, always to the millisecond, so that the texts sort like the times."""
 
 
 class Model(BaseModel):
@@ -60,7 +72,7 @@ class Decision(Model):
     generation: int
     """Number of the brands and model in force when it was made."""
     person: str | None
-    decided_at: datetime
+    decided_at: Time
 
 
 class Reach(Model):
@@ -89,7 +101,7 @@ class Mention(Model):
     followers: int | None
     link: str | None = Field(examples=["https://social.example/@ana_viaja/113"])
     reach: Reach
-    time: datetime
+    time: Time
     """The time that counts (event time)."""
     lang: str = Field(examples=["en"])
     sentiment: Reading | None
@@ -130,8 +142,8 @@ class CoverageRow(Model):
 
     source: str = Field(examples=["community"])
     query: str
-    since: datetime
-    until: datetime
+    since: Time
+    until: Time
     state: str = Field(examples=["gap"])
     """`complete`, `partial`, `gap`, `backfilled` (a gap that was closed later) or `lost` (one that cannot be)."""
     asked: int
@@ -184,7 +196,7 @@ class Facets(Model):
 
 
 class Bucket(Model):
-    start: datetime
+    start: Time
     count: int
 
 
@@ -211,16 +223,16 @@ class Case(Model):
     """The worst of the mentions in it that this token may see."""
     mentions: int
     """Those in it that ask for work and that this token may see (a limited token counts up to 2,000)."""
-    opened_at: datetime
-    updated_at: datetime
-    closed_at: datetime | None
+    opened_at: Time
+    updated_at: Time
+    closed_at: Time | None
     closed_why: str | None
     assignee: str | None
     merged_into: int | None
 
 
 class CaseEvent(Model):
-    at: datetime
+    at: Time
     change: str = Field(examples=["grew"])
     """`opened`, `grew`, `raised`, `shrank`, `closed`, `reopened`, `merged` or `parted`."""
     mention: str | None
@@ -244,8 +256,8 @@ class CasePage(Model):
 class Coverage(Model):
     """How far the numbers of a time can be trusted."""
 
-    since: datetime
-    until: datetime
+    since: Time
+    until: Time
     share: Share | None = Field(examples=[0.998])
     """Part of the time asked for that was received; null: nothing was asked for."""
     received: int

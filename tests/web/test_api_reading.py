@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from route_home import passed
 from web_home import WebHome, complaint, scandal
 
@@ -154,3 +156,13 @@ def test_status_and_metrics_tell_how_the_program_does(home: WebHome) -> None:
 def test_health(home: WebHome) -> None:
     assert home.client.get("/healthz").json() == {"status": "ok"}
     assert home.client.get("/readyz").json() == {"status": "ready", "missing": []}
+
+
+def test_every_time_is_written_to_the_millisecond(home: WebHome) -> None:
+    home.take(complaint("time-1", text="timely"), scandal("time-2", text="timely"))
+    home.opened.ledger.record(Coverage(source_id="timely", since=1_000, until=home.opened.clock.now(), state="gap"))
+    asked = ("/api/search?q=timely", "/api/mentions/x:time-1%23acme/decisions", "/api/cases", "/api/coverage")
+    found = " ".join(home.get(address).text for address in (*asked, "/api/histogram?q=timely"))
+    times = re.findall(r'"(\d{4}-\d\d-\d\dT[^"]*)"', found)
+    assert len(times) > 8
+    assert all(re.fullmatch(r"[\d-]{10}T[\d:]{8}\.\d{3}Z", time) for time in times), times

@@ -251,3 +251,20 @@ def test_a_parameter_that_is_not_known_is_refused(home: WebHome, address: str, u
     assert f"there is no parameter {unknown} here" in found["error"]
     assert found["advice"].startswith(advice)
     problem(home.client.get(address), 401)
+
+
+@pytest.mark.parametrize(
+    "address", ["/healthz", "/readyz", "/api/search?q=brand:acme", "/api/docs", "/api/openapi.json"]
+)
+def test_a_head_is_answered_like_a_get_without_its_body(home: WebHome, address: str) -> None:
+    whole = home.get(address)
+    head = home.client.head(address, headers={"Authorization": f"Bearer {home.token}"})
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-length"] == str(len(whole.content))
+    assert head.headers["content-type"] == whole.headers["content-type"]
+
+
+def test_a_head_wants_what_a_get_wants(home: WebHome) -> None:
+    assert home.client.head("/api/search").status_code == 401
+    assert home.client.head("/nowhere").status_code == 404
+    assert home.client.head("/api/webhooks/shop").status_code == 405
