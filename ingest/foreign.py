@@ -71,6 +71,8 @@ class FileReport(NamedTuple):
     last: Millis | None
     notes: tuple[str, ...]
     """What a person should know: another encoding, ambiguous dates, where it went on."""
+    blank: bool = False
+    """It holds nothing at all, not even a header."""
 
 
 class Entry(NamedTuple):
@@ -102,6 +104,7 @@ class ForeignFile:
         self.first: Millis | None = None
         self.last: Millis | None = None
         self.form = ""
+        self.blank = False
         self.columns: Mapping[str, str] = {}
         self.notes: list[str] = []
         self.mended: Counter[str] = Counter()
@@ -156,6 +159,7 @@ class ForeignFile:
         return FileReport(
             self.place, self.form, self.network, self.columns, self.read, self.appended, self.dead, self.skipped,
             self.first, self.last, (*self.notes, *(f"in {n:,} posts {note}" for note, n in self.mended.items())),
+            self.blank,
         )  # fmt: skip
 
 
@@ -187,7 +191,7 @@ class Opened:
         except BaseException:
             self.reading.close()
             raise
-        file.form, file.columns = self.reading.format, self.mapping.fields
+        file.form, file.columns, file.blank = self.reading.format, self.mapping.fields, self.reading.blank
         return self.reading, self.mapping
 
     def __exit__(self, *_: object) -> None:

@@ -10,6 +10,7 @@ import codecs
 import gzip
 import itertools
 import json
+import re
 import sys
 import zlib
 from collections.abc import Iterator
@@ -81,6 +82,7 @@ class Reading:
         try:
             self._stream, head = self._unpacked()
             self._lines = self._decoded(head)
+            self.blank = not head.strip()
             self.format: Format = form or self._recognised(head)
             rows = self._rows()
             self.sample: list[Row] = []
@@ -141,6 +143,11 @@ class Reading:
         for magic, what in _NOT_TEXT.items():
             if head.startswith(magic):
                 raise Unreadable(f"{self.name} is {what}; save it as CSV (UTF-8) or as JSON Lines and replay that")
+        if _no_text(head):
+            raise Unreadable(
+                f"{self.name} holds no text but the bytes of some program; replay takes JSON Lines, JSON, or a table "
+                "with a header (CSV), each plain or gzip-packed"
+            )
         return stream, head
 
     def _broken_pack(self, fault: Exception) -> Unreadable:
@@ -181,6 +188,8 @@ class Reading:
     def _recognised(self, head: bytes) -> Format:
         start = head.removeprefix(b"\xef\xbb\xbf").replace(b"\0", b"") if self.encoding != "UTF-8" else head
         first = start.removeprefix(b"\xef\xbb\xbf").removeprefix(b"\xff\xfe").removeprefix(b"\xfe\xff").lstrip()[:1]
+        if not first and _JSON_NAME.search(self.place):
+            return "jsonl"
         return "jsonl" if first == b"{" else "json" if first == b"[" else "csv"
 
     # --- lines to rows ---
@@ -288,6 +297,7 @@ def too_long(line: Line) -> Row:
     )  # fmt: skip
 
 
+_JSON_NAME = re.compile(r"\.(json|jsonl|ndjson)(\.gz)?$", re.IGNORECASE)
 _BROKEN = (OSError, EOFError, zlib.error)
 _NOT_TEXT = {
     b"PK\x03\x04": "a ZIP archive or an Excel workbook",
@@ -299,6 +309,18 @@ _NOT_TEXT = {
     b"\xfd7zXZ": "packed with xz",
     b"\x28\xb5\x2f\xfd": "packed with zstd",
 }
+
+
+_CONTROL = bytes({*range(0x20), 0x7F} - {*b"\t\n\v\f\r\x1b"})
+_LOOKED_AT = 4_096
+_FEW = 8
+"""Control characters that stray into a text; more, and they are one byte in twenty, are no text's."""
+
+
+def _no_text(head: bytes) -> bool:
+    sample = head[:_LOOKED_AT]
+    control = len(sample) - len(sample.translate(None, _CONTROL))
+    return control > max(_FEW, len(sample) // 20) and _utf16(head) is None
 
 
 def _utf16(head: bytes) -> str | None:

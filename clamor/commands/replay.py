@@ -210,7 +210,8 @@ def _tell(report: ReplayReport) -> None:
         columns = ", ".join(f"{field}={column}" for field, column in file.columns.items())
         answers.print(f"{file.name}: {file.format}, network {file.network}, {columns}", markup=False, highlight=False)
         if not file.read and not file.skipped:
-            errors.print("  it holds no row: is it the right file, and whole?", style="yellow")
+            what = "it is empty" if file.blank else "it holds no row"
+            errors.print(f"  {what}: is it the right file, and whole?", style="yellow")
         for note in file.notes:
             errors.print(f"  {note}", style="yellow", markup=False)
     span = f", {when(report.first)} to {when(report.last)}" if report.first and report.last else ""
@@ -223,6 +224,8 @@ def _tell(report: ReplayReport) -> None:
         errors.print("what was refused and why: clamor dead-letter list", style="yellow")
     if report.stopped:
         errors.print("stopped before the end; the same command goes on from there", style="yellow")
+        sys.exit(exits.FAILED)
+    if all(file.blank for file in report.files):
         sys.exit(exits.FAILED)
 
 

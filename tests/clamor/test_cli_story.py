@@ -239,6 +239,16 @@ def test_a_foreign_file_with_columns_of_its_own(story: Path) -> None:
     assert (missing.code, "nothing.csv" in missing.err) == (exits.FAILED, True)
 
 
+def test_an_empty_file_is_said_to_be_empty_and_a_table_without_rows_is_none(story: Path) -> None:
+    (story.parent / "empty.jsonl").touch()
+    (story.parent / "header.csv").write_text("id,text,date\n")
+    empty = clamor(story, "replay", str(story.parent / "empty.jsonl"))
+    assert (empty.code, "empty.jsonl: jsonl" in empty.out) == (exits.FAILED, True)
+    assert "it is empty: is it the right file" in empty.err
+    header = clamor(story, "replay", str(story.parent / "header.csv"))
+    assert (header.code, "it holds no row" in header.err) == (exits.OK, True)
+
+
 def test_a_secret_that_is_missing_does_not_keep_anybody_from_asking(story: Path) -> None:
     text = CONFIGURATION.replace("{host: null}", "{host: mail.example, user: me, password_env: CLAMOR_SMTP}")
     before = (story / "clamor.yaml").read_text()

@@ -420,6 +420,39 @@ def test_an_empty_file_is_no_fault(tmp_path: Path, log: EmbeddedLog, clock: Manu
         assert counted(replay([tmp_path / "a"], log, clock)) == (0, 0, 0)
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        bytes(range(256)) * 20,
+        b"\x7fELF\x02\x01\x01" + b"\0\0\0\x07binary\x01" * 400,
+        gzip.compress(bytes(range(256)) * 20),
+        b"id,text\n" + bytes(range(32)) * 40,
+    ],
+)
+def test_the_bytes_of_a_program_are_refused_in_one_sentence_of_words(
+    tmp_path: Path, log: EmbeddedLog, clock: ManualClock, content: bytes
+) -> None:
+    (tmp_path / "program.csv").write_bytes(content)
+    with pytest.raises(Unreadable, match=r"program\.csv holds no text but the bytes of some program") as refusal:
+        replay([tmp_path / "program.csv"], log, clock)
+    assert str(refusal.value).isascii()
+
+
+def test_a_control_character_that_strays_into_a_text_is_no_program(
+    tmp_path: Path, log: EmbeddedLog, clock: ManualClock
+) -> None:
+    rows = "".join(f'{n},"hello\x02 and\x7f goodbye",2017-10-31\n' for n in range(3))
+    (tmp_path / "a.csv").write_text("id,text,date\n" + rows)
+    assert counted(replay([tmp_path / "a.csv"], log, clock)) == (3, 3, 0)
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.ndjson", "a.json", "a.JSONL"])
+def test_an_empty_file_is_what_its_name_says(tmp_path: Path, log: EmbeddedLog, clock: ManualClock, name: str) -> None:
+    (tmp_path / name).touch()
+    (file,) = replay([tmp_path / name], log, clock).files
+    assert (file.format, file.blank) == ("jsonl", True)
+
+
 def test_an_unmapped_file_lists_its_columns_and_the_command(
     tmp_path: Path, log: EmbeddedLog, clock: ManualClock
 ) -> None:
