@@ -190,7 +190,10 @@ def _tell(reached: Reached) -> None:
         f"{reached.read:,} {what} read, {reached.changed:,} {_WORD[reached.ask.stage]}{back}", highlight=False
     )
     if reached.ask.stage == "nlp" and reached.part == "log":
-        kept = (
-            f"that came in since {when(reached.log_since)} UTC" if reached.log_since else "are not in the log any more"
+        errors.print(
+            f"posts about no brand until now: those that came in since {when(reached.log_since)} UTC; older ones are "
+            "not kept"
+            if reached.log_since
+            else "posts about no brand until now are kept in the log alone, and it holds none",
+            style="dim",
         )
-        errors.print(f"of posts about no brand until now, those {kept}: older ones are not kept", style="dim")

@@ -49,3 +49,10 @@ def test_the_command_that_init_prints_can_be_taken_as_it_stands(tmp_path: Path) 
         done = clamor(home, "init", columns=columns)
         assert f"clamor --home {shlex.quote(str(home))} check" in done.out.splitlines()[-1]
         shutil.rmtree(home)
+
+
+def test_where_the_log_is_empty_reprocess_says_so(tmp_path: Path) -> None:
+    clamor(tmp_path, "init")
+    done = clamor(tmp_path, "reprocess", "--since", "-1d")
+    assert done.code == exits.OK
+    assert "posts about no brand until now are kept in the log alone, and it holds none" in done.err
