@@ -12,12 +12,14 @@ from database.migrate import upgrade
 from database.revisions import Revision
 from routing.rules import default_rules
 from stream.ports import DECIDED
-from web.tokens import issue_first
+from web.tokens import any_made, issue_first
 
 
 class Started(NamedTuple):
     token: str | None
     """The API's bearer token, at the first start that serves it only."""
+    nobody_may_ask: bool
+    """No token was ever made: the API answers nobody."""
     applied: list[Revision]
     """What an empty home took over from its files."""
     drift: list[Change]
@@ -40,4 +42,5 @@ def make_ready(opened: Opened, by: str = "clamor run", *, serves: bool = False) 
         applied = configuration.apply_first(connection, wanted, shipped, by, now)
     with read(opened.engine) as connection:
         drift = configuration.plan(connection, wanted, shipped)
-    return Started(issue_first(opened.engine, now) if serves else None, applied, drift)
+    token = issue_first(opened.engine, now) if serves else None
+    return Started(token, not any_made(opened.engine), applied, drift)

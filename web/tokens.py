@@ -42,10 +42,13 @@ def issue(engine: Engine, name: str, now: Millis, scope: AccessScope = EVERYTHIN
 
 def issue_first(engine: Engine, now: Millis) -> str | None:
     """The token of the first start; None where there is one already (it cannot be shown again)."""
+    return None if any_made(engine) else issue(engine, "first", now)
+
+
+def any_made(engine: Engine) -> bool:
+    """Whether there is a token, be it revoked."""
     with read(engine) as connection:
-        if connection.execute(select(api_token.c.n).limit(1)).first() is not None:
-            return None
-    return issue(engine, "first", now)
+        return connection.execute(select(api_token.c.n).limit(1)).first() is not None
 
 
 class Listed(msgspec.Struct, frozen=True):

@@ -49,5 +49,5 @@ def tell(started: Started, url: str) -> None:
     errors.print(f"API: {url}/api/docs", highlight=False)
     if started.token:
         errors.print(f"token, shown this once: {started.token}", style="bold", highlight=False)
-    elif not errors.is_terminal:
+    elif started.nobody_may_ask:
         errors.print("no token is written into a log: clamor token new NAME makes one", highlight=False)

@@ -17,6 +17,8 @@ from clamor.status import status as status_of
 from config.home import Home
 from database.migrate import upgrade
 
+MOST_DAYS = 3_650
+
 
 def status(
     context: typer.Context,
@@ -154,8 +156,15 @@ def _disk(disk: dict[str, Any]) -> str:
         + (f" ({disk['bytes_a_post'][name]:,} B a post)" if disk["bytes_a_post"] else "")
         for name, size in disk["bytes"].items()
     )
-    left = f", {disk['days_left']:,} days left at this pace" if disk["days_left"] is not None else ""
+    left = f", {_days(disk['days_left'])} left at this pace" if disk["days_left"] is not None else ""
     return f"{disk['free'] / 1e9:,.1f} GB free ({disk['free_share']:.0%}){left}\n{_WRITES[disk['writes']]}{files}"
+
+
+def _days(days: float) -> str:
+    """`2.5 days`, `140 days`, and no more than ten years, beyond which the pace of one day tells nothing."""
+    if days > MOST_DAYS:
+        return "more than ten years"
+    return f"{days:.1f} days" if days < 10 else f"{days:,.0f} days"
 
 
 _WRITES = {"all": "", "stages": "streams and webhooks pause\n", "deletes": "only deletes are written\n"}

@@ -325,6 +325,13 @@ def test_a_second_run_is_refused_and_single_commands_work_beside_the_first(tmp_p
     assert "token, shown" not in said, "what is no terminal may be a log, where no token belongs"
     assert "clamor token new" in said
     assert clamor(tmp_path, "token", "new", "mine").out.startswith("clamor_")
+    third = subprocess.Popen(command, env=PLAIN, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    try:
+        _until(lambda: holder(Home.at(tmp_path)) is not None)
+    finally:
+        third.send_signal(signal.SIGTERM)
+        _, said = third.communicate(timeout=60)
+    assert "clamor token new" not in said, "there is one, so nobody is told at each start"
 
 
 def test_a_completion_script_is_made() -> None:

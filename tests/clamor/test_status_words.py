@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from living import NOW, Living, gone, post, settled_home
 
 from clamor.chores import Watch
-from clamor.commands.status import _show, _time
+from clamor.commands.status import _disk, _show, _time
 from clamor.console import answers
 from clamor.status import status
 from config.disk import DiskFree
@@ -17,7 +18,7 @@ from stream.records import Coverage
 
 
 @pytest.fixture(autouse=True)
-def eighty_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+def _eighty_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(answers, "_width", 80)
 
 
@@ -81,3 +82,17 @@ def test_everything_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
 )
 def test_times_are_short(millis: int, words: str) -> None:
     assert _time(millis) == words
+
+
+@pytest.mark.parametrize(
+    ("days", "words"),
+    [
+        (75_248.3, "more than ten years left"),
+        (1_240.2, "1,240 days left"),
+        (31.04, "31 days left"),
+        (2.5, "2.5 days left"),
+    ],
+)
+def test_the_days_of_disk_are_no_more_exact_than_they_can_be(days: float, words: str) -> None:
+    disk: dict[str, Any] = {"bytes": {}, "bytes_a_post": {}, "free": 7e10, "free_share": 0.5, "writes": "all"}
+    assert words in _disk({**disk, "days_left": days})
