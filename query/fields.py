@@ -191,6 +191,18 @@ FIELDS: Mapping[str, Field] = {field.name: field for field in _ALL}
 _BY_ANY_NAME: Mapping[str, Field] = {name: field for field in _ALL for name in (field.name, *field.aliases)}
 
 
+_WORDS = "Words of a post need no field: write them as they stand, or a phrase in quotes."
+_BESIDE = "It is asked for beside the query: {0} on the command line, {1} in the API."
+
+NO_FIELDS: Mapping[str, str] = (
+    dict.fromkeys(("text", "texto", "title", "titulo", "body", "content", "post", "word", "words"), _WORDS)
+    | dict.fromkeys(("order", "sort", "orden"), _BESIDE.format("--order risk", "order=risk"))
+    | dict.fromkeys(("limit", "size", "limite"), _BESIDE.format("-n 50", "limit=50"))
+    | dict.fromkeys(("facet", "group"), _BESIDE.format("--facet queue", "/api/facets?field=queue"))
+)
+"""What people ask for as if it were a field, and what to write instead."""
+
+
 def find(name: str) -> Field | None:
     """The field of that name or alias, case and accents aside; None where there is none."""
     return _BY_ANY_NAME.get(fold(name))

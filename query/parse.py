@@ -15,7 +15,7 @@ from lark import Lark, Token, Tree, UnexpectedInput, UnexpectedToken
 
 from query.comparison import MIN_PREFIX, Place, comparison, since
 from query.error import QueryError, did_you_mean, in_quotes, short
-from query.fields import CONTEXTS, FIELDS, Field, find, names, readable
+from query.fields import CONTEXTS, FIELDS, NO_FIELDS, Field, find, names, readable
 from query.text import HANDLE, TAG, analyse, fold
 from query.tree import All, And, Equals, Has, Near, Node, Not, Or, Phrase, Prefix, StartsWith, Word
 from query.unparse import unparse
@@ -185,8 +185,9 @@ class _Reader:
     def _field(self, name: str, token: Token) -> Field:
         field, place = find(name), self._place(token)
         if field is None:
-            hint = did_you_mean(fold(name), [*names(self.context), *_BOUNDS, "has", "is"])
-            if token.type == "FIELD":
+            meant = NO_FIELDS.get(fold(name))
+            hint = meant or did_you_mean(fold(name), [*names(self.context), *_BOUNDS, "has", "is"])
+            if token.type == "FIELD" and meant is None:
                 hint = f'{hint} To look for the words, quote them: "{short(name)}: …"'.lstrip()
             raise place.error(
                 f"There is no field {in_quotes(name)}.", hint or "docs/query-language.md lists all fields."

@@ -175,6 +175,10 @@ def test_how_long_ago_counts_from_now() -> None:
         ("re*mar", "re*mar", "ends one word", "reclam*"),
         ('"a b"*', "*", "takes no *", "reclam*"),
         ("tag:r*", "r*", "2 characters", "tag:be*"),
+        ("text:refund", "text:", 'no field "text"', "Words of a post need no field: write them as they stand"),
+        ("Texto:(a OR b)", "Texto:", 'no field "texto"', "Words of a post need no field"),
+        ("brand:acme order:risk", "order:", 'no field "order"', "--order risk"),
+        ("limit:50", "limit:", 'no field "limit"', "-n 50"),
     ],
 )
 def test_an_error_points_at_the_place_and_says_what_would_work(text: str, piece: str, says: str, helps: str) -> None:
