@@ -10,6 +10,7 @@ import re
 from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Any, Literal, TypeAlias
 
+from config.everyday import everyday
 from config.marked import Path, Sheet
 from config.problems import Problem, did_you_mean, shown
 from config.schema import Settings
@@ -33,6 +34,7 @@ def check_content(sheet: Sheet, secrets: Container[str], known_brands: Iterable[
     for n, brand in brands:
         yield from _accounts(sheet, n, brand)
         yield from _excludes_itself(sheet, n, brand)
+        yield from _everyday_names(sheet, n, brand)
     yield from _shared_phrases(sheet, brands)
     yield from _access_labels(sheet, sources, people)
     yield from _webhook_secrets(sheet, sources, secrets)
@@ -129,6 +131,18 @@ def _excludes_itself(sheet: Sheet, n: int, brand: Mapping[str, Any]) -> Iterator
         if isinstance(name, str) and phrase.strip() and phrase in f" {name.casefold()} ":
             message, advice = "is part of the brand's own name, so the name never counts", "exclude longer phrases"
             yield sheet.problem(("brands", n, "exclude", at), message, advice, severity="warning", value=shown(text))
+
+
+def _everyday_names(sheet: Sheet, n: int, brand: Mapping[str, Any]) -> Iterator[Problem]:
+    if brand.get("require"):
+        return
+    places: list[tuple[Path, str]] = [(("name",), brand["name"])] if isinstance(brand.get("name"), str) else []
+    places += [(("aliases", at), text) for at, text in _texts(brand.get("aliases"))]
+    for path, text in places:
+        if everyday(text):
+            message = "is an everyday word: nearly every post would be a mention of this brand"
+            advice = "name what must stand beside it in `require`, or write a longer name"
+            yield sheet.problem(("brands", n, *path), message, advice, severity="warning", value=shown(text))
 
 
 def _shared_phrases(sheet: Sheet, brands: _Items) -> Iterator[Problem]:

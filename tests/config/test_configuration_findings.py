@@ -280,7 +280,7 @@ def test_a_brand_or_a_proxy_that_settles_the_risk_settles_the_warning(make_home:
 
 @pytest.mark.parametrize("account", ["@acme", "@acme@mastodon.example", "bluesky:acme.example", "@acme.example"])
 def test_accounts_of_every_network_are_taken(make_home: MakeHome, account: str) -> None:
-    home = make_home(f"brands: [{{id: a, name: A, accounts: ['{account}'], press: ['{account}']}}]\n")
+    home = make_home(f"brands: [{{id: a, name: Acme, accounts: ['{account}'], press: ['{account}']}}]\n")
     assert check(home) == []
 
 
@@ -288,6 +288,17 @@ def test_a_data_folder_that_cannot_be_written_is_an_error(make_home: MakeHome) -
     home = make_home("data: clamor.yaml/data\n")
     ((severity, message),) = severities(home, "data")
     assert (severity, str(home.settings_file / "data") in message) == ("error", True)
+
+
+@pytest.mark.parametrize("name", ["The", "de", "Más", " It ", "A"])
+def test_a_brand_named_like_an_everyday_word_is_a_warning(make_home: MakeHome, name: str) -> None:
+    home = make_home(f"brands:\n  - {{id: b, name: Acme Air, aliases: ['{name}']}}\n")
+    ((severity, message),) = severities(home, "brands[0].aliases[0]")
+    assert (severity, "nearly every post would be a mention" in message) == ("warning", True)
+    home = make_home(f"brands:\n  - {{id: b, name: '{name}'}}\n")
+    assert "nearly every post" in severities(home, "brands[0].name")[0][1]
+    home = make_home(f"brands:\n  - {{id: b, name: '{name}', require: [airline]}}\n")
+    assert severities(home, "brands[0].name") == []
 
 
 # --- rules and folders to apply -----------------------------------------------------------------------------------
