@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 from rich.live import Live
@@ -69,7 +70,12 @@ def demo(
         player = ProcessSpec("player", _player(place, scenario), essential=False)
         supervisor = Supervisor([player, *all_processes(place, workers)], messages=place.root / MESSAGES)
         over = _watch(
-            place, supervisor, scenario, mailbox, staying, lambda: _where_next(place, url, mailbox, started.token)
+            place,
+            supervisor,
+            scenario,
+            mailbox,
+            staying,
+            lambda: _where_next(place, mailbox, _Served(url, started.token or "(made earlier)") if staying else None),
         )
     if not over:
         errors.print("stopped before the week was over")
@@ -128,8 +134,15 @@ def _is_over(opened: Opened, supervisor: Supervisor, scenario: Scenario) -> bool
     return played and opened.clock.now() >= scenario.end + 2 * HOUR and settled(opened)
 
 
-def _where_next(home: Home, url: str, mailbox: Path, token: str | None) -> None:
-    clamor = f"clamor --home {home.root}"
+class _Served(NamedTuple):
+    """The API that goes on listening."""
+
+    url: str
+    token: str
+
+
+def _where_next(home: Home, mailbox: Path, served: _Served | None) -> None:
+    clamor = f"clamor --home {shlex.quote(str(home.root))}"
     answers.print("\nThe week is over. Look around:\n", style="bold")
     for what, command in (
         ("a crisis", f"{clamor} search 'brand:aurelia risk:>=50' --order risk"),
@@ -139,10 +152,9 @@ def _where_next(home: Home, url: str, mailbox: Path, token: str | None) -> None:
         ("what was missed", f"{clamor} status"),
         ("the mails", str(mailbox)),
         ("what the processes said", str(home.root / MESSAGES)),
-        ("the API", f"{url}/api/docs"),
-        ("its token", token or "(made earlier)"),
+        *((("the API", f"{served.url}/api/docs"), ("its token", served.token)) if served else ()),
     ):
         answers.print(f"  {what:24} {command}", markup=False, highlight=False, soft_wrap=True)
     answers.print()
-    if sys.stdout.isatty():
-        answers.print("The API goes on serving; Ctrl-C ends it.", style="dim")
+    told = "goes on serving; Ctrl-C ends it" if served else "has ended; clamor demo --stay keeps it serving"
+    answers.print(f"The API {told}.", style="dim")
