@@ -24,6 +24,7 @@ from clamor.cli import app
 from config import load
 from config.home import Home
 from config.problems import errors
+from config.sources import WebhookSource
 from database.base import metadata
 from index.schema import create
 from nlp.severity import SHIPPED, Cues, terms
@@ -302,3 +303,11 @@ def _rows(page: Path, heading: str) -> dict[str, list[str]]:
         name: [cell.strip() for cell in cells.split(" | ")]
         for name, cells in re.findall(r"^\| `([^`]+)` \|(.+)\|$", part, re.MULTILINE)
     }
+
+
+def test_the_limits_of_a_webhook_are_named_with_the_settings_that_move_them() -> None:
+    page = (DOCS / "collectors.md").read_text("utf-8")
+    refusals = [line for line in page.splitlines() if line.startswith(("| 413 ", "| 429 "))]
+    for name in ("max_body", "max_posts", "posts_per_minute"):
+        assert name in WebhookSource.model_fields
+        assert any(f"`{name}`" in line for line in refusals), name
