@@ -13,7 +13,7 @@ from stream.records import Metrics, Term
 
 MOST_OF_TEXT = 60
 TEXT_TERMS: tuple[str, ...] = (
-    "severity", "public issue", "leaving", "safety", "discrimination", "legal", "boycott", "press",
+    "severity", "public issue", "leaving", "safety", "access", "discrimination", "legal", "boycott", "press",
 )  # fmt: skip
 """Names of the terms that a text can have."""
 ADDED_TERMS: tuple[str, ...] = ("reach", "reactions", "spread", "history", "customer")

@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from config.home import Home
 from config.load import check
 from config.problems import Problem
 from nlp.language import Languages
-from nlp.severity import Cues, terms
+from nlp.severity import SHIPPED as CUES
+from nlp.severity import terms
 from routing.check import check_rules
 from routing.risk import ADDED_TERMS, TEXT_TERMS, History, added_terms
 from routing.rules import default_rules
@@ -81,9 +83,9 @@ def test_the_shipped_rules_ask_only_for_what_there_is(tmp_path: Path) -> None:
 
 
 def test_the_names_of_terms_and_languages_are_those_that_are_given() -> None:
-    every_cue = tuple({cue for cues in Cues()._phrases.values() for _, cue in cues})
-    read = terms((0.0, 0.0, 0.0, 1.0), (0.5, 0.5, *[0.0] * 6), 1.0, every_cue)
-    assert {term.name for term in read} == set(TEXT_TERMS)
+    read = terms((0.0, 0.0, 0.0, 1.0), (0.5, 0.5, *[0.0] * 6), 1.0)
+    cues = yaml.safe_load(CUES.read_text("utf-8"))
+    assert {*(term.name for term in read), *cues} == set(TEXT_TERMS)
     worst = History(heat=30.0, complaints=9, customer="key")
     assert {term.name for term in added_terms(10**6, Metrics(likes=10**5), worst)} == set(ADDED_TERMS)
     assert Languages().labels == LANGUAGES
