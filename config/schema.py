@@ -167,9 +167,11 @@ class Retention(Section):
     """How long what is stored stays."""
 
     posts: Annotated[Duration, Field(ge=DAY)] = 400 * DAY
-    """Text and author of mentions; afterwards only their counts remain."""
+    """Text and author of mentions, from their arrival here, however old they were then; afterwards only their counts
+    remain."""
     ids: Annotated[Duration, Field(ge=DAY)] = 30 * DAY
-    """Id, parent and author (no text) of every post seen, so that replies find what they answer."""
+    """Id, parent and author (no text) of every post, from its latest arrival here, so that replies find what they
+    answer."""
     mails: Annotated[Duration, Field(ge=DAY)] = 90 * DAY
     """The record of which mails were sent (references, no texts)."""
     coverage: Annotated[Duration, Field(ge=DAY)] = 400 * DAY

@@ -28,8 +28,8 @@ class Swept(NamedTuple):
 
 
 def expire(engine: Engine, desk: Desk, before: Millis, now: Millis, *, after: int = 0) -> Swept:
-    """Take text and author from up to CHUNK posts published before `before`; counts and decisions stay."""
-    sql = "SELECT n, id FROM post WHERE n > ? AND n <= ? AND state = 'live' AND event_time < ? ORDER BY n LIMIT ?"
+    """Take text and author from up to CHUNK posts that arrived before `before`; counts and decisions stay."""
+    sql = "SELECT n, id FROM post WHERE n > ? AND n <= ? AND state = 'live' AND arrived_at < ? ORDER BY n LIMIT ?"
     with read(engine) as connection:
         last = _last(connection)
         found = rows(connection, sql, (after, after + STRETCH, before, CHUNK))
@@ -60,7 +60,7 @@ def take_away(engine: Engine, desk: Desk, records: Sequence[Understood], now: Mi
 
 
 def forget_unmatched(engine: Engine, before: Millis, now: Millis, *, after: int = 0) -> Swept:
-    """Forget ids of posts about no brand, last seen before `before`, and replies that waited for long."""
+    """Forget ids of posts about no brand, last heard of before `before`, and replies that waited for long."""
     with write(engine) as connection:
         last = _last(connection)
         gone = many(connection, _UNMATCHED, [(after, after + STRETCH, before)])

@@ -18,7 +18,7 @@ def observe(sheet: Sheet, record: Understood) -> PostRow | None:
         return _repost(sheet, record)
     row = sheet.posts.get(post.id) or sheet.new_post(post.id)
     row.dirty = True
-    row.seen_at = max(row.seen_at, post.seen_at)
+    _heard_of(row, record)
     if post.kind in CONTENT_KINDS:
         _content(sheet, row, record)
     elif post.kind == "metrics":
@@ -63,9 +63,16 @@ def _learnt(row: PostRow, record: Understood) -> None:
         row.learnt = record.appended_at
 
 
+def _heard_of(row: PostRow, record: Understood) -> None:
+    """To read anew what came long ago is no word of it from outside."""
+    if record.post.origin != "reprocess" or row.new:
+        row.seen_at = max(row.seen_at, record.appended_at)
+
+
 def _content(sheet: Sheet, row: PostRow, record: Understood) -> None:
     post = record.post
     first = not row.parts.content_hash
+    row.arrived_at = min(row.arrived_at or record.appended_at, record.appended_at)
     if first:
         row.event_time = post.event_time
         if post.author is not None:
@@ -101,7 +108,7 @@ def _repost(sheet: Sheet, record: Understood) -> PostRow | None:
     row = sheet.posts.get(post.repost_of) or sheet.new_post(post.repost_of)
     row.dirty = True
     if row.state == "awaited":
-        row.seen_at = max(row.seen_at, post.seen_at)
+        _heard_of(row, record)
     if post.metrics is not None:
         row.parts.take_metrics(post.metrics, post.seen_at)
         row.cause = row.cause or record

@@ -11,8 +11,9 @@ class PostRow:
     """A post: known, or only referred to (`awaited`)."""
 
     __slots__ = (
-        "answers_moved", "author", "cause", "content", "conversation", "dirty", "event_time", "generation", "id",
-        "learnt", "n", "new", "parent", "parts", "read", "referred", "seen_at", "settled", "state", "tier", "was",
+        "answers_moved", "arrived_at", "author", "cause", "content", "conversation", "dirty", "event_time",
+        "generation", "id", "learnt", "n", "new", "parent", "parts", "read", "referred", "seen_at", "settled", "state",
+        "tier", "was",
     )  # fmt: skip
 
     def __init__(
@@ -25,6 +26,7 @@ class PostRow:
         conversation: int,
         state: str = "awaited",
         seen_at: Millis = 0,
+        arrived_at: Millis = 0,
         event_time: Millis = 0,
         generation: int = 0,
         tier: int = 0,
@@ -33,7 +35,7 @@ class PostRow:
     ) -> None:
         self.n, self.id, self.author, self.parent, self.conversation = n, id, author, parent, conversation
         self.state, self.was = state, state
-        self.seen_at, self.event_time = seen_at, event_time
+        self.seen_at, self.arrived_at, self.event_time = seen_at, arrived_at, event_time
         self.generation, self.tier, self.parts, self.new = generation, tier, parts, new
         self.dirty = new
         self.referred = False

@@ -35,13 +35,13 @@ def _posts(sheet: Sheet) -> None:
             row.author = None
         if row.new:
             new.append((
-                row.n, row.id, row.author, row.parent, row.conversation, row.state, row.seen_at, row.event_time,
-                row.generation, row.tier, parts.stored(row.parts),
+                row.n, row.id, row.author, row.parent, row.conversation, row.state, row.seen_at, row.arrived_at,
+                row.event_time, row.generation, row.tier, parts.stored(row.parts),
             ))  # fmt: skip
         elif row.dirty:
             old.append((
-                row.author, row.parent, row.state, row.seen_at, row.event_time, row.generation, row.tier,
-                parts.stored(row.parts), row.n,
+                row.author, row.parent, row.state, row.seen_at, row.arrived_at, row.event_time, row.generation,
+                row.tier, parts.stored(row.parts), row.n,
             ))  # fmt: skip
     many(connection, _NEW_POST, new)
     many(connection, _OLD_POST, old)
@@ -152,12 +152,12 @@ def _alerts(sheet: Sheet, moved: list[MentionRow]) -> int:
 
 
 _NEW_POST = (
-    "INSERT INTO post (n, id, author, parent, conversation, state, seen_at, event_time, generation, tier, parts) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO post (n, id, author, parent, conversation, state, seen_at, arrived_at, event_time, generation, tier, "
+    "parts) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _OLD_POST = (
-    "UPDATE post SET author = ?, parent = ?, state = ?, seen_at = ?, event_time = ?, generation = ?, tier = ?, "
-    "parts = ? WHERE n = ?"
+    "UPDATE post SET author = ?, parent = ?, state = ?, seen_at = ?, arrived_at = ?, event_time = ?, generation = ?, "
+    "tier = ?, parts = ? WHERE n = ?"
 )
 _ABSENCE = (
     "INSERT INTO author_absence (author, gone_at, back_at) VALUES (?, ?, ?) "

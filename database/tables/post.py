@@ -15,11 +15,18 @@ post = Table(
     Column("parent", BigInteger, comment="n of the post that this one answers"),
     Column("conversation", BigInteger, nullable=False, comment="n of its root, before merges"),
     Column("state", Text, nullable=False, comment="awaited (only referred to), live, deleted, expired, forgotten"),
-    Column("seen_at", BigInteger, nullable=False, comment="latest observation: what retention counts from"),
+    Column("seen_at", BigInteger, nullable=False, comment="when the latest word of it arrived: `retention: ids`"),
     Column("event_time", BigInteger, nullable=False),
     Column("generation", Integer, nullable=False),
     Column("tier", Integer, nullable=False, comment="place in stream.records.TIERS"),
     Column("parts", LargeBinary, nullable=False, comment="what its observations are merged by (routing.parts)"),
+    Column(
+        "arrived_at",
+        BigInteger,
+        nullable=False,
+        server_default="0",
+        comment="when its first content arrived here: what `retention: posts` counts from; 0: none yet",
+    ),
 )
 Index(
     "ix_post_conversation", post.c.conversation,

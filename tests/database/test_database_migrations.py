@@ -123,3 +123,24 @@ def _plain(sql: str) -> str:
     for mark in ("\n", "\t", " ", '"', "(", ")"):
         sql = sql.replace(mark, "")
     return sql.lower()
+
+
+def test_posts_of_before_arrivals_were_noted_arrived_when_their_mentions_did(engine: Engine) -> None:
+    migrate.upgrade(engine)
+    migrate.downgrade(engine, "0007")
+    columns = "n, id, conversation, state, seen_at, event_time, generation, tier, parts"
+    with write(engine) as connection:
+        many(
+            connection,
+            f"INSERT INTO post ({columns}) VALUES (?, ?, ?, ?, 5, 5, 0, 0, '[]')",
+            [(1, "x:1", 1, "live"), (2, "x:2", 2, "live"), (3, "x:3", 3, "awaited")],
+        )
+        many(
+            connection,
+            "INSERT INTO mention (n, post, brand, revision, state, queue, risk, event_time, indexed_month, body) "
+            "VALUES (?, 1, ?, 1, 'live', 'none', 0, 5, 197001, ?)",
+            [(1, 1, b'{"appended_at": 900}'), (2, 2, b"{}"), (3, 3, b'{"appended_at": 800}')],
+        )
+    migrate.upgrade(engine)
+    with read(engine) as connection:
+        assert rows(connection, "SELECT id, arrived_at FROM post ORDER BY n") == [("x:1", 800), ("x:2", 5), ("x:3", 0)]
