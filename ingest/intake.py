@@ -125,7 +125,7 @@ def stamped(draft: Draft, source: Source, now: Millis, origin: Origin) -> Stampe
     Control characters are taken out and over-long side fields cut; half characters are replaced and addresses that are
     no links left out, which the notes say. Raises Unacceptable where the rest makes no post. Ids
     get the network in front. A receipt time ahead of `now`, or before 1990, counts as now; a claim outside 1990 to
-    2099 is dropped, and the post marked.
+    2099 is dropped, and the post marked; an edit later than the receipt counts as made then.
     """
     network = draft.network or source.network
     if not NETWORK.match(network):
@@ -159,7 +159,7 @@ def stamped(draft: Draft, source: Source, now: Millis, origin: Origin) -> Stampe
         seen_at=seen,
         event_time=counts,
         clock_doubted=doubted or claimed != draft.claimed_at,
-        edited_at=_dated(draft.edited_at),
+        edited_at=_edited(draft.edited_at, seen),
         revision=_bounded(draft.revision),
         conversation=_reference(network, draft.conversation),
         reply_to=_reference(network, draft.reply_to),
@@ -278,6 +278,11 @@ def _short(value: str | None, most: int = MAX_SHORT) -> str | None:
 
 def _dated(time: Millis | None) -> Millis | None:
     return time if time is not None and EARLIEST <= time < LATEST else None
+
+
+def _edited(time: Millis | None, seen: Millis) -> Millis | None:
+    """Nothing was edited after it was seen: a clock that runs ahead must not make an edit the last one for good."""
+    return None if time is None or time < EARLIEST else min(time, seen)
 
 
 def _bounded(value: int | None) -> int | None:

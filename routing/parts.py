@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import msgspec
 
+from stream.merge import content_key
 from stream.records import MentionState, Metrics, Millis, Post, encode
 
 
@@ -17,7 +18,7 @@ class Parts(msgspec.Struct, array_like=True, gc=False):
     """The parts as stored; times are 0 where nothing was observed."""
 
     revision: int = 0
-    edited_at: Millis = 0
+    written_at: Millis = 0
     seen_at: Millis = 0
     """When the newest content was seen."""
     content_hash: str = ""
@@ -50,10 +51,12 @@ class Parts(msgspec.Struct, array_like=True, gc=False):
 
     def take_content(self, post: Post, content_hash: str) -> bool:
         """Whether this version is the newest, or the held one seen again."""
-        key = (post.revision or 0, post.edited_at or 0, post.seen_at, content_hash)
-        if key < (self.revision, self.edited_at, self.seen_at, self.content_hash):
+        key = content_key(post, content_hash)
+        # Earlier programs stored 0 where no edit was named, and times ahead of the sight.
+        written_at = min(self.written_at or self.seen_at, self.seen_at)
+        if key < (self.revision, written_at, self.seen_at, self.content_hash):
             return content_hash == self.content_hash
-        self.revision, self.edited_at, self.seen_at, self.content_hash = key
+        self.revision, self.written_at, self.seen_at, self.content_hash = key
         return True
 
     def take_metrics(self, metrics: Metrics, at: Millis) -> bool:

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from stream.records import CONTENT_KINDS, TIERS, Metrics, Millis, Post, Tier, Understanding, Understood, encode
 
 ContentKey: TypeAlias = tuple[int, int, Millis, str]
-"""(the network's revision or 0, edited_at or 0, seen_at, content hash), compared in this order."""
+"""(the network's revision or 0, when it was written, seen_at, content hash), compared in this order."""
 
 NEVER: Millis = -1
 
@@ -129,6 +129,19 @@ def content_hash(post: Post) -> str:
     return digest.hexdigest()
 
 
+def content_key(post: Post, found: str) -> ContentKey:
+    """By what a content whose hash is `found` is newer than another.
+
+    A content was written when it was edited, and the first one when the post was created; where the network names
+    neither, when it was seen. Nothing was written after it was seen, whatever a clock says.
+    """
+    written = post.edited_at
+    if written is None and post.kind == "created":
+        written = post.claimed_at
+    seen = post.seen_at
+    return (post.revision or 0, seen if written is None else min(written, seen), seen, found)
+
+
 def state_of(record: Post | Understood) -> PostState:
     """What one observation tells. An author's coming and going tells nothing of the post itself."""
     if isinstance(record, Understood):
@@ -180,7 +193,7 @@ def _content_state(record: Post | Understood, post: Post, known_hash: str) -> Po
     found = known_hash or content_hash(post)
     return PostState(
         id=post.id,
-        key=(post.revision or 0, post.edited_at or 0, post.seen_at, found),
+        key=content_key(post, found),
         content=post,
         happened=(post.event_time, post.clock_doubted),
         metrics=None if post.metrics is None else (post.seen_at, post.metrics),

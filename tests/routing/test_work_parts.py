@@ -20,7 +20,8 @@ def observations(draw: st.DrawFn) -> Understood:
         return passed("1", kind, at, metrics=metrics if kind == "metrics" else None)
     return said(
         "1", text=draw(st.sampled_from("ab")), kind=kind, at=at, metrics=metrics,
-        edited_at=at if draw(st.booleans()) else None, revision=draw(st.none() | st.integers(1, 2)),
+        edited_at=at + draw(st.integers(-2, 9)) if draw(st.booleans()) else None,
+        claimed_at=draw(st.none() | st.integers(NOW - 1, NOW + 9)), revision=draw(st.none() | st.integers(1, 2)),
     )  # fmt: skip
 
 
@@ -38,7 +39,7 @@ def test_the_stored_parts_are_the_merged_state(records: list[Understood]) -> Non
         return
     assert (parts.state in ("live", "expired") and bool(parts.content_hash)) == state.exists
     if state.key is not None:
-        assert (parts.revision, parts.edited_at, parts.seen_at, parts.content_hash) == state.key
+        assert (parts.revision, parts.written_at, parts.seen_at, parts.content_hash) == state.key
     if state.metrics is not None:
         assert (parts.metrics_at, parts.metrics()) == state.metrics
 

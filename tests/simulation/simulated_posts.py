@@ -52,10 +52,12 @@ def _observations(dice: random.Random, number: int, answerable: list[int]) -> It
     counted = dice.random() < 0.3
 
     def content(kind: str, version: int, seen: Millis, edited: bool) -> Post:
+        lead = dice.choice((0, 0, 0, 0, None, DAY))
         return Post(
             id=f"x:{number}", network="x", kind=kind, text=text_of(number, version, brands, intent),  # type: ignore[arg-type]
             author=Author(id=author, handle=author), seen_at=seen, event_time=at,
-            edited_at=at + version * 1_000 if edited and not counted else None,
+            edited_at=at + version * 1_000 + lead if edited and not counted and lead is not None else None,
+            claimed_at=at if dice.random() < 0.5 else None,
             revision=version + 1 if counted else None, reply_to=f"x:{parent}" if parent is not None else None,
             max_lateness=10 * DAY,
         )  # fmt: skip

@@ -87,7 +87,7 @@ def _post(id: str, seen: Sequence[Post], accounts: dict[str, Millis]) -> Truth:
     forgotten = any(post.kind == "forgotten" for post in seen)
     if not content:
         return Truth(id)
-    newest = max(content, key=lambda p: (p.revision or 0, p.edited_at or 0, p.seen_at, content_hash(p)))
+    newest = max(content, key=_newness)
     words = newest.text.split()
     author = newest.author.id if newest.author else ""
     account_gone = accounts.get(author, 0)
@@ -100,6 +100,13 @@ def _post(id: str, seen: Sequence[Post], accounts: dict[str, Millis]) -> Truth:
         words=frozenset(p.text.split()[0] for p in content),
         once_pr=any(p.text.split()[-1] == "public_issue" for p in content),
     )  # fmt: skip
+
+
+def _newness(post: Post) -> tuple[int, Millis, Millis, str]:
+    """By revision; by when it was written: stated by an edit or a first version, never later than seen; by sight."""
+    stated = {"edited": post.edited_at, "restored": post.edited_at, "created": post.edited_at or post.claimed_at}
+    written = min(stated[post.kind] or post.seen_at, post.seen_at)
+    return post.revision or 0, written, post.seen_at, content_hash(post)
 
 
 def _severe(content: Sequence[Post]) -> bool:

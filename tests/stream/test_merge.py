@@ -36,13 +36,19 @@ def after(*records: Post | Understood) -> PostState:
     return reduce(merge, map(state_of, records))
 
 
+def shown(*records: Post) -> str | None:
+    visible = after(*records).visible
+    return visible and visible.text
+
+
 contents = st.builds(
     post,
     st.sampled_from(["created", "edited", "restored"]),
     TIMES,
     st.sampled_from(["", "the bread is late", "the bread is here"]),
     revision=st.sampled_from([None, 1, 2]),
-    edited_at=st.sampled_from([None, 2, 4]),
+    edited_at=st.sampled_from([None, 2, 4, 99]),
+    claimed_at=st.sampled_from([None, 1, 3, 99]),
     event_time=TIMES,
     source_id=st.sampled_from(["", "a", "b"]),
     metrics=st.sampled_from([None, Metrics(likes=1), Metrics(likes=2, views=9)]),
@@ -121,6 +127,23 @@ def test_the_newest_content_is_by_revision_then_edit_then_sight() -> None:
     assert (
         after(post(text="old", seen_at=9, edited_at=1), edit := post("edited", 2, "new", edited_at=5)).visible == edit
     )
+
+
+def test_a_later_edit_that_names_no_time_is_newer_than_one_that_did() -> None:
+    named, later = post("edited", 5, "named", edited_at=4), post("edited", 9, "later")
+    assert shown(later, post(text="first", claimed_at=1), named) == "later"
+
+
+def test_the_first_version_that_comes_late_is_older_than_an_edit() -> None:
+    edit, first = post("edited", 5, "edited"), post(text="first", claimed_at=1, seen_at=9)
+    assert shown(edit, first) == "edited"
+    assert shown(first, post(text="seen anew", claimed_at=1, seen_at=10)) == "seen anew"
+
+
+def test_an_edit_from_the_future_is_no_newer_than_its_sight() -> None:
+    lie, later = post("edited", 5, "a lie", edited_at=99), post("edited", 9, "later", edited_at=8)
+    assert shown(lie, later) == "later"
+    assert shown(lie, post("edited", 6, "unnamed")) == "unnamed"
 
 
 def test_a_delete_before_its_post_wins() -> None:
