@@ -30,8 +30,8 @@ class Mounted:
     def max_body(self) -> int:
         return self._webhook.hook.max_body
 
-    def handle(self, headers: Mapping[str, str], body: bytes, now: Millis) -> Answer:
-        return self._webhook.handle(headers, body, now)
+    def handle(self, headers: Mapping[str, str], body: bytes, now: Millis, wall: Millis) -> Answer:
+        return self._webhook.handle(headers, body, now, wall)
 
 
 class Webhooks:

@@ -1,8 +1,9 @@
-"""What was pushed before: the answers given under an Idempotency-Key, and the versions of posts already taken."""
+"""What was pushed before: the answers given under an Idempotency-Key, and of each post the version taken last."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from sqlalchemy import Engine
 
@@ -13,6 +14,15 @@ from stream.records import Millis
 KEPT: Millis = 7 * DAY
 _PRUNE_EVERY = 1_000
 _PRUNED_AT_ONCE = 5_000
+
+
+class Last(NamedTuple):
+    """What was taken last of a post."""
+
+    version: str
+    """Hash of it."""
+    at: Millis
+    """When it was taken, or the observation time that it was stamped with where that is later."""
 
 
 class Taken:
@@ -32,30 +42,30 @@ class Taken:
             )
         return (found[0][0], found[0][1], found[0][2]) if found else None
 
-    def known(self, source_id: str, items: Sequence[str]) -> set[str]:
-        """Those of `items` that were taken before."""
+    def last(self, source_id: str, items: Sequence[str]) -> dict[str, Last]:
+        """By item, where anything of it was taken."""
         with read(self.engine) as connection:
             found = rows_in(
                 connection,
-                "SELECT item FROM webhook_item WHERE source_id = ? AND item IN (??)",
+                "SELECT item, version, at FROM webhook_item WHERE source_id = ? AND item IN (??)",
                 list(items),
                 (source_id,),
             )
-        return {row[0] for row in found}
+        return {item: Last(version, at) for item, version, at in found}
 
     def remember(
-        self, source_id: str, items: Sequence[str], answered: tuple[str, str, int, str] | None, now: Millis
+        self, source_id: str, items: Mapping[str, Last], answered: tuple[str, str, int, str] | None, now: Millis
     ) -> None:
-        """Items that are durable in the log, and (key, digest, status, JSON) where the push had a key."""
+        """What is durable in the log, by item, and (key, digest, status, JSON) where the push had a key."""
         if not items and answered is None:
             return
         self._remembered += 1
         with write(self.engine) as connection:
             many(
                 connection,
-                "INSERT INTO webhook_item (source_id, item, at) VALUES (?, ?, ?) "
-                "ON CONFLICT (source_id, item) DO NOTHING",
-                [(source_id, item, now) for item in items],
+                "INSERT INTO webhook_item (source_id, item, version, at) VALUES (?, ?, ?, ?) "
+                "ON CONFLICT (source_id, item) DO UPDATE SET version = excluded.version, at = excluded.at",
+                [(source_id, item, *last) for item, last in items.items()],
             )
             if answered is not None:
                 many(

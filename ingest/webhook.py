@@ -1,4 +1,4 @@
-"""Webhook in: posts that other programs push, signed, bounded, each taken once, acknowledged when durable.
+"""Webhook in: posts that other programs push, signed, bounded, each version taken once, acknowledged when durable.
 
 The handler is pure of HTTP: `web` gives it headers, body and time, and sends what it returns. Body:
 `{"posts": [{"id": …, "text": …, "created_at": …}, …], "origin": "live"}`, or one such post, or a list of them. Answers:
@@ -11,6 +11,8 @@ The handler is pure of HTTP: `web` gives it headers, body and time, and sends wh
     422  no JSON, no post in it that can be taken, or an Idempotency-Key used for another body
     429  too much at once: come again after `retry_after` seconds
     503  not durable now: come again after `retry_after` seconds; nothing of this body counts as taken
+
+What is signed and can be no post goes to the dead letters as well, once a week.
 """
 
 from __future__ import annotations
@@ -19,17 +21,18 @@ import hashlib
 import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
 import structlog
 
-from ingest.collector import Draft, Source
+from ingest.collector import Draft, Malformed, Source
 from ingest.dates import NoDate, millis_reader
-from ingest.intake import HALF_NOTE, Unacceptable, stamped
+from ingest.intake import HALF_NOTE, Unacceptable, dead_letter, stamped
 from ingest.patience import Hold
 from ingest.signature import BadSignature, verify
-from ingest.taken import Taken
+from ingest.taken import Last, Taken
+from ingest.versions import fresh, hashed, items
 from stream.away import post_goes
 from stream.clock import MINUTE, SECOND
 from stream.ports import POSTS, Append, Log, Transient
@@ -109,6 +112,15 @@ class Push(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """`backfill`: history; its times are believed, and it wakes nobody."""
 
 
+class _Refused(NamedTuple):
+    """A part of a push that can be no post."""
+
+    index: int
+    raw: bytes
+    why: str
+    error: str
+
+
 class Webhook:
     """Takes the pushes of one source; several threads may call it."""
 
@@ -120,8 +132,11 @@ class Webhook:
         self._allowance = float(hook.posts_per_minute)
         self._counted_at: Millis | None = None
 
-    def handle(self, headers: Mapping[str, str], body: bytes, now: Millis) -> Answer:
-        """(status, JSON) for one push; never raises for what a sender or the log may do."""
+    def handle(self, headers: Mapping[str, str], body: bytes, now: Millis, wall: Millis | None = None) -> Answer:
+        """(status, JSON) for one push; never raises for what a sender or the log may do.
+
+        `now` is the home's time, by which posts are seen; `wall` (else `now`) the one that senders sign by.
+        """
         if len(body) > self.hook.max_body:
             return _error(
                 413, f"the body has {len(body):,} bytes, more than {self.hook.max_body:,}: send fewer posts at once"
@@ -131,7 +146,7 @@ class Webhook:
         if not secrets:
             return _error(403, "this webhook takes nothing yet: no signing secret is configured for it")
         try:
-            verify(named, body, secrets, now)
+            verify(named, body, secrets, now if wall is None else wall)
         except BadSignature as wrong:
             return _error(401, str(wrong))
         waiting = self.hold()
@@ -159,53 +174,68 @@ class Webhook:
                 )
             if earlier is not None:
                 return earlier[1], msgspec.json.decode(earlier[2])
-        answer, items = self._posts(body, now)
+        answer, taken = self._posts(body, now)
         if answer[0] in (202, 422):
             stored = (key, digest, answer[0], msgspec.json.encode(answer[1]).decode()) if key else None
-            self.taken.remember(self.hook.source.id, items, stored, now)
+            self.taken.remember(self.hook.source.id, taken, stored, now)
         return answer
 
-    def _posts(self, body: bytes, now: Millis) -> tuple[Answer, list[str]]:
+    def _posts(self, body: bytes, now: Millis) -> tuple[Answer, dict[str, Last]]:
         try:
             push = _push(body)
         except (msgspec.MsgspecError, ValueError, RecursionError) as wrong:
-            return _error(422, f"the body is no push of posts: {_words(wrong)}"), []
+            why = f"the body is no push of posts: {_words(wrong)}"
+            letters, buried = self._letters([_Refused(0, body, why, type(wrong).__name__)], now)
+            self.log.append(letters)
+            return _error(422, why), buried
         if len(push.posts) > self.hook.max_posts:
             return _error(
                 413, f"{len(push.posts):,} posts at once are more than {self.hook.max_posts:,}: send them in parts"
-            ), []
+            ), {}
         wait = self._too_many(len(push.posts), now)
         if wait:
             why = f"more than {self.hook.posts_per_minute:,} posts a minute: nothing was taken, send it again"
-            return _error(429, why, retry_after=wait), []
+            return _error(429, why, retry_after=wait), {}
         posts, rejected, notes = self._stamped(push, now)
-        keys = [item_key(post) for post in posts]
-        known = self.taken.known(self.hook.source.id, keys)
-        fresh: dict[str, Append] = {}
-        for key, post in zip(keys, posts, strict=True):
-            if key not in known:
-                fresh.setdefault(key, Append(POSTS, post.id, encode(post)))
-        if fresh:
-            self.log.append(list(fresh.values()))
-        self.took([record.key for record in fresh.values()], len(rejected))
-        answer = {"accepted": len(fresh), "duplicates": len(posts) - len(fresh), "rejected": rejected}
+        found = fresh(posts, self.taken.last(self.hook.source.id, items(posts)), now)
+        letters, buried = self._letters(rejected, now)
+        records = [Append(POSTS, post.id, encode(post)) for post in found.posts] + letters
+        if records:
+            self.log.append(records)
+        self.took([post.id for post in found.posts], len(rejected))
+        answer = {
+            "accepted": len(found.posts),
+            "duplicates": len(posts) - len(found.posts),
+            "rejected": [{"index": one.index, "error": one.why} for one in rejected],
+        }
         if notes:
             answer["notes"] = notes
         if rejected and not posts:
             answer["error"] = "none of these posts can be taken"
-        return (202 if posts or not rejected else 422, answer), list(fresh)
+        return (202 if posts or not rejected else 422, answer), found.taken | buried
 
-    def _stamped(self, push: Push, now: Millis) -> tuple[list[Post], list[dict[str, Any]], list[dict[str, Any]]]:
+    def _letters(self, rejected: Sequence[_Refused], now: Millis) -> tuple[list[Append], dict[str, Last]]:
+        """(a dead letter for each, what is to be remembered): one however often the same is sent within a week."""
+        by_item = {hashed("refused", one.raw): one for one in rejected}
+        known = self.taken.last(self.hook.source.id, list(by_item))
+        fresh = {item: one for item, one in by_item.items() if item not in known}
+        letters = [
+            dead_letter(Malformed(f"{self.hook.source.id}:{item[:12]}", one.why, one.raw, one.error, one.index), now)
+            for item, one in fresh.items()
+        ]
+        return letters, dict.fromkeys(fresh, Last("", now))
+
+    def _stamped(self, push: Push, now: Millis) -> tuple[list[Post], list[_Refused], list[dict[str, Any]]]:
         """(posts, what was refused of the push, what was set right in it)."""
         posts: list[Post] = []
-        rejected: list[dict[str, Any]] = []
+        rejected: list[_Refused] = []
         notes: list[dict[str, Any]] = []
         for index, raw in enumerate(push.posts):
+            whole, halved = _with_halves_replaced(bytes(raw))
             try:
-                whole, halved = _with_halves_replaced(bytes(raw))
                 post, notes_of = stamped(drafted(_decode_item(whole)), self.hook.source, now, push.origin)
             except (Unacceptable, NoDate, msgspec.MsgspecError, ValueError, RecursionError) as wrong:
-                rejected.append({"index": index, "error": _words(wrong)})
+                rejected.append(_Refused(index, whole, _words(wrong), type(wrong).__name__))
                 continue
             posts.append(post)
             notes += [{"index": index, "note": note} for note in ((HALF_NOTE,) if halved else ()) + notes_of]
@@ -221,20 +251,6 @@ class Webhook:
             return max(1, round((min(posts, rate) - self._allowance) * MINUTE / rate / SECOND))
         self._allowance -= posts
         return 0
-
-
-def item_key(post: Post) -> str:
-    """What makes a pushed post the same as one before: id, kind and revision, else its content and numbers.
-
-    A delete or restore is the same only at the same time: one too many does no harm, one too few does.
-    """
-    version: object = post.revision
-    if version is None:
-        metrics = post.metrics and (post.metrics.likes, post.metrics.reposts, post.metrics.replies, post.metrics.views)
-        version = (post.edited_at, post.title, post.text, post.media, metrics)
-        if post.kind not in ("created", "edited", "metrics"):
-            version = post.seen_at
-    return hashlib.blake2b(repr((post.id, post.kind, version)).encode("utf-8", "replace"), digest_size=16).hexdigest()
 
 
 _decode_item = msgspec.json.Decoder(Item).decode

@@ -20,8 +20,11 @@ class Webhook(Protocol):
     def max_body(self) -> int:
         """Bytes of a body that are read at most."""
 
-    def handle(self, headers: Mapping[str, str], body: bytes, now: Millis) -> tuple[int, dict[str, Any]]:
-        """(HTTP status, JSON answer); 202 only once the posts are durable. Several threads may call it."""
+    def handle(self, headers: Mapping[str, str], body: bytes, now: Millis, wall: Millis) -> tuple[int, dict[str, Any]]:
+        """(HTTP status, JSON answer); 202 only once the posts are durable. Several threads may call it.
+
+        `now` is the home's time, `wall` the time by which senders sign.
+        """
 
 
 @dataclass(frozen=True)

@@ -78,8 +78,8 @@ def replay(
 ) -> None:
     """Put refused records back on the topic that they came from.
 
-    Rows of files and bodies of webhooks that were refused before they became records have no topic: they are named, and
-    the exit code is 3.
+    Rows of files and what was pushed and refused before it became a record have no topic: they are named, and the exit
+    code is 3.
 
     [bold]Examples[/bold]
 
@@ -98,8 +98,8 @@ def replay(
     homeless = [one for one in chosen if not one.record.topic]
     for one in homeless:
         errors.print(
-            f"{one.id}: {one.record.key} was refused before it became a record of the log: mend the row and replay "
-            "the file (clamor replay --again)",
+            f"{one.id}: {one.record.key} was refused before it became a record of the log: mend it, and replay "
+            "the file (clamor replay --again) or push it once more",
             markup=False,
             highlight=False,
         )

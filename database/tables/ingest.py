@@ -62,8 +62,9 @@ webhook_item = Table(
     "webhook_item",
     metadata,
     Column("source_id", Text, primary_key=True),
-    Column("item", Text, primary_key=True, comment="hash of post id, kind and revision or content"),
-    Column("at", BigInteger, nullable=False),
+    Column("item", Text, primary_key=True, comment="hash of a post's id, of an account, or of a refused item"),
+    Column("at", BigInteger, nullable=False, comment="when it was taken, or as which it was stamped"),
+    Column("version", Text, nullable=False, server_default="", comment="hash of what was taken last"),
     sqlite_with_rowid=False,
 )
 Index("ix_webhook_item_at", webhook_item.c.at)

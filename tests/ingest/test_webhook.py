@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import Any
 
 import pytest
@@ -13,10 +14,13 @@ from sqlalchemy import Engine
 
 from ingest.collector import Source
 from ingest.signature import SIGNATURE_HEADER, TIMESTAMP_HEADER, secrets_in, sign
-from ingest.taken import KEPT, Taken
+from ingest.taken import KEPT, Last, Taken
 from ingest.webhook import IDEMPOTENCY_HEADER, Answer, Hook, Webhook
+from stream.dead_letters import payload
 from stream.embedded import EmbeddedLog
+from stream.merge import merge, state_of
 from stream.ports import Append, Transient
+from stream.records import Metrics, Post
 
 NOW = 1_795_000_000_000
 SOURCE = Source(id="community", network="discourse", brands=("acme",), access="board", max_lateness=60_000)
@@ -99,6 +103,88 @@ def test_every_post_once_however_often_it_is_sent(send: Sender, held: Any) -> No
     assert send({"id": 1, "kind": "deleted"}, now=NOW)[1]["accepted"] == 1
     assert send({"id": 1, "kind": "deleted"}, now=NOW + 5)[1]["accepted"] == 1
     assert len(held.posts()) == 5
+
+
+def merged(posts: Sequence[Post]) -> Post | None:
+    return reduce(merge, map(state_of, posts)).visible
+
+
+def edited(text: str, **more: Any) -> dict[str, Any]:
+    return {"id": 1, "kind": "edited", "text": text, **more}
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["one push", "a push each"])
+def test_an_edit_that_goes_back_to_an_earlier_text_counts(send: Sender, held: Any, together: bool) -> None:
+    """At one moment of the clock: the order in which they came is the order in which they were seen."""
+    changes = [post(1, text="A"), edited("B"), edited("A"), edited("B"), edited("B")]
+    answers = [send(changes)] if together else [send(one) for one in changes]
+    assert [sum(answer[what] for _, answer in answers) for what in ("accepted", "duplicates")] == [4, 1]
+    for shown, seen in zip(("A", "B", "A", "B"), range(1, 5), strict=True):
+        last = merged(held.posts()[:seen])
+        assert last is not None
+        assert last.text == shown
+
+
+def test_likes_that_fall_count(send: Sender, held: Any) -> None:
+    send(post(1))
+    for likes in (5, 1000, 5):
+        assert send({"id": 1, "kind": "metrics", "metrics": {"likes": likes}})[1]["accepted"] == 1
+    last = merged(held.posts())
+    assert last is not None
+    assert last.metrics == Metrics(likes=5)
+    assert send({"id": 1, "kind": "metrics", "revision": 1, "metrics": {"likes": 6}})[1]["accepted"] == 1
+    assert send({"id": 1, "kind": "metrics", "revision": 1, "metrics": {"likes": 7}})[1]["accepted"] == 1
+
+
+def test_a_post_that_is_deleted_and_restored_can_come_again(send: Sender, held: Any) -> None:
+    changes = [post(1), {"id": 1, "kind": "deleted"}, {"id": 1, "kind": "restored"}, post(1)]
+    assert send(changes)[1] == {"accepted": 4, "duplicates": 0, "rejected": []}
+    last = merged(held.posts())
+    assert last is not None
+    assert last.text == "post 1"
+
+
+def test_posts_of_an_account_that_is_back_can_come_again(send: Sender, held: Any) -> None:
+    mine, other = post(1, author="ana"), post(2, author="ben")
+    account = {"id": "ana", "author": "ana"}
+    send([mine, other, {**account, "kind": "author_gone"}])
+    assert send([mine, other])[1] == {"accepted": 1, "duplicates": 1, "rejected": []}
+    send({**account, "kind": "author_back"})
+    assert send([mine, other, mine])[1] == {"accepted": 1, "duplicates": 2, "rejected": []}
+
+
+def test_an_edit_from_the_future_counts_as_made_when_it_came(send: Sender, held: Any) -> None:
+    send([post(1), edited("a lie", edited_at="2035-01-01")])
+    send(edited("true", edited_at=NOW + 5), now=NOW + 10)
+    assert [one.edited_at for one in held.posts()[1:]] == [NOW, NOW + 5]
+    last = merged(held.posts())
+    assert last is not None
+    assert last.text == "true"
+
+
+def test_what_can_be_no_post_is_a_dead_letter_once(send: Sender, held: Any) -> None:
+    wrong = [{"id": 1, "txt": "x"}, {"id": 2, "text": 5}]
+    for _ in range(3):
+        assert len(send([post(9), *wrong])[1]["rejected"]) == 2
+        assert send(b"{nonsense")[0] == 422
+    assert send(b"{nonsense", secret="guess")[0] == 401
+    dead = held.dead()
+    assert [(one.stage, one.topic, one.offset) for one in dead] == [
+        ("ingest", "", 1),
+        ("ingest", "", 2),
+        ("ingest", "", 0),
+    ]
+    assert all(one.key.startswith("community:") and one.reason for one in dead)
+    assert [payload(one) for one in dead] == [*(json.dumps(one).encode() for one in wrong), b"{nonsense"]
+
+
+def test_signatures_go_by_the_wall_and_posts_by_the_time_of_the_home(send: Sender, held: Any) -> None:
+    """In a home with simulated time senders still sign by their own clocks."""
+    body, lived = json.dumps(post(1)).encode(), NOW - 1_000_000_000
+    signed = {TIMESTAMP_HEADER: str(NOW // 1000), SIGNATURE_HEADER: sign("first", NOW // 1000, body)}
+    assert send.webhook.handle(signed, body, lived, NOW)[0] == 202
+    assert [one.seen_at for one in held.posts()] == [lived]
+    assert send.webhook.handle(signed, body, NOW, lived)[0] == 401
 
 
 def test_an_idempotency_key_gives_the_same_answer(send: Sender, held: Any) -> None:
@@ -247,10 +333,10 @@ def test_what_is_not_durable_is_not_acknowledged(engine: Engine) -> None:
 
 def test_what_was_taken_is_forgotten_after_a_week(engine: Engine) -> None:
     taken = Taken(engine)
-    taken.remember("community", ["a"], ("k", "digest", 202, "{}"), NOW)
-    taken.remember("community", ["b"], None, NOW + KEPT)
+    taken.remember("community", {"a": Last("1", NOW)}, ("k", "digest", 202, "{}"), NOW)
+    taken.remember("community", {"b": Last("2", NOW + KEPT)}, None, NOW + KEPT)
     taken.prune(NOW + KEPT + 1)
-    assert taken.known("community", ["a", "b"]) == {"b"}
+    assert taken.last("community", ["a", "b"]) == {"b": Last("2", NOW + KEPT)}
     assert taken.answer("community", "k") is None
 
 

@@ -113,12 +113,12 @@ def _handled(
 ) -> tuple[int, dict[str, Any]]:
     """Whether a source exists, or has a secret, is told to nobody who cannot sign for it."""
     if webhook is not None:
-        status, said = webhook.handle(headers, body, clock.now())
+        status, said = webhook.handle(headers, body, clock.now(), clock.wall())
         if status != 403:
             return status, said
         _log.warning("webhook without a secret", source=source, why=said.get("error"))
     try:
-        verify(headers, body, (), clock.now())
+        verify(headers, body, (), clock.wall())
     except BadSignature as wrong:
         return 401, {"error": str(wrong)}
     raise AssertionError("nothing is signed by no secret")
