@@ -10,7 +10,7 @@ from clamor.opening import Opened
 from config.sources import WebhookSource
 from ingest.collector import Source
 from ingest.listening import APART, Listening, Pulses
-from ingest.signature import secrets_in
+from ingest.signature import signing_keys
 from ingest.taken import Taken
 from ingest.webhook import Answer, Hook, Webhook
 from stream.ports import POSTS, Transient
@@ -96,8 +96,9 @@ class Webhooks:
         secrets = self._opened.configuration.secrets
 
         def keys() -> tuple[str, ...]:
-            found = secrets.get(source.secret_env)
-            return secrets_in(found.get_secret_value() if found else None)
+            names = (source.secret_env, source.former_secret_env)
+            found = [secrets.get(name) for name in names if name is not None]
+            return signing_keys(*(one.get_secret_value() for one in found if one is not None))
 
         return Hook(
             source=Source(

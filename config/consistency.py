@@ -10,10 +10,13 @@ import re
 from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Any, Literal, TypeAlias
 
+from pydantic import SecretStr
+
 from config.everyday import everyday
 from config.marked import Path, Sheet
 from config.problems import Problem, did_you_mean, shown
 from config.schema import Settings
+from config.secrets import SHORTEST_KEY, Secrets
 
 Use: TypeAlias = Literal["check", "run"]
 """`run`: what would keep the program from doing its work is an error. `check`: a file may be looked at elsewhere."""
@@ -21,7 +24,7 @@ Use: TypeAlias = Literal["check", "run"]
 QUEUES = ("sales", "support", "pr")
 
 
-def check_content(sheet: Sheet, secrets: Container[str], known_brands: Iterable[str] = ()) -> Iterator[Problem]:
+def check_content(sheet: Sheet, secrets: Secrets, known_brands: Iterable[str] = ()) -> Iterator[Problem]:
     """Findings in brands, sources and people. `known_brands`: brands in force, for a file that has none of its own."""
     plain = sheet.root.plain()
     parts = plain if isinstance(plain, dict) else {}
@@ -170,13 +173,25 @@ def _access_labels(sheet: Sheet, sources: _Items, people: _Items) -> Iterator[Pr
                 yield sheet.problem(path, message, advice, severity="warning", value=shown(label))
 
 
-def _webhook_secrets(sheet: Sheet, sources: _Items, secrets: Container[str]) -> Iterator[Problem]:
+def _webhook_secrets(sheet: Sheet, sources: _Items, secrets: Secrets) -> Iterator[Problem]:
     for n, source in sources:
-        name = source.get("secret_env")
-        if isinstance(name, str) and re.fullmatch(r"[A-Z_][A-Z0-9_]*", name) and name not in secrets:
-            message = f"{name} is neither in the environment nor in secrets.env: everything sent here will be refused"
-            advice = f"write {name}=… into secrets.env, or set it where Clamor is started"
-            yield sheet.problem(("sources", n, "secret_env"), message, advice, severity="warning")
+        for setting in ("secret_env", "former_secret_env"):
+            name = source.get(setting)
+            if isinstance(name, str) and re.fullmatch(r"[A-Z_][A-Z0-9_]*", name):
+                found = _signing_key(name, secrets.get(name))
+                if found is not None:
+                    yield sheet.problem(("sources", n, setting), *found, severity="warning")
+
+
+def _signing_key(name: str, key: SecretStr | None) -> tuple[str, str] | None:
+    """(what is wrong with the key of that name, the way out)."""
+    if key is None:
+        message = f"{name} is neither in the environment nor in secrets.env: what is signed with it will be refused"
+        return message, f"write {name}=… into secrets.env, or set it where Clamor is started"
+    if len(key.get_secret_value()) < SHORTEST_KEY:
+        message = f"{name} holds fewer than {SHORTEST_KEY} characters: what is signed with it will be refused"
+        return message, "take a long random one, such as `openssl rand -hex 32` prints"
+    return None
 
 
 def _nobody_told(sheet: Sheet, brands: _Items, people: _Items) -> Iterator[Problem]:

@@ -15,6 +15,9 @@ from config.problems import Problem
 _NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,99}")
 _MAX_BYTES = 64_000
 
+SHORTEST_KEY = 16
+"""Characters of a signing key; bodies signed with a shorter one are refused."""
+
 
 class Secrets:
     """Values by the NAMES that the settings give (`password_env`, `secret_env`).

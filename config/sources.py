@@ -58,8 +58,10 @@ class WebhookSource(_Source):
     network: Slug = "webhook"
     """Network of posts that name none."""
     secret_env: EnvName
-    """NAME of the environment variable (or of the line in secrets.env) that holds the signing key; two keys parted by a
-    space while one replaces the other."""
+    """NAME of the environment variable (or of the line in secrets.env) that holds the signing key, at least 16
+    characters, as it stands."""
+    former_secret_env: EnvName | None = None
+    """NAME of the variable with the former signing key, which is taken as well while one replaces the other."""
     max_body: Annotated[Size, Field(ge=1_000, le=50_000_000)] = 1_000_000
     """Bodies above this, from 1kB to 50MB, are refused."""
     max_posts: int = Field(default=1_000, ge=1, le=10_000)

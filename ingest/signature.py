@@ -7,6 +7,7 @@ import hmac
 import re
 from collections.abc import Mapping, Sequence
 
+from config.secrets import SHORTEST_KEY
 from stream.clock import MINUTE, SECOND
 from stream.records import Millis
 
@@ -57,6 +58,7 @@ def verify(headers: Mapping[str, str], body: bytes, secrets: Sequence[str], now:
         )
 
 
-def secrets_in(value: str | None) -> tuple[str, ...]:
-    """The secrets that a setting holds: one, or several parted by commas or spaces while it is being changed."""
-    return tuple(part for part in re.split(r"[\s,]+", value or "") if part)
+def signing_keys(*values: str | None) -> tuple[str, ...]:
+    """Those of a source's keys, the present one and the former, by which a body may be signed: each whole, as it
+    stands, and none that is too short to be a secret."""
+    return tuple(value for value in values if value and len(value) >= SHORTEST_KEY)

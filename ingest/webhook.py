@@ -21,7 +21,7 @@ import hashlib
 import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 import structlog
@@ -60,7 +60,7 @@ class Hook(msgspec.Struct, frozen=True, kw_only=True):
     source: Source
     """Its network is for posts that name none."""
     secrets: Callable[[], Sequence[str]]
-    """Asked at every push, so that a secret can be changed without a restart (see `ingest.signature.secrets_in`)."""
+    """Asked at every push, so that a secret can be changed without a restart (see `ingest.signature.signing_keys`)."""
     max_body: int = MAX_BODY
     max_posts: int = MAX_POSTS
     posts_per_minute: int = POSTS_PER_MINUTE
@@ -112,7 +112,7 @@ class Push(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """`backfill`: history; its times are believed, and it wakes nobody."""
 
 
-class _Refused(NamedTuple):
+class _Refused(msgspec.Struct, frozen=True):
     """A part of a push that can be no post."""
 
     index: int

@@ -140,7 +140,9 @@ def test_the_example_is_without_problems(tmp_path: Path) -> None:
 
 
 def test_the_example_with_every_setting_set_is_without_problems(make_home: MakeHome) -> None:
-    home = make_home(full_example(), secrets="CLAMOR_SMTP_PASSWORD=x y\nCLAMOR_PARTNER_SECRET=z\n")
+    secrets = "CLAMOR_SMTP_PASSWORD=x y\nCLAMOR_PARTNER_SECRET=" + "z" * 16
+    secrets += "\nCLAMOR_PARTNER_FORMER_SECRET=" + "y" * 16 + "\n"
+    home = make_home(full_example(), secrets=secrets)
     assert check(home, use="run") == []
     loaded = load(home)
     assert loaded.settings.mail.from_address == "clamor@localhost"
@@ -372,3 +374,14 @@ def test_no_value_anywhere_stops_the_check(make_home: MakeHome) -> None:
                 inner = inner[step]
             inner[path[-1]] = junk
             check(make_home(json.dumps(tree)))
+
+
+def test_a_signing_key_that_can_be_guessed_is_told(make_home: MakeHome) -> None:
+    source = "  - {id: a, kind: webhook, secret_env: NEW, former_secret_env: OLD}\n"
+    home = make_home(f"sources:\n{source}", secrets="NEW=" + "n" * 16 + "\nOLD=one two,three\n")
+    (problem,) = [one for one in check(home) if one.path.startswith("sources")]
+    assert (problem.severity, problem.path) == ("warning", "sources[0].former_secret_env")
+    assert "fewer than 16 characters" in problem.message
+    assert "one two" not in str(problem)
+    home.secrets_file.write_text(f"NEW={'n' * 16}\nOLD=one two,three four\n", encoding="utf-8")
+    assert [one for one in check(home) if one.path.startswith("sources")] == []

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine
 
 from ingest.collector import Source
-from ingest.signature import SIGNATURE_HEADER, TIMESTAMP_HEADER, secrets_in, sign
+from ingest.signature import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign, signing_keys
 from ingest.taken import KEPT, Last, Taken
 from ingest.webhook import IDEMPOTENCY_HEADER, Answer, Hook, Webhook
 from stream.dead_letters import payload
@@ -277,15 +277,25 @@ def test_a_recorded_push_cannot_be_sent_again_later(send: Sender) -> None:
 
 
 def test_a_secret_is_changed_without_a_gap(send: Sender) -> None:
-    send.secrets = secrets_in("first, second")
-    assert send(post(1), secret="first")[0] == 202
-    assert send(post(2), secret="second")[0] == 202
-    send.secrets = secrets_in("second")
-    assert send(post(3), secret="first")[0] == 401
-    both = {SIGNATURE_HEADER.lower(): sign("first", NOW // 1000, b"[]") + ", " + sign("second", NOW // 1000, b"[]")}
-    assert send(b"[]", secret="first", **both)[0] == 202
-    send.secrets = secrets_in(None)
+    new, former = "the new one of the shop", "the former one of the shop"
+    send.secrets = signing_keys(new, former)
+    assert send(post(1), secret=new)[0] == 202
+    assert send(post(2), secret=former)[0] == 202
+    send.secrets = signing_keys(new, None)
+    assert send(post(3), secret=former)[0] == 401
+    both = {SIGNATURE_HEADER.lower(): sign(former, NOW // 1000, b"[]") + ", " + sign(new, NOW // 1000, b"[]")}
+    assert send(b"[]", secret=former, **both)[0] == 202
+    send.secrets = signing_keys(None)
     assert send(post(4))[0] == 403
+
+
+def test_a_secret_counts_as_it_stands_and_none_that_could_be_guessed(send: Sender) -> None:
+    whole = "correct horse, battery staple"
+    send.secrets = signing_keys(whole)
+    assert [send(post(1), secret=part)[0] for part in ("horse", "correct", "horse,", "battery", whole)] == [401] * 4 + [
+        202
+    ]
+    assert signing_keys("x", "s" * 15, "s" * 16) == ("s" * 16,)
 
 
 def test_bodies_and_numbers_are_bounded(log: EmbeddedLog, engine: Engine, held: Any) -> None:
