@@ -17,7 +17,7 @@ from database.engine import rows, rows_in
 from query.document import effective
 from routing import cases
 from routing.contribution import Contribution, contribution, read
-from routing.decide import Reader, decide, found_late, hurts, may_wake, same
+from routing.decide import Reader, decide, found_late, hurts, judged_at, may_wake, same
 from routing.desk import Desk
 from routing.keys import NOBODY, author_key
 from routing.observe import hold_against_absence, note_absences, observe
@@ -176,8 +176,9 @@ def _decide_all(sheet: Sheet, changed: list[MentionRow], again: frozenset[int]) 
             reader = Reader(held.model, held.tier, held.generation)
         else:
             reader = Reader("", "linear", 0)
-        cause = m.post.cause.post if m.post.cause is not None and m.n not in again else None
-        wakes = cause is not None and may_wake(cause, sheet.now)
+        cause = m.post.cause if m.n not in again else None
+        judged = sheet.now if cause is None else judged_at(cause, sheet.now, simulated=sheet.desk.simulated)
+        wakes = cause is not None and may_wake(cause.post, judged)
         decision = decide(value, history.of(m, value), sheet.desk.rules, reader, sheet.now, may_wake=wakes)
         if held is not None and same(held, decision):
             decision = held
@@ -185,7 +186,7 @@ def _decide_all(sheet: Sheet, changed: list[MentionRow], again: frozenset[int]) 
                 m.touched = False
         else:
             m.earlier = held
-            late = cause is not None and found_late(cause, sheet.now)
+            late = cause is not None and found_late(cause.post, judged)
             told = held is not None and held.alert and held.may_wake and decision.risk <= held.risk
             m.tell = decision.alert and (wakes or late) and not told
         m.value = replace(value, decision=decision)

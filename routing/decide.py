@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from query.document import Document, effective
 from routing.risk import NOTHING_KNOWN, History, added_terms, risk_of
 from routing.rules import RuleSet
-from stream.records import WAKING_ORIGINS, Decision, Mention, Millis, Post, Term, Tier
+from stream.records import WAKING_ORIGINS, Decision, Mention, Millis, Post, Term, Tier, Understood
 
 DAY: Millis = 86_400_000
 _HURTING = frozenset({"public_issue", "churn_threat", "complaint"})
@@ -80,6 +80,14 @@ def hurts(mention: Mention) -> bool:
         or effective(mention, "intent") in _HURTING
         or effective(mention, "detractor") in ("1", "2", "3")
     )
+
+
+def judged_at(record: Understood, now: Millis, *, simulated: bool) -> Millis:
+    """The time by which a record's lateness is told: now. In simulated time it is when the record came by its story,
+    where a live post comes when it is seen: minutes pass there while a machine works, and wake nobody less."""
+    if not simulated:
+        return now
+    return record.post.seen_at if record.post.origin == "live" else record.appended_at
 
 
 def may_wake(post: Post, now: Millis) -> bool:

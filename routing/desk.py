@@ -14,7 +14,9 @@ from stream.records import Author, BrandKind
 class Desk:
     """One per process that changes mentions. Not for several threads at once."""
 
-    def __init__(self, in_force: InForce) -> None:
+    def __init__(self, in_force: InForce, *, simulated: bool = False) -> None:
+        """`simulated`: the home lives in simulated time."""
+        self.simulated = simulated
         self.posts, self.mentions, self.cases = Serial("post"), Serial("mention"), Serial("cases")
         self.brands, self.networks, self.intents = Dictionary("brand"), Dictionary("network"), Dictionary("intent")
         self.adopt(in_force)

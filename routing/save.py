@@ -6,7 +6,7 @@ from database.engine import many, rows
 from routing import parts
 from routing.cases import counted_anew
 from routing.contribution import written
-from routing.decide import found_late
+from routing.decide import found_late, judged_at
 from routing.rows import CaseRow, MentionRow
 from routing.sheet import Sheet
 from stream.records import encode
@@ -138,8 +138,8 @@ def _alerts(sheet: Sheet, moved: list[MentionRow]) -> int:
         value = m.value
         if not m.tell or value is None or value.decision is None or m.state != "live":
             continue
-        cause = m.post.cause.post if m.post.cause is not None else None
-        late = cause is not None and found_late(cause, sheet.now)
+        cause = m.post.cause
+        late = cause is not None and found_late(cause.post, judged_at(cause, sheet.now, simulated=sheet.desk.simulated))
         alerts.append((
             "found_late" if late else "mention", m.n, m.case_id, m.brand, m.queue, m.risk, value.decision.why,
             value.event_time, sheet.now,

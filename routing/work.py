@@ -13,7 +13,7 @@ from database.engine import many, read, rows, write
 from routing.apply import apply
 from routing.desk import Desk
 from routing.unreachable import Unreachable
-from stream.clock import Clock, WallClock
+from stream.clock import Clock, SimulatedClock, WallClock
 from stream.ports import (
     MENTIONS,
     Append,
@@ -49,12 +49,12 @@ class RouteWork:
         idle: Callable[[Millis], None] | None = None,
         clock: Clock | None = None,
     ) -> None:
-        """`clock` is the one that stamps arrivals in the log.
+        """`clock` is the one that stamps arrivals in the log; where it is simulated, lateness is that of the story.
 
         `idle` is called from the stage's `idle`, after a new configuration was adopted."""
         self.group = group
         self._engine, self._registry, self._epoch, self._also = engine, registry, epoch, idle
-        self._desk = Desk(registry.current())
+        self._desk = Desk(registry.current(), simulated=isinstance(clock, SimulatedClock))
         self._unreachable = Unreachable(clock or WallClock())
 
     def run(self, records: Sequence[LogRecord], commits: Sequence[Commit], now: Millis) -> Sequence[Append]:

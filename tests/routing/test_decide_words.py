@@ -12,11 +12,11 @@ from route_home import MINUTE, NOW, RouteHome, hash_of, reading, said
 from query.tree import And, Between, Equals, Node, Not, Or
 from query.unparse import unparse
 from routing.corrections import correct
-from routing.decide import Reader, decide, found_late, may_wake, same
+from routing.decide import Reader, decide, found_late, judged_at, may_wake, same
 from routing.explain import in_words
 from routing.risk import History, risk_of
 from routing.rules import RuleSet, default_rules
-from stream.records import Correction, Post
+from stream.records import Correction, Post, Understood
 
 RULES = RuleSet.read(default_rules(), 3)
 READER = Reader("linear-1", "linear", 4)
@@ -88,6 +88,24 @@ def test_who_is_woken_is_a_matter_of_origin_and_of_when_it_was_received(
 ) -> None:
     post = Post(id="x:1", network="x", seen_at=NOW - age, event_time=NOW - 10**9, claimed_at=0, origin=origin)  # type: ignore[arg-type]
     assert (may_wake(post, NOW), found_late(post, NOW)) == (wakes, late)
+
+
+@pytest.mark.parametrize(
+    ("origin", "appended_after", "simulated", "wakes"),
+    [
+        ("live", 20 * MINUTE, True, True),
+        ("live", 0, False, False),
+        ("gapfill", MINUTE, True, True),
+        ("gapfill", 20 * MINUTE, True, False),
+        ("import", 0, True, False),
+    ],
+)
+def test_in_simulated_time_the_machines_own_slowness_makes_nothing_late(
+    origin: str, appended_after: int, simulated: bool, wakes: bool
+) -> None:
+    post = Post(id="x:1", network="x", seen_at=NOW, event_time=NOW, origin=origin)  # type: ignore[arg-type]
+    record = Understood(post=post, appended_at=NOW + appended_after, understood_at=NOW)
+    assert may_wake(post, judged_at(record, NOW + 600 * MINUTE, simulated=simulated)) is wakes
 
 
 def test_a_decision_is_said_in_words_in_both_languages(home: RouteHome) -> None:
