@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from clamor.clocks import pace_of
 from clamor.opening import Opened
 from database.engine import read, rows
 from routing import absence
@@ -35,6 +36,26 @@ def backlog(opened: Opened) -> Backlog:
         outbox = rows(connection, "SELECT COUNT(*) FROM outbox")[0][0]
     index = _left(opened, DECIDED, stored_in_index(opened))
     return Backlog(nlp, routing, outbox, index)
+
+
+def told(opened: Opened) -> bool:
+    """Whether all mails of simulated time have left that can: a try that failed, and a summary that gathers, wait for
+    that time to go on, and it does not for ever. Of real time there is no end to wait for."""
+    pace = pace_of(opened.home)
+    if pace is None:
+        return True
+    over = pace.until is not None and opened.clock.now() >= pace.until
+    with read(opened.engine) as connection:
+        alerts = rows(connection, "SELECT count(*) FROM alert WHERE state = 'pending'")[0][0]
+        waiting, in_vain, gathering = rows(connection, _MAILS)[0]
+    return not alerts and (not waiting or (over and in_vain > 0)) and (not gathering or over)
+
+
+_MAILS = (
+    "SELECT count(CASE WHEN state IN ('pending', 'sending') THEN 1 END), "
+    "count(CASE WHEN state = 'pending' AND reason != '' THEN 1 END), count(CASE WHEN state = 'gathering' THEN 1 END) "
+    "FROM mail"
+)
 
 
 def settled(opened: Opened) -> bool:

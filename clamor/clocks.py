@@ -19,6 +19,10 @@ class Pace(msgspec.Struct, frozen=True):
     speed: float
     until: Millis | None = None
     """Where time stops: a home whose days are over stays in its last moment."""
+    replayed: bool = False
+    """The home is made from another one's configuration: what that one serves is not here."""
+    sends: bool = True
+    """False: mails go to the home's own mailbox file, whatever mail server is configured."""
 
     def clock(self) -> SimulatedClock:
         return SimulatedClock(self.start, self.anchor, self.speed, self.until)
@@ -38,9 +42,23 @@ def pace_of(home: Home) -> Pace | None:
         return None
 
 
-def set_pace(home: Home, start: Millis, speed: float, until: Millis | None = None) -> SimulatedClock:
+def sends_mails(home: Home) -> bool:
+    """False: a replay's home, whose mails stay in it."""
+    pace = pace_of(home)
+    return pace is None or pace.sends
+
+
+def set_pace(
+    home: Home,
+    start: Millis,
+    speed: float,
+    until: Millis | None = None,
+    *,
+    replayed: bool = False,
+    sends: bool = True,
+) -> SimulatedClock:
     """From now on it is `start` in this home, and time runs `speed` times as fast as on the wall, up to `until`."""
-    pace = Pace(start, WallClock().wall(), speed, until)
+    pace = Pace(start, WallClock().wall(), speed, until, replayed, sends)
     draft = _path(home).with_suffix(".new")
     draft.write_bytes(msgspec.json.encode(pace))
     draft.replace(_path(home))

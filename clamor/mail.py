@@ -5,6 +5,7 @@ from __future__ import annotations
 from email.utils import parseaddr
 from pathlib import Path
 
+from clamor.clocks import pace_of, sends_mails
 from clamor.opening import Opened
 from config.brands import Brand
 from config.home import HomeError
@@ -32,14 +33,17 @@ def mailer(opened: Opened) -> Mailer:
 
 
 def mailbox_file(configuration: Configuration) -> Path:
-    """Where mails are written when there is no SMTP server: an mbox file that any mail program opens."""
+    """Where mails are written when there is no SMTP server: an mbox file that any mail program opens. A replay's are
+    kept in its home, whatever folder is configured."""
+    if not sends_mails(configuration.home):
+        return configuration.home.path("mail") / "clamor.mbox"
     return configuration.home.path(configuration.settings.mail.mailbox) / "clamor.mbox"
 
 
 def transport(configuration: Configuration) -> Transport:
     """Raises HomeError where the server's password is not to be found."""
     mail = configuration.settings.mail
-    if mail.host is None:
+    if mail.host is None or not sends_mails(configuration.home):
         path = mailbox_file(configuration)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         return MailboxTransport(path)
@@ -85,13 +89,13 @@ def people(opened: Opened) -> list[Person]:
 
 
 def settings(opened: Opened) -> MailSettings:
-    mail, alerts = opened.settings.mail, opened.settings.alerts
+    mail, alerts, pace = opened.settings.mail, opened.settings.alerts, pace_of(opened.home)
     name, address = parseaddr(mail.sender)
     return MailSettings(
         from_address=address,
         from_name=name or "Clamor",
         reply_to=mail.reply_to or "",
-        base_url=opened.settings.api.url,
+        base_url="" if pace is not None and pace.replayed else opened.settings.api.url,
         brand_names={brand.id: brand.name for brand in opened.registry.current().brands},
         risk_steps=alerts.worse_at,
         give_up_after=mail.give_up_after,

@@ -11,7 +11,7 @@ from typing import Self
 
 from sqlalchemy import Engine
 
-from clamor.clocks import clock_of
+from clamor.clocks import clock_of, sends_mails
 from config.consistency import Use
 from config.disk import DiskFree, disk_free
 from config.home import Home, HomeError, prepare
@@ -104,7 +104,9 @@ def open_home(
 
     Raises ConfigurationError with all that is wrong, HomeError where the folder cannot be used.
     """
-    configuration = load(home, [check_rules], use=use)
+    configuration = load(home, [check_rules], use="check")
+    if use == "run" and sends_mails(configuration.home):
+        configuration = load(home, [check_rules], use="run")
     prepare(configuration.home)
     refuse_unfinished(configuration.home)
     return Opened(configuration, clock, disk)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from clamor import logs
-from clamor.backlog import Backlog, backlog, settled
+from clamor.backlog import Backlog, backlog, settled, told
 from clamor.clocks import set_pace
 from clamor.opening import Opened, open_home
 from clamor.processes import Stop, all_processes
@@ -20,12 +20,13 @@ from clamor.roles import whole_program
 from clamor.starting import make_ready
 from clamor.supervisor import ProcessSpec, Supervisor
 from clamor.threads import halt_on
-from config.home import Home, HomeError
-from config.load import Configuration
+from config.home import Home, HomeError, prepare
+from config.load import Configuration, load
 from ingest.cursors import Cursors
 from ingest.files import Options, Progress, ReplayReport, Unmapped, Unreadable, replay, survey
 from ingest.foreign import ForeignFile
 from ingest.reading import STDIN
+from routing.check import check_rules
 from stream.clock import HOUR
 from stream.ports import POSTS
 
@@ -95,24 +96,31 @@ def refuse_unreadable(paths: Sequence[Path], options: Options) -> None:
                 pass
 
 
-def paced(home: Home, into: Path, paths: Sequence[Path], options: Options, speed: float, show: Show) -> ReplayReport:
-    """At `speed` times the pace of the days that the files tell of, in a home of its own with their time."""
+def paced(own: Home, paths: Sequence[Path], options: Options, speed: float, show: Show, *, sends: bool) -> ReplayReport:
+    """At `speed` times the pace of the days that the files tell of, in their home `own` (see `home_for_replay`) with
+    their time. `sends`: mails go to the mail server that is configured, not only into the home's mailbox."""
     found = survey(paths, options)
     if found.first is None or found.last is None:
         raise HomeError("the files hold no post with a time, so there is nothing to replay at a pace: use --speed max")
-    own = home_for_replay(home, into)
-    with open_home(own) as opened:
-        set_pace(opened.home, found.first, speed, found.last + AFTERMATH)
+    lived = load(own, [check_rules], use="check").home
+    prepare(lived)
+    set_pace(lived, found.first, speed, found.last + AFTERMATH, replayed=True, sends=sends)
     return with_stages(own, paths, options, show)
 
 
-def home_for_replay(home: Home, into: Path) -> Home:
-    """A new home with the configuration of `home` and no data. Raises HomeError where `into` holds data already."""
-    own = Home.at(into)
+def home_for_replay(home: Home, into: Path, data: str, *, secrets: bool) -> Home:
+    """A new home with the configuration of `home` and no data; with its secrets only where they are asked for. `data`
+    is the setting. Raises HomeError where `into` holds data already, or the new home's data would be the old one's."""
+    own = Home.at(into, data)
+    if not own.data.resolve().is_relative_to(own.root.resolve()):
+        raise HomeError(
+            f"`data` is {own.data}, outside of any home, so that simulated time would go into it: name a "
+            "folder in the home instead"
+        )
     if own.data.exists() and any(own.data.iterdir()):
         raise HomeError(f"{into} holds data already, and simulated time must not mix with it: name another --into")
     own.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for source in (home.settings_file, home.rules_file, home.secrets_file):
+    for source in (home.settings_file, home.rules_file, *((home.secrets_file,) if secrets else ())):
         if source.exists() and not (own.root / source.name).exists():
             shutil.copy2(source, own.root / source.name)
     return own
@@ -146,7 +154,7 @@ def _supervised(
         looked = time.monotonic()
         with Opened(configuration) as opened:
             show(News(mouth.progress, mouth.report, backlog(opened), time.monotonic() - started))
-            return mouth.report is None or not settled(opened)
+            return mouth.report is None or not settled(opened) or not told(opened)
 
     try:
         supervisor.run(each_round, interval=0.05)

@@ -17,8 +17,8 @@ from rich.text import Text
 from clamor import exits
 from clamor.commands.search import when
 from clamor.console import answers, errors
-from clamor.opening import Opened
-from clamor.replaying import News, append_only, paced, refuse_unreadable, with_stages
+from clamor.opening import Opened, open_home
+from clamor.replaying import News, append_only, home_for_replay, paced, refuse_unreadable, with_stages
 from clamor.roles import worked_by
 from config.home import Home
 from config.load import Configuration, load
@@ -26,6 +26,7 @@ from config.sources import Source
 from database.migrate import upgrade
 from ingest.files import Options, ReplayReport, parse_map
 from routing.check import check_rules
+from routing.mail_status import mail_status
 
 
 class Form(StrEnum):
@@ -76,6 +77,13 @@ def replay(
     into: Annotated[
         Path | None, typer.Option(help="With --speed Nx: the home to make. Default: replays/ in the home.")
     ] = None,
+    send_mails: Annotated[
+        bool,
+        typer.Option(
+            "--send-mails",
+            help="With --speed Nx: by the mail server, to people. Default: into the replay's own mailbox.",
+        ),
+    ] = False,
     again: Annotated[
         bool, typer.Option("--again", help="From the start, also where a replay was interrupted.")
     ] = False,
@@ -83,7 +91,8 @@ def replay(
     """Read posts from files and send them the way of every post.
 
     With [bold]--speed max[/bold] the posts are history: they change numbers and cases and wake nobody. With
-    [bold]--speed 60x[/bold] they are lived through in a home of their own with a simulated clock, mails included.
+    [bold]--speed 60x[/bold] they are lived through in a home of their own with a simulated clock. Its mails are written
+    into its own mailbox file; only with [bold]--send-mails[/bold] they go to people.
     Where no `clamor run` works this home, the stages run for as long as the replay needs them.
 
     [bold]Examples[/bold]
@@ -123,6 +132,7 @@ def replay(
             raise typer.BadParameter(f"there is no brand {one!r} (in force: {known})", param_hint="--brand")
     options = _with_source(asked, sources, zone_stated=bool(zone))
     refuse_unreadable(paths, options)
+    unsent = ""
     with Live(console=errors, refresh_per_second=4, transient=True) as live:
 
         def show(news: News) -> None:
@@ -130,15 +140,38 @@ def replay(
 
         if factor is not None:
             place = into or home.root / "replays" / f"{_stem(paths[0])}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
-            errors.print(f"simulated time at {factor:g}x in {place}", highlight=False)
-            report = paced(home, place, paths, options, factor, show)
+            own = home_for_replay(home, place, configuration.settings.data, secrets=send_mails)
+            errors.print(
+                f"simulated time at {factor:g}x in {place}; {_mails_go(configuration, own, send_mails)}",
+                highlight=False,
+                markup=False,
+            )
+            report = paced(own, paths, options, factor, show, sends=send_mails)
+            unsent = _unsent(own)
         elif worked_by(place_of_data):
             report = append_only(home, paths, options, show, drain=drain)
         else:
             report = with_stages(home, paths, options, show)
     _tell(report)
+    if unsent:
+        errors.print(unsent, style="yellow", markup=False, highlight=False)
     if report.dead:
         raise typer.Exit(exits.SOME_REFUSED)
+
+
+def _mails_go(configuration: Configuration, own: Home, send: bool) -> str:
+    host = configuration.settings.mail.host
+    if send and host is not None:
+        return f"mails go to people, by {host}"
+    return f"mails go into {own.path('mail') / 'clamor.mbox'}, to nobody"
+
+
+def _unsent(own: Home) -> str:
+    """What people were not told, empty where all mails have left."""
+    with open_home(own, use="check") as opened:
+        found = mail_status(opened.engine, opened.clock.now())
+    left = found.waiting + found.gathering
+    return f"{left} mails have not left{': ' if found.trouble else ''}{found.trouble}" if left else ""
 
 
 def _in_force(configuration: Configuration) -> tuple[tuple[Source, ...], set[str]]:

@@ -199,7 +199,7 @@ def _list(
         other=posts - sum(count for _, count in _largest(tallies)),
         worst=tuple(_seen(item.mention, person, settings) for item in worst if item.mention is not None),
         missing=spans,
-        link=f"{settings.base_url.rstrip('/')}/api/cases",
+        link=_address(settings, "/api/cases"),
     )
     return Composed(letter, None)
 
@@ -307,11 +307,16 @@ def _seen(mention: Mention, person: Person, settings: MailSettings) -> PostSeen:
 
 def mention_link(settings: MailSettings, mention: str) -> str:
     """Where this Clamor shows a mention."""
-    return f"{settings.base_url.rstrip('/')}/api/mentions/{quote(mention, safe='')}"
+    return _address(settings, f"/api/mentions/{quote(mention, safe='')}")
 
 
 def _case_link(settings: MailSettings, case: int | None) -> str:
-    return f"{settings.base_url.rstrip('/')}/api/cases/{case}" if case is not None else ""
+    return _address(settings, f"/api/cases/{case}") if case is not None else ""
+
+
+def _address(settings: MailSettings, path: str) -> str:
+    """Empty where nothing is served."""
+    return settings.base_url.rstrip("/") + path if settings.base_url else ""
 
 
 def _queue(mention: Mention) -> Queue:
