@@ -7,8 +7,10 @@ stands within EXCLUDE_REACH tokens. Handles and hashtags that a brand lists coun
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import accumulate
 from typing import NamedTuple, TypeAlias
 
 from spacy.matcher import PhraseMatcher
@@ -23,9 +25,6 @@ Span: TypeAlias = tuple[int, int]
 
 EXCLUDE_REACH = 10
 REQUIRE_REACH = 40
-MOST_TOKENS = 2_000
-"""Tokens of a text that are looked at."""
-
 REPEATED = 8
 """Where a text has so few of the brands' words, others have the same: what stands in them is remembered."""
 
@@ -77,7 +76,7 @@ class BrandMatcher:
 
     def find(self, analysis: Analysis) -> dict[int, list[Span]]:
         """Number of each brand that the text names → where, in order, without overlaps."""
-        surfaces = analysis.surfaces[:MOST_TOKENS]
+        surfaces = analysis.surfaces
         if self._triggers.isdisjoint(surfaces):
             return {}
         words, places = self._shortened(surfaces)
@@ -148,18 +147,29 @@ def _counting(hits: list[list[Span]], analysis: Analysis, required: bool) -> lis
     counting: list[Span] = []
     for mark, spans in (("@", handles), ("#", hashtags)):
         counting.extend([span for span in spans if analysis.placed(span[0])[0] == mark])
+    near, spoilt = _Near(beside), _Near(excluded)
     for name in names:
-        if required and not _within(name, beside, REQUIRE_REACH):
+        if required and not near.within(name, REQUIRE_REACH):
             continue
-        if _within(name, excluded, EXCLUDE_REACH):
+        if spoilt.within(name, EXCLUDE_REACH):
             continue
         counting.append(name)
     return _longest(counting)
 
 
-def _within(span: Span, others: list[Span], reach: int) -> bool:
-    """Whether one of `others` overlaps `span` or has fewer than `reach` tokens between."""
-    return any(start - span[1] < reach and span[0] - end < reach for start, end in others)
+class _Near:
+    """Spans that are asked for their neighbours: a long text may have tens of thousands of them."""
+
+    def __init__(self, spans: Iterable[Span]) -> None:
+        ordered = sorted(spans)
+        self._starts = [start for start, _ in ordered]
+        self._ends = list(accumulate((end for _, end in ordered), max))
+        """By place: the furthest end of a span up to there."""
+
+    def within(self, span: Span, reach: int) -> bool:
+        """Whether one of them overlaps `span` or has fewer than `reach` tokens between."""
+        before = bisect_left(self._starts, span[1] + reach)
+        return before > 0 and span[0] - self._ends[before - 1] < reach
 
 
 def _longest(spans: list[Span]) -> list[Span]:

@@ -7,9 +7,11 @@ import random
 
 import psutil
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from config.brands import Brand
-from nlp.brands import BrandMatcher
+from nlp.brands import BrandMatcher, Span, _Near
 from query.text import analyse
 from stream.records import Author, Post
 
@@ -156,3 +158,19 @@ def test_memory_does_not_grow_with_new_words(matcher: BrandMatcher) -> None:
     gc.collect()
     assert len(matcher._vocab) == words
     assert psutil.Process().memory_info().rss - before < 8 * 2**20
+
+
+def test_a_brand_is_found_wherever_it_stands_in_a_long_text(matcher: BrandMatcher) -> None:
+    before = "we waited and waited " * 4_000
+    assert found(matcher, f"{before} for Delta") == {"delta": ["Delta"]}
+    assert found(matcher, f"{before} Orange me cobra la fibra") == {"orange": ["Orange"]}
+    assert found(matcher, f"Delta {before} the river Delta") == {"delta": ["Delta"]}
+
+
+SPANS = st.tuples(st.integers(0, 60), st.integers(1, 6)).map(lambda found: (found[0], sum(found)))
+
+
+@given(SPANS, st.lists(SPANS, max_size=8), st.integers(1, 12))
+def test_what_is_near_overlaps_or_has_few_tokens_between(span: Span, others: list[Span], reach: int) -> None:
+    tokens = [min(abs(a - b) for a in range(*span) for b in range(*other)) - 1 for other in others]
+    assert _Near(others).within(span, reach) == any(between < reach for between in tokens)
