@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from collections.abc import Callable
 from typing import Literal
@@ -24,6 +23,7 @@ from routing.counts import fold
 from routing.desk import Desk
 from routing.operations import open_troubles, raise_operations, resolve_operations
 from routing.relay import Relay
+from routing.tenure import this_process
 from routing.unreachable import Unreachable
 from stream.clock import DAY
 from stream.ports import Transient
@@ -42,10 +42,10 @@ def of_routing(opened: Opened) -> list[Chore]:
     mails = mailer(opened)
     keeper = Keeper(opened)
     watch = Watch(opened)
-    owner = f"{os.uname().nodename}:{os.getpid()}"
+    owner = this_process()
     with read(opened.engine) as connection:
         epoch = epochs.current(connection)
-    relay = Relay(opened.engine, opened.log, opened.clock, owner, epoch=epoch)
+    relay = Relay(opened.engine, opened.log, opened.clock, epoch=epoch)
     return [
         Chore("relay", lambda: relay.step() > 0, 0.02),
         Chore("deletes", RoutedDeletes(opened, held(opened)).step, LOOK),

@@ -1,4 +1,8 @@
-"""Leases: one process at a time does a thing, and a late one finds its fence outdated. By the wall clock."""
+"""Leases: one process at a time does a thing, and a late one finds its fence outdated. By the wall clock.
+
+A clock that was set back leaves leases that would hold for as long as it was set back: one that lies further ahead than
+its length is not believed.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +23,10 @@ class Lease(NamedTuple):
 
 
 def acquire(connection: Connection, name: str, owner: str, wall: Millis, duration: Millis) -> Lease | None:
-    """The lease, taken or prolonged for `duration`; None while somebody else holds it."""
+    """The lease, taken or prolonged for `duration`, which is the same for all that ask for `name`; None while somebody
+    else holds it."""
     many(connection, _FIRST, [(name, owner, 0, 0)])
-    changed = many(connection, _TAKE, [(owner, owner, wall + duration, name, owner, wall)])
+    changed = many(connection, _TAKE, [(owner, owner, wall + duration, name, owner, wall, wall + duration)])
     if changed == 0:
         return None
     fence = rows(connection, "SELECT fence FROM lease WHERE name = ?", (name,))[0][0]
@@ -43,5 +48,5 @@ def release(connection: Connection, lease: Lease) -> None:
 _FIRST = "INSERT INTO lease (name, owner, fence, expires) VALUES (?, ?, ?, ?) ON CONFLICT (name) DO NOTHING"
 _TAKE = (
     "UPDATE lease SET fence = fence + CASE WHEN owner = ? AND fence > 0 THEN 0 ELSE 1 END, owner = ?, expires = ? "
-    "WHERE name = ? AND (owner = ? OR expires <= ?)"
+    "WHERE name = ? AND (owner = ? OR expires <= ? OR expires > ?)"
 )

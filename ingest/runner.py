@@ -101,14 +101,14 @@ class Runner:
     def _collect(self) -> None:
         """One connection of a stream, or one round of a poll."""
         self._go_on()
-        since = self.clock.wall()
+        since = self.clock.steady()
         with closing(cast("Any", self.collector.collect(self._cursor))) as deliveries:
             for place, delivery in enumerate(deliveries):
                 self._go_on()
                 if place == 0:
                     self._now_connected()
                 self._take(delivery)
-                if self.clock.wall() - since >= STEADY:
+                if self.clock.steady() - since >= STEADY:
                     self.backoff.reset()
                 if self.stop.is_set():
                     return
@@ -133,7 +133,7 @@ class Runner:
         self.windows.add(delivery, took, now)
         if delivery.cursor is not None:
             self._cursor = delivery.cursor
-        if self.clock.wall() - self._cursor_kept_at >= CURSOR_EVERY:
+        if self.clock.steady() - self._cursor_kept_at >= CURSOR_EVERY:
             self._keep_cursor()
         if self.collector.style == "stream" and self._caught_up_at is not None:
             times = [draft.seen_at or draft.claimed_at or now for draft in drafts]
@@ -141,9 +141,10 @@ class Runner:
                 self._caught_up()
 
     def _keep_cursor(self) -> None:
-        self._cursor_kept_at = self.clock.wall()
+        self._cursor_kept_at = self.clock.steady()
         if self._cursor is not None and self._cursor != self._cursor_kept:
-            insist(lambda: self.cursors.put(self.source.id, "", self._cursor or "", self._cursor_kept_at), Event())
+            wall = self.clock.wall()
+            insist(lambda: self.cursors.put(self.source.id, "", self._cursor or "", wall), Event())
             self._cursor_kept = self._cursor
 
     def _go_on(self) -> None:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from routing.people_to_tell import MailSettings, Person, told_about, told_about_operations
+from stream.clock import passed
 from stream.records import Millis
 
 QUEUE_RANK: Mapping[str, int] = {"none": 0, "sales": 1, "support": 2, "pr": 3}
@@ -240,12 +241,12 @@ def due(
         if mail.state != "gathering":
             continue
         if mail.kind == "found_late":
-            quiet = now - mail.latest_at >= settings.late_quiet
-            if quiet or now - mail.created_at >= settings.late_longest:
+            quiet = passed(mail.latest_at, now, settings.late_quiet)
+            if quiet or passed(mail.created_at, now, settings.late_longest):
                 ready.append(mail.id)
         elif used.get(mail.person, 0) < max(1, limits.get(mail.person, 1)):
             ready.append(mail.id)
-        elif now - mail.created_at >= settings.window:
+        elif passed(mail.created_at, now, settings.window):
             waiting = [m for m in open_mails if _gives_way(m, mail.person)]
             if waiting:
                 folded.append((max(waiting, key=lambda m: m.id).id, mail.id))

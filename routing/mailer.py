@@ -28,7 +28,7 @@ from routing.named import named
 from routing.people_to_tell import MailSettings, Person, valid_address
 from routing.planner import forget_old, plan_pending
 from routing.tenure import LeaseLost, Tenure
-from stream.clock import HOUR, MINUTE, SECOND, Clock
+from stream.clock import HOUR, MINUTE, SECOND, Clock, passed
 from stream.ports import Transient
 from stream.records import Millis
 
@@ -93,6 +93,7 @@ class Mailer:
         self._tenure = Tenure(engine, LEASE, self._hand_over + 30 * SECOND, owner)
         self._recovered: int | None = None
         self._rest_until: Millis = 0
+        """By the steady clock, as all pauses of this process."""
         self._rests = 0
         self._faults = 0
         self._forgot_at: Millis = 0
@@ -149,7 +150,7 @@ class Mailer:
         people = list(self._people())
         planned, _ = plan_pending(self._engine, people, self._settings, now, self._tenure.guard)
         counts = self._hand_over_due({p.id: p for p in people}, now)
-        if now - self._forgot_at >= HOUR:
+        if passed(self._forgot_at, now, HOUR):
             self._forgot_at = now
             forget_old(self._engine, self._settings, now, self._tenure.guard)
             with suppress(OSError):
@@ -182,12 +183,12 @@ class Mailer:
 
     def _hand_over_due(self, people: dict[str, Person], now: Millis) -> dict[str, int]:
         counts = {"sent": 0, "failed": 0, "later": 0, "dropped": 0}
-        started = self._clock.wall()
+        started = self._clock.steady()
         if started < self._rest_until:
             return counts
-        found = _due_mails(self._engine, started)
+        found = _due_mails(self._engine, self._clock.wall(), self._settings.retry_longest)
         for mail in found:
-            if self._clock.wall() - started > MOST_STEP or not self._tenure.hold(self._clock.wall(), self._hand_over):
+            if self._clock.steady() - started > MOST_STEP or not self._tenure.hold(self._clock.wall(), self._hand_over):
                 break
             outcome = self._one(mail, people.get(mail.person), now)
             if outcome in counts:
@@ -275,7 +276,7 @@ class Mailer:
         """No mail for a while: the server, not a mail, is at fault."""
         longest = self._settings.retry_longest if delivery.outcome == "unwelcome" else DOWN_LONGEST
         pause = back_off(self._rests, self._settings.retry_first, longest, self._tenure.owner)
-        self._rest_until = self._clock.wall() + pause
+        self._rest_until = self._clock.steady() + pause
         self._rests += 1
         self._faults = 0
         log.warning("mail_server_rests", seconds=pause // 1000, why=delivery.reason)
@@ -333,14 +334,18 @@ def back_off(tries: int, first: Millis, longest: Millis, who: str) -> Millis:
     return int(pause * (1 - share / 4))
 
 
-def _due_mails(engine: Engine, wall: Millis) -> list[_Due]:
-    """Mails whose turn has come: single alerts first, then what counts many."""
+def _due_mails(engine: Engine, wall: Millis, longest: Millis) -> list[_Due]:
+    """Mails whose turn has come: single alerts first, then what counts many.
+
+    No pause is longer than `longest`: a turn that lies further ahead was reckoned before the clock was set back.
+    """
     with read(engine) as connection:
         found = named(
             connection,
             "SELECT id, message_id, person, kind, brand, queue, created_at, latest_at, attempts, first_try, repeated"
-            " FROM mail WHERE state IN ('gathering', 'pending', 'sending') AND state = 'pending' AND next_try <= ?"
+            " FROM mail WHERE state IN ('gathering', 'pending', 'sending') AND state = 'pending'"
+            " AND (next_try <= ? OR next_try > ?)"
             " ORDER BY CASE WHEN kind IN ('summary', 'found_late') THEN 1 ELSE 0 END, next_try, id LIMIT ?",
-            (wall, BATCH),
+            (wall, wall + longest, BATCH),
         )
     return [_Due(*row) for row in found]

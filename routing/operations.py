@@ -6,7 +6,7 @@ from sqlalchemy import Connection
 
 from database.engine import many, rows
 from routing.named import named
-from stream.clock import HOUR
+from stream.clock import HOUR, passed
 from stream.records import Millis
 
 REPEAT_AFTER: Millis = HOUR
@@ -17,13 +17,13 @@ MOST_KEY = 200
 def raise_operations(connection: Connection, key: str, kind: str, why: str, now: Millis) -> bool:
     """Tell the people who look after Clamor of a trouble, once until `resolve_operations`; whether it is new.
 
-    `key` names the trouble and its place (`disk:app.db`), `kind` is stage, coverage, retention or disk, `why` says in
-    a sentence what is wrong and what to do. Call it within a transaction that writes. A trouble that comes back
-    within an hour is not told twice.
+    `key` names the trouble and its place (`disk:app.db`), `kind` is stage, coverage, retention, disk or clock, `why`
+    says in a sentence what is wrong and what to do. Call it within a transaction that writes. A trouble that comes
+    back within an hour is not told twice.
     """
     key = key[:MOST_KEY]
     known = named(connection, "SELECT raised_at, resolved_at FROM operation_alert WHERE key = ?", (key,))
-    if known and (known[0].resolved_at is None or now - known[0].raised_at < REPEAT_AFTER):
+    if known and (known[0].resolved_at is None or not passed(known[0].raised_at, now, REPEAT_AFTER)):
         many(connection, "UPDATE operation_alert SET resolved_at = NULL WHERE key = ?", [(key,)])
         return False
     alert = named(

@@ -33,7 +33,7 @@ def plan_pending(
         open_mails = _open_mails(connection)
         if not alerts and not any(mail.state == "gathering" for mail in open_mails):
             return 0, 0
-        used = _used(connection, open_mails, now - settings.window)
+        used = _used(connection, open_mails, now, settings.window)
         told = _told(connection, {alert.subject for alert in alerts})
     planned = plan(alerts, people, told, used, open_mails, settings)
     limits = {person.id: person.max_mails_per_hour for person in people}
@@ -111,14 +111,15 @@ def _open_mails(connection: Connection) -> list[Open]:
     return [Open(*r) for r in found]
 
 
-def _used(connection: Connection, open_mails: Iterable[Open], since: Millis) -> dict[str, int]:
-    """Places of the hour that are taken: by what was sent or refused since, and by what still waits."""
+def _used(connection: Connection, open_mails: Iterable[Open], now: Millis, window: Millis) -> dict[str, int]:
+    """Places of the hour that are taken: by what was sent or refused in it, and by what still waits. What ended further
+    ahead did so before the clock was set back (see `stream.clock.passed`)."""
     kinds = ",".join("?" * len(LIMITED))
     ended = named(
         connection,
-        f"SELECT person, COUNT(*) AS n FROM mail WHERE ended_at > ? AND state IN ('sent', 'failed')"
+        f"SELECT person, COUNT(*) AS n FROM mail WHERE ended_at > ? AND ended_at <= ? AND state IN ('sent', 'failed')"
         f" AND kind IN ({kinds}) GROUP BY person",
-        (since, *LIMITED),
+        (now - window, now + window, *LIMITED),
     )
     used = {r.person: int(r.n) for r in ended}
     for mail in open_mails:

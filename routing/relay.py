@@ -9,13 +9,14 @@ is the mention as it stands now, so a revision that was overtaken is not sent, a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
 from sqlalchemy import Engine
 
 from database.engine import delete_numbered, read, rows, rows_in, write
-from database.leases import Lease, acquire, held, release
+from routing.tenure import LeaseLost, Tenure
 from stream.clock import Clock
 from stream.ports import ALERTS, DECIDED, ESCALATIONS, Append, Log
 from stream.records import MAJOR, Alert, Millis, encode
@@ -29,20 +30,19 @@ class Relay:
     """`step` sends a batch. Not for several threads at once."""
 
     def __init__(
-        self, engine: Engine, log: Log, clock: Clock, owner: str, *, epoch: int = 0, batch: int = 1_000
+        self, engine: Engine, log: Log, clock: Clock, owner: str | None = None, *, epoch: int = 0, batch: int = 1_000
     ) -> None:
-        """`owner` names this process, once in all; `epoch` grows when SQL was restored from a backup."""
-        self._engine, self._log, self._clock, self._owner = engine, log, clock, owner
+        """`owner`: as of a Tenure; `epoch` grows when SQL was restored from a backup."""
+        self._engine, self._log, self._clock = engine, log, clock
         self._epoch, self._batch = epoch, batch
-        self._lease: Lease | None = None
+        self._tenure = Tenure(engine, LEASE, LEASE_FOR, owner)
 
     def step(self) -> int:
         """Records sent; 0 when there is nothing to send or another process has the lease.
 
         Raises Transient, with the rows still there.
         """
-        lease = self._leased()
-        if lease is None:
+        if not self._tenure.hold(self._clock.wall(), RENEW_BEFORE):
             return 0
         with read(self._engine) as connection:
             waiting = rows(connection, _WAITING, (self._batch,))
@@ -53,10 +53,8 @@ class Relay:
         records = _records(waiting, bodies, told, self._epoch)
         if records:
             self._log.append(records)
-        with write(self._engine) as connection:
-            if not held(connection, lease):
-                self._lease = None
-                return len(records)
+        with suppress(LeaseLost), write(self._engine) as connection:
+            self._tenure.guard(connection)
             delete_numbered(connection, "outbox", [row[0] for row in waiting])
         return len(records)
 
@@ -67,17 +65,7 @@ class Relay:
         return waiting
 
     def close(self) -> None:
-        if self._lease is not None:
-            with write(self._engine) as connection:
-                release(connection, self._lease)
-            self._lease = None
-
-    def _leased(self) -> Lease | None:
-        wall = self._clock.wall()
-        if self._lease is None or self._lease.expires - wall < RENEW_BEFORE:
-            with write(self._engine) as connection:
-                self._lease = acquire(connection, LEASE, self._owner, wall, LEASE_FOR)
-        return self._lease
+        self._tenure.leave()
 
 
 def _records(waiting: Sequence[Any], bodies: dict[int, bytes], told: dict[int, Any], epoch: int) -> list[Append]:

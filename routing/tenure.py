@@ -7,12 +7,12 @@ import socket
 import uuid
 from pathlib import Path
 
-import psutil
 from sqlalchemy import Connection, Engine
 
 from database.engine import write
 from database.leases import Lease, acquire, held, release
 from routing.named import named
+from stream import process
 from stream.records import Millis
 
 
@@ -40,7 +40,7 @@ class Tenure:
         A holder that was a process of this machine and is dead is followed at once, any other when its time is up.
         """
         enough = self.duration * 2 // 3 if at_least is None else at_least
-        if self._lease is not None and self._lease.expires - wall >= enough:
+        if self._lease is not None and enough <= self._lease.expires - wall <= self.duration:
             return True
         with write(self._engine) as connection:
             self._free_from_the_dead(connection, wall)
@@ -68,24 +68,16 @@ class Tenure:
 
 def this_process() -> str:
     """A name of this process that no other has, and by which `is_dead` knows it."""
-    process = psutil.Process()
-    return f"{_here()}|{process.pid}|{process.create_time():.2f}|{uuid.uuid4().hex[:8]}"
+    pid, began = process.this_process()
+    return f"{_here()}|{pid}|{began}|{uuid.uuid4().hex[:8]}"
 
 
 def is_dead(owner: str) -> bool:
     """Whether an owner is known to be a process of this machine that has ended."""
     here, _, rest = owner.partition("|")
     number, _, rest = rest.partition("|")
-    created = rest.partition("|")[0]
-    if here != _here() or not number.isdigit():
-        return False
-    try:
-        process = psutil.Process(int(number))
-        return f"{process.create_time():.2f}" != created or process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
-    except psutil.AccessDenied:
-        return False
+    began = rest.partition("|")[0]
+    return here == _here() and number.isdigit() and not process.runs(int(number), began)
 
 
 def _here() -> str:

@@ -16,11 +16,15 @@ CREDIBLE_LEAD: Millis = 15 * MINUTE
 
 
 class Clock(Protocol):
-    """What the program calls now. Leases, retries and expiry of tokens use `wall`; everything people see uses `now`."""
+    """What the program calls now. Everything people see uses `now`; what several processes agree on, such as leases,
+    uses `wall`; waits within a process use `steady`, since the wall clock may be set back while they last."""
 
     def now(self) -> Millis: ...
 
     def wall(self) -> Millis: ...
+
+    def steady(self) -> Millis:
+        """Milliseconds since some moment, the same for one process only; they never run back."""
 
 
 class WallClock:
@@ -29,6 +33,9 @@ class WallClock:
 
     def wall(self) -> Millis:
         return time.time_ns() // 1_000_000
+
+    def steady(self) -> Millis:
+        return time.monotonic_ns() // 1_000_000
 
 
 class SimulatedClock:
@@ -47,12 +54,16 @@ class SimulatedClock:
     def wall(self) -> Millis:
         return time.time_ns() // 1_000_000
 
+    def steady(self) -> Millis:
+        return time.monotonic_ns() // 1_000_000
+
 
 class ManualClock:
     """Stands still until it is moved: for tests and the simulation."""
 
     def __init__(self, at: Millis) -> None:
         self.at = at
+        self._set_by: Millis = 0
 
     def now(self) -> Millis:
         return self.at
@@ -60,8 +71,24 @@ class ManualClock:
     def wall(self) -> Millis:
         return self.at
 
+    def steady(self) -> Millis:
+        return self.at - self._set_by
+
     def advance(self, by: Millis) -> None:
         self.at += by
+
+    def set(self, by: Millis) -> None:
+        """As somebody who sets the machine's clock: no time passes."""
+        self.at += by
+        self._set_by += by
+
+
+def passed(since: Millis, now: Millis, length: Millis) -> bool:
+    """Whether `length` has passed since a time that was written down, by this process or an earlier one.
+
+    A time that lies ahead by more than `length` is of before the clock was set back, and nobody waits for it.
+    """
+    return not -length <= now - since < length
 
 
 def event_time(claimed: Millis | None, seen: Millis, origin: Origin) -> tuple[Millis, bool]:

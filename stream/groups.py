@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import psutil
 import structlog
 
+from stream import process
 from stream.clock import SECOND
 from stream.ports import Commit, LogRecord, LogUnusable, OffsetConflict, OffsetOutside, Transient
 from stream.sqlite_file import open_file, speaking
@@ -344,7 +344,7 @@ class _View(NamedTuple):
 
 
 def _this_process() -> tuple[str, int, str]:
-    return _host(), os.getpid(), repr(psutil.Process().create_time())
+    return _host(), *process.this_process()
 
 
 def _host() -> str:
@@ -358,12 +358,4 @@ def _host() -> str:
 
 def _may_live(host: str, pid: int, started: str) -> bool:
     """False only where the process is known to be dead, so that its partitions need not wait for the session's end."""
-    if host != _host():
-        return True
-    try:
-        process = psutil.Process(pid)
-        return repr(process.create_time()) == started and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-    except psutil.Error:
-        return True
+    return host != _host() or process.runs(pid, started)

@@ -32,8 +32,9 @@ from stream.ports import (
     Unusable,
     Work,
 )
+from stream.process import this_process
 from stream.records import Alert, Millis, UnknownMajor, encode
-from stream.status import Pressure, Publish, StageState, StageStatus, this_process
+from stream.status import Pressure, Publish, StageState, StageStatus
 
 logger = structlog.get_logger(__name__)
 
@@ -92,7 +93,7 @@ class Stage:
         self._report_at: Millis = 0
         self._pid, self._started = this_process()
         self._state: StageState = "starting"
-        self._since = self._progress_at = clock.wall()
+        self._began = self._since = self._progress_at = clock.steady()
         self._records = self._dead_letters = self._retries = self._lag = 0
         self._error = ""
 
@@ -127,6 +128,8 @@ class Stage:
         return self._records - before
 
     def status(self) -> StageStatus:
+        """Its times are by the present wall clock, so that a clock that was set in between does not age them."""
+        set_by = self._clock.wall() - self._clock.steady()
         return StageStatus(
             stage=self._work.name,
             topic=self._work.topic,
@@ -135,8 +138,9 @@ class Stage:
             started=self._started,
             state=self._state,
             at=self._clock.wall(),
-            since=self._since,
-            progress_at=self._progress_at,
+            began=self._began + set_by,
+            since=self._since + set_by,
+            progress_at=self._progress_at + set_by,
             records=self._records,
             dead_letters=self._dead_letters,
             retries=self._retries,
@@ -162,7 +166,7 @@ class Stage:
         if self._state == "paused":
             self._stopping.wait(wait)
             return
-        left = self._not_before - self._clock.wall()
+        left = self._not_before - self._clock.steady()
         if left > 0:
             self._stopping.wait(min(left / SECOND, wait))
             return
@@ -192,12 +196,12 @@ class Stage:
             )
         records = self._consumer.poll(self._batch, wait)
         if records and len(records) < self._batch:
-            self._not_before = self._clock.wall() + self._options.pace
+            self._not_before = self._clock.steady() + self._options.pace
         return records
 
     def _work_off(self) -> None:
         """Chunk by chunk; a chunk with an unexpected error is halved until the record is found that causes it."""
-        began, full = self._clock.wall(), sum(map(len, self._chunks)) >= self._batch
+        began, full = self._clock.steady(), sum(map(len, self._chunks)) >= self._batch
         while self._chunks:
             chunk = self._chunks[0]
             try:
@@ -209,7 +213,7 @@ class Stage:
                 continue
             self._chunks.popleft()
         self._dead.clear()
-        self._adapt(self._clock.wall() - began, full)
+        self._adapt(self._clock.steady() - began, full)
 
     def _process(self, chunk: list[LogRecord]) -> None:
         commits = self._commits(chunk)
@@ -220,7 +224,7 @@ class Stage:
             self._consumer.commit(commits)
         self._done |= {commit.partition: commit.next for commit in commits}
         self._records += len(chunk)
-        self._progress_at = self._clock.wall()
+        self._progress_at = self._clock.steady()
 
     def _run(self, chunk: list[LogRecord], commits: list[Commit]) -> Sequence[Append]:
         """What the work returns for the records that it does not refuse; those are dead letters before any commit."""
@@ -276,7 +280,7 @@ class Stage:
             self._batch = min(self._options.max_batch, self._batch * 2)
 
     def _idle(self) -> None:
-        if self._work.owns_offsets and self._clock.wall() >= self._report_at:
+        if self._work.owns_offsets and self._clock.steady() >= self._report_at:
             self._tell()
         try:
             self._work.idle(self._clock.now())
@@ -335,7 +339,7 @@ class Stage:
 
     def _retry_later(self, error: Exception) -> None:
         longest = min(self._options.retry_longest, self._options.retry_first * 2 ** min(self._attempts, 20))
-        self._not_before = self._clock.wall() + int(longest * random.uniform(0.5, 1.0))
+        self._not_before = self._clock.steady() + int(longest * random.uniform(0.5, 1.0))
         self._attempts += 1
         self._retries += 1
         self._error = f"{type(error).__name__}: {error}"
@@ -363,13 +367,13 @@ class Stage:
 
     def _become(self, state: StageState) -> None:
         if state != self._state:
-            self._state, self._since = state, self._clock.wall()
+            self._state, self._since = state, self._clock.steady()
 
     def _report(self, *, at_once: bool = False) -> None:
-        wall = self._clock.wall()
-        if not at_once and wall < self._report_at:
+        steady = self._clock.steady()
+        if not at_once and steady < self._report_at:
             return
-        self._report_at = wall + self._options.report
+        self._report_at = steady + self._options.report
         try:
             self._lag = self._log.lag(self._work.group, self._work.topic)
             if self._publish is not None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, TypeAlias
 from urllib.parse import quote
 
 import msgspec
-import psutil
 
+from stream import process
 from stream.records import Millis
 
 StageState: TypeAlias = Literal["starting", "idle", "working", "retrying", "waiting", "held", "paused", "stopped"]
@@ -28,9 +27,11 @@ class StageStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     group: str
     pid: int
     started: str
-    """When the process started, as the system writes it: tells it from a later one with the same pid."""
+    """When the process started, as `stream.process` says it: tells it from a later one with the same pid."""
     state: StageState
     at: Millis
+    began: Millis = 0
+    """Wall time at which the stage was started."""
     since: Millis
     """Wall time at which the stage came into this state."""
     progress_at: Millis
@@ -48,11 +49,7 @@ class StageStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
     def alive(self) -> bool:
         """Whether the process that wrote this still runs (on this machine)."""
-        try:
-            process = psutil.Process(self.pid)
-            return repr(process.create_time()) == self.started and process.status() != psutil.STATUS_ZOMBIE
-        except psutil.Error:
-            return False
+        return process.runs(self.pid, self.started)
 
 
 Publish: TypeAlias = Callable[[StageStatus], None]
@@ -91,8 +88,3 @@ class StatusFolder:
                 continue
             if not status.alive():
                 path.unlink(missing_ok=True)
-
-
-def this_process() -> tuple[int, str]:
-    """(pid, when it started) as StageStatus holds them."""
-    return os.getpid(), repr(psutil.Process().create_time())

@@ -49,6 +49,16 @@ def test_an_owner_prolongs_its_lease_under_the_same_fence(engine: Engine) -> Non
         assert acquire(connection, "other", "two", 0, 500) is not None, "leases are by name"
 
 
+def test_a_lease_from_before_the_clock_was_set_back_holds_nobody_up(engine: Engine) -> None:
+    with write(engine) as connection:
+        one = acquire(connection, "relay", "one", 3_600_000, 500)
+        assert one is not None
+        two = acquire(connection, "relay", "two", 0, 500)
+        assert two is not None, "it lies an hour ahead and is half a second long"
+        assert (two.fence, two.expires, held(connection, one)) == (one.fence + 1, 500, False)
+        assert acquire(connection, "relay", "one", 1, 500) is None
+
+
 def test_numbers_are_never_given_twice_also_after_a_rollback(engine: Engine) -> None:
     one, two = Serial("thing", block=4), Serial("thing", block=4)
     taken: list[int] = []

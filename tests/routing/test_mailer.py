@@ -155,6 +155,24 @@ def test_when_the_server_is_back_it_is_noticed_within_a_minute(home: MailHome, s
     assert home.states() == ["sent"]
 
 
+@pytest.mark.parametrize("fault", [Fault("greeting", "drop", times=3), Fault("rcpt", "450 busy", times=1)])
+def test_a_clock_that_is_set_back_keeps_no_mail_waiting(home: MailHome, server: SmtpServer, fault: Fault) -> None:
+    home.people = [ANA]
+    mailer = home.mailer(smtp(server.port))
+    server.fault = fault
+    home.severe()
+    settle(mailer, home)
+    assert home.states() == ["pending"]
+    home.clock.set(-6 * HOUR)
+    for _ in range(20):
+        home.clock.advance(15 * SECOND)
+        settle(mailer, home)
+    assert home.states() == ["sent"], "five minutes are longer than any pause after so few tries"
+    home.severe()
+    settle(mailer, home)
+    assert home.states() == ["sent", "sent"], "what was sent in the future takes no place of this hour"
+
+
 def test_a_server_that_does_not_want_us_is_named_and_not_pestered(home: MailHome, tmp_path: Path) -> None:
     with SmtpServer(users={"clamor": "right"}, certificate=make_certificate(tmp_path), tls="starttls") as server:
         home.people = [ANA]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pytest
 from route_home import NOW, RouteHome, passed, reading, said
 
 from routing.relay import LEASE_FOR, Relay
-from stream.clock import ManualClock
+from stream.clock import HOUR, ManualClock
 from stream.ports import Append, Transient
 from stream.records import Alert, Decided, Escalation, decode
 
@@ -136,6 +138,25 @@ def test_only_one_relay_works_and_another_takes_over_when_its_lease_ends(home: R
     clock.advance(LEASE_FOR + 1)
     assert two.step() == 2
     assert one.step() == 0
+
+
+def test_a_relay_whose_process_was_killed_is_followed_at_once(home: RouteHome) -> None:
+    said_by_the_dead = [sys.executable, "-c", "from routing.tenure import this_process; print(this_process())"]
+    dead = subprocess.run(said_by_the_dead, capture_output=True, text=True, check=True).stdout.strip()
+    sink = Sink()
+    home.take(said("1", reading()))
+    assert relay(home, sink, dead).step() == 2
+    home.take(said("2", reading()))
+    assert relay(home, sink, "two").step() == 2, "no time has passed"
+
+
+def test_a_clock_that_is_set_back_keeps_no_relay_waiting(home: RouteHome) -> None:
+    sink, clock = Sink(), ManualClock(NOW)
+    home.take(said("1", reading()))
+    assert relay(home, sink, "gone, on another machine", clock).step() == 2
+    clock.set(-HOUR)
+    home.take(said("2", reading()))
+    assert relay(home, sink, "two", clock).step() == 2
 
 
 def test_a_relay_that_was_overtaken_deletes_nothing(home: RouteHome) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from stream.clock import ManualClock, WallClock
+from stream.clock import HOUR, SECOND, ManualClock, WallClock
 from stream.embedded import EmbeddedLog, LogSettings
 from stream.ports import (
     ALERTS,
@@ -27,6 +27,7 @@ from stream.ports import (
 )
 from stream.records import Alert, DeadLetter, UnknownMajor, decode
 from stream.stage import Stage, StageOptions
+from stream.status import StageStatus
 
 DAY = 86_400_000
 PROMPT = StageOptions(pace=0, poll=20, retry_first=1, retry_longest=5, first_batch=50, report=10)
@@ -453,3 +454,26 @@ def test_retries_and_pace_go_by_the_clock_that_is_given(tmp_path: Path) -> None:
     assert stage.step(timeout=0) == 2
     stage.close()
     log.close()
+
+
+@pytest.mark.parametrize("set_by", [-HOUR, HOUR])
+def test_a_clock_that_is_set_keeps_no_stage_waiting_and_ages_nothing(log: EmbeddedLog, set_by: int) -> None:
+    clock, faults, said = ManualClock(1_790_000_000_000), [Transient("busy")], list[StageStatus]()
+
+    def fail(records: Sequence[LogRecord]) -> None:
+        if faults:
+            raise faults.pop()
+
+    options = StageOptions(poll=20, retry_first=10, report=SECOND)
+    stage = Stage(log, Toy(fail), clock, options=options, publish=said.append)
+    fill(log, 20)
+    stage.step(0)
+    clock.set(set_by)
+    for _ in range(5):
+        clock.advance(SECOND)
+        stage.step(0)
+    assert stage.status().records == 20, "what was to be tried again in 10 ms was"
+    assert [status.at for status in said[-3:]] == [clock.at - 2 * SECOND, clock.at - SECOND, clock.at]
+    assert 0 <= said[-1].at - said[-1].progress_at <= 5 * SECOND
+    assert 0 <= said[-1].at - said[-1].began <= 5 * SECOND
+    stage.close()

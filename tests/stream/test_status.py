@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,15 +13,17 @@ from msgspec.structs import replace
 from stream.clock import MINUTE, SECOND, WallClock
 from stream.embedded import EmbeddedLog
 from stream.ports import ALERTS, DEAD_LETTER, Append, Commit, LogRecord, TopicSpec
+from stream.process import began, runs, this_process
 from stream.stage import Stage, StageOptions
-from stream.status import StageStatus, StatusFolder, this_process
-from stream.watchdog import PATIENCE, Stuck, stuck
+from stream.status import StageStatus, StatusFolder
+from stream.watchdog import PATIENCE, Stuck, absent, stuck
 
 NOW = 1_764_000_000_000
 PID, STARTED = this_process()
 FINE = StageStatus(
     stage="nlp", topic="posts", group="nlp", pid=PID, started=STARTED, state="idle", at=NOW, since=NOW, progress_at=NOW
 )
+LATER = NOW + PATIENCE + SECOND
 
 
 def one(*statuses: StageStatus, now: int = NOW) -> Stuck:
@@ -111,3 +114,43 @@ def test_a_stage_that_waits_for_a_person_is_told_at_once() -> None:
 def test_records_that_nobody_does_are_told(lag: int) -> None:
     idle = replace(FINE, lag=lag, progress_at=NOW - PATIENCE - SECOND, since=NOW - PATIENCE - SECOND)
     assert [found.pid for found in stuck([idle], NOW)] == ([None] if lag else [])
+
+
+def test_a_process_is_told_from_a_later_one_and_from_one_that_only_waits_to_be_reaped() -> None:
+    assert runs(*this_process())
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    started = began(child.pid)
+    assert started is not None
+    assert runs(child.pid, started)
+    assert not runs(child.pid, STARTED)
+    child.kill()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    assert not runs(child.pid, started)
+    child.communicate()
+    assert not runs(child.pid, started)
+
+
+def test_a_word_from_before_the_clock_was_set_back_is_no_sign_of_life() -> None:
+    assert "says nothing" in one(FINE, now=NOW - PATIENCE - 1).why
+
+
+def test_a_stage_that_nobody_runs_is_told_when_records_wait_for_it() -> None:
+    at_work = [replace(FINE, stage="routing", began=NOW, at=LATER)]
+    (found,) = absent(at_work, [], {"nlp": 1, "routing": 0}, LATER)
+    assert (found.stage, found.pid, found.since) == ("nlp", None, NOW)
+    assert "1 records wait and no process of it runs; start one with `clamor stage nlp`" in found.why
+    assert absent(at_work, [], {"nlp": 0}, LATER) == [], "nothing waits for it"
+    assert absent(at_work, [], {"nlp": 1}, NOW + PATIENCE) == [], "it may be starting"
+    assert absent([], [], {"nlp": 1}, LATER) == [], "nobody works this home: it is not running"
+
+
+def test_a_stage_whose_last_process_ended_without_a_word_is_told_also_where_nothing_waits() -> None:
+    at_work = [replace(FINE, stage="web", began=NOW - MINUTE, at=LATER)]
+    end = replace(FINE, stage="routing", pid=7)
+    (found,) = absent(at_work, [end], {}, LATER)
+    assert (found.stage, found.since) == ("routing", NOW)
+    assert "its process 7 ended without a word" in found.why
+    assert absent(at_work, [replace(end, state="stopped")], {}, LATER) == [], "it left in order"
+    assert absent([*at_work, replace(end, pid=8)], [end], {}, LATER) == [], "another took its place"
+    ahead = replace(end, at=LATER + 60 * MINUTE)
+    assert absent(at_work, [ahead], {}, LATER)[0].since == NOW - MINUTE, "the clock was set back since"
