@@ -39,14 +39,8 @@ from clamor.commands import (
     status,
     token,
 )
-from clamor.console import errors
-from config.home import AlreadyRunning, Home, HomeError
-from config.problems import ConfigurationError
-from database.migrate import TooNew
-from index.embedded import IndexUnusable, QueryTooSlow
-from ingest.files import Unmapped, Unreadable
-from query.parse import QueryError
-from stream.ports import LogUnusable, OffsetOutside, Transient
+from clamor.told import told
+from config.home import Home
 
 app = typer.Typer(
     name="clamor",
@@ -58,9 +52,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-TOLD = (HomeError, Unmapped, Unreadable, LogUnusable, IndexUnusable, OffsetOutside, Transient, QueryTooSlow, TooNew)
-"""Errors whose words say what to do."""
 
 START, FEED, ASK, KEEP = "Start", "Bring posts in", "Ask", "Keep it well"
 
@@ -155,24 +146,14 @@ def main() -> None:
     os.umask(os.umask(0o077) | 0o077)  # what is written is for its owner, also in a folder that others may look into
     try:
         app(args=arranged(sys.argv[1:]))
-    except ConfigurationError as error:
-        for problem in error.problems:
-            errors.print(
-                str(problem), style="red" if problem.severity == "error" else "yellow", markup=False, soft_wrap=True
-            )
-        sys.exit(exits.CONFIGURATION)
-    except QueryError as error:
-        errors.print(error.render(), markup=False, highlight=False)
-        sys.exit(exits.FAILED)
-    except AlreadyRunning as error:
-        errors.print(str(error), markup=False)
-        sys.exit(exits.BUSY)
-    except TOLD as error:
-        errors.print(str(error), markup=False)
-        sys.exit(exits.FAILED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(exits.OK)
+    except Exception as error:
+        code = told(error)
+        if code is None:
+            raise
+        sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
-from stream.ports import Transient
+from stream.ports import Transient, Unusable
 from stream.sqlite_file import refuse_network
 
 BUSY_MS = 10_000
@@ -33,6 +33,16 @@ _PASSING_SQLITE = {
     sqlite3.SQLITE_CANTOPEN: "cannot be opened: is its folder there, and may this user write to it?",
 }
 _PASSING_SQLSTATES = ("40001", "40P01", "53", "57P", "08")
+
+
+_LASTING_SQLITE = {
+    sqlite3.SQLITE_NOTADB: "is not a database: something else was written over it",
+    sqlite3.SQLITE_CORRUPT: "is damaged",
+}
+
+
+class DatabaseUnusable(Unusable):
+    """The database cannot be worked with until a person decides; the message names the file and the way out."""
 
 
 def open_database(place: str | os.PathLike[str]) -> Engine:
@@ -162,10 +172,34 @@ def _words(engine: Engine) -> Iterator[None]:
     try:
         yield
     except Exception as error:
+        name = engine.url.database if engine.dialect.name == "sqlite" else engine.url.render_as_string()
+        if lasting := _lasting(engine, error):
+            raise DatabaseUnusable(f"the database {name} {lasting}") from error
         why = _passing(engine, error)
         if why is None:
             raise
-        raise Transient(f"the database {engine.url.render_as_string(hide_password=True)} {why}") from error
+        raise Transient(f"the database {name} {why}") from error
+
+
+def _lasting(engine: Engine, error: Exception) -> str | None:
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(cause, sqlite3.Error):
+        why = _LASTING_SQLITE.get(getattr(cause, "sqlite_errorcode", 0) & 0xFF)
+        if why is not None:
+            return f"{why}: put it back from a backup with `clamor restore`"
+    if isinstance(cause, engine.dialect.loaded_dbapi.Error) and _lacks_tables(cause):
+        return (
+            "has no tables yet, or those of an earlier release: `clamor run`, or any stage of it, makes them when it "
+            "starts"
+        )
+    return None
+
+
+def _lacks_tables(cause: BaseException) -> bool:
+    # SQLite says it in words only; 42P01 is PostgreSQL's undefined_table.
+    return getattr(cause, "sqlstate", None) == "42P01" or (
+        isinstance(cause, sqlite3.OperationalError) and str(cause).startswith("no such table:")
+    )
 
 
 def _passing(engine: Engine, error: Exception) -> str | None:

@@ -101,7 +101,7 @@ def create(connection: sqlite3.Connection, *, secret: bytes | None = None) -> No
     """Lay the tables that are missing. `secret` signs the cursors; a rebuilt index goes on with the old one's."""
     connection.execute("BEGIN IMMEDIATE")
     try:
-        if connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'meta'").fetchone()[0] == 0:
+        if not has_tables(connection):
             for statement in _TABLES.split(";\n"):
                 if statement.strip():
                     connection.execute(statement)
@@ -124,6 +124,11 @@ def create(connection: sqlite3.Connection, *, secret: bytes | None = None) -> No
         raise
 
 
+def has_tables(connection: sqlite3.Connection) -> bool:
+    found: int = connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'meta'").fetchone()[0]
+    return found > 0
+
+
 def meta(connection: sqlite3.Connection, name: str) -> int | str | bytes | None:
     row = connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
     return row[0] if row else None
@@ -132,6 +137,8 @@ def meta(connection: sqlite3.Connection, name: str) -> int | str | bytes | None:
 def check(connection: sqlite3.Connection, path: Path) -> None:
     """Raises IndexUnusable where the file was laid out, or its texts read, by a version that differs from this one."""
     with speaking(path, "open"):
+        if not has_tables(connection):
+            raise IndexUnusable(f"{path} holds no index: build it anew with `clamor reindex`")
         layout, was = meta(connection, "layout"), meta(connection, "reading")
     if layout != LAYOUT or was != reading():
         raise IndexUnusable(

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from database.engine import delete_numbered, many, open_database, read, rows, rows_in, write
+from database.engine import DatabaseUnusable, delete_numbered, many, open_database, read, rows, rows_in, write
 from stream.ports import Transient
 
 
@@ -66,8 +66,21 @@ def test_a_full_disk_is_a_fault_that_passes_and_says_what_to_do(engine: Engine) 
 
 
 def test_a_mistake_in_a_statement_is_not_a_fault_that_passes(engine: Engine) -> None:
-    with pytest.raises((sqlite3.OperationalError, DBAPIError), match="no such table"), read(engine) as connection:
+    with pytest.raises((sqlite3.OperationalError, DBAPIError), match="no such column"), read(engine) as connection:
+        rows(connection, "SELECT missing FROM thing")
+
+
+def test_a_database_without_tables_names_who_makes_them(engine: Engine) -> None:
+    with pytest.raises(DatabaseUnusable, match=r"app\.db has no tables yet.*`clamor run`"), read(engine) as connection:
         rows(connection, "SELECT * FROM nowhere")
+
+
+def test_a_file_that_is_no_database_is_no_fault_of_a_statement(tmp_path: Path) -> None:
+    (tmp_path / "app.db").write_bytes(b"noise" * 4_000)
+    engine = open_database(tmp_path / "app.db")
+    with pytest.raises(DatabaseUnusable, match=r"app\.db is not a database.*`clamor restore`"), read(engine):
+        pass
+    engine.dispose()
 
 
 def test_lists_of_any_length_are_looked_up(engine: Engine) -> None:
@@ -89,7 +102,7 @@ def test_only_the_numbered_rows_are_deleted(engine: Engine) -> None:
 
 def test_an_error_never_repeats_the_values(engine: Engine) -> None:
     """They may be a post's text, and errors stand in logs."""
-    sql = text("INSERT INTO nowhere VALUES (:n, :word)")
+    sql = text("INSERT INTO thing (n, other) VALUES (:n, :word)")
     with pytest.raises(DBAPIError) as caught, write(engine) as connection:
         connection.execute(sql, {"n": 1, "word": "a private matter"})
     assert "a private matter" not in str(caught.value)
