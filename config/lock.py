@@ -15,8 +15,11 @@ import psutil
 from config.home import AlreadyRunning, Home, HomeError
 from stream.records import Millis
 
-_TRIES = 6
 _PAUSE = 0.05
+_MOMENT = 0.25
+"""Seconds that a lock is waited for by itself: its holder may be ending just now."""
+START = "start"
+"""The role of whoever makes a home ready: held for seconds, by processes that start together."""
 
 
 class Holder(msgspec.Struct, frozen=True):
@@ -34,23 +37,22 @@ class RunLock:
     waits for children that outlived a killed parent.
     """
 
-    def __init__(self, home: Home, role: str = "run") -> None:
-        self.home, self.role = home, role
+    def __init__(self, home: Home, role: str = "run", *, patience: float = _MOMENT) -> None:
+        """`patience`: seconds to wait for whoever holds it."""
+        self.home, self.role, self._patience = home, role, patience
         self.path = home.locks / f"{role}.lock"
         self._descriptor: int | None = None
         self._owner = 0
 
     def acquire(self) -> None:
         descriptor = self._open()
-        for attempt in range(_TRIES):
-            if _lock(descriptor, self):
-                break
-            if attempt + 1 < _TRIES:
-                time.sleep(_PAUSE)
-        else:
-            found = _holder(descriptor)
-            os.close(descriptor)
-            raise AlreadyRunning(_refusal(self.home, self.role, found))
+        deadline = time.monotonic() + self._patience
+        while not _lock(descriptor, self):
+            if time.monotonic() >= deadline:
+                found = _holder(descriptor)
+                os.close(descriptor)
+                raise AlreadyRunning(_refusal(self.home, self.role, found))
+            time.sleep(_PAUSE)
         note = msgspec.json.encode(Holder(self.role, os.getpid(), time.time_ns() // 1_000_000))
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, note, 0)
@@ -123,6 +125,9 @@ def _holder(descriptor: int) -> Holder | None:
 
 
 def _refusal(home: Home, role: str, holder: Holder | None) -> str:
+    if role == START:
+        who = f"process {holder.pid} makes" if holder else "another process makes"
+        return f"{who} {home.data} ready and has not ended within the time to wait for it: try again in a moment"
     what = "clamor run" if role == "run" else f"stage {role}"
     if holder is None:
         return f"another process is just starting {what} on {home.data}: wait a moment and look with `clamor status`"

@@ -16,7 +16,10 @@ from clamor.processes import STAGES, one_stage
 from clamor.roles import WEB
 from clamor.starting import make_ready
 from config.home import Home
-from config.lock import RunLock
+from config.lock import START, RunLock
+
+OTHERS_START = 60.0
+"""Seconds to wait for stages that are started together: one after the other makes the home ready."""
 
 Name = StrEnum("Name", {name: name for name in STAGES})  # type: ignore[misc]
 
@@ -47,7 +50,7 @@ def stage(
     with open_home(home) as opened, ExitStack() as held:
         if name.value != "nlp":
             held.enter_context(RunLock(opened.home, name.value))
-        with RunLock(opened.home, "start"):
+        with RunLock(opened.home, START, patience=OTHERS_START):
             started = make_ready(opened, by="clamor stage", serves=serves and errors.is_terminal)
         if serves:
             tell(started, opened.settings.api.url)

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from config import home as home_module
 from config import load as load_module
 from config.disk import DiskFree, disk_free, network_file_system
 from config.home import AlreadyRunning, Home, HomeError, prepare, write_example
-from config.lock import RunLock, holder
+from config.lock import START, RunLock, holder
 
 ROOT = Path(__file__).parents[2]
 
@@ -20,7 +21,7 @@ HOLD = """
 import os, sys, time
 from config.home import Home
 from config.lock import RunLock
-lock = RunLock(Home.at(sys.argv[1]))
+lock = RunLock(Home.at(sys.argv[1]), "start" if sys.argv[2:] == ["start"] else "run")
 lock.acquire()
 child = os.fork() if sys.argv[2:] == ["fork"] else 1
 print(child, flush=True) if child else None
@@ -97,6 +98,23 @@ def test_a_fork_that_lets_go_leaves_the_lock_with_its_parent(home: Home) -> None
         os.waitpid(child, 0)
         with pytest.raises(AlreadyRunning):
             RunLock(home).acquire()
+
+
+def test_who_is_patient_waits_for_the_one_that_makes_the_home_ready(home: Home) -> None:
+    process = hold(home, "start")
+    assert first_line(process)
+    threading.Timer(0.6, process.kill).start()
+    with RunLock(home, START, patience=60):
+        found = holder(home, START)
+    assert found is not None
+    assert found.pid == os.getpid()
+    end(process)
+
+
+def test_a_home_that_is_being_made_ready_is_no_reason_to_kill_anybody(home: Home) -> None:
+    with RunLock(home, START), pytest.raises(AlreadyRunning, match="try again in a moment") as caught:
+        RunLock(home, START, patience=0).acquire()
+    assert "kill" not in str(caught.value)
 
 
 def test_roles_do_not_hinder_one_another(home: Home) -> None:
