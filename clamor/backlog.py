@@ -25,6 +25,10 @@ class Backlog:
     def drained(self) -> bool:
         return not (self.nlp or self.routing or self.outbox or self.index)
 
+    @property
+    def by_stage(self) -> dict[str, int]:
+        return {"nlp": self.nlp, "routing": self.routing, "index": self.index}
+
 
 def backlog(opened: Opened) -> Backlog:
     """Asked in the order in which posts go, so that what moves on meanwhile is counted once more rather than missed."""

@@ -13,6 +13,7 @@ from clamor.deletes import IndexedDeletes, RoutedDeletes
 from clamor.mail import mailer
 from clamor.opening import Opened
 from clamor.sources import silent_sources
+from clamor.standstill import standing_still
 from clamor.threads import Chore
 from config.home import low_disk
 from database import epochs
@@ -25,12 +26,11 @@ from routing.operations import open_troubles, raise_operations, resolve_operatio
 from routing.relay import Relay
 from routing.tenure import this_process
 from routing.unreachable import Unreachable
-from stream.clock import DAY
+from stream.clock import DAY, SECOND
 from stream.ports import Transient
 from stream.records import Coverage, Millis
 from stream.retention import Loss, laggards, sweep
 from stream.status import Pressure
-from stream.watchdog import stuck
 
 log = structlog.get_logger(__name__)
 
@@ -184,21 +184,24 @@ class LedgerKeeper:
         return True
 
 
-_WATCHED = ("stage:", "retention:", "disk:data", "coverage:silent:")
+SET_BACK: Millis = 10 * SECOND
+"""A wall clock that was set back by more than this is told of; less is what keeping it right takes."""
+_WATCHED = ("stage:", "retention:", "disk:data", "coverage:silent:", "clock:")
 """How the keys of troubles that `Watch` raises, and resolves, begin."""
 
 
 class Watch:
-    """Tells of stages that make no progress or come near to losing records, and of a disk that fills up; once each,
-    until it is over."""
+    """Tells of stages that make no progress or come near to losing records, of a disk that fills up, of a clock that
+    was set back; once each, until it is over. What a process before this one has told of, it goes on with."""
 
     def __init__(self, opened: Opened) -> None:
         self._opened = opened
         with read(opened.engine) as connection:
             self._raised = open_troubles(connection, _WATCHED)
+        self._set_by = self._wall_ahead()
 
     def step(self) -> bool:
-        troubles = {**self._stages(), **self._behind(), **self._disk(), **self._silent()}
+        troubles = {**self._stages(), **self._behind(), **self._disk(), **self._silent(), **self._clock()}
         now = self._opened.clock.now()
         over = self._raised - troubles.keys()
         if troubles or over:
@@ -212,10 +215,9 @@ class Watch:
         return False
 
     def _stages(self) -> dict[str, str]:
-        statuses = [status for status in self._opened.statuses.read() if status.alive()]
         return {
             f"stage:{one.stage}": f"stage {one.stage} makes no progress: {one.why}"
-            for one in stuck(statuses, self._opened.clock.wall())
+            for one in standing_still(self._opened)
         }
 
     def _behind(self) -> dict[str, str]:
@@ -239,3 +241,17 @@ class Watch:
         if free.pause and (not free.stop or "disk:data" in self._raised):
             found.add("disk:data")
         return dict.fromkeys(sorted(found), low_disk(data, free))
+
+    def _clock(self) -> dict[str, str]:
+        before, self._set_by = self._set_by, self._wall_ahead()
+        back = before - self._set_by
+        if back <= SET_BACK:
+            return {}
+        why = (
+            f"the clock of this machine was set back by {back // SECOND} s; nothing waits for it, but the times of "
+            "what came in before it lie ahead: look at its time service"
+        )
+        return {"clock:wall": why}
+
+    def _wall_ahead(self) -> Millis:
+        return self._opened.clock.wall() - self._opened.clock.steady()

@@ -20,6 +20,7 @@ from clamor.roles import whole_program
 from clamor.starting import make_ready
 from clamor.supervisor import ProcessSpec, Supervisor
 from clamor.threads import halt_on
+from clamor.upkeep import noting
 from config.home import Home, HomeError, prepare
 from config.load import Configuration, load
 from ingest.cursors import Cursors
@@ -141,7 +142,8 @@ def _supervised(
         if name == "replay":
             failed.append(code)
 
-    supervisor = Supervisor([feeder, *stages], on_restart=on_restart, messages=home.root / MESSAGES)
+    note, messages = noting(configuration.home), home.root / MESSAGES
+    supervisor = Supervisor([feeder, *stages], on_restart=on_restart, note=note, messages=messages)
     looked = 0.0
 
     def each_round() -> bool:

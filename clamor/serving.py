@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.metadata import version
 
 import msgspec
 import structlog
 import uvicorn
 
+from clamor.address import cannot_listen
 from clamor.metrics import metrics
 from clamor.opening import Opened
+from clamor.roles import WEB
+from clamor.standstill import BROKEN, standing_still
 from clamor.status import status
 from clamor.threads import Chore, repeat
 from clamor.webhooks import Webhooks
 from config.home import HomeError
 from database.engine import read, rows
-from index.embedded import IndexUnusable
 from routing.explain import in_words
-from stream.ports import DECIDED, POSTS, LogUnusable, OffsetOutside, Transient
-from stream.records import Decision, Mention
-from stream.watchdog import stuck
+from stream.clock import SECOND
+from stream.ports import DECIDED, POSTS
+from stream.process import this_process
+from stream.records import Decision, Mention, Millis
+from stream.status import StageState, StageStatus
 from web.app import create_app
 from web.services import Services
 from web.tokens import scope_of
@@ -31,8 +35,6 @@ from web.tokens import scope_of
 MOST_CONNECTIONS = 256
 LISTENING = 20.0
 """Seconds between two notes of what came by webhooks."""
-BROKEN = (Transient, LogUnusable, IndexUnusable, OffsetOutside, OSError, sqlite3.Error)
-"""What keeps a part from serving."""
 
 log = structlog.get_logger(__name__)
 
@@ -55,7 +57,8 @@ def serve(opened: Opened, stop: Callable[[], bool]) -> None:
         limit_concurrency=MOST_CONNECTIONS,
         timeout_graceful_shutdown=5,
     )
-    server = uvicorn.Server(config)
+    presence = Presence(opened)
+    server = _Server(config, presence)
     ended = threading.Event()
 
     def watch() -> None:
@@ -72,6 +75,7 @@ def serve(opened: Opened, stop: Callable[[], bool]) -> None:
         thread.start()
     try:
         _serve(server, api.host, api.port)
+        presence.ended()
     finally:
         ended.set()
         for thread in threads:
@@ -113,8 +117,7 @@ def ready(opened: Opened) -> dict[str, str]:
             ask()
         except BROKEN as error:
             missing[part] = str(error)
-    alive = [one for one in opened.statuses.read() if one.alive()]
-    missing |= {f"stage {one.stage}": one.why for one in stuck(alive, opened.clock.wall())}
+    missing |= {f"stage {one.stage}": one.why for one in standing_still(opened)}
     if missing:
         log.warning("not ready", missing=missing)
     return missing
@@ -125,14 +128,52 @@ def _ask(opened: Opened) -> None:
         rows(connection, "SELECT 1")
 
 
-def _serve(server: uvicorn.Server, host: str, port: int) -> None:
+class Presence:
+    """What the API says of itself in the folder of the stages' statuses: that it serves, every second."""
+
+    def __init__(self, opened: Opened) -> None:
+        self._clock, self._publish = opened.clock, opened.statuses.write
+        self._pid, self._started = this_process()
+        self._began = opened.clock.steady()
+        self._said_at: Millis | None = None
+
+    def serving(self) -> None:
+        steady = self._clock.steady()
+        if self._said_at is None or steady - self._said_at >= SECOND:
+            self._said_at = steady
+            self._say("working")
+
+    def ended(self) -> None:
+        self._say("stopped")
+
+    def _say(self, state: StageState) -> None:
+        wall, steady = self._clock.wall(), self._clock.steady()
+        began = wall - steady + self._began
+        status = StageStatus(
+            stage=WEB, topic="", group=WEB, pid=self._pid, started=self._started, state=state,
+            at=wall, began=began, since=began, progress_at=wall,
+        )  # fmt: skip
+        with suppress(OSError):
+            self._publish(status)
+
+
+class _Server(uvicorn.Server):
+    """Says that it serves from within its loop, so that a loop that hangs says nothing."""
+
+    def __init__(self, config: uvicorn.Config, presence: Presence) -> None:
+        super().__init__(config)
+        self._presence = presence
+
+    async def on_tick(self, counter: int) -> bool:
+        self._presence.serving()
+        return await super().on_tick(counter)
+
+
+def _serve(server: _Server, host: str, port: int) -> None:
     started = time.monotonic()
     try:
         server.run()
     except SystemExit as error:
-        raise HomeError(
-            f"the API cannot listen on {host}:{port}: another program does, or the address is not this machine's; "
-            "set `api: port:` in clamor.yaml or CLAMOR_API__PORT"
-        ) from error
+        raise cannot_listen(host, port) from error
     if not server.started and time.monotonic() - started < 5:
         raise HomeError(f"the API could not start on {host}:{port}: set `api: port:` in clamor.yaml")

@@ -13,7 +13,9 @@ import msgspec
 from clamor.backlog import Backlog, backlog
 from clamor.clocks import pace_of
 from clamor.opening import Opened
+from clamor.roles import WEB
 from clamor.sources import standings
+from clamor.standstill import standing_still
 from config.lock import holder
 from database.engine import read, rows
 from ingest.coverage import Figure
@@ -22,14 +24,13 @@ from routing.unreachable import unreachable
 from stream.clock import DAY, HOUR
 from stream.ports import DEAD_LETTER, POSTS, Transient
 from stream.status import StageStatus
-from stream.watchdog import stuck
 
 _ALERT = ("kind", "brand", "queue", "case_id", "risk", "why", "created_at", "state")
 
 
 def status(opened: Opened) -> dict[str, Any]:
     """Plain values, as `clamor status --json` prints and `/api/status` answers them. Times in milliseconds UTC."""
-    now, wall = opened.clock.now(), opened.clock.wall()
+    now = opened.clock.now()
     statuses = [one for one in opened.statuses.read() if one.alive()]
     running = holder(opened.home)
     figure = opened.ledger.figure(now - DAY, now)
@@ -39,7 +40,7 @@ def status(opened: Opened) -> dict[str, Any]:
         "simulated": pace_of(opened.home) is not None,
         "running": running.pid if running else None,
         "stages": _stages(statuses, behind),
-        "stuck": [msgspec.to_builtins(one) for one in stuck(statuses, wall)],
+        "stuck": [msgspec.to_builtins(one) for one in standing_still(opened, behind.by_stage)],
         "troubles": _troubles(opened),
         "waiting": asdict(behind),
         "posts": _appended(opened, POSTS),
@@ -56,9 +57,8 @@ def status(opened: Opened) -> dict[str, Any]:
 
 
 def _stages(statuses: list[StageStatus], behind: Backlog) -> list[dict[str, Any]]:
-    lags = {"nlp": behind.nlp, "routing": behind.routing, "index": behind.index}
     found: list[dict[str, Any]] = []
-    for name, lag in lags.items():
+    for name, lag in {**behind.by_stage, WEB: 0}.items():
         members = [one for one in statuses if one.stage == name]
         found.append(
             {

@@ -22,6 +22,10 @@ from typing import TypeAlias
 
 import structlog
 
+from clamor.told import told
+from clamor.upkeep import FAILING, Kept
+from stream.records import Millis
+
 log = structlog.get_logger(__name__)
 
 BACKOFF_FIRST = 0.2
@@ -53,6 +57,10 @@ class Child:
     not_before: float = 0.0
     done: bool = False
     exits: list[int] = field(default_factory=list)
+    ended_at: Millis | None = None
+
+    def kept(self) -> Kept:
+        return Kept(self.spec.name, self.pid, self.restarts, self.exits[-1] if self.exits else None, self.ended_at)
 
 
 class Supervisor:
@@ -64,12 +72,17 @@ class Supervisor:
         *,
         grace: float = 30.0,
         on_restart: Callable[[str, int], None] | None = None,
+        note: Callable[[tuple[Kept, ...]], None] = lambda processes: None,
         messages: Path | None = None,
     ) -> None:
-        """`messages`: file that takes the standard error of the processes, where the terminal shows something else."""
+        """`note` takes how the processes stand, whenever that changes.
+
+        `messages`: file that takes the standard error of the processes, where the terminal shows something else."""
         self.children = [Child(spec) for spec in specs]
         self.grace = grace
         self.on_restart = on_restart
+        self._note = note
+        self._noted: tuple[Kept, ...] = ()
         self.messages = messages
         self._stop = False
 
@@ -84,6 +97,7 @@ class Supervisor:
         try:
             while not self._stop:
                 self._start_missing()
+                self._tell()
                 if not each_round():
                     break
                 time.sleep(interval)
@@ -120,9 +134,17 @@ class Supervisor:
     def _start_missing(self) -> None:
         now = time.monotonic()
         for child in self.children:
+            if child.pid and child.restarts and now - child.started > STEADY_AFTER:
+                child.restarts = 0
             if not child.pid and not child.done and now >= child.not_before:
                 child.pid = _fork(child.spec, self.messages)
                 child.started = now
+
+    def _tell(self) -> None:
+        kept = tuple(child.kept() for child in self.children)
+        if kept != self._noted:
+            self._noted = kept
+            self._note(kept)
 
     def _reap(self) -> None:
         for child in self.children:
@@ -134,6 +156,7 @@ class Supervisor:
             code = os.waitstatus_to_exitcode(status)
             child.pid = 0
             child.exits.append(code)
+            child.ended_at = time.time_ns() // 1_000_000
             if child.done or (code == 0 and not child.spec.essential):
                 child.done = True
                 continue
@@ -143,6 +166,8 @@ class Supervisor:
         now = time.monotonic()
         if now - child.started > STEADY_AFTER:
             child.restarts = 0
+        elif child.restarts == FAILING - 1:
+            log.error("process does not stay up", process=child.spec.name, exit_code=code)
         delay = min(BACKOFF_FIRST * 2**child.restarts, BACKOFF_MOST) if child.restarts else 0.0
         child.restarts += 1
         child.not_before = now + delay
@@ -175,12 +200,20 @@ def _fork(spec: ProcessSpec, messages: Path | None) -> int:
         code = 0
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else 1
-    except BaseException:
+    except BaseException as error:
         with suppress(OSError):
-            traceback.print_exc()
+            code = _said(error)
     finally:
         _flush()
         os._exit(code)
+
+
+def _said(error: BaseException) -> int:
+    """The exit code, with what people can mend in a sentence; for the rest the traceback."""
+    code = told(error)
+    if code is None:
+        traceback.print_exc()
+    return code or 1
 
 
 def _flush() -> None:

@@ -13,6 +13,7 @@ import typer
 from rich.live import Live
 
 from clamor import exits, logs
+from clamor.address import listenable
 from clamor.backlog import settled
 from clamor.clocks import set_pace
 from clamor.console import answers, errors
@@ -26,6 +27,7 @@ from clamor.screen import Screen
 from clamor.starting import make_ready
 from clamor.supervisor import ProcessSpec, Supervisor
 from clamor.threads import halt_on
+from clamor.upkeep import noting
 from config.home import Home
 from ingest.cursors import Cursors
 from ingest.scenario import Scenario, load, play
@@ -60,6 +62,7 @@ def demo(
     with open_home(place) as opened:
         set_pace(opened.home, scenario.start, speed, scenario.end + 2 * HOUR)
     with open_home(place) as opened, whole_program(opened.home):
+        listenable(opened.settings.api)
         started = make_ready(opened, by="clamor demo", serves=True)
         workers, mailbox, url = (
             opened.settings.processes.nlp,
@@ -68,7 +71,8 @@ def demo(
         )
         opened.close()
         player = ProcessSpec("player", _player(place, scenario), essential=False)
-        supervisor = Supervisor([player, *all_processes(place, workers)], messages=place.root / MESSAGES)
+        note, messages = noting(opened.home), place.root / MESSAGES
+        supervisor = Supervisor([player, *all_processes(place, workers)], note=note, messages=messages)
         over = _watch(
             place,
             supervisor,

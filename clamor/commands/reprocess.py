@@ -27,6 +27,7 @@ from clamor.roles import whole_program, worked_by
 from clamor.starting import make_ready
 from clamor.supervisor import ProcessSpec, Supervisor
 from clamor.threads import halt_on
+from clamor.upkeep import noting
 from config.home import Home, HomeError, low_disk
 
 
@@ -133,7 +134,8 @@ def _with_stages(home: Home, opened: Opened, ask: Ask) -> Reached:
             failed.append(code)
 
     with Live(console=errors, refresh_per_second=4, transient=True) as live:
-        supervisor = Supervisor([feeder, *stages], on_restart=on_restart, messages=home.root / MESSAGES)
+        note, messages = noting(configuration.home), home.root / MESSAGES
+        supervisor = Supervisor([feeder, *stages], on_restart=on_restart, note=note, messages=messages)
         supervisor.run(_watch(configuration, ask, live, failed), interval=0.05)
     if failed:
         raise HomeError(f"the reprocess ended with code {failed[0]}: see {home.root / MESSAGES}")

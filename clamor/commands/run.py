@@ -6,12 +6,14 @@ from typing import Annotated
 
 import typer
 
+from clamor.address import listenable
 from clamor.console import errors
 from clamor.opening import open_home
 from clamor.processes import all_processes
 from clamor.roles import whole_program
 from clamor.starting import Started, make_ready
 from clamor.supervisor import Supervisor
+from clamor.upkeep import noting
 from config.home import Home
 
 
@@ -33,11 +35,12 @@ def run(
     """
     home: Home = context.obj
     with open_home(home) as opened, whole_program(opened.home):
+        listenable(opened.settings.api)
         started = make_ready(opened, serves=errors.is_terminal)
         settings = opened.settings
         opened.close()
         tell(started, settings.api.url)
-        Supervisor(all_processes(home, nlp_workers or settings.processes.nlp)).run()
+        Supervisor(all_processes(home, nlp_workers or settings.processes.nlp), note=noting(opened.home)).run()
 
 
 def tell(started: Started, url: str) -> None:

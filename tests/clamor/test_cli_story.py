@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import socket
 import subprocess
@@ -19,6 +20,7 @@ from clamor import exits
 from clamor.cli import arranged
 from config.home import Home
 from config.lock import holder
+from stream.status import StatusFolder
 
 
 def test_the_program_is_a_program() -> None:
@@ -298,6 +300,64 @@ def test_bad_configuration_lists_all_that_is_wrong(tmp_path: Path) -> None:
     for wrong in ("Acme Air", "99999999", "mial"):
         assert wrong in done.err
     assert clamor(tmp_path, "search").code == exits.CONFIGURATION
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["export", "there"], ["mails", "list"], ["mails", "release", "1"], ["mails", "drop", "--all"],
+     ["token", "revoke", "first"]],
+)  # fmt: skip
+def test_a_home_that_was_never_started_says_so(tmp_path: Path, words: list[str]) -> None:
+    clamor(tmp_path / "home", "init")
+    done = clamor(tmp_path / "home", *words)
+    assert done.code == exits.FAILED
+    assert "has no tables yet" in done.err.replace("\n", " ")
+    assert "`clamor run`" in done.err
+
+
+def test_files_that_hold_something_else_name_the_command_that_mends_them(story: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(story, home)
+    (home / "data" / "index.db").unlink()
+    (home / "data" / "index.db").touch()
+    for words in (["search", "crew"], ["run"]):
+        done = clamor(home, *words)
+        assert (done.code, "clamor reindex" in done.err.replace("\n", " ")) == (exits.FAILED, True), done
+    assert clamor(home, "reindex").code == exits.OK
+    assert clamor(home, "search", "--count").out == "7\n"
+    for path in (home / "data").glob("app.db*"):
+        path.unlink()
+    (home / "data" / "app.db").write_bytes(b"noise" * 4_000)
+    for words in (["search", "crew"], ["status"], ["run"]):
+        done = clamor(home, *words)
+        assert (done.code, "clamor restore" in done.err.replace("\n", " ")) == (exits.FAILED, True), done
+
+
+def test_a_port_that_is_taken_is_told_before_anything_starts(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        (tmp_path / "clamor.yaml").write_text(CONFIGURATION + f"api: {{port: {port}}}\n")
+        done = clamor(tmp_path, "run")
+    assert done.code == exits.FAILED
+    assert f"the API cannot listen on 127.0.0.1:{port}" in done.err
+    assert not (tmp_path / "data" / "index.db").exists()
+
+
+def test_stages_that_are_started_together_wait_for_one_another(tmp_path: Path) -> None:
+    (tmp_path / "clamor.yaml").write_text(CONFIGURATION + f"api: {{port: {_free_port()}}}\n")
+    command = [sys.executable, "-m", "clamor.cli", "--home", str(tmp_path), "stage"]
+    stages = [
+        subprocess.Popen([*command, name], env=PLAIN, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        for name in ("nlp", "routing", "index", "web")
+    ]
+    try:
+        folder = StatusFolder(tmp_path / "data" / "status")
+        _until(lambda: len({one.stage for one in folder.read() if one.alive()}) == 4 or any(s.poll() for s in stages))
+    finally:
+        for stage in stages:
+            stage.send_signal(signal.SIGTERM)
+        said = [stage.communicate(timeout=60)[1] for stage in stages]
+    assert [stage.returncode for stage in stages] == [0, 0, 0, 0], said
 
 
 def test_a_second_run_is_refused_and_single_commands_work_beside_the_first(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from clamor.supervisor import ProcessSpec, Supervisor
+from clamor.upkeep import FAILING, Kept, failing
+from config.home import HomeError
 
 
 def until_stopped(stop: Callable[[], bool]) -> None:
@@ -86,6 +88,28 @@ def test_one_that_is_through_is_not_started_again(tmp_path: Path) -> None:
 
     Supervisor([ProcessSpec("once", once, essential=False)]).run(_rounds(8), interval=0.02)
     assert runs.read_text() == "x"
+
+
+def test_what_people_can_mend_is_told_in_a_sentence_and_what_cannot_stay_up_is_noted(tmp_path: Path) -> None:
+    """Ends as soon as the third restart is noted."""
+    noted: list[tuple[Kept, ...]] = []
+
+    def refused(stop: Callable[[], bool]) -> None:
+        raise HomeError("the port is taken: set another")
+
+    def broken(stop: Callable[[], bool]) -> None:
+        raise ZeroDivisionError
+
+    specs = [ProcessSpec("web", refused), ProcessSpec("nlp-1", broken), ProcessSpec("index", until_stopped)]
+    supervisor = Supervisor(specs, note=noted.append, messages=tmp_path / "said")
+    supervisor.run(lambda: not any(one.name == "web" and one.restarts >= FAILING for one in noted[-1]), interval=0.02)
+    web, nlp, index = noted[-1]
+    assert (web.exit_code, nlp.exit_code, index.exit_code, index.restarts) == (1, 1, None, 0)
+    assert [one.stage for one in failing((web, index))] == ["web"]
+    said = (tmp_path / "said").read_text()
+    assert said.count("the port is taken: set another\n") >= FAILING
+    assert "HomeError" not in said
+    assert "ZeroDivisionError" in said, "what nobody can mend keeps its traceback"
 
 
 def test_children_do_not_outlive_a_killed_parent(tmp_path: Path) -> None:
