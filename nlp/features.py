@@ -24,6 +24,7 @@ _P_INVERSE = pow(_P, -1, 1 << 64)
 _MIX = np.uint64(0xD6E8FEB86659FD93)
 _SHIFT = np.uint64(32)
 _LETTER, _SYMBOL, _SPACE, _END = 0, 1, 2, 3
+_BLANK = 32
 
 
 class Features(NamedTuple):
@@ -67,6 +68,29 @@ def hashes(texts: Sequence[str], chars: Sequence[int], words: int) -> tuple[Hash
             found[first, column], valid[first, column] = grams, same
     places = np.flatnonzero(valid)
     return found.ravel()[places], np.searchsorted(places, starts * found.shape[1])
+
+
+def spoken(texts: Sequence[str], longest: int) -> tuple[Hashes, Ints, Ints]:
+    """64-bit hashes of the word n-grams up to `longest` of each of `texts`, where each text's begin (one more than
+    texts), and how many words each has. Words of letters alone, without case and accents: signs and digits part them.
+    """
+    letters, starts = _code_points(texts)
+    plain = _letters_alone()[np.minimum(letters, 0xFFFF)]
+    inside = plain > _BLANK
+    edges = np.flatnonzero(inside[1:] != inside[:-1]) + 1
+    first, last = edges[::2], edges[1::2]
+    words = np.diff(np.searchsorted(first, starts))
+    single = _Stretches(plain).some(first, last, 101)
+    text = np.repeat(np.arange(len(texts)), words)
+    grams = np.zeros((len(first), longest), np.uint64)
+    valid = np.zeros((len(first), longest), bool)
+    grams[:, 0], valid[:, 0] = single, True
+    for n in range(2, longest + 1):
+        whole = max(0, len(first) - n + 1)
+        grams[:whole, n - 1] = _mixed(grams[:whole, n - 2] + single[n - 1 :] * np.uint64(2 * n + 1))
+        valid[:whole, n - 1] = text[:whole] == text[n - 1 :]
+    counts = np.concatenate(([0], np.cumsum(valid.sum(axis=1))))
+    return grams[valid], counts[np.searchsorted(first, starts)], words
 
 
 class _Stretches:
@@ -162,6 +186,18 @@ def _tables() -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint8]]:
             base = unicodedata.normalize("NFD", char)[0]
             fold[code] = ord(base)
     return fold, kind
+
+
+@cache
+def _letters_alone() -> npt.NDArray[np.uint32]:
+    """Each code point of the basic plane without its accent where it is a letter, a line end as it is, else a blank."""
+    fold, kind = _tables()
+    letter = (kind == _LETTER) & (fold != ord("0"))
+    for sign in "_'\u2019":
+        letter[ord(sign)] = False
+    plain = np.where(letter, fold, np.uint32(_BLANK))
+    plain[0xFFFF] = _BLANK
+    return plain
 
 
 @cache
