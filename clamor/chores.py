@@ -137,11 +137,12 @@ class Keeper:
         self._desk.adopt(opened.registry.current())
         old = erasure.expire(opened.engine, self._desk, now - retention.posts, now, after=self._expired)
         ids = erasure.forget_unmatched(opened.engine, now - retention.ids, now, after=self._forgotten)
+        copies = erasure.let_go_of_copies(opened.engine, now)
         self._expired = 0 if old.done else old.after
         self._forgotten = 0 if ids.done else ids.after
         if old.done and ids.done:
             erasure.wipe(opened.engine)
-        return not (old.done and ids.done)
+        return copies or not (old.done and ids.done)
 
 
 class Absences:

@@ -21,7 +21,7 @@ from index.terms import terms
 from query.document import Document
 from stream.records import Mention, Millis, Post, Scores, Term, Understanding
 
-LAYOUT = 1
+LAYOUT = 2
 """Number of this layout: an index of another one is rebuilt, never converted."""
 
 SLOT_BITS = 6
@@ -66,7 +66,8 @@ CREATE TABLE place (id TEXT PRIMARY KEY, epoch INTEGER NOT NULL, revision INTEGE
 CREATE TABLE mention (
     n INTEGER PRIMARY KEY, came INTEGER NOT NULL, reads INTEGER NOT NULL, ruled INTEGER NOT NULL, risk INTEGER,
     created INTEGER NOT NULL, seen INTEGER, edited INTEGER, decided INTEGER,
-    followers INTEGER, likes INTEGER, reposts INTEGER, replies INTEGER, views INTEGER, "case" INTEGER
+    followers INTEGER, likes INTEGER, reposts INTEGER, replies INTEGER, views INTEGER, "case" INTEGER,
+    copies INTEGER
 );
 CREATE TABLE body (n INTEGER PRIMARY KEY, record BLOB NOT NULL);
 CREATE VIRTUAL TABLE hits USING fts5 (text, stem, fact, content='', detail=full, tokenize="{_TOKENIZE}");

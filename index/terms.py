@@ -35,7 +35,7 @@ READ = ("matched", "speaker", "sentiment", "reputation", "intent", "detractor", 
 RULED = ("model", "tier", "queue", "rule", "priority", "tag", "alerted", "term", "corrected", "person")
 SINGLE = (
     *("id", "author", "verified", "hashtag", "addressed", "link", "site", "address", "media"),
-    *("conversation", "reply_to", "quote_of"),
+    *("conversation", "cluster", "reply_to", "quote_of"),
 )
 ASKED_FOR = ("hashtag", "addressed", "link", "media", "reply_to", "quote_of")
 """Fields with a token of its own that says that there is a value; for the others `has:` reads all their tokens."""
@@ -191,6 +191,8 @@ def _single(document: Document) -> list[str]:
     """Tokens of the fields whose values few mentions share, and the token that says that a field has any."""
     mention, post = document.mention, document.mention.post
     found = [_ID + _safe(canonical(_ID_FIELD, mention.post_id)), _ID + _safe(canonical(_ID_FIELD, mention.id))]
+    if mention.cluster is not None:
+        found.append(f"{FACT}cluster={mention.cluster}")
     wanted = ["conversation"]
     if post is not None:
         if post.author is not None:

@@ -27,7 +27,7 @@ _PLACE = (
     "INSERT INTO place (id, epoch, revision, n) VALUES (?, ?, ?, ?) "
     "ON CONFLICT (id) DO UPDATE SET epoch = excluded.epoch, revision = excluded.revision, n = excluded.n"
 )
-_MENTION = f"INSERT OR REPLACE INTO mention VALUES ({', '.join('?' * 15)})"
+_MENTION = f"INSERT OR REPLACE INTO mention VALUES ({', '.join('?' * 16)})"
 _BODY = "INSERT OR REPLACE INTO body (n, record) VALUES (?, ?)"
 _HITS = "INSERT INTO hits (hits, rowid, text, stem, fact) VALUES (?, ?, ?, ?, ?)"
 _OFFSET = (
@@ -212,6 +212,7 @@ def _columns(document: Document) -> tuple[int | None, ...]:
         author.followers if author else None,
         *((metrics.likes, metrics.reposts, metrics.replies, metrics.views) if metrics else (None,) * 4),
         mention.case_id,
+        mention.copies or None,
     )
     if all(value is None or -_LARGEST <= value <= _LARGEST for value in found):
         return found

@@ -262,6 +262,8 @@ _READ: Mapping[str, Callable[[Document], Value | None]] = {
     "replies": _reach("replies"),
     "views": _reach("views"),
     "conversation": _conversation,
+    "cluster": lambda document: None if document.mention.cluster is None else (str(document.mention.cluster),),
+    "copies": lambda document: document.mention.copies or None,
     "reply_to": _post_word("reply_to", "reply_to"),
     "quote_of": _post_word("quote_of", "quote_of"),
     "created": lambda document: document.mention.event_time,

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from database.engine import rows, rows_in
 from query.document import effective
-from routing import cases
+from routing import cases, clusters
 from routing.contribution import Contribution, contribution, read
 from routing.decide import Reader, decide, found_late, hurts, judged_at, may_wake, same
 from routing.desk import Desk
@@ -67,6 +67,8 @@ def apply(
     changed = {m.n: m for m in settle(sheet, touched)}
     for m in _by_people(sheet, corrections, again):
         changed[m.n] = m
+    for m in clusters.assign(sheet, changed.values()):
+        changed[m.n] = m
     _thread_names(sheet, changed, unions)
     decided = [m for m in changed.values() if m.touched]
     _decide_all(sheet, decided, frozenset(again))
@@ -100,6 +102,7 @@ def _observe_all(sheet: Sheet, records: Sequence[Understood], left: Mapping[int,
         row = observe(sheet, record)
         if row is not None:
             found[row.n] = row
+            clusters.note(sheet, row, record)
     for n, learnt in left.items():
         row = found[n] = sheet.by_n[n]
         hold_against_absence(sheet, row)

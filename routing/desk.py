@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from config.brands import Brand
 from database.numbering import Dictionary, Serial
+from routing.near import Near
 from routing.rules import RuleSet
 from stream.ports import InForce
 from stream.records import Author, BrandKind
@@ -18,6 +19,8 @@ class Desk:
         """`simulated`: the home lives in simulated time."""
         self.simulated = simulated
         self.posts, self.mentions, self.cases = Serial("post"), Serial("mention"), Serial("cases")
+        self.clusters = Serial("cluster")
+        self.near = Near()
         self.brands, self.networks, self.intents = Dictionary("brand"), Dictionary("network"), Dictionary("intent")
         self.adopt(in_force)
 
@@ -41,8 +44,10 @@ class Desk:
 
     def forget(self) -> None:
         """After a rollback: what was numbered in it was not."""
-        for numbering in (self.posts, self.mentions, self.cases, self.brands, self.networks, self.intents):
+        serials = (self.posts, self.mentions, self.cases, self.clusters)
+        for numbering in (*serials, self.brands, self.networks, self.intents):
             numbering.forget()
+        self.near = Near()
 
 
 def _customers(brands: Iterable[Brand]) -> dict[tuple[str, str], str]:

@@ -5,13 +5,16 @@ Every function does one chunk in one short transaction and says where to go on, 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import NamedTuple
 
 from sqlalchemy import Engine
 
-from database.engine import many, read, rows, write
+from database.engine import delete_numbered, many, read, rows, rows_in, write
 from routing.apply import Applied, apply
+from routing.clusters import COUNTED, HELD_FOR, MOST_HELD
 from routing.desk import Desk
 from stream.records import Millis, Post, Understood
 
@@ -66,6 +69,26 @@ def forget_unmatched(engine: Engine, before: Millis, now: Millis, *, after: int 
         gone = many(connection, _UNMATCHED, [(after, after + STRETCH, before)])
         many(connection, "DELETE FROM waiting WHERE kept_at < ?", [(now - WAITING_FOR,)])
     return Swept(after + STRETCH, gone, after + STRETCH >= last)
+
+
+def let_go_of_copies(engine: Engine, now: Millis) -> bool:
+    """Take up to STRETCH posts that later ones are no longer compared with out of the clusters' look-up; whether there
+    may be more. Mentions keep their cluster."""
+    oldest = "SELECT n, cluster, joined_at FROM cluster_post ORDER BY n LIMIT ?"
+    with read(engine) as connection:
+        least = rows(connection, "SELECT coalesce(max(n), 0) FROM cluster_post")[0][0] - MOST_HELD
+        found = rows(connection, oldest, (STRETCH,))
+    old = list(takewhile(lambda row: row[2] < now - HELD_FOR or row[0] <= least, found))
+    if not old:
+        return False
+    with write(engine) as connection:
+        # What left since has told its cluster so itself.
+        left = {n for (n,) in rows_in(connection, "SELECT n FROM cluster_post WHERE n IN (??)", [n for n, _, _ in old])}
+        lost = Counter(cluster for n, cluster, _ in old if n in left)
+        delete_numbered(connection, "cluster_post", sorted(left))
+        many(connection, "UPDATE cluster SET posts = posts - ? WHERE n = ?", [(k, n) for n, k in lost.items()])
+        many(connection, "DELETE FROM cluster WHERE n = ? AND posts < ?", [(n, COUNTED) for n in lost])
+    return len(old) == STRETCH
 
 
 def wipe(engine: Engine) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from database.engine import many, rows
 from routing import parts
 from routing.cases import counted_anew
+from routing.clusters import COUNTED
 from routing.contribution import written
 from routing.decide import found_late, judged_at
 from routing.rows import CaseRow, MentionRow
@@ -21,6 +22,7 @@ def save(sheet: Sheet, moved: list[MentionRow]) -> int:
     _posts(sheet)
     _conversations(sheet)
     _mentions(sheet, moved)
+    _clusters(sheet)
     _cases(sheet)
     _outbox(sheet, moved)
     _counts(sheet)
@@ -85,6 +87,15 @@ def _mentions(sheet: Sheet, moved: list[MentionRow]) -> None:
     many(connection, _NEW_MENTION, new)
     many(connection, _OLD_MENTION, old)
     many(connection, "INSERT INTO decision (mention, revision, at, body) VALUES (?, ?, ?, ?)", earlier)
+
+
+def _clusters(sheet: Sheet) -> None:
+    connection, changes = sheet.connection, sheet.clusters
+    many(connection, "DELETE FROM cluster_post WHERE n = ?", [(n,) for n in changes.left])
+    many(connection, _CLUSTER_POST, [(*row[:5], sheet.now, int(row.entry)) for row in changes.joined])
+    sizes = changes.sizes.items()
+    many(connection, "DELETE FROM cluster WHERE n = ?", [(n,) for n, posts in sizes if posts < COUNTED])
+    many(connection, _CLUSTER, [(n, posts) for n, posts in sizes if posts >= COUNTED])
 
 
 def _cases(sheet: Sheet) -> None:
@@ -179,6 +190,11 @@ _OLD_MENTION = (
     "UPDATE mention SET revision = ?, state = ?, queue = ?, risk = ?, case_id = ?, event_time = ?, contribution = ?, "
     "body = ? WHERE n = ?"
 )
+_CLUSTER_POST = (
+    "INSERT INTO cluster_post (post, cluster, fingerprint, author, event_time, joined_at, entry) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
+_CLUSTER = "INSERT INTO cluster (n, posts) VALUES (?, ?) ON CONFLICT (n) DO UPDATE SET posts = excluded.posts"
 _NEW_CASE = (
     "INSERT INTO cases (brand, conversation, author, queue, state, live, priority, risk, mentions, opened_at, "
     "updated_at, closed_at, closed_why, merged_into, id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"

@@ -179,6 +179,8 @@ def _fresh(
 ) -> Mention:
     correction = old.correction if old is not None else None
     content_hash = row.parts.content_hash
+    fingerprint = read.fingerprint if read else old.fingerprint if old else 0
+    same = old if old is not None and old.fingerprint == fingerprint else None
     if correction is not None and correction.stale != (correction.content_hash != content_hash):
         correction = replace(correction, stale=not correction.stale)
     return Mention(
@@ -196,7 +198,9 @@ def _fresh(
         conversation=old.conversation if old is not None else "",
         lang=read.lang if read else old.lang if old else "",
         lang_confidence=read.lang_confidence if read else old.lang_confidence if old else 0.0,
-        fingerprint=read.fingerprint if read else old.fingerprint if old else 0,
+        fingerprint=fingerprint,
+        cluster=same.cluster if same else None,
+        copies=same.copies if same else 0,
         content_hash=content_hash,
         understanding=reading,
         correction=correction,
@@ -301,12 +305,12 @@ def _drop(m: MentionRow, state: MentionState) -> None:
     assert value is not None
     m.state, m.touched = state, True
     if state == "expired":
-        m.value = replace(value, state=state, post=None, content_hash="", fingerprint=0)
+        m.value = replace(value, state=state, post=None, content_hash="", fingerprint=0, cluster=None, copies=0)
         return
     m.earlier = value.decision
     m.value = replace(
-        value, state=state, post=None, content_hash="", fingerprint=0, lang="", lang_confidence=0.0,
-        understanding=None, decision=None, case_id=None,
+        value, state=state, post=None, content_hash="", fingerprint=0, cluster=None, copies=0, lang="",
+        lang_confidence=0.0, understanding=None, decision=None, case_id=None,
         gone_since=m.post.learnt if state in ("deleted", "forgotten") else 0,
     )  # fmt: skip
     m.queue, m.risk, m.case_id = "none", 0, None

@@ -19,6 +19,28 @@ SHORT_THREAD = 200
 """Posts of a conversation that is read whole when a case opens in it."""
 
 
+class ClusterPost(NamedTuple):
+    """A row of `cluster_post` to be written."""
+
+    post: int
+    cluster: int
+    fingerprint: int
+    author: int | None
+    event_time: Millis
+    entry: bool
+
+
+class ClusterChanges:
+    """What a batch changes in the tables of clusters."""
+
+    def __init__(self) -> None:
+        self.joined: list[ClusterPost] = []
+        self.left: list[int] = []
+        """Numbers of rows that go."""
+        self.sizes: dict[int, int] = {}
+        """By cluster: its posts, where that changed."""
+
+
 class CaseEvent(NamedTuple):
     case: CaseRow
     change: str
@@ -64,6 +86,10 @@ class Sheet:
         self.lost_parties: list[tuple[int, int]] = []
         self.events: list[CaseEvent] = []
         self.tally = Tally()
+        self.said: list[tuple[PostRow, int, bool]] = []
+        """In the records' order: a post, the fingerprint of its text from there on (0: it went), whether the text
+        itself names a brand."""
+        self.clusters = ClusterChanges()
         self.authors: dict[tuple[int, int], list[int]] = {}
         """By author and brand: mentions, negatives, latest event time, as known."""
         self.author_changes: dict[tuple[int, int], list[int]] = {}

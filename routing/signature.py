@@ -106,5 +106,6 @@ def _metric(name: str) -> Callable[[Mention], int | None]:
 
 _NUMBERS: Mapping[str, Callable[[Mention], int | None]] = {
     "followers": _followers,
+    "copies": lambda mention: mention.copies or None,
     **{name: _metric(name) for name in ("likes", "reposts", "replies", "views")},
 }

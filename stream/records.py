@@ -182,7 +182,7 @@ class Understood(Struct, frozen=True, kw_only=True):
     lang: str = ""
     lang_confidence: float = 0.0
     fingerprint: int = 0
-    """64-bit SimHash of the normalised text, as a signed integer."""
+    """64-bit SimHash of the normalised text, as a signed integer; 0 for a text too short to have one."""
     generation: int = 0
     """Number of the brands and model in force; grows with every change of them, going back included."""
     tier: Tier = "linear"
@@ -257,6 +257,10 @@ class Mention(Struct, frozen=True, kw_only=True):
     lang: str = ""
     lang_confidence: float = 0.0
     fingerprint: int = 0
+    cluster: int | None = None
+    """Number of the near copies that it is one of; None for a post without fingerprint or text."""
+    copies: int = 0
+    """Posts that were in its cluster when it joined, itself included."""
     content_hash: str = ""
     understanding: Understanding | None = None
     correction: Correction | None = None

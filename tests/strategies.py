@@ -99,6 +99,8 @@ def mentions() -> st.SearchStrategy[Mention]:
         correction=st.none() | _corrections(),
         decision=st.none() | _decisions(),
         case_id=st.none() | st.integers(1, 12),
+        cluster=st.none() | st.integers(1, 4),
+        copies=st.integers(0, 12),
         decided_at=st.just(0) | TIMES,
     )
 
@@ -147,6 +149,7 @@ _KEYWORDS: dict[str, tuple[str, ...]] = {
     "conversation": POSTS,
     "reply_to": POSTS,
     "quote_of": POSTS,
+    "cluster": ("1", "2", "12"),
     "source": ("stream", "reviews"),
     "query": ("q1", "Q2"),
     "access": ("public", "private-reviews"),

@@ -121,6 +121,11 @@ class Mention(Model):
     """Null without a case, or with one that this token may not see."""
     conversation: str | None
     """Posts that answer one another share it; null where this token may not see the post that it is named after."""
+    cluster: int | None
+    """Near copies share it, whatever their brand and source; null for a post too short to have any."""
+    copies: int | None = Field(examples=[37])
+    """Posts that were in its cluster when it joined, itself included; 0 without a cluster, null for a token that sees
+    only a part of all posts."""
     corrected_by: str | None
     """The person whose labels stand in place of the model's."""
 

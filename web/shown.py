@@ -51,6 +51,8 @@ def mention(found: records.Mention, hidden: Hidden) -> models.Mention:
         tags=decision.tags if decision else (),
         case=None if found.case_id in hidden.cases else found.case_id,
         conversation=None if found.conversation in hidden.conversations else found.conversation,
+        cluster=found.cluster,
+        copies=None if hidden.copies else found.copies,
         corrected_by=correction.person if correction else None,
     )
 

@@ -27,6 +27,8 @@ class Hidden(NamedTuple):
 
     cases: frozenset[int]
     conversations: frozenset[str]
+    copies: bool = False
+    """How many near copies there were: posts that the asker may not see are counted in."""
 
 
 class Found(NamedTuple):
@@ -80,7 +82,7 @@ def find(engine: Engine, mention_id: str, scope: AccessScope) -> Found | None:
 def hidden_from(engine: Engine, mentions: Sequence[Mention], scope: AccessScope) -> Hidden:
     """As `hidden`, in a transaction of its own, and none where the scope can hide nothing."""
     if scope.queues is None and scope.access is None:
-        return NOTHING
+        return NOTHING._replace(copies=scope.brands is not None)
     with read(engine) as connection:
         return hidden(connection, mentions, scope)
 
@@ -100,7 +102,12 @@ def hidden(connection: Connection, mentions: Iterable[Mention], scope: AccessSco
         sql = "SELECT p.id, m.body FROM post p JOIN mention m ON m.post = p.n WHERE p.id IN (??)"
         labelled = [(id, _label(body)) for id, body in rows_in(connection, sql, roots)]
         conversations = frozenset(id for id, label in labelled if label not in scope.access)
-    return Hidden(cases, conversations)
+    return Hidden(cases, conversations, copies=sees_a_part(scope))
+
+
+def sees_a_part(scope: AccessScope) -> bool:
+    """Whether there may be mentions that `scope` does not cover."""
+    return scope.brands is not None or scope.queues is not None or scope.access is not None
 
 
 NOTHING = Hidden(frozenset(), frozenset())

@@ -28,6 +28,8 @@ from routing.corrections import NoSuchMention
 from routing.desk import Desk
 from routing.explain import in_words
 from routing.rules import RuleSet
+from routing.spread import in_words as spread_in_words
+from routing.spread import spread_of
 from stream.records import DETRACTOR_LEVELS, INTENTS, QUEUES, SENTIMENTS, Correction, Decision, Mention, Millis, decode
 
 Sentiment = StrEnum("Sentiment", list(SENTIMENTS))  # type: ignore[misc]
@@ -157,8 +159,9 @@ def _explained(opened: Opened, n: int, mention: Mention, language: str) -> Expla
     with read(opened.engine) as connection:
         found = rows(connection, _EARLIER, (n,))
         rules = _rules(connection, mention)
+        spread = spread_of(connection, mention)
     earlier = [Earlier(revision, at, _decision(body)) for revision, at, body in found]
-    return Explained(mention, in_words(mention, rules, language), earlier)
+    return Explained(mention, in_words(mention, rules, language) + spread_in_words(mention, spread), earlier)
 
 
 def _rules(connection: Connection, mention: Mention) -> RuleSet | None:

@@ -11,12 +11,13 @@ from sqlalchemy import Connection
 
 from query.document import Document, effective
 from routing.mail.gaps import gaps_of, incomplete
-from routing.mail.letter import AlertLetter, Letter, ListLetter, NoticeLetter, PostSeen, Tally
+from routing.mail.letter import AlertLetter, Copies, Letter, ListLetter, NoticeLetter, PostSeen, Tally
 from routing.mail.similar import similar_to
 from routing.mail.words import words
 from routing.named import named
 from routing.people_to_tell import Language, MailSettings, Person
 from routing.rules import RuleSet, sentence
+from routing.spread import measured, spread_of
 from stream.clock import DAY
 from stream.records import Mention, Millis, Queue, Term, decode
 
@@ -136,11 +137,17 @@ def _alert(
             _seen(m, person, settings) for m in similar_to(connection, mention, n, person.access, settings.similar)
         ),
         missing=incomplete(connection, {mention.brand}, now - DAY, now),
+        copies=_copies(connection, mention),
         worst_of=worst_of,
     )
     # A later revision (an edit, new reach) has an arrival of its own, which the mention does not keep.
     first = mention.revision == 1 and mention.appended_at > 0
     return Composed(letter, mention.appended_at if first else None, item.case_id)
+
+
+def _copies(connection: Connection, mention: Mention) -> Copies | None:
+    spread = spread_of(connection, mention)
+    return Copies(spread.posts, spread.authors, *measured(spread.span)) if spread is not None else None
 
 
 def _list(

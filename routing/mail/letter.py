@@ -35,6 +35,16 @@ class Missing(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
+class Copies(msgspec.Struct, frozen=True):
+    """Near copies of the post, as they stand."""
+
+    posts: int
+    authors: int
+    unit: str
+    """`minutes`, `hours` or `days`, of `span`."""
+    span: int
+
+
 class AlertLetter(msgspec.Struct, frozen=True, kw_only=True):
     """One severe mention or case."""
 
@@ -47,6 +57,8 @@ class AlertLetter(msgspec.Struct, frozen=True, kw_only=True):
     case_mentions: int
     similar: tuple[PostSeen, ...]
     missing: tuple[Missing, ...]
+    copies: Copies | None = None
+    """Where it is one of many."""
     worst_of: bool = False
     """The post that set off the alert is gone; this is the worst that is left of its case."""
 

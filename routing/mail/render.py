@@ -17,7 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup, escape
 
 from routing.mail.clean import for_body, for_header, for_link
-from routing.mail.letter import AlertLetter, Letter, ListLetter, Missing, NoticeLetter, PostSeen
+from routing.mail.letter import AlertLetter, Copies, Letter, ListLetter, Missing, NoticeLetter, PostSeen
 from routing.mail.words import Words, words
 from routing.people_to_tell import MailSettings, Person
 from stream.records import Millis
@@ -123,6 +123,7 @@ def _alert_values(letter: AlertLetter, t: Words) -> dict[str, Any]:
         "post": _post(post, t, MOST_TEXT),
         "risk": post.risk,
         "worst_of": letter.worst_of,
+        "copies": _copies(letter.copies, t) if letter.copies is not None else "",
         "terms": [{"why": _told(term.why, t), "points": t("points", n=round(term.points))} for term in letter.terms],
         "rule": for_header(letter.rule, MOST_NAME),
         "reason": reason,
@@ -131,6 +132,13 @@ def _alert_values(letter: AlertLetter, t: Words) -> dict[str, Any]:
         "similar": [_post(other, t, MOST_SIMILAR) for other in letter.similar],
         "missing": [_span(span, t) for span in letter.missing],
     }
+
+
+def _copies(copies: Copies, t: Words) -> str:
+    span = t(copies.unit, n=copies.span)
+    if copies.authors == 1:
+        return t("copies_by_one", n=copies.posts, span=span)
+    return t("copies", n=copies.posts, authors=copies.authors, span=span)
 
 
 def _list_values(letter: ListLetter, t: Words) -> dict[str, Any]:

@@ -13,34 +13,36 @@ from stream.records import Mention, decode
 REACH = 5_000
 """How many mentions back (all brands) are looked through: with it the search costs the same however much is stored."""
 CANDIDATES = 400
-NEAR_BITS = 6
-"""Fingerprints that differ in at most this many of 64 bits are near copies. Manku, Jain and Das Sarma (2007)
-settle on 3 for web pages; a post has some 20 words, and one changed word moves more bits."""
+NEWEST = 40
+"""Near copies that are looked at."""
 
 
 def similar_to(connection: Connection, mention: Mention, n: int, access: Collection[str], most: int) -> list[Mention]:
-    """Up to `most` live mentions of the same brand that the reader may read: near copies first, then those of the
-    same intent; newest first within both. `n`: the number of the mention itself."""
-    found = named(
-        connection,
-        "SELECT m.n, m.body FROM mention m WHERE m.n > ? AND m.n < ? AND m.state = 'live' AND m.n <> ?"
-        " AND m.brand = (SELECT brand FROM mention WHERE n = ?) ORDER BY m.n DESC LIMIT ?",
-        (n - REACH, n + REACH, n, n, CANDIDATES),
-    )
+    """Up to `most` live mentions of the same brand that the reader may read: those of the same cluster first, then
+    those of the same intent; newest first within both. `n`: the number of the mention itself."""
+    if most < 1:
+        return []
+    found = _readable(named(connection, _COPIES, (mention.cluster, n, n, NEWEST)), access)[:most]
     intent = effective(mention, "intent")
-    copies: list[Mention] = []
-    alike: list[Mention] = []
-    for r in found:
-        other = decode(Mention, r.body)
-        if other.post is None or (other.access != "public" and other.access not in access):
-            continue
-        if mention.fingerprint and distance(mention.fingerprint, other.fingerprint) <= NEAR_BITS:
-            copies.append(other)
-        elif intent and effective(other, "intent") == intent:
-            alike.append(other)
-    return (copies + alike)[:most]
+    if len(found) < most and intent:
+        around = named(connection, _AROUND, (n - REACH, n + REACH, n, n, CANDIDATES))
+        known = {one.id for one in found}
+        found += [
+            one for one in _readable(around, access) if one.id not in known and effective(one, "intent") == intent
+        ]
+    return found[:most]
 
 
-def distance(one: int, other: int) -> int:
-    """In how many of 64 bits two fingerprints (signed integers) differ."""
-    return ((one ^ other) & 0xFFFF_FFFF_FFFF_FFFF).bit_count()
+def _readable(found: Collection[object], access: Collection[str]) -> list[Mention]:
+    mentions = [decode(Mention, row.body) for row in found]  # type: ignore[attr-defined]
+    return [one for one in mentions if one.post is not None and (one.access == "public" or one.access in access)]
+
+
+_COPIES = (
+    "SELECT m.body FROM cluster_post c JOIN mention m ON m.post = c.post WHERE c.cluster = ? AND m.state = 'live'"
+    " AND m.n <> ? AND m.brand = (SELECT brand FROM mention WHERE n = ?) ORDER BY c.n DESC LIMIT ?"
+)
+_AROUND = (
+    "SELECT m.body FROM mention m WHERE m.n > ? AND m.n < ? AND m.state = 'live' AND m.n <> ?"
+    " AND m.brand = (SELECT brand FROM mention WHERE n = ?) ORDER BY m.n DESC LIMIT ?"
+)

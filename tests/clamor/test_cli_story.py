@@ -138,6 +138,17 @@ def test_a_decision_is_explained_and_a_persons_word_stays(story: Path) -> None:
     assert "Before:" in clamor(story, "explain", "x:1").out
 
 
+def test_near_copies_are_counted_found_and_explained(story: Path) -> None:
+    """The six posts about suitcases differ in a number alone."""
+    explained = clamor(story, "explain", "x:5").out
+    assert "When it came it was number 6 of its near copies" in explained
+    assert "One of 6 near copies by one author within 5 minutes, as it stands now." in explained
+    assert clamor(story, "search", "copies:>=3", "--count").out.strip() == "4"
+    cluster = json.loads(clamor(story, "explain", "x:5", "--json").out)["mention"]["cluster"]
+    assert clamor(story, "search", f"cluster:{cluster}", "--count").out.strip() == "6"
+    assert "near copies" not in clamor(story, "explain", "x:6").out
+
+
 @pytest.mark.parametrize(
     "words", [["explain", "x:404"], ["explain", "x:7"], ["correct", "x:404#acme", "--queue", "pr"]]
 )

@@ -65,7 +65,23 @@ class MailHome:
         """Number of a live mention of its own post; `values` as of `_row`."""
         n, row = self._row(text, **values)  # type: ignore[arg-type]
         self._insert([row])
+        if values.get("cluster") is not None:
+            self._cluster(n, values["cluster"])
         return n
+
+    def _cluster(self, n: int, cluster: object) -> None:
+        """As routing notes near copies; every five posts have the same five authors."""
+        with write(self.engine) as connection:
+            sql = (
+                "INSERT INTO cluster_post (post, cluster, fingerprint, author, event_time, joined_at, entry) "
+                "VALUES (?, ?, 1, ?, ?, 0, 1)"
+            )
+            many(connection, sql, [(n, cluster, n % 5, self.clock.at)])
+            sql = (
+                "INSERT INTO cluster (n, posts) SELECT cluster, count(*) FROM cluster_post WHERE cluster = ? "
+                "GROUP BY cluster HAVING count(*) > 1 ON CONFLICT (n) DO UPDATE SET posts = excluded.posts"
+            )
+            many(connection, sql, [(cluster,)])
 
     def late_mention(self, source: str, at: Millis) -> int:
         """A mention of a post that a source brought late."""
@@ -199,7 +215,7 @@ class MailHome:
         risk: int = 80,
         case_id: int | None = None,
         intent: str = "churn_threat",
-        fingerprint: int = 0,
+        cluster: int | None = None,
         post: Post | None = None,
         terms: tuple[Term, ...] = (Term("severity", 36.0, "open anger, or a warning to others (level 2: 80% likely)"),),
         access: str = "public",
@@ -228,7 +244,7 @@ class MailHome:
             event_time=written.event_time,
             source_id=written.source_id,
             access=access,
-            fingerprint=fingerprint,
+            cluster=cluster,
             understanding=Understanding(
                 brand=brand,
                 sentiment=Scores("negative", (1.0, 0.0, 0.0)),

@@ -14,6 +14,7 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from mail_home import ANA, BEN, SETTINGS, START, MailHome
+from msgspec.structs import replace
 
 from config.disk import DiskFree
 from config.home import low_disk
@@ -22,8 +23,8 @@ from nlp.severity import SHIPPED, Cue
 from nlp.severity import terms as text_terms
 from routing.mail.clean import for_body, for_header, for_link
 from routing.mail.compose import MailRow, as_decided, compose, in_words_of
-from routing.mail.letter import AlertLetter, Letter, ListLetter, Missing, NoticeLetter, PostSeen, Tally
-from routing.mail.render import message
+from routing.mail.letter import AlertLetter, Copies, Letter, ListLetter, Missing, NoticeLetter, PostSeen, Tally
+from routing.mail.render import message, render
 from routing.mail.words import keys_of, words
 from routing.named import named
 from routing.people_to_tell import MailSettings, Person, valid_address
@@ -365,15 +366,37 @@ def composed(home: MailHome, n: int, person: Person = BEN) -> AlertLetter:
 
 
 def test_similar_posts_are_near_copies_first_then_the_same_intent_and_live_ones_only(home: MailHome) -> None:
-    home.mention("another intent", intent="praise", fingerprint=-1)
-    home.mention("same intent, older", fingerprint=-1)
-    home.mention("same intent", fingerprint=-1)
-    home.mention("of another brand", brand="bakery", fingerprint=0b1011)
-    home.mention("near copy", intent="other", fingerprint=0b1010)
-    home.delete(home.mention("near copy, deleted", fingerprint=0b1011))
-    subject = home.mention("the post", fingerprint=0b1011)
+    home.mention("another intent", intent="praise", cluster=1)
+    home.mention("near copy, older than the last thousands", intent="other", cluster=2)
+    home.mention("same intent, older", cluster=1)
+    home.mention("same intent", cluster=1)
+    home.mention("of another brand", brand="bakery", cluster=2)
+    home.mention("near copy", intent="other", cluster=2)
+    home.delete(home.mention("near copy, deleted", cluster=2))
+    subject = home.mention("the post", cluster=2)
     letter = composed(home, subject)
-    assert [post.text for post in letter.similar] == ["near copy", "same intent", "same intent, older"]
+    assert [post.text for post in letter.similar] == [
+        "near copy",
+        "near copy, older than the last thousands",
+        "same intent",
+    ]
+
+
+def test_a_mail_says_that_its_post_is_one_of_many_near_copies(home: MailHome) -> None:
+    subjects = [home.mention(f"copy {n}", cluster=2) for n in range(37)]
+    letter = composed(home, subjects[-1])
+    assert letter.copies == Copies(37, 5, "minutes", 1)
+    english = render(letter, words("en"))
+    spanish = render(letter, words("es"))
+    for text in (english.text, english.html):
+        assert "It is one of 37 near copies by 5 authors within 1 minute." in text
+    for text in (spanish.text, spanish.html):
+        assert "Es una de 37 publicaciones casi iguales de 5 autores en 1 minuto." in text
+    one = Copies(3, 1, "hours", 2)
+    assert "by one author within 2 hours" in render(replace(letter, copies=one), words("en")).text
+    lone = composed(home, home.mention("said by one alone", cluster=3))
+    assert lone.copies is None
+    assert "near copies" not in render(lone, words("en")).text
 
 
 def test_the_text_of_a_private_source_goes_only_to_those_who_may_read_it(home: MailHome) -> None:

@@ -34,6 +34,17 @@ def text_of(number: int, version: int, brands: tuple[str, ...], intent: str) -> 
     return f"t{number}v{version} {' '.join(brands)} {intent}"
 
 
+def said_by(text: str) -> int:
+    """Fingerprint of what a text says: those of one intent are copies of one another, all others are far apart. What
+    praises is too short to have one."""
+    intent = text.split()[-1]
+    return 0 if intent == "praise" else _STRIPES[INTENTS.index(intent)]
+
+
+_STRIPES = (0x00FF00FF00FF00FF, 0x0F0F0F0F0F0F0F0F, 0x3333333333333333, 0x5555555555555555, 0, 0x0000FFFF0000FFFF)
+"""Differ from one another in 32 bits or more."""
+
+
 def word_of(number: int, version: int) -> str:
     return f"t{number}v{version}"
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from simulated_posts import BRANDS
+from simulated_posts import BRANDS, said_by
 
 from stream.merge import content_hash
 from stream.records import CONTENT_KINDS, Millis, Post
@@ -78,6 +78,17 @@ def cases(found: dict[str, Truth], live: set[str]) -> set[frozenset[str]]:
             for brand in truth.about:
                 members.setdefault((brand, truth.conversation, truth.author), set()).add(f"{truth.id}#{brand}")
     return {frozenset(ids) for ids in members.values()}
+
+
+def copies(found: dict[str, Truth], live: set[str]) -> set[frozenset[str]]:
+    """Who is with whom among the live posts that are about a brand: those that say the same. All were published within
+    two weeks, and what does not say the same is far apart: so the order of arrival is no matter."""
+    together: dict[int, set[str]] = {}
+    for truth in found.values():
+        mark = said_by(truth.text) if truth.id in live else 0
+        if mark:
+            together.setdefault(mark, set()).add(truth.id)
+    return {frozenset(ids) for ids in together.values()}
 
 
 def _post(id: str, seen: Sequence[Post], accounts: dict[str, Millis]) -> Truth:

@@ -16,7 +16,7 @@ from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
 
-from simulated_posts import BRANDS, START
+from simulated_posts import BRANDS, START, said_by
 from simulated_truth import SEVERE
 from sqlalchemy import Connection, Engine, event
 
@@ -381,7 +381,7 @@ def _understood(post: Post, appended: Millis, now: Millis) -> Understood:
     intent, brands = words[-1], [word for word in words if word in BRANDS]
     return Understood(
         post=post, appended_at=appended, understood_at=now, content_hash=content_hash(post), lang="en", generation=1,
-        mentions=tuple(_reading(brand, intent) for brand in brands),
+        fingerprint=said_by(post.text), mentions=tuple(_reading(brand, intent) for brand in brands),
         unnamed=_reading("", intent) if post.reply_to else None,
     )  # fmt: skip
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from simulated_posts import posts_of
-from simulated_truth import QUEUES, Truth, cases, counted, truth_of
+from simulated_truth import QUEUES, Truth, cases, copies, counted, truth_of
 from simulated_world import PARTITIONS, Index, Routing, World
 
 from database.engine import read, rows
@@ -74,6 +74,7 @@ def judge(world: World, truth: dict[str, Truth]) -> None:
     _texts(world, truth, held)
     _counts(world, truth, live)
     _cases(world, truth, held, live)
+    _copies(world, truth, held, live)
     _index(world, truth, held)
     _mails(world, truth)
     _alerts(world)
@@ -138,6 +139,21 @@ def _cases(world: World, truth: dict[str, Truth], held: dict[str, Mention], live
     expected = cases(truth, live)
     calm = {id for ids in expected for id in ids}
     assert {frozenset(ids) for ids in members.values() if ids & calm} == expected, "cases"
+
+
+def _copies(world: World, truth: dict[str, Truth], held: dict[str, Mention], live: set[str]) -> None:
+    """Near copies share a cluster, and the tables hold what the mentions say."""
+    found: dict[int, set[str]] = {}
+    for m in held.values():
+        assert (m.cluster is None) == (m.state != "live" or not m.fingerprint), m.id
+        if m.cluster is not None:
+            found.setdefault(m.cluster, set()).add(m.post_id)
+    assert {frozenset(ids) for ids in found.values()} == copies(truth, live), "clusters"
+    with read(world.eye) as connection:
+        rows_of = rows(connection, "SELECT c.cluster, p.id FROM cluster_post c JOIN post p ON p.n = c.post")
+        sizes = dict(rows(connection, "SELECT n, posts FROM cluster"))
+    assert sorted(rows_of) == sorted((n, id) for n, ids in found.items() for id in ids), "rows of clusters"
+    assert sizes == {n: len(ids) for n, ids in found.items() if len(ids) > 1}, "sizes of clusters"
 
 
 def _index(world: World, truth: dict[str, Truth], held: dict[str, Mention]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from route_home import passed
 from web_home import WebHome, complaint, scandal
 
@@ -97,6 +98,23 @@ def test_a_case_shows_no_figure_of_hidden_mentions(filled: WebHome) -> None:
     assert home.get("/api/search", support, q=f"case:{case}").status_code == 422
     assert home.get("/api/search", support, q=f"-(brand:acme (has:case OR case:{case}))").status_code == 422
     assert home.get("/api/facets", support, field="case").status_code == 422
+
+
+def test_how_many_copies_there_are_is_told_to_those_who_see_all_of_them(filled: WebHome) -> None:
+    home = filled
+    for n, access in enumerate(("public", "board", "public")):
+        copy = complaint(f"copy-{n}", author=f"c{n}", text="copied", access=access, source_id=access)
+        home.take(replace(copy, fingerprint=0x0F0F_0F0F_0F0F_0F0F))
+    whole = home.ok("/api/mentions/x:copy-2%23acme")
+    assert whole["copies"] == 3
+    assert home.ok("/api/search", q=f"cluster:{whole['cluster']} copies:>=2")["total"]["value"] == 2
+    for scope in ({}, {"brands": ("acme",)}, {"queues": ("support",)}, {"access": ("public", "board")}):
+        limited = home.limited(**scope)
+        shown = home.ok("/api/mentions/x:copy-2%23acme", limited)
+        assert (shown["cluster"], shown["copies"]) == (whole["cluster"], None)
+        assert home.ok("/api/search", limited, q="copied")["hits"][0]["mention"]["copies"] is None
+        assert home.get("/api/search", limited, q="-copies:>=2").status_code == 422
+        assert home.get("/api/facets", limited, field="copies").status_code == 422
 
 
 def test_a_conversation_is_not_named_after_a_private_post(filled: WebHome) -> None:

@@ -13,7 +13,7 @@ from query.parse import parse
 from query.tree import And, Between, Equals, Has, Node, Not, Or, StartsWith
 from stream.clock import DAY, HOUR, MINUTE
 from stream.ports import AccessScope
-from web import ledger, models
+from web import ledger, models, truth
 from web.auth import asker
 from web.errors import Refusal, refusals
 from web.services import Services
@@ -41,6 +41,9 @@ Q = Annotated[
 Exact = Annotated[bool, Query(description="Count every hit, also above 20,000, where the default is an estimate.")]
 
 
+COPIES_ARE_OF_ALL = "this token sees a part of the posts, and near copies are counted over all"
+
+
 def router(services: Services) -> APIRouter:
     routes = APIRouter(prefix="/api", tags=["search"], responses=refusals(401, 422, 503))
     scope_of_asker = Depends(asker(services))
@@ -51,6 +54,8 @@ def router(services: Services) -> APIRouter:
             raise Refusal(
                 422, "this token sees only some queues, and a case may stand in another", "ask without `case:`"
             )
+        if truth.sees_a_part(scope) and "copies" in _fields(node):
+            raise Refusal(422, COPIES_ARE_OF_ALL, "ask without `copies:`")
         return node
 
     def holes(node: Node, scope: AccessScope) -> list[models.CoverageRow]:
@@ -152,6 +157,8 @@ def _countable(fields: list[str], scope: AccessScope) -> None:
         raise Refusal(422, f"the values of {names} cannot be counted", f"these can: {', '.join(COUNTABLE)}")
     if scope.queues is not None and "case" in fields:
         raise Refusal(422, "this token sees only some queues, and a case may stand in another", "leave `case` out")
+    if truth.sees_a_part(scope) and "copies" in fields:
+        raise Refusal(422, COPIES_ARE_OF_ALL, "leave `copies` out")
     if scope.access is not None and "conversation" in fields:
         raise Refusal(
             422, "this token does not see private sources, and a conversation may begin there", "leave it out"
