@@ -26,6 +26,7 @@ LIMIT = 1_000
 _RAW_LIMIT = 4 * LIMIT
 
 # Each begins with a plain character where it can: the engine then skips to it instead of trying every place.
+_entity = re.compile(r"&(?:#[0-9xX]|[A-Za-z])\w*;?")
 _strange = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff0-\uffff]")
 _private = re.compile("[\ue000-\uf8ff]")
 _link = re.compile(r"http(?<!\w....)s?(?:://\S+|(?![\w/]))")
@@ -44,7 +45,7 @@ def normalise(text: str, limit: int = LIMIT) -> str:
     """
     text = text[:_RAW_LIMIT]
     if "&" in text:
-        text = html.unescape(text)
+        text = _entity.sub(_unescaped, text)
     if not text.isascii():
         text = unicodedata.normalize("NFC", text)
     if not text.isprintable():
@@ -86,6 +87,11 @@ def mark(text: str, target: Iterable[Span], others: Iterable[Span] = ()) -> str:
 def clean(text: str) -> str:
     """`text` without private characters: none that it came with may pass for one of ours."""
     return text if text.isascii() else _private.sub("", text)
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    """What an entity stands for; a private character is none of ours, however it was written."""
+    return _private.sub("", html.unescape(found[0]))
 
 
 def _split_hashtag(found: re.Match[str]) -> str:

@@ -36,6 +36,7 @@ def test_marked_brands_survive_and_nothing_from_outside_passes_for_one() -> None
     text = f"Acme beats {TARGET}Bolt and Acme"
     assert normalise(mark(text, [(0, 4)], [(12, 16)])) == f"{TARGET} beats {OTHER} and Acme"
     assert TARGET not in clean(text)
+    assert normalise(mark("&#xE000; &#57344 &#xe001;&amp; Acme", [(31, 35)])) == f"& {TARGET}"
 
 
 def test_overlapping_marks_give_one_token_the_target_first() -> None:
