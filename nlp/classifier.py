@@ -1,4 +1,4 @@
-"""The port of a classifier: passages in, calibrated probabilities out. `nlp.linear` is one of them."""
+"""The port of a classifier: passages in, calibrated probabilities out. `nlp.linear` and `nlp.encoder` keep it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from stream.records import Tier
 
 Span: TypeAlias = tuple[int, int]
 Floats: TypeAlias = npt.NDArray[np.float64]
+
+EMOTIONS = ("anger", "disgust", "fear", "joy", "sadness", "surprise")
 
 
 class Target(NamedTuple):
@@ -31,7 +33,8 @@ class Passage(NamedTuple):
 
 
 class Readings(NamedTuple):
-    """Probabilities of a batch; each row sums to 1. T is the number of targets of all passages, in order."""
+    """Probabilities of a batch; each row of exclusive classes sums to 1. T is the number of targets of all passages, in
+    order."""
 
     sentiment: Floats
     """[passages, 3], of the text: the same for all its targets."""
@@ -45,6 +48,14 @@ class Readings(NamedTuple):
     """[T, 4], given that the reputation is negative."""
     act: Floats
     """[T], that an agent can act, given a complaint."""
+    complaint: Floats | None = None
+    """[passages], that it tells of an expectation that was not met. None, here and below: the model does not say."""
+    emotion: Floats | None = None
+    """[passages, 6], of each of EMOTIONS by itself: several may be there at once, a row does not sum to 1."""
+    irony: Floats | None = None
+    """[passages]"""
+    offensive: Floats | None = None
+    """[passages]"""
 
 
 class Classifier(Protocol):
@@ -62,3 +73,19 @@ class Classifier(Protocol):
         """By head: a label of lower probability is in doubt. Heads: sentiment, reputation, intent, detractor, queue."""
 
     def read(self, passages: Sequence[Passage]) -> Readings: ...
+
+
+def softmax(logits: Floats) -> Floats:
+    """Along the last axis."""
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    out: Floats = powers / powers.sum(axis=-1, keepdims=True)
+    return out
+
+
+def mean_by_owner(rows: Floats, owner: npt.NDArray[np.int64], owners: int) -> Floats:
+    """Mean of the rows of each owner; one reading of a text must not differ between its brands."""
+    if len(rows) == owners:
+        return rows
+    sums = np.stack([np.bincount(owner, rows[:, column], owners) for column in range(rows.shape[1])], axis=1)
+    out: Floats = sums / np.bincount(owner, minlength=owners)[:, None]
+    return out

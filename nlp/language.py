@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from nlp.linear import Weights, softmax
+from nlp.classifier import softmax
+from nlp.linear import Weights
 
 SHIPPED = Path(__file__).parent / "models" / "language"
 

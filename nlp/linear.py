@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from nlp.classifier import Floats, Passage, Readings
+from nlp.classifier import Floats, Passage, Readings, mean_by_owner, softmax
 from nlp.features import Features, Recipe, features
 from nlp.normalise import mark, normalise
 from stream.records import Tier
@@ -89,7 +88,7 @@ class LinearClassifier:
         owner = np.repeat(np.arange(len(passages)), [len(one.targets) for one in passages])
         logits = self._weights.logits(texts)
         heads = self._heads
-        sentiment = _mean_by_owner(logits[:, heads["sentiment"]], owner, len(passages))
+        sentiment = mean_by_owner(logits[:, heads["sentiment"]], owner, len(passages))
         return Readings(
             sentiment=softmax(sentiment),
             owner=owner,
@@ -98,19 +97,3 @@ class LinearClassifier:
             detractor=softmax(logits[:, heads["detractor"]]),
             act=1 / (1 + np.exp(-logits[:, heads["act"]][:, 0])),
         )
-
-
-def softmax(logits: Floats) -> Floats:
-    """Along the last axis."""
-    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    out: Floats = powers / powers.sum(axis=-1, keepdims=True)
-    return out
-
-
-def _mean_by_owner(rows: Floats, owner: npt.NDArray[np.int64], owners: int) -> Floats:
-    """Mean of the rows of each owner; one reading of a text must not differ between its brands."""
-    if len(rows) == owners:
-        return rows
-    sums = np.stack([np.bincount(owner, rows[:, column], owners) for column in range(rows.shape[1])], axis=1)
-    out: Floats = sums / np.bincount(owner, minlength=owners)[:, None]
-    return out

@@ -22,9 +22,9 @@ from sklearn.linear_model import SGDClassifier
 from sklearn.model_selection import GroupKFold
 
 from nlp import heads
-from nlp.classifier import Readings
+from nlp.classifier import Readings, softmax
 from nlp.features import Recipe, features
-from nlp.linear import FORMAT, SHIPPED, softmax
+from nlp.linear import FORMAT, SHIPPED
 from nlp.normalise import clean, normalise
 from nlp.reading import MEASURED
 from stream.records import DETRACTOR_LEVELS, INTENTS, QUEUES, SENTIMENTS
