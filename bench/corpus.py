@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import random
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+SHARED = Path(os.environ.get("CLAMOR_SHARED", Path(__file__).resolve().parents[2] / "shared")) / "data"
 REAL = ("twcs_stream/stream", "airlines_es/train", "airlines_es/validation", "airline_us/train")
 WEEK = Path(__file__).resolve().parents[1] / "clamor" / "scenario" / "week.jsonl"
 START = datetime(2026, 10, 1, tzinfo=UTC)

@@ -26,7 +26,8 @@ MARKS = (TARGET, OTHER, LINK, HANDLE)
 BEGIN, PAD, END = 0, 1, 2
 MOST = 128
 """Pieces of a text, BEGIN and END included; what follows is not read. Of the shared sets' posts 0.12 % are longer."""
-WORDS_KEPT = 50_000
+WORDS_KEPT = 30_000
+"""Words lately used, and as many used before them."""
 
 _mark = re.compile(f"[{TARGET}{OTHER}{LINK}{HANDLE}]")
 _private = re.compile("\u2581?[\ue000-\uf8ff]")
@@ -53,7 +54,7 @@ class Pieces:
         self._marks: dict[str, tuple[int, ...]] = {token["content"]: (token["id"],) for token in held["added_tokens"]}
         self._room = most - 2
         self._target = self._marks[TARGET][0]
-        self._words = dict(self._marks)
+        self._words, self._older = dict(self._marks), dict(self._marks)
 
     def ids(self, texts: Sequence[str]) -> list[Ids]:
         """The pieces of each of `texts` (by `passage_text`, or normalised), between BEGIN and END.
@@ -73,11 +74,13 @@ class Pieces:
         return np.array([BEGIN, *pieces, END], np.uint16)
 
     def _known(self, words: set[str]) -> dict[str, tuple[int, ...]]:
-        """The pieces of at least these words. A full memory begins anew."""
+        """The pieces of at least these words. Once full, the memory keeps what is used while it fills again."""
         if len(self._words) > WORDS_KEPT:
-            self._words = dict(self._marks)
-        new = [word for word in words if word not in self._words]
-        found = self._tokenizer.encode_batch_fast(new, add_special_tokens=False)
+            self._older, self._words = self._words, dict(self._marks)
+        missing = words.difference(self._words)
+        new = [word for word in missing if word not in self._older]
+        self._words.update({word: self._older[word] for word in missing if word in self._older})
+        found = self._tokenizer.encode_batch_fast(new, add_special_tokens=False) if new else []
         self._words.update(zip(new, [tuple(one.ids) for one in found], strict=True))
         return self._words
 
