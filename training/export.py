@@ -80,6 +80,7 @@ def whole(arrays: Arrays, base: Path, tokenizer: Mapping[str, Any]) -> dict[str,
 
 def export(arrays: Arrays, card: Mapping[str, Any], tokenizer: Mapping[str, Any], out: Path) -> int:
     """Writes model.onnx, tokenizer.json and card.json; the bytes of all three. `tokenizer`: by `nlp.pieces.reserved`.
+    The card may say that fewer `pieces` of a text are read than MOST.
 
     The folder is replaced as a whole, after its model has been read and run once."""
     making = out.with_name(out.name + ".making")
@@ -89,7 +90,7 @@ def export(arrays: Arrays, card: Mapping[str, Any], tokenizer: Mapping[str, Any]
     onnx.checker.check_model(model)
     (making / "model.onnx").write_bytes(model.SerializeToString())
     (making / FILE).write_text(json.dumps(tokenizer, ensure_ascii=False, separators=(",", ":")), "utf-8")
-    told = {**card, "format": FORMAT, "pieces": MOST, "shape": shape(arrays), "proof": proof(Network(making), arrays)}
+    told = {"pieces": MOST, **card, "format": FORMAT, "shape": shape(arrays), "proof": proof(Network(making), arrays)}
     (making / "card.json").write_text(json.dumps(told, ensure_ascii=False, indent=1) + "\n", "utf-8")
     shutil.rmtree(out, ignore_errors=True)
     making.rename(out)

@@ -11,7 +11,7 @@ import pytest
 import tiny_model
 from safetensors.numpy import save_file
 
-from nlp.encoder import HEADS, Network
+from nlp.encoder import HEADS, Network, TransformerClassifier
 from nlp.pieces import MARKS, reserved
 from training.export import (
     ACTIVATION_STEPS,
@@ -101,6 +101,14 @@ def test_it_says_what_the_weights_describe(tmp_path: Path, layers: int, ffn: int
     assert max(apart) < 0.02
     told = json.loads((tmp_path / "model" / "card.json").read_text("utf-8"))
     assert told["shape"] == {"pieces": tiny_model.PIECES, "layers": layers, "hidden": 64, "heads": 2, "ffn": ffn}
+
+
+def test_a_card_may_have_fewer_pieces_read(tmp_path: Path) -> None:
+    card = {**tiny_model.card(), "pieces": 40}
+    export(tiny_model.arrays(), card, reserved(tiny_model.tokenizer()), tmp_path / "model")
+    short = TransformerClassifier(tmp_path / "model").logits(["ba " * 38, "ba " * 39, "ba " * 37])
+    assert (short[0] == short[1]).all()
+    assert not (short[0] == short[2]).all()
 
 
 def test_no_sum_of_two_products_leaves_16_bits() -> None:
