@@ -233,7 +233,7 @@ def test_a_quiet_mention_goes_over_to_the_case_that_opens_as_its_own_closes(home
 def test_a_person_alone_lowers_a_case(home: RouteHome) -> None:
     home.take(said("1", reading(intent="public_issue"), author="ann", text="one"))
     home.take(said("2", reading(), author="ann", reply_to="x:1"))
-    home.take(said("1", reading(), author="ann", text="two", kind="edited", edited_at=NOW + 1))
+    home.take(said("1", reading(), author="ann", text="two", kind="edited", edited_at=NOW + 1, at=NOW + 1))
     assert [case["queue"] for case in home.live_cases()] == ["pr"]
 
 

@@ -55,7 +55,11 @@ def test_event_time_decides_the_minute_and_folding_changes_no_number(home: Route
 def test_a_revision_takes_the_old_contribution_back_also_after_it_was_folded(home: RouteHome) -> None:
     home.take(said("1", reading(intent="complaint", detractor=2), text="a"))
     fold(home.engine, "one", 0)
-    home.take(said("1", reading(intent="praise", reputation="positive"), text="b", kind="edited", edited_at=NOW + 1))
+    home.take(
+        said(
+            "1", reading(intent="praise", reputation="positive"), text="b", kind="edited", edited_at=NOW + 1, at=NOW + 1
+        )
+    )
     assert seen(home)[0][:5] == (1, 0, 1, 0, 0)
     home.take(passed("1", "deleted", NOW + 2))
     assert seen(home) == (Counted(), [], {})

@@ -52,9 +52,9 @@ def test_an_edit_that_drops_the_brand_retracts_the_mention(home: RouteHome) -> N
 
 def test_an_edit_that_adds_the_brand_makes_a_mention_and_one_that_brings_it_back_revives_it(home: RouteHome) -> None:
     home.take(said("1", text="first"))
-    home.take(said("1", reading(), text="second acme", kind="edited", edited_at=NOW + 1))
-    home.take(said("1", text="third", kind="edited", edited_at=NOW + 2))
-    home.take(said("1", reading(), text="fourth acme", kind="edited", edited_at=NOW + 3))
+    home.take(said("1", reading(), text="second acme", kind="edited", edited_at=NOW + 1, at=NOW + 1))
+    home.take(said("1", text="third", kind="edited", edited_at=NOW + 2, at=NOW + 2))
+    home.take(said("1", reading(), text="fourth acme", kind="edited", edited_at=NOW + 3, at=NOW + 3))
     mention = home.mention("x:1#acme")
     assert (mention.state, mention.revision) == ("live", 3)
     assert mention.post is not None
@@ -79,7 +79,17 @@ def test_a_reading_of_a_lower_generation_or_tier_never_replaces_a_better_one(hom
 
 
 def test_an_older_version_that_comes_late_changes_nothing(home: RouteHome) -> None:
-    home.take(said("1", reading(), text="edited", kind="edited", edited_at=NOW + 5 * SECOND))
+    home.take(
+        said(
+            "1",
+            reading(),
+            text="edited",
+            kind="edited",
+            edited_at=NOW + 5 * SECOND,
+            at=NOW + 5 * SECOND,
+            event_time=NOW,
+        )
+    )
     home.take(said("1", reading(intent="complaint"), text="original"))
     mention = home.mention("x:1#acme")
     assert mention.post is not None
@@ -251,7 +261,9 @@ def test_a_reply_follows_the_post_that_it_answers_from_brand_to_brand_and_back(h
     home.take(said("1", reading("acme"), text="acme"))
     home.take(said("2", text="me too", reply_to="x:1", unnamed=reading("")))
     for place, brand in enumerate(("brisa", "acme", "brisa"), 1):
-        home.take(said("1", reading(brand), text=f"{brand} {place}", kind="edited", edited_at=NOW + place))
+        home.take(
+            said("1", reading(brand), text=f"{brand} {place}", kind="edited", edited_at=NOW + place, at=NOW + place)
+        )
         live = {m.id: m for m in home.mentions().values() if m.state == "live"}
         assert set(live) == {f"x:1#{brand}", f"x:2#{brand}"}
         post = live[f"x:2#{brand}"].post
@@ -274,9 +286,9 @@ def test_a_reply_loses_its_brand_when_the_post_that_it_answers_does_and_gets_it_
     home.take(
         said("1", reading(), text="acme"), said("2", reply_to="x:1", unnamed=reading("", "complaint"), text="yes")
     )
-    home.take(said("1", text="none", kind="edited", edited_at=NOW + 1))
+    home.take(said("1", text="none", kind="edited", edited_at=NOW + 1, at=NOW + 1))
     assert {m.state for m in home.mentions().values()} == {"retracted"}
-    home.take(said("1", reading(), text="acme again", kind="edited", edited_at=NOW + 2))
+    home.take(said("1", reading(), text="acme again", kind="edited", edited_at=NOW + 2, at=NOW + 2))
     reply = home.mention("x:2#acme")
     assert (reply.state, reply.post and reply.post.text) == ("live", "yes")
 
@@ -341,6 +353,7 @@ def test_a_mention_alerts_again_only_when_it_is_worse(home: RouteHome) -> None:
             text="typo",
             kind="edited",
             edited_at=NOW + 1,
+            at=NOW + 1,
         )
     )
     assert len(home.alerts()) == 1
@@ -379,7 +392,7 @@ def test_an_edit_flags_a_correction_for_review(home: RouteHome) -> None:
     home.take(said("1", reading(), text="one"))
     person = Correction(person="eva", at=NOW, content_hash=hash_of("one"), queue="sales")
     correct(home.engine, home.work._desk, "x:1#acme", person, NOW)
-    home.take(said("1", reading(), text="two", kind="edited", edited_at=NOW + 1))
+    home.take(said("1", reading(), text="two", kind="edited", edited_at=NOW + 1, at=NOW + 1))
     mention = home.mention("x:1#acme")
     assert mention.correction is not None
     assert mention.decision is not None
@@ -433,7 +446,7 @@ def test_a_batch_that_fails_leaves_nothing_behind(home: RouteHome) -> None:
 def test_texts_stand_nowhere_but_in_the_mention(home: RouteHome) -> None:
     secret = "unmistakable words"
     home.take(said("1", reading(intent="complaint", detractor=3, terms=[("severity", 30)]), text=secret))
-    home.take(said("1", reading(), text=f"{secret} twice", kind="edited", edited_at=NOW + 1))
+    home.take(said("1", reading(), text=f"{secret} twice", kind="edited", edited_at=NOW + 1, at=NOW + 1))
     tables = [name for (name,) in home.sql("SELECT name FROM sqlite_master WHERE type = 'table'") if name != "mention"]
     for table in tables:
         assert all(secret not in repr(row) for row in home.sql(f'SELECT * FROM "{table}"')), table
