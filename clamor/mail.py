@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from email.utils import parseaddr
 from pathlib import Path
 
-from clamor.clocks import pace_of, sends_mails
+from clamor.clocks import sends_mails
 from clamor.opening import Opened
 from config.brands import Brand
 from config.home import HomeError
@@ -89,13 +90,13 @@ def people(opened: Opened) -> list[Person]:
 
 
 def settings(opened: Opened) -> MailSettings:
-    mail, alerts, pace = opened.settings.mail, opened.settings.alerts, pace_of(opened.home)
+    mail, alerts = opened.settings.mail, opened.settings.alerts
     name, address = parseaddr(mail.sender)
     return MailSettings(
         from_address=address,
         from_name=name or "Clamor",
         reply_to=mail.reply_to or "",
-        base_url="" if pace is not None and pace.replayed else opened.settings.api.url,
+        program=f"clamor --home {shlex.quote(str(opened.home.root))}",
         brand_names={brand.id: brand.name for brand in opened.registry.current().brands},
         risk_steps=alerts.worse_at,
         give_up_after=mail.give_up_after,

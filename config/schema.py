@@ -102,7 +102,7 @@ class Api(Section):
     port: Port = 8800
     """Port to listen on."""
     public_url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#]+[^\s?#]*$")] | None = None
-    """How people reach it, for links in mails. Empty: http://host:port."""
+    """How people reach it, as `clamor run` names it. Empty: http://host:port."""
 
     @property
     def url(self) -> str:

@@ -62,9 +62,8 @@ class MailSettings(msgspec.Struct, frozen=True, kw_only=True):
     from_name: str = "Clamor"
     reply_to: str = ""
     """Where an answer to a mail goes; empty: to `from_address`."""
-    base_url: str = "http://127.0.0.1:8800"
-    """Empty: nothing is served, so that mails lead nowhere but to the posts."""
-    """Where this Clamor is reached: the start of the links to cases and mentions."""
+    program: str = "clamor"
+    """How the commands that a mail names begin: with the home, so that they can be taken as they stand."""
     brand_names: dict[str, str] = {}
     """Names that people know by brand id; a brand without one is called by its id."""
     similar: int = 3

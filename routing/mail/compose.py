@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
 from sqlalchemy import Connection
 
@@ -131,7 +132,7 @@ def _alert(
         rule=decision.rule if decision else "",
         rule_why=reason(mention, person.language),
         case_id=item.case_id,
-        case_link=_case_link(settings, item.case_id),
+        case_command=f"{settings.program} case show {item.case_id}" if item.case_id is not None else "",
         case_mentions=int(case[0].mentions) if case else 1,
         similar=tuple(
             _seen(m, person, settings) for m in similar_to(connection, mention, n, person.access, settings.similar)
@@ -206,7 +207,7 @@ def _list(
         other=posts - sum(count for _, count in _largest(tallies)),
         worst=tuple(_seen(item.mention, person, settings) for item in worst if item.mention is not None),
         missing=spans,
-        link=_address(settings, "/api/cases"),
+        command=f"{settings.program} search 'alerted:yes since:{_minute(first)}' --order risk",
     )
     return Composed(letter, None)
 
@@ -228,7 +229,7 @@ def _notice(connection: Connection, mail: MailRow, settings: MailSettings) -> Co
         queue=alert.queue,
         why=alert.why,
         at=alert.created_at,
-        link=f"{settings.base_url.rstrip('/')}/api/status",
+        command=f"{settings.program} status",
     )
     return Composed(letter, None)
 
@@ -308,22 +309,12 @@ def _seen(mention: Mention, person: Person, settings: MailSettings) -> PostSeen:
         reactions=reactions,
         at=mention.event_time,
         link=(post.link or "") if readable else "",
-        mention_link=mention_link(settings, mention.id),
+        explain=f"{settings.program} explain {shlex.quote(mention.id)}",
     )
 
 
-def mention_link(settings: MailSettings, mention: str) -> str:
-    """Where this Clamor shows a mention."""
-    return _address(settings, f"/api/mentions/{quote(mention, safe='')}")
-
-
-def _case_link(settings: MailSettings, case: int | None) -> str:
-    return _address(settings, f"/api/cases/{case}") if case is not None else ""
-
-
-def _address(settings: MailSettings, path: str) -> str:
-    """Empty where nothing is served."""
-    return settings.base_url.rstrip("/") + path if settings.base_url else ""
+def _minute(time: Millis) -> str:
+    return f"{datetime.fromtimestamp(time / 1_000, UTC):%Y-%m-%dT%H:%M}"
 
 
 def _queue(mention: Mention) -> Queue:

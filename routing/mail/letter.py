@@ -23,7 +23,8 @@ class PostSeen(msgspec.Struct, frozen=True, kw_only=True):
     reactions: int = 0
     at: Millis
     link: str = ""
-    mention_link: str = ""
+    explain: str = ""
+    """The command that says why it is where it is."""
 
 
 class Missing(msgspec.Struct, frozen=True):
@@ -53,7 +54,8 @@ class AlertLetter(msgspec.Struct, frozen=True, kw_only=True):
     rule: str
     rule_why: str
     case_id: int | None
-    case_link: str
+    case_command: str
+    """That shows the case; empty without one."""
     case_mentions: int
     similar: tuple[PostSeen, ...]
     missing: tuple[Missing, ...]
@@ -95,7 +97,8 @@ class ListLetter(msgspec.Struct, frozen=True, kw_only=True):
     """Posts of the tallies that are not listed."""
     worst: tuple[PostSeen, ...]
     missing: tuple[Missing, ...]
-    link: str
+    command: str
+    """That finds them."""
 
 
 class NoticeLetter(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,7 +111,8 @@ class NoticeLetter(msgspec.Struct, frozen=True, kw_only=True):
     queue: Queue
     why: str
     at: Millis
-    link: str
+    command: str
+    """That says how Clamor does."""
 
 
 Letter = AlertLetter | ListLetter | NoticeLetter

@@ -26,6 +26,7 @@ MOST_TEXT = 1_500
 MOST_SIMILAR = 280
 MOST_TITLE = 200
 MOST_NAME = 60
+MOST_COMMAND = 2_000
 MOST_REASON = 300
 
 
@@ -127,7 +128,7 @@ def _alert_values(letter: AlertLetter, t: Words) -> dict[str, Any]:
         "terms": [{"why": _told(term.why, t), "points": t("points", n=round(term.points))} for term in letter.terms],
         "rule": for_header(letter.rule, MOST_NAME),
         "reason": reason,
-        "case_link": for_link(letter.case_link),
+        "case_command": for_header(letter.case_command, MOST_COMMAND),
         "case_mentions": letter.case_mentions,
         "similar": [_post(other, t, MOST_SIMILAR) for other in letter.similar],
         "missing": [_span(span, t) for span in letter.missing],
@@ -167,7 +168,7 @@ def _list_values(letter: ListLetter, t: Words) -> dict[str, Any]:
         "other": letter.other,
         "worst": [_post(post, t, MOST_SIMILAR) for post in letter.worst],
         "missing": [_span(span, t) for span in letter.missing],
-        "link": for_link(letter.link),
+        "command": for_header(letter.command, MOST_COMMAND),
     }
 
 
@@ -187,7 +188,7 @@ def _notice_values(letter: NoticeLetter, t: Words) -> dict[str, Any]:
         "brand": letter.brand,
         "why": for_body(t.phrase(letter.why), MOST_TEXT),
         "at": _time(letter.at),
-        "link": for_link(letter.link),
+        "command": for_header(letter.command, MOST_COMMAND),
     }
 
 
@@ -211,7 +212,7 @@ def _post(post: PostSeen, t: Words, most: int) -> dict[str, Any]:
         "who": who or t("somebody"),
         "byline": " · ".join(part for part in parts if part),
         "link": for_link(post.link),
-        "mention_link": for_link(post.mention_link),
+        "explain": for_header(post.explain, MOST_COMMAND),
     }
 
 

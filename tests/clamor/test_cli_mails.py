@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -77,3 +79,17 @@ def test_what_is_to_be_tried_again_has_to_be_named(home: Path) -> None:
     assert (unknown.code, "9 (clamor mails list)" in unknown.err) == (exits.FAILED, True)
     some = clamor(home, "mails", "retry", "1", "9")
     assert (some.code, some.out.startswith("1 to be")) == (exits.SOME_REFUSED, True)
+
+
+def test_the_commands_in_a_mail_can_be_typed_as_they_stand(home: Path, server: SmtpServer) -> None:
+    clamor(home, "mails", "retry", "--person", "ana")
+    with Living(Home.at(home)) as living:
+        assert living.mail() == 1
+    text = " ".join(server.mails[-1].text.split())
+    commands = re.findall(r"On Clamor's machine: (clamor .*?'x:1#acme')", text)
+    assert len(commands) == 1, text
+    program, option, place, *words = shlex.split(commands[0])
+    assert (program, option, Path(place)) == ("clamor", "--home", home)
+    told = clamor(home, *words)
+    assert (told.code, told.out.splitlines()[0]) == (exits.OK, "x:1#acme")
+    assert "/api/" not in text

@@ -23,7 +23,7 @@ ANA = Person(id="ana", name="Ana Ruiz", email="ana@example.org", language="es")
 BEN = Person(id="ben", name="Ben Low", email="ben@example.org", queues=frozenset({"pr"}))
 SETTINGS = MailSettings(
     from_address="clamor@example.net",
-    base_url="https://clamor.example.net",
+    program="clamor --home /srv/clamor",
     brand_names={"acme": "Acme Air", "bakery": "Old Bakery"},
 )
 

@@ -77,7 +77,7 @@ def test_a_severe_post_is_told_to_those_who_act_on_it_and_an_ordinary_one_to_nob
     assert mail.recipient == "ana@example.org"
     assert "two people were hurt on the stairs" in mail.text
     assert "https://x.example/1" in mail.text
-    assert f"/cases/{way.home.live_cases()[0]['id']}" in mail.text
+    assert f"case show {way.home.live_cases()[0]['id']}" in mail.text
 
 
 def test_the_same_post_again_and_an_answer_to_it_send_no_second_mail(way: Way, server: SmtpServer) -> None:

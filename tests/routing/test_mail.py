@@ -52,7 +52,7 @@ def seen(text: str | None = "no plane, no answer", **values: object) -> PostSeen
         "followers": 12_400,
         "at": START,
         "link": "https://x.example/1",
-        "mention_link": "https://clamor.example.net/mentions/x%3A1%23acme",
+        "explain": "clamor explain 'x:1#acme'",
     }
     return PostSeen(**(chosen | values))  # type: ignore[arg-type]
 
@@ -64,7 +64,7 @@ def alert_letter(post: PostSeen, **values: object) -> AlertLetter:
         "rule": "severe",
         "rule_why": "the risk is high",
         "case_id": 7,
-        "case_link": "https://clamor.example.net/cases/7",
+        "case_command": "clamor case show 7",
         "case_mentions": 3,
         "similar": (),
         "missing": (),
@@ -86,7 +86,7 @@ def list_letter(*worst: PostSeen, **values: object) -> ListLetter:
         "other": 0,
         "worst": worst,
         "missing": (),
-        "link": "https://clamor.example.net/cases",
+        "command": "clamor search 'alerted:yes'",
     }
     return ListLetter(**(chosen | values))  # type: ignore[arg-type]
 
@@ -242,8 +242,12 @@ def test_a_mail_says_what_happened_why_and_where_to_go_on() -> None:
             "3 posts",
         ):  # fmt: skip
             assert said in text, (kind, said)
-    links = Seen(text_of(parsed, "html")).links
-    assert {"https://clamor.example.net/cases/7", "https://x.example/1"} <= set(links)
+    assert set(Seen(text_of(parsed, "html")).links) == {"https://x.example/1"}, (
+        "nothing but the post: no page shows more"
+    )
+    for said in (text_of(parsed), Seen(text_of(parsed, "html")).words):
+        assert "On Clamor's machine: clamor explain 'x:1#acme'" in said
+        assert "The case has 3 posts. On Clamor's machine: clamor case show 7" in said
 
 
 def test_why_it_is_severe_begins_with_the_rule_and_goes_on_with_the_largest_terms() -> None:
@@ -469,7 +473,7 @@ def test_notices_say_what_is_wrong_in_both_languages() -> None:
     for kind in ("operations", "incident", "chain_test"):
         about = "disk" if kind == "operations" else kind
         letter = NoticeLetter(
-            kind=kind, about=about, brand="Acme Air", queue="pr", why="9 % is free", at=START, link="https://c.example"
+            kind=kind, about=about, brand="Acme Air", queue="pr", why="9 % is free", at=START, command="clamor status"
         )
         for person in (ANA, BEN):
             assert "9 % is free" in text_of(mail(letter, person))
