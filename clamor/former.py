@@ -20,7 +20,7 @@ from routing.desk import Desk
 from stream.away import post_goes
 from stream.clock import HOUR
 from stream.embedded import Topic
-from stream.ports import POSTS, Append, Transient
+from stream.ports import POSTS, Append, Transient, Unusable
 from stream.records import Millis, Post, PostKind, Understood
 from stream.sqlite_file import open_file
 
@@ -151,7 +151,7 @@ def former(folder: Path, without_deletes: bool) -> Former:
         return Former(None)
     try:
         return Former(folder)
-    except (DBAPIError, sqlite3.Error, Transient) as error:
+    except (DBAPIError, sqlite3.Error, Transient, Unusable) as error:
         if without_deletes:
             return Former(None)
         raise _unreadable(folder / "app.db", error) from error

@@ -141,6 +141,7 @@ def test_a_deleted_post_alone_in_its_cluster_is_not_found(home: RouteHome) -> No
 def test_an_account_that_goes_takes_its_copies_along(home: RouteHome) -> None:
     home.take(copy("1", A, author="ann"), copy("2", A, author="ann"), copy("3", A, author="bob"))
     home.take(passed("x:account", "author_gone", NOW + 1, author=said("9", author="ann").post.author))
+    home.sweep()
     assert together(home) == {frozenset("3")}
     sums_hold(home)
 

@@ -143,7 +143,7 @@ def test_a_deleted_post_is_nowhere_before_the_index_hears_of_it(home: WebHome) -
 
 def test_status_and_metrics_tell_how_the_program_does(home: WebHome) -> None:
     status = home.ok("/api/status")
-    assert {stage["stage"] for stage in status["stages"]} == {"nlp", "routing", "index"}
+    assert {stage["stage"] for stage in status["stages"]} == {"nlp", "routing", "index", "web"}
     assert status["disk"]["free"] > 0
     answer = home.get("/metrics")
     assert answer.headers["content-type"].startswith("text/plain")
