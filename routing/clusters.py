@@ -96,6 +96,8 @@ class _Work:
         for step, (row, mark) in enumerate(steps):
             place = self.places.get(row.n)
             if place is not None and place.fingerprint == mark:
+                if mark:
+                    self._fresh.enter(step, False)
                 continue
             if place is not None:
                 self._leave(row, place)
@@ -148,7 +150,7 @@ class _Work:
         self._was.update({n: self._sizes[n] for n in wanted})
 
     def _join(self, step: int, row: PostRow, mark: int) -> None:
-        near = [entry for entry in self._near[step] if entry.n not in self._gone] if self._near[step] else []
+        near = self._near[step] and [entry for entry in self._near[step] if entry.n not in self._gone]
         fresh = self._fresh.before(step) + self._promoted
         if fresh:
             near += [entry for key in fresh if _close(entry := _entry(self._made[key]), row, mark)]
@@ -159,9 +161,10 @@ class _Work:
             self._sizes[best] = self._was[best] = 0
         self._sizes[best] += 1
         is_entry = not near or sum(abs(entry.at - row.event_time) <= DAY for entry in near) < ENOUGH
-        self._fresh.enter(step, is_entry)
+        if not is_entry:
+            self._fresh.enter(step, False)
         self._made[step] = ClusterPost(row.n, best, mark, row.author, row.event_time, is_entry)
-        self.places[row.n] = _Place(best, self._sizes[best], mark, key=step, entry=is_entry)
+        self.places[row.n] = _Place(best, self._sizes[best], mark, None, step, is_entry)
 
     def _leave(self, row: PostRow, place: _Place) -> None:
         del self.places[row.n]
@@ -215,18 +218,19 @@ class _Fresh:
         self._marked = [step for step, (mark, _) in enumerate(asked) if mark]
         self._place = {step: place for place, step in enumerate(self._marked)}
         self._near = among([asked[step][0] for step in self._marked])
-        self._first = self._near.argmax(axis=1) if self._marked else np.zeros(0, np.int64)
-        self._entries = np.zeros(len(self._marked), bool)
+        alone = self._near.sum(axis=1) == 1
+        self._alone = {step for step, lone in zip(self._marked, alone.tolist(), strict=True) if lone}
+        self._entries = np.ones(len(self._marked), bool)
 
     def enter(self, step: int, is_entry: bool) -> None:
-        """Whether the post that this step brought is an entry."""
+        """Whether this step brought an entry; it does unless told."""
         self._entries[self._place[step]] = is_entry
 
     def before(self, step: int) -> list[int]:
         """The earlier steps near to it that brought an entry."""
-        place = self._place[step]
-        if self._first[place] == place:
+        if step in self._alone:
             return []
+        place = self._place[step]
         found = np.flatnonzero(self._near[place, :place] & self._entries[:place])
         return [self._marked[at] for at in found.tolist()]
 

@@ -27,7 +27,7 @@ MOST_NEAR = 16
 """Entries that are looked at more closely, the nearest ones."""
 
 _STRETCHES, _WIDTH = 4, 16
-_FRESH = 256
+_FRESH = 512
 """Fewer entries are compared one by one and have no tables."""
 _GROWTH = 4
 _AT_ONCE = 512

@@ -12,9 +12,9 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from index.cursor import BadCursor
-from index.files import IndexUnusable, QueryTooSlow
+from index.files import QueryTooSlow
 from query.error import QueryError
-from stream.ports import LogUnusable, Transient
+from stream.ports import Transient, Unusable
 from web.models import Problem
 
 BUSY = 2
@@ -68,8 +68,7 @@ def install(app: FastAPI) -> None:
         return answer(503, Problem(error="the query takes too long", advice=str(error)))
 
     @app.exception_handler(Transient)
-    @app.exception_handler(IndexUnusable)
-    @app.exception_handler(LogUnusable)
+    @app.exception_handler(Unusable)
     async def passing(request: Request, error: Exception) -> JSONResponse:
         _log.warning("request not answered", route=request.scope["path"][:100], why=str(error))
         problem = Problem(
