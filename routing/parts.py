@@ -2,8 +2,8 @@
 
 The stored form of `stream.merge.PostState`, with the same orders; a test holds the two together.
 The order of observations does not matter, nor does seeing one twice. A delete wins over any content and metrics
-whatever their times; only an explicit restore with a later time lifts it. `forgotten` is never lifted. What an account
-that went away took along is there again once it is seen later than that.
+whatever their times; only an explicit restore with a later time lifts it. `forgotten` is never lifted. What expired, or
+went along with its author's account, is there again once it is seen later than that.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Parts(msgspec.Struct, array_like=True, gc=False):
             return "forgotten"
         if (self.gone_at and self.gone_at >= self.back_at) or (self.away_at and self.away_at >= self.seen_at):
             return "deleted"
-        return "expired" if self.expired_at else "live"
+        return "expired" if self.expired_at and self.expired_at >= self.seen_at else "live"
 
     def metrics(self) -> Metrics | None:
         if not self.metrics_at:

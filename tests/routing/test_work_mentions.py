@@ -234,6 +234,19 @@ def test_retention_expires_what_is_old_and_nothing_else(home: RouteHome) -> None
     assert {id: m.state for id, m in home.mentions().items()} == {"x:1#acme": "expired", "x:2#acme": "live"}
 
 
+def test_what_expired_is_kept_anew_once_it_is_seen_again(home: RouteHome) -> None:
+    home.take(said("1", reading(), text="words of acme", at=NOW - 100 * DAY))
+    counted = home.counted()
+    expire(home.engine, home.work._desk, NOW - 90 * DAY, NOW)
+    home.take(said("1", reading(), text="words of acme", at=NOW - 100 * DAY))
+    assert home.mention("x:1#acme").state == "expired", "an old sighting that comes again is no new one"
+    home.take(said("1", reading(), text="words of acme", at=NOW + 5, event_time=NOW - 100 * DAY))
+    mention = home.mention("x:1#acme")
+    assert (mention.state, mention.post and mention.post.text) == ("live", "words of acme")
+    assert home.counted() == counted
+    assert expire(home.engine, home.work._desk, NOW - 90 * DAY, NOW + DAY).changed == 0
+
+
 def test_ids_of_posts_about_no_brand_are_forgotten_after_their_time(home: RouteHome) -> None:
     home.take(said("1", at=NOW - 40 * DAY), said("2", reading(), at=NOW - 40 * DAY), said("3", at=NOW))
     assert forget_unmatched(home.engine, NOW - 30 * DAY, NOW).changed == 1

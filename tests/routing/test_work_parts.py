@@ -38,6 +38,8 @@ def test_the_stored_parts_are_the_merged_state(records: list[Understood]) -> Non
     if state.forgotten:
         return
     assert (parts.state in ("live", "expired") and bool(parts.content_hash)) == state.exists
+    if state.exists:
+        assert (parts.state == "expired") == state.expired
     if state.key is not None:
         assert (parts.revision, parts.written_at, parts.seen_at, parts.content_hash) == state.key
     if state.metrics is not None:
