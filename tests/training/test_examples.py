@@ -1,0 +1,138 @@
+"""Which rows teach which output: foreign schemes keep to themselves, what is measured on teaches nothing."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import training.corpus
+import training.examples
+from training.corpus import Leakage, key, there
+from training.examples import UNKNOWN, Collected, collect, mined, recipe
+
+OURS = {"reputation", "intent", "detractor", "act"}
+MEASURED = "the bread of this morning was measured on by everybody here"
+
+needs_data = pytest.mark.skipif(not there(), reason="the training data (../shared) is not part of a clone")
+
+
+def _write(folder: Path, name: str, part: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    (folder / name).mkdir(parents=True, exist_ok=True)
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    (folder / name / f"{part}.jsonl.gz").write_bytes(gzip.compress(lines.encode()))
+
+
+@pytest.fixture
+def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A small stand for the shared folder, in words of our own."""
+    data, labels = tmp_path / "data", tmp_path / "labels"
+    _write(data, "semeval_sentiment_en", "train", [
+        {"id": "1", "text": "what a lovely train this is", "label": "positive", "lang": "en"},
+        {"id": "2", "text": f"{MEASURED}!", "label": "negative", "lang": "en"},
+    ])  # fmt: skip
+    _write(data, "tweeteval_sentiment", "validation", [{"id": "9", "text": MEASURED, "label": "neutral"}])
+    _write(data, "emoevent", "train", [
+        {"id": "1", "text": "the tram was late and I am furious", "label": "anger", "offensive": True, "lang": "en"},
+        {"id": "2", "text": "a tram with seats for everybody", "label": "others", "offensive": False, "lang": "en"},
+    ])  # fmt: skip
+    _write(data, "tweeteval_emotion", "train", [
+        {"id": "1", "text": "the tram came, hooray for it", "label": "joy", "lang": "en"},
+        {"id": "2", "text": "the tram will come one day", "label": "optimism", "lang": "en"},
+    ])  # fmt: skip
+    _write(data, "airlines_es", "train", [
+        {"id": "1", "text": "otra vez tarde, @volaria", "label": "negative", "lang": "es", "brands": ["Volaria"]}
+    ])  # fmt: skip
+    _write(data, "airline_us", "train", [{"id": "1", "text": "never to be learnt from", "label": "negative"}])
+    labels.mkdir()
+    ours = {"set": "airlines_es", "lang": "es", "brand": "Volaria", "unsure": False}
+    rows = [
+        {**ours, "id": "1", "text": "volaria no contesta y quiero mi dinero", "sentiment": "negative",
+         "intent": "complaint", "detractor": 2, "queue": "support"},
+        {**ours, "id": "2", "text": "gracias volaria por el viaje", "sentiment": "positive",
+         "intent": "praise", "detractor": 0, "queue": "none", "unsure": True},
+    ]  # fmt: skip
+    _write(tmp_path, "labels", "train", rows)
+    _write(tmp_path, "labels", "validation", [])
+    for module in (training.corpus, training.examples):
+        monkeypatch.setattr(module, "SHARED", tmp_path)
+    monkeypatch.setattr(training.examples, "FOLDER", tmp_path / "none")
+    (tmp_path / "none").mkdir()
+    return tmp_path
+
+
+@pytest.fixture
+def collected(shared: Path) -> Collected:
+    recipe.cache_clear()
+    plan = (Path(training.examples.__file__).parent / "outputs.yaml").read_text("utf-8")
+    (shared / "none" / "outputs.yaml").write_text(plan, "utf-8")
+    found = collect(Leakage())
+    recipe.cache_clear()
+    return found
+
+
+def _of(collected: Collected, name: str) -> list[tuple[str, Any]]:
+    return [(one.text, one.labels[name]) for one in collected.examples if name in one.labels]
+
+
+def test_what_is_measured_on_teaches_nothing(collected: Collected) -> None:
+    assert _of(collected, "sentiment") == [("what a lovely train this is", 2)]
+
+
+def test_a_set_that_is_forbidden_teaches_nothing(collected: Collected) -> None:
+    assert not [one for one in (*collected.examples, *collected.texts) if "never" in one.text]
+
+
+def test_a_class_that_a_set_does_not_speak_of_is_unknown(collected: Collected) -> None:
+    """Of anger, disgust, fear, joy, sadness, surprise: the first set chose one of all, the second knows three."""
+    found = dict(_of(collected, "emotion"))
+    assert found["the tram was late and I am furious"] == [1, 0, 0, 0, 0, 0]
+    assert found["a tram with seats for everybody"] == [0] * 6
+    assert found["the tram came, hooray for it"] == [0, UNKNOWN, UNKNOWN, 1, 0, UNKNOWN]
+    assert "the tram will come one day" not in found
+
+
+def test_a_text_with_two_labels_of_one_set_is_one_example(collected: Collected) -> None:
+    found = [one for one in collected.examples if one.text.startswith("the tram was late")]
+    assert len(found) == 1
+    assert {"emotion", "emoevent_emotion", "emoevent_offensive"} <= set(found[0].labels)
+
+
+def test_foreign_labels_of_brands_never_teach_our_heads(collected: Collected) -> None:
+    foreign = [one for one in collected.examples if not one.set.startswith("ours:")]
+    assert not [one for one in foreign if OURS & set(one.labels)]
+    assert _of(collected, "airlines_es") == [("otra vez tarde, @volaria", 0)]
+
+
+def test_a_level_is_learnt_from_negative_rows_and_a_doubt_counts_half(collected: Collected) -> None:
+    ours = {one.text: one for one in collected.examples if one.set == "ours:airlines_es"}
+    cross, pleased = ours["volaria no contesta y quiero mi dinero"], ours["gracias volaria por el viaje"]
+    assert (cross.labels["detractor"], cross.labels["act"], cross.weight) == (2, 1, 1.0)
+    assert ("detractor" in pleased.labels, pleased.weight) == (False, 0.5)
+
+
+@needs_data
+def test_every_row_that_we_read_is_found_again_and_is_measured_nowhere() -> None:
+    rows = list(mined())
+    path = Path(training.examples.__file__).parent / "labels.jsonl"
+    written = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    assert len(rows) == len(written) >= 1_500
+    assert not [row for row in written if "text" in row]
+    leakage = Leakage()
+    assert not [row["id"] for row in rows if leakage.holds(row["text"])]
+    assert all(key(row["text"]).hex() == row["key"] for row in rows)
+
+
+def test_what_we_read_does_not_contradict_the_guidelines() -> None:
+    path = Path(training.examples.__file__).parent / "labels.jsonl"
+    for row in (json.loads(line) for line in path.read_text("utf-8").splitlines()):
+        for one in (row, row.get("second", row)):
+            severe, intent = one["detractor"] == 3, one["intent"]
+            assert not one["detractor"] or one["sentiment"] == "negative", row
+            assert (one["queue"] == "pr") == (severe or intent == "public_issue"), row
+            assert (one["queue"] == "sales") == (intent == "purchase_interest" and not severe), row
+            assert one["queue"] != "none" or intent not in ("help_request", "churn_threat"), row

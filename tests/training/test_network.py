@@ -1,0 +1,78 @@
+"""The module that is trained says what the exported graph says. Needs torch, which no extra brings: a visible skip."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny_model
+
+from nlp.encoder import HEADS, Network
+from nlp.pieces import MARKS, reserved
+from training import export
+
+torch = pytest.importorskip("torch", reason="torch is not installed: see docs/extending.md")
+network = pytest.importorskip("training.network")
+
+SHAPE = {"layers": 2, "hidden": tiny_model.HIDDEN, "heads": tiny_model.HIDDEN // export.HEAD_SIZE, "ffn": 96}
+
+
+def _model(arrays: dict[str, np.ndarray]) -> object:
+    encoder = network.encoder_from(arrays, network.Shape(**SHAPE), dropout=0.0)
+    model = network.Model(encoder, {name: len(classes) for name, classes in HEADS.items()}, dropout=0.0)
+    network.load_heads(model, arrays)
+    return model.eval()
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tiny tokenizer has its marks elsewhere."""
+    rows = {token["content"]: token["id"] for token in reserved(tiny_model.tokenizer())["added_tokens"]}
+    monkeypatch.setattr(network, "SPECIAL", tuple(rows[one] for one in MARKS))
+    monkeypatch.setattr(network, "MASK", tiny_model.PIECES - 1)
+
+
+def test_the_two_round_alike() -> None:
+    assert (network.ACTIVATION_STEPS, network.WEIGHT_STEPS) == (export.ACTIVATION_STEPS, export.WEIGHT_STEPS)
+    rows = np.random.default_rng(3).standard_normal((7, 64)).astype(np.float32)
+    served = export.four_bits(*export.to_four_bits(rows)).astype(np.float32)
+    assert np.allclose(network.four_bit(torch.from_numpy(rows)).numpy(), served, atol=2e-3)
+
+
+def test_the_rounded_module_says_what_the_graph_says(tmp_path: Path) -> None:
+    arrays = tiny_model.arrays()
+    export.export(arrays, tiny_model.card(), reserved(tiny_model.tokenizer()), tmp_path / "model")
+    served = Network(tmp_path / "model")
+    model = _model(arrays)
+    model.quantise(True)
+    for length in (3, 9, 30):
+        ids = np.random.default_rng(length).integers(4, 190, length).astype(np.uint16)
+        with torch.no_grad():
+            said = model(torch.from_numpy(ids.astype(np.int64))[None])
+        mine = np.concatenate([said[name][0].numpy() for name in HEADS])
+        theirs = np.frombuffer(served.logits([ids])[0], np.float32)
+        assert np.abs(mine - theirs).max() < 0.05 * np.abs(theirs).max()
+
+
+def test_padding_changes_nothing_that_matters() -> None:
+    model = _model(tiny_model.arrays())
+    ids = torch.arange(4, 24)[None]
+    padded = torch.cat([ids, torch.full((1, 12), network.PAD)], dim=1)
+    with torch.no_grad():
+        one, other = model(ids), model(padded)
+    assert all(torch.allclose(one[name], other[name], atol=1e-4) for name in HEADS)
+
+
+def test_what_was_learnt_is_read_back(tmp_path: Path) -> None:
+    learn = pytest.importorskip("training.learn")
+    arrays = tiny_model.arrays()
+    model = _model(arrays)
+    learn.save(tmp_path / "weights", network.arrays_of(model))
+    again = _model(
+        {**arrays, **learn.load(tmp_path / "weights"), "embeddings.token_type_embeddings.weight": np.zeros((2, 64))}
+    )
+    ids = torch.arange(4, 24)[None]
+    with torch.no_grad():
+        one, other = model(ids), again(ids)
+    assert all(torch.allclose(one[name], other[name], atol=2e-2) for name in HEADS)

@@ -1,0 +1,412 @@
+"""Learns the models from a pack, stage by stage: `python -m training.learn PACK --out FOLDER [--stage …]`.
+
+pretrain → one encoder; teach → several teachers; soften → what they say of every text; distil → the students. A stage
+whose weights are there already is not done again. Needs numpy and torch only; uses the GPU where there is one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from training.batches import HANDLE, TARGET, UNKNOWN, Pack, drawn, priors, sequences_of
+from training.network import (
+    MASK,
+    PAD,
+    Encoder,
+    Model,
+    Shape,
+    arrays_of,
+    encoder_from,
+    load_heads,
+    mean,
+    rate,
+)
+
+STAGES = ("pretrain", "teach", "soften", "distil")
+PART = 14 * 2**20
+"""Bytes of one file of weights at most: larger ones come in parts."""
+
+
+class Learner:
+    def __init__(self, folder: Path, out: Path, seconds: float, fraction: float) -> None:
+        self.pack, self.out = Pack(folder), out
+        self.recipe = self.pack.recipe
+        self.base = read_base(folder / "base.npz")
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.until = time.monotonic() + seconds
+        self.fraction = fraction
+        self.begun = time.monotonic()
+        out.mkdir(parents=True, exist_ok=True)
+
+    # --- stages ----------------------------------------------------------------------------------------------------
+
+    def pretrain(self) -> None:
+        """Masked-language training of the whole encoder on every sequence."""
+        plan = self.recipe["pretrain"]
+        draw = np.random.default_rng(1)
+        encoder = encoder_from(self.base, Shape()).to(self.device)
+        bias = torch.nn.Parameter(torch.zeros(encoder.words.shape[0], device=self.device))
+        turn = torch.nn.Linear(384, 384).to(self.device)
+        torch.nn.init.eye_(turn.weight)
+        everything = np.arange(len(self.pack.lengths))
+        epochs = [
+            list(self.pack.chunks(everything, plan["tokens"], draw))
+            for _ in range(max(1, round(plan["epochs"] * self.fraction)))
+        ]
+        batches = [one for epoch in epochs for one in epoch]
+        optimiser = torch.optim.AdamW(
+            [*encoder.parameters(), *turn.parameters(), bias], lr=plan["rate"], weight_decay=0.01, betas=(0.9, 0.98)
+        )
+        self._run(
+            "pretrain", batches, optimiser, lambda batch: self._masked(encoder, turn, bias, batch, plan["masked"])
+        )
+        save(self.out / "pretrained", arrays_of(encoder))
+
+    def _masked(self, encoder: Encoder, turn: Any, bias: Tensor, batch: np.ndarray, share: float) -> Tensor:
+        ids = self.pack.padded(batch).to(self.device)
+        free = (ids > 3) & (ids != MASK)
+        chosen = free & (torch.rand(ids.shape, device=self.device) < share)
+        kept = chosen & (torch.rand(ids.shape, device=self.device) < 0.1)
+        x = encoder(ids, masked=chosen & ~kept)[chosen]
+        logits = F.linear(F.gelu(turn(x)), encoder.table().to(x.dtype), bias.to(x.dtype))
+        return F.cross_entropy(logits.float(), ids[chosen])
+
+    def teach(self) -> None:
+        """One teacher a seed, on all outputs."""
+        plan = self.recipe["teach"]
+        for seed in plan["seeds"]:
+            if not there(self.out / f"teacher-{seed}"):
+                self._teach(plan, seed)
+
+    def _teach(self, plan: dict[str, Any], seed: int) -> None:
+        torch.manual_seed(seed)
+        draw = np.random.default_rng(seed)
+        model = self._fresh(Shape(), None).to(self.device)
+        rows = drawn(self.pack, plan, round(plan["draws"] * self.fraction), draw)
+        sequences = sequences_of(self.pack, rows, draw)
+        batches = list(self.pack.chunks(sequences, plan["tokens"], draw))
+        adjust = {name: table.to(self.device) for name, table in priors(self.pack).items()}
+        groups = _by_layer(model, plan["rate"], plan["decay"])
+        optimiser = torch.optim.AdamW(groups, lr=plan["rate"], weight_decay=0.01)
+
+        def step(batch: np.ndarray) -> Tensor:
+            ids = self._swapped(self.pack.padded(sequences[batch]).to(self.device), rows[batch], plan["swap"])
+            return self._loss(model(ids), rows[batch], adjust, plan["prior"])
+
+        self._run(f"teacher {seed}", batches, optimiser, step)
+        self._report(model, f"teacher {seed}")
+        save(self.out / f"teacher-{seed}", arrays_of(model))
+
+    def soften(self) -> None:
+        """What the teachers say of every sequence: mean logits of the served outputs."""
+        models = [self._loaded(Shape(), load(self.out / f"teacher-{seed}")) for seed in self.recipe["teach"]["seeds"]]
+        everything = np.arange(len(self.pack.lengths))
+        names = [output.name for output in self.pack.outputs if output.served]
+        widths = {output.name: len(output.classes) for output in self.pack.outputs}
+        said = {name: np.zeros((len(everything), widths[name]), np.float32) for name in names}
+        with torch.no_grad(), self._mixed():
+            for model in models:
+                model.eval()
+                for batch in self.pack.chunks(everything, 4 * self.recipe["teach"]["tokens"], None):
+                    logits = model(self.pack.padded(batch).to(self.device))
+                    for name in names:
+                        said[name][batch] += logits[name].float().cpu().numpy() / len(models)
+        self.said = said
+
+    def distil(self) -> None:
+        plan = self.recipe["distil"]
+        for name, student in plan["students"].items():
+            if not there(self.out / name):
+                self._distil(name, {**plan, **student})
+
+    def _distil(self, name: str, plan: dict[str, Any]) -> None:
+        if not hasattr(self, "said"):
+            self.soften()
+        torch.manual_seed(11)
+        draw = np.random.default_rng(11)
+        first = load(self.out / f"teacher-{self.recipe['teach']['seeds'][0]}")
+        teacher = self._loaded(Shape(), first).eval()
+        shape = Shape(layers=plan["layers"], ffn=plan["ffn"])
+        encoder = encoder_from({**self.base, **first}, shape, plan["from"], dropout=0.05)
+        served = {output.name: len(output.classes) for output in self.pack.outputs if output.served}
+        student = Model(encoder, served, dropout=0.05)
+        load_heads(student, first)
+        student.to(self.device)
+        owner = self._labelled()
+        everything = np.arange(len(self.pack.lengths))
+        epochs = max(1, round(plan["epochs"] * self.fraction))
+        batches = [
+            (epoch, one) for epoch in range(epochs) for one in self.pack.chunks(everything, plan["tokens"], draw)
+        ]
+        said = {one: torch.from_numpy(values).to(self.device) for one, values in self.said.items()}
+        kinds = {output.name: output.kind for output in self.pack.outputs}
+        adjust = {one: table.to(self.device) for one, table in priors(self.pack).items()}
+        optimiser = torch.optim.AdamW(student.parameters(), lr=plan["rate"], weight_decay=0.01)
+
+        def step(given: tuple[int, np.ndarray]) -> Tensor:
+            epoch, batch = given
+            student.quantise(epoch == epochs - 1)
+            ids = self.pack.padded(batch).to(self.device)
+            outputs = student.encoder(ids, every=True)
+            pooled = student.dropout(mean(outputs[-1], ids))
+            logits = {one: head(pooled) for one, head in student.heads.items()}
+            place = torch.from_numpy(batch).to(self.device)
+            loss = sum(_apart(kinds[one], logits[one], said[one][place]) for one in logits)
+            if plan["hidden"]:
+                with torch.no_grad():
+                    shown = teacher.encoder(ids, every=True)
+                seen = (ids != PAD)[..., None]
+                for mine, theirs in zip(outputs, plan["from"], strict=True):
+                    gap = ((mine.float() - shown[theirs].float()) ** 2) * seen
+                    loss = loss + plan["hidden"] * gap.sum() / (seen.sum() * mine.shape[-1])
+            rows = owner[batch]
+            mine = rows >= 0
+            if plan["hard"] and mine.any():
+                picked = torch.from_numpy(np.flatnonzero(mine)).to(self.device)
+                some = {one: values[picked] for one, values in logits.items()}
+                loss = loss + plan["hard"] * self._loss(some, rows[mine], adjust, self.recipe["teach"]["prior"])
+            return loss
+
+        self._run(name, batches, optimiser, step)
+        self._report(student, name)
+        save(self.out / name, arrays_of(student))
+
+    # --- parts -----------------------------------------------------------------------------------------------------
+
+    def _fresh(self, shape: Shape, layers: Sequence[int] | None) -> Model:
+        """All outputs upon the pre-trained encoder, where there is one."""
+        arrays = {**self.base, **(load(self.out / "pretrained") if there(self.out / "pretrained") else {})}
+        return Model(encoder_from(arrays, shape, layers), {one.name: len(one.classes) for one in self.pack.outputs})
+
+    def _loaded(self, shape: Shape, arrays: dict[str, np.ndarray]) -> Model:
+        heads = {
+            name.split(".")[1]: len(value)
+            for name, value in arrays.items()
+            if name.startswith("head.") and name.endswith("weight")
+        }
+        model = Model(encoder_from({**self.base, **arrays}, shape), heads)
+        load_heads(model, arrays)
+        return model.to(self.device)
+
+    def _labelled(self) -> np.ndarray:
+        """Sequence → one row that it belongs to and that is learnt from, or -1."""
+        arrays = self.pack.arrays
+        owner = np.full(len(self.pack.lengths), -1, np.int64)
+        usable = np.flatnonzero(~arrays["development"])
+        owner[arrays["texts"][usable]] = usable
+        return owner
+
+    def _swapped(self, ids: Tensor, rows: np.ndarray, share: float) -> Tensor:
+        """Text-only rows with a handle, or the place before the text, marked as a target now and then: what the text
+        says must not hang on the mark."""
+        plain = torch.from_numpy(self._plain[rows]).to(self.device)
+        chosen = plain & (torch.rand(len(rows), device=self.device) < share)
+        handles = (ids == HANDLE) & chosen[:, None]
+        first = handles & (handles.cumsum(1) == 1)
+        return torch.where(first, torch.full_like(ids, TARGET), ids)
+
+    @property
+    def _plain(self) -> np.ndarray:
+        if not hasattr(self, "_plain_rows"):
+            targeted = {output.name for output in self.pack.outputs if output.of == "target"}
+            plain = np.ones(len(self.pack.arrays["texts"]), bool)
+            for name in targeted:
+                plain[self.pack.arrays[f"at.{name}"]] = False
+            self._plain_rows = plain
+        return self._plain_rows
+
+    def _loss(
+        self, logits: dict[str, Tensor], rows: np.ndarray, adjust: dict[str, Tensor], power: dict[str, float]
+    ) -> Tensor:
+        """Weighted mean over rows of each output's cross-entropy, each output by its share of the rows."""
+        weight = torch.from_numpy(self.pack.arrays["weight"][rows].astype(np.float32)).to(self.device)
+        sets = torch.from_numpy(self.pack.arrays["set"][rows].astype(np.int64)).to(self.device)
+        total = torch.zeros((), device=self.device)
+        for output in self.pack.outputs:
+            if output.name not in logits:
+                continue
+            labels = self.pack.labels[output.name][rows]
+            has = np.flatnonzero(labels != 255 if labels.ndim == 1 else labels[:, 0] != 255)
+            if not len(has):
+                continue
+            at = torch.from_numpy(has).to(self.device)
+            y = torch.from_numpy(labels[has].astype(np.int64)).to(self.device)
+            z = logits[output.name][at].float()
+            if output.kind == "one":
+                z = z + power.get(output.name, 0.0) * adjust[output.name][sets[at]]
+                loss = F.cross_entropy(z, y, reduction="none")
+            else:
+                known = y != UNKNOWN
+                loss = F.binary_cross_entropy_with_logits(z, (y == 1).float(), reduction="none")
+                loss = (loss * known).sum(1) / known.sum(1).clamp_min(1) * 2
+            total = total + (loss * weight[at]).sum() / len(rows)
+        return total
+
+    def _run(self, name: str, batches: Sequence[Any], optimiser: Any, step: Callable[[Any], Tensor]) -> None:
+        rates = [group["lr"] for group in optimiser.param_groups]
+        begun, shown, smooth = time.monotonic(), time.monotonic(), 0.0
+        for number, batch in enumerate(batches):
+            share = rate(number, len(batches), 0.06)
+            for group, top in zip(optimiser.param_groups, rates, strict=True):
+                group["lr"] = top * share
+            with self._mixed():
+                loss = step(batch)
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_([one for group in optimiser.param_groups for one in group["params"]], 1.0)
+            optimiser.step()
+            if number % 50 == 0:
+                smooth = float(loss) if not number else 0.8 * smooth + 0.2 * float(loss)
+            if time.monotonic() - shown > 20:
+                shown = time.monotonic()
+                print(f"{name}: {number}/{len(batches)} loss {smooth:.4f} {shown - begun:.0f} s", flush=True)
+            if time.monotonic() > self.until:
+                raise TimeoutError(f"{name}: out of time after {number} of {len(batches)} batches")
+        print(f"{name}: done, loss {smooth:.4f}, {time.monotonic() - begun:.0f} s", flush=True)
+
+    def _report(self, model: Model, name: str) -> None:
+        """Macro-F1 of each served output on the development rows, by language."""
+        model.eval()
+        held = np.flatnonzero(self.pack.arrays["development"])
+        sequences = self.pack.arrays["texts"][held]
+        said: dict[str, np.ndarray] = {}
+        with torch.no_grad(), self._mixed():
+            for batch in self.pack.chunks(sequences, 2 * self.recipe["teach"]["tokens"], None):
+                for one, logits in model(self.pack.padded(sequences[batch]).to(self.device)).items():
+                    if one not in said:
+                        said[one] = np.zeros((len(held), logits.shape[1]), np.float32)
+                    said[one][batch] = logits.float().cpu().numpy()
+        found = {}
+        for output in self.pack.outputs:
+            if output.name not in said:
+                continue
+            labels = self.pack.labels[output.name][held]
+            has = labels != 255 if labels.ndim == 1 else labels[:, 0] != 255
+            if output.kind == "one":
+                found[output.name] = round(macro_f1(labels[has], said[output.name][has].argmax(1)), 4)
+            else:
+                scores = [
+                    macro_f1(
+                        labels[has, c][labels[has, c] != UNKNOWN],
+                        (said[output.name][has, c] > 0)[labels[has, c] != UNKNOWN].astype(int),
+                        [1],
+                    )
+                    for c in range(len(output.classes))
+                ]
+                found[output.name] = round(float(np.mean(scores)), 4)
+        print(name, json.dumps(found), flush=True)
+        (self.out / f"{name.replace(' ', '-')}.json").write_text(json.dumps(found))
+        model.train()
+
+    def _mixed(self) -> Any:
+        return torch.autocast(self.device.type, torch.bfloat16)
+
+
+def macro_f1(y: np.ndarray, label: np.ndarray, classes: Sequence[int] | None = None) -> float:
+    scores = []
+    for one in classes if classes is not None else np.unique(y):
+        hit = ((y == one) & (label == one)).sum()
+        all_of = (y == one).sum() + (label == one).sum()
+        scores.append(2 * hit / all_of if all_of else 0.0)
+    return float(np.mean(scores)) if scores else 0.0
+
+
+def _apart(kind: str, mine: Tensor, theirs: Tensor) -> Tensor:
+    """Distance of two answers in probabilities: Kullback-Leibler, of the teachers' from the student's."""
+    mine, theirs = mine.float(), theirs.float()
+    if kind == "one":
+        return F.kl_div(F.log_softmax(mine, -1), F.log_softmax(theirs, -1), reduction="batchmean", log_target=True)
+    p = theirs.sigmoid()
+    gap = F.binary_cross_entropy_with_logits(mine, p, reduction="none") - F.binary_cross_entropy_with_logits(
+        theirs, p, reduction="none"
+    )
+    return gap.sum(1).mean()
+
+
+def _by_layer(model: Model, top: float, decay: float) -> list[dict[str, Any]]:
+    layers = model.encoder.layers
+    groups = [{"params": list(model.heads.parameters()), "lr": 5 * top}]
+    for number, layer in enumerate(layers):
+        groups.append({"params": list(layer.parameters()), "lr": top * decay ** (len(layers) - 1 - number)})
+    rest = [model.encoder.special, *model.encoder.positions.parameters(), *model.encoder.norm.parameters()]
+    groups.append({"params": rest, "lr": top * decay ** len(layers)})
+    return groups
+
+
+# --- weights on the disk -------------------------------------------------------------------------------------------
+
+
+def read_base(path: Path) -> dict[str, np.ndarray]:
+    """The base model's arrays: four bits unpacked."""
+    out: dict[str, np.ndarray] = {}
+    with np.load(path) as held:
+        for name in held.files:
+            if name.endswith("|q"):
+                two, scale = held[name], held[name[:-2] + "|s"].astype(np.float32)
+                numbers = np.empty((len(two), 32), np.float32)
+                numbers[:, 0::2], numbers[:, 1::2] = two & 15, two >> 4
+                values = (numbers - 8) * scale[:, None]
+                out[name[:-2]] = values
+            elif not name.endswith("|s"):
+                out[name] = held[name]
+    for name, value in out.items():
+        if value.ndim == 2 and value.shape[1] == 32:
+            width = 1536 if name.endswith("output.dense.weight") and "attention" not in name else 384
+            out[name] = value.reshape(-1, width)
+    return out
+
+
+def save(stem: Path, arrays: dict[str, np.ndarray]) -> None:
+    """As stem.0.npz, stem.1.npz …, each below PART."""
+    parts: list[dict[str, np.ndarray]] = [{}]
+    for name, value in arrays.items():
+        if sum(one.nbytes for one in parts[-1].values()) + value.nbytes > PART and parts[-1]:
+            parts.append({})
+        parts[-1][name] = value
+    for number, part in enumerate(parts):
+        np.savez(f"{stem}.{number}.npz", **part)  # type: ignore[arg-type]
+
+
+def there(stem: Path) -> bool:
+    return Path(f"{stem}.0.npz").exists()
+
+
+def load(stem: Path) -> dict[str, np.ndarray]:
+    arrays: dict[str, np.ndarray] = {}
+    for path in sorted(stem.parent.glob(f"{stem.name}.*.npz")):
+        with np.load(path) as held:
+            arrays.update({name: held[name] for name in held.files})
+    return arrays
+
+
+def main() -> None:
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("pack", type=Path)
+    asked.add_argument("--out", type=Path, required=True)
+    asked.add_argument("--stage", choices=STAGES, action="append", help="only these; all by default")
+    asked.add_argument("--seconds", type=float, default=7e6, help="stop with an error after so long")
+    asked.add_argument(
+        "--fraction", type=float, default=1.0, help="of the recipe's epochs and draws (to try the way out)"
+    )
+    given = asked.parse_args()
+    learner = Learner(given.pack, given.out, given.seconds, given.fraction)
+    for stage in given.stage or STAGES:
+        if stage == "pretrain" and there(given.out / "pretrained"):
+            continue
+        if stage == "soften" and not given.stage:
+            continue
+        getattr(learner, stage)()
+
+
+if __name__ == "__main__":
+    main()
