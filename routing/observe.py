@@ -6,6 +6,7 @@ from routing.keys import author_key
 from routing.rows import PostRow
 from routing.sheet import Sheet
 from routing.threads import attach
+from stream.merge import is_bare_restore
 from stream.records import AWAY_KINDS, CONTENT_KINDS, TIERS, Understood
 
 _TIER = {tier: place for place, tier in enumerate(TIERS)}
@@ -19,7 +20,7 @@ def observe(sheet: Sheet, record: Understood) -> PostRow | None:
     row = sheet.posts.get(post.id) or sheet.new_post(post.id)
     row.dirty = True
     _heard_of(row, record)
-    if post.kind in CONTENT_KINDS:
+    if post.kind in CONTENT_KINDS and not is_bare_restore(post):
         _content(sheet, row, record)
     elif post.kind == "metrics":
         if post.metrics is not None:

@@ -142,6 +142,11 @@ def content_key(post: Post, found: str) -> ContentKey:
     return (post.revision or 0, seen if written is None else min(written, seen), seen, found)
 
 
+def is_bare_restore(post: Post) -> bool:
+    """The network only said that the post is back: that is no content, and must not pass for an edit to nothing."""
+    return post.kind == "restored" and not (post.text or post.title or post.media)
+
+
 def state_of(record: Post | Understood) -> PostState:
     """What one observation tells. An author's coming and going tells nothing of the post itself."""
     if isinstance(record, Understood):
@@ -187,8 +192,7 @@ def merge(a: PostState, b: PostState) -> PostState:
 
 def _content_state(record: Post | Understood, post: Post, known_hash: str) -> PostState:
     restored_at = post.seen_at if post.kind == "restored" else NEVER
-    if restored_at != NEVER and not (post.text or post.title or post.media):
-        # The network only said that the post is back: that is no content, and must not pass for an edit to nothing.
+    if is_bare_restore(post):
         return PostState(id=post.id, restored_at=restored_at)
     found = known_hash or content_hash(post)
     return PostState(

@@ -175,6 +175,24 @@ def test_only_a_later_restore_lifts_a_delete(home: RouteHome) -> None:
     assert len(home.live_cases()) == 1
 
 
+def test_a_restore_without_text_lifts_the_delete_and_the_text_comes_back_once_it_is_seen_again(home: RouteHome) -> None:
+    home.take(said("1", reading(), text="here", claimed_at=NOW - 9))
+    home.take(passed("1", "deleted", NOW + 10))
+    home.take(said("1", text="", kind="restored", at=NOW + 20))
+    assert home.mention("x:1#acme").state == "deleted"
+    home.take(said("1", reading(), text="here", claimed_at=NOW - 9, at=NOW + 30))
+    mention = home.mention("x:1#acme")
+    assert (mention.state, mention.post and mention.post.text) == ("live", "here")
+    assert home.counted()["mentions"] == 1
+
+
+def test_a_restore_without_text_takes_nothing_from_a_post_that_stands(home: RouteHome) -> None:
+    home.take(said("1", reading(), text="here", claimed_at=NOW - 9))
+    home.take(said("1", text="", kind="restored", at=NOW + 20))
+    mention = home.mention("x:1#acme")
+    assert (mention.state, mention.post and mention.post.text) == ("live", "here")
+
+
 def test_forgotten_is_never_lifted(home: RouteHome) -> None:
     home.take(said("1", reading()), passed("1", "forgotten", NOW + 1))
     home.take(said("1", reading(), kind="restored", at=NOW + 20))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from route_home import NOW, passed, said
 
 from routing.parts import Parts, held, stored
-from stream.merge import merge, state_of
+from stream.merge import is_bare_restore, merge, state_of
 from stream.records import CONTENT_KINDS, Metrics, Understood
 
 
@@ -18,8 +18,9 @@ def observations(draw: st.DrawFn) -> Understood:
     metrics = draw(st.none() | st.builds(Metrics, likes=st.integers(0, 2), views=st.none() | st.integers(0, 2)))
     if kind not in CONTENT_KINDS:
         return passed("1", kind, at, metrics=metrics if kind == "metrics" else None)
+    texts = ("a", "b", "") if kind == "restored" else ("a", "b")
     return said(
-        "1", text=draw(st.sampled_from("ab")), kind=kind, at=at, metrics=metrics,
+        "1", text=draw(st.sampled_from(texts)), kind=kind, at=at, metrics=metrics,
         edited_at=at + draw(st.integers(-2, 9)) if draw(st.booleans()) else None,
         claimed_at=draw(st.none() | st.integers(NOW - 1, NOW + 9)), revision=draw(st.none() | st.integers(1, 2)),
     )  # fmt: skip
@@ -48,11 +49,12 @@ def test_the_stored_parts_are_the_merged_state(records: list[Understood]) -> Non
 
 def take(parts: Parts, record: Understood) -> None:
     post = record.post
-    if post.kind in CONTENT_KINDS:
-        if post.kind == "restored":
-            parts.take_existence("restored", post.seen_at)
-        parts.take_content(post, record.content_hash)
-    elif post.kind != "metrics":
+    if is_bare_restore(post) or (post.kind not in CONTENT_KINDS and post.kind != "metrics"):
         parts.take_existence(post.kind, post.seen_at)
+        return
+    if post.kind == "restored":
+        parts.take_existence("restored", post.seen_at)
+    if post.kind in CONTENT_KINDS:
+        parts.take_content(post, record.content_hash)
     if post.metrics is not None:
         parts.take_metrics(post.metrics, post.seen_at)
