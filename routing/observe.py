@@ -74,13 +74,13 @@ def _content(sheet: Sheet, row: PostRow, record: Understood) -> None:
     post = record.post
     first = not row.parts.content_hash
     row.arrived_at = min(row.arrived_at or record.appended_at, record.appended_at)
+    if first or post.event_time < row.event_time:
+        row.event_time = post.event_time
+    if row.author is None and post.author is not None:
+        # Of what expired the author was forgotten; back again, it has to be found when its account goes away.
+        row.author = author_key(post.network, post.author.id)
     if first:
-        row.event_time = post.event_time
-        if post.author is not None:
-            row.author = author_key(post.network, post.author.id)
         attach(sheet, row, post)
-    elif post.event_time < row.event_time:
-        row.event_time = post.event_time
     hold_against_absence(sheet, row)
     if post.kind == "restored":
         row.parts.take_existence("restored", post.seen_at)

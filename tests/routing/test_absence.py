@@ -16,6 +16,7 @@ from route_home import NOW, RouteHome, passed, reading, said
 from database.engine import write
 from routing import absence
 from routing.desk import Desk
+from routing.erasure import expire
 from stream.records import Author, Understood
 
 WORKER = Path(__file__).parent / "absence_worker.py"
@@ -171,3 +172,14 @@ def test_a_second_sweep_changes_nothing(home: RouteHome) -> None:
     home.take(account("author_gone", NOW + 10))
     assert home.sql("SELECT n, revision FROM mention") == before
     assert home.sql("SELECT count(*) FROM absence_sweep") == [(0,)], "nothing new was heard"
+
+
+def test_what_expired_and_was_seen_again_goes_along_with_its_authors_account(home: RouteHome) -> None:
+    home.take(wrote(1, NOW))
+    expire(home.engine, home.work._desk, NOW + 1, NOW + 1)
+    home.take(wrote(1, NOW + 10), now=NOW + 10)
+    assert states(home) == {"x:1": "live"}
+    home.take(account("author_gone", NOW + 20), now=NOW + 20)
+    home.sweep(NOW + 20)
+    assert states(home) == {"x:1": "deleted"}
+    assert b"post 1" not in b"".join(body for (body,) in home.sql("SELECT body FROM mention"))
