@@ -44,6 +44,7 @@ class Former:
         self._tokens: list[Any] = []
         self._absences: list[Any] = []
         self._mails: list[Any] = []
+        self._alerts: list[Any] = []
         if folder is not None:
             self._load(folder)
 
@@ -100,6 +101,9 @@ class Former:
         """Tokens as they stand now, and numbers that others know must not be given again."""
         for name, following in self._serials:
             many(connection, _SERIAL, [(name, following)])
+        for (last,) in self._alerts:
+            many(connection, _NO_ALERT, [()])
+            many(connection, _ALERT, [(last,)])
         if self.known:
             many(connection, "DELETE FROM api_token", [()])
             many(connection, _TOKEN, self._tokens)
@@ -118,6 +122,7 @@ class Former:
                     return
                 self.epoch = epochs.current(connection) if "epoch" in tables else 0
                 self._serials = rows(connection, "SELECT name, next FROM serial")
+                self._alerts = rows(connection, "SELECT seq FROM sqlite_sequence WHERE name = 'alert'")
                 self._tokens = rows(connection, "SELECT name, hash, scope, created_at, revoked_at FROM api_token")
                 self._absences = rows(connection, "SELECT author, gone_at, back_at FROM author_absence")
                 self._mails = rows(
@@ -190,6 +195,12 @@ _SERIAL = (
     "INSERT INTO serial (name, next) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET next = "
     "CASE WHEN excluded.next > serial.next THEN excluded.next ELSE serial.next END"
 )
+_NO_ALERT = (
+    "INSERT INTO sqlite_sequence (name, seq) "
+    "SELECT 'alert', 0 WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'alert')"
+)
+_ALERT = "UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'alert'"
+"""Other programs know alerts by their ids, from topic `alerts`."""
 _TOKEN = "INSERT INTO api_token (name, hash, scope, created_at, revoked_at) VALUES (?, ?, ?, ?, ?)"  # noqa: S105
 _ABSENCE = (
     "INSERT INTO author_absence AS held (author, gone_at, back_at) VALUES (?, ?, ?) ON CONFLICT (author) DO UPDATE SET "

@@ -218,6 +218,18 @@ def test_mails_that_left_after_the_backup_are_not_asked_about(home: Home, tmp_pa
         assert living.sql("SELECT state, ended_at FROM mail") == [("sent", 5)]
 
 
+def test_the_id_of_an_alert_that_other_programs_know_is_not_given_again(home: Home, tmp_path: Path) -> None:
+    with Living(home) as living:
+        living.live(post(1))
+        place, _ = backup(living.home, tmp_path / "b", NOW)
+        _alert(living, "x:1")
+        _alert(living, "x:1")
+    _restored(home, place)
+    with Living(home) as living:
+        _alert(living, "x:1")
+        assert living.sql("SELECT id FROM alert") == [(3,)]
+
+
 def test_a_revoked_token_does_not_live_again(home: Home, tmp_path: Path) -> None:
     with Living(home) as living:
         token = tokens.issue(living.opened.engine, "agency", NOW, AccessScope())
