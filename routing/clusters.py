@@ -106,7 +106,6 @@ class _Work:
         changes = self._sheet.clusters
         changes.joined += self._made.values()
         changes.left += self._gone
-        self._sheet.desk.near.lose(self._gone)
         changes.sizes.update({n: size for n, size in self._sizes.items() if size != self._was[n]})
 
     def _held(self, posts: list[PostRow]) -> None:

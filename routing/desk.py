@@ -47,7 +47,6 @@ class Desk:
         serials = (self.posts, self.mentions, self.cases, self.clusters)
         for numbering in (*serials, self.brands, self.networks, self.intents):
             numbering.forget()
-        self.near = Near()
 
 
 def _customers(brands: Iterable[Brand]) -> dict[tuple[str, str], str]:

@@ -49,7 +49,7 @@ class Entry(NamedTuple):
 
 
 class Near:
-    """The entries that one process knows of. It must be thrown away after a rollback."""
+    """The entries that one process knows of, committed ones alone, so that a rollback leaves it right."""
 
     def __init__(self) -> None:
         self._runs: list[_Run] = []
@@ -57,7 +57,7 @@ class Near:
         self._gone: set[int] = set()
 
     def follow(self, connection: Connection) -> None:
-        """Take in what was committed since the last call."""
+        """Take in what was committed since the last call. Call it before `connection` writes rows of its own."""
         first = rows(connection, "SELECT min(n) FROM cluster_post")[0][0] or 0
         while found := rows(connection, _AFTER, (self._last, _MANY)):
             self._last = found[-1][0]
