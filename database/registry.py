@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -33,6 +34,7 @@ class SqlRegistry:
     `model` is the name and version of the model that this process understands posts with: its first look opens a new
     generation when that is a change. None for processes without a model. Costs one small statement a second at most;
     bodies are read only when a number has changed. Where SQL cannot be read for a moment, what was in force stays so.
+    Several threads may ask: one of them looks, so that brands and numbers are of one moment.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class SqlRegistry:
         self._engine, self._model = engine, model
         self._clock = clock or WallClock()
         self._monotonic = monotonic
+        self._lock = threading.Lock()
         self._looked = float("-inf")
         self._numbers: dict[str, int] = {}
         self._in_force: InForce | None = None
@@ -58,12 +61,13 @@ class SqlRegistry:
         Before anything was applied: no brands, no rules, revision 0. On the first look raises stream.ports.Transient
         when SQL cannot be read, ConfigurationError when a revision holds what this version does not know.
         """
-        if self._in_force is None:
-            self._first_look()
-        elif self._monotonic() - self._looked >= LOOK_EVERY:
-            self._look()
-        assert self._in_force is not None
-        return self._in_force
+        with self._lock:
+            if self._in_force is None:
+                self._first_look()
+            elif self._monotonic() - self._looked >= LOOK_EVERY:
+                self._look()
+            assert self._in_force is not None
+            return self._in_force
 
     def sources(self) -> tuple[Source, ...]:
         self.current()

@@ -177,6 +177,35 @@ def test_a_new_revision_is_adopted_within_a_second_and_not_asked_for_more_often(
     assert [source.id for source in registry.sources()] == ["s"]
 
 
+def test_of_several_threads_one_looks(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = Seconds()
+    registry = SqlRegistry(engine, None, monotonic=seconds)
+    registry.current()
+    adopt(engine, "brands", ACME)
+    looking, go_on = threading.Event(), threading.Event()
+    looks: list[object] = []
+    asked = revisions.standing
+
+    def slowly(*values: object) -> object:
+        looks.append(values)
+        looking.set()
+        assert go_on.wait(10)
+        return asked(*values)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("database.registry.revisions.standing", slowly)
+    seconds.now = LOOK_EVERY
+    found: list[InForce] = []
+    threads = [threading.Thread(target=lambda: found.append(registry.current())) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    assert looking.wait(10)
+    go_on.set()
+    for thread in threads:
+        thread.join()
+    assert len(looks) == 1
+    assert [[brand.id for brand in one.brands] for one in found] == [["acme"]] * 4
+
+
 def test_what_has_not_changed_stays_the_same_object(engine: Engine) -> None:
     seconds = Seconds()
     adopt(engine, "brands", ACME)
