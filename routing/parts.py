@@ -52,8 +52,8 @@ class Parts(msgspec.Struct, array_like=True, gc=False):
     def take_content(self, post: Post, content_hash: str) -> bool:
         """Whether this version is the newest, or the held one seen again."""
         key = content_key(post, content_hash)
-        # Earlier programs stored 0 where no edit was named, and times ahead of the sight.
-        written_at = min(self.written_at or self.seen_at, self.seen_at)
+        # Earlier programs stored times ahead of the sight, and 0 where no edit was named: then the sights decide.
+        written_at = min(self.written_at or key[1], self.seen_at)
         if key < (self.revision, written_at, self.seen_at, self.content_hash):
             return content_hash == self.content_hash
         self.revision, self.written_at, self.seen_at, self.content_hash = key

@@ -47,6 +47,16 @@ def test_the_stored_parts_are_the_merged_state(records: list[Understood]) -> Non
         assert (parts.metrics_at, parts.metrics()) == state.metrics
 
 
+def test_what_an_earlier_program_stored_gives_way_to_what_was_seen_later_and_to_nothing_else() -> None:
+    for kind in ("created", "edited"):
+        parts = Parts(seen_at=NOW, content_hash="ab", expired_at=NOW + 1)
+        take(parts, said("1", text="before", kind=kind, at=NOW - 5, claimed_at=NOW - 9))
+        assert (parts.content_hash, parts.seen_at, parts.state) == ("ab", NOW, "expired")
+        later = said("1", text="after", kind=kind, at=NOW + 5, claimed_at=NOW - 9)
+        take(parts, later)
+        assert (parts.content_hash, parts.seen_at, parts.state) == (later.content_hash, NOW + 5, "live")
+
+
 def take(parts: Parts, record: Understood) -> None:
     post = record.post
     if is_bare_restore(post) or (post.kind not in CONTENT_KINDS and post.kind != "metrics"):
