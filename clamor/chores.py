@@ -134,7 +134,7 @@ class Keeper:
         """True while the round goes on."""
         opened, now = self._opened, self._opened.clock.now()
         retention = opened.settings.retention
-        self._desk.adopt(opened.registry.current())
+        self._desk.keep_up(opened.registry.current())
         old = erasure.expire(opened.engine, self._desk, now - retention.posts, now, after=self._expired)
         ids = erasure.forget_unmatched(opened.engine, now - retention.ids, now, after=self._forgotten)
         copies = erasure.let_go_of_copies(opened.engine, now)
@@ -158,7 +158,7 @@ class Absences:
         with read(self._opened.engine) as connection:
             if not absence.waiting(connection):
                 return False
-        self._desk.adopt(self._opened.registry.current())
+        self._desk.keep_up(self._opened.registry.current())
         swept = absence.sweep(self._opened.engine, self._desk, self._opened.clock.now())
         self._unreachable.note(swept.gone)
         self._unreachable.tidy(self._opened.engine)

@@ -48,7 +48,7 @@ class RoutedDeletes:
         """One look ahead of nlp and of routing; true while there is more to look at."""
         if not self._held():
             return False
-        self._desk.adopt(self._opened.registry.current())
+        self._desk.keep_up(self._opened.registry.current())
         posts, mentions = self._posts.look(), self._mentions.look()
         now = self._opened.clock.now()
         found = [

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import structlog
+
 from config.brands import Brand
+from config.problems import ConfigurationError
 from database.numbering import Dictionary, Serial
 from routing.near import Near
 from routing.rules import RuleSet
 from stream.ports import InForce
 from stream.records import Author, BrandKind
+
+log = structlog.get_logger(__name__)
 
 
 class Desk:
@@ -32,6 +37,15 @@ class Desk:
         self.in_force = in_force
         self.kinds: dict[str, BrandKind] = {brand.id: brand.kind for brand in in_force.brands}
         self._customers = _customers(in_force.brands)
+
+    def keep_up(self, current: InForce) -> None:
+        """Adopt what is in force now, where that is another: rules that cannot be used keep no delete waiting."""
+        if current == self.in_force:
+            return
+        try:
+            self.adopt(current)
+        except ConfigurationError as error:
+            log.error("rules_refused", revision=current.rules_revision, problems=len(error.problems))
 
     def kind(self, brand: str) -> BrandKind:
         return self.kinds.get(brand, "own")

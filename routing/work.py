@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
-import structlog
 from sqlalchemy import Connection, Engine
 
-from config.problems import ConfigurationError
 from database.engine import many, read, rows, write
 from routing.apply import apply
 from routing.desk import Desk
@@ -25,8 +23,6 @@ from stream.ports import (
     Registry,
 )
 from stream.records import Millis, Understood, decode
-
-log = structlog.get_logger(__name__)
 
 
 class RouteWork:
@@ -88,12 +84,7 @@ class RouteWork:
         return {part: next for part, _, next in stored if part in partitions}
 
     def idle(self, now: Millis) -> None:
-        current = self._registry.current()
-        if current != self._desk.in_force:
-            try:
-                self._desk.adopt(current)
-            except ConfigurationError as error:
-                log.error("rules_refused", revision=current.rules_revision, problems=len(error.problems))
+        self._desk.keep_up(self._registry.current())
         self._unreachable.tidy(self._engine)
         if self._also is not None:
             self._also(now)

@@ -16,6 +16,8 @@ from clamor.chores import Watch
 from clamor.deletes import IndexedDeletes, RoutedDeletes
 from clamor.processes import searchable, understand
 from config.disk import DiskFree
+from database import revisions
+from database.engine import write
 from ingest.files import Options, replay
 from stream.clock import HOUR
 from stream.ports import DECIDED, MENTIONS, POSTS, Append
@@ -71,6 +73,21 @@ def test_a_delete_overtakes_the_posts_before_it(tmp_path: Path) -> None:
         assert offsets(living) == stood, "the stages have everything still before them"
         living.drain()
         assert living.found() == {f"x:{n}#acme" for n in (2, 3, *range(11, 60))}
+
+
+def test_rules_that_cannot_be_used_keep_no_delete_waiting(tmp_path: Path) -> None:
+    with Living(settled_home(tmp_path / "home")) as living:
+        living.live(post(1))
+        lanes, keeper, absences = Lanes(living), chores.Keeper(living.opened), chores.Absences(living.opened)
+        with write(living.opened.engine) as connection:
+            revisions.adopt(connection, "rules", "rules:\n  - nonsense: 1\n", "ana", NOW)
+        living.opened.registry._looked = float("-inf")
+        assert "nonsense" in living.opened.registry.current().rules_yaml
+        living.take(gone(1))
+        lanes.run()
+        assert living.found() == set()
+        assert not keeper.step()
+        assert not absences.step()
 
 
 def test_deletes_that_wait_anywhere_on_the_way_are_found(tmp_path: Path) -> None:
