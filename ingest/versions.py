@@ -17,7 +17,6 @@ from stream.clock import MINUTE
 from stream.records import CONTENT_KINDS, Millis, Post, encode
 
 _SAME_WHENEVER_SEEN = CONTENT_KINDS - {"restored"} | {"metrics"}
-_ACCOUNTS = frozenset({"author_gone", "author_back"})
 _BARE = {"seen_at": 0, "event_time": 0, "clock_doubted": False, "origin": "live", "source_id": "", "max_lateness": 0}
 
 
@@ -57,7 +56,7 @@ def fresh(posts: Iterable[Post], known: dict[str, Last], now: Millis) -> Fresh:
         kept.append(post)
         last = Last(version, max(now, post.seen_at))
         known[item] = taken[item] = last
-        if account is not None and post.kind in _ACCOUNTS:
+        if account is not None and post.kind == "author_back":
             known[account] = taken[account] = last
     return Fresh(kept, taken)
 
@@ -76,7 +75,8 @@ def hashed(*parts: str | bytes | int) -> str:
 
 def _version(post: Post, account: Last | None) -> str:
     """A delete or a restore is another one whenever it was seen: one too many does no harm, one too few does. What an
-    account wrote is new again once the account was gone and came back."""
+    account wrote is new again once the account came back, and not because it went: a push that is tried again after
+    that, and names no time, would bring back what the going took along."""
     bare = replace(post, **_BARE)
     seen = 0 if post.kind in _SAME_WHENEVER_SEEN else post.seen_at
     return hashed(encode(bare), seen, account.version if account is not None else "")
