@@ -75,6 +75,8 @@ class RouteWork:
         with read(self._engine) as connection:
             sql = "SELECT part, epoch, next FROM stored_offset WHERE consumer_group = ? AND topic = ?"
             stored = rows(connection, sql, (self.group, self.topic))
+            # All of them at once, a second's work for a million: nobody waits for a reader.
+            self._desk.near.follow(connection)
         foreign = {found for _, found, _ in stored if found != epoch}
         if foreign:
             raise OffsetOutside(
