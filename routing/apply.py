@@ -265,16 +265,19 @@ class _Histories:
         if m.n not in self._hurting:
             return NOTHING_KNOWN
         key = (m.post.author or NOBODY, m.brand_n)
-        itself = read(m.written).negative if m.written else 0
-        complaints = self._complaints.get(key, 0) - itself
         customer = self._customers.get(key) or self._sheet.desk.customer(
             m.brand, value.post.author if value.post else None
         )
         heat = self._sheet.heat.get(self._sheet.root(m.post.conversation))
         warm = warmed(heat, m.post.event_time, 0.0)[0] if heat else 0.0
-        if not warm and complaints <= 0 and customer is None:
-            return NOTHING_KNOWN
-        return History(warm, max(0, complaints), customer)
+        return History(warm, self._before(m, value), customer)
+
+    def _before(self, m: MentionRow, value: Mention) -> int:
+        """The author's complaints before this one: what came since the first decision was not before it."""
+        if m.written and value.decision is not None and value.decision.complaints is not None:
+            return value.decision.complaints
+        itself = read(m.written).negative if m.written else 0
+        return max(0, self._complaints.get((m.post.author or NOBODY, m.brand_n), 0) - itself)
 
     def add(self, m: MentionRow, value: Mention) -> None:
         """Let what was decided weigh on the next."""

@@ -47,6 +47,7 @@ def decide(
         model=reader.model,
         tier=reader.tier,
         generation=reader.generation,
+        complaints=None if history is NOTHING_KNOWN else history.complaints,
         decided_at=now,
     )
     person = draft.correction

@@ -215,6 +215,8 @@ class Decision(Struct, frozen=True, kw_only=True):
     model: str = ""
     tier: Tier = "linear"
     generation: int = 0
+    complaints: int | None = None
+    """The author's earlier complaints about the brand, as known at the first decision; None: not asked for."""
     person: str | None = None
     decided_at: Millis = 0
     previous_queue: Queue | None = None

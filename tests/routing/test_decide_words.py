@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-from route_home import MINUTE, NOW, RouteHome, hash_of, reading, said
+from route_home import MINUTE, NOW, RouteHome, hash_of, passed, reading, said
 
 from query.tree import And, Between, Equals, Node, Not, Or
 from query.unparse import unparse
@@ -16,7 +16,7 @@ from routing.decide import Reader, decide, found_late, judged_at, may_wake, same
 from routing.explain import in_words
 from routing.risk import History, risk_of
 from routing.rules import RuleSet, default_rules
-from stream.records import Correction, Post, Understood
+from stream.records import Correction, Metrics, Post, Understood
 
 RULES = RuleSet.read(default_rules(), 3)
 READER = Reader("linear-1", "linear", 4)
@@ -47,6 +47,18 @@ def test_one_customer_s_threat_to_claim_goes_to_pr_when_many_see_it(home: RouteH
     assert {id: m.decision and m.decision.queue for id, m in home.mentions().items()} == {
         "x:1#acme": "support", "x:2#acme": "pr"
     }  # fmt: skip
+
+
+def test_what_an_author_complained_of_later_was_not_before(home: RouteHome) -> None:
+    for number in range(1, 7):
+        home.take(said(str(number), reading(intent="complaint", detractor=1), author="ann", at=NOW + number))
+    first = home.mention("x:1#acme").decision
+    assert first is not None
+    home.take(passed("1", "metrics", NOW + 9, metrics=Metrics(likes=5_000)))
+    again = home.mention("x:1#acme").decision
+    assert again is not None
+    assert "reactions" in {term.name for term in again.terms}
+    assert "history" not in {term.name for term in (*first.terms, *again.terms)}
 
 
 def test_history_and_customers_weigh_on_what_hurts_and_not_on_praise(home: RouteHome) -> None:
