@@ -54,7 +54,7 @@ class Screen:
 
     def _stages(self, found: dict[str, Any]) -> RenderableType:
         table = Table.grid(padding=(0, 3))
-        lags = "  ".join(f"{stage['stage']} {stage['lag']:,}" for stage in found["stages"])
+        lags = "  ".join(f"{one['stage']} {one['lag']:,}" for one in found["stages"] if one["stage"] != "web")
         cases = Text()
         for queue in ("pr", "support", "sales"):
             cases.append(f"{queue} {found['cases'].get(queue, 0):,}  ", style=COLOURS[queue])

@@ -28,7 +28,9 @@ def coverage(
     context: typer.Context,
     since: Annotated[str, typer.Option(help="Spans that end later: 2026-03-01, 2026-03-01T08:30, -30d, -12h.")] = "-7d",
     source: Annotated[list[str] | None, typer.Option(help="Only of this source; may be repeated.")] = None,
-    gaps: Annotated[bool, typer.Option("--gaps", help="Only rows with something missing.")] = False,
+    gaps: Annotated[
+        bool, typer.Option("--gaps", help="Only rows with something missing, or that was and was fetched later.")
+    ] = False,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Most rows to show, the newest.")] = 50,
     as_json: Annotated[bool, typer.Option("--json", help="One row a line, as JSON.")] = False,
 ) -> None:
@@ -49,7 +51,7 @@ def coverage(
         start = int(moment(since, now, "since").low or 0)
         found = opened.ledger.rows(source, since=start)
     known = figure(found, start, max((row.until for row in found), default=now))
-    chosen = known.gaps if gaps else found
+    chosen = [row for row in found if row in known.gaps or row.state == "backfilled"] if gaps else found
     shown = chosen[-limit:]
     if as_json:
         for row in shown:

@@ -6,6 +6,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -16,6 +17,7 @@ from clamor import exits, logs
 from clamor.address import listenable
 from clamor.backlog import settled
 from clamor.clocks import set_pace
+from clamor.commands.search import when
 from clamor.console import answers, errors
 from clamor.mail import mailbox_file
 from clamor.opening import Opened, open_home
@@ -73,14 +75,9 @@ def demo(
         player = ProcessSpec("player", _player(place, scenario), essential=False)
         note, messages = noting(opened.home), place.root / MESSAGES
         supervisor = Supervisor([player, *all_processes(place, workers)], note=note, messages=messages)
-        over = _watch(
-            place,
-            supervisor,
-            scenario,
-            mailbox,
-            staying,
-            lambda: _where_next(place, mailbox, _Served(url, started.token or "(made earlier)") if staying else None),
-        )
+        served = _Served(url, started.token or "(made earlier)") if staying else None
+        ending = partial(_where_next, place, scenario, mailbox, served)
+        over = _watch(place, supervisor, scenario, mailbox, staying, ending)
     if not over:
         errors.print("stopped before the week was over")
         raise typer.Exit(exits.FAILED)
@@ -115,7 +112,7 @@ def _watch(
     """Show the week live; whether it came to its end."""
     over = False
     with Live(console=answers, refresh_per_second=4, transient=False) as live:
-        screen = Screen(scenario.name, scenario.posts, mailbox)
+        screen, told = Screen(scenario.name, scenario.posts, mailbox), _Days()
 
         def each_round() -> bool:
             nonlocal over
@@ -123,6 +120,7 @@ def _watch(
                 return True
             with open_home(home) as opened:
                 live.update(screen.draw(opened))
+                told(opened)
                 over = _is_over(opened, supervisor, scenario)
             if over:
                 live.stop()
@@ -131,6 +129,19 @@ def _watch(
 
         supervisor.run(each_round, interval=0.25)
     return over
+
+
+class _Days:
+    """Where nobody sees the picture move, a line for each day that has begun."""
+
+    def __init__(self) -> None:
+        self._day = ""
+
+    def __call__(self, opened: Opened) -> None:
+        day = when(opened.clock.now())[:10]
+        if not answers.is_terminal and day != self._day:
+            self._day = day
+            errors.print(f"{day} begins", highlight=False)
 
 
 def _is_over(opened: Opened, supervisor: Supervisor, scenario: Scenario) -> bool:
@@ -145,7 +156,7 @@ class _Served(NamedTuple):
     token: str
 
 
-def _where_next(home: Home, mailbox: Path, served: _Served | None) -> None:
+def _where_next(home: Home, scenario: Scenario, mailbox: Path, served: _Served | None) -> None:
     clamor = f"clamor --home {shlex.quote(str(home.root))}"
     answers.print("\nThe week is over. Look around:\n", style="bold")
     for what, command in (
@@ -153,7 +164,7 @@ def _where_next(home: Home, mailbox: Path, served: _Served | None) -> None:
         ("who is about to leave", f"{clamor} search 'intent:churn_threat queue:support'"),
         ("leads", f"{clamor} search 'queue:sales'"),
         ("how it is spread", f"{clamor} search '' --facet brand --facet queue --facet lang"),
-        ("what was missed", f"{clamor} status"),
+        ("what was missed", f"{clamor} coverage --gaps --since {when(scenario.start)[:10]}"),
         ("the mails", str(mailbox)),
         ("what the processes said", str(home.root / MESSAGES)),
         *((("the API", f"{served.url}/api/docs"), ("its token", served.token)) if served else ()),
