@@ -124,19 +124,25 @@ def _holder(descriptor: int) -> Holder | None:
         return None
 
 
-def _refusal(home: Home, role: str, holder: Holder | None) -> str:
+def _refusal(home: Home, role: str, held: Holder | None) -> str:
     if role == START:
-        who = f"process {holder.pid} makes" if holder else "another process makes"
+        who = f"process {held.pid} makes" if held else "another process makes"
         return f"{who} {home.data} ready and has not ended within the time to wait for it: try again in a moment"
     what = "clamor run" if role == "run" else f"stage {role}"
-    if holder is None:
+    if held is None:
         return f"another process is just starting {what} on {home.data}: wait a moment and look with `clamor status`"
-    if not psutil.pid_exists(holder.pid):
+    if not psutil.pid_exists(held.pid):
         return (
-            f"{what} on {home.data} was process {holder.pid}, which is gone, but processes that it started still end: "
+            f"{what} on {home.data} was process {held.pid}, which is gone, but processes that it started still end: "
             f"try again in a few seconds; `fuser {home.locks / (role + '.lock')}` names them"
         )
+    whole = holder(home, "run") if role != "run" else None
+    if whole is not None and whole.pid == held.pid:
+        return (
+            f"{what} is part of `clamor run`, which is running on {home.data} as process {whole.pid}: a stage alone is "
+            "for a home without it; stop it first, or use another --home"
+        )
     return (
-        f"{what} is already running on {home.data} as process {holder.pid}: stop it with `kill {holder.pid}` or use "
+        f"{what} is already running on {home.data} as process {held.pid}: stop it with `kill {held.pid}` or use "
         "another --home; single commands (search, replay, status …) work beside it"
     )

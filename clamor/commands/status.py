@@ -13,6 +13,7 @@ from rich.text import Text
 from clamor.commands.search import when
 from clamor.console import answers
 from clamor.opening import open_home
+from clamor.roles import WEB
 from clamor.status import status as status_of
 from config.home import Home
 from database.migrate import upgrade
@@ -49,9 +50,10 @@ def _show(found: dict[str, Any]) -> None:
     for name in ("stage", "state", "lag", "records", "dead letters", "retries"):
         table.add_column(name, justify="left" if name in ("stage", "state") else "right")
     for stage in found["stages"]:
-        table.add_row(
-            stage["stage"], stage["state"], *(f"{stage[k]:,}" for k in ("lag", "records", "dead_letters", "retries"))
-        )
+        counts = [f"{stage[k]:,}" for k in ("lag", "records", "dead_letters", "retries")]
+        if stage["stage"] == WEB:
+            counts = []  # it takes no records: what it says is whether it is there
+        table.add_row(stage["stage"], stage["state"], *counts)
     answers.print(table)
     for one in found["stuck"]:
         answers.print(f"stuck: {one['stage']}: {one['why']}", style="red", markup=False)

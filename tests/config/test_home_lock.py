@@ -205,3 +205,10 @@ def test_the_secrets_that_init_writes_are_the_owners_only(tmp_path: Path) -> Non
     write_example(home, "{}")
     assert home.secrets_file.stat().st_mode & 0o777 == 0o600
     assert load_module.check(home) == []
+
+
+def test_a_stage_beside_a_run_is_told_that_it_is_part_of_it(home: Home) -> None:
+    with RunLock(home), RunLock(home, "routing"), pytest.raises(AlreadyRunning) as caught:
+        RunLock(home, "routing").acquire()
+    assert f"part of `clamor run`, which is running on {home.data} as process {os.getpid()}" in str(caught.value)
+    assert "kill" not in str(caught.value)
