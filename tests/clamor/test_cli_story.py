@@ -328,6 +328,7 @@ def test_a_home_that_was_never_started_says_so(tmp_path: Path, words: list[str])
 def test_files_that_hold_something_else_name_the_command_that_mends_them(story: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
     shutil.copytree(story, home)
+    (home / "clamor.yaml").write_text(CONFIGURATION + f"api: {{port: {_free_port()}}}\n")
     (home / "data" / "index.db").unlink()
     (home / "data" / "index.db").touch()
     for words in (["search", "crew"], ["run"]):
