@@ -10,13 +10,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from training.network import PAD
+from training.network import PAD, SPECIAL
 
-HANDLE, TARGET = 60_724, 59_473
+TARGET, _, _, HANDLE = SPECIAL
 UNKNOWN = 2
 
 
 class Output(NamedTuple):
+    """As `training.examples` wrote it, which needs more than the machine may have that learns."""
+
     name: str
     kind: str
     of: str

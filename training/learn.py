@@ -10,6 +10,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -215,15 +216,14 @@ class Learner:
         first = handles & (handles.cumsum(1) == 1)
         return torch.where(first, torch.full_like(ids, TARGET), ids)
 
-    @property
+    @cached_property
     def _plain(self) -> np.ndarray:
-        if not hasattr(self, "_plain_rows"):
-            targeted = {output.name for output in self.pack.outputs if output.of == "target"}
-            plain = np.ones(len(self.pack.arrays["texts"]), bool)
-            for name in targeted:
-                plain[self.pack.arrays[f"at.{name}"]] = False
-            self._plain_rows = plain
-        return self._plain_rows
+        """Whether a row names no target."""
+        plain = np.ones(len(self.pack.arrays["texts"]), bool)
+        for output in self.pack.outputs:
+            if output.of == "target":
+                plain[self.pack.arrays[f"at.{output.name}"]] = False
+        return plain
 
     def _loss(
         self, logits: dict[str, Tensor], rows: np.ndarray, adjust: dict[str, Tensor], power: dict[str, float]
