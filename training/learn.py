@@ -7,9 +7,10 @@ whose weights are there already is not done again. Needs numpy and torch only; u
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -34,14 +35,19 @@ from training.network import (
 )
 
 STAGES = ("pretrain", "teach", "soften", "distil")
+KEPT = 600.0
+"""Seconds between two savings of a stage under way."""
 PART = 14 * 2**20
 """Bytes of one file of weights at most: larger ones come in parts."""
 
 
 class Learner:
-    def __init__(self, folder: Path, out: Path, seconds: float, fraction: float) -> None:
+    def __init__(
+        self, folder: Path, out: Path, seconds: float, fraction: float, recipe: dict[str, Any] | None = None
+    ) -> None:
+        """`recipe`: in place of the pack's own."""
         self.pack, self.out = Pack(folder), out
-        self.recipe = self.pack.recipe
+        self.recipe = recipe or self.pack.recipe
         self.base = read_base(folder / "base.npz")
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.until = time.monotonic() + seconds
@@ -68,9 +74,13 @@ class Learner:
         optimiser = torch.optim.AdamW(
             [*encoder.parameters(), *turn.parameters(), bias], lr=plan["rate"], weight_decay=0.01, betas=(0.9, 0.98)
         )
-        self._run(
-            "pretrain", batches, optimiser, lambda batch: self._masked(encoder, turn, bias, batch, plan["masked"])
-        )
+        learnt = torch.nn.ModuleDict({"encoder": encoder, "turn": turn})
+        learnt.register_parameter("bias", bias)
+
+        def step(batch: np.ndarray) -> Tensor:
+            return self._masked(encoder, turn, bias, batch, plan["masked"])
+
+        self._run("pretrain", batches, optimiser, step, learnt)
         save(self.out / "pretrained", arrays_of(encoder))
 
     def _masked(self, encoder: Encoder, turn: Any, bias: Tensor, batch: np.ndarray, share: float) -> Tensor:
@@ -93,23 +103,27 @@ class Learner:
         torch.manual_seed(seed)
         draw = np.random.default_rng(seed)
         model = self._fresh(Shape(), None).to(self.device)
+        model.encoder.drop(plan.get("dropout", 0.1))
         rows = drawn(self.pack, plan, round(plan["draws"] * self.fraction), draw)
         sequences = sequences_of(self.pack, rows, draw)
         batches = list(self.pack.chunks(sequences, plan["tokens"], draw))
         adjust = {name: table.to(self.device) for name, table in priors(self.pack).items()}
         groups = _by_layer(model, plan["rate"], plan["decay"])
-        optimiser = torch.optim.AdamW(groups, lr=plan["rate"], weight_decay=0.01)
+        optimiser = torch.optim.AdamW(groups, lr=plan["rate"], weight_decay=0.01, fused=True)
 
         def step(batch: np.ndarray) -> Tensor:
             ids = self._swapped(self.pack.padded(sequences[batch]).to(self.device), rows[batch], plan["swap"])
             return self._loss(model(ids), rows[batch], adjust, plan["prior"])
 
-        self._run(f"teacher {seed}", batches, optimiser, step)
+        self._run(f"teacher {seed}", batches, optimiser, step, model)
         self._report(model, f"teacher {seed}")
         save(self.out / f"teacher-{seed}", arrays_of(model))
 
     def soften(self) -> None:
-        """What the teachers say of every sequence: mean logits of the served outputs."""
+        """What the teachers say of every sequence: mean logits of the served outputs.
+
+        Of one teacher the students hear it in passing (`_distil`): it runs for its layers anyway.
+        """
         models = [self._loaded(Shape(), load(self.out / f"teacher-{seed}")) for seed in self.recipe["teach"]["seeds"]]
         everything = np.arange(len(self.pack.lengths))
         names = [output.name for output in self.pack.outputs if output.served]
@@ -131,7 +145,8 @@ class Learner:
                 self._distil(name, {**plan, **student})
 
     def _distil(self, name: str, plan: dict[str, Any]) -> None:
-        if not hasattr(self, "said"):
+        alone = len(self.recipe["teach"]["seeds"]) == 1 and plan["hidden"]
+        if not alone and not hasattr(self, "said"):
             self.soften()
         torch.manual_seed(11)
         draw = np.random.default_rng(11)
@@ -144,28 +159,34 @@ class Learner:
         load_heads(student, first)
         student.to(self.device)
         owner = self._labelled()
-        everything = np.arange(len(self.pack.lengths))
-        epochs = max(1, round(plan["epochs"] * self.fraction))
+        sequences = draw.permutation(len(self.pack.lengths))[: plan.get("most")]
         batches = [
-            (epoch, one) for epoch in range(epochs) for one in self.pack.chunks(everything, plan["tokens"], draw)
+            sequences[one]
+            for _ in range(max(1, round(plan["epochs"] * self.fraction)))
+            for one in self.pack.chunks(sequences, plan["tokens"], draw)
         ]
-        said = {one: torch.from_numpy(values).to(self.device) for one, values in self.said.items()}
+        rounded = len(batches) * (1 - plan["rounded"])
+        said = {} if alone else {one: torch.from_numpy(values).to(self.device) for one, values in self.said.items()}
         kinds = {output.name: output.kind for output in self.pack.outputs}
         adjust = {one: table.to(self.device) for one, table in priors(self.pack).items()}
-        optimiser = torch.optim.AdamW(student.parameters(), lr=plan["rate"], weight_decay=0.01)
+        optimiser = torch.optim.AdamW(student.parameters(), lr=plan["rate"], weight_decay=0.01, fused=True)
+        numbers = itertools.count()
 
-        def step(given: tuple[int, np.ndarray]) -> Tensor:
-            epoch, batch = given
-            student.quantise(epoch == epochs - 1)
+        def step(batch: np.ndarray) -> Tensor:
+            student.quantise(next(numbers) >= rounded)
             ids = self.pack.padded(batch).to(self.device)
             outputs = student.encoder(ids, every=True)
             pooled = student.dropout(mean(outputs[-1], ids))
             logits = {one: head(pooled) for one, head in student.heads.items()}
             place = torch.from_numpy(batch).to(self.device)
-            loss = sum(_apart(kinds[one], logits[one], said[one][place]) for one in logits)
+            heard = {one: values[place] for one, values in said.items()}
             if plan["hidden"]:
                 with torch.no_grad():
                     shown = teacher.encoder(ids, every=True)
+                    whole = mean(shown[-1], ids)
+                    heard = heard or {one: teacher.heads[one](whole) for one in logits}
+            loss = sum(_apart(kinds[one], logits[one], heard[one]) for one in logits)
+            if plan["hidden"]:
                 seen = (ids != PAD)[..., None]
                 for mine, theirs in zip(outputs, plan["from"], strict=True):
                     gap = ((mine.float() - shown[theirs].float()) ** 2) * seen
@@ -178,7 +199,7 @@ class Learner:
                 loss = loss + plan["hard"] * self._loss(some, rows[mine], adjust, self.recipe["teach"]["prior"])
             return loss
 
-        self._run(name, batches, optimiser, step)
+        self._run(name, batches, optimiser, step, student, numbers)
         self._report(student, name)
         save(self.out / name, arrays_of(student))
 
@@ -252,10 +273,39 @@ class Learner:
             total = total + (loss * weight[at]).sum() / len(rows)
         return total
 
-    def _run(self, name: str, batches: Sequence[Any], optimiser: Any, step: Callable[[Any], Tensor]) -> None:
+    def _run(
+        self,
+        name: str,
+        batches: Sequence[Any],
+        optimiser: Any,
+        step: Callable[[Any], Tensor],
+        model: torch.nn.Module,
+        numbers: Iterator[int] | None = None,
+    ) -> None:
+        """All batches, from where a run of the same stage was stopped; kept every KEPT seconds."""
         rates = [group["lr"] for group in optimiser.param_groups]
-        begun, shown, smooth = time.monotonic(), time.monotonic(), 0.0
-        for number, batch in enumerate(batches):
+        kept = self.out / f"{name.replace(' ', '-')}.part"
+        first = 0
+        if kept.exists():
+            held = torch.load(kept, map_location=self.device, weights_only=True)
+            model.load_state_dict(held["model"])
+            optimiser.load_state_dict(held["optimiser"])
+            torch.set_rng_state(held["random"].cpu())
+            first = held["batch"]
+            print(f"{name}: goes on from batch {first}", flush=True)
+        for _ in range(first):
+            next(numbers) if numbers is not None else None
+        begun = shown = saved = time.monotonic()
+        smooth: float | None = None
+        for number, batch in enumerate(batches[first:], first):
+            now = time.monotonic()
+            if now > self.until or now - saved > KEPT:
+                saved = now
+                part = {"model": model.state_dict(), "optimiser": optimiser.state_dict(), "batch": number}
+                torch.save({**part, "random": torch.get_rng_state()}, f"{kept}.new")
+                Path(f"{kept}.new").replace(kept)
+            if now > self.until:
+                raise TimeoutError(f"{name}: out of time after {number} of {len(batches)} batches; it goes on from here")
             share = rate(number, len(batches), 0.06)
             for group, top in zip(optimiser.param_groups, rates, strict=True):
                 group["lr"] = top * share
@@ -265,14 +315,14 @@ class Learner:
             loss.backward()
             torch.nn.utils.clip_grad_norm_([one for group in optimiser.param_groups for one in group["params"]], 1.0)
             optimiser.step()
-            if number % 50 == 0:
-                smooth = float(loss) if not number else 0.8 * smooth + 0.2 * float(loss)
-            if time.monotonic() - shown > 20:
-                shown = time.monotonic()
+            if number % 20 == 0:
+                value = float(loss.detach())
+                smooth = value if smooth is None else 0.8 * smooth + 0.2 * value
+            if now - shown > 20:
+                shown = now
                 print(f"{name}: {number}/{len(batches)} loss {smooth:.4f} {shown - begun:.0f} s", flush=True)
-            if time.monotonic() > self.until:
-                raise TimeoutError(f"{name}: out of time after {number} of {len(batches)} batches")
-        print(f"{name}: done, loss {smooth:.4f}, {time.monotonic() - begun:.0f} s", flush=True)
+        kept.unlink(missing_ok=True)
+        print(f"{name}: done, loss {smooth or 0:.4f}, {time.monotonic() - begun:.0f} s", flush=True)
 
     def _report(self, model: Model, name: str) -> None:
         """Macro-F1 of each served output on the development rows, by language."""
@@ -398,8 +448,14 @@ def main() -> None:
     asked.add_argument(
         "--fraction", type=float, default=1.0, help="of the recipe's epochs and draws (to try the way out)"
     )
+    asked.add_argument("--recipe", type=Path, help="a recipe (YAML) in place of the one in the pack")
     given = asked.parse_args()
-    learner = Learner(given.pack, given.out, given.seconds, given.fraction)
+    recipe = None
+    if given.recipe:
+        import yaml  # where a pack travels to there may be none
+
+        recipe = yaml.safe_load(given.recipe.read_text())
+    learner = Learner(given.pack, given.out, given.seconds, given.fraction, recipe)
     for stage in given.stage or STAGES:
         if stage == "pretrain" and there(given.out / "pretrained"):
             continue

@@ -43,6 +43,11 @@ class Encoder(nn.Module):
         self.layers = nn.ModuleList([Layer(shape, dropout) for _ in range(shape.layers)])
         self.dropout = nn.Dropout(dropout)
 
+    def drop(self, layers: float) -> None:
+        """The dropout within the layers (after the embeddings and before the heads it stays)."""
+        for layer in self.layers:
+            layer.dropped = layer.dropout.p = layers
+
     def table(self) -> Tensor:
         """[pieces, hidden]; the learnt rows as serving has them, in 4 bits."""
         learnt = self.special + (four_bit(self.special) - self.special).detach()
@@ -90,7 +95,12 @@ class Layer(nn.Module):
         batch, length, hidden = x.shape
         q, k, v = self._linear(self.qkv, x).view(batch, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         dropped = self.dropped if self.training else 0.0
-        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=seen, dropout_p=dropped)
+        if x.is_cuda:
+            mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=seen, dropout_p=dropped)
+        else:  # on a CPU torch's own spends a third of a step in its backward pass
+            weight = (q / math.sqrt(q.shape[-1])) @ k.transpose(-1, -2)
+            weight = weight.float().masked_fill(~seen, -torch.inf).softmax(-1).to(v.dtype)
+            mixed = F.dropout(weight, dropped, self.training) @ v
         mixed = mixed.transpose(1, 2).reshape(batch, length, hidden)
         x = self.norm(x + self.dropout(self._joined(mixed)))
         inner = F.gelu(self._linear(self.up, x))
