@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -48,14 +49,26 @@ class Pack:
             whole[at] = given
             self.labels[output.name] = whole
 
-    def padded(self, sequences: np.ndarray) -> torch.Tensor:
-        """[n, longest of them, rounded up to 8] piece numbers."""
+    def padded(self, sequences: np.ndarray, unnamed: np.ndarray | None = None) -> torch.Tensor:
+        """[n, longest of them, rounded up to 8] piece numbers. `unnamed`: which are to be read towards a brand that
+        they do not name, as serving writes that: TARGET comes first."""
         lengths = self.lengths[sequences]
-        width = int(-(-lengths.max() // 8) * 8)
+        before = np.zeros(len(sequences), np.int64) if unnamed is None else unnamed.astype(np.int64)
+        width = int(-(-(lengths + before).max() // 8) * 8)
         out = np.full((len(sequences), width), PAD, np.int64)
-        for row, number in enumerate(sequences):
-            out[row, : lengths[row]] = self.pieces[self.starts[number] : self.starts[number + 1]]
+        for row, (number, more) in enumerate(zip(sequences, before, strict=True)):
+            pieces = self.pieces[self.starts[number] : self.starts[number + 1]]
+            out[row, more : more + len(pieces)] = pieces
+            if more:
+                out[row, :2] = pieces[0], TARGET
         return torch.from_numpy(out)
+
+    @cached_property
+    def targeted(self) -> np.ndarray:
+        """[sequences] whether one names a target."""
+        counts = np.concatenate(([0], np.cumsum(self.pieces == TARGET)))
+        found: np.ndarray = counts[self.starts[1:]] > counts[self.starts[:-1]]
+        return found
 
     def chunks(self, sequences: np.ndarray, tokens: int, draw: np.random.Generator | None) -> Iterator[np.ndarray]:
         """Places in `sequences`, in batches of like length of about `tokens` pieces; shuffled if `draw` is given."""

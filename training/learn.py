@@ -11,7 +11,6 @@ import itertools
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +32,11 @@ from training.network import (
     mean,
     rate,
 )
+from training.weights import load, read_base, save, there
 
 STAGES = ("pretrain", "teach", "soften", "distil")
 KEPT = 600.0
 """Seconds between two savings of a stage under way."""
-PART = 14 * 2**20
-"""Bytes of one file of weights at most: larger ones come in parts."""
 
 
 class Learner:
@@ -112,7 +110,7 @@ class Learner:
         optimiser = torch.optim.AdamW(groups, lr=plan["rate"], weight_decay=0.01, fused=True)
 
         def step(batch: np.ndarray) -> Tensor:
-            ids = self._swapped(self.pack.padded(sequences[batch]).to(self.device), rows[batch], plan["swap"])
+            ids = self._targeted(sequences[batch], draw, plan["swap"], plan["unnamed"])
             return self._loss(model(ids), rows[batch], adjust, plan["prior"])
 
         self._run(f"teacher {seed}", batches, optimiser, step, model)
@@ -133,7 +131,7 @@ class Learner:
             for model in models:
                 model.eval()
                 for batch in self.pack.chunks(everything, 4 * self.recipe["teach"]["tokens"], None):
-                    logits = model(self.pack.padded(batch).to(self.device))
+                    logits = model(self.pack.padded(batch, ~self.pack.targeted[batch]).to(self.device))
                     for name in names:
                         said[name][batch] += logits[name].float().cpu().numpy() / len(models)
         self.said = said
@@ -174,7 +172,7 @@ class Learner:
 
         def step(batch: np.ndarray) -> Tensor:
             student.quantise(next(numbers) >= rounded)
-            ids = self.pack.padded(batch).to(self.device)
+            ids = self._targeted(batch, draw, self.recipe["teach"]["swap"], self.recipe["teach"]["unnamed"])
             outputs = student.encoder(ids, every=True)
             pooled = student.dropout(mean(outputs[-1], ids))
             logits = {one: head(pooled) for one, head in student.heads.items()}
@@ -228,23 +226,16 @@ class Learner:
         owner[arrays["texts"][usable]] = usable
         return owner
 
-    def _swapped(self, ids: Tensor, rows: np.ndarray, share: float) -> Tensor:
-        """Text-only rows with a handle, or the place before the text, marked as a target now and then: what the text
-        says must not hang on the mark."""
-        plain = torch.from_numpy(self._plain[rows]).to(self.device)
-        chosen = plain & (torch.rand(len(rows), device=self.device) < share)
+    def _targeted(self, sequences: np.ndarray, draw: np.random.Generator, swap: float, unnamed: float) -> Tensor:
+        """[n, length] pieces of sequences; of those without a target a share is read as if to one that is not named,
+        and in a share of the others the first handle is the target: what a text says must not hang on the mark."""
+        free = ~self.pack.targeted[sequences]
+        chance = draw.random(len(sequences))
+        ids = self.pack.padded(sequences, free & (chance < unnamed))
+        chosen = torch.from_numpy(free & (chance >= 1 - swap))
         handles = (ids == HANDLE) & chosen[:, None]
         first = handles & (handles.cumsum(1) == 1)
-        return torch.where(first, torch.full_like(ids, TARGET), ids)
-
-    @cached_property
-    def _plain(self) -> np.ndarray:
-        """Whether a row names no target."""
-        plain = np.ones(len(self.pack.arrays["texts"]), bool)
-        for output in self.pack.outputs:
-            if output.of == "target":
-                plain[self.pack.arrays[f"at.{output.name}"]] = False
-        return plain
+        return torch.where(first, torch.full_like(ids, TARGET), ids).to(self.device)
 
     def _loss(
         self, logits: dict[str, Tensor], rows: np.ndarray, adjust: dict[str, Tensor], power: dict[str, float]
@@ -305,7 +296,9 @@ class Learner:
                 torch.save({**part, "random": torch.get_rng_state()}, f"{kept}.new")
                 Path(f"{kept}.new").replace(kept)
             if now > self.until:
-                raise TimeoutError(f"{name}: out of time after {number} of {len(batches)} batches; it goes on from here")
+                raise TimeoutError(
+                    f"{name}: out of time after {number} of {len(batches)} batches; it goes on from here"
+                )
             share = rate(number, len(batches), 0.06)
             for group, top in zip(optimiser.param_groups, rates, strict=True):
                 group["lr"] = top * share
@@ -332,7 +325,8 @@ class Learner:
         said: dict[str, np.ndarray] = {}
         with torch.no_grad(), self._mixed():
             for batch in self.pack.chunks(sequences, 2 * self.recipe["teach"]["tokens"], None):
-                for one, logits in model(self.pack.padded(sequences[batch]).to(self.device)).items():
+                ids = self.pack.padded(sequences[batch], ~self.pack.targeted[sequences[batch]])
+                for one, logits in model(ids.to(self.device)).items():
                     if one not in said:
                         said[one] = np.zeros((len(held), logits.shape[1]), np.float32)
                     said[one][batch] = logits.float().cpu().numpy()
@@ -391,52 +385,6 @@ def _by_layer(model: Model, top: float, decay: float) -> list[dict[str, Any]]:
     rest = [model.encoder.special, *model.encoder.positions.parameters(), *model.encoder.norm.parameters()]
     groups.append({"params": rest, "lr": top * decay ** len(layers)})
     return groups
-
-
-# --- weights on the disk -------------------------------------------------------------------------------------------
-
-
-def read_base(path: Path) -> dict[str, np.ndarray]:
-    """The base model's arrays: four bits unpacked."""
-    out: dict[str, np.ndarray] = {}
-    with np.load(path) as held:
-        for name in held.files:
-            if name.endswith("|q"):
-                two, scale = held[name], held[name[:-2] + "|s"].astype(np.float32)
-                numbers = np.empty((len(two), 32), np.float32)
-                numbers[:, 0::2], numbers[:, 1::2] = two & 15, two >> 4
-                values = (numbers - 8) * scale[:, None]
-                out[name[:-2]] = values
-            elif not name.endswith("|s"):
-                out[name] = held[name]
-    for name, value in out.items():
-        if value.ndim == 2 and value.shape[1] == 32:
-            width = 1536 if name.endswith("output.dense.weight") and "attention" not in name else 384
-            out[name] = value.reshape(-1, width)
-    return out
-
-
-def save(stem: Path, arrays: dict[str, np.ndarray]) -> None:
-    """As stem.0.npz, stem.1.npz …, each below PART."""
-    parts: list[dict[str, np.ndarray]] = [{}]
-    for name, value in arrays.items():
-        if sum(one.nbytes for one in parts[-1].values()) + value.nbytes > PART and parts[-1]:
-            parts.append({})
-        parts[-1][name] = value
-    for number, part in enumerate(parts):
-        np.savez(f"{stem}.{number}.npz", **part)  # type: ignore[arg-type]
-
-
-def there(stem: Path) -> bool:
-    return Path(f"{stem}.0.npz").exists()
-
-
-def load(stem: Path) -> dict[str, np.ndarray]:
-    arrays: dict[str, np.ndarray] = {}
-    for path in sorted(stem.parent.glob(f"{stem.name}.*.npz")):
-        with np.load(path) as held:
-            arrays.update({name: held[name] for name in held.files})
-    return arrays
 
 
 def main() -> None:
