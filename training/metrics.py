@@ -1,0 +1,137 @@
+"""Figures of a head on labelled rows, with their uncertainty. Pure: labels and probabilities in, figures out."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from training.calibrate import error, expected_error
+
+Array: TypeAlias = np.ndarray[Any, Any]
+ROUNDS = 2_000
+"""Bootstrap samples; an interval is from their 2.5th to their 97.5th percentile."""
+
+
+class Share(NamedTuple):
+    """A figure and its 95 % bootstrap interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Figures(NamedTuple):
+    rows: int
+    f1: Share
+    """Macro-F1 over the classes that the rows have."""
+    recall: Share
+    """Macro recall, likewise."""
+    accuracy: Share
+    kappa: Share | None
+    """Quadratic weighted kappa, of ordinal classes."""
+    confusion: Array
+    """[classes, classes], rows are the truth."""
+    error: float | None = None
+    """Expected calibration error of the label's probability, in 15 equal-width bins."""
+    perfect: float | None = None
+    """The same of a perfectly calibrated head on so many rows, by simulation."""
+    outside: float | None = None
+    """Share of the rows outside the abstain band."""
+    right: float | None = None
+    """Accuracy there."""
+
+
+def of_classes(
+    y: Array, label: Array, classes: int, p: Array | None = None, band: float | None = None, ordinal: bool = False
+) -> Figures:
+    """`p`: [rows, classes], whose value at the label is how sure it is. Without: no figures of calibration."""
+    confusion = np.bincount(y * classes + label, minlength=classes**2).reshape(classes, classes)
+    draws = np.random.default_rng(1).multinomial(len(y), confusion.ravel() / len(y), ROUNDS)
+    samples = draws.reshape(ROUNDS, classes, classes)
+    calibration: dict[str, Any] = {}
+    if p is not None:
+        sure = p[np.arange(len(label)), label]
+        outside = sure >= (band if band is not None else 0.0)
+        calibration = {
+            "error": error(sure, y == label),
+            "perfect": expected_error(sure),
+            "outside": float(outside.mean()),
+            "right": float((y == label)[outside].mean()) if outside.any() else None,
+        }
+    return Figures(
+        len(y), _share(macro_f1, confusion, samples), _share(macro_recall, confusion, samples),
+        _share(accuracy, confusion, samples), _share(kappa, confusion, samples) if ordinal else None, confusion,
+        **calibration,
+    )  # fmt: skip
+
+
+def of_several(y: Array, said: Array, known: Array) -> tuple[int, Share, list[float]]:
+    """(rows, mean F1 of the classes, F1 of each) of classes that may be there together; all [rows, classes]."""
+    classes = [one for one in range(y.shape[1]) if known[:, one].any() and (y[:, one] & known[:, one]).any()]
+    draw = np.random.default_rng(1)
+    each = [_f1(y[:, one], said[:, one], known[:, one]) for one in classes]
+    samples = []
+    for _ in range(ROUNDS // 4):
+        at = draw.integers(len(y), size=len(y))
+        samples.append(np.mean([_f1(y[at, one], said[at, one], known[at, one]) for one in classes]))
+    low, high = np.percentile(samples, (2.5, 97.5))
+    return len(y), Share(float(np.mean(each)), float(low), float(high)), each
+
+
+def paired(y: Array, first: Array, second: Array, classes: int) -> Share:
+    """Macro-F1 of `second` less that of `first` on the same rows."""
+    cells = np.bincount((y * classes + first) * classes + second, minlength=classes**3)
+    draws = np.random.default_rng(1).multinomial(len(y), cells / len(y), ROUNDS).reshape(ROUNDS, classes, classes, -1)
+    whole = cells.reshape(classes, classes, classes)
+
+    def gain(cube: Array) -> Array:
+        return macro_f1(cube.sum(axis=-2)) - macro_f1(cube.sum(axis=-1))
+
+    low, high = np.percentile(gain(draws), (2.5, 97.5))
+    return Share(float(gain(whole[None])[0]), float(low), float(high))
+
+
+def macro_f1(confusion: Array) -> Array:
+    """[…, classes, classes] → […]; a class that no row has does not count."""
+    hits = np.diagonal(confusion, axis1=-2, axis2=-1)
+    rows, said = confusion.sum(axis=-1), confusion.sum(axis=-2)
+    scores = 2 * hits / np.maximum(rows + said, 1)
+    return _mean_of_present(scores, rows)
+
+
+def macro_recall(confusion: Array) -> Array:
+    rows = confusion.sum(axis=-1)
+    return _mean_of_present(np.diagonal(confusion, axis1=-2, axis2=-1) / np.maximum(rows, 1), rows)
+
+
+def accuracy(confusion: Array) -> Array:
+    hits: Array = np.diagonal(confusion, axis1=-2, axis2=-1).sum(axis=-1) / confusion.sum(axis=(-1, -2))
+    return hits
+
+
+def kappa(confusion: Array) -> Array:
+    """Cohen's, with quadratic weights."""
+    classes = confusion.shape[-1]
+    apart = (np.subtract.outer(np.arange(classes), np.arange(classes)) / max(1, classes - 1)) ** 2
+    total = confusion.sum(axis=(-1, -2))
+    by_chance = confusion.sum(axis=-1)[..., :, None] * confusion.sum(axis=-2)[..., None, :] / total[..., None, None]
+    seen, expected = (confusion * apart).sum(axis=(-1, -2)), (by_chance * apart).sum(axis=(-1, -2))
+    out: Array = 1 - seen / np.where(expected == 0, 1, expected)
+    return out
+
+
+def _mean_of_present(scores: Array, rows: Array) -> Array:
+    there = rows > 0
+    out: Array = (scores * there).sum(axis=-1) / np.maximum(there.sum(axis=-1), 1)
+    return out
+
+
+def _share(measure: Any, confusion: Array, samples: Array) -> Share:
+    low, high = np.percentile(measure(samples), (2.5, 97.5))
+    return Share(float(measure(confusion)), float(low), float(high))
+
+
+def _f1(y: Array, said: Array, known: Array) -> float:
+    both = (y & known).sum() + (said & known).sum()
+    return float(2 * (y & said & known).sum() / both) if both else 0.0

@@ -1,0 +1,126 @@
+"""The measured tables and plots of docs/accuracy.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from training.metrics import Array, Figures, Share
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+PAGE = DOCS / "accuracy.md"
+START, END = "<!-- measured: start -->", "<!-- measured: end -->"
+
+
+class Line(NamedTuple):
+    """One head on one set in one language, by every model."""
+
+    head: str
+    set: str
+    lang: str
+    rows: int
+    classes: Sequence[str]
+    models: dict[str, Figures]
+    gains: dict[str, Share]
+    """Macro-F1 above the linear model's on the same rows."""
+    vader: Figures | None
+    majority: Figures | None
+
+
+class Machine(NamedTuple):
+    name: str
+    model: str
+    megabytes: float
+    micros: float
+    """User CPU of one post."""
+
+
+def write(lines: Sequence[Line], machines: Sequence[Machine], spoken: str, header: str, pages: bool) -> str:
+    """The measured part of the page; `pages`: put it there."""
+    parts = [header, sizes(machines), comparison(lines, machines), calibration(lines, machines)]
+    parts += [confusions(lines, machines), spoken]
+    text = "\n\n".join(parts)
+    if pages:
+        page = PAGE.read_text("utf-8")
+        before, after = page.split(START)[0], page.split(END)[1]
+        PAGE.write_text(f"{before}{START}\n{text}\n{END}{after}", "utf-8")
+    return text
+
+
+def sizes(machines: Sequence[Machine]) -> str:
+    rows = [[one.name, f"`{one.model}`", f"{one.megabytes:.1f}", f"{one.micros:.0f}"] for one in machines]
+    titles = ["tier", "model", "MB, tokenizer included", "CPU µs a post, reading only"]
+    return "### Models\n\n" + _table(titles, 2, rows)
+
+
+def comparison(lines: Sequence[Line], machines: Sequence[Machine]) -> str:
+    names = [one.name for one in machines]
+    titles = ["head", "set", "language", "rows"]
+    titles += [f"**{name}** macro-F1 (95 %)" for name in names]
+    titles += [f"{name} − linear" for name in names if name != "linear"] + ["VADER", "majority"]
+    rows = []
+    for line in lines:
+        cells = [line.head, line.set, line.lang, f"{line.rows:,}"]
+        cells += [_interval(line.models[name].f1) if name in line.models else "–" for name in names]
+        cells += [_gain(line.gains.get(name)) for name in names if name != "linear"]
+        cells += [_percent(of.f1.value if of else None) for of in (line.vader, line.majority)]
+        rows.append(cells)
+    return "### Heads: macro-F1, in per cent\n\n" + _table(titles, 3, rows)
+
+
+def calibration(lines: Sequence[Line], machines: Sequence[Machine]) -> str:
+    parts = []
+    titles = ["head", "set", "language", "macro recall (95 %)", "accuracy", "QWK (95 %)", "ECE", "ECE if perfect"]
+    titles += ["outside the band", "right there"]
+    for name in [one.name for one in machines]:
+        rows = []
+        for line in lines:
+            of = line.models.get(name)
+            if of is None or of.error is None:
+                continue
+            cells = [line.head, line.set, line.lang, _interval(of.recall), _percent(of.accuracy.value)]
+            cells += [_interval(of.kappa, 1.0, 2) if of.kappa else "", f"{of.error:.3f}", f"{of.perfect:.3f}"]
+            rows.append([*cells, _percent(of.outside), _percent(of.right)])
+        parts.append(f"### `{name}`: recall, accuracy, calibration, in per cent\n\n" + _table(titles, 3, rows))
+    return "\n\n".join(parts)
+
+
+def confusions(lines: Sequence[Line], machines: Sequence[Machine]) -> str:
+    """Of our labels, all languages, by the first model."""
+    name = machines[0].name
+    parts = [
+        f"{line.head}:\n\n{_confusion(line.classes, line.models[name].confusion)}"
+        for line in lines
+        if line.set == "labels" and "," in line.lang and name in line.models
+    ]
+    return f"### `{name}` on our labels: which class for which\n\nRows are the truth, columns what it says.\n\n" + (
+        "\n\n".join(parts)
+    )
+
+
+def _confusion(classes: Sequence[str], counts: Array) -> str:
+    rows = [[f"**{one}**", *(str(number) for number in row)] for one, row in zip(classes, counts.tolist(), strict=True)]
+    return _table(["", *classes], 1, rows)
+
+
+def _table(titles: Sequence[str], words: int, rows: Iterable[Sequence[str]]) -> str:
+    """`words`: so many columns stand left."""
+    rule = "|" + "---|" * words + "---:|" * (len(titles) - words)
+    return "\n".join(["| " + " | ".join(titles) + " |", rule, *["| " + " | ".join(row) + " |" for row in rows]])
+
+
+def _interval(share: Share, times: float = 100, digits: int = 1) -> str:
+    value, low, high = (f"{one * times:.{digits}f}" for one in share)
+    return f"**{value}** ({low}–{high})"
+
+
+def _gain(share: Share | None) -> str:
+    if share is None:
+        return "–"
+    noise = "" if share.low > 0 or share.high < 0 else " (noise)"
+    return f"{share.value * 100:+.1f}{noise}"
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{share * 100:.1f}"
