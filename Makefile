@@ -4,9 +4,12 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 DEMO_HOME ?= demo-home
+LEARNT ?= .cache/learnt
+RECIPE ?= training/encoder.yaml
+MODEL_VERSION ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo test test-all soak bench docs lint format schemas train-linear evaluate lock clean
+.PHONY: help install install-dev demo test test-all soak bench docs lint format schemas train train-linear evaluate lock clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,10 +71,19 @@ schemas: $(VENV)/.installed ## JSON Schemas of records and settings into docs/sc
 	$(BIN)/python -m config.reference
 	$(BIN)/python -m web.openapi
 
+train: $(VENV)/.installed-dev ## the shipped encoders from ../shared, by RECIPE, kept under LEARNT until they are whole
+	@$(BIN)/python -c 'import torch' 2>/dev/null || \
+	  { echo "training needs torch, which is 5 GB: $(BIN)/pip install torch, then again"; exit 1; }
+	test -f $(LEARNT)/pack/rows.npz || $(BIN)/python -m training.pack --out $(LEARNT)/pack
+	$(BIN)/python -m training.learn $(LEARNT)/pack --out $(LEARNT) --recipe $(RECIPE)
+	$(BIN)/python -m training.ship $(LEARNT)/fast $(LEARNT)/pack --tier fast --version $(MODEL_VERSION) --out nlp/models/fast
+	$(BIN)/python -m training.ship $(LEARNT)/accurate $(LEARNT)/pack --tier accurate --version $(MODEL_VERSION) \
+	  --out nlp/models/accurate
+
 train-linear: $(VENV)/.installed-dev ## the shipped linear model from ../shared
 	$(BIN)/python -m training.linear
 
-evaluate: $(VENV)/.installed-dev ## its accuracy, beside VADER and the majority class
+evaluate: $(VENV)/.installed-dev ## the accuracy of all shipped models, beside VADER and the majority class
 	$(BIN)/python -m training.evaluate
 
 lock: $(BIN)/python ## pin every dependency anew, by version and hash, for all platforms

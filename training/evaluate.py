@@ -26,7 +26,8 @@ from stream.records import DETRACTOR_LEVELS, INTENTS, QUEUES, SENTIMENTS
 from training import metrics, spoken
 from training.corpus import SHARED, Row, data, labels
 from training.metrics import Array, Figures, Share
-from training.page import Line, Machine, write
+from training.page import DOCS, Line, Machine, write
+from training.plots import Panel, reliability
 from training.targets import Targets
 
 MODELS = SHIPPED.parent
@@ -80,8 +81,11 @@ def main() -> None:
     models = {folder.name: opened(folder) for folder in folders}
     lines = list(measured(models))
     machines = [machine(folder, models[folder.name]) for folder in folders]
-    text = write(lines, machines, spoken.table(), _header(), pages=not given.no_write and not given.model)
-    print(text)
+    writes = not given.no_write and not given.model
+    print(write(lines, machines, spoken.table(), _header(), pages=writes))
+    if writes:
+        for name, model in models.items():
+            reliability(panels(lines, name), f"{name} ({model.model})", DOCS / "images" / f"reliability-{name}.svg")
 
 
 def opened(folder: Path) -> Classifier:
@@ -97,6 +101,16 @@ def measured(models: dict[str, Classifier]) -> Iterator[Line]:
             yield _line(question, said, models, guess)
     for name in _EMOTIONS:
         yield from emotions(name, models)
+
+
+def panels(lines: Sequence[Line], name: str) -> list[Panel]:
+    """Of English and Spanish, where all labels are in one language or for both together."""
+    return [
+        Panel(f"{line.head}, {line.set.removesuffix('_sentiment')} {line.lang}", *line.models[name].sure)
+        for line in lines
+        if name in line.models and line.models[name].sure and line.lang in ("en", "es", "en, es")
+        if line.set not in _BRANDED and not (line.set == "labels" and line.lang != "en, es")
+    ]
 
 
 def _line(question: Question, said: dict[str, Said], models: dict[str, Classifier], guess: Array) -> Line:

@@ -35,7 +35,7 @@ from training.network import (
 from training.weights import load, read_base, save, there
 
 STAGES = ("pretrain", "teach", "soften", "distil")
-KEPT = 600.0
+KEPT = 240.0
 """Seconds between two savings of a stage under way."""
 
 
@@ -407,7 +407,7 @@ def main() -> None:
     for stage in given.stage or STAGES:
         if stage == "pretrain" and there(given.out / "pretrained"):
             continue
-        if stage == "soften" and not given.stage:
+        if not given.stage and (stage == "soften" or stage not in learner.recipe):
             continue
         getattr(learner, stage)()
 

@@ -40,6 +40,8 @@ class Figures(NamedTuple):
     """Share of the rows outside the abstain band."""
     right: float | None = None
     """Accuracy there."""
+    sure: tuple[Array, Array] | None = None
+    """Of each row: the label's probability, and whether it is right."""
 
 
 def of_classes(
@@ -56,6 +58,7 @@ def of_classes(
         calibration = {
             "error": error(sure, y == label),
             "perfect": expected_error(sure),
+            "sure": (sure, y == label),
             "outside": float(outside.mean()),
             "right": float((y == label)[outside].mean()) if outside.any() else None,
         }

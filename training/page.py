@@ -82,7 +82,8 @@ def calibration(lines: Sequence[Line], machines: Sequence[Machine]) -> str:
             cells = [line.head, line.set, line.lang, _interval(of.recall), _percent(of.accuracy.value)]
             cells += [_interval(of.kappa, 1.0, 2) if of.kappa else "", f"{of.error:.3f}", f"{of.perfect:.3f}"]
             rows.append([*cells, _percent(of.outside), _percent(of.right)])
-        parts.append(f"### `{name}`: recall, accuracy, calibration, in per cent\n\n" + _table(titles, 3, rows))
+        plot = f"![How sure `{name}` is, against how often it is right](images/reliability-{name}.svg)"
+        parts.append(f"### `{name}`: recall, accuracy, calibration, in per cent\n\n{_table(titles, 3, rows)}\n\n{plot}")
     return "\n\n".join(parts)
 
 

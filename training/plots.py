@@ -1,0 +1,61 @@
+"""Reliability plots: how sure a model is against how often it is right, one panel a head and set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import matplotlib as mpl
+import numpy as np
+
+from training.calibrate import BINS, Array
+
+mpl.use("svg")
+
+FEW = 10
+"""Rows: a bin with fewer is drawn hollow, for it says little."""
+
+
+class Panel(NamedTuple):
+    title: str
+    sure: Array
+    """[rows] probability of the label."""
+    right: Array
+    """[rows] whether it was right."""
+
+
+def reliability(panels: Sequence[Panel], title: str, path: Path, columns: int = 4) -> None:
+    """Writes an SVG. The size of a point goes with the root of its rows."""
+    from matplotlib import pyplot
+
+    rows = -(-len(panels) // columns)
+    style = {"svg.fonttype": "none", "svg.hashsalt": "clamor", "font.size": 8, "axes.spines.top": False}
+    with mpl.rc_context({**style, "axes.spines.right": False}):
+        figure, axes = pyplot.subplots(rows, columns, figsize=(2.4 * columns, 2.5 * rows + 0.4), squeeze=False)
+        for axis in axes.ravel()[len(panels) :]:
+            axis.set_axis_off()
+        for axis, panel in zip(axes.ravel(), panels, strict=False):
+            _draw(axis, panel)
+        figure.suptitle(title)
+        figure.supxlabel("how sure it is")
+        figure.supylabel("how often it is right")
+        figure.tight_layout()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, metadata={"Date": None})
+        pyplot.close(figure)
+
+
+def _draw(plot: Any, panel: Panel) -> None:
+    place = np.minimum((panel.sure * BINS).astype(int), BINS - 1)
+    counts = np.bincount(place, minlength=BINS)
+    used = np.flatnonzero(counts)
+    sure = np.bincount(place, panel.sure, BINS)[used] / counts[used]
+    right = np.bincount(place, panel.right, BINS)[used] / counts[used]
+    few = counts[used] < FEW
+    size = 6 + 120 * counts[used] / counts.sum()
+    plot.plot([0, 1], [0, 1], color="0.7", linewidth=0.8)
+    plot.scatter(sure[~few], right[~few], s=size[~few], color="#3949ab", zorder=3)
+    plot.scatter(sure[few], right[few], s=14, facecolors="none", edgecolors="#3949ab")
+    plot.set(xlim=(0.2, 1.02), ylim=(0, 1.02))
+    plot.set_title(f"{panel.title} ({len(panel.sure):,})", fontsize=8)
