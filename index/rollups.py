@@ -23,7 +23,7 @@ REMEMBERED = 50_000
 
 
 class Contribution(NamedTuple):
-    """What a live mention is counted under: its minute and its three profiles."""
+    """What a live mention is counted under: its minute, and those of its profiles that FIELDS and KEYS stand in."""
 
     minute: Millis
     came: str
@@ -121,7 +121,7 @@ class Rollups:
         brand = self._number(told.get("brand", ""))
         pairs = [(self._number(field), self._number(told[field])) for field in FIELDS if field in told]
         if "state" in told:
-            # Of the three profiles the one that every mention has: it counts under no field as well.
+            # Of the profiles the one that every mention has: it counts under no field as well.
             pairs.append((self._number(""), self._number("")))
         return _Kept(brand, self._number(label(profile)), self._number(told.get("queue", "")), tuple(pairs))
 

@@ -19,9 +19,9 @@ from pathlib import Path
 from index.files import IndexUnusable, speaking
 from index.terms import terms
 from query.document import Document
-from stream.records import Mention, Millis, Post, Scores, Term, Understanding
+from stream.records import Labels, Mention, Millis, Post, Scores, Term, Understanding
 
-LAYOUT = 2
+LAYOUT = 3
 """Number of this layout: an index of another one is rebuilt, never converted."""
 
 SLOT_BITS = 6
@@ -46,6 +46,8 @@ def reading() -> str:
         understanding=Understanding(
             brand="acme", sentiment=Scores("negative", (1.0,)), intent=Scores("complaint", (1.0,)),
             detractor=Scores("2", (1.0,)), terms=(Term("reach", 5.0, ""),),
+            complaint=Scores("yes", (0.0, 1.0)), emotion=Labels(("anger",), (1.0,)), irony=Scores("no", (1.0, 0.0)),
+            aspects=("delivery",),
         ),
     )  # fmt: skip
     return hashlib.blake2b("\n".join(terms(Document(mention))).encode(), digest_size=8).hexdigest()
@@ -64,8 +66,8 @@ CREATE TABLE offset (
 -- What is known of every mention id, erased ones included: their n is NULL, their revision stays.
 CREATE TABLE place (id TEXT PRIMARY KEY, epoch INTEGER NOT NULL, revision INTEGER NOT NULL, n INTEGER) WITHOUT ROWID;
 CREATE TABLE mention (
-    n INTEGER PRIMARY KEY, came INTEGER NOT NULL, reads INTEGER NOT NULL, ruled INTEGER NOT NULL, risk INTEGER,
-    created INTEGER NOT NULL, seen INTEGER, edited INTEGER, decided INTEGER,
+    n INTEGER PRIMARY KEY, came INTEGER NOT NULL, reads INTEGER NOT NULL, tone INTEGER NOT NULL,
+    ruled INTEGER NOT NULL, risk INTEGER, created INTEGER NOT NULL, seen INTEGER, edited INTEGER, decided INTEGER,
     followers INTEGER, likes INTEGER, reposts INTEGER, replies INTEGER, views INTEGER, "case" INTEGER,
     copies INTEGER
 );

@@ -4,8 +4,9 @@ Three columns: `text` (the analyser's surfaces, in order), `stem` (the stems tha
 token), `fact` (a token for each value of a keyword field or flag, and for detractor level and risk). Markers that no
 surface can hold keep the three apart, so that queries need not name a column.
 
-Fact tokens that many mentions share come in three groups, each remembered by what it is made from: how the post came,
-what was read in it, what was decided. Their strings are the index's profiles, which facets count by.
+Fact tokens that many mentions share come in four groups, each remembered by what it is made from: how the post came,
+what was read in it, in which tone and of what it speaks, what was decided. Their strings are the index's profiles,
+which facets count by.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ SAMPLE_RATE = 16
 
 CAME = ("network", "lang", "country", "origin", "source", "query", "access", "brand", "kind", "state")
 READ = ("matched", "speaker", "sentiment", "reputation", "intent", "detractor", "suggested", "review")
+TONE = ("complaint", "emotion", "irony", "offensive", "aspect", "spam")
 RULED = ("model", "tier", "queue", "rule", "priority", "tag", "alerted", "term", "corrected", "person")
 SINGLE = (
     *("id", "author", "verified", "hashtag", "addressed", "link", "site", "address", "media"),
@@ -39,8 +41,8 @@ SINGLE = (
 )
 ASKED_FOR = ("hashtag", "addressed", "link", "media", "reply_to", "quote_of")
 """Fields with a token of its own that says that there is a value; for the others `has:` reads all their tokens."""
-GROUPS = {"came": CAME, "reads": READ, "ruled": RULED}
-AS_TOKENS = frozenset(CAME + READ + RULED + SINGLE + ("risk",))
+GROUPS = {"came": CAME, "reads": READ, "tone": TONE, "ruled": RULED}
+AS_TOKENS = frozenset(CAME + READ + TONE + RULED + SINGLE + ("risk",))
 AS_COLUMNS = frozenset(FIELDS) - AS_TOKENS
 
 MAX_VALUE = 400
@@ -49,13 +51,14 @@ REMEMBERED = 50_000
 
 
 class Terms(NamedTuple):
-    """Tokens of one mention, joined by blanks; the three profiles are part of `fact`."""
+    """Tokens of one mention, joined by blanks; the four profiles are part of `fact`."""
 
     text: str
     stem: str
     fact: str
     came: str
     reads: str
+    tone: str
     ruled: str
 
 
@@ -65,14 +68,15 @@ def terms(document: Document) -> Terms:
     decision, correction = mention.decision, mention.correction
     came = _remembered(_came, _came_from(mention, post), document, CAME)
     reads = _remembered(_reads, _reads_from(understanding, correction), document, READ)
+    tone = _remembered(_tone, _tone_from(mention, understanding), document, TONE)
     ruled = _remembered(_ruled, _ruled_from(decision, understanding, correction), document, RULED)
     surfaces = document.surfaces
-    facts = [came, reads, ruled, *_single(document)]
+    facts = [came, reads, tone, ruled, *_single(document)]
     if document.risk is not None:
         facts.append(tenth(document.risk))
     if zlib.crc32(mention.id.encode()) % SAMPLE_RATE == 0:
         facts.append(SAMPLE)
-    return Terms(" ".join(surfaces), _stem_tokens(surfaces), " ".join(facts), came, reads, ruled)
+    return Terms(" ".join(surfaces), _stem_tokens(surfaces), " ".join(facts), came, reads, tone, ruled)
 
 
 def fact(field: str, value: str) -> str:
@@ -115,6 +119,7 @@ def values(profile: str) -> Iterable[tuple[str, str]]:
 
 _came: dict[Hashable, str] = {}
 _reads: dict[Hashable, str] = {}
+_tone: dict[Hashable, str] = {}
 _ruled: dict[Hashable, str] = {}
 
 
@@ -148,6 +153,19 @@ def _reads_from(understanding: Understanding | None, correction: Correction | No
         understanding.detractor.label,
         understanding.suggested,
         understanding.review,
+    )
+
+
+def _tone_from(mention: Mention, understanding: Understanding | None) -> Hashable:
+    if understanding is None:
+        return ()
+    return (
+        understanding.complaint and understanding.complaint.label,
+        understanding.emotion and understanding.emotion.labels,
+        understanding.irony and understanding.irony.label,
+        understanding.offensive and understanding.offensive.label,
+        understanding.aspects,
+        bool(understanding.spam or mention.spam),
     )
 
 

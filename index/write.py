@@ -27,7 +27,7 @@ _PLACE = (
     "INSERT INTO place (id, epoch, revision, n) VALUES (?, ?, ?, ?) "
     "ON CONFLICT (id) DO UPDATE SET epoch = excluded.epoch, revision = excluded.revision, n = excluded.n"
 )
-_MENTION = f"INSERT OR REPLACE INTO mention VALUES ({', '.join('?' * 16)})"
+_MENTION = f"INSERT OR REPLACE INTO mention VALUES ({', '.join('?' * 17)})"
 _BODY = "INSERT OR REPLACE INTO body (n, record) VALUES (?, ?)"
 _HITS = "INSERT INTO hits (hits, rowid, text, stem, fact) VALUES (?, ?, ?, ?, ?)"
 _OFFSET = (
@@ -143,8 +143,8 @@ class Writer:
         for entry, n in numbered:
             if n is None or entry.terms is None:
                 continue
-            came, reads, ruled = (self._profile(tokens) for tokens in entry.terms[3:])
-            rows.append((n, came, reads, ruled, *entry.columns))
+            came, reads, tone, ruled = (self._profile(tokens) for tokens in entry.terms[3:])
+            rows.append((n, came, reads, tone, ruled, *entry.columns))
             bodies.append((n, entry.record))
         self._connection.executemany(_MENTION, sorted(rows))
         self._connection.executemany(_BODY, sorted(bodies))

@@ -13,8 +13,6 @@ from stream.records import Tier
 Span: TypeAlias = tuple[int, int]
 Floats: TypeAlias = npt.NDArray[np.float64]
 
-EMOTIONS = ("anger", "disgust", "fear", "joy", "sadness", "surprise")
-
 
 class Target(NamedTuple):
     """One brand in a text. No spans: the text does not name it."""

@@ -18,9 +18,9 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from nlp.classifier import EMOTIONS, Floats, Passage, Readings, mean_by_owner, softmax
+from nlp.classifier import Floats, Passage, Readings, mean_by_owner, softmax
 from nlp.pieces import BEGIN, END, Ids, Pieces, passage_text
-from stream.records import DETRACTOR_LEVELS, INTENTS, SENTIMENTS, TIERS, Tier
+from stream.records import DETRACTOR_LEVELS, EMOTIONS, INTENTS, NO_YES, SENTIMENTS, TIERS, Tier
 
 FORMAT = 1
 TOKENS = 512
@@ -32,11 +32,11 @@ HEADS: Mapping[str, tuple[str, ...]] = {
     "reputation": SENTIMENTS,
     "intent": INTENTS,
     "detractor": DETRACTOR_LEVELS,
-    "act": ("no", "yes"),
-    "complaint": ("no", "yes"),
+    "act": NO_YES,
+    "complaint": NO_YES,
     "emotion": EMOTIONS,
-    "irony": ("no", "yes"),
-    "offensive": ("no", "yes"),
+    "irony": NO_YES,
+    "offensive": NO_YES,
 }
 """Classes of every head that a model may have; NEEDED must be there."""
 NEEDED = ("sentiment", "reputation", "intent", "detractor", "act")

@@ -12,7 +12,7 @@ from typing import TypeAlias
 from query.fields import FIELDS, canonical
 from query.lazy import lazy
 from query.text import ADDRESS, HANDLE, TAG, Analysis, analyse, fold
-from stream.records import Mention, Metrics, Term
+from stream.records import Mention, Metrics, Scores, Term
 
 Value: TypeAlias = tuple[str, ...] | float | bool
 """keyword: its canonical values, never empty; number: a float or int; time: milliseconds UTC; flag: a bool."""
@@ -212,6 +212,29 @@ def _label(head: str) -> Callable[[Document], Value | None]:
     return read
 
 
+def _yes(head: str) -> Callable[[Document], Value | None]:
+    def read(document: Document) -> Value | None:
+        scores: Scores | None = getattr(document.mention.understanding, head, None)
+        return None if scores is None else scores.label == "yes"
+
+    return read
+
+
+def _emotion(document: Document) -> Value | None:
+    understanding = document.mention.understanding
+    return _words("emotion", *understanding.emotion.labels) if understanding and understanding.emotion else None
+
+
+def _aspect(document: Document) -> Value | None:
+    understanding = document.mention.understanding
+    return _words("aspect", *understanding.aspects) if understanding else None
+
+
+def _spam(document: Document) -> Value | None:
+    mention = document.mention
+    return bool(mention.understanding.spam or mention.spam) if mention.understanding else None
+
+
 def _detractor(document: Document) -> Value | None:
     label = effective(document.mention, "detractor")
     return int(label) if label is not None and label.isdecimal() else None
@@ -281,6 +304,12 @@ _READ: Mapping[str, Callable[[Document], Value | None]] = {
     "reputation": _label("reputation"),
     "intent": _label("intent"),
     "detractor": _detractor,
+    "complaint": _yes("complaint"),
+    "emotion": _emotion,
+    "irony": _yes("irony"),
+    "offensive": _yes("offensive"),
+    "aspect": _aspect,
+    "spam": _spam,
     "risk": lambda document: document.risk,
     "term": _terms,
     "suggested": _understood("suggested", "suggested"),

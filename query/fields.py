@@ -11,7 +11,18 @@ from collections.abc import Iterable, Mapping
 from typing import Literal, TypeAlias, get_args
 
 from query.text import fold
-from stream.records import INTENTS, SENTIMENTS, BrandKind, MatchedBy, MentionState, Origin, Queue, Speaker, Tier
+from stream.records import (
+    EMOTIONS,
+    INTENTS,
+    SENTIMENTS,
+    BrandKind,
+    MatchedBy,
+    MentionState,
+    Origin,
+    Queue,
+    Speaker,
+    Tier,
+)
 
 Kind: TypeAlias = Literal["keyword", "number", "time", "flag"]
 Context: TypeAlias = Literal["rule", "watch", "search", "export"]
@@ -49,6 +60,11 @@ class Field:
 _SENTIMENT_WORDS = {"negativo": "negative", "negativa": "negative", "neutro": "neutral", "neutra": "neutral"} | {
     "positivo": "positive",
     "positiva": "positive",
+}
+_EMOTION_WORDS = {"enfado": "anger", "ira": "anger", "asco": "disgust", "miedo": "fear"} | {
+    "alegria": "joy",
+    "tristeza": "sadness",
+    "sorpresa": "surprise",
 }
 _LANGUAGES = {"english": "en", "ingles": "en", "spanish": "es", "español": "es", "espanol": "es", "castellano": "es"}
 _COUNT = (0.0, float(2**53))
@@ -158,6 +174,29 @@ _ALL: tuple[Field, ...] = (
         "detractor:>=2",
         within=(0, 3),
     ),
+    Field(
+        "complaint",
+        "flag",
+        "The text tells of an expectation that was not met, told flatly or not.",
+        "complaint:yes",
+        aliases=("queja",),
+    ),
+    Field(
+        "emotion",
+        "keyword",
+        "Emotion in the text.",
+        "emotion:anger",
+        many=True,
+        vocabulary=EMOTIONS,
+        aliases=("emocion",),
+        synonyms=_EMOTION_WORDS,
+    ),
+    Field("irony", "flag", "The text means something else than it says.", "irony:yes", aliases=("ironia",)),
+    Field("offensive", "flag", "The text insults somebody.", "offensive:yes", aliases=("ofensivo",)),
+    Field(
+        "aspect", "keyword", "What of the brand it speaks about.", "aspect:delivery", many=True, aliases=("aspecto",)
+    ),
+    Field("spam", "flag", "It looks like spam.", "spam:no"),
     Field("risk", "number", "Risk, 0 to 100.", "risk:>=70", within=(0, 100), aliases=("riesgo",)),
     Field("term", "keyword", "Name of a risk term that adds points.", "term:reach", many=True),
     Field("suggested", "keyword", "Queue that the labels alone suggest.", "suggested:pr", vocabulary=get_args(Queue)),

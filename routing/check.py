@@ -13,9 +13,12 @@ from routing.rules_file import read_rules, rule_nodes
 from routing.sense import doubts
 from stream.records import (
     DETRACTOR_LEVELS,
+    EMOTIONS,
     INTENTS,
+    NO_YES,
     SENTIMENTS,
     Author,
+    Labels,
     Mention,
     Metrics,
     Post,
@@ -37,8 +40,15 @@ _WORDS: dict[str, tuple[str, ...]] = {
     "suggested": ("sales", "support", "pr", "none"),
     "origin": ("live", "gapfill", "backfill", "import", "reprocess"),
 }
+_FLAGS = ("complaint", "irony", "offensive", "spam")
+_LISTS: dict[str, str] = {
+    "terms": "names of risk terms",
+    "emotion": f"emotions: {', '.join(EMOTIONS)}",
+    "aspect": "names of aspects",
+}
+_ONE_OF = {"terms": "safety", "emotion": "anger", "aspect": "delivery"}
 _FREE = ("text", "title", "lang", "brand", "network", "country", "author", "source")
-EXAMPLE_KEYS: tuple[str, ...] = (*_FREE, *_WORDS, *_NUMBERS, "terms")
+EXAMPLE_KEYS: tuple[str, ...] = (*_FREE, *_WORDS, *_NUMBERS, *_FLAGS, *_LISTS)
 
 
 def check_rules(text: str, file: str = "rules.yaml", known: Known = NOTHING_SAID) -> list[Problem]:
@@ -109,8 +119,10 @@ def _form(item: Yaml, name: str, file: str) -> Iterator[Problem]:
             message, advice = f"`{key}` is a number", "write digits"
         elif key in _WORDS and value.scalar not in _WORDS[key]:
             message, advice = f"`{key}` is not known", f"use one of {', '.join(_WORDS[key])}"
-        elif key == "terms" and value.items is None:
-            message, advice = "`terms` is a list of names of risk terms", "write `terms: [safety]`"
+        elif key in _FLAGS and value.scalar not in (True, False, *NO_YES):
+            message, advice = f"`{key}` is yes or no", f"write `{key}: yes`"
+        elif key in _LISTS and value.items is None:
+            message, advice = f"`{key}` is a list of {_LISTS[key]}", f"write `{key}: [{_ONE_OF[key]}]`"
         elif key in _FREE and value.scalar is None:
             message, advice = f"`{key}` must be text", "write it in quotes"
         if message:
@@ -129,8 +141,14 @@ def example(item: Yaml) -> Document:
         value = given.get(key)
         return int(value) if isinstance(value, int | float) else None
 
-    named = given.get("terms")
-    terms = tuple(Term(str(name), 10, "") for name in named) if isinstance(named, list) else ()
+    def names(key: str) -> tuple[str, ...]:
+        value = given.get(key)
+        return tuple(map(str, value)) if isinstance(value, list) else ()
+
+    def flag(key: str) -> bool:
+        return given.get(key) in (True, "yes")
+
+    terms = tuple(Term(name, 10, "") for name in names("terms"))
     post = Post(
         id="example:1", network=word("network", "example"), text=word("text", ""), title=word("title", "") or None,
         author=Author(id="1", handle=word("author", "somebody"), followers=number("followers")),
@@ -149,6 +167,12 @@ def example(item: Yaml) -> Document:
         reputation=_sure(word("reputation", "neutral"), SENTIMENTS),
         intent=_sure(word("intent", "other"), INTENTS),
         detractor=_sure(str(level), DETRACTOR_LEVELS),
+        complaint=_sure(NO_YES[flag("complaint")], NO_YES),
+        emotion=Labels(names("emotion"), tuple(float(name in names("emotion")) for name in EMOTIONS)),
+        irony=_sure(NO_YES[flag("irony")], NO_YES),
+        offensive=_sure(NO_YES[flag("offensive")], NO_YES),
+        aspects=names("aspect"),
+        spam=("as the example says",) if flag("spam") else (),
         suggested=word("suggested", "none"),  # type: ignore[arg-type]
         terms=terms,
     )

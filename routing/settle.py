@@ -201,6 +201,7 @@ def _fresh(
         fingerprint=fingerprint,
         cluster=same.cluster if same else None,
         copies=same.copies if same else 0,
+        spam=same.spam if same else (),
         content_hash=content_hash,
         understanding=reading,
         correction=correction,
@@ -305,11 +306,13 @@ def _drop(m: MentionRow, state: MentionState) -> None:
     assert value is not None
     m.state, m.touched = state, True
     if state == "expired":
-        m.value = replace(value, state=state, post=None, content_hash="", fingerprint=0, cluster=None, copies=0)
+        m.value = replace(
+            value, state=state, post=None, content_hash="", fingerprint=0, cluster=None, copies=0, spam=()
+        )
         return
     m.earlier = value.decision
     m.value = replace(
-        value, state=state, post=None, content_hash="", fingerprint=0, cluster=None, copies=0, lang="",
+        value, state=state, post=None, content_hash="", fingerprint=0, cluster=None, copies=0, spam=(), lang="",
         lang_confidence=0.0, understanding=None, decision=None, case_id=None,
         gone_since=m.post.learnt if state in ("deleted", "forgotten") else 0,
     )  # fmt: skip

@@ -45,6 +45,8 @@ INTENTS: tuple[str, ...] = (
 )
 DETRACTOR_LEVELS: tuple[str, ...] = ("0", "1", "2", "3")
 QUEUES: tuple[str, ...] = ("sales", "support", "pr", "none")
+NO_YES: tuple[str, ...] = ("no", "yes")
+EMOTIONS: tuple[str, ...] = ("anger", "disgust", "fear", "joy", "sadness", "surprise")
 
 
 def _major() -> int:
@@ -139,6 +141,14 @@ class Scores(Struct, frozen=True):
     p: tuple[float, ...]
 
 
+class Labels(Struct, frozen=True):
+    """What a head says whose classes may hold together: those that hold, and the probability of each by itself, both in
+    the head's order."""
+
+    labels: tuple[str, ...]
+    p: tuple[float, ...]
+
+
 class Term(Struct, frozen=True):
     """One named part of a risk score: `points` of 100 (may be negative), and why, in words (no text of the post)."""
 
@@ -161,12 +171,25 @@ class Understanding(Struct, frozen=True, kw_only=True):
     """Classes: INTENTS."""
     detractor: Scores
     """Classes: DETRACTOR_LEVELS."""
+    complaint: Scores | None = None
+    """Of the text: it tells of an expectation that was not met. Classes: NO_YES. None, here and in the three below: the
+    model does not say."""
+    emotion: Labels | None = None
+    """Of the text. Classes: EMOTIONS."""
+    irony: Scores | None = None
+    """Of the text. Classes: NO_YES."""
+    offensive: Scores | None = None
+    """Of the text. Classes: NO_YES."""
     suggested: Queue = "none"
     """The queue that the guidelines' reading of the labels gives."""
     terms: tuple[Term, ...] = ()
     """The risk terms that the text alone gives; routing adds those that need history."""
     review: tuple[str, ...] = ()
     """Heads that abstain."""
+    aspects: tuple[str, ...] = ()
+    """What of the brand it speaks about: delivery, price."""
+    spam: tuple[str, ...] = ()
+    """Why the text looks like spam; empty: it does not."""
 
 
 class Understood(Struct, frozen=True, kw_only=True):
@@ -263,6 +286,8 @@ class Mention(Struct, frozen=True, kw_only=True):
     """Number of the near copies that it is one of; None for a post without fingerprint or text."""
     copies: int = 0
     """Posts that were in its cluster when it joined, itself included."""
+    spam: tuple[str, ...] = ()
+    """Why it looks like spam, beyond what its text shows: what its near copies and its author tell."""
     content_hash: str = ""
     understanding: Understanding | None = None
     correction: Correction | None = None

@@ -15,7 +15,9 @@ from query.text import analyse
 from query.tree import All, And, Between, Equals, Has, Near, Node, Not, Or, Phrase, Prefix, StartsWith, Word
 from stream.records import (
     DETRACTOR_LEVELS,
+    EMOTIONS,
     INTENTS,
+    NO_YES,
     QUEUES,
     SENTIMENTS,
     TIERS,
@@ -23,6 +25,7 @@ from stream.records import (
     BrandKind,
     Correction,
     Decision,
+    Labels,
     MatchedBy,
     Mention,
     Metrics,
@@ -66,6 +69,7 @@ LANGS = ("es", "en", "other", "")
 SOURCES = ("stream", "reviews", "")
 TAGS = ("legal", "Órdenes", "two words")
 TERMS = ("reach", "safety", "history")
+ASPECTS = ("delivery", "App móvil")
 RULES = ("legal-threat", "default", "person")
 MODELS = ("linear-1", "linear-2")
 LINKS = ("https://x.example/ana/1", "https://www.news.example.org/a?b=c", "not an address")
@@ -101,6 +105,7 @@ def mentions() -> st.SearchStrategy[Mention]:
         case_id=st.none() | st.integers(1, 12),
         cluster=st.none() | st.integers(1, 4),
         copies=st.integers(0, 12),
+        spam=st.sampled_from(((), ("copies",))),
         decided_at=st.just(0) | TIMES,
     )
 
@@ -156,6 +161,7 @@ _KEYWORDS: dict[str, tuple[str, ...]] = {
     "brand": BRANDS,
     "term": TERMS,
     "review": ("intent", "sentiment"),
+    "aspect": ASPECTS,
     "model": MODELS,
     "person": ("eva", "luis"),
     "rule": RULES,
@@ -257,6 +263,11 @@ def _scores(classes: tuple[str, ...]) -> st.SearchStrategy[Scores]:
     return st.sampled_from(classes).map(lambda label: Scores(label, tuple(float(name == label) for name in classes)))
 
 
+def _some_emotions() -> st.SearchStrategy[Labels]:
+    chosen = st.lists(st.sampled_from(EMOTIONS), max_size=3, unique=True)
+    return chosen.map(lambda found: Labels(tuple(found), tuple(float(name in found) for name in EMOTIONS)))
+
+
 def _some_terms() -> st.SearchStrategy[tuple[Term, ...]]:
     term = st.builds(Term, st.sampled_from(TERMS), st.sampled_from((-5.0, 0.0, 12.5)), st.just("for a reason"))
     return st.lists(term, max_size=3).map(tuple)
@@ -272,6 +283,12 @@ def _understandings() -> st.SearchStrategy[Understanding]:
         reputation=st.none() | _scores(SENTIMENTS),
         intent=_scores(INTENTS),
         detractor=_scores(DETRACTOR_LEVELS),
+        complaint=st.none() | _scores(NO_YES),
+        emotion=st.none() | _some_emotions(),
+        irony=st.none() | _scores(NO_YES),
+        offensive=st.none() | _scores(NO_YES),
+        aspects=st.lists(st.sampled_from(ASPECTS), max_size=2, unique=True).map(tuple),
+        spam=st.sampled_from(((), ("links",))),
         suggested=st.sampled_from(QUEUES),
         terms=_some_terms(),
         review=st.sampled_from(((), ("intent",), ("intent", "sentiment"))),

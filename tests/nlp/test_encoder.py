@@ -15,11 +15,11 @@ import pytest
 import tiny_model
 
 from nlp import heads
-from nlp.classifier import EMOTIONS, Passage, Readings, Target
+from nlp.classifier import Passage, Readings, Target
 from nlp.encoder import NEEDED, TOKENS, Known, TransformerClassifier, batches
 from nlp.linear import LinearClassifier
 from nlp.reading import Rows
-from stream.records import INTENTS
+from stream.records import EMOTIONS, INTENTS
 
 ROOT = Path(__file__).parents[2]
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from query.document import Document
 from query.parse import parse
 from query.predicate import compile_predicate, explain, leaves
 from query.text import stems
 from query.tree import All, And, Between, Equals, Has, Near, Node, Not, Or, Phrase, Prefix, StartsWith, Word
-from stream.records import Author, Correction, Decision, Mention, Metrics, Post, Scores, Term, Understanding
+from stream.records import Author, Correction, Decision, Labels, Mention, Metrics, Post, Scores, Term, Understanding
 from tests.strategies import mentions, nodes, texts, words
 
 NOW = 1_790_000_000_000
@@ -44,6 +45,10 @@ MENTION = Mention(
         sentiment=Scores("negative", (0.9, 0.1, 0.0)),
         intent=Scores("complaint", (1.0,)),
         detractor=Scores("2", (0.0, 0.0, 1.0, 0.0)),
+        complaint=Scores("yes", (0.1, 0.9)),
+        emotion=Labels(("anger", "disgust"), (0.9, 0.6, 0.0, 0.0, 0.2, 0.0)),
+        irony=Scores("no", (0.9, 0.1)),
+        aspects=("delivery",),
         suggested="support",
         review=("intent",),
     ),
@@ -114,6 +119,16 @@ sentiment:negative
 intent:complaint
 intent:(praise OR complaint OR other)
 detractor:>=2
+complaint:yes
+is:complaint
+queja:sí
+emotion:anger
+emotion:asco
+emotion:(anger disgust)
+irony:no
+-offensive:yes
+aspect:delivery
+spam:no
 risk:64
 risk:>63
 risk:<=64
@@ -164,6 +179,13 @@ views:0
 likes:>0
 verified:yes
 followers:>12000
+complaint:no
+emotion:joy
+irony:yes
+has:offensive
+offensive:no
+aspect:price
+is:spam
 risk:>64
 risk:<64
 risk:>60..<64
@@ -198,6 +220,15 @@ def test_a_person_s_word_stands_in_place_of_the_model_s() -> None:
     document = Document(Mention(**fields))
     for text in ("sentiment:neutral", "intent:praise", "detractor:0", "queue:pr", "is:corrected", "person:eva"):
         assert compile_predicate(parse(text, now=NOW))(document), text
+
+
+def test_spam_is_what_the_text_shows_and_what_its_copies_show() -> None:
+    spam = compile_predicate(parse("is:spam", now=NOW))
+    assert MENTION.understanding is not None
+    assert not spam(Document(MENTION))
+    assert spam(Document(replace(MENTION, spam=("copies",))))
+    assert spam(Document(replace(MENTION, understanding=replace(MENTION.understanding, spam=("links",)))))
+    assert Document(replace(MENTION, understanding=None, spam=("copies",))).value("spam") is None
 
 
 def test_risk_and_terms_are_known_before_the_decision() -> None:

@@ -84,6 +84,8 @@ rules:
         ("rule: []", "no list `rules`"),
         ("rules:\n  - {name: a, when: 'risk:>5', queue: pr, match: [{followers: many}]}", "is a number"),
         ("rules:\n  - {name: a, when: 'risk:>5', queue: pr, match: [{intent: joy}]}", "use one of"),
+        ("rules:\n  - {name: a, when: 'is:complaint', queue: pr, match: [{complaint: maybe}]}", "is yes or no"),
+        ("rules:\n  - {name: a, when: 'risk:>5', queue: pr, match: [{emotion: anger}]}", "is a list of emotions"),
         ("rules: [\n", "this is not YAML"),
     ],
 )
@@ -107,6 +109,16 @@ rules:
     ruled = rules.first(example(rule_nodes(spec, "x")[0][0][1]))
     assert (ruled.name, ruled.queue, ruled.why) == ("late", "support", "help request at forum")
     assert ruled.facts == {"late": True, "delayed": False}
+
+
+@pytest.mark.parametrize("field", ["complaint", "irony", "offensive", "spam", "emotion", "aspect"])
+def test_a_rule_may_ask_for_how_a_text_is_said_and_its_examples_may_tell(field: str) -> None:
+    said = {"emotion": "[anger, fear]", "aspect": "[delivery]"}.get(field, "yes")
+    asked = {"emotion": "emotion:fear", "aspect": "aspect:delivery"}.get(field, f"{field}:yes")
+    text = f"rules:\n  - {{name: a, when: '{asked}', queue: pr, match: [{{{field}: {said}}}], no_match: [{{}}]}}"
+    assert check_rules(text) == []
+    swapped = text.replace("no_match", "x").replace(" match", " no_match").replace("x:", "match:")
+    assert len(check_rules(swapped)) == 2
 
 
 @given(mention=mentions(), risk=st.integers(0, 100))

@@ -16,6 +16,7 @@ from stream.records import (
     Decided,
     Decision,
     Escalation,
+    Labels,
     Mention,
     Metrics,
     Post,
@@ -47,6 +48,11 @@ UNDERSTANDING = Understanding(
     reputation=Scores("negative", (0.9, 0.05, 0.05)),
     intent=Scores("complaint", (1.0,)),
     detractor=Scores("1", (1.0,)),
+    complaint=Scores("yes", (0.1, 0.9)),
+    emotion=Labels(("anger",), (0.8, 0.2, 0.0, 0.0, 0.1, 0.0)),
+    irony=Scores("no", (0.9, 0.1)),
+    aspects=("delivery",),
+    spam=("nothing but links",),
     terms=(Term("tone", 12.5, "an angry tone"),),
 )
 MENTION = Mention(
