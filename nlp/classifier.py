@@ -13,6 +13,10 @@ from stream.records import Tier
 Span: TypeAlias = tuple[int, int]
 Floats: TypeAlias = npt.NDArray[np.float64]
 
+SAID = ("complaint", "emotion", "irony", "offensive")
+"""Heads of the text that not every model has: each class of theirs holds from a threshold on, HALF or the model's."""
+HALF = 0.5
+
 
 class Target(NamedTuple):
     """One brand in a text. No spans: the text does not name it."""
@@ -68,7 +72,13 @@ class Classifier(Protocol):
 
     @property
     def bands(self) -> Mapping[str, float]:
-        """By head: a label of lower probability is in doubt. Heads: sentiment, reputation, intent, detractor, queue."""
+        """By head: a label of lower probability is in doubt. Sentiment, reputation, intent, detractor and queue are
+        there; the others never abstain where they are not."""
+
+    @property
+    def thresholds(self) -> Mapping[str, Mapping[str, float]]:
+        """By head (complaint, emotion, irony, offensive) and class: the probability from which on it is said to hold.
+        HALF for those that are not named; of a head that says yes or no, that of `yes` counts."""
 
     def read(self, passages: Sequence[Passage]) -> Readings: ...
 

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from nlp.classifier import Floats, Passage, Readings, mean_by_owner, softmax
+from nlp.classifier import SAID, Floats, Passage, Readings, mean_by_owner, softmax
 from nlp.pieces import BEGIN, END, Ids, Pieces, passage_text
 from stream.records import DETRACTOR_LEVELS, EMOTIONS, INTENTS, NO_YES, SENTIMENTS, TIERS, Tier
 
@@ -41,6 +41,7 @@ HEADS: Mapping[str, tuple[str, ...]] = {
 """Classes of every head that a model may have; NEEDED must be there."""
 NEEDED = ("sentiment", "reputation", "intent", "detractor", "act")
 BANDS = ("sentiment", "reputation", "intent", "detractor", "queue")
+"""Heads that a card states a band for; it may for SAID too."""
 
 _TOLERANCE = 0.05
 """Of a logit: a processor that rounds otherwise stays far below, weights that were damaged do not."""
@@ -56,7 +57,14 @@ class TransformerClassifier:
         card = read_card(folder)
         self.model = f"{card['name']}-{card['version']}"
         self.tier: Tier = card["tier"]
-        self.bands: Mapping[str, float] = {name: float(card["bands"][name]) for name in BANDS}
+        self.bands: Mapping[str, float] = {
+            name: float(card["bands"][name]) for name in (*BANDS, *SAID) if name in card["bands"]
+        }
+        self.thresholds: Mapping[str, Mapping[str, float]] = {
+            name: dict(zip(head["classes"], head["thresholds"], strict=True))
+            for name, head in card["heads"].items()
+            if "thresholds" in head
+        }
         self._heads = _heads(card)
         self._pieces = Pieces(folder, card["pieces"])
         self._network = Network(folder)
@@ -202,9 +210,19 @@ def _wrong(card: Mapping[str, Any]) -> Iterator[str]:
     for name, head in card["heads"].items():
         if tuple(head["classes"]) != HEADS.get(name):
             yield f"has a head {name} of the classes {', '.join(head['classes'])}; this program knows {HEADS.get(name)}"
+        yield from _wrong_thresholds(name, head)
     for name in BANDS:
         if name not in card["bands"]:
             yield f"has no band for {name}"
+
+
+def _wrong_thresholds(name: str, head: Mapping[str, Any]) -> Iterator[str]:
+    if "thresholds" not in head:
+        return
+    if name not in SAID:
+        yield f"has thresholds for the head {name}, whose classes exclude one another; {', '.join(SAID)} may have them"
+    if len(head["thresholds"]) != len(head["classes"]) or not all(0 < one < 1 for one in head["thresholds"]):
+        yield f"has the thresholds {head['thresholds']} for the head {name}: one a class, between 0 and 1"
 
 
 def _heads(card: Mapping[str, Any]) -> dict[str, Head]:

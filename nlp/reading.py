@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from config.brands import Brand
 from nlp import heads, severity
 from nlp.brands import BrandMatcher, Match
-from nlp.classifier import Classifier, Floats, Passage, Readings, Target
+from nlp.classifier import HALF, SAID, Classifier, Floats, Passage, Readings, Target
 from nlp.fingerprint import fingerprints
 from nlp.language import Languages
 from nlp.normalise import clean, normalise
@@ -16,9 +18,12 @@ from nlp.severity import Cue
 from query.text import Analysis, analyse
 from stream.records import (
     DETRACTOR_LEVELS,
+    EMOTIONS,
     INTENTS,
+    NO_YES,
     QUEUES,
     SENTIMENTS,
+    Labels,
     MatchedBy,
     Post,
     Queue,
@@ -30,7 +35,7 @@ from stream.records import (
 
 MEASURED = frozenset({"en", "es"})
 """Languages that all heads are measured in; in the others every head abstains."""
-_ALL_HEADS = ("sentiment", "reputation", "intent", "detractor", "queue")
+_HEADS = ("sentiment", "reputation", "intent", "detractor", "queue")
 DECIMALS = 5
 
 
@@ -105,7 +110,13 @@ class Rows:
         self.intent = _scores(INTENTS, settled.intent_label.tolist(), settled.intent)
         self.detractor = _scores(DETRACTOR_LEVELS, settled.detractor_label.tolist(), settled.detractor)
         self.queue = _scores(QUEUES, settled.queue_label.tolist(), settled.queue)
+        self.complaint = _holds("complaint", readings.complaint, readings, classifier)
+        self.emotion = _several(readings, classifier)
+        self.irony = _holds("irony", readings.irony, readings, classifier)
+        self.offensive = _holds("offensive", readings.offensive, readings, classifier)
         self.bands = classifier.bands
+        self.banded = [name for name in SAID if name in self.bands and getattr(readings, name) is not None]
+        self.heads = (*_HEADS, *(name for name in SAID if getattr(readings, name) is not None))
         self.measured = [passages[number].lang in MEASURED for number in owner.tolist()]
 
     def understanding(self, row: int, match: Match | None, cues: Sequence[Cue]) -> Understanding:
@@ -123,6 +134,10 @@ class Rows:
             reputation=None if category else reputation,
             intent=self.intent[row],
             detractor=self.detractor[row],
+            complaint=self.complaint[row],
+            emotion=self.emotion[row],
+            irony=self.irony[row],
+            offensive=self.offensive[row],
             suggested=queue,
             terms=() if own else self.terms(row, cues),
             review=self.review(row),
@@ -134,7 +149,7 @@ class Rows:
     def review(self, row: int) -> tuple[str, ...]:
         """Heads that abstain."""
         if not self.measured[row]:
-            return _ALL_HEADS
+            return self.heads
         checks = (
             ("sentiment", self.sentiment[row], SENTIMENTS),
             ("reputation", self.reputation[row], SENTIMENTS),
@@ -142,9 +157,19 @@ class Rows:
             ("detractor", self.detractor[row], DETRACTOR_LEVELS),
             ("queue", self.queue[row], QUEUES),
         )
-        return tuple(
-            [name for name, scores, classes in checks if scores.p[classes.index(scores.label)] < self.bands[name]]
-        )
+        found = [name for name, scores, classes in checks if scores.p[classes.index(scores.label)] < self.bands[name]]
+        if self.banded:
+            found += [name for name in self.banded if self._said(name, row) < self.bands[name]]
+        return tuple(found)
+
+    def _said(self, name: str, row: int) -> float:
+        """Probability of what is said by a head of SAID; of what is least sure where it is several things."""
+        if name == "emotion":
+            several = self.emotion[row]
+            assert several is not None
+            return min([p if label in several.labels else 1 - p for label, p in zip(EMOTIONS, several.p, strict=True)])
+        scores: Scores = getattr(self, name)[row]
+        return scores.p[NO_YES.index(scores.label)]
 
 
 def readable(post: Post) -> str:
@@ -179,3 +204,27 @@ def _rounded(p: Floats) -> list[tuple[float, ...]]:
 
 def _scores(classes: Sequence[str], labels: list[int], p: Floats) -> list[Scores]:
     return [Scores(classes[label], row) for label, row in zip(labels, _rounded(p), strict=True)]
+
+
+def _holds(name: str, yes: Floats | None, readings: Readings, classifier: Classifier) -> Sequence[Scores | None]:
+    """Of each target what its text says, yes or no; None where the model does not say."""
+    if yes is None:
+        return [None] * len(readings.owner)
+    threshold = classifier.thresholds.get(name, {}).get("yes", HALF)
+    p = yes.round(DECIMALS)
+    both = _rounded(np.stack([1 - p, p], axis=1))
+    of_text = [Scores(NO_YES[one[1] >= threshold], one) for one in both]
+    return [of_text[text] for text in readings.owner.tolist()]
+
+
+def _several(readings: Readings, classifier: Classifier) -> Sequence[Labels | None]:
+    """Of each target the emotions in its text; None where the model does not say."""
+    if readings.emotion is None:
+        return [None] * len(readings.owner)
+    stated = classifier.thresholds.get("emotion", {})
+    least = [stated.get(name, HALF) for name in EMOTIONS]
+    of_text = [
+        Labels(tuple([name for name, one, from_ in zip(EMOTIONS, p, least, strict=True) if one >= from_]), p)
+        for p in _rounded(readings.emotion)
+    ]
+    return [of_text[text] for text in readings.owner.tolist()]

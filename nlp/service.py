@@ -17,7 +17,7 @@ from nlp.language import Languages
 from nlp.normalise import clean, normalise
 from nlp.reading import DECIMALS, Rows
 from query.text import Analysis, analyse
-from stream.records import DETRACTOR_LEVELS, INTENTS, QUEUES, SENTIMENTS, Scores
+from stream.records import DETRACTOR_LEVELS, EMOTIONS, INTENTS, NO_YES, QUEUES, SENTIMENTS, Labels, Scores
 
 BATCH = 256
 LONGEST_NAME = 200
@@ -90,6 +90,10 @@ class Service:
             "intent": _shown(INTENTS, rows.intent[row]),
             "detractor": {"level": int(detractor["label"]), "probabilities": detractor["probabilities"]},
             "queue": _shown(QUEUES, rows.queue[row]),
+            "complaint": _shown_if(rows.complaint[row]),
+            "emotion": _shown_several(rows.emotion[row]),
+            "irony": _shown_if(rows.irony[row]),
+            "offensive": _shown_if(rows.offensive[row]),
             "risk": {
                 "score": min(100, round(sum([term.points for term in terms]))),
                 "terms": [{"name": term.name, "points": term.points, "why": term.why} for term in terms],
@@ -117,7 +121,16 @@ def _id_of(raw: str | bytes) -> str | int | None:
 
 
 def _shown(classes: Sequence[str], scores: Scores) -> dict[str, Any]:
-    return {
-        "label": scores.label,
-        "probabilities": {name: round(p, DECIMALS) for name, p in zip(classes, scores.p, strict=True)},
-    }
+    return {"label": scores.label, "probabilities": _by_class(classes, scores.p)}
+
+
+def _shown_if(scores: Scores | None) -> dict[str, Any] | None:
+    return None if scores is None else _shown(NO_YES, scores)
+
+
+def _shown_several(found: Labels | None) -> dict[str, Any] | None:
+    return None if found is None else {"labels": list(found.labels), "probabilities": _by_class(EMOTIONS, found.p)}
+
+
+def _by_class(classes: Sequence[str], p: Sequence[float]) -> dict[str, float]:
+    return {name: round(one, DECIMALS) for name, one in zip(classes, p, strict=True)}

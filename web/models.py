@@ -110,6 +110,20 @@ class Mention(Model):
     """Towards the brand; null for a category."""
     intent: Reading | None
     detractor: Reading | None
+    complaint: Reading | None = Field(examples=[{"label": "yes", "probability": 0.93}])
+    """Of the text, yes or no: it tells of an expectation that was not met. Null, here and in the three below: the model
+    does not say."""
+    emotion: list[Reading] | None = Field(examples=[[{"label": "anger", "probability": 0.81}]])
+    """Of the text: those that are there; empty: none."""
+    irony: Reading | None
+    """Of the text, yes or no."""
+    offensive: Reading | None
+    """Of the text, yes or no."""
+    aspects: tuple[str, ...] = Field(examples=[["delivery"]])
+    """What of the brand it speaks about."""
+    spam: tuple[str, ...] = Field(examples=[["nothing but links"]])
+    """Why it looks like spam; empty: it does not. A token that sees only a part of all posts is told what the text
+    alone shows."""
     speaker: str = Field(examples=["public"])
     """`public`, `own` (the brand itself), `press` or `competitor`."""
     risk: int = Field(ge=0, le=100)

@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from stream import records
-from stream.records import DETRACTOR_LEVELS, INTENTS, SENTIMENTS, Millis, Scores
+from stream.records import DETRACTOR_LEVELS, EMOTIONS, INTENTS, NO_YES, SENTIMENTS, Millis, Scores
 from web import models
 from web.truth import Hidden
 
-_CLASSES = {"sentiment": SENTIMENTS, "reputation": SENTIMENTS, "intent": INTENTS, "detractor": DETRACTOR_LEVELS}
+_CLASSES = (
+    {"sentiment": SENTIMENTS, "reputation": SENTIMENTS, "intent": INTENTS, "detractor": DETRACTOR_LEVELS}
+    | dict.fromkeys(("complaint", "irony", "offensive"), NO_YES)
+)  # fmt: skip
 
 
 def at(millis: Millis) -> datetime:
@@ -43,6 +46,12 @@ def mention(found: records.Mention, hidden: Hidden) -> models.Mention:
         reputation=_reading(found, "reputation"),
         intent=_reading(found, "intent"),
         detractor=_reading(found, "detractor"),
+        complaint=_reading(found, "complaint"),
+        emotion=_emotion(found),
+        irony=_reading(found, "irony"),
+        offensive=_reading(found, "offensive"),
+        aspects=found.understanding.aspects if found.understanding else (),
+        spam=_spam(found, hidden),
         speaker=found.understanding.speaker if found.understanding else "public",
         risk=decision.risk if decision else 0,
         queue=queue,
@@ -100,3 +109,16 @@ def _reading(found: records.Mention, head: str) -> models.Reading | None:
         return None
     by_label = dict(zip(_CLASSES[head], scores.p, strict=False))
     return models.Reading(label=scores.label, probability=min(1.0, max(0.0, by_label.get(scores.label, 0.0))))
+
+
+def _emotion(found: records.Mention) -> list[models.Reading] | None:
+    said = found.understanding.emotion if found.understanding else None
+    if said is None:
+        return None
+    by_label = dict(zip(EMOTIONS, said.p, strict=False))
+    return [models.Reading(label=label, probability=by_label.get(label, 0.0)) for label in said.labels]
+
+
+def _spam(found: records.Mention, hidden: Hidden) -> tuple[str, ...]:
+    of_text = found.understanding.spam if found.understanding else ()
+    return of_text if hidden.copies else (*of_text, *found.spam)

@@ -30,6 +30,7 @@ from routing.explain import in_words
 from routing.rules import RuleSet
 from routing.spread import in_words as spread_in_words
 from routing.spread import spread_of
+from routing.tone import in_words as tone_in_words
 from stream.records import DETRACTOR_LEVELS, INTENTS, QUEUES, SENTIMENTS, Correction, Decision, Mention, Millis, decode
 
 Sentiment = StrEnum("Sentiment", list(SENTIMENTS))  # type: ignore[misc]
@@ -161,7 +162,8 @@ def _explained(opened: Opened, n: int, mention: Mention, language: str) -> Expla
         rules = _rules(connection, mention)
         spread = spread_of(connection, mention)
     earlier = [Earlier(revision, at, _decision(body)) for revision, at, body in found]
-    return Explained(mention, in_words(mention, rules, language) + spread_in_words(mention, spread), earlier)
+    words = in_words(mention, rules, language) + tone_in_words(mention) + spread_in_words(mention, spread)
+    return Explained(mention, words, earlier)
 
 
 def _rules(connection: Connection, mention: Mention) -> RuleSet | None:

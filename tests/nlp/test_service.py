@@ -22,7 +22,8 @@ def test_every_field_of_the_contract(service: Service) -> None:
     [found] = service.classify(['{"id": "a1", "text": "Acme has lost my order, where is it?", "brand": "Acme"}'])
     assert json.loads(json.dumps(found)) == found
     assert list(found) == [
-        "id", "lang", "sentiment", "reputation", "intent", "detractor", "queue", "risk", "review", "model"
+        "id", "lang", "sentiment", "reputation", "intent", "detractor", "queue", "complaint", "emotion", "irony",
+        "offensive", "risk", "review", "model",
     ]  # fmt: skip
     assert found["id"] == "a1"
     assert found["lang"]["label"] == "en"

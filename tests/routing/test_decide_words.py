@@ -11,12 +11,13 @@ from route_home import MINUTE, NOW, RouteHome, hash_of, passed, reading, said
 
 from query.tree import And, Between, Equals, Node, Not, Or
 from query.unparse import unparse
+from routing import tone
 from routing.corrections import correct
 from routing.decide import Reader, decide, found_late, judged_at, may_wake, same
 from routing.explain import in_words
 from routing.risk import History, risk_of
 from routing.rules import RuleSet, default_rules
-from stream.records import Correction, Metrics, Post, Understood
+from stream.records import Correction, Labels, Metrics, Post, Scores, Understood
 
 RULES = RuleSet.read(default_rules(), 3)
 READER = Reader("linear-1", "linear", 4)
@@ -59,6 +60,29 @@ def test_what_an_author_complained_of_later_was_not_before(home: RouteHome) -> N
     assert again is not None
     assert "reactions" in {term.name for term in again.terms}
     assert "history" not in {term.name for term in (*first.terms, *again.terms)}
+
+
+def test_what_was_read_of_the_text_is_told_and_nothing_where_the_model_does_not_say(home: RouteHome) -> None:
+    told = replace(
+        reading(intent="complaint"),
+        complaint=Scores("yes", (0.08, 0.92)),
+        emotion=Labels(("anger", "disgust"), (0.81, 0.55, 0.1, 0.0, 0.2, 0.0)),
+        irony=Scores("no", (0.97, 0.03)),
+        aspects=("delivery", "price"),
+        spam=("links",),
+    )
+    calm = replace(told, emotion=Labels((), (0.1,) * 6), aspects=(), spam=())
+    home.take(said("1", told), said("2", calm), said("3", reading()))
+    one, other, silent = (tone.in_words(home.mention(f"x:{n}#acme")) for n in (1, 2, 3))
+    assert one == [
+        "Of the text: complaint yes (0.92); emotion anger (0.81), disgust (0.55); irony no (0.97).",
+        "It speaks of delivery, price.",
+        "It looks like spam: links.",
+    ]
+    assert other == ["Of the text: complaint yes (0.92); emotion none; irony no (0.97)."]
+    assert silent == []
+    home.take(passed("1", "deleted", NOW + 1))
+    assert tone.in_words(home.mention("x:1#acme")) == []
 
 
 def test_history_and_customers_weigh_on_what_hurts_and_not_on_praise(home: RouteHome) -> None:

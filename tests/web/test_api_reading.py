@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 
-from route_home import passed
+from msgspec.structs import replace
+from route_home import passed, reading, said
 from web_home import WebHome, complaint, scandal
 
 from query.parse import parse
 from stream.clock import HOUR
 from stream.ports import EVERYTHING
-from stream.records import Coverage
+from stream.records import Coverage, Labels, Scores
 
 
 def test_a_mention_is_found_and_highlighted(home: WebHome) -> None:
@@ -30,6 +31,28 @@ def test_the_probability_is_that_of_the_label(home: WebHome) -> None:
     mention = home.ok("/api/mentions/x:sure-1%23acme")
     assert mention["intent"] == {"label": "complaint", "probability": 0.9}
     assert mention["detractor"] == {"label": "1", "probability": 0.9}
+
+
+def test_what_was_read_of_the_text_is_shown_and_null_where_the_model_does_not_say(home: WebHome) -> None:
+    said_more = replace(
+        reading("acme", "complaint", detractor=1),
+        complaint=Scores("yes", (0.1, 0.9)),
+        emotion=Labels(("anger", "fear"), (0.8, 0.1, 0.6, 0.0, 0.2, 0.0)),
+        irony=Scores("no", (0.7, 0.3)),
+        aspects=("delivery",),
+        spam=("links",),
+    )
+    home.take(said("tone-1", said_more, text="tones"), complaint("tone-2", text="tones"))
+    full, plain = (home.ok(f"/api/mentions/x:tone-{n}%23acme") for n in (1, 2))
+    assert full["complaint"] == {"label": "yes", "probability": 0.9}
+    assert full["emotion"] == [{"label": "anger", "probability": 0.8}, {"label": "fear", "probability": 0.6}]
+    assert full["irony"] == {"label": "no", "probability": 0.7}
+    assert (full["offensive"], full["aspects"], full["spam"]) == (None, ["delivery"], ["links"])
+    assert [plain[head] for head in ("complaint", "emotion", "irony", "offensive")] == [None] * 4
+    assert (plain["aspects"], plain["spam"]) == ([], [])
+    assert home.found("tones emotion:fear is:complaint is:spam") == ["x:tone-1#acme"]
+    (felt,) = home.ok("/api/facets", q="tones", field="emotion")["facets"]
+    assert {one["value"]: one["count"] for one in felt["values"]} == {"anger": 1, "fear": 1}
 
 
 def test_pages_follow_one_another(home: WebHome) -> None:
