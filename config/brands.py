@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from config.priors import Priors
+
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 Phrase = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 
@@ -39,3 +41,5 @@ class Brand(BaseModel):
     """Accounts of competitors: `speaker: competitor`."""
     customers: dict[str, Literal["normal", "valued", "key"]] = Field(default_factory=dict)
     """Value of known customers by handle, where a team keeps such a list."""
+    prior: Priors = Priors()
+    """How often each label is true of the brand's mentions, where that has been counted."""

@@ -38,6 +38,7 @@ def check_content(sheet: Sheet, secrets: Secrets, known_brands: Iterable[str] = 
         yield from _accounts(sheet, n, brand)
         yield from _excludes_itself(sheet, n, brand)
         yield from _everyday_names(sheet, n, brand)
+        yield from _prior_of_nothing(sheet, n, brand)
     yield from _shared_phrases(sheet, brands)
     yield from _access_labels(sheet, sources, people)
     yield from _webhook_secrets(sheet, sources, secrets)
@@ -134,6 +135,13 @@ def _excludes_itself(sheet: Sheet, n: int, brand: Mapping[str, Any]) -> Iterator
         if isinstance(name, str) and phrase.strip() and phrase in f" {name.casefold()} ":
             message, advice = "is part of the brand's own name, so the name never counts", "exclude longer phrases"
             yield sheet.problem(("brands", n, "exclude", at), message, advice, severity="warning", value=shown(text))
+
+
+def _prior_of_nothing(sheet: Sheet, n: int, brand: Mapping[str, Any]) -> Iterator[Problem]:
+    prior = brand.get("prior")
+    if brand.get("kind") == "category" and isinstance(prior, dict) and prior.get("reputation"):
+        message, advice = "a category has no reputation, so this changes nothing", "delete it, or change the kind"
+        yield sheet.problem(("brands", n, "prior", "reputation"), message, advice, severity="warning")
 
 
 def _everyday_names(sheet: Sheet, n: int, brand: Mapping[str, Any]) -> Iterator[Problem]:

@@ -141,6 +141,10 @@ def _number(*_: object) -> tuple[str, str]:
     return "must be a whole number", "write digits only"
 
 
+def _share(*_: object) -> tuple[str, str]:
+    return "must be a number", "write 0.25"
+
+
 def _list(error: ErrorDetails, _: Mapping[str, Any]) -> tuple[str, str]:
     found = error["input"]
     if isinstance(found, str) and len(found) < 40:
@@ -186,6 +190,8 @@ _WORDS: Mapping[str, Callable[[ErrorDetails, Mapping[str, Any]], tuple[str, str]
     "int_type": _number,
     "int_parsing": _number,
     "int_from_float": _number,
+    "float_type": _share,
+    "float_parsing": _share,
     "tuple_type": _list,
     "list_type": _list,
     "model_type": _section,

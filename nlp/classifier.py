@@ -76,6 +76,11 @@ class Classifier(Protocol):
         there; the others never abstain where they are not."""
 
     @property
+    def priors(self) -> Mapping[str, Sequence[float]]:
+        """By head: the share of each class that its probabilities are right at. A head that is not named here cannot be
+        set to a brand's own shares."""
+
+    @property
     def thresholds(self) -> Mapping[str, Mapping[str, float]]:
         """By head (complaint, emotion, irony, offensive) and class: the probability from which on it is said to hold.
         HALF for those that are not named; of a head that says yes or no, that of `yes` counts."""

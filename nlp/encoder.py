@@ -60,6 +60,9 @@ class TransformerClassifier:
         self.bands: Mapping[str, float] = {
             name: float(card["bands"][name]) for name in (*BANDS, *SAID) if name in card["bands"]
         }
+        self.priors: Mapping[str, Sequence[float]] = {
+            name: head["prior"] for name, head in card["heads"].items() if "prior" in head
+        }
         self.thresholds: Mapping[str, Mapping[str, float]] = {
             name: dict(zip(head["classes"], head["thresholds"], strict=True))
             for name, head in card["heads"].items()
@@ -210,6 +213,8 @@ def _wrong(card: Mapping[str, Any]) -> Iterator[str]:
     for name, head in card["heads"].items():
         if tuple(head["classes"]) != HEADS.get(name):
             yield f"has a head {name} of the classes {', '.join(head['classes'])}; this program knows {HEADS.get(name)}"
+        if "prior" in head and (len(head["prior"]) != len(head["classes"]) or not min(head["prior"]) >= 0):
+            yield f"has the prior {head['prior']} for the head {name}: it takes one share a class"
         yield from _wrong_thresholds(name, head)
     for name in BANDS:
         if name not in card["bands"]:

@@ -81,6 +81,7 @@ class LinearClassifier:
         card = self._weights.card
         self.model = f"{card['name']}-{card['version']}"
         self.bands: Mapping[str, float] = dict(card["bands"])
+        self.priors: Mapping[str, Sequence[float]] = dict(card.get("prior", {}))
         self.thresholds: Mapping[str, Mapping[str, float]] = {}
         self._heads = {name: slice(*edges) for name, edges in card["heads"].items()}
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from config.brands import Brand
-from nlp import heads, severity
+from nlp import heads, priors, severity
 from nlp.brands import BrandMatcher, Match
 from nlp.classifier import HALF, SAID, Classifier, Floats, Passage, Readings, Target
 from nlp.fingerprint import fingerprints
@@ -55,6 +55,7 @@ class Reader:
     def __init__(self, classifier: Classifier, languages: Languages, brands: Sequence[Brand] = ()) -> None:
         self.classifier, self.languages = classifier, languages
         self.matcher = BrandMatcher(brands)
+        self._counted = any(map(priors.counted, brands))
         self._cues = severity.Cues()
 
     def read(self, posts: Sequence[Post]) -> list[Reading]:
@@ -84,6 +85,8 @@ class Reader:
     ) -> dict[int, list[Understanding]]:
         """Post's number → one understanding for each target, in the targets' order."""
         readings = self.classifier.read(passages)
+        if self._counted:
+            readings = priors.adjusted(readings, _brands(passages, asked, matches), self.classifier.priors)
         rows = Rows(readings, self.classifier, passages)
         found: dict[int, list[Understanding]] = {}
         for target, owner in enumerate(readings.owner.tolist()):
@@ -187,6 +190,15 @@ def _targets(matches: list[Match], unnamed: bool) -> tuple[Target, ...]:
     if unnamed:
         targets.append(Target((), tuple(span for mine in spans for span in mine)))
     return tuple(targets)
+
+
+def _brands(passages: Sequence[Passage], asked: Sequence[int], matches: list[list[Match]]) -> list[Brand | None]:
+    """Of each target of the passages the brand; None for the one that is not named."""
+    found: list[Brand | None] = []
+    for passage, number in zip(passages, asked, strict=True):
+        named = [match.brand for match in matches[number]]
+        found += [*named, *[None] * (len(passage.targets) - len(named))]
+    return found
 
 
 def _reading(lang: tuple[str, float], mark: int, matches: list[Match], found: list[Understanding]) -> Reading:

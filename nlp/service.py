@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from config.brands import Brand
-from nlp import severity
+from nlp import priors, severity
 from nlp.brands import BrandMatcher
 from nlp.classifier import Classifier, Passage, Target
 from nlp.language import Languages
@@ -64,7 +64,11 @@ class Service:
             Passage(line.text, (self._target(line.brand, analysis),), lang)
             for line, analysis, (lang, _) in zip(lines, analyses, langs, strict=True)
         ]
-        rows = Rows(self._classifier.read(passages), self._classifier, passages)
+        readings = self._classifier.read(passages)
+        brands = [self._configured.get((line.brand or "").casefold()) for line in lines]
+        if any(map(priors.counted, brands)):
+            readings = priors.adjusted(readings, brands, self._classifier.priors)
+        rows = Rows(readings, self._classifier, passages)
         return [self._answer(line, langs[row], rows, row, analyses[row].surfaces) for row, line in enumerate(lines)]
 
     def _target(self, brand: str | None, analysis: Analysis) -> Target:

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import msgspec
+import structlog
 
+from nlp import priors
 from nlp.classifier import Classifier
 from nlp.language import Languages
 from nlp.reading import Reader, Reading
 from stream.merge import content_hash
 from stream.ports import MENTIONS, POSTS, Append, Commit, InForce, LogRecord, Refused, Registry
 from stream.records import CONTENT_KINDS, Millis, Post, Understood, decode, encode
+
+log = structlog.get_logger(__name__)
 
 
 class UnderstandWork:
@@ -54,6 +58,8 @@ class UnderstandWork:
     def _adopt(self, current: InForce) -> None:
         self._generation = current.generation
         self._reader = Reader(self._classifier, self._languages, current.brands)
+        for brand, head in priors.silent(current.brands, self._classifier.priors):
+            log.warning("prior_has_no_effect", brand=brand, head=head, model=self._classifier.model)
 
     def _understood(self, record: LogRecord, post: Post, reading: Reading | None, now: Millis) -> Understood:
         if reading is None:

@@ -194,7 +194,8 @@ def calibrate(logits: Array, y: Array, weight: Array) -> Calibration:
 
 def lifted(found: Calibration, lift: float) -> Calibration:
     """Calibrated to a prior nearer to uniform: probabilities times prior to minus `lift`."""
-    return found._replace(bias=found.bias - lift * np.log(np.maximum(found.prior, 1e-3)))
+    more = np.maximum(found.prior, 1e-3) ** -lift
+    return found._replace(bias=found.bias + np.log(more), prior=found.prior * more / (found.prior @ more))
 
 
 def fit_sentiment(rows: Sequence[Row], shape: Recipe, recipe: dict[str, Any]) -> tuple[Fitted, Calibration]:

@@ -122,6 +122,29 @@ def test_everything_that_is_wrong_is_found_at_once_at_its_line_with_the_way_out(
     assert places <= {(line, path) for line, path, _ in FOUND}
 
 
+@pytest.mark.parametrize(
+    ("prior", "words"),
+    [
+        ("{reputation: {negative: 0.5, neutral: 0.3, positive: 0.1}}", "the shares sum to 0.9"),
+        ("{reputation: {negative: 0.5, neutral: 0.5}}", "positive missing"),
+        ("{reputation: {negative: 0.5, neutral: 0.4, good: 0.1}}", "there is no label 'good'"),
+        ("{reputation: {negative: 0.5, neutral: 0.5, positive: 0}}", "must be more than 0"),
+        ("{reputation: {negative: half, neutral: 0.4, positive: 0.1}}", "must be a number"),
+        ("{sentiment: {negative: 0.5, neutral: 0.4, positive: 0.1}}", "'sentiment' is not known here"),
+        ("0.5", "must be a section"),
+    ],
+)
+def test_shares_of_labels_are_those_of_all_labels_and_sum_to_one(make_home: MakeHome, prior: str, words: str) -> None:
+    problems = errors(check(make_home(f"brands:\n  - id: acme\n    name: Acme\n    prior: {prior}\n")))
+    assert any(words in str(problem) and problem.line == 4 for problem in problems), problems
+
+
+def test_a_category_has_no_shares_of_reputation(make_home: MakeHome) -> None:
+    prior = "{reputation: {negative: 0.5, neutral: 0.4, positive: 0.1}}"
+    (problem,) = check(make_home(f"brands:\n  - {{id: trip, name: Madrid Lisboa, kind: category, prior: {prior}}}\n"))
+    assert (problem.severity, problem.path) == ("warning", "brands[0].prior.reputation")
+
+
 def test_no_secret_is_ever_repeated(make_home: MakeHome) -> None:
     home = make_home(BROKEN, secrets="SMTP=hunter2\nbroken hunter2\n")
     with pytest.raises(ConfigurationError) as caught:
