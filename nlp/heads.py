@@ -2,7 +2,9 @@
 
 A reading is a state: reputation, intent, detractor level, and whether an agent can act. Only the states that the
 guidelines allow have probability: the product of the heads' probabilities, made to sum to 1. Every head's probabilities
-are the marginals of that one distribution, and the queue is a function of the state.
+are the marginals of that one distribution, and the queue is a function of the state. What is said is an allowed state
+too, the one of least expected loss: not each head's likeliest label, which may contradict one another, nor the queue
+of the likeliest intent, which may be `none` where three intents of one queue share most of the probability.
 
 What the guidelines allow: a complaint is negative and praise is positive, who threatens to leave is not pleased, a
 level above 0 goes with a negative reputation, and level 3 with an issue, a complaint, a request or a threat to leave.
@@ -75,18 +77,17 @@ def allowed(reputation: str, intent: str, level: int) -> bool:
 
 
 def settle(readings: Readings) -> Settled:
-    """Reputation and intent are the likeliest pair; the level is the one of least expected distance given that pair
-    (the median, for it is an ordinal scale); `act` the likelier; the queue follows from them."""
+    """Reputation, intent and queue are the allowed triple of which the fewest are expected to be wrong, one counting
+    like another; the level is the one of least expected distance given that triple (the median, for it is an ordinal
+    scale)."""
     p = _states(readings)
-    pair = (p @ _PAIR).round(_DIGITS).argmax(axis=1)
-    reputation, intent = _PAIR_REPUTATION[pair], _PAIR_INTENT[pair]
-    given = p * _PAIR[:, pair].T
+    triple = (p @ _WRONG).round(_DIGITS).argmin(axis=1)
+    given = p * _TRIPLE[:, triple].T
     below = np.cumsum(given @ _LEVEL, axis=1)
     level = (below.round(_DIGITS) < (below[:, -1:] / 2).round(_DIGITS)).sum(axis=1)
-    act = readings.act >= 0.5
+    reputation, intent, queue = _TRIPLES[triple].T
     return Settled(
-        p @ _REPUTATION, reputation, p @ _INTENT, intent, p @ _LEVEL, level,
-        p @ _QUEUE, _QUEUE_OF[intent, level, act.astype(np.int64)],
+        p @ _REPUTATION, reputation, p @ _INTENT, intent, p @ _LEVEL, level, p @ _QUEUE, queue
     )  # fmt: skip
 
 
@@ -129,14 +130,10 @@ _S_NEGATIVE = _S_REPUTATION == NEGATIVE
 _REPUTATION = _indicator(_S_REPUTATION, len(SENTIMENTS))
 _INTENT = _indicator(_S_INTENT, len(INTENTS))
 _LEVEL = _indicator(_S_LEVEL, 4)
-_QUEUE = _indicator(np.array([QUEUES.index(state.queue) for state in STATES]), len(QUEUES))
-_PAIRS = sorted({(state.reputation, state.intent) for state in STATES})
-_PAIR_REPUTATION = np.array([reputation for reputation, _ in _PAIRS])
-_PAIR_INTENT = np.array([intent for _, intent in _PAIRS])
-_PAIR = _indicator(np.array([_PAIRS.index((state.reputation, state.intent)) for state in STATES]), len(_PAIRS))
-_QUEUE_OF = np.array(
-    [
-        [[QUEUES.index(queue_of(intent, level, act)) for act in (False, True)] for level in range(4)]
-        for intent in INTENTS
-    ]
-)
+_S_QUEUE = np.array([QUEUES.index(state.queue) for state in STATES])
+_QUEUE = _indicator(_S_QUEUE, len(QUEUES))
+_S_TRIPLE = np.stack([_S_REPUTATION, _S_INTENT, _S_QUEUE], axis=1)
+_TRIPLES, _triple_of = np.unique(_S_TRIPLE, axis=0, return_inverse=True)
+_TRIPLE = _indicator(_triple_of.ravel(), len(_TRIPLES))
+_WRONG = (_S_TRIPLE[:, None] != _TRIPLES).sum(axis=2).astype(np.float64)
+"""[states, triples] how many of a triple are wrong in a state."""

@@ -39,6 +39,32 @@ def test_labels_never_contradict_the_guidelines(shares: tuple[np.ndarray, ...]) 
 
 
 @given(SHARES)
+def test_no_allowed_reputation_intent_and_queue_are_expected_to_be_wrong_less_often(
+    shares: tuple[np.ndarray, ...],
+) -> None:
+    settled = settle(readings(*shares))
+    for row in range(len(shares[0])):
+        p = [settled.reputation[row], settled.intent[row], settled.queue[row]]
+
+        def wrong(numbers: tuple[int, int, int], p: list[np.ndarray] = p) -> float:
+            return float(sum(1 - of[number] for of, number in zip(p, numbers, strict=True)))
+
+        said = settled.reputation_label[row], settled.intent_label[row], settled.queue_label[row]
+        best = min(wrong((one.reputation, one.intent, QUEUES.index(one.queue))) for one in STATES)
+        assert wrong(said) <= best + 1e-6
+
+
+def test_a_queue_that_several_intents_share_is_said_though_another_intent_is_the_likeliest() -> None:
+    intent = np.zeros((1, 8))
+    shares = {"other": 0.34, "help_request": 0.33, "churn_threat": 0.33}
+    for name, share in shares.items():
+        intent[0, INTENTS.index(name)] = share
+    settled = settle(readings(np.array([[0.5, 0.5, 0.0]]), intent, np.array([[1.0, 0, 0, 0]]), np.array([[0.0, 1.0]])))
+    assert INTENTS[settled.intent_label[0]] in ("help_request", "churn_threat")
+    assert QUEUES[settled.queue_label[0]] == "support"
+
+
+@given(SHARES)
 def test_probabilities_are_marginals_and_agree_with_one_another(shares: tuple[np.ndarray, ...]) -> None:
     settled = settle(readings(*shares))
     for p in (settled.reputation, settled.intent, settled.detractor, settled.queue):
@@ -72,6 +98,23 @@ def test_the_queues_of_the_guidelines() -> None:
 def test_every_intent_and_level_can_be_reached() -> None:
     assert {INTENTS[state.intent] for state in STATES} == set(INTENTS)
     assert {state.level for state in STATES} == {0, 1, 2, 3}
+
+
+@given(SHARES)
+def test_no_level_that_goes_with_the_rest_is_expected_to_lie_nearer(shares: tuple[np.ndarray, ...]) -> None:
+    given = readings(*shares)
+    settled = settle(given)
+    for row in range(len(shares[0])):
+        said = settled.reputation_label[row], settled.intent_label[row], QUEUES[settled.queue_label[row]]
+        share: dict[int, float] = {}
+        for one in STATES:
+            if (one.reputation, one.intent, one.queue) == said:
+                act = given.act[row] if one.act else 1 - given.act[row]
+                own = given.detractor[row, one.level] if one.reputation == 0 else 1.0
+                share[one.level] = share.get(one.level, 0.0) + own * act + 1e-9
+        whole = sum(share.values())
+        far = {level: sum(p / whole * abs(level - other) for other, p in share.items()) for level in share}
+        assert far[int(settled.detractor_label[row])] <= min(far.values()) + 1e-5
 
 
 def test_level_is_the_median_not_the_mode() -> None:
