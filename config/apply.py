@@ -89,7 +89,7 @@ def apply_first(conn: Connection, wanted: Content, shipped_rules: str, by: str, 
 
 
 def export(conn: Connection, folder: Path) -> list[Path]:
-    """Write what is in force as clamor.yaml (brands, sources, people) and rules.yaml; the paths written.
+    """Write what is in force as clamor.yaml (brands, aspects, sources, people) and rules.yaml; the paths written.
 
     Raises HomeError when one of them exists (nothing is written over), or nothing is in force.
     """

@@ -6,9 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from config.aspects import Aspect, Slug
 from config.priors import Priors
 
-Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+__all__ = ["Brand", "Phrase", "Slug"]
+
 Phrase = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 
 
@@ -43,3 +45,5 @@ class Brand(BaseModel):
     """Value of known customers by handle, where a team keeps such a list."""
     prior: Priors = Priors()
     """How often each label is true of the brand's mentions, where that has been counted."""
+    aspects: tuple[Aspect, ...] = ()
+    """Of this brand alone: laid over the shipped aspects and over the section `aspects`."""

@@ -5,6 +5,7 @@ Everything here reads the file's plain values, so that it also finds what it can
 
 from __future__ import annotations
 
+import difflib
 import ipaddress
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping
@@ -12,8 +13,9 @@ from typing import Any, Literal, TypeAlias
 
 from pydantic import SecretStr
 
+from config.aspects import SHIPPED
 from config.everyday import everyday
-from config.marked import Path, Sheet
+from config.marked import Path, Sheet, written
 from config.problems import Problem, did_you_mean, shown
 from config.schema import Settings
 from config.secrets import SHORTEST_KEY, Secrets
@@ -25,12 +27,18 @@ QUEUES = ("sales", "support", "pr")
 
 
 def check_content(sheet: Sheet, secrets: Secrets, known_brands: Iterable[str] = ()) -> Iterator[Problem]:
-    """Findings in brands, sources and people. `known_brands`: brands in force, for a file that has none of its own."""
+    """Findings in brands, aspects, sources and people.
+
+    `known_brands`: brands in force, for a file that has none of its own.
+    """
     plain = sheet.root.plain()
     parts = plain if isinstance(plain, dict) else {}
     brands, sources, people = (_items(parts.get(name)) for name in ("brands", "sources", "people"))
-    for name, items in (("brands", brands), ("sources", sources), ("people", people)):
-        yield from _double_ids(sheet, name, items)
+    aspects = _items(parts.get("aspects"))
+    for name, items in (("brands", brands), ("aspects", aspects), ("sources", sources), ("people", people)):
+        yield from _double_ids(sheet, (name,), items)
+    own = {str(aspect.get("id")) for _, aspect in aspects}
+    yield from _aspects(sheet, ("aspects",), aspects, set(SHIPPED))
     ids = {str(brand.get("id")) for _, brand in brands} if "brands" in parts else set(known_brands)
     for name, items in (("sources", sources), ("people", people)):
         yield from _unknown_brands(sheet, name, items, ids)
@@ -39,6 +47,9 @@ def check_content(sheet: Sheet, secrets: Secrets, known_brands: Iterable[str] = 
         yield from _excludes_itself(sheet, n, brand)
         yield from _everyday_names(sheet, n, brand)
         yield from _prior_of_nothing(sheet, n, brand)
+        theirs = _items(brand.get("aspects"))
+        yield from _double_ids(sheet, ("brands", n, "aspects"), theirs)
+        yield from _aspects(sheet, ("brands", n, "aspects"), theirs, own.union(SHIPPED))
     yield from _shared_phrases(sheet, brands)
     yield from _access_labels(sheet, sources, people)
     yield from _webhook_secrets(sheet, sources, secrets)
@@ -87,16 +98,46 @@ def _named(item: Mapping[str, Any], key: str) -> list[str]:
     return [text for _, text in _texts(item.get(key))]
 
 
-def _double_ids(sheet: Sheet, name: str, items: _Items) -> Iterator[Problem]:
+def _double_ids(sheet: Sheet, where: Path, items: _Items) -> Iterator[Problem]:
     first: dict[str, int] = {}
     for n, item in items:
         found = item.get("id")
         if not isinstance(found, str):
             continue
         if found in first:
-            message = f"the id stands in {name}[{first[found]}] already"
-            yield sheet.problem((name, n, "id"), message, "give each its own", value=shown(found))
+            message = f"the id stands in {written((*where, first[found]))} already"
+            yield sheet.problem((*where, n, "id"), message, "give each its own", value=shown(found))
         first.setdefault(found, n)
+
+
+def _aspects(sheet: Sheet, where: Path, aspects: _Items, there: set[str]) -> Iterator[Problem]:
+    """`there`: ids of the aspects that these are laid over."""
+    for n, aspect in aspects:
+        mode = aspect.get("mode", "extend")
+        phrases = [(key, at, text) for key in ("en", "es") for at, text in _texts(aspect.get(key))]
+        yield from _new_aspect(sheet, (*where, n, "id"), aspect.get("id"), mode, there)
+        if mode == "off" and phrases:
+            message, advice = "`off` means that no phrase counts", "delete the phrases, or the line with `mode`"
+            yield sheet.problem((*where, n, "mode"), message, advice, severity="warning")
+        if mode == "replace" and not phrases:
+            message, advice = "`replace` without a phrase: it is never found", "write phrases, or `mode: off`"
+            yield sheet.problem((*where, n, "mode"), message, advice, severity="warning")
+        for key, at, text in phrases:
+            if everyday(text.strip().lstrip("=")):
+                message = "is an everyday word: nearly every post would speak of this aspect"
+                place: Path = (*where, n, key, at)
+                yield sheet.problem(place, message, "write a longer phrase", severity="warning", value=shown(text))
+
+
+def _new_aspect(sheet: Sheet, where: Path, id: object, mode: str, there: set[str]) -> Iterator[Problem]:
+    if not isinstance(id, str) or id in there:
+        return
+    if mode != "extend":
+        message = f"there is no such aspect to {'replace' if mode == 'replace' else 'turn off'}"
+        yield sheet.problem(where, message, did_you_mean(id, there), severity="warning", value=shown(id))
+    elif difflib.get_close_matches(id, there, 1, 0.8):
+        message = "is a new aspect, none has this id"
+        yield sheet.problem(where, message, did_you_mean(id, there), severity="warning", value=shown(id))
 
 
 def _unknown_brands(sheet: Sheet, name: str, items: _Items, ids: set[str]) -> Iterator[Problem]:

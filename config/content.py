@@ -1,4 +1,4 @@
-"""The part of the configuration that lives in SQL as numbered revisions: brands, sources, people, rules.
+"""The part of the configuration that lives in SQL as numbered revisions: brands, aspects, sources, people, rules.
 
 `clamor.yaml` and `rules.yaml` are its import and export form. A body is the text that a revision holds: canonical JSON
 (sorted keys, defaults left out) for lists, so that equal content has equal bodies; the file's own text for rules.
@@ -13,12 +13,13 @@ from typing import Any, Literal, TypeAlias, get_args
 import yaml
 from pydantic import BaseModel, TypeAdapter
 
+from config.aspects import Aspect
 from config.brands import Brand
 from config.people import Person
 from config.section import Section, Text
 from config.sources import Source
 
-Kind: TypeAlias = Literal["brands", "sources", "people", "rules"]
+Kind: TypeAlias = Literal["brands", "aspects", "sources", "people", "rules"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
@@ -27,6 +28,8 @@ class ImportPart(Section):
 
     brands: tuple[Brand, ...] | None = None
     """What is listened for."""
+    aspects: tuple[Aspect, ...] | None = None
+    """What of the brands posts speak about, laid over the aspects that Clamor ships."""
     sources: tuple[Source, ...] | None = None
     """Where posts come from."""
     people: tuple[Person, ...] | None = None
@@ -38,12 +41,13 @@ class ImportPart(Section):
 
 _DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 _brands = TypeAdapter(tuple[Brand, ...])
+_aspects = TypeAdapter(tuple[Aspect, ...])
 _sources: TypeAdapter[tuple[Source, ...]] = TypeAdapter(tuple[Source, ...])
 _people = TypeAdapter(tuple[Person, ...])
 
 
 def body(kind: Kind, items: Sequence[BaseModel]) -> str:
-    """Canonical JSON of brands, sources or people."""
+    """Canonical JSON of brands, aspects, sources or people."""
     plain = [item.model_dump(mode="json", by_alias=True, exclude_defaults=True) for item in items]
     return json.dumps(plain, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
@@ -51,6 +55,11 @@ def body(kind: Kind, items: Sequence[BaseModel]) -> str:
 def brands(text: str) -> tuple[Brand, ...]:
     """The brands of a body. Raises pydantic.ValidationError."""
     return _brands.validate_json(text)
+
+
+def aspects(text: str) -> tuple[Aspect, ...]:
+    """The aspects of a body. Raises pydantic.ValidationError."""
+    return _aspects.validate_json(text)
 
 
 def sources(text: str) -> tuple[Source, ...]:

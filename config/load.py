@@ -75,7 +75,7 @@ def load_content(
     known_brands: Iterable[str] = (),
     secrets_file: Path | None = None,
 ) -> tuple[Content, tuple[Problem, ...]]:
-    """(brands, sources, people and rules of a folder for `clamor apply`, warnings). Its engine part is checked too.
+    """(what a folder states for `clamor apply`, warnings). Its engine part is checked too.
 
     `known_brands`: ids in force, for a folder that states none. `secrets_file`: the home's, where that is another
     folder. Raises ConfigurationError.

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from sqlalchemy import Engine
 
 from config import content
+from config.aspects import Aspect
 from config.brands import Brand
 from config.marked import written
 from config.people import Person
@@ -108,6 +109,7 @@ class SqlRegistry:
     def _adopt(self, numbers: dict[str, int], generation: int, bodies: dict[content.Kind, str]) -> None:
         before = self._in_force
         brands: tuple[Brand, ...]
+        aspects: tuple[Aspect, ...] = _understood("aspects", numbers, content.aspects, bodies)
         if before is not None and numbers.get("brands") == self._numbers.get("brands"):
             brands = before.brands
         else:
@@ -115,7 +117,7 @@ class SqlRegistry:
         sources = _understood("sources", numbers, content.sources, bodies)
         self._people = _understood("people", numbers, content.people, bodies)
         self._sources = sources
-        self._in_force = InForce(generation, brands, numbers.get("rules", 0), bodies.get("rules", ""))
+        self._in_force = InForce(generation, brands, numbers.get("rules", 0), bodies.get("rules", ""), aspects)
         self._numbers = numbers
         log.info("configuration adopted", generation=generation, brands=len(brands), revisions=numbers)
 

@@ -1,8 +1,8 @@
-"""The configuration in force: numbered revisions of brands, sources, people and rules, and the generation.
+"""The configuration in force: numbered revisions of brands, aspects, sources, people and rules, and the generation.
 
 A revision is written once and never changed; the highest number of a kind is in force, and going back adds a new
-revision with the old body. The generation grows whenever a change of brands or of the model takes effect, so that of
-two readings of a post the later one can be told.
+revision with the old body. The generation grows whenever a change of brands, of aspects or of the model takes effect,
+so that of two readings of a post the later one can be told.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def history(conn: Connection, kind: Kind, limit: int = 50) -> list[Revision]:
 def adopt(conn: Connection, kind: Kind, body: str, by: str, now: Millis, note: str = "") -> Revision:
     """Put `body` in force, in the caller's write transaction; what is in force already when it is the same.
 
-    Brands also open a new generation. The caller has validated the body.
+    Brands and aspects also open a new generation. The caller has validated the body.
     """
     if kind not in KINDS:
         raise ValueError(f"no such kind of configuration: {kind!r}; there are {', '.join(KINDS)}")
@@ -93,9 +93,10 @@ def adopt(conn: Connection, kind: Kind, body: str, by: str, now: Millis, note: s
         return before
     made = Revision(kind, before.number + 1 if before else 1, body, digest, now, by, note)
     conn.execute(insert(revision).values(made._asdict()))
-    if kind == "brands":
+    if kind in ("brands", "aspects"):
         last = last_generation(conn)
-        _open_generation(conn, made.number, last.model if last else "", now, f"brands revision {made.number}")
+        brands = made.number if kind == "brands" else last.brands if last else 0
+        _open_generation(conn, brands, last.model if last else "", now, f"{kind} revision {made.number}")
     return made
 
 

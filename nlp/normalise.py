@@ -89,10 +89,15 @@ def clean(text: str) -> str:
     return text if text.isascii() else _private.sub("", text)
 
 
+def humps(hashtag: str) -> str:
+    """`FlightDelay` and `flight_delay` as words with blanks between."""
+    return _humps.sub(" ", hashtag)
+
+
 def _unescaped(found: re.Match[str]) -> str:
     """What an entity stands for; a private character is none of ours, however it was written."""
     return _private.sub("", html.unescape(found[0]))
 
 
 def _split_hashtag(found: re.Match[str]) -> str:
-    return "# " + _humps.sub(" ", found[1])
+    return "# " + humps(found[1])

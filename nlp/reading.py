@@ -7,8 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from config.aspects import Aspect
 from config.brands import Brand
 from nlp import heads, priors, severity
+from nlp.aspects import Aspects
 from nlp.brands import BrandMatcher, Match
 from nlp.classifier import HALF, SAID, Classifier, Floats, Passage, Readings, Target
 from nlp.fingerprint import fingerprints
@@ -50,12 +52,19 @@ class Reading(NamedTuple):
 
 
 class Reader:
-    """Reads batches of posts by one set of brands and one classifier."""
+    """Reads batches of posts by one set of brands and aspects and one classifier."""
 
-    def __init__(self, classifier: Classifier, languages: Languages, brands: Sequence[Brand] = ()) -> None:
+    def __init__(
+        self,
+        classifier: Classifier,
+        languages: Languages,
+        brands: Sequence[Brand] = (),
+        aspects: Sequence[Aspect] = (),
+    ) -> None:
         self.classifier, self.languages = classifier, languages
         self.matcher = BrandMatcher(brands)
         self._counted = any(map(priors.counted, brands))
+        self.aspects = Aspects(aspects, brands)
         self._cues = severity.Cues()
 
     def read(self, posts: Sequence[Post]) -> list[Reading]:
@@ -88,14 +97,24 @@ class Reader:
         if self._counted:
             readings = priors.adjusted(readings, _brands(passages, asked, matches), self.classifier.priors)
         rows = Rows(readings, self.classifier, passages)
+        said = [
+            self._said(passage, analyses[number], matches[number])
+            for passage, number in zip(passages, asked, strict=True)
+        ]
         found: dict[int, list[Understanding]] = {}
         for target, owner in enumerate(readings.owner.tolist()):
             number = asked[owner]
             mine = found.setdefault(number, [])
             cues = self._cues.found(analyses[number].surfaces)
             match = matches[number][len(mine)] if len(mine) < len(matches[number]) else None
-            mine.append(rows.understanding(target, match, cues))
+            mine.append(rows.understanding(target, match, cues, said[owner][len(mine)]))
         return found
+
+    def _said(self, passage: Passage, analysis: Analysis, matches: list[Match]) -> list[tuple[str, ...]]:
+        """The aspects of each target, in the targets' order."""
+        ids = [match.brand.id for match in matches] + [""]
+        brands = [(id, target.spans) for id, target in zip(ids, passage.targets, strict=False)]
+        return self.aspects.said(analysis, passage.lang, brands)
 
 
 class Rows:
@@ -122,7 +141,9 @@ class Rows:
         self.heads = (*_HEADS, *(name for name in SAID if getattr(readings, name) is not None))
         self.measured = [passages[number].lang in MEASURED for number in owner.tolist()]
 
-    def understanding(self, row: int, match: Match | None, cues: Sequence[Cue]) -> Understanding:
+    def understanding(
+        self, row: int, match: Match | None, cues: Sequence[Cue], aspects: tuple[str, ...]
+    ) -> Understanding:
         """`match` is None for the brand that is not named."""
         brand, matched_by, speaker = _about(match)
         reputation = self.reputation[row]
@@ -144,6 +165,7 @@ class Rows:
             suggested=queue,
             terms=() if own else self.terms(row, cues),
             review=self.review(row),
+            aspects=aspects,
         )
 
     def terms(self, row: int, cues: Sequence[Cue]) -> tuple[Term, ...]:

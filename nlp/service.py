@@ -9,8 +9,10 @@ from typing import Any
 
 import msgspec
 
+from config.aspects import Aspect
 from config.brands import Brand
 from nlp import priors, severity
+from nlp.aspects import Aspects
 from nlp.brands import BrandMatcher
 from nlp.classifier import Classifier, Passage, Target
 from nlp.language import Languages
@@ -38,12 +40,19 @@ class _Identified(msgspec.Struct, frozen=True):
 
 
 class Service:
-    """Classifies lines by one classifier and the brands configured, none needed."""
+    """Classifies lines by one classifier and the brands and aspects configured, none needed."""
 
-    def __init__(self, classifier: Classifier, languages: Languages, brands: Sequence[Brand] = ()) -> None:
+    def __init__(
+        self,
+        classifier: Classifier,
+        languages: Languages,
+        brands: Sequence[Brand] = (),
+        aspects: Sequence[Aspect] = (),
+    ) -> None:
         self._classifier, self._languages = classifier, languages
         self._configured = {name.casefold(): brand for brand in brands for name in (brand.name, brand.id)}
         self._cues = severity.Cues()
+        self._aspects = Aspects(aspects, brands)
         self._matcher = lru_cache(maxsize=512)(self._make_matcher)
 
     def classify(self, lines: Iterable[str | bytes]) -> Iterator[dict[str, Any]]:
@@ -69,7 +78,12 @@ class Service:
         if any(map(priors.counted, brands)):
             readings = priors.adjusted(readings, brands, self._classifier.priors)
         rows = Rows(readings, self._classifier, passages)
-        return [self._answer(line, langs[row], rows, row, analyses[row].surfaces) for row, line in enumerate(lines)]
+        return [self._answer(line, langs[row], rows, row, analyses[row]) for row, line in enumerate(lines)]
+
+    def _said(self, line: Line, lang: str, analysis: Analysis) -> list[str]:
+        """The aspects that the text speaks of, by the brand's own lexicon where it has one."""
+        configured = self._configured.get((line.brand or "").casefold())
+        return list(self._aspects.said(analysis, lang, [(configured.id if configured else "", ())])[0])
 
     def _target(self, brand: str | None, analysis: Analysis) -> Target:
         if not brand:
@@ -81,10 +95,8 @@ class Service:
         configured = self._configured.get(name.casefold())
         return BrandMatcher([configured or Brand(id="brand", name=name, aliases=("".join(name.split()),))])
 
-    def _answer(
-        self, line: Line, lang: tuple[str, float], rows: Rows, row: int, surfaces: Sequence[str]
-    ) -> dict[str, Any]:
-        terms = rows.terms(row, self._cues.found(surfaces))
+    def _answer(self, line: Line, lang: tuple[str, float], rows: Rows, row: int, analysis: Analysis) -> dict[str, Any]:
+        terms = rows.terms(row, self._cues.found(analysis.surfaces))
         detractor = _shown(DETRACTOR_LEVELS, rows.detractor[row])
         return {
             "id": line.id,
@@ -102,6 +114,7 @@ class Service:
                 "score": min(100, round(sum([term.points for term in terms]))),
                 "terms": [{"name": term.name, "points": term.points, "why": term.why} for term in terms],
             },
+            "aspects": self._said(line, lang[0], analysis),
             "review": list(rows.review(row)),
             "model": self._classifier.model,
         }

@@ -47,7 +47,7 @@ class UnderstandWork:
         return {}
 
     def idle(self, now: Millis) -> None:
-        """Adopts the brands in force."""
+        """Adopts the brands and aspects in force."""
         current = self._registry.current()
         if current.generation != self._generation:
             self._adopt(current)
@@ -57,7 +57,7 @@ class UnderstandWork:
 
     def _adopt(self, current: InForce) -> None:
         self._generation = current.generation
-        self._reader = Reader(self._classifier, self._languages, current.brands)
+        self._reader = Reader(self._classifier, self._languages, current.brands, current.aspects)
         for brand, head in priors.silent(current.brands, self._classifier.priors):
             log.warning("prior_has_no_effect", brand=brand, head=head, model=self._classifier.model)
 

@@ -10,6 +10,7 @@ import msgspec
 from stream.records import Decided, Mention, Millis
 
 if TYPE_CHECKING:
+    from config.aspects import Aspect
     from config.brands import Brand
     from query.tree import Node
 
@@ -269,6 +270,8 @@ class InForce(NamedTuple):
     brands: tuple[Brand, ...]
     rules_revision: int
     rules_yaml: str
+    aspects: tuple[Aspect, ...] = ()
+    """Laid over the shipped ones."""
 
 
 class Registry(Protocol):

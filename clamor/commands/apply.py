@@ -28,7 +28,7 @@ def apply(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
 ) -> None:
-    """Take brands, sources, people and rules over from files, as new numbered revisions.
+    """Take brands, aspects, sources, people and rules over from files, as new numbered revisions.
 
     The files are checked as a whole first; running stages adopt the revisions between two batches.
 
@@ -63,7 +63,7 @@ def apply(
 
 
 def export(context: typer.Context, folder: Annotated[Path, typer.Argument(help="An empty or new folder.")]) -> None:
-    """Write the brands, sources, people and rules in force as files that `clamor apply` reads.
+    """Write the brands, aspects, sources, people and rules in force as files that `clamor apply` reads.
 
     [bold]Examples[/bold]
 

@@ -17,7 +17,7 @@ import typer
 
 from clamor import exits
 from clamor.console import errors
-from config.brands import Brand
+from config.content import ImportPart
 from config.home import Home
 from config.load import load
 from routing.check import check_rules
@@ -49,7 +49,7 @@ def classify(
       echo '{"id": 1, "text": "@AureliaAir two hours late again", "brand": "Aurelia Air"}' | clamor classify
       clamor classify posts.jsonl --workers 2 > understood.jsonl
     """
-    _brands.home = context.obj
+    _stated.home = context.obj
     refused = False
     out = sys.stdout.buffer
     with _lines(file) as lines:
@@ -62,18 +62,18 @@ def classify(
         raise typer.Exit(exits.SOME_REFUSED)
 
 
-class _Brands:
-    """The brands of the home, where there is one; read in the process that needs them."""
+class _Stated:
+    """The brands and aspects of the home, where there is one; read in the process that needs them."""
 
     home: Home | None = None
 
-    def __call__(self) -> tuple[Brand, ...]:
+    def __call__(self) -> ImportPart:
         if self.home is None or not self.home.settings_file.exists():
-            return ()
-        return load(self.home, [check_rules], use="check").content.stated.brands or ()
+            return ImportPart()
+        return load(self.home, [check_rules], use="check").content.stated
 
 
-_brands = _Brands()
+_stated = _Stated()
 
 
 @cache
@@ -82,7 +82,8 @@ def _service() -> Service:
     from nlp.linear import LinearClassifier
     from nlp.service import Service
 
-    return Service(LinearClassifier(), Languages(), _brands())
+    stated = _stated()
+    return Service(LinearClassifier(), Languages(), stated.brands or (), stated.aspects or ())
 
 
 def _answer(chunk: list[bytes]) -> tuple[bytes, bool]:

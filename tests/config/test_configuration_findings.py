@@ -408,3 +408,44 @@ def test_a_signing_key_that_can_be_guessed_is_told(make_home: MakeHome) -> None:
     assert "one two" not in str(problem)
     home.secrets_file.write_text(f"NEW={'n' * 16}\nOLD=one two,three four\n", encoding="utf-8")
     assert [one for one in check(home) if one.path.startswith("sources")] == []
+
+
+ASPECTS = """\
+brands:
+  - id: acme
+    name: Acme
+    aspects:
+      - id: lounge
+        mode: replace
+      - id: lounge
+        en: [a ... b ... c]
+aspects:
+  - id: delivry
+    en: [the, "...", "= x"]
+  - id: pricing
+    mode: replace
+    es: [peaje]
+  - id: staff
+    mode: off
+    es: [azafata]
+  - id: miles
+    fr: [milles]
+"""
+
+
+def test_aspects_that_mean_nothing_are_named_with_the_way_out(make_home: MakeHome) -> None:
+    found = {(problem.path, problem.severity): str(problem) for problem in check(make_home(ASPECTS))}
+    for path, severity, words in (
+        ("brands[0].aspects[1].id", "error", "the id stands in brands[0].aspects[0] already"),
+        ("brands[0].aspects[0].id", "warning", "there is no such aspect to replace"),
+        ("brands[0].aspects[0].mode", "warning", "write phrases, or `mode: off`"),
+        ("brands[0].aspects[1].en[0]", "error", "more than one ... in a phrase"),
+        ("aspects[0].id", "warning", "did you mean 'delivery'?"),
+        ("aspects[0].en[0]", "warning", "is an everyday word"),
+        ("aspects[0].en[1]", "error", "no letter or digit on each side of ..."),
+        ("aspects[0].en[2]", "error", "an = stands before a word"),
+        ("aspects[1].id", "warning", "there is no such aspect to replace"),
+        ("aspects[2].mode", "warning", "`off` means that no phrase counts"),
+        ("aspects[3].fr", "error", "'fr' is not known here"),
+    ):
+        assert words in found[path, severity], path

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, select
 
+from config.aspects import Aspect
 from config.content import Kind
 from config.problems import ConfigurationError
 from database import revisions
@@ -17,6 +18,7 @@ from stream.clock import ManualClock
 from stream.ports import InForce, Registry
 
 ACME = '[{"id":"acme","name":"Acme"}]'
+MILES = '[{"en":["frequent flyer"],"id":"miles"}]'
 GLOBEX = '[{"id":"globex","name":"Globex"}]'
 
 
@@ -111,7 +113,7 @@ def test_two_who_adopt_at_once_get_two_numbers(engine: Engine, tmp_path: Path) -
 # --- generations --------------------------------------------------------------------------------------------------
 
 
-def test_the_generation_grows_with_every_change_of_brands_or_model_going_back_included(engine: Engine) -> None:
+def test_the_generation_grows_with_every_change_of_brands_aspects_or_model_going_back_included(engine: Engine) -> None:
     seen = []
     for step in (
         lambda conn: revisions.adopt(conn, "brands", ACME, "ana", 0),
@@ -122,6 +124,10 @@ def test_the_generation_grows_with_every_change_of_brands_or_model_going_back_in
         lambda conn: revisions.go_back(conn, "brands", 1, "ana", 0),
         lambda conn: revisions.adopt_model(conn, "fast@1", 0),
         lambda conn: revisions.adopt_model(conn, "linear@1", 0),
+        lambda conn: revisions.adopt(conn, "aspects", MILES, "ana", 0),
+        lambda conn: revisions.adopt(conn, "aspects", MILES, "ana", 0),
+        lambda conn: revisions.adopt(conn, "aspects", "[]", "ana", 0),
+        lambda conn: revisions.go_back(conn, "aspects", 1, "ana", 0),
     ):
         with write(engine) as conn:
             step(conn)
@@ -137,7 +143,21 @@ def test_the_generation_grows_with_every_change_of_brands_or_model_going_back_in
         (4, 3, "linear@1"),
         (5, 3, "fast@1"),
         (6, 3, "linear@1"),
+        (7, 3, "linear@1"),
+        (7, 3, "linear@1"),
+        (8, 3, "linear@1"),
+        (9, 3, "linear@1"),
     ]
+
+
+def test_aspects_alone_open_a_generation_without_brands_and_processes_take_them_up(engine: Engine) -> None:
+    seconds = Seconds()
+    registry = SqlRegistry(engine, "linear@1", clock=ManualClock(5), monotonic=seconds)
+    assert registry.current().aspects == ()
+    adopt(engine, "aspects", MILES)
+    seconds.now = 60
+    assert registry.current().aspects == (Aspect(id="miles", en=("frequent flyer",)),)
+    assert registry.current().generation == 2
 
 
 def test_a_process_with_an_older_model_never_stamps_the_newer_ones_generation(engine: Engine) -> None:

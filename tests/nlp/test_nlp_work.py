@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from config.aspects import Aspect
 from config.brands import Brand
 from nlp.language import Languages
 from nlp.linear import LinearClassifier
@@ -168,6 +169,18 @@ def test_new_brands_are_adopted_between_batches_with_their_generation(work: Unde
     assert found.generation == 2
     assert found.mentions is not None
     assert [one.brand for one in found.mentions] == ["crumb"]
+
+
+def test_new_aspects_are_adopted_between_batches_with_their_generation(work: UnderstandWork, brands: Brands) -> None:
+    text = "Acme has lost my luggage and my miles"
+    [before] = understood(work.run(records(post(1, text)), (), 1))
+    brands.now = InForce(2, (ACME,), 1, "", (Aspect(id="miles", en=("=miles",)),))
+    work.idle(1)
+    [after] = understood(work.run(records(post(1, text)), (), 1))
+    assert [before.generation, after.generation] == [1, 2]
+    assert before.mentions
+    assert after.mentions
+    assert [before.mentions[0].aspects, after.mentions[0].aspects] == [("luggage",), ("luggage", "miles")]
 
 
 def test_a_reading_does_not_depend_on_the_batch(work: UnderstandWork) -> None:

@@ -23,7 +23,7 @@ def test_every_field_of_the_contract(service: Service) -> None:
     assert json.loads(json.dumps(found)) == found
     assert list(found) == [
         "id", "lang", "sentiment", "reputation", "intent", "detractor", "queue", "complaint", "emotion", "irony",
-        "offensive", "risk", "review", "model",
+        "offensive", "risk", "aspects", "review", "model",
     ]  # fmt: skip
     assert found["id"] == "a1"
     assert found["lang"]["label"] == "en"
@@ -37,6 +37,7 @@ def test_every_field_of_the_contract(service: Service) -> None:
         assert list(found[head]["probabilities"]) == list(classes)
         assert sum(found[head]["probabilities"].values()) == pytest.approx(1, abs=1e-3)
     assert found["detractor"]["level"] in (0, 1, 2, 3)
+    assert "delivery" in found["aspects"]
     assert found["intent"]["label"] == "help_request"
     assert found["queue"]["label"] == "support"
     assert 0 <= found["risk"]["score"] <= 100

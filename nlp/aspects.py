@@ -1,0 +1,285 @@
+"""What of a brand a text speaks about: delivery, price, staff.
+
+The lexicon is `aspects.yaml`; the configuration extends it, for all brands or for one. Each word of a phrase is looked
+for by its stem in the phrase's language (`query.text`), `=word` as written. English phrases are looked for in all texts
+but Spanish ones, Spanish in all but English ones. Negation does not matter: "no delivery yet" speaks of delivery.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache, lru_cache
+from itertools import product
+from pathlib import Path
+from typing import NamedTuple, TypeAlias
+
+import yaml
+from spacy.matcher import PhraseMatcher
+from spacy.tokens import Doc
+from spacy.vocab import Vocab
+
+from config.aspects import GAP, Aspect
+from config.brands import Brand
+from nlp.clauses import Span, spoken_of
+from nlp.normalise import humps
+from query.text import TAG, Analysis, analyse, stems
+
+SHIPPED = Path(__file__).parent / "aspects.yaml"
+
+REACH = 4
+"""Words that may stand in the gap of a phrase, at most."""
+JOINED = 10
+"""Letters of a phrase that is also found as one word, at least: `más caras` is not `máscaras`."""
+REPEATED = 8
+"""Where a text has so few of the lexicon's words, others have the same: what they say is remembered."""
+REMEMBERED = 30_000
+"""Words whose part in the lexicon is remembered before the memory starts afresh."""
+_GAP = "\u00b7"
+"""Stands for all words between that no phrase uses."""
+_LANGUAGES = ("en", "es")
+_COUNTS, _UNLESS, _BEFORE, _AFTER = range(4)
+
+Lexicons: TypeAlias = frozenset[int]
+"""Numbers of the lexicons that a phrase stands in: 0 is everybody's, others are brands'."""
+Entries: TypeAlias = Mapping[str, tuple[Aspect, ...]]
+"""One lexicon: id → what is stated of it, together."""
+
+
+class _Use(NamedTuple):
+    """What a pattern is in the lexicon; the two sides of a gap share its `gap`."""
+
+    aspect: str
+    kind: int
+    gap: int
+    lexicons: Lexicons
+
+
+class _Hit(NamedTuple):
+    aspect: str
+    place: int
+    """Number of a word."""
+    lexicons: Lexicons
+
+
+class Aspects:
+    """The aspects in force, ready to be found."""
+
+    def __init__(self, stated: Sequence[Aspect] = (), brands: Sequence[Brand] = ()) -> None:
+        everybody = _laid_over(shipped(), stated)
+        lexicons = [everybody]
+        self._lexicon_of: dict[str, int] = {}
+        for brand in brands:
+            if brand.aspects:
+                self._lexicon_of[brand.id] = len(lexicons)
+                lexicons.append(_laid_over(everybody, brand.aspects))
+        self._matchers = {language: _Matcher(language, lexicons) for language in _LANGUAGES}
+
+    def said(
+        self, analysis: Analysis, lang: str, brands: Sequence[tuple[str, Sequence[Span]]]
+    ) -> list[tuple[str, ...]]:
+        """For each of `brands` (id, where the text names it) the aspects that are said of it, by name."""
+        matchers = [self._matchers[lang]] if lang in self._matchers else list(self._matchers.values())
+        words, places = _words(analysis)
+        hits = [hit for matcher in matchers for hit in matcher.found(words)]
+        if not hits:
+            return [()] * len(brands)
+        if len(brands) == 1:
+            return [self._names(hits, brands[0][0])]
+        starts = [analysis.placed(places[hit.place] if places else hit.place)[1][0] for hit in hits]
+        whose = spoken_of(analysis.text, starts, [spans for _, spans in brands])
+        return [
+            self._names([hit for hit, numbers in zip(hits, whose, strict=True) if number in numbers], brand)
+            for number, (brand, _) in enumerate(brands)
+        ]
+
+    def _names(self, hits: Iterable[_Hit], brand: str) -> tuple[str, ...]:
+        lexicon = self._lexicon_of.get(brand, 0)
+        return tuple(sorted({hit.aspect for hit in hits if lexicon in hit.lexicons}))
+
+
+@cache
+def shipped() -> Entries:
+    held = yaml.load(SHIPPED.read_text("utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+    return {
+        name: (Aspect(id=name, en=one["en"], es=one["es"], unless=one.get("unless", {})),)
+        for name, one in held.items()
+    }  # fmt: skip
+
+
+def _laid_over(entries: Entries, stated: Iterable[Aspect]) -> Entries:
+    found = dict(entries)
+    for aspect in stated:
+        if aspect.mode == "off":
+            found.pop(aspect.id, None)
+        else:
+            found[aspect.id] = (*(found.get(aspect.id, ()) if aspect.mode == "extend" else ()), aspect)
+    return found
+
+
+class _Matcher:
+    """The phrases of one language in all lexicons."""
+
+    def __init__(self, language: str, lexicons: Sequence[Entries]) -> None:
+        self._vocab = Vocab()
+        self._matcher = PhraseMatcher(self._vocab, attr="ORTH")
+        self._uses: dict[int, _Use] = {}
+        phrases = _phrases(language, lexicons)
+        self._keys = _Keys(
+            language, {word[1:] for *_, parts in phrases for part in parts for word in part if word[0] == "="}
+        )
+        self._anchors: set[str] = set()
+        for (aspect, unless, parts), numbers in phrases.items():
+            self._learn(aspect, unless, parts, frozenset(numbers))
+        self._repeated = lru_cache(maxsize=4_096)(self._matches)
+
+    def found(self, words: Sequence[str]) -> list[_Hit]:
+        """The phrases that stand in `words`, but for those that mean something else there."""
+        keys = list(map(self._keys.__getitem__, words))
+        if self._anchors.isdisjoint(keys):
+            return []
+        short, places = _shortened(keys)
+        matches = self._matches(short) if len(short) > REPEATED else self._repeated(short)
+        return _settled([(use, places[start], places[end - 1] + 1) for use, start, end in matches]) if matches else []
+
+    def _matches(self, words: tuple[str, ...]) -> list[tuple[_Use, int, int]]:
+        found = self._matcher(Doc(self._vocab, words=list(words)))
+        return [(self._uses[label], start, end) for label, start, end in found]
+
+    def _learn(self, aspect: str, unless: bool, parts: tuple[_Part, ...], lexicons: Lexicons) -> None:
+        kinds = (_BEFORE, _AFTER) if len(parts) == 2 else (_UNLESS if unless else _COUNTS,)
+        gap = len(self._uses)
+        for kind, part in zip(kinds, parts, strict=True):
+            label = str(len(self._uses))
+            patterns = set(self._keys.patterns(part))
+            self._matcher.add(label, [Doc(self._vocab, words=list(pattern)) for pattern in sorted(patterns)])
+            self._uses[self._vocab.strings[label]] = _Use(aspect, kind, gap, lexicons)
+            self._keys.known.update(word for pattern in patterns for word in pattern)
+            if kind in (_COUNTS, _AFTER):
+                self._anchors.update(max(pattern, key=len) for pattern in patterns)
+
+
+_Part: TypeAlias = tuple[str, ...]
+"""Words of one side of a phrase: surfaces, those as written with `=` before them."""
+
+
+def _phrases(language: str, lexicons: Sequence[Entries]) -> dict[tuple[str, bool, tuple[_Part, ...]], set[int]]:
+    """(aspect, whether it takes away, its parts) → numbers of the lexicons that it stands in."""
+    found: dict[tuple[str, bool, tuple[_Part, ...]], set[int]] = {}
+    for number, entries in enumerate(lexicons):
+        for name, aspects in entries.items():
+            for aspect in aspects:
+                for unless, held in ((False, aspect), (True, aspect.unless)):
+                    for parts in _parts(getattr(held, language)):
+                        found.setdefault((name, unless, parts), set()).add(number)
+    return found
+
+
+def _parts(phrases: Iterable[str]) -> Iterator[tuple[_Part, ...]]:
+    """Each phrase as it is looked for: also with `n` for `ñ`, and as one word, as hashtags write it."""
+    for written in phrases:
+        for spelt in dict.fromkeys((written, written.replace("ñ", "n"))):
+            parts = tuple(map(_surfaces, spelt.split(GAP)))
+            if all(parts):
+                yield parts
+            joined = "".join(word.lstrip("=") for word in parts[0])
+            if len(parts) == 1 and len(parts[0]) > 1 and len(joined) >= JOINED:
+                yield ((f"={joined}",),)
+
+
+def _surfaces(written: str) -> _Part:
+    return tuple(
+        ("=" if word.startswith("=") else "") + surface
+        for word in written.split()
+        for surface in analyse(word).surfaces
+    )  # fmt: skip
+
+
+class _Keys(dict[str, str]):
+    """Surface → the word of the lexicon that it is: `=surface`, or its stem; `_GAP` where no phrase uses it."""
+
+    def __init__(self, language: str, as_written: set[str]) -> None:
+        super().__init__()
+        self._stem = 0 if language == "es" else -1
+        self._as_written = as_written
+        self._of_stem: dict[str, list[str]] = {}
+        for surface in sorted(as_written):
+            self._of_stem.setdefault(self._stemmed(surface), []).append(f"={surface}")
+        self.known: set[str] = set()
+
+    def __missing__(self, surface: str) -> str:
+        key = f"={surface}" if surface in self._as_written else self._stemmed(surface)
+        if len(self) >= REMEMBERED:
+            self.clear()
+        found = self[surface] = key if key in self.known else _GAP
+        return found
+
+    def patterns(self, part: _Part) -> Iterator[tuple[str, ...]]:
+        """The sequences of keys that a text has where it has `part`: a stem's words that some phrase wants as written
+        have their own."""
+        ways = [[word] if word[0] == "=" else self._of_word(self._stemmed(word)) for word in part]
+        return product(*ways)
+
+    def _of_word(self, stem: str) -> list[str]:
+        return [stem, *self._of_stem.get(stem, ())]
+
+    def _stemmed(self, surface: str) -> str:
+        return stems(surface)[self._stem]
+
+
+def _words(analysis: Analysis) -> tuple[Sequence[str], Sequence[int]]:
+    """Surfaces with hashtags split, and of which token each is; no tokens where no hashtag was split."""
+    if "#" not in analysis.text and "＃" not in analysis.text:
+        return analysis.surfaces, ()
+    words: list[str] = []
+    places: list[int] = []
+    for place, surface in enumerate(analysis.surfaces):
+        mark, (start, end) = analysis.placed(place)
+        pieces = _pieces(analysis.text[start:end], surface) if mark == TAG else (surface,)
+        words += pieces
+        places += [place] * len(pieces)
+    return words, places
+
+
+@lru_cache(maxsize=4_096)
+def _pieces(written: str, surface: str) -> tuple[str, ...]:
+    apart = humps(written.lstrip("#＃"))
+    return analyse(apart).surfaces if " " in apart.strip() else (surface,)
+
+
+def _shortened(keys: Sequence[str]) -> tuple[tuple[str, ...], list[int]]:
+    """The words that some phrase uses, one gap between those that are no neighbours, and where each stood."""
+    words: list[str] = []
+    places: list[int] = []
+    for place, key in enumerate(keys):
+        if key != _GAP:
+            if places and places[-1] != place - 1:
+                words.append(_GAP)
+                places.append(-1)
+            words.append(key)
+            places.append(place)
+    return tuple(words), places
+
+
+def _settled(matches: Sequence[tuple[_Use, int, int]]) -> list[_Hit]:
+    """What counts: not what an `unless` of its aspect covers, and a gap's left side only before its right one."""
+    spans = [(use, start, end) for use, start, end in matches if use.kind == _COUNTS]
+    ends = [(use.gap, end, start) for use, start, end in matches if use.kind == _BEFORE]
+    if ends:
+        spans += [
+            (use, before, end)
+            for use, start, end in matches if use.kind == _AFTER
+            for gap, left, before in ends if gap == use.gap and 0 <= start - left <= REACH
+        ]  # fmt: skip
+    taken = [match for match in matches if match[0].kind == _UNLESS]
+    if not taken:
+        return [_Hit(use.aspect, start, use.lexicons) for use, start, _ in spans]
+    return [_Hit(use.aspect, start, use.lexicons - _covered(use, start, end, taken)) for use, start, end in spans]
+
+
+def _covered(use: _Use, start: int, end: int, taken: Iterable[tuple[_Use, int, int]]) -> Lexicons:
+    """The lexicons in which an `unless` covers this place."""
+    return frozenset(
+        number
+        for other, low, high in taken if other.aspect == use.aspect and low <= start and end <= high
+        for number in other.lexicons
+    )  # fmt: skip
