@@ -22,6 +22,7 @@ import psutil
 
 from config.brands import Brand
 from nlp import heads, severity
+from nlp.aspects import Aspects
 from nlp.brands import BrandMatcher
 from nlp.classifier import Passage, Target
 from nlp.fingerprint import fingerprints
@@ -56,6 +57,9 @@ _CLOSINGS = (
     "¿alguien sabe cómo reclamar?", "thanks to the lovely crew at gate {n}!", "ni una explicación, ni una disculpa",
     "never again", "mañana será otro día, supongo",
 )  # fmt: skip
+
+
+_ONE = [("", ())]
 
 
 class Part(NamedTuple):
@@ -102,6 +106,7 @@ def measure(texts: Sequence[str]) -> list[Part]:
     work = UnderstandWork(classifier, languages, _Fixed())
     records = [LogRecord("posts", 0, number, posts[number].id, value, 0) for number, value in enumerate(raw)]
     readings = classifier.read(passages[:BATCH])
+    aspects, langs = Aspects(), [lang for lang, _ in languages.identify(plain, [None] * len(plain))]
     parts: list[tuple[str, Callable[[slice], object]]] = [
         ("decode", lambda at: [decode(Post, value) for value in raw[at]]),
         ("tokens", lambda at: [analyse(text) for text in texts[at]]),
@@ -112,6 +117,7 @@ def measure(texts: Sequence[str]) -> list[Part]:
         ("classifier, one brand a post", lambda at: classifier.read(passages[at])),
         ("settling heads", lambda at: heads.settle(readings)),
         ("cues of risk", lambda at: [cues.found(one.surfaces) for one in analyses[at]]),
+        ("aspects", lambda at: [aspects.said(*one, _ONE) for one in zip(analyses[at], langs[at], strict=True)]),
         ("all of the stage's work", lambda at: work.run(records[at], (), 1)),
     ]
     return [Part(name, _cpu(step, len(texts))) for name, step in parts]
