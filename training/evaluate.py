@@ -19,10 +19,10 @@ import numpy as np
 from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
 from nlp import heads
-from nlp.classifier import EMOTIONS, Classifier, Passage, Readings, Target
+from nlp.classifier import HALF, Classifier, Passage, Readings, Target
 from nlp.encoder import TransformerClassifier
 from nlp.linear import SHIPPED, LinearClassifier
-from stream.records import DETRACTOR_LEVELS, INTENTS, QUEUES, SENTIMENTS
+from stream.records import DETRACTOR_LEVELS, EMOTIONS, INTENTS, QUEUES, SENTIMENTS
 from training import metrics, spoken
 from training.corpus import SHARED, Row, data, labels
 from training.metrics import Array, Figures, Share
@@ -162,8 +162,8 @@ def _yes(readings: Readings, head: str) -> tuple[Array, Array]:
 
 
 def _felt(model: Classifier, p: Array) -> Array:
-    thresholds = getattr(model, "thresholds", {}).get("emotion", [0.5] * len(EMOTIONS))
-    out: Array = p >= np.array(thresholds)
+    stated = model.thresholds.get("emotion", {})
+    out: Array = p >= np.array([stated.get(name, HALF) for name in EMOTIONS])
     return out
 
 
