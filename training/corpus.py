@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from nlp.normalise import normalise
+from training.behaviour.suite import texts
 
 SHARED = Path(os.environ.get("CLAMOR_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 
@@ -65,7 +66,7 @@ def key(text: str) -> bytes:
 
 
 class Leakage:
-    """Keys and 6-grams of every text that stands in a validation file, of the data and of the labels."""
+    """Keys and 6-grams of every text that is measured on: of validation files, of data and labels, and of the suite."""
 
     def __init__(self) -> None:
         self._keys: set[bytes] = set()
@@ -74,6 +75,7 @@ class Leakage:
         for path in sorted((SHARED / "data").glob("*/validation.jsonl.gz")):
             self._hold(record["text"] for record in read(path) if "text" in record)
         self._hold(record["text"] for record in labels("validation"))
+        self._hold(one.text for one in texts())
 
     def holds(self, text: str) -> bool:
         """Whether `text`, or a near copy of it, is measured on."""

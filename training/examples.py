@@ -101,9 +101,8 @@ def ours(outputs: Iterable[Output], leakage: Leakage, barred: set[str]) -> Itera
     A text that stands n times counts once in all; a row whose reader was in doubt counts half.
     """
     classes = {output.name: output.classes for output in outputs}
-    rows = [*labels("train"), *mined()]
+    rows = [*labels("train"), *mined(), *labels("synthetic")]
     rows = [row for row in rows if row["set"] not in barred and not leakage.holds(row["text"])]
-    rows += list(labels("synthetic"))
     copies = Counter(key(row["text"]) for row in rows)
     for row in rows:
         marks: dict[str, Any] = {

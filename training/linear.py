@@ -59,7 +59,7 @@ def main() -> None:
     given = asked.parse_args()
     recipe = yaml.safe_load((Path(__file__).parent / "recipe.yaml").read_text("utf-8"))
     leakage = Leakage()
-    print(f"{leakage.texts} validation texts are held out")
+    print(f"{leakage.texts} texts are measured on and held out")
     weights, card = train(recipe, leakage, given.without_high_risk)
     given.out.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(given.out / "weights.npz", allow_pickle=False, **weights)
@@ -117,8 +117,8 @@ def sentiment_rows(recipe: dict[str, Any], leakage: Leakage, without_high_risk: 
 def label_rows(recipe: dict[str, Any], leakage: Leakage, without_high_risk: bool) -> list[Row]:
     """Ours: real and synthetic. A text that stands n times counts once in all."""
     left_out = recipe["high_risk"] if without_high_risk else ()
-    records = [one for one in labels("train") if one["set"] not in left_out and not leakage.holds(one["text"])]
-    records += list(labels("synthetic"))
+    records = [*labels("train"), *labels("synthetic")]
+    records = [one for one in records if one["set"] not in left_out and not leakage.holds(one["text"])]
     copies = Counter(key(record["text"]) for record in records)
     rows = []
     for record in records:

@@ -12,11 +12,14 @@ import pytest
 
 import training.corpus
 import training.examples
+from training.behaviour.suite import load, texts
 from training.corpus import Leakage, key, there
 from training.examples import UNKNOWN, Collected, collect, mined, recipe
 
 OURS = {"reputation", "intent", "detractor", "act"}
 MEASURED = "the bread of this morning was measured on by everybody here"
+MADE = "the lift of Acme plays one song all day and I know it by heart now"
+SUITE = max(load(), key=lambda case: len(case.text.text))
 
 needs_data = pytest.mark.skipif(not there(), reason="the training data (../shared) is not part of a clone")
 
@@ -58,6 +61,11 @@ def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ]  # fmt: skip
     _write(tmp_path, "labels", "train", rows)
     _write(tmp_path, "labels", "validation", [])
+    made = {"id": "1", "set": "synthetic", "lang": "en", "brand": "Acme", "sentiment": "negative", "detractor": 1,
+            "intent": "complaint", "queue": "support", "unsure": False}  # fmt: skip
+    written = [MADE, SUITE.text.text, f"well then: {SUITE.text.text.lower()} https://link.example/1"]
+    lines = [json.dumps({**made, "text": text}) + "\n" for text in written]
+    (labels / "synthetic-en.jsonl").write_text("".join(lines), "utf-8")
     for module in (training.corpus, training.examples):
         monkeypatch.setattr(module, "SHARED", tmp_path)
     monkeypatch.setattr(training.examples, "FOLDER", tmp_path / "none")
@@ -81,6 +89,13 @@ def _of(collected: Collected, name: str) -> list[tuple[str, Any]]:
 
 def test_what_is_measured_on_teaches_nothing(collected: Collected) -> None:
     assert _of(collected, "sentiment") == [("what a lovely train this is", 2)]
+
+
+def test_the_behavioural_suite_teaches_nothing(collected: Collected) -> None:
+    """Neither do near copies of its texts, also among rows that were written for training."""
+    assert [one.text for one in collected.examples if one.set == "ours:synthetic"] == [MADE]
+    leakage = Leakage()
+    assert all(leakage.holds(one.text) for one in texts())
 
 
 def test_a_set_that_is_forbidden_teaches_nothing(collected: Collected) -> None:
