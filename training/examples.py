@@ -21,6 +21,8 @@ PARTS = ("train", "unlabelled", "stream")
 DEVELOPMENT = 25
 """One text in so many, by its key, is developed on and not trained on."""
 FROM_DATA = "from data"
+WRITTEN = ("synthetic", "made")
+"""Sets of rows that were written for training: nothing is measured on them."""
 UNKNOWN = 2
 """Label of a class that a set says nothing of, in outputs of kind `many`."""
 
@@ -96,12 +98,12 @@ def collect(leakage: Leakage, without_high_risk: bool = False) -> Collected:
 
 
 def ours(outputs: Iterable[Output], leakage: Leakage, barred: set[str]) -> Iterator[Example]:
-    """Rows by our guidelines: the shared ones, the synthetic ones, and those of `labels.jsonl`.
+    """Rows by our guidelines: the shared ones, the synthetic ones, those of `labels.jsonl` and those of `made/`.
 
     A text that stands n times counts once in all; a row whose reader was in doubt counts half.
     """
     classes = {output.name: output.classes for output in outputs}
-    rows = [*labels("train"), *mined(), *labels("synthetic")]
+    rows = [*labels("train"), *mined(), *labels("synthetic"), *made()]
     rows = [row for row in rows if row["set"] not in barred and not leakage.holds(row["text"])]
     copies = Counter(key(row["text"]) for row in rows)
     for row in rows:
@@ -113,8 +115,10 @@ def ours(outputs: Iterable[Output], leakage: Leakage, barred: set[str]) -> Itera
             marks["detractor"] = int(row["detractor"])
         if row["intent"] == "complaint" and row["detractor"] < 3:
             marks["act"] = int(row["queue"] == "support")
+        if "tone" in row:
+            marks["sentiment"] = classes["sentiment"].index(row["tone"])
         weight = (0.5 if row.get("unsure") else 1.0) / copies[key(row["text"])]
-        held = row["set"] != "synthetic" and develops(row["text"])
+        held = row["set"] not in WRITTEN and develops(row["text"])
         yield Example(row["text"], f"ours:{row['set']}", row["lang"], row["brand"], weight, marks, held)
 
 
@@ -129,6 +133,12 @@ def mined() -> Iterator[dict[str, Any]]:
             row = rows.pop(key(record["text"]).hex(), None)
             if row is not None:
                 yield {**row, "text": record["text"]}
+
+
+def made() -> Iterator[dict[str, Any]]:
+    """Posts written for training, like the synthetic ones; `tone` is the sentiment of the text, where it is plain."""
+    for path in sorted((FOLDER / "made").glob("*.jsonl")):
+        yield from read(path)
 
 
 def as_row(example: Example) -> Row:

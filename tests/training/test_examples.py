@@ -12,13 +12,17 @@ import pytest
 
 import training.corpus
 import training.examples
+from nlp.heads import allowed, queue_of
+from stream.records import SENTIMENTS
 from training.behaviour.suite import load, texts
-from training.corpus import Leakage, key, there
-from training.examples import UNKNOWN, Collected, collect, mined, recipe
+from training.corpus import Leakage, key, there, words
+from training.examples import UNKNOWN, Collected, as_row, collect, made, mined, recipe
+from training.targets import Targets
 
 OURS = {"reputation", "intent", "detractor", "act"}
 MEASURED = "the bread of this morning was measured on by everybody here"
 MADE = "the lift of Acme plays one song all day and I know it by heart now"
+RIVALS = {"set": "made", "lang": "en", "text": "Acme sent me a brick and so I went across the road to Zumbra for good"}
 SUITE = max(load(), key=lambda case: len(case.text.text))
 
 needs_data = pytest.mark.skipif(not there(), reason="the training data (../shared) is not part of a clone")
@@ -78,6 +82,14 @@ def collected(shared: Path) -> Collected:
     recipe.cache_clear()
     plan = (Path(training.examples.__file__).parent / "outputs.yaml").read_text("utf-8")
     (shared / "none" / "outputs.yaml").write_text(plan, "utf-8")
+    rows = [
+        {**RIVALS, "id": "1", "brand": "Acme", "sentiment": "negative", "intent": "churn_threat", "detractor": 2,
+         "queue": "support", "tone": "negative"},
+        {**RIVALS, "id": "2", "brand": "Zumbra", "sentiment": "neutral", "intent": "other", "detractor": 0,
+         "queue": "none"},
+    ]  # fmt: skip
+    (shared / "none" / "made").mkdir()
+    (shared / "none" / "made" / "en.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
     found = collect(Leakage())
     recipe.cache_clear()
     return found
@@ -88,7 +100,8 @@ def _of(collected: Collected, name: str) -> list[tuple[str, Any]]:
 
 
 def test_what_is_measured_on_teaches_nothing(collected: Collected) -> None:
-    assert _of(collected, "sentiment") == [("what a lovely train this is", 2)]
+    assert _of(collected, "sentiment")[0] == ("what a lovely train this is", 2)
+    assert not [one.text for one in collected.examples if MEASURED in one.text]
 
 
 def test_the_behavioural_suite_teaches_nothing(collected: Collected) -> None:
@@ -128,6 +141,47 @@ def test_a_level_is_learnt_from_negative_rows_and_a_doubt_counts_half(collected:
     cross, pleased = ours["volaria no contesta y quiero mi dinero"], ours["gracias volaria por el viaje"]
     assert (cross.labels["detractor"], cross.labels["act"], cross.weight) == (2, 1, 1.0)
     assert ("detractor" in pleased.labels, pleased.weight) == (False, 0.5)
+
+
+def test_a_post_written_for_training_teaches_all_heads_and_is_not_developed_on(collected: Collected) -> None:
+    """The text's sentiment only where the row says it; a text that stands once for each of two brands counts half."""
+    acme, zumbra = (one for one in collected.examples if one.set == "ours:made")
+    assert acme.labels == {"reputation": 0, "intent": 1, "detractor": 2, "sentiment": 0}
+    assert zumbra.labels == {"reputation": 1, "intent": 7}
+    assert (acme.weight, acme.development, zumbra.development) == (0.5, False, False)
+    rows = [as_row(acme), as_row(zumbra)]
+    (mine, beside), (other, _) = (Targets(rows).spans(row) for row in rows)
+    assert (acme.text[slice(*mine[0])], beside) == ("Acme", other)
+
+
+def test_posts_written_for_training_share_no_words_with_the_suite() -> None:
+    """No text, and no run of six words: who learns from them has not seen what is measured."""
+    keys = {key(one.text) for one in texts()}
+    runs = {run for one in texts() for run in _runs(one.text)}
+    brands = {one.brand.casefold() for one in texts()}
+    for row in made():
+        assert key(row["text"]) not in keys, row["text"]
+        assert not runs & set(_runs(row["text"])), row["text"]
+        assert row["brand"].casefold() not in brands
+
+
+def test_posts_written_for_training_are_many_in_both_languages_and_follow_the_guidelines() -> None:
+    rows = list(made())
+    assert len(rows) >= 900
+    assert len({row["id"] for row in rows}) == len({(key(row["text"]), row["brand"]) for row in rows}) == len(rows)
+    for lang in ("en", "es"):
+        assert sum(row["lang"] == lang for row in rows) >= 0.45 * len(rows)
+    for row in rows:
+        sentiment, intent, level = row["sentiment"], row["intent"], row["detractor"]
+        assert allowed(sentiment, intent, level), row
+        assert row["queue"] in {queue_of(intent, level, act) for act in (False, True)}, row
+        assert row.get("tone", sentiment) in SENTIMENTS, row
+        assert sentiment == "neutral" or row.get("tone") == sentiment, row
+
+
+def _runs(text: str) -> list[tuple[str, ...]]:
+    found = words(text)
+    return [tuple(found[at : at + 6]) for at in range(len(found) - 5)]
 
 
 @needs_data
