@@ -29,6 +29,7 @@ from nlp.fingerprint import fingerprints
 from nlp.language import Languages
 from nlp.linear import LinearClassifier
 from nlp.normalise import clean, normalise
+from nlp.spam import Spam
 from nlp.work import UnderstandWork
 from query.text import analyse
 from stream.ports import InForce, LogRecord
@@ -95,6 +96,7 @@ def main() -> None:
 def measure(texts: Sequence[str]) -> list[Part]:
     """Each part alone, best of ROUNDS, and last the whole of the stage's work."""
     classifier, languages, matcher, cues = LinearClassifier(), Languages(), BrandMatcher(_BRANDS), severity.Cues()
+    spam = Spam()
     posts = [_post(number, text) for number, text in enumerate(texts)]
     raw = [encode(post) for post in posts]
     analyses = [analyse(text) for text in texts]
@@ -118,6 +120,7 @@ def measure(texts: Sequence[str]) -> list[Part]:
         ("settling heads", lambda at: heads.settle(readings)),
         ("cues of risk", lambda at: [cues.found(one.surfaces) for one in analyses[at]]),
         ("aspects", lambda at: [aspects.said(*one, _ONE) for one in zip(analyses[at], langs[at], strict=True)]),
+        ("marks of spam", lambda at: [spam.found(one) for one in analyses[at]]),
         ("all of the stage's work", lambda at: work.run(records[at], (), 1)),
     ]
     return [Part(name, _cpu(step, len(texts))) for name, step in parts]

@@ -17,6 +17,7 @@ from nlp.fingerprint import fingerprints
 from nlp.language import Languages
 from nlp.normalise import clean, normalise
 from nlp.severity import Cue
+from nlp.spam import Spam
 from query.text import Analysis, analyse
 from stream.records import (
     DETRACTOR_LEVELS,
@@ -65,7 +66,7 @@ class Reader:
         self.matcher = BrandMatcher(brands)
         self._counted = any(map(priors.counted, brands))
         self.aspects = Aspects(aspects, brands)
-        self._cues = severity.Cues()
+        self._cues, self._spam = severity.Cues(), Spam()
 
     def read(self, posts: Sequence[Post]) -> list[Reading]:
         """One reading for each post with content, in order; it depends on the post alone, not on the batch."""
@@ -101,13 +102,16 @@ class Reader:
             self._said(passage, analyses[number], matches[number])
             for passage, number in zip(passages, asked, strict=True)
         ]
+        spam = [
+            self._spam.found(analyses[number], sum(bool(match.spans) for match in matches[number])) for number in asked
+        ]
         found: dict[int, list[Understanding]] = {}
         for target, owner in enumerate(readings.owner.tolist()):
             number = asked[owner]
             mine = found.setdefault(number, [])
             cues = self._cues.found(analyses[number].surfaces)
             match = matches[number][len(mine)] if len(mine) < len(matches[number]) else None
-            mine.append(rows.understanding(target, match, cues, said[owner][len(mine)]))
+            mine.append(rows.understanding(target, match, cues, said[owner][len(mine)], spam[owner]))
         return found
 
     def _said(self, passage: Passage, analysis: Analysis, matches: list[Match]) -> list[tuple[str, ...]]:
@@ -142,9 +146,9 @@ class Rows:
         self.measured = [passages[number].lang in MEASURED for number in owner.tolist()]
 
     def understanding(
-        self, row: int, match: Match | None, cues: Sequence[Cue], aspects: tuple[str, ...]
+        self, row: int, match: Match | None, cues: Sequence[Cue], aspects: tuple[str, ...], spam: tuple[str, ...]
     ) -> Understanding:
-        """`match` is None for the brand that is not named."""
+        """`match` is None for the brand that is not named. What the brand itself says is no spam."""
         brand, matched_by, speaker = _about(match)
         reputation = self.reputation[row]
         own = speaker == "own"
@@ -166,6 +170,7 @@ class Rows:
             terms=() if own else self.terms(row, cues),
             review=self.review(row),
             aspects=aspects,
+            spam=() if own else spam,
         )
 
     def terms(self, row: int, cues: Sequence[Cue]) -> tuple[Term, ...]:

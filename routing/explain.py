@@ -5,6 +5,7 @@ from __future__ import annotations
 from query.document import Document
 from routing.rules import NO_RULE, RuleSet, sentence
 from stream.records import Decision, Mention
+from stream.spam import in_words as spam_in_words
 
 
 def in_words(mention: Mention, rules: RuleSet | None = None, language: str = "en") -> list[str]:
@@ -30,6 +31,9 @@ def in_words(mention: Mention, rules: RuleSet | None = None, language: str = "en
     else:
         lines.append(f"Risk {decision.risk} of 100.")
     lines.append(f"Read by {decision.model or 'no model'} ({decision.tier}), generation {decision.generation}.")
+    spam = _spam(mention)
+    if spam:
+        lines.append(f"It looks like spam: {spam_in_words(spam, language)}.")
     if mention.correction is not None:
         stale = "; the text has changed since" if mention.correction.stale else ""
         lines.append(f"{mention.correction.person} corrected the labels{stale}.")
@@ -38,6 +42,11 @@ def in_words(mention: Mention, rules: RuleSet | None = None, language: str = "en
             "It asks that people be told" + ("." if decision.may_wake else ", but it came too late to wake them.")
         )
     return lines
+
+
+def _spam(mention: Mention) -> tuple[str, ...]:
+    read = mention.understanding
+    return (read.spam if read is not None else ()) + mention.spam
 
 
 def _why(mention: Mention, decision: Decision, rules: RuleSet | None, language: str) -> str:

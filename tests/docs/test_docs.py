@@ -33,6 +33,7 @@ from routing.risk import ADDED, History, added_terms
 from routing.rules import RuleSet, default_rules
 from stream.ports import TOPICS
 from stream.records import DETRACTOR_LEVELS, INTENTS, Metrics
+from stream.spam import REASONS
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -193,6 +194,10 @@ def test_every_term_of_the_text_stands_with_its_points() -> None:
         (one,) = terms([float(level == other) for other in DETRACTOR_LEVELS], [0.0] * len(INTENTS), 0.0)
         assert one.points == points
         assert str(points) in rows["severity"][0]
+
+
+def test_every_reason_of_spam_stands_on_its_page() -> None:
+    assert _rows(DOCS / "spam.md", "## Reasons").keys() == REASONS.keys()
 
 
 def test_every_term_that_routing_adds_stands_with_its_points() -> None:

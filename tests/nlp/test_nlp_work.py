@@ -109,6 +109,16 @@ def test_a_reply_is_also_read_towards_a_brand_not_named(work: UnderstandWork) ->
     assert named.unnamed.sentiment == named.mentions[0].sentiment
 
 
+def test_spam_is_marked_for_every_brand_and_never_of_the_brand_itself(work: UnderstandWork) -> None:
+    own = Author(id="1", handle="acmehelp")
+    text = "Acme and Bolt: claim your prize at https://a.example"
+    theirs, mine = understood(work.run(records(post(1, text), post(2, text, author=own)), (), 1))
+    assert theirs.mentions is not None
+    assert mine.mentions is not None
+    assert [(one.brand, one.spam) for one in theirs.mentions] == [("acme", ("giveaway",)), ("bolt", ("giveaway",))]
+    assert [(one.brand, one.spam) for one in mine.mentions] == [("acme", ()), ("bolt", ("giveaway",))]
+
+
 def test_a_category_has_no_reputation_and_own_posts_no_risk(work: UnderstandWork) -> None:
     own = Author(id="1", handle="acmehelp")
     category, mine = understood(

@@ -50,6 +50,20 @@ def test_one_customer_s_threat_to_claim_goes_to_pr_when_many_see_it(home: RouteH
     }  # fmt: skip
 
 
+def test_spam_is_nobody_s_work_and_its_reasons_are_told_in_both_languages(home: RouteHome) -> None:
+    advert = replace(reading(intent="purchase_interest"), spam=("loan", "contact"))
+    grave = replace(reading(intent="complaint", detractor=3, terms=[("severity", 36)]), spam=("loan",))
+    home.take(said("1", advert), said("2", grave))
+    one, other = home.mention("x:1#acme"), home.mention("x:2#acme")
+    assert one.decision is not None
+    assert other.decision is not None
+    assert (one.decision.queue, one.decision.rule, one.decision.alert) == ("none", "spam", False)
+    assert (other.decision.queue, other.decision.alert) == ("pr", True), "a mark hides nothing that may be severe"
+    told = "It looks like spam: it offers loans; an offer beside a number to call or write to."
+    assert told in in_words(one)
+    assert "ofrece préstamos; una oferta junto a un número de contacto" in " ".join(in_words(one, None, "es"))
+
+
 def test_what_an_author_complained_of_later_was_not_before(home: RouteHome) -> None:
     for number in range(1, 7):
         home.take(said(str(number), reading(intent="complaint", detractor=1), author="ann", at=NOW + number))
