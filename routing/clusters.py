@@ -14,6 +14,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from database.engine import rows, rows_in
+from routing import copied
 from routing.near import REACH, WINDOW, Entry, among, distance
 from routing.rows import MentionRow, PostRow
 from routing.sheet import ClusterPost, Sheet
@@ -55,8 +56,9 @@ def assign(sheet: Sheet, changed: Iterable[MentionRow]) -> list[MentionRow]:
     steps += [(posts[n], mark) for n, mark in at_the_end.items() if last.get(n, 0) != mark]
     work.take(steps)
     found: list[MentionRow] = []
-    for n in posts:
+    for n, row in posts.items():
         _tell(sheet.mention_rows(n), work.places.get(n), found)
+        _mark(sheet.mention_rows(n), row, work, found)
     return found
 
 
@@ -107,6 +109,22 @@ class _Work:
         changes.joined += self._made.values()
         changes.left += self._gone
         changes.sizes.update({n: size for n, size in self._sizes.items() if size != self._was[n]})
+
+    def lately(self, row: PostRow, place: _Place) -> int:
+        """Copies of `row` that came before it and were published at most `copied.WITHIN` before, itself included."""
+        since, until = row.event_time - copied.WITHIN, row.event_time
+        found = rows(self._sheet.connection, _LATELY, (place.cluster, since, until))
+        came = [n for (n,) in found if n not in self._gone and n != place.n]
+        step = self._next if place.key is None else place.key
+        made = [
+            key
+            for key, one in self._made.items()
+            if one.cluster == place.cluster
+            and since <= one.event_time <= until
+            and one.post != row.n
+            and (key < step or key in self._promoted)
+        ]
+        return 1 + len(came) + len(made)
 
     def _held(self, posts: list[PostRow]) -> None:
         """Places of posts that came before this batch."""
@@ -210,6 +228,9 @@ _SPARE = (
 )
 
 
+_LATELY = "SELECT n FROM cluster_post WHERE cluster = ? AND event_time >= ? AND event_time <= ? ORDER BY n LIMIT 1000"
+
+
 class _Fresh:
     """Which steps of a batch are near to one another."""
 
@@ -270,5 +291,20 @@ def _tell(held: Mapping[int, MentionRow], place: _Place | None, found: list[Ment
             cluster, copies = place.cluster, place.copies
         if value.cluster != cluster or value.copies != copies:
             m.value = replace(value, cluster=cluster, copies=copies)
+            m.touched = True
+            found.append(m)
+
+
+def _mark(held: Mapping[int, MentionRow], row: PostRow, work: _Work, found: list[MentionRow]) -> None:
+    """Spam by its copies into the mentions that this batch placed in their cluster."""
+    place = work.places.get(row.n)
+    if place is None or place.copies < copied.MANY or place.key is None:
+        return
+    for m in held.values():
+        value = m.value
+        if m.state != "live" or value is None or value.spam or not copied.may_be_spam(value):
+            continue
+        if work.lately(row, place) >= copied.MANY:
+            m.value = replace(value, spam=(copied.COPIES,))
             m.touched = True
             found.append(m)

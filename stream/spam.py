@@ -39,8 +39,12 @@ REASONS: Mapping[str, Mapping[str, str]] = {
         "en": "an offer with a link that names many brands",
         "es": "una oferta con enlace que nombra muchas marcas",
     },
+    "copies": {
+        "en": "one of many near copies of an offer with a link, within hours",
+        "es": "una de muchas copias casi iguales de una oferta con enlace, en pocas horas",
+    },
 }
-"""By id: the sentence in each language."""
+"""By id: the sentence in each language. `copies` is found by routing, the others by nlp in the text."""
 
 
 def in_words(reasons: Sequence[str], language: str = "en") -> str:

@@ -87,7 +87,7 @@ def test_up_to_four_words_may_stand_where_the_lexicon_has_dots() -> None:
 def test_every_reason_of_the_lexicon_has_its_words_in_both_languages() -> None:
     named = set(yaml.safe_load(SHIPPED.read_text("utf-8"))) - {"offer", "shorteners"}
     assert named <= set(REASONS)
-    assert set(REASONS) == named | {"contact", "tags", "handles", "emoji", "brands"}
+    assert set(REASONS) == named | {"contact", "tags", "handles", "emoji", "brands", "copies"}
     assert all(words.keys() == {"en", "es"} for words in REASONS.values())
     assert in_words(("loan", "from-the-future"), "es") == "ofrece préstamos; from-the-future"
 
