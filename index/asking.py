@@ -9,7 +9,9 @@ from typing import NamedTuple
 
 from index import counting, rollups
 from index.schema import meta
-from index.sql import Reading, apart, bounds, read
+from index.sql import Reading, apart, bounds, read, without_aside
+from index.terms import ASIDE
+from query.aside import asks
 from query.tree import And, Node
 from stream.clock import HOUR, MINUTE
 from stream.ports import AccessScope, Bucket, Count, Facet, Histogram
@@ -29,7 +31,15 @@ def asked(connection: sqlite3.Connection, query: Node, scope: AccessScope) -> As
     drift = meta(connection, "drift")
     assert isinstance(drift, int)
     spans, rest = apart(query)
-    return Asked(read(query, scope, drift=drift), rollups.wanted(And(rest), scope), bounds(spans), drift)
+    reading = read(query, scope, drift=drift)
+    if not asks(query) and _some_aside(connection):
+        reading = without_aside(reading)
+    return Asked(reading, rollups.wanted(And(rest), scope), bounds(spans), drift)
+
+
+def _some_aside(connection: sqlite3.Connection) -> bool:
+    """Whether anything is set aside at all: where nothing is, no query pays for leaving it out."""
+    return connection.execute("SELECT 1 FROM hits WHERE hits MATCH ? LIMIT 1", (f'"{ASIDE}"',)).fetchone() is not None
 
 
 def count(connection: sqlite3.Connection, asked: Asked, *, exact: bool) -> Count:

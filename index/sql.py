@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from index.schema import FARTHEST, first_number
 from index.terms import (
     AS_COLUMNS,
+    ASIDE,
     ASKED_FOR,
     EVERY,
     FACT,
@@ -95,6 +96,11 @@ def read(query: Node, scope: AccessScope, *, drift: int = 0) -> Reading:
 def sampled(reading: Reading) -> Reading:
     """The part of it that one mention in SAMPLE_RATE stands for."""
     return reading._replace(match=reading.match.also(Expression((_quoted(SAMPLE),))))
+
+
+def without_aside(reading: Reading) -> Reading:
+    """Without the mentions that are set aside."""
+    return reading._replace(match=reading.match.also(Expression(no=(_quoted(ASIDE),))))
 
 
 def visible(scope: AccessScope) -> Expression:

@@ -32,7 +32,7 @@ SAMPLE_RATE = 16
 """One mention in so many, chosen by its id, carries SAMPLE."""
 
 CAME = ("network", "lang", "country", "origin", "source", "query", "access", "brand", "kind", "state")
-READ = ("matched", "speaker", "sentiment", "reputation", "intent", "detractor", "suggested", "review")
+READ = ("about", "matched", "speaker", "sentiment", "reputation", "intent", "detractor", "suggested", "review")
 TONE = ("complaint", "emotion", "irony", "offensive", "aspect", "spam")
 RULED = ("model", "tier", "queue", "rule", "priority", "tag", "alerted", "term", "corrected", "person")
 SINGLE = (
@@ -104,6 +104,10 @@ def stem_token(stem: str) -> str:
     return STEM + stem
 
 
+ASIDE = f"{FACT}about=0"
+"""Mentions that are set aside have this token."""
+
+
 def tenth(risk: float) -> str:
     """The token of the ten points that a risk lies in."""
     return f"{FACT}risk/{max(0, min(10, int(risk // 10)))}"
@@ -153,6 +157,7 @@ def _reads_from(understanding: Understanding | None, correction: Correction | No
         understanding.detractor.label,
         understanding.suggested,
         understanding.review,
+        understanding.about and understanding.about.label,
     )
 
 

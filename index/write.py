@@ -13,7 +13,7 @@ from index.body import packed, unpacked
 from index.numbers import number
 from index.rollups import Contribution, Rollups
 from index.terms import Terms, terms
-from query.document import Document
+from query.document import Document, set_aside
 from stream.clock import MINUTE
 from stream.ports import Commit, OffsetConflict
 from stream.records import Decided, Mention
@@ -223,10 +223,10 @@ def _changes(numbered: Sequence[tuple[Entry, int | None]], olds: Mapping[int, En
     """What the rollups gain by the new and lose by the old."""
     changes: Counter[Contribution] = Counter()
     for entry, _ in numbered:
-        if entry.terms is not None:
+        if entry.terms is not None and not set_aside(entry.mention):
             changes[_contribution(entry.mention, entry.terms)] += 1
     for old in olds.values():
-        if old.terms is not None:
+        if old.terms is not None and not set_aside(old.mention):
             changes[_contribution(old.mention, old.terms)] -= 1
     return changes
 

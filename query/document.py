@@ -205,6 +205,15 @@ def effective(mention: Mention, head: str) -> str | None:
     return scores.label if scores is not None else None
 
 
+def set_aside(mention: Mention) -> bool:
+    """Whether it is kept, and neither counted nor routed, because the post does not mean the brand: so says a person,
+    or else the brand's filter."""
+    correction, read = mention.correction, mention.understanding
+    if correction is not None and correction.about is not None:
+        return not correction.about
+    return read is not None and read.about is not None and read.about.label == "no"
+
+
 def _label(head: str) -> Callable[[Document], Value | None]:
     def read(document: Document) -> Value | None:
         return _words(head, effective(document.mention, head))
@@ -298,6 +307,7 @@ _READ: Mapping[str, Callable[[Document], Value | None]] = {
     "access": _mention_word("access", "access"),
     "brand": _mention_word("brand", "brand"),
     "kind": _mention_word("kind", "brand_kind"),
+    "about": lambda document: not set_aside(document.mention),
     "matched": _understood("matched", "matched_by"),
     "speaker": _understood("speaker", "speaker"),
     "sentiment": _label("sentiment"),

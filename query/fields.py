@@ -139,6 +139,14 @@ _ALL: tuple[Field, ...] = (
     # what was understood; a person's correction wins over the model
     Field("brand", "keyword", "Id of the brand it is about.", "brand:acme", aliases=("marca",)),
     Field("kind", "keyword", "Kind of that brand.", "kind:competitor", vocabulary=get_args(BrandKind)),
+    Field(
+        "about",
+        "flag",
+        "The post means this brand. What does not is set aside: only a query that names `about` finds it.",
+        "about:no",
+        NOT_IN_RULES,
+        aliases=("sobre",),
+    ),
     Field("matched", "keyword", "What made it a mention.", "matched:text", vocabulary=get_args(MatchedBy)),
     Field("speaker", "keyword", "Whose voice it is.", "speaker:press", vocabulary=get_args(Speaker)),
     Field(

@@ -14,9 +14,9 @@ from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from database.engine import rows, rows_in
-from query.document import effective
+from query.document import effective, set_aside
 from routing import cases, clusters
-from routing.contribution import Contribution, contribution, read
+from routing.contribution import Contribution, contribution, nothing, read
 from routing.decide import Reader, decide, found_late, hurts, judged_at, may_wake, same
 from routing.desk import Desk
 from routing.keys import NOBODY, author_key
@@ -218,6 +218,8 @@ def _count(sheet: Sheet, m: MentionRow) -> None:
 def _contribution(sheet: Sheet, m: MentionRow, value: Mention) -> Contribution:
     desk = sheet.desk
     understanding = value.understanding
+    if set_aside(value):
+        return nothing(m.brand_n, value.event_time)
     return contribution(
         m.brand_n,
         value.event_time,
@@ -294,7 +296,8 @@ class _Histories:
 
 
 def _counts(value: Mention) -> bool:
-    return value.understanding is not None and value.understanding.speaker != "own"
+    read = value.understanding
+    return read is not None and read.speaker != "own" and not set_aside(value)
 
 
 def _names(sheet: Sheet, moved: list[MentionRow]) -> None:

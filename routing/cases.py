@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 
 from database.engine import rows_in
+from query.document import set_aside
 from routing.keys import NOBODY
 from routing.rows import CaseRow, MentionRow
 from routing.sheet import CaseEvent, Sheet
@@ -230,6 +231,9 @@ def _close(sheet: Sheet, case: CaseRow, m: MentionRow, why: str) -> None:
 def _listen(sheet: Sheet, m: MentionRow) -> None:
     """Let a mention that asks for no work join the case that it is about, if it is in none."""
     held = sheet.cases.get(m.case_id) if m.case_id is not None else None
+    if m.value is not None and set_aside(m.value):
+        m.case_id = None
+        return
     if held is not None and held.live:
         return
     conversation, author = sheet.root(m.post.conversation), m.post.author or NOBODY

@@ -53,6 +53,11 @@ def contribution(
     )  # fmt: skip
 
 
+def nothing(brand: int, event_time: Millis) -> Contribution:
+    """Of a mention that is kept and not counted."""
+    return Contribution(brand, event_time // MINUTE, 0, 0, "none", 0, 0, 0, 0, 0, 0, 0)
+
+
 def written(made: Contribution) -> str:
     """As stored beside the mention."""
     return ",".join(map(str, made))

@@ -34,6 +34,10 @@ def correct(engine: Engine, desk: Desk, mention_id: str, correction: Correction,
         label = getattr(correction, head)
         if label is not None and label not in classes:
             raise ValueError(f"{head} {label!r} is not known: use one of {', '.join(classes)}")
+    if correction.about is False and correction.queue not in (None, "none"):
+        raise ValueError(
+            f"what is not about the brand is in no queue: queue {correction.queue!r} cannot stand beside it"
+        )
     try:
         with write(engine) as connection:
             n, mention = find(connection, mention_id)

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from query.document import Document, effective
+from query.document import Document, effective, set_aside
 from routing.risk import NOTHING_KNOWN, History, added_terms, risk_of
-from routing.rules import RuleSet
+from routing.rules import LEFT_OUT, RuleSet
 from stream.records import WAKING_ORIGINS, Decision, Mention, Millis, Post, Term, Tier, Understood
 
 DAY: Millis = 86_400_000
@@ -29,6 +29,8 @@ def decide(
     """The decision for a mention whose post, understanding and correction stand in `draft`."""
     understanding = draft.understanding
     assert understanding is not None
+    if set_aside(draft):
+        return _left_out(draft, rules, reader, now)
     terms = terms_of(draft, history)
     risk = risk_of(terms)
     rule = rules.first(Document(draft, risk=risk, terms=terms))
@@ -55,6 +57,25 @@ def decide(
         why = f"{person.person} put it here" + ("; the text has changed since" if person.stale else "")
         return replace(decision, queue=person.queue, rule="person", why=why, person=person.person, alert=False)
     return decision
+
+
+def _left_out(draft: Mention, rules: RuleSet, reader: Reader, now: Millis) -> Decision:
+    """Nobody's work, and no risk: the post does not mean the brand."""
+    person, read = draft.correction, draft.understanding
+    name = rules.said(draft)["brand"]
+    if person is not None and person.about is not None:
+        why = f"{person.person} says that it is not about {name}" + (
+            "; the text has changed since" if person.stale else ""
+        )
+    else:
+        assert read is not None
+        assert read.about is not None
+        why = f"left out: reads like another {name} ({read.about.p[0]:.2f})"
+    return Decision(
+        queue="none", rule=LEFT_OUT, rules_revision=rules.revision, why=why, priority="low", model=reader.model,
+        tier=reader.tier, generation=reader.generation, decided_at=now,
+        person=person.person if person is not None and person.about is not None else None,
+    )  # fmt: skip
 
 
 def terms_of(draft: Mention, history: History = NOTHING_KNOWN) -> tuple[Term, ...]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from query.document import Document
-from routing.rules import NO_RULE, RuleSet, sentence
-from stream.records import Decision, Mention
+from routing.rules import LEFT_OUT, NO_RULE, RuleSet, sentence
+from stream.records import Correction, Decision, Mention
 from stream.spam import in_words as spam_in_words
 
 
@@ -19,6 +19,8 @@ def in_words(mention: Mention, rules: RuleSet | None = None, language: str = "en
     lines = [f"Queue {decision.queue}, priority {decision.priority}: {_why(mention, decision, rules, language)}."]
     if decision.rule == "person":
         lines.append(f"{decision.person} decided it.")
+    elif decision.rule == LEFT_OUT:
+        lines.append("It is kept, and neither counted nor routed; no rule was asked.")
     elif decision.rule == NO_RULE:
         lines.append(f"No rule of revision {decision.rules_revision} asks for it.")
     else:
@@ -36,12 +38,20 @@ def in_words(mention: Mention, rules: RuleSet | None = None, language: str = "en
         lines.append(f"It looks like spam: {spam_in_words(spam, language)}.")
     if mention.correction is not None:
         stale = "; the text has changed since" if mention.correction.stale else ""
-        lines.append(f"{mention.correction.person} corrected the labels{stale}.")
+        lines.append(f"{mention.correction.person} corrected {_corrected(mention.correction)}{stale}.")
     if decision.alert:
         lines.append(
             "It asks that people be told" + ("." if decision.may_wake else ", but it came too late to wake them.")
         )
     return lines
+
+
+def _corrected(correction: Correction) -> str:
+    labels = (correction.sentiment, correction.reputation, correction.intent, correction.detractor, correction.queue)
+    said = [] if all(label is None for label in labels) else ["the labels"]
+    if correction.about is not None:
+        said.append("that it means the brand" if correction.about else "that it does not mean the brand")
+    return " and ".join(said) or "nothing"
 
 
 def _spam(mention: Mention) -> tuple[str, ...]:

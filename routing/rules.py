@@ -20,6 +20,7 @@ from stream.records import Mention, Queue
 Priority: TypeAlias = Literal["low", "normal", "high", "urgent"]
 PRIORITIES: tuple[Priority, ...] = ("low", "normal", "high", "urgent")
 NO_RULE = "default"
+LEFT_OUT = "left-out"
 MOST_SIGNATURES = 20_000
 
 

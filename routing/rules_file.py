@@ -12,13 +12,17 @@ from config.problems import Problem, did_you_mean, shown
 from query.parse import QueryError, parse
 from query.predicate import compile_predicate
 from query.tree import All, And, Node
-from routing.rules import NO_RULE, PLACES, PRIORITIES, Priority, Rule
+from routing.rules import LEFT_OUT, NO_RULE, PLACES, PRIORITIES, Priority, Rule
 from stream.records import QUEUES, Queue
 
 MOST_RULES = 500
 KEYS = ("name", "when", "queue", "priority", "tags", "alert", "why", "match", "no_match")
 LANGUAGES = ("en", "es")
-_TAKEN = {NO_RULE: "where no rule matched", "person": "where somebody decided"}
+_TAKEN = {
+    NO_RULE: "where no rule matched",
+    "person": "where somebody decided",
+    LEFT_OUT: "where the post does not mean the brand",
+}
 
 
 def read_rules(text: str, file: str) -> tuple[tuple[Rule, ...], list[Problem]]:

@@ -237,6 +237,8 @@ class Store(Protocol):
 
     def offsets(self, topic: str, partitions: frozenset[int], epoch: str) -> Mapping[int, int]: ...
 
+    # Of every question: mentions that are set aside are left out, unless the query asks for them (query.aside.shown).
+
     def search(
         self,
         query: Node,

@@ -190,6 +190,9 @@ class Understanding(Struct, frozen=True, kw_only=True):
     """What of the brand it speaks about: delivery, price."""
     spam: tuple[str, ...] = ()
     """Why the text looks like spam; empty: it does not."""
+    about: Scores | None = None
+    """Whether the text means this brand, by the brand's learnt filter. Classes: NO_YES; `no` sets the mention aside.
+    None: nothing was learnt for it, or the text names a handle or hashtag of the brand's own."""
 
 
 class Understood(Struct, frozen=True, kw_only=True):
@@ -256,6 +259,8 @@ class Correction(Struct, frozen=True, kw_only=True):
     intent: str | None = None
     detractor: str | None = None
     queue: Queue | None = None
+    about: bool | None = None
+    """Whether the post means this brand; false sets the mention aside. None: nothing is said of it."""
     stale: bool = False
     """The text has changed since: to be looked at again."""
 

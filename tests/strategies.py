@@ -289,6 +289,7 @@ def _understandings() -> st.SearchStrategy[Understanding]:
         offensive=st.none() | _scores(NO_YES),
         aspects=st.lists(st.sampled_from(ASPECTS), max_size=2, unique=True).map(tuple),
         spam=st.sampled_from(((), ("links",))),
+        about=st.sampled_from((None, None, Scores("yes", (0.1, 0.9)), Scores("no", (0.8, 0.2)))),
         suggested=st.sampled_from(QUEUES),
         terms=_some_terms(),
         review=st.sampled_from(((), ("intent",), ("intent", "sentiment"))),
@@ -323,4 +324,5 @@ def _corrections() -> st.SearchStrategy[Correction]:
         intent=st.none() | st.sampled_from(INTENTS),
         detractor=st.none() | st.sampled_from(DETRACTOR_LEVELS),
         queue=st.none() | st.sampled_from(QUEUES),
+        about=st.sampled_from((None, None, True, False)),
     )

@@ -57,7 +57,8 @@ class Decision(Model):
 
     queue: str = Field(examples=["support"])
     rule: str = Field(examples=["complaints"])
-    """The first rule that was true; `person` where somebody decided, `default` where no rule asks for action."""
+    """The first rule that was true; `person` where somebody decided, `left-out` where the post does not mean the brand,
+    `default` where no rule asks for action."""
     rules_revision: int = Field(examples=[3])
     why: str = Field(examples=["a complaint that asks for an answer"])
     in_words: list[str] = Field(examples=[["Queue support, priority normal: a complaint that asks for an answer."]])
@@ -140,6 +141,8 @@ class Mention(Model):
     copies: int | None = Field(examples=[37])
     """Posts that were in its cluster when it joined, itself included; 0 without a cluster, null for a token that sees
     only a part of all posts."""
+    about: bool
+    """False: the post does not mean the brand; it is set aside, neither counted nor routed."""
     corrected_by: str | None
     """The person whose labels stand in place of the model's."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from query.document import set_aside
 from stream import records
 from stream.records import DETRACTOR_LEVELS, EMOTIONS, INTENTS, NO_YES, SENTIMENTS, Millis, Scores
 from web import models
@@ -62,6 +63,7 @@ def mention(found: records.Mention, hidden: Hidden) -> models.Mention:
         conversation=None if found.conversation in hidden.conversations else found.conversation,
         cluster=found.cluster,
         copies=None if hidden.copies else found.copies,
+        about=not set_aside(found),
         corrected_by=correction.person if correction else None,
     )
 

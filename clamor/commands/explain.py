@@ -91,6 +91,10 @@ def correct(
     intent: Annotated[Intent | None, typer.Option(help="What the author wants.")] = None,
     detractor: Annotated[Detractor | None, typer.Option(help="0: none, 3: the worst.")] = None,
     queue: Annotated[Queue | None, typer.Option(help="Where it belongs; none: nowhere.")] = None,
+    about: Annotated[
+        bool | None,
+        typer.Option("--about/--not-about", help="Whether the post means this brand; what does not is set aside."),
+    ] = None,
     by: Annotated[str, typer.Option(help="Who says so. Default: the user of this shell.")] = "",
 ) -> None:
     """Say what a mention really is. It wins over the model and the rules, and is never overwritten by them.
@@ -101,6 +105,7 @@ def correct(
 
       clamor correct 'x:1759#aurelia' --intent complaint --queue support
       clamor correct 'x:1759#aurelia' --reputation neutral --by ana
+      clamor correct 'x:1759#apple' --not-about
     """
     stated = {
         "sentiment": sentiment,
@@ -110,8 +115,13 @@ def correct(
         "queue": queue,
     }
     said: dict[str, Any] = {name: value.value for name, value in stated.items() if value is not None}
+    if about is not None:
+        said["about"] = about
     if not said:
-        errors.print("say what is to be corrected: --sentiment, --reputation, --intent, --detractor or --queue")
+        errors.print(
+            "say what is to be corrected: --sentiment, --reputation, --intent, --detractor, --queue, --about or "
+            "--not-about"
+        )
         raise typer.Exit(exits.USAGE)
     home: Home = context.obj
     with open_home(home, use="check") as opened:
@@ -120,6 +130,8 @@ def correct(
         _, held = _mention(opened, id)
         before = held.correction
         base = before if before is not None and not before.stale else Correction(person="", at=0, content_hash="")
+        if about is False:
+            base = replace(base, queue=None)
         correction = replace(base, person=by or getpass.getuser(), at=now, content_hash=held.content_hash, **said)
         try:
             mention = corrections.correct(

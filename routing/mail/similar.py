@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from sqlalchemy import Connection
 
-from query.document import effective
+from query.document import effective, set_aside
 from routing.named import named
 from stream.records import Mention, decode
 
@@ -35,7 +35,8 @@ def similar_to(connection: Connection, mention: Mention, n: int, access: Collect
 
 def _readable(found: Collection[object], access: Collection[str]) -> list[Mention]:
     mentions = [decode(Mention, row.body) for row in found]  # type: ignore[attr-defined]
-    return [one for one in mentions if one.post is not None and (one.access == "public" or one.access in access)]
+    shown = [one for one in mentions if one.post is not None and not set_aside(one)]
+    return [one for one in shown if one.access == "public" or one.access in access]
 
 
 _COPIES = (

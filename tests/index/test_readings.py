@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from index.embedded import EmbeddedStore
 from index.terms import AS_TOKENS
+from query.aside import shown
 from query.document import Document
 from query.fields import FIELDS
 from query.parse import parse
@@ -47,7 +48,7 @@ def found_by(store: EmbeddedStore, query: Node, scope: AccessScope = EVERYTHING)
 
 
 def meant_by(batch: Sequence[Mention], query: Node) -> set[str]:
-    holds = compile_predicate(query)
+    holds = compile_predicate(shown(query))
     return {mention.id for mention in batch if holds(Document(mention))}
 
 

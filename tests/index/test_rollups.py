@@ -49,9 +49,10 @@ def questions(draw: st.DrawFn) -> Node:
 
 
 def meant(batch: list[Mention], query: Node) -> list[Mention]:
+    from query.aside import shown
     from query.predicate import compile_predicate
 
-    holds = compile_predicate(query)
+    holds = compile_predicate(shown(query))
     return [each for each in batch if holds(Document(each))]
 
 

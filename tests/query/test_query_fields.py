@@ -47,6 +47,7 @@ def test_a_mention_without_its_post_has_no_text_and_no_author() -> None:
         "brand": ("acme",),
         "kind": ("own",),
         "corrected": False,
+        "about": True,
         "state": ("deleted",),
     }
 
