@@ -20,6 +20,7 @@ from clamor import exits, logs
 from clamor.commands import (
     apply,
     backup,
+    brands,
     cases,
     check,
     classify,
@@ -74,6 +75,7 @@ app.command("backup", rich_help_panel=KEEP)(backup.backup)
 app.command("restore", rich_help_panel=KEEP)(backup.restore)
 app.command("offsets", rich_help_panel=KEEP)(offsets.offsets)
 app.command("reindex", rich_help_panel=KEEP)(reindex.reindex)
+app.add_typer(brands.app, name="brand", rich_help_panel=KEEP)
 app.add_typer(mails.app, name="mails", rich_help_panel=KEEP)
 app.add_typer(dead_letters.app, name="dead-letter", rich_help_panel=KEEP)
 app.add_typer(cases.app, name="case", rich_help_panel=KEEP)

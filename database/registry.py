@@ -18,7 +18,7 @@ from config.marked import written
 from config.people import Person
 from config.problems import ConfigurationError, Problem
 from config.sources import Source
-from database import revisions
+from database import filters, revisions
 from database.engine import read, write
 from stream.clock import Clock, WallClock
 from stream.ports import InForce, Transient
@@ -104,9 +104,17 @@ class SqlRegistry:
             if self._in_force is not None and numbers == self._numbers and generation == self._in_force.generation:
                 return
             bodies = {kind: revisions.current(conn, kind) for kind in content.KINDS}
-        self._adopt(numbers, generation, {kind: found.body for kind, found in bodies.items() if found is not None})
+            learnt = filters.in_force(conn)
+        held = {kind: found.body for kind, found in bodies.items() if found is not None}
+        self._adopt(numbers, generation, held, learnt)
 
-    def _adopt(self, numbers: dict[str, int], generation: int, bodies: dict[content.Kind, str]) -> None:
+    def _adopt(
+        self,
+        numbers: dict[str, int],
+        generation: int,
+        bodies: dict[content.Kind, str],
+        learnt: tuple[tuple[str, str], ...],
+    ) -> None:
         before = self._in_force
         brands: tuple[Brand, ...]
         aspects: tuple[Aspect, ...] = _understood("aspects", numbers, content.aspects, bodies)
@@ -117,7 +125,7 @@ class SqlRegistry:
         sources = _understood("sources", numbers, content.sources, bodies)
         self._people = _understood("people", numbers, content.people, bodies)
         self._sources = sources
-        self._in_force = InForce(generation, brands, numbers.get("rules", 0), bodies.get("rules", ""), aspects)
+        self._in_force = InForce(generation, brands, numbers.get("rules", 0), bodies.get("rules", ""), aspects, learnt)
         self._numbers = numbers
         log.info("configuration adopted", generation=generation, brands=len(brands), revisions=numbers)
 

@@ -147,6 +147,12 @@ def adopt_model(conn: Connection, model: str, now: Millis) -> int:
     return _open_generation(conn, numbers(conn).get("brands", 0), model, now, f"model {model}")
 
 
+def adopt_filter(conn: Connection, why: str, now: Millis) -> int:
+    """Note, in the caller's write transaction, that a brand's filter has changed; the new generation."""
+    last = last_generation(conn)
+    return _open_generation(conn, numbers(conn).get("brands", 0), last.model if last else "", now, why)
+
+
 def generations(conn: Connection, limit: int = 50) -> Sequence[Generation]:
     """The newest `limit` generations, newest first."""
     query = select(generation).order_by(generation.c.number.desc()).limit(limit)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from msgspec.structs import replace
 
 from config.aspects import Aspect
 from config.brands import Brand
-from nlp import heads, priors, severity
+from nlp import about, heads, priors, severity
 from nlp.aspects import Aspects
 from nlp.brands import BrandMatcher, Match
 from nlp.classifier import HALF, SAID, Classifier, Floats, Passage, Readings, Target
@@ -61,8 +62,11 @@ class Reader:
         languages: Languages,
         brands: Sequence[Brand] = (),
         aspects: Sequence[Aspect] = (),
+        filters: Iterable[tuple[str, str]] = (),
     ) -> None:
+        """`filters`: (brand's id, what was learnt of which posts mean it)."""
         self.classifier, self.languages = classifier, languages
+        self._filters = about.filters(filters)
         self.matcher = BrandMatcher(brands)
         self._counted = any(map(priors.counted, brands))
         self.aspects = Aspects(aspects, brands)
@@ -84,14 +88,29 @@ class Reader:
                 asked.append(number)
         found: dict[int, list[Understanding]] = {}
         if passages:
-            found = self._understandings(passages, asked, analyses, matches)
+            networks = [posts[number].network for number in asked]
+            found = self._understandings(passages, asked, analyses, matches, networks)
         return [
             _reading(langs[number], marks[number], matches[number], found.get(number, []))
             for number in range(len(posts))
         ]
 
+    def _judged(self, text: str, lang: str, network: str, match: Match | None, read: Understanding) -> Understanding:
+        """With what the brand's filter says, where it has one and is asked."""
+        learnt = self._filters.get(match.brand.id) if match is not None and match.spans else None
+        if learnt is None or match is None or about.certain(match.brand, text, match.spans):
+            return read
+        scores = learnt.scores(about.features(text, match.spans, network, lang))
+        review = (*read.review, "about") if about.undecided(scores) else read.review
+        return replace(read, about=scores, review=review)
+
     def _understandings(
-        self, passages: list[Passage], asked: list[int], analyses: list[Analysis], matches: list[list[Match]]
+        self,
+        passages: list[Passage],
+        asked: list[int],
+        analyses: list[Analysis],
+        matches: list[list[Match]],
+        networks: list[str],
     ) -> dict[int, list[Understanding]]:
         """Post's number → one understanding for each target, in the targets' order."""
         readings = self.classifier.read(passages)
@@ -111,7 +130,11 @@ class Reader:
             mine = found.setdefault(number, [])
             cues = self._cues.found(analyses[number].surfaces)
             match = matches[number][len(mine)] if len(mine) < len(matches[number]) else None
-            mine.append(rows.understanding(target, match, cues, said[owner][len(mine)], spam[owner]))
+            read = rows.understanding(target, match, cues, said[owner][len(mine)], spam[owner])
+            if self._filters:
+                passage = passages[owner]
+                read = self._judged(passage.text, passage.lang, networks[owner], match, read)
+            mine.append(read)
         return found
 
     def _said(self, passage: Passage, analysis: Analysis, matches: list[Match]) -> list[tuple[str, ...]]:

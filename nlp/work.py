@@ -57,7 +57,7 @@ class UnderstandWork:
 
     def _adopt(self, current: InForce) -> None:
         self._generation = current.generation
-        self._reader = Reader(self._classifier, self._languages, current.brands, current.aspects)
+        self._reader = Reader(self._classifier, self._languages, current.brands, current.aspects, current.filters)
         for brand, head in priors.silent(current.brands, self._classifier.priors):
             log.warning("prior_has_no_effect", brand=brand, head=head, model=self._classifier.model)
 

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, Engine
 
-from database.engine import read, rows, write
+from database.engine import many, read, rows, write
+from query.document import set_aside
 from routing.apply import apply
 from routing.desk import Desk
 from stream.records import DETRACTOR_LEVELS, INTENTS, QUEUES, SENTIMENTS, Correction, Mention, Millis, decode
@@ -44,6 +45,9 @@ def correct(engine: Engine, desk: Desk, mention_id: str, correction: Correction,
             if mention.state != "live":
                 raise ValueError(f"{mention_id} is {mention.state}: its text is gone, there is nothing to correct")
             apply(connection, desk, (), now, corrections=[(n, correction)])
+            if correction.about is not None and (mention.correction or _UNSAID).about != correction.about:
+                kept, about = int(not set_aside(mention)), int(correction.about)
+                many(connection, _SAID, [(correction.person, now, about, kept, mention.brand, n)])
             return find(connection, mention_id)[1]
     except BaseException:
         desk.forget()
@@ -103,6 +107,11 @@ def decide_anew(
     return Progress(reached, len(found), changed, reached >= last)
 
 
+_UNSAID = Correction(person="", at=0, content_hash="")
+_SAID = (
+    "INSERT INTO about_word (mention, brand, person, at, about, kept, version) SELECT m.n, m.brand, ?, ?, ?, ?, "
+    "coalesce((SELECT max(version) FROM brand_filter WHERE brand = ?), 0) FROM mention m WHERE m.n = ?"
+)
 _FIND = (
     "SELECT m.n, m.body FROM post p JOIN mention m ON m.post = p.n "
     "JOIN dictionary d ON d.n = m.brand WHERE p.id = ? AND d.value = ?"

@@ -274,6 +274,8 @@ class InForce(NamedTuple):
     rules_yaml: str
     aspects: tuple[Aspect, ...] = ()
     """Laid over the shipped ones."""
+    filters: tuple[tuple[str, str], ...] = ()
+    """(brand's id, what was learnt of which posts mean it, as JSON)."""
 
 
 class Registry(Protocol):

@@ -12,6 +12,7 @@ from config.disk import DiskFree
 from config.home import Home
 from database.base import metadata
 from database.engine import open_database
+from database.tables import brands as _brands
 from database.tables import revisions as _tables
 
 MakeHome = Callable[..., Home]
@@ -46,6 +47,6 @@ def make_home(tmp_path: Path) -> MakeHome:
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
     engine = open_database(tmp_path / "app.db")
-    metadata.create_all(engine, tables=[_tables.revision, _tables.generation])
+    metadata.create_all(engine, tables=[_tables.revision, _tables.generation, _brands.brand_filter])
     yield engine
     engine.dispose()
