@@ -16,8 +16,9 @@ Array: TypeAlias = np.ndarray[Any, Any]
 
 FOLDS = 5
 BINS = 15
-PENALTY = 2.0
-"""Rows that speak for a bias of 0."""
+PENALTY = 20.0
+"""How much a bias is drawn towards 0, as so many rows would: with 2, cross-fit macro-F1 fell by 1 to 5 points on the
+heads of 80 to 420 rows; the priors are in the training already."""
 
 
 class Calibration(NamedTuple):

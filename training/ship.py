@@ -87,7 +87,9 @@ def main() -> None:
 def read(folder: Path, pack: Path, about: Mapping[str, Any], mark: int) -> Held:
     """`mark`: the piece that stands for the target. A row that has none is read as if to one that it does not name."""
     arrays = packed(pack)
-    at = np.flatnonzero(arrays["development"])
+    served = [output["name"] for output in about["outputs"] if output["served"]]
+    spoken_of = np.unique(np.concatenate([arrays[f"at.{name}"] for name in served]))
+    at = spoken_of[arrays["development"][spoken_of]]
     texts = arrays["texts"][at]
     pieces = [arrays["pieces"][arrays["starts"][one] : arrays["starts"][one + 1]] for one in texts]
     asked = [one if mark in one else _unnamed(one, mark) for one in pieces]

@@ -74,9 +74,9 @@ def test_calibration_mends_probabilities_that_are_too_bold() -> None:
 
 def test_balance_moves_the_prior_to_equal_shares() -> None:
     draw = np.random.default_rng(9)
-    y = draw.choice(2, 4000, p=[0.9, 0.1])
-    z = np.stack([np.zeros(4000), 2.0 * (y == 1) - 1 + draw.standard_normal(4000)], axis=1)
-    own, even = (exclusive(z, y, np.ones(4000), balance) for balance in (0.0, 1.0))
+    y = draw.choice(2, 20_000, p=[0.9, 0.1])
+    z = np.stack([np.zeros(20_000), 2.0 * (y == 1) - 1 + draw.standard_normal(20_000)], axis=1)
+    own, even = (exclusive(z, y, np.ones(20_000), balance) for balance in (0.0, 1.0))
     assert own.probabilities(z)[:, 1].mean() == pytest.approx(0.1, abs=0.02)
     assert even.prior == pytest.approx([0.5, 0.5])
     moved = np.diff(even.bias) - np.diff(own.bias)
