@@ -10,6 +10,7 @@ from database.engine import DatabaseUnusable
 from database.migrate import TooNew
 from index.embedded import IndexUnusable, QueryTooSlow
 from ingest.files import Unmapped, Unreadable
+from nlp.shelf import ModelError
 from query.parse import QueryError
 from stream.ports import LogUnusable, OffsetOutside, Transient
 
@@ -24,6 +25,7 @@ _SENTENCES = (
     Transient,
     QueryTooSlow,
     TooNew,
+    ModelError,
 )
 """Errors whose words say what to do."""
 

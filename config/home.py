@@ -66,6 +66,11 @@ class Home:
         return self.root / "clamor.schema.json"
 
     @property
+    def models(self) -> Path:
+        """The home's own models, a folder each."""
+        return self.root / "models"
+
+    @property
     def log_db(self) -> Path:
         return self.data / "log.db"
 

@@ -35,7 +35,7 @@ class Weights:
         """Raises FileNotFoundError or ValueError, both naming the folder."""
         try:
             self.card: dict[str, Any] = json.loads((folder / "card.json").read_text("utf-8"))
-            with np.load(folder / "weights.npz", allow_pickle=False) as held:
+            with (folder / "weights.npz").open("rb") as file, np.load(file, allow_pickle=False) as held:
                 table, scale = held["table"], held["scale"].astype(np.float64)
                 mix, bias = held["mix"].astype(np.float64), held["bias"].astype(np.float64)
         except FileNotFoundError:

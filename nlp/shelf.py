@@ -1,0 +1,151 @@
+"""The models that there are: those shipped with the program, and a home's own under `models/` in the home.
+
+A model is a folder: a transformer (card.json, model.onnx, tokenizer.json) or a linear one (card.json, weights.npz).
+A folder is whole by itself, so that it can be copied.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+
+from config.home import Home
+from stream.records import TIERS, Tier
+
+if TYPE_CHECKING:
+    from nlp.classifier import Classifier
+
+SHIPPED = Path(__file__).parent / "models"
+LINEAR: Tier = "linear"
+"""The model that reads where there is too much for the one in force, or where that one is not there."""
+
+Format: TypeAlias = Literal["transformer", "linear"]
+FILES: Mapping[Format, tuple[str, ...]] = {
+    "transformer": ("card.json", "model.onnx", "tokenizer.json"),
+    "linear": ("card.json", "weights.npz"),
+}
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+"""What a home's own model may be called; a folder of another name (a draft) is none."""
+
+
+class ModelError(Exception):
+    """A model that was asked for cannot be used; the words name it, its place, and the way out."""
+
+
+class Card(NamedTuple):
+    """One model as it lies there."""
+
+    name: str
+    """What it is asked for by: the folder's name, for a shipped one its tier."""
+    version: int
+    tier: Tier | None
+    """None where the card cannot be read."""
+    format: Format
+    size: int
+    """Bytes of all files."""
+    folder: Path
+    shipped: bool
+    model: str = ""
+    """Name and version as every mention names them."""
+    problem: str = ""
+    """Why it cannot be opened; empty where it is complete. What the files hold is proven when it is opened."""
+
+    @property
+    def complete(self) -> bool:
+        return not self.problem
+
+
+def models(home: Home | None = None) -> list[Card]:
+    """The shipped ones, also where one is not there, from the least exact up; then the home's own by name."""
+    shipped = [_card(SHIPPED / tier, shipped=True) for tier in TIERS]
+    return shipped + ([_card(folder, shipped=False) for folder in _folders(home)] if home else [])
+
+
+def find(name: str, home: Home | None = None) -> Card:
+    """The model of this name or tier, complete. Raises ModelError."""
+    there = models(home)
+    for card in there:
+        if card.name == name and card.complete:
+            return card
+    for card in there:
+        if card.name == name:
+            raise ModelError(f"model {name!r} {card.problem}; {_what_there_is(there)}")
+    raise ModelError(f"there is no model {name!r}; {_what_there_is(there)}")
+
+
+def open_classifier(name: str, home: Home | None = None) -> Classifier:
+    """The classifier of this name or tier. Raises ModelError: not there, not complete, damaged."""
+    return open_folder(find(name, home))
+
+
+def open_folder(card: Card) -> Classifier:
+    """The classifier of a model that was found. Raises ModelError."""
+    try:
+        if card.format == "linear":
+            from nlp.linear import LinearClassifier
+
+            return LinearClassifier(card.folder)
+        from nlp.encoder import TransformerClassifier
+
+        return TransformerClassifier(card.folder)
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise ModelError(f"model {card.name!r} in {card.folder} cannot be used: {error}") from error
+
+
+def in_force(asked: str, home: Home | None = None) -> tuple[Card, str]:
+    """The model to read with, and a sentence where it is not the one asked for; else an empty one.
+
+    A shipped model that is not part of this installation is replaced by the linear one. Raises ModelError for any other
+    that cannot be used: who named it wants no other in its place.
+    """
+    for card in models(home):
+        if card.shipped and card.name == asked and not card.folder.exists():
+            return find(LINEAR), f"model {asked!r} is not part of this installation, {LINEAR!r} reads in its place"
+    return find(asked, home), ""
+
+
+def _folders(home: Home) -> Iterator[Path]:
+    if home.models.is_dir():
+        yield from sorted(one for one in home.models.iterdir() if one.is_dir() and NAME.fullmatch(one.name))
+
+
+def _card(folder: Path, *, shipped: bool) -> Card:
+    format: Format = "linear" if (folder / "weights.npz").is_file() or folder == SHIPPED / LINEAR else "transformer"
+    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) if folder.is_dir() else 0
+    told, problem = _told(folder)
+    card = Card(folder.name, told.get("version", 0), None, format, size, folder, shipped, problem=problem)
+    missing = [file for file in FILES[format] if not (folder / file).is_file()]
+    if not folder.exists():
+        return card._replace(problem="is not part of this installation")
+    if missing:
+        return card._replace(problem=f"is not complete: {folder} has no {', no '.join(missing)}")
+    if problem:
+        return card
+    tier = LINEAR if format == "linear" else told.get("tier")
+    if tier not in TIERS or not {"name", "version"} <= told.keys():
+        return card._replace(problem=f"has a card without name, version or tier: look into {folder / 'card.json'}")
+    card = card._replace(tier=tier, model=f"{told['name']}-{told['version']}")
+    if not shipped and folder.name in TIERS:
+        return card._replace(problem=f"in {folder} bears the name of a shipped one: rename the folder")
+    return card
+
+
+def _told(folder: Path) -> tuple[dict[str, Any], str]:
+    """What the card says, and what is wrong with it."""
+    try:
+        told = json.loads((folder / "card.json").read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        return {}, f"has no card that can be read in {folder} ({error})"
+    if not isinstance(told, dict):
+        return {}, f"has no card that can be read in {folder} (it is no JSON object)"
+    return told, ""
+
+
+def _what_there_is(there: list[Card]) -> str:
+    names = [card.name for card in there if card.complete]
+    return f"there are {', '.join(names)}"

@@ -1,0 +1,114 @@
+"""Models are found where they lie, and one that cannot be used is told by name, with what there is instead."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import tiny_model
+
+from config.home import Home
+from nlp import shelf
+from nlp.classifier import Passage
+from nlp.encoder import TransformerClassifier
+from nlp.linear import LinearClassifier
+from nlp.shelf import ModelError, find, in_force, models, open_classifier
+from stream.records import TIERS
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_model.make(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture
+def home(tmp_path: Path, tiny: Path) -> Home:
+    shutil.copytree(tiny, tmp_path / "models" / "mine")
+    return Home.at(tmp_path)
+
+
+def test_the_shipped_ones_come_first_then_the_homes_own(home: Home) -> None:
+    shutil.copytree(shelf.SHIPPED / "linear", home.models / "airline")
+    (home.models / ".draft").mkdir()
+    (home.models / "notes.txt").write_text("no model")
+    found = models(home)
+    assert [card.name for card in found] == [*TIERS, "airline", "mine"]
+    assert [card.shipped for card in found] == [True] * len(TIERS) + [False, False]
+    airline, mine = found[-2:]
+    assert (airline.format, airline.tier, airline.complete) == ("linear", "linear", True)
+    assert (mine.format, mine.tier, mine.model, mine.version) == ("transformer", "fast", "tiny-3", 3)
+    assert mine.size == sum(file.stat().st_size for file in mine.folder.iterdir())
+
+
+def test_a_model_is_opened_by_its_name_or_tier(home: Home) -> None:
+    assert isinstance(open_classifier("linear"), LinearClassifier)
+    mine = open_classifier("mine", home)
+    assert isinstance(mine, TransformerClassifier)
+    assert mine.read([Passage("ba la mi")]).sentiment.shape == (1, 3)
+    assert open_classifier("linear", home).model == find("linear").model
+
+
+def test_a_home_without_models_has_the_shipped_ones(tmp_path: Path) -> None:
+    assert [card.name for card in models(Home.at(tmp_path))] == list(TIERS)
+
+
+def test_a_name_that_is_not_there_is_told_with_what_there_is(home: Home) -> None:
+    with pytest.raises(ModelError, match=r"no model 'other'.*linear.*mine"):
+        open_classifier("other", home)
+
+
+@pytest.mark.parametrize("file", ["card.json", "model.onnx", "tokenizer.json"])
+def test_a_model_that_lacks_a_file_is_told_so(home: Home, file: str) -> None:
+    (home.models / "mine" / file).unlink()
+    card = next(card for card in models(home) if card.name == "mine")
+    assert not card.complete
+    with pytest.raises(ModelError, match=rf"'mine'.*{file}"):
+        open_classifier("mine", home)
+
+
+@pytest.mark.parametrize("file", ["card.json", "model.onnx", "tokenizer.json", "weights.npz"])
+def test_a_damaged_model_is_told_so(home: Home, file: str) -> None:
+    folder = home.models / "mine"
+    if file == "weights.npz":
+        folder = home.models / "airline"
+        shutil.copytree(shelf.SHIPPED / "linear", folder)
+    whole = (folder / file).read_bytes()
+    (folder / file).write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ModelError, match=f"model '{folder.name}'"):
+        open_classifier(folder.name, home)
+
+
+def test_a_card_of_another_kind_is_told_so(home: Home) -> None:
+    card = home.models / "mine" / "card.json"
+    card.write_text(json.dumps({**json.loads(card.read_text()), "tier": "best"}))
+    with pytest.raises(ModelError, match="without name, version or tier"):
+        find("mine", home)
+
+
+def test_a_homes_own_model_never_stands_for_a_shipped_one(home: Home) -> None:
+    (home.models / "mine").rename(home.models / "linear")
+    assert find("linear", home).shipped
+    assert [card.problem for card in models(home) if not card.shipped] == [
+        f"in {home.models / 'linear'} bears the name of a shipped one: rename the folder"
+    ]
+
+
+def test_only_a_shipped_model_that_was_not_delivered_is_replaced(
+    home: Home, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shipped = tmp_path / "shipped"
+    shutil.copytree(shelf.SHIPPED / "linear", shipped / "linear")
+    monkeypatch.setattr(shelf, "SHIPPED", shipped)
+    card, why = in_force("fast", home)
+    assert card.name == "linear"
+    assert why == "model 'fast' is not part of this installation, 'linear' reads in its place"
+    shutil.copytree(tiny, shipped / "fast")
+    assert in_force("fast", home)[0].name == "fast"
+    assert in_force("mine", home) == (find("mine", home), "")
+    (shipped / "fast" / "model.onnx").unlink()
+    with pytest.raises(ModelError, match=r"no model\.onnx"):
+        in_force("fast", home)
+    with pytest.raises(ModelError, match="no model 'gone'"):
+        in_force("gone", home)
