@@ -13,16 +13,20 @@ from clamor.opening import Opened, open_home
 from clamor.supervisor import ProcessSpec
 from clamor.threads import run_threads
 from config.home import Home
+from config.schema import Settings
 from database.registry import SqlRegistry
 from index.work import IndexWork
+from nlp.shelf import in_force, open_folder
 from routing.work import RouteWork
 from stream.ports import DECIDED, MENTIONS, Work
 from stream.stage import Stage, StageOptions
 from stream.status import Pressure
 
 if TYPE_CHECKING:
+    from nlp.classifier import Classifier
     from nlp.language import Languages
     from nlp.linear import LinearClassifier
+    from nlp.shelf import Card
 
 log = structlog.get_logger(__name__)
 
@@ -35,30 +39,54 @@ FULL = 20_000
 """Records that may wait on the next topic before a stage takes no more."""
 
 
-def warm() -> None:
-    """Import and read what the processes will need, before the first fork, so that they share it. Commands that only
-    ask do without: this takes longer than most questions to answer."""
+def warm(home: Home, asked: str) -> None:
+    """Import and read what the processes will need, before the first fork, so that they share it; but for a session of
+    ONNX Runtime, which each opens for itself. Commands that only ask do without: this takes longer than most questions
+    to answer. Raises nlp.shelf.ModelError where the model `asked` for cannot be used."""
     import nlp.work  # noqa: F401
+    from nlp.encoder import load_libraries
 
-    models()
+    card, _ = in_force(asked, home)
+    if card.format == "transformer":
+        load_libraries()
+    linear()
+    languages()
 
 
 @cache
-def models() -> tuple[LinearClassifier, Languages]:
-    """The shipped models, read once a process tree."""
-    from nlp.language import Languages
+def linear() -> LinearClassifier:
+    """The shipped linear model, read once a process tree."""
     from nlp.linear import LinearClassifier
 
-    return LinearClassifier(), Languages()
+    return LinearClassifier()
+
+
+@cache
+def languages() -> Languages:
+    """Read once a process tree."""
+    from nlp.language import Languages
+
+    return Languages()
+
+
+@cache
+def classifier(card: Card) -> Classifier:
+    """The model of this card, opened once a process."""
+    if card.shipped and card.format == "linear":
+        return linear()
+    return open_folder(card)
 
 
 def understand(opened: Opened) -> Work:
-    """The work of stage `nlp`."""
+    """The work of stage `nlp`. Raises nlp.shelf.ModelError where the model of the settings cannot be used."""
     from nlp.work import UnderstandWork
 
-    classifier, languages = models()
-    registry = SqlRegistry(opened.engine, classifier.model, clock=opened.clock)
-    return UnderstandWork(classifier, languages, registry)
+    card, why = in_force(opened.settings.understanding.model, opened.home)
+    if why:
+        log.warning("another model than the one of the settings", why=why)
+    model = classifier(card)
+    registry = SqlRegistry(opened.engine, model.model, clock=opened.clock)
+    return UnderstandWork(model, languages(), registry)
 
 
 def route(opened: Opened) -> Work:
@@ -112,12 +140,14 @@ def web_process(home: Home) -> Callable[[Stop], None]:
     return body
 
 
-def all_processes(home: Home, nlp_workers: int) -> list[ProcessSpec]:
-    """In the order in which they are asked to stop: posts cease to come in first."""
-    warm()
+def all_processes(home: Home, settings: Settings, nlp_workers: int | None = None) -> list[ProcessSpec]:
+    """In the order in which they are asked to stop: posts cease to come in first. `nlp_workers` goes before the
+    setting. Raises nlp.shelf.ModelError where the model of the settings cannot be used."""
+    warm(home, settings.understanding.model)
+    workers = nlp_workers or settings.processes.nlp
     return [
         ProcessSpec("web", web_process(home)),
-        *(ProcessSpec(f"nlp-{number + 1}", nlp_process(home)) for number in range(nlp_workers)),
+        *(ProcessSpec(f"nlp-{number + 1}", nlp_process(home)) for number in range(workers)),
         ProcessSpec("routing", routing_process(home)),
         ProcessSpec("index", index_process(home)),
     ]

@@ -134,7 +134,7 @@ def _supervised(
     reading, writing = os.pipe()
     os.set_blocking(reading, False)
     feeder = ProcessSpec("replay", _feeder(home, paths, options, writing), essential=False)
-    stages = [spec for spec in all_processes(home, configuration.settings.processes.nlp) if spec.name != "web"]
+    stages = [spec for spec in all_processes(home, configuration.settings) if spec.name != "web"]
     mouth = _Mouth(reading)
     failed: list[int] = []
 

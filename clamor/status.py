@@ -18,7 +18,9 @@ from clamor.sources import standings
 from clamor.standstill import standing_still
 from config.lock import holder
 from database.engine import read, rows
+from database.revisions import last_generation
 from ingest.coverage import Figure
+from nlp.shelf import ModelError, in_force
 from routing.mail_status import mail_status
 from routing.unreachable import unreachable
 from stream.clock import DAY, HOUR
@@ -40,6 +42,7 @@ def status(opened: Opened) -> dict[str, Any]:
         "simulated": pace_of(opened.home) is not None,
         "running": running.pid if running else None,
         "stages": _stages(statuses, behind),
+        "understanding": _understanding(opened),
         "stuck": [msgspec.to_builtins(one) for one in standing_still(opened, behind.by_stage)],
         "troubles": _troubles(opened),
         "waiting": asdict(behind),
@@ -73,6 +76,20 @@ def _stages(statuses: list[StageStatus], behind: Backlog) -> list[dict[str, Any]
             }
         )
     return found
+
+
+def _understanding(opened: Opened) -> dict[str, Any]:
+    """Which model the settings ask for, which one reads at the next start and why another, and which one the latest
+    stage nlp read with."""
+    asked = opened.settings.understanding.model
+    try:
+        card, why = in_force(asked, opened.home)
+        reads = card.model
+    except ModelError as error:
+        reads, why = "", str(error)
+    with read(opened.engine) as connection:
+        last = last_generation(connection)
+    return {"asked": asked, "reads": reads, "why": why, "latest": last.model if last else ""}
 
 
 def _appended(opened: Opened, topic: str) -> int:

@@ -94,6 +94,13 @@ class Processes(Section):
         return min(64, len(affinity(0)) if affinity else os.cpu_count() or 1)
 
 
+class Understanding(Section):
+    """How posts are read."""
+
+    model: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")] = "fast"
+    """`fast`, `accurate` or `linear`, which are shipped, or the name of a folder under models/ in the home."""
+
+
 class Api(Section):
     """The web address of pages and API."""
 
@@ -195,6 +202,7 @@ class EnginePart(Section):
     """Folder of the databases, in the home unless absolute. On a local disk."""
     engines: Engines = Engines()
     processes: Processes = Processes()
+    understanding: Understanding = Understanding()
     api: Api = Api()
     mail: Mail = Mail()
     alerts: Alerts = Alerts()

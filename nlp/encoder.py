@@ -120,7 +120,7 @@ class Network:
     """The graph of a folder, in one session on one thread."""
 
     def __init__(self, folder: Path) -> None:
-        os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # else it tells its maker of us, on a thread that no fork survives
+        load_libraries()
         import onnxruntime as ort
 
         file = folder / "model.onnx"
@@ -166,6 +166,15 @@ class Known:
         self._rows.update(rows)
         while len(self._rows) > self._most:
             self._rows.popitem(last=False)
+
+
+def load_libraries() -> None:
+    """Import what every session and tokenizer needs, on one thread each. Done before a fork, its children share it."""
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # else it tells its maker of us, on a thread that no fork survives
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    os.environ["RAYON_NUM_THREADS"] = "1"
+    import onnxruntime  # noqa: F401
+    import tokenizers  # noqa: F401
 
 
 def batches(lengths: Sequence[int]) -> Iterator[list[int]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import typer
 
 from clamor import exits
@@ -10,6 +12,7 @@ from config import load
 from config.home import Home
 from config.problems import Problem
 from config.problems import errors as errors_of
+from nlp.shelf import ModelError, in_force
 from routing.check import check_rules
 
 
@@ -26,8 +29,11 @@ def check(context: typer.Context) -> None:
     """
     home: Home = context.obj
     problems = load.check(home, [check_rules])
-    if not errors_of(problems) and not load.load(home, [check_rules], use="check").content.stated.brands:
-        problems = [*problems, _no_brand(home)]
+    if not errors_of(problems):
+        configuration = load.load(home, [check_rules], use="check")
+        problems = [*problems, *_model(home, configuration.settings.understanding.model)]
+        if not configuration.content.stated.brands:
+            problems.append(_no_brand(home))
     for problem in problems:
         errors.print(
             str(problem), style="red" if problem.severity == "error" else "yellow", markup=False, soft_wrap=True
@@ -35,6 +41,20 @@ def check(context: typer.Context) -> None:
     if errors_of(problems):
         raise typer.Exit(exits.CONFIGURATION)
     answers.print(f"{home.settings_file}: nothing wrong" if not problems else "usable, see the warnings above")
+
+
+def _model(home: Home, asked: str) -> Iterator[Problem]:
+    """An error where the model of the settings cannot be used, a warning where another one stands in."""
+    file, path = str(home.settings_file), "understanding.model"
+    try:
+        _, why = in_force(asked, home)
+    except ModelError as error:
+        advice = f"name one that is there, or put the folder under {home.models}"
+        yield Problem(file=file, path=path, message=str(error), advice=advice)
+        return
+    if why:
+        advice = f"nothing is to be done, or set {path} to the one that reads"
+        yield Problem(file=file, path=path, message=why, advice=advice, severity="warning")
 
 
 def _no_brand(home: Home) -> Problem:

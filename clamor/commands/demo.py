@@ -66,16 +66,12 @@ def demo(
     with open_home(place) as opened, whole_program(opened.home):
         listenable(opened.settings.api)
         started = make_ready(opened, by="clamor demo", serves=True)
-        workers, mailbox, url = (
-            opened.settings.processes.nlp,
-            mailbox_file(opened.configuration),
-            opened.settings.api.url,
-        )
+        settings, mailbox = opened.settings, mailbox_file(opened.configuration)
         opened.close()
         player = ProcessSpec("player", _player(place, scenario), essential=False)
         note, messages = noting(opened.home), place.root / MESSAGES
-        supervisor = Supervisor([player, *all_processes(place, workers)], note=note, messages=messages)
-        served = _Served(url, started.token or "(made earlier)") if staying else None
+        supervisor = Supervisor([player, *all_processes(place, settings)], note=note, messages=messages)
+        served = _Served(settings.api.url, started.token or "(made earlier)") if staying else None
         ending = partial(_where_next, place, scenario, mailbox, served)
         over = _watch(place, supervisor, scenario, mailbox, staying, ending)
     if not over:

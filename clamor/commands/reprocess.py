@@ -126,7 +126,7 @@ def _beside(opened: Opened, ask: Ask) -> Reached:
 def _with_stages(home: Home, opened: Opened, ask: Ask) -> Reached:
     configuration = opened.configuration
     feeder = ProcessSpec("reprocess", _feeder(home, ask), essential=False)
-    stages = [spec for spec in all_processes(home, configuration.settings.processes.nlp) if spec.name != "web"]
+    stages = [spec for spec in all_processes(home, configuration.settings) if spec.name != "web"]
     failed: list[int] = []
 
     def on_restart(name: str, code: int) -> None:

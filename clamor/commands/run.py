@@ -15,6 +15,8 @@ from clamor.starting import Started, make_ready
 from clamor.supervisor import Supervisor
 from clamor.upkeep import noting
 from config.home import Home
+from config.schema import Settings
+from nlp.shelf import in_force
 
 
 def run(
@@ -40,7 +42,15 @@ def run(
         settings = opened.settings
         opened.close()
         tell(started, settings.api.url)
-        Supervisor(all_processes(home, nlp_workers or settings.processes.nlp), note=noting(opened.home)).run()
+        tell_model(home, settings)
+        Supervisor(all_processes(home, settings, nlp_workers), note=noting(opened.home)).run()
+
+
+def tell_model(home: Home, settings: Settings) -> None:
+    """A word where posts are read by another model than the one asked for. Raises nlp.shelf.ModelError."""
+    _, why = in_force(settings.understanding.model, home)
+    if why:
+        errors.print(why, style="yellow", markup=False, highlight=False)
 
 
 def tell(started: Started, url: str) -> None:

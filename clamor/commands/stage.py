@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from clamor.commands.run import tell
+from clamor.commands.run import tell, tell_model
 from clamor.console import errors
 from clamor.opening import open_home
 from clamor.processes import STAGES, one_stage
@@ -54,5 +54,7 @@ def stage(
             started = make_ready(opened, by="clamor stage", serves=serves and errors.is_terminal)
         if serves:
             tell(started, opened.settings.api.url)
+        if name.value == "nlp":
+            tell_model(home, opened.settings)
         opened.close()
         one_stage(home, name.value)(lambda: told)

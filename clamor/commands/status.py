@@ -55,6 +55,8 @@ def _show(found: dict[str, Any]) -> None:
             counts = []  # it takes no records: what it says is whether it is there
         table.add_row(stage["stage"], stage["state"], *counts)
     answers.print(table)
+    if found["understanding"]["why"]:
+        answers.print(f"model: {found['understanding']['why']}", style="yellow", markup=False, highlight=False)
     for one in found["stuck"]:
         answers.print(f"stuck: {one['stage']}: {one['why']}", style="red", markup=False)
     for one in found["troubles"]:

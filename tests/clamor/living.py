@@ -31,6 +31,7 @@ brands:
 people:
   - {id: ana, name: Ana Example, email: ana@example.org, operations: false}
 mail: {host: null}
+understanding: {model: linear}
 """
 
 ZEPHYR = "  - {id: zephyr, name: Zephyr, kind: competitor}\n"

@@ -1,0 +1,103 @@
+"""Posts are read by the model that the settings name; every mention says which one it was."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import tiny_model
+import typer
+from living import CONFIGURATION, Living, post, settled_home
+from typer.testing import CliRunner
+
+from clamor import exits
+from clamor.commands.check import check
+from clamor.commands.run import tell_model
+from clamor.processes import all_processes
+from clamor.status import status
+from config.home import Home
+from config.schema import Settings
+from nlp import shelf
+from nlp.shelf import ModelError
+
+
+def asking_for(model: str) -> str:
+    return CONFIGURATION.replace("model: linear", f"model: {model}")
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_model.make(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture
+def home(tmp_path: Path, tiny: Path) -> Home:
+    home = settled_home(tmp_path / "home", asking_for("tiny"))
+    shutil.copytree(tiny, home.models / "tiny")
+    return home
+
+
+@pytest.fixture
+def no_fast(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(shelf.SHIPPED / "linear", tmp_path / "shipped" / "linear")
+    monkeypatch.setattr(shelf, "SHIPPED", tmp_path / "shipped")
+
+
+def read_by(living: Living, id: str) -> tuple[str, str, int]:
+    mention = living.mention(id)
+    assert mention is not None
+    assert mention.decision is not None
+    return mention.decision.model, mention.decision.tier, mention.decision.generation
+
+
+def test_a_homes_own_model_reads_and_a_change_of_the_model_opens_a_generation(home: Home) -> None:
+    with Living(home) as living:
+        living.live(post(1))
+        assert read_by(living, "x:1#acme") == ("tiny-3", "fast", 2)
+        assert status(living.opened)["understanding"] == {
+            "asked": "tiny", "reads": "tiny-3", "why": "", "latest": "tiny-3",
+        }  # fmt: skip
+    home.settings_file.write_text(asking_for("linear"), encoding="utf-8")
+    linear = shelf.find("linear").model
+    with Living(home) as living:
+        living.live(post(2))
+        assert read_by(living, "x:2#acme") == (linear, "linear", 3)
+        assert read_by(living, "x:1#acme") == ("tiny-3", "fast", 2)
+    home.settings_file.write_text(asking_for("tiny"), encoding="utf-8")
+    with Living(home) as living:
+        living.live(post(3))
+        assert read_by(living, "x:3#acme") == ("tiny-3", "fast", 4)
+
+
+@pytest.mark.usefixtures("no_fast")
+def test_where_the_shipped_one_is_not_there_the_linear_one_reads_and_that_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = settled_home(tmp_path / "home", asking_for("fast"))
+    with Living(home) as living:
+        living.live(post(1))
+        assert read_by(living, "x:1#acme")[1] == "linear"
+        told = status(living.opened)["understanding"]
+        tell_model(home, living.opened.settings)
+    why = "model 'fast' is not part of this installation, 'linear' reads in its place"
+    assert (told["asked"], told["why"]) == ("fast", why)
+    assert why in " ".join(capsys.readouterr().err.split())
+    found = checked(home)
+    assert found.exit_code == 0
+    assert why in found.stderr
+
+
+def test_a_model_that_cannot_be_used_is_an_error_before_anything_starts(home: Home) -> None:
+    (home.models / "tiny" / "model.onnx").unlink()
+    with pytest.raises(ModelError, match=r"'tiny'.*no model\.onnx"):
+        all_processes(home, Settings.model_validate({"understanding": {"model": "tiny"}}))
+    found = checked(home)
+    assert found.exit_code == exits.CONFIGURATION
+    assert "understanding.model: model 'tiny' is not complete" in found.stderr
+
+
+def checked(home: Home):  # type: ignore[no-untyped-def]
+    app = typer.Typer()
+    app.command()(check)
+    return CliRunner().invoke(app, [], obj=home)
