@@ -34,7 +34,7 @@ SAMPLE_RATE = 16
 CAME = ("network", "lang", "country", "origin", "source", "query", "access", "brand", "kind", "state")
 READ = ("about", "matched", "speaker", "sentiment", "reputation", "intent", "detractor", "suggested", "review")
 TONE = ("complaint", "emotion", "irony", "offensive", "aspect", "spam")
-RULED = ("model", "tier", "queue", "rule", "priority", "tag", "alerted", "term", "corrected", "person")
+RULED = ("model", "tier", "provisional", "queue", "rule", "priority", "tag", "alerted", "term", "corrected", "person")
 SINGLE = (
     *("id", "author", "verified", "hashtag", "addressed", "link", "site", "address", "media"),
     *("conversation", "cluster", "reply_to", "quote_of"),
@@ -184,6 +184,7 @@ def _ruled_from(
     return (
         decision.model,
         decision.tier,
+        decision.provisional,
         decision.queue,
         decision.rule,
         decision.priority,

@@ -328,6 +328,7 @@ _READ: Mapping[str, Callable[[Document], Value | None]] = {
     ),
     "model": _decided("model", "model"),
     "tier": _decided("tier", "tier"),
+    "provisional": lambda document: document.mention.decision.provisional if document.mention.decision else None,
     "corrected": lambda document: document.mention.correction is not None,
     "person": _person,
     "queue": _queue,

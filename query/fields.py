@@ -211,6 +211,14 @@ _ALL: tuple[Field, ...] = (
     Field("review", "keyword", "Head of the model that abstains.", "review:intent", many=True),
     Field("model", "keyword", "Version of the model.", "model:linear-1", NOT_IN_RULES),
     Field("tier", "keyword", "Class of the model.", "tier:linear", NOT_IN_RULES, vocabulary=get_args(Tier)),
+    Field(
+        "provisional",
+        "flag",
+        "Read by the linear model under overload, and not yet by the model in force.",
+        "provisional:yes",
+        NOT_IN_RULES,
+        aliases=("provisorio",),
+    ),
     Field("corrected", "flag", "A person has corrected a label.", "corrected:yes", aliases=("corregido",)),
     Field("person", "keyword", "Who corrected it.", "person:eva", NOT_IN_RULES, aliases=("persona",)),
     # what was decided

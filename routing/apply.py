@@ -174,9 +174,9 @@ def _decide_all(sheet: Sheet, changed: list[MentionRow], again: frozenset[int]) 
         read = m.post.read
         held = value.decision
         if read is not None:
-            reader = Reader(read.model, read.tier, read.generation)
+            reader = Reader(read.model, read.tier, read.generation, read.provisional)
         elif held is not None:
-            reader = Reader(held.model, held.tier, held.generation)
+            reader = Reader(held.model, held.tier, held.generation, held.provisional)
         else:
             reader = Reader("", "linear", 0)
         cause = m.post.cause if m.n not in again else None

@@ -21,6 +21,7 @@ class Reader(NamedTuple):
     model: str
     tier: Tier
     generation: int
+    provisional: bool = False
 
 
 def decide(
@@ -49,6 +50,7 @@ def decide(
         model=reader.model,
         tier=reader.tier,
         generation=reader.generation,
+        provisional=reader.provisional,
         complaints=None if history is NOTHING_KNOWN else history.complaints,
         decided_at=now,
     )

@@ -33,6 +33,8 @@ def in_words(mention: Mention, rules: RuleSet | None = None, language: str = "en
     else:
         lines.append(f"Risk {decision.risk} of 100.")
     lines.append(f"Read by {decision.model or 'no model'} ({decision.tier}), generation {decision.generation}.")
+    if decision.provisional:
+        lines.append("That was under overload: the model in force will read it anew.")
     spam = _spam(mention)
     if spam:
         lines.append(f"It looks like spam: {spam_in_words(spam, language)}.")

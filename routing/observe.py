@@ -93,10 +93,13 @@ def _content(sheet: Sheet, row: PostRow, record: Understood) -> None:
     if not newest or record.mentions is None:
         return
     rank = (record.generation, _TIER[record.tier])
+    no_text = row.was != "live" and row.read is None
     if held != record.content_hash:
         row.content, row.read, row.cause = post, record, record
-    elif rank >= (row.generation, row.tier):
+        row.provisional = record.provisional
+    elif rank >= (row.generation, row.tier) or no_text:
         row.read, row.cause = record, record
+        row.provisional = record.provisional
         if post.kind == "restored" or row.was != "live":
             row.content = post
     row.generation, row.tier = max((row.generation, row.tier), rank)

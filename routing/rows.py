@@ -12,8 +12,8 @@ class PostRow:
 
     __slots__ = (
         "answers_moved", "arrived_at", "author", "cause", "content", "conversation", "dirty", "event_time",
-        "generation", "id", "learnt", "n", "new", "parent", "parts", "read", "referred", "seen_at", "settled", "state",
-        "tier", "was",
+        "generation", "id", "learnt", "n", "new", "parent", "parts", "provisional", "read", "referred", "seen_at",
+        "settled", "state", "tier", "was",
     )  # fmt: skip
 
     def __init__(
@@ -30,6 +30,7 @@ class PostRow:
         event_time: Millis = 0,
         generation: int = 0,
         tier: int = 0,
+        provisional: bool = False,
         parts: Parts,
         new: bool,
     ) -> None:
@@ -37,6 +38,7 @@ class PostRow:
         self.state, self.was = state, state
         self.seen_at, self.arrived_at, self.event_time = seen_at, arrived_at, event_time
         self.generation, self.tier, self.parts, self.new = generation, tier, parts, new
+        self.provisional = provisional
         self.dirty = new
         self.referred = False
         """A post of this batch refers to it."""

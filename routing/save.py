@@ -8,7 +8,7 @@ from routing.cases import counted_anew
 from routing.clusters import COUNTED
 from routing.contribution import written
 from routing.decide import found_late, judged_at
-from routing.rows import CaseRow, MentionRow
+from routing.rows import CaseRow, MentionRow, PostRow
 from routing.sheet import Sheet
 from stream.records import encode
 
@@ -38,12 +38,12 @@ def _posts(sheet: Sheet) -> None:
         if row.new:
             new.append((
                 row.n, row.id, row.author, row.parent, row.conversation, row.state, row.seen_at, row.arrived_at,
-                row.event_time, row.generation, row.tier, parts.stored(row.parts),
+                row.event_time, row.generation, row.tier, _provisional(row), parts.stored(row.parts),
             ))  # fmt: skip
         elif row.dirty:
             old.append((
                 row.author, row.parent, row.state, row.seen_at, row.arrived_at, row.event_time, row.generation,
-                row.tier, parts.stored(row.parts), row.n,
+                row.tier, _provisional(row), parts.stored(row.parts), row.n,
             ))  # fmt: skip
     many(connection, _NEW_POST, new)
     many(connection, _OLD_POST, old)
@@ -53,6 +53,11 @@ def _posts(sheet: Sheet) -> None:
          [(n, sheet.now, encode(u)) for n, u in kept if u is not None])  # fmt: skip
     many(connection, _ABSENCE, [(author, *sheet.absences[author]) for author in sheet.new_absences])
     many(connection, SWEEP, list(sheet.new_sweeps.items()))
+
+
+def _provisional(row: PostRow) -> int:
+    """What has no text cannot be read anew."""
+    return int(row.provisional and row.state == "live")
 
 
 def _conversations(sheet: Sheet) -> None:
@@ -164,11 +169,11 @@ def _alerts(sheet: Sheet, moved: list[MentionRow]) -> int:
 
 _NEW_POST = (
     "INSERT INTO post (n, id, author, parent, conversation, state, seen_at, arrived_at, event_time, generation, tier, "
-    "parts) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "provisional, parts) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _OLD_POST = (
     "UPDATE post SET author = ?, parent = ?, state = ?, seen_at = ?, arrived_at = ?, event_time = ?, generation = ?, "
-    "tier = ?, parts = ? WHERE n = ?"
+    "tier = ?, provisional = ?, parts = ? WHERE n = ?"
 )
 _ABSENCE = (
     "INSERT INTO author_absence (author, gone_at, back_at) VALUES (?, ?, ?) "

@@ -143,7 +143,7 @@ def _as_read(row: PostRow, held: dict[int, MentionRow], unnamed: Understanding) 
                 post=value.post, appended_at=value.appended_at, understood_at=value.understood_at,
                 content_hash=row.parts.content_hash, lang=value.lang, lang_confidence=value.lang_confidence,
                 fingerprint=value.fingerprint, generation=value.decision.generation, tier=value.decision.tier,
-                model=value.decision.model, mentions=(), unnamed=unnamed,
+                model=value.decision.model, provisional=value.decision.provisional, mentions=(), unnamed=unnamed,
             )  # fmt: skip
     return None
 

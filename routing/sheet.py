@@ -123,13 +123,16 @@ class Sheet:
         return row
 
     def _keep_posts(self, found: Iterable[Any]) -> None:
-        for n, id, author, parent, conversation, state, seen_at, arrived_at, event_time, generation, tier, raw in found:
+        for (
+            n, id, author, parent, conversation, state, seen_at, arrived_at, event_time, generation, tier, provisional,
+            raw,
+        ) in found:  # fmt: skip
             if n in self.by_n:
                 continue
             row = PostRow(
                 n, id, author=author, parent=parent, conversation=conversation, state=state, seen_at=seen_at,
-                arrived_at=arrived_at, event_time=event_time, generation=generation, tier=tier, parts=parts.held(raw),
-                new=False,
+                arrived_at=arrived_at, event_time=event_time, generation=generation, tier=tier,
+                provisional=provisional == 1, parts=parts.held(raw), new=False,
             )  # fmt: skip
             self.posts[row.id] = row
             self.by_n[row.n] = row
@@ -321,7 +324,9 @@ class Sheet:
                     self.past_cases[key] = case
 
 
-_POST = "n, id, author, parent, conversation, state, seen_at, arrived_at, event_time, generation, tier, parts"
+_POST = (
+    "n, id, author, parent, conversation, state, seen_at, arrived_at, event_time, generation, tier, provisional, parts"
+)
 _MENTION = "n, post, brand, revision, state, queue, risk, case_id, indexed_month, contribution"
 _CASE = (
     "id, brand, conversation, author, queue, live, state, priority, risk, mentions, opened_at, updated_at, closed_at, "

@@ -215,6 +215,8 @@ class Understood(Struct, frozen=True, kw_only=True):
     model: str = ""
     mentions: tuple[Understanding, ...] | None = None
     """None: passed through unclassified (a delete, new metrics). Empty: about no brand."""
+    provisional: bool = False
+    """Read by the linear model because posts came faster than the model in force reads; to be read anew by that."""
     unnamed: Understanding | None = None
     """For a reply: the reading towards a brand not named, should the post it answers turn out to be about one."""
 
@@ -241,6 +243,8 @@ class Decision(Struct, frozen=True, kw_only=True):
     model: str = ""
     tier: Tier = "linear"
     generation: int = 0
+    provisional: bool = False
+    """The reading is: see Understood."""
     complaints: int | None = None
     """The author's earlier complaints about the brand, as known at the first decision; None: not asked for."""
     person: str | None = None

@@ -27,10 +27,21 @@ post = Table(
         server_default="0",
         comment="when its first content arrived here: what `retention: posts` counts from; 0: none yet",
     ),
+    Column(
+        "provisional",
+        Integer,
+        nullable=False,
+        server_default="0",
+        comment="1: read by the linear model under overload, to be read anew",
+    ),
 )
 Index(
     "ix_post_conversation", post.c.conversation,
     sqlite_where=post.c.conversation != post.c.n, postgresql_where=post.c.conversation != post.c.n,
+)  # fmt: skip
+Index(
+    "ix_post_provisional", post.c.provisional,
+    sqlite_where=post.c.provisional == 1, postgresql_where=post.c.provisional == 1,
 )  # fmt: skip
 
 conversation = Table(
