@@ -33,7 +33,7 @@ class Backlog:
 def backlog(opened: Opened) -> Backlog:
     """Asked in the order in which posts go, so that what moves on meanwhile is counted once more rather than missed."""
     nlp = opened.log.lag("nlp", POSTS)
-    routing = _left(opened, MENTIONS, stored_in_sql(opened))
+    routing = waiting_for_routing(opened)
     with read(opened.engine) as connection:
         routing += absence.waiting(connection)
     with read(opened.engine) as connection:
@@ -65,6 +65,11 @@ _MAILS = (
 def settled(opened: Opened) -> bool:
     """Everything that was appended before this call is decided and searchable (asked twice, since it moves on)."""
     return backlog(opened).drained and backlog(opened).drained
+
+
+def waiting_for_routing(opened: Opened) -> int:
+    """Records of `mentions` that are not decided, by what SQL says."""
+    return _left(opened, MENTIONS, stored_in_sql(opened))
 
 
 def _left(opened: Opened, topic: str, done: dict[int, int]) -> int:

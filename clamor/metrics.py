@@ -32,6 +32,16 @@ def families(found: dict[str, Any]) -> Iterator[Metric]:
         "clamor_dead_letters", "Records put aside because they could not be processed.", found["dead_letters"]
     )
     yield _one("clamor_outbox_waiting", "Rows that have to leave SQL for the log.", found["waiting"]["outbox"])
+    yield _one(
+        "clamor_overloaded_processes",
+        "Processes of stage nlp that read by the linear model for overload.",
+        found["understanding"]["overloaded"],
+    )
+    yield _one(
+        "clamor_posts_provisional",
+        "Posts read under overload that the model in force will read anew.",
+        found["understanding"]["provisional"],
+    )
     yield from _mails(found["mail"])
     yield from _latencies(found)
     yield from _erasure(found["erasure"], found["now"])

@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING
 import structlog
 
 from clamor import chores, logs
+from clamor.clocks import pace_of
 from clamor.opening import Opened, open_home
+from clamor.rescoring import Rescoring
 from clamor.supervisor import ProcessSpec
 from clamor.threads import run_threads
 from config.home import Home
 from config.schema import Settings
 from database.registry import SqlRegistry
 from index.work import IndexWork
-from nlp.shelf import in_force, open_folder
+from nlp.shelf import LINEAR, in_force, open_folder
 from routing.work import RouteWork
 from stream.ports import DECIDED, MENTIONS, Work
 from stream.stage import Stage, StageOptions
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from nlp.language import Languages
     from nlp.linear import LinearClassifier
     from nlp.shelf import Card
+    from nlp.valve import Valve
+    from nlp.work import UnderstandWork
 
 log = structlog.get_logger(__name__)
 
@@ -77,7 +81,7 @@ def classifier(card: Card) -> Classifier:
     return open_folder(card)
 
 
-def understand(opened: Opened) -> Work:
+def understand(opened: Opened) -> UnderstandWork:
     """The work of stage `nlp`. Raises nlp.shelf.ModelError where the model of the settings cannot be used."""
     from nlp.work import UnderstandWork
 
@@ -86,7 +90,19 @@ def understand(opened: Opened) -> Work:
         log.warning("another model than the one of the settings", why=why)
     model = classifier(card)
     registry = SqlRegistry(opened.engine, model.model, clock=opened.clock)
-    return UnderstandWork(model, languages(), registry)
+    return UnderstandWork(model, languages(), registry, valve(opened, model))
+
+
+def valve(opened: Opened, model: Classifier) -> Valve | None:
+    """None where the settings want none, the linear model is in force, or time is simulated: there the machine's own
+    slowness is minutes, and makes nothing late."""
+    from nlp.valve import Limits, Valve
+
+    overload = opened.settings.understanding.overload
+    if not overload.auto or model.tier == LINEAR or pace_of(opened.home) is not None:
+        return None
+    limits = Limits(overload.opens_at, overload.closes_at)
+    return Valve(linear(), limits, lambda: opened.log.lag("routing", MENTIONS) > FULL // 2)
 
 
 def route(opened: Opened) -> Work:
@@ -99,11 +115,24 @@ def searchable(opened: Opened) -> Work:
     return IndexWork(opened.store, opened.log.epoch())
 
 
+def nlp_stage(opened: Opened, rescoring: Rescoring, options: StageOptions) -> Stage:
+    """Stage `nlp`, which re-scores in its spare time."""
+    return Stage(
+        opened.log,
+        rescoring.work,
+        opened.clock,
+        options=options,
+        pressure=chores.pressure(opened, ("routing", MENTIONS), FULL),
+        publish=opened.statuses.write,
+        spare=rescoring.step,
+        overloaded=rescoring.work.overloaded,
+    )
+
+
 def nlp_process(home: Home) -> Callable[[Stop], None]:
     def body(stop: Stop) -> None:
-        with _process(home, "nlp") as opened:
-            pressure = chores.pressure(opened, ("routing", MENTIONS), FULL)
-            run_threads([_stage(opened, understand(opened), pressure)], [], stop)
+        with _process(home, "nlp") as opened, Rescoring(opened, understand(opened)) as rescoring:
+            run_threads([nlp_stage(opened, rescoring, StageOptions(max_batch=BATCH))], [], stop)
 
     return body
 

@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 from msgspec.structs import replace
 
+from clamor.backlog import waiting_for_routing
 from clamor.opening import Opened
 from clamor.processes import understand
 from database.engine import read, rows, rows_in
 from ingest.cursors import Cursors
 from routing.corrections import decide_anew
 from routing.desk import Desk
-from stream.ports import MENTIONS, POSTS, Append, LogRecord, Transient
+from stream.ports import POSTS, Append, LogRecord, Transient
 from stream.records import Mention, Millis, Post, Understood, decode, encode
 
 if TYPE_CHECKING:
@@ -146,9 +147,6 @@ def _routing(opened: Opened, reached: Reached) -> Iterator[Reached]:
 
 def _nlp(opened: Opened, reached: Reached) -> Iterator[Reached]:
     work = understand(opened)
-    from nlp.work import UnderstandWork
-
-    assert isinstance(work, UnderstandWork)
     try:
         while reached.part == "sql":
             work.idle(opened.clock.now())
@@ -272,18 +270,11 @@ def _hold(opened: Opened, stop: threading.Event) -> None:
     """Wait while routing has enough to do, so that what is live is not kept waiting."""
     while not stop.is_set():
         try:
-            if _waiting(opened) < HIGH_WATER:
+            if waiting_for_routing(opened) < HIGH_WATER:
                 return
         except Transient:
             pass
         stop.wait(0.1)
-
-
-def _waiting(opened: Opened) -> int:
-    sql = "SELECT part, next FROM stored_offset WHERE consumer_group = 'routing' AND topic = ?"
-    with read(opened.engine) as connection:
-        done = dict(rows(connection, sql, (MENTIONS,)))
-    return sum(max(0, end - max(low, done.get(p, 0))) for p, (low, end) in opened.log.bounds(MENTIONS).items())
 
 
 def _highest(opened: Opened, table: str) -> int:

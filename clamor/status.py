@@ -13,6 +13,7 @@ import msgspec
 from clamor.backlog import Backlog, backlog
 from clamor.clocks import pace_of
 from clamor.opening import Opened
+from clamor.rescoring import count_marked
 from clamor.roles import WEB
 from clamor.sources import standings
 from clamor.standstill import standing_still
@@ -42,7 +43,7 @@ def status(opened: Opened) -> dict[str, Any]:
         "simulated": pace_of(opened.home) is not None,
         "running": running.pid if running else None,
         "stages": _stages(statuses, behind),
-        "understanding": _understanding(opened),
+        "understanding": _understanding(opened, statuses),
         "stuck": [msgspec.to_builtins(one) for one in standing_still(opened, behind.by_stage)],
         "troubles": _troubles(opened),
         "waiting": asdict(behind),
@@ -78,9 +79,9 @@ def _stages(statuses: list[StageStatus], behind: Backlog) -> list[dict[str, Any]
     return found
 
 
-def _understanding(opened: Opened) -> dict[str, Any]:
-    """Which model the settings ask for, which one reads at the next start and why another, and which one the latest
-    stage nlp read with."""
+def _understanding(opened: Opened, statuses: list[StageStatus]) -> dict[str, Any]:
+    """Which model the settings ask for, which one reads at the next start and why another, which one the latest stage
+    nlp read with; how many processes read by the linear model for overload, and how many posts are to be read anew."""
     asked = opened.settings.understanding.model
     try:
         card, why = in_force(asked, opened.home)
@@ -89,7 +90,14 @@ def _understanding(opened: Opened) -> dict[str, Any]:
         reads, why = "", str(error)
     with read(opened.engine) as connection:
         last = last_generation(connection)
-    return {"asked": asked, "reads": reads, "why": why, "latest": last.model if last else ""}
+    return {
+        "asked": asked,
+        "reads": reads,
+        "why": why,
+        "latest": last.model if last else "",
+        "overloaded": sum(one.overloaded for one in statuses),
+        "provisional": count_marked(opened),
+    }
 
 
 def _appended(opened: Opened, topic: str) -> int:

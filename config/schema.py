@@ -94,11 +94,30 @@ class Processes(Section):
         return min(64, len(affinity(0)) if affinity else os.cpu_count() or 1)
 
 
+class Overload(Section):
+    """The valve: what happens when posts that are news come faster than the model reads."""
+
+    auto: bool = True
+    """The linear model reads them until it has caught up, and the model in force reads them anew when there is room.
+    No: they wait."""
+    opens_at: Annotated[Duration, Field(ge=1_000, le=3_600_000)] = 30_000
+    """How long a live or gap-filled post has waited in the log when the linear model takes over."""
+    closes_at: Annotated[Duration, Field(ge=100, le=3_600_000)] = 5_000
+    """Below which wait the model in force reads again."""
+
+    @model_validator(mode="after")
+    def _closes_below(self) -> Overload:
+        if self.closes_at >= self.opens_at:
+            raise ValueError("closes_at must be below opens_at, else the valve would flutter")
+        return self
+
+
 class Understanding(Section):
     """How posts are read."""
 
     model: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")] = "fast"
     """`fast`, `accurate` or `linear`, which are shipped, or the name of a folder under models/ in the home."""
+    overload: Overload = Overload()
 
 
 class Api(Section):

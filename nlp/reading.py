@@ -72,8 +72,9 @@ class Reader:
         self.aspects = Aspects(aspects, brands)
         self._cues, self._spam = severity.Cues(), Spam()
 
-    def read(self, posts: Sequence[Post]) -> list[Reading]:
-        """One reading for each post with content, in order; it depends on the post alone, not on the batch."""
+    def read(self, posts: Sequence[Post], by: Classifier | None = None) -> list[Reading]:
+        """One reading for each post with content, in order; it depends on the post alone, not on the batch. `by`:
+        another classifier than the own."""
         texts = [readable(post) for post in posts]
         analyses = [analyse(text) for text in texts]
         plain = [normalise(clean(text)) for text in texts]
@@ -89,7 +90,7 @@ class Reader:
         found: dict[int, list[Understanding]] = {}
         if passages:
             networks = [posts[number].network for number in asked]
-            found = self._understandings(passages, asked, analyses, matches, networks)
+            found = self._understandings(by or self.classifier, passages, asked, analyses, matches, networks)
         return [
             _reading(langs[number], marks[number], matches[number], found.get(number, []))
             for number in range(len(posts))
@@ -106,6 +107,7 @@ class Reader:
 
     def _understandings(
         self,
+        classifier: Classifier,
         passages: list[Passage],
         asked: list[int],
         analyses: list[Analysis],
@@ -113,10 +115,10 @@ class Reader:
         networks: list[str],
     ) -> dict[int, list[Understanding]]:
         """Post's number → one understanding for each target, in the targets' order."""
-        readings = self.classifier.read(passages)
+        readings = classifier.read(passages)
         if self._counted:
-            readings = priors.adjusted(readings, _brands(passages, asked, matches), self.classifier.priors)
-        rows = Rows(readings, self.classifier, passages)
+            readings = priors.adjusted(readings, _brands(passages, asked, matches), classifier.priors)
+        rows = Rows(readings, classifier, passages)
         said = [
             self._said(passage, analyses[number], matches[number])
             for passage, number in zip(passages, asked, strict=True)

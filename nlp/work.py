@@ -11,9 +11,10 @@ from nlp import priors
 from nlp.classifier import Classifier
 from nlp.language import Languages
 from nlp.reading import Reader, Reading
+from nlp.valve import Valve
 from stream.merge import content_hash
 from stream.ports import MENTIONS, POSTS, Append, Commit, InForce, LogRecord, Refused, Registry
-from stream.records import CONTENT_KINDS, Millis, Post, Understood, decode, encode
+from stream.records import CONTENT_KINDS, WAKING_ORIGINS, Millis, Post, Understood, decode, encode
 
 log = structlog.get_logger(__name__)
 
@@ -26,25 +27,45 @@ class UnderstandWork:
     group = "nlp"
     owns_offsets = False
 
-    def __init__(self, classifier: Classifier, languages: Languages, registry: Registry) -> None:
+    def __init__(
+        self, classifier: Classifier, languages: Languages, registry: Registry, valve: Valve | None = None
+    ) -> None:
+        """Without a `valve`, everything is read by `classifier`, however long it has waited."""
         self._classifier, self._languages, self._registry = classifier, languages, registry
+        self._valve = valve
         self._adopt(registry.current())
+
+    @property
+    def generation(self) -> int:
+        """That what is read now is stamped with."""
+        return self._generation
+
+    def overloaded(self) -> bool:
+        """Whether the valve is open."""
+        return self._valve is not None and self._valve.is_open
 
     def run(self, records: Sequence[LogRecord], commits: Sequence[Commit], now: Millis) -> list[Append]:
         """One Understood for each record, in order. Raises Refused for those that are no posts, UnknownMajor for a
         post of a newer schema (the stage pauses)."""
         posts = _decoded(records)
-        content = [number for number, post in enumerate(posts) if is_content(post)]
-        read = self._reader.read([posts[number] for number in content])
-        readings: dict[int, Reading] = dict(zip(content, read, strict=True))
-        return [
-            Append(MENTIONS, post.id, encode(self._understood(record, post, readings.get(number), now)))
-            for number, (record, post) in enumerate(zip(records, posts, strict=True))
-        ]
+        news = [number for number, post in enumerate(posts) if is_content(post) and post.origin in WAKING_ORIGINS]
+        hasty = frozenset[int]()
+        if news and self._valve is not None and self._valve.look(now - min(records[number].time for number in news)):
+            hasty = frozenset(news)
+        return self._all_understood(records, posts, hasty, now)
+
+    def reread(self, records: Sequence[LogRecord], now: Millis) -> list[Append]:
+        """What `run` returns, all read by the model in force, however long it has waited."""
+        return self._all_understood(records, _decoded(records), frozenset(), now)
 
     def offsets(self, partitions: frozenset[int], epoch: str) -> Mapping[int, int]:
         """None: the log keeps this group's offsets."""
         return {}
+
+    def at_rest(self) -> None:
+        """Nothing waits: an overload is over."""
+        if self._valve is not None:
+            self._valve.look(0)
 
     def idle(self, now: Millis) -> None:
         """Adopts the brands and aspects in force."""
@@ -61,7 +82,27 @@ class UnderstandWork:
         for brand, head in priors.silent(current.brands, self._classifier.priors):
             log.warning("prior_has_no_effect", brand=brand, head=head, model=self._classifier.model)
 
-    def _understood(self, record: LogRecord, post: Post, reading: Reading | None, now: Millis) -> Understood:
+    def _all_understood(
+        self, records: Sequence[LogRecord], posts: Sequence[Post], hasty: frozenset[int], now: Millis
+    ) -> list[Append]:
+        """`hasty`: numbers of the posts that the valve's model reads."""
+        content = [number for number, post in enumerate(posts) if is_content(post)]
+        readings: dict[int, Reading] = {}
+        by_valve = self._valve.classifier if self._valve is not None else None
+        for numbers, by in (
+            ([number for number in content if number not in hasty], self._classifier),
+            ([number for number in content if number in hasty], by_valve),
+        ):
+            if numbers:
+                readings |= zip(numbers, self._reader.read([posts[n] for n in numbers], by), strict=True)
+        return [
+            Append(MENTIONS, post.id, encode(self._understood(record, post, readings.get(n), now, hasty=n in hasty)))
+            for n, (record, post) in enumerate(zip(records, posts, strict=True))
+        ]
+
+    def _understood(
+        self, record: LogRecord, post: Post, reading: Reading | None, now: Millis, *, hasty: bool
+    ) -> Understood:
         if reading is None:
             return Understood(
                 post=post,
@@ -72,6 +113,9 @@ class UnderstandWork:
                 tier=self._classifier.tier,
                 model=self._classifier.model,
             )
+        # About no brand, and no reply: no model was asked, and no other would say more.
+        provisional = hasty and (bool(reading.mentions) or reading.unnamed is not None)
+        model = self._valve.classifier if provisional and self._valve is not None else self._classifier
         return Understood(
             post=post,
             appended_at=record.time,
@@ -81,8 +125,9 @@ class UnderstandWork:
             lang_confidence=reading.lang_confidence,
             fingerprint=reading.fingerprint,
             generation=self._generation,
-            tier=self._classifier.tier,
-            model=self._classifier.model,
+            tier=model.tier,
+            model=model.model,
+            provisional=provisional,
             mentions=reading.mentions,
             unnamed=reading.unnamed,
         )

@@ -10,7 +10,7 @@ import contextlib
 import random
 import threading
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -74,11 +74,18 @@ class Stage:
         options: StageOptions | None = None,
         pressure: Pressure | None = None,
         publish: Publish | None = None,
+        spare: Callable[[], bool] | None = None,
+        overloaded: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`pressure` is asked before each batch: while it gives a state to be in, the stage takes nothing."""
+        """`pressure` is asked before each batch: while it gives a state to be in, the stage takes nothing.
+
+        `spare` is other work for a time when no record waits: it does a little, and returns whether there is more.
+        `overloaded` is told in the status."""
         self._log, self._work, self._clock = log, work, clock
         self._options = options or StageOptions()
         self._pressure, self._publish = pressure, publish
+        self._spare, self._overloaded = spare, overloaded
+        self._more_to_spare = False
         self._stopping = threading.Event()
         self._consumer: Consumer | None = None
         self._chunks: deque[list[LogRecord]] = deque()
@@ -146,6 +153,7 @@ class Stage:
             retries=self._retries,
             lag=self._lag,
             partitions=tuple(sorted(self._done.copy())),
+            overloaded=self._overloaded(),
             batch=self._batch,
             error=self._error,
         )
@@ -177,14 +185,15 @@ class Stage:
                 self._idle()
                 self._stopping.wait(min(wait, 0.05))
                 return
-            records = self._poll(wait)
+            records = self._poll(0.0 if self._more_to_spare else wait)
             if records:
                 self._chunks.append(records)
         if self._chunks:
             self._become("working")
             self._work_off()
-        elif self._state != "idle":
+        else:
             self._become("idle")
+            self._use_spare_time()
         self._attempts = 0
         self._error = ""
         self._idle()
@@ -278,6 +287,17 @@ class Stage:
             self._batch = max(1, self._batch // 2)
         elif full and took * 2 < self._options.batch_time:
             self._batch = min(self._options.max_batch, self._batch * 2)
+
+    def _use_spare_time(self) -> None:
+        self._more_to_spare = False
+        if self._spare is None:
+            return
+        try:
+            self._more_to_spare = self._spare()
+        except _SIGNALS:
+            raise
+        except Exception as error:
+            raise Transient(f"in spare time: {without_text(error)}") from error
 
     def _idle(self) -> None:
         if self._work.owns_offsets and self._clock.steady() >= self._report_at:

@@ -42,6 +42,8 @@ class StageStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     lag: int = 0
     """Of the whole group, in records."""
     partitions: tuple[int, ...] = ()
+    overloaded: bool = False
+    """It works in a hastier way than it is set to, since too much waits."""
     batch: int = 0
     """Most records taken at a time at present."""
     error: str = ""

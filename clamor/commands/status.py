@@ -57,12 +57,20 @@ def _show(found: dict[str, Any]) -> None:
     answers.print(table)
     if found["understanding"]["why"]:
         answers.print(f"model: {found['understanding']['why']}", style="yellow", markup=False, highlight=False)
+    if overload := _overload(found["understanding"]):
+        answers.print(overload, style="yellow", markup=False, highlight=False)
     for one in found["stuck"]:
         answers.print(f"stuck: {one['stage']}: {one['why']}", style="red", markup=False)
     for one in found["troubles"]:
         if not one["key"].startswith("stage:"):
             answers.print(f"trouble since {when(one['since'])}: {one['why']}", style="red", markup=False)
     _show_rest(found)
+
+
+def _overload(found: dict[str, Any]) -> str:
+    now = "overload: the linear model reads what is new; " if found["overloaded"] else ""
+    left = f"{found['provisional']:,} posts will be read anew" if found["provisional"] else ""
+    return f"{now}{left}" if left else now.removesuffix("; ")
 
 
 def _show_rest(found: dict[str, Any]) -> None:

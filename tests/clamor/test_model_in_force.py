@@ -56,7 +56,7 @@ def test_a_homes_own_model_reads_and_a_change_of_the_model_opens_a_generation(ho
         living.live(post(1))
         assert read_by(living, "x:1#acme") == ("tiny-3", "fast", 2)
         assert status(living.opened)["understanding"] == {
-            "asked": "tiny", "reads": "tiny-3", "why": "", "latest": "tiny-3",
+            "asked": "tiny", "reads": "tiny-3", "why": "", "latest": "tiny-3", "overloaded": 0, "provisional": 0,
         }  # fmt: skip
     home.settings_file.write_text(asking_for("linear"), encoding="utf-8")
     linear = shelf.find("linear").model

@@ -259,6 +259,44 @@ def test_an_output_that_the_log_does_not_take_is_its_records_fault(log: Embedded
     stage.close()
 
 
+def test_spare_work_is_done_when_nothing_waits_and_records_come_first(log: EmbeddedLog) -> None:
+    fill(log, 60)
+    toy, done, left = Toy(), list[int](), [3]
+
+    def spare() -> bool:
+        done.append(len(toy.batches))
+        left[0] -= 1
+        if left[0] == 1:
+            fill(log, 1)
+        return left[0] > 0
+
+    stage = Stage(log, toy, WallClock(), options=PROMPT, spare=spare, overloaded=lambda: left[0] > 0)
+    assert stage.status().overloaded
+    drain(stage, log)
+    assert done == []
+    worked = len(toy.batches)
+    while left[0]:
+        stage.step()
+    assert done == [worked, worked, worked + 1]
+    assert not stage.status().overloaded
+    stage.close()
+
+
+def test_spare_work_that_fails_is_tried_again_and_holds_no_record_up(log: EmbeddedLog) -> None:
+    def spare() -> bool:
+        raise ValueError("a text that must not be told")
+
+    stage = Stage(log, Toy(), WallClock(), options=PROMPT, spare=spare)
+    while stage.status().state != "retrying":
+        stage.step()
+    assert stage.status().error.startswith("Transient: in spare time: unexpected ValueError")
+    assert "a text" not in stage.status().error
+    fill(log, 10)
+    drain(stage, log)
+    assert len(keys(log, "out")) == 10
+    stage.close()
+
+
 def test_a_work_that_breaks_without_any_record_loses_none(log: EmbeddedLog) -> None:
     fill(log, 5)
     broken = [True]
