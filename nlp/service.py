@@ -23,6 +23,8 @@ from stream.records import DETRACTOR_LEVELS, EMOTIONS, INTENTS, NO_YES, QUEUES, 
 
 BATCH = 256
 LONGEST_NAME = 200
+LONGEST_LINE = 1 << 20
+"""Bytes; a longer line is refused, and may come cut off."""
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -121,6 +123,8 @@ class Service:
 
 
 def _line(raw: str | bytes) -> Line | dict[str, Any]:
+    if len(raw) > LONGEST_LINE:
+        return {"id": None, "error": f"longer than {LONGEST_LINE:,} bytes"}
     try:
         line = msgspec.json.decode(raw, type=Line)
     except (msgspec.MsgspecError, UnicodeError) as error:

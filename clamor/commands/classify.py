@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import StrEnum
-from functools import cache
-from itertools import islice
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,105 +15,103 @@ import typer
 
 from clamor import exits
 from clamor.console import errors
+from clamor.processes import classifier, languages, warm
+from clamor.sharing import Answered, answered
 from config.content import ImportPart
 from config.home import Home
 from config.load import load
+from config.schema import Understanding
+from nlp.shelf import Card, find, in_force
 from routing.check import check_rules
 
 if TYPE_CHECKING:
     from nlp.service import Service
 
-CHUNK = 512
-
-
-class Tier(StrEnum):
-    linear = "linear"
-
 
 def classify(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(help="JSON Lines; - is standard input.")] = Path("-"),
-    tier: Annotated[Tier, typer.Option(help="Which model.")] = Tier.linear,
+    tier: Annotated[
+        str,
+        typer.Option(
+            help="`fast`, `accurate` or `linear`, or the name of a model of the home. "
+            "Default: the home's setting, else `fast`."
+        ),
+    ] = "",
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that share the work.")] = 1,
 ) -> None:
     """Read `{"id": …, "text": …}` a line, with optional brand, lang, network; write one answer a line, in order.
 
     The brand may be a configured one or any name; the reputation is towards it, also where the text does not name it.
     A line that cannot be read is answered by `{"id", "error"}` and makes the exit code 3. Nothing is stored; no home
-    is needed.
+    is needed. Answers come while lines come, and are the same however many workers there are.
 
     [bold]Examples[/bold]
 
       echo '{"id": 1, "text": "@AureliaAir two hours late again", "brand": "Aurelia Air"}' | clamor classify
-      clamor classify posts.jsonl --workers 2 > understood.jsonl
+      clamor classify posts.jsonl --workers 2 --tier linear > understood.jsonl
     """
-    _stated.home = context.obj
+    from nlp.service import LONGEST_LINE
+
+    home: Home = context.obj
+    setting, stated = _configured(home)
+    card, why = (find(tier, home), "") if tier else in_force(setting, home)
+    if why:
+        errors.print(why, style="yellow", markup=False, highlight=False)
+    warm(home, card.name)
     refused = False
-    out = sys.stdout.buffer
-    with _lines(file) as lines:
-        for answers, bad in _answered(_chunks(lines), workers):
-            out.write(answers)
-            refused |= bad
-    out.flush()
+    try:
+        with _opened(file) as source:
+            for found in answered(source, workers, LONGEST_LINE, Reader(card, stated)):
+                sys.stdout.buffer.write(found.written)
+                sys.stdout.buffer.flush()
+                refused |= found.refused
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(exits.OK) from None
     if refused:
         errors.print("some lines could not be read: see their `error`", style="yellow")
         raise typer.Exit(exits.SOME_REFUSED)
 
 
-class _Stated:
-    """The brands and aspects of the home, where there is one; read in the process that needs them."""
+class Reader:
+    """Reads chunks of lines; the model is opened by the process that reads the first."""
 
-    home: Home | None = None
+    def __init__(self, card: Card, stated: ImportPart) -> None:
+        self._card, self._stated = card, stated
 
-    def __call__(self) -> ImportPart:
-        if self.home is None or not self.home.settings_file.exists():
-            return ImportPart()
-        return load(self.home, [check_rules], use="check").content.stated
+    @cached_property
+    def _service(self) -> Service:
+        from nlp.service import Service
 
+        stated = self._stated
+        return Service(classifier(self._card), languages(), stated.brands or (), stated.aspects or ())
 
-_stated = _Stated()
-
-
-@cache
-def _service() -> Service:
-    from nlp.language import Languages
-    from nlp.linear import LinearClassifier
-    from nlp.service import Service
-
-    stated = _stated()
-    return Service(LinearClassifier(), Languages(), stated.brands or (), stated.aspects or ())
+    def __call__(self, chunk: list[bytes]) -> Answered:
+        answers = list(self._service.classify(chunk))
+        written = b"".join(msgspec.json.encode(answer) + b"\n" for answer in answers)
+        return Answered(written, any("error" in answer for answer in answers))
 
 
-def _answer(chunk: list[bytes]) -> tuple[bytes, bool]:
-    answers = list(_service().classify(chunk))
-    written = b"".join(msgspec.json.encode(answer) + b"\n" for answer in answers)
-    return written, any("error" in answer for answer in answers)
-
-
-def _answered(chunks: Iterator[list[bytes]], workers: int) -> Iterator[tuple[bytes, bool]]:
-    if workers == 1:
-        yield from map(_answer, chunks)
-        return
-    _service()
-    with multiprocessing.get_context("fork").Pool(workers) as pool:
-        yield from pool.imap(_answer, chunks)
-
-
-def _chunks(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
-    rest = (line for line in lines if line.strip())
-    while chunk := list(islice(rest, CHUNK)):
-        yield chunk
+def _configured(home: Home) -> tuple[str, ImportPart]:
+    """The model that the home's settings name, and the brands and aspects that it states, where there is a home."""
+    if not home.settings_file.exists():
+        return Understanding().model, ImportPart()
+    found = load(home, [check_rules], use="check")
+    return found.settings.understanding.model, found.content.stated
 
 
 @contextmanager
-def _lines(file: Path) -> Iterator[Iterable[bytes]]:
-    """Lines of a file or of standard input. Raises typer.BadParameter where the file cannot be opened."""
+def _opened(file: Path) -> Iterator[int]:
+    """A descriptor of the file, or of standard input. Raises typer.BadParameter where the file cannot be opened."""
     if str(file) == "-":
-        yield sys.stdin.buffer
+        yield sys.stdin.fileno()
         return
     try:
-        opened = file.open("rb")
+        source = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
         raise typer.BadParameter(f"{file}: {error.strerror}", param_hint="FILE") from error
-    with opened:
-        yield opened
+    try:
+        yield source
+    finally:
+        os.close(source)

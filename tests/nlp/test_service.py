@@ -9,7 +9,7 @@ import pytest
 from config.brands import Brand
 from nlp.language import Languages
 from nlp.linear import LinearClassifier
-from nlp.service import Service
+from nlp.service import LONGEST_LINE, Service
 from stream.records import INTENTS, QUEUES, SENTIMENTS
 
 
@@ -77,3 +77,8 @@ def test_the_text_never_stands_in_an_answer(service: Service) -> None:
     [found] = service.classify(['{"id": 1, "text": "zanahoria lawsuit fraud worst ever boycott", "brand": "Acme"}'])
     assert "zanahoria" not in json.dumps(found)
     assert found["risk"]["terms"]
+
+
+def test_a_line_that_is_too_long_is_refused_by_its_length(service: Service) -> None:
+    [found] = service.classify([b'{"id": 1, "text": "' + b"x" * LONGEST_LINE])
+    assert found == {"id": None, "error": "longer than 1,048,576 bytes"}
