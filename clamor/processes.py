@@ -173,7 +173,7 @@ def all_processes(home: Home, settings: Settings, nlp_workers: int | None = None
     """In the order in which they are asked to stop: posts cease to come in first. `nlp_workers` goes before the
     setting. Raises nlp.shelf.ModelError where the model of the settings cannot be used."""
     warm(home, settings.understanding.model)
-    workers = nlp_workers or settings.processes.nlp
+    workers = nlp_workers or settings.nlp_workers
     return [
         ProcessSpec("web", web_process(home)),
         *(ProcessSpec(f"nlp-{number + 1}", nlp_process(home)) for number in range(workers)),

@@ -83,15 +83,7 @@ class Processes(Section):
     """How the work is spread over this machine."""
 
     nlp_workers: int | None = Field(default=None, ge=1, le=64)
-    """Processes that understand posts. Empty: one for each core."""
-
-    @property
-    def nlp(self) -> int:
-        """`nlp_workers`, or how many cores this process may use."""
-        if self.nlp_workers is not None:
-            return self.nlp_workers
-        affinity = getattr(os, "sched_getaffinity", None)
-        return min(64, len(affinity(0)) if affinity else os.cpu_count() or 1)
+    """Processes that understand posts. Empty: one for each core, at most one for each partition of the log."""
 
 
 class Overload(Section):
@@ -227,6 +219,15 @@ class EnginePart(Section):
     alerts: Alerts = Alerts()
     retention: Retention = Retention()
     logging: Logging = Logging()
+
+    @property
+    def nlp_workers(self) -> int:
+        """The setting, or how many cores this process may use, but no more than can have work."""
+        if self.processes.nlp_workers is not None:
+            return self.processes.nlp_workers
+        affinity = getattr(os, "sched_getaffinity", None)
+        cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+        return min(cores, self.engines.log.partitions)
 
 
 class Settings(EnginePart, BaseSettings):
