@@ -170,8 +170,8 @@ def _alternating() -> Iterator[str]:
 
 def untrained(shape: str, out: Path) -> Path:
     """A model of `shape`, LAYERSxWIDTH, with random weights and the base model's pieces."""
+    from nlp.own.graph import export, four_bits, to_four_bits
     from nlp.pieces import FILE, reserved
-    from training.export import export, four_bits, to_four_bits
 
     layers, ffn = (int(part) for part in shape.split("x"))
     tokenizer = reserved(json.loads((SHARED.parent / "base-model" / FILE).read_text("utf-8")))

@@ -1,7 +1,7 @@
 """The transformer: a small multilingual encoder in 8 and 4 bits, read by ONNX Runtime on one thread.
 
 A batch holds texts of one length only, so that nothing is padded, and every step of the graph works on each text by
-itself (`training.export`): what is read of a text does not depend on the texts beside it. Logits of texts read lately
+itself (`nlp.own.graph`): what is read of a text does not depend on the texts beside it. Logits of texts read lately
 are kept.
 """
 

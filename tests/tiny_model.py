@@ -9,8 +9,8 @@ import numpy as np
 
 from nlp.encoder import BANDS, HEADS
 from nlp.normalise import LINK, OTHER, TARGET
+from nlp.own.graph import export, four_bits, to_four_bits
 from nlp.pieces import reserved
-from training.export import export, four_bits, to_four_bits
 
 PIECES, HIDDEN = 200, 64
 SYLLABLES = [first + second for first in "bcdlmnprst" for second in "aeiou"]

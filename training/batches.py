@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from training.network import PAD, SPECIAL
+from nlp.own.network import PAD, SPECIAL
 
 TARGET, _, _, HANDLE = SPECIAL
 UNKNOWN = 2

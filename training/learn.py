@@ -19,8 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from training.batches import HANDLE, TARGET, UNKNOWN, Pack, drawn, priors, sequences_of
-from training.network import (
+from nlp.own.network import (
     MASK,
     PAD,
     Encoder,
@@ -32,6 +31,7 @@ from training.network import (
     mean,
     rate,
 )
+from training.batches import HANDLE, TARGET, UNKNOWN, Pack, drawn, priors, sequences_of
 from training.weights import load, read_base, save, there
 
 STAGES = ("pretrain", "teach", "soften", "distil")

@@ -12,8 +12,7 @@ import tiny_model
 from safetensors.numpy import save_file
 
 from nlp.encoder import HEADS, Network, TransformerClassifier
-from nlp.pieces import MARKS, reserved
-from training.export import (
+from nlp.own.graph import (
     ACTIVATION_STEPS,
     HEAD_SIZE,
     WEIGHT_STEPS,
@@ -23,8 +22,9 @@ from training.export import (
     shape,
     to_eight_bits,
     to_four_bits,
-    whole,
 )
+from nlp.pieces import MARKS, reserved
+from training.export import whole
 
 TEXTS = [np.random.default_rng(length).integers(3, 199, length).astype(np.uint16) for length in (1, 3, 16, 31, 128)]
 _erf = np.vectorize(math.erf)

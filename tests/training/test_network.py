@@ -9,13 +9,13 @@ import pytest
 import tiny_model
 
 from nlp.encoder import HEADS, Network
+from nlp.own import graph
 from nlp.pieces import MARKS, reserved
-from training import export
 
 torch = pytest.importorskip("torch", reason="torch is not installed: see docs/extending.md")
-network = pytest.importorskip("training.network")
+network = pytest.importorskip("nlp.own.network")
 
-SHAPE = {"layers": 2, "hidden": tiny_model.HIDDEN, "heads": tiny_model.HIDDEN // export.HEAD_SIZE, "ffn": 96}
+SHAPE = {"layers": 2, "hidden": tiny_model.HIDDEN, "heads": tiny_model.HIDDEN // graph.HEAD_SIZE, "ffn": 96}
 
 
 def _model(arrays: dict[str, np.ndarray]) -> object:
@@ -34,15 +34,15 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_two_round_alike() -> None:
-    assert (network.ACTIVATION_STEPS, network.WEIGHT_STEPS) == (export.ACTIVATION_STEPS, export.WEIGHT_STEPS)
+    assert (network.ACTIVATION_STEPS, network.WEIGHT_STEPS) == (graph.ACTIVATION_STEPS, graph.WEIGHT_STEPS)
     rows = np.random.default_rng(3).standard_normal((7, 64)).astype(np.float32)
-    served = export.four_bits(*export.to_four_bits(rows)).astype(np.float32)
+    served = graph.four_bits(*graph.to_four_bits(rows)).astype(np.float32)
     assert np.allclose(network.four_bit(torch.from_numpy(rows)).numpy(), served, atol=2e-3)
 
 
 def test_the_rounded_module_says_what_the_graph_says(tmp_path: Path) -> None:
     arrays = tiny_model.arrays()
-    export.export(arrays, tiny_model.card(), reserved(tiny_model.tokenizer()), tmp_path / "model")
+    graph.export(arrays, tiny_model.card(), reserved(tiny_model.tokenizer()), tmp_path / "model")
     served = Network(tmp_path / "model")
     model = _model(arrays)
     model.quantise(True)

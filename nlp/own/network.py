@@ -21,7 +21,7 @@ SPECIAL = (59_473, 59_410, 59_427, 60_724)
 BLOCK = 32
 EPSILON = 1e-12
 ACTIVATION_STEPS, WEIGHT_STEPS = 127, 64
-"""On each side of 0, as `training.export` rounds; a test holds the two together."""
+"""On each side of 0, as `nlp.own.graph` rounds; a test holds the two together."""
 
 
 class Shape(NamedTuple):
