@@ -65,6 +65,10 @@ class Pieces:
         known = self._known({word for words in split for word in words})
         return [self._framed([piece for word in words for piece in known[word]]) for words in split]
 
+    def number(self, mark: str) -> int:
+        """The piece of one of MARKS."""
+        return self._marks[mark][0]
+
     def _framed(self, pieces: list[int]) -> Ids:
         if len(pieces) > self._room:
             start = 0

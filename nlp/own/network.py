@@ -32,12 +32,19 @@ class Shape(NamedTuple):
 
 
 class Encoder(nn.Module):
-    def __init__(self, shape: Shape, words: Tensor, positions: int = 512, dropout: float = 0.1) -> None:
-        """`words`: [pieces, hidden], frozen but for SPECIAL."""
+    def __init__(
+        self,
+        shape: Shape,
+        words: Tensor,
+        positions: int = 512,
+        dropout: float = 0.1,
+        special: Sequence[int] | None = None,
+    ) -> None:
+        """`words`: [pieces, hidden], frozen but for the rows `special` (SPECIAL by default)."""
         super().__init__()
-        self.shape = shape
+        self.shape, self.rows = shape, tuple(SPECIAL if special is None else special)
         self.register_buffer("words", words, persistent=False)
-        self.special = nn.Parameter(words[list(SPECIAL)].clone().float())
+        self.special = nn.Parameter(words[list(self.rows)].clone().float())
         self.positions = nn.Embedding(positions, shape.hidden)
         self.norm = nn.LayerNorm(shape.hidden, eps=EPSILON)
         self.layers = nn.ModuleList([Layer(shape, dropout) for _ in range(shape.layers)])
@@ -51,13 +58,13 @@ class Encoder(nn.Module):
     def table(self) -> Tensor:
         """[pieces, hidden]; the learnt rows as serving has them, in 4 bits."""
         learnt = self.special + (four_bit(self.special) - self.special).detach()
-        place = torch.tensor(SPECIAL, device=self.words.device)
+        place = torch.tensor(self.rows, device=self.words.device)
         return self.words.float().index_copy(0, place, learnt.float())
 
     def embed(self, ids: Tensor) -> Tensor:
         learnt = self.special + (four_bit(self.special) - self.special).detach()
         x = F.embedding(ids, self.words).float()
-        for row, piece in enumerate(SPECIAL):
+        for row, piece in enumerate(self.rows):
             x = torch.where((ids == piece)[..., None], learnt[row], x)
         return x
 
@@ -171,15 +178,20 @@ def words_of(arrays: Mapping[str, np.ndarray]) -> Tensor:
 
 
 def encoder_from(
-    arrays: Mapping[str, np.ndarray], shape: Shape, layers: Sequence[int] | None = None, dropout: float = 0.1
+    arrays: Mapping[str, np.ndarray],
+    shape: Shape,
+    layers: Sequence[int] | None = None,
+    dropout: float = 0.1,
+    special: Sequence[int] | None = None,
 ) -> Encoder:
-    """An encoder from arrays by Hugging Face's names; `layers`: which of them (a student's start), all by default.
+    """An encoder from arrays by Hugging Face's names; `layers`: which of them (a student's start), all by default;
+    `special`: as `Encoder` takes it.
 
     A narrower feed-forward keeps the units of the largest weights (product of the norms on either side).
     """
     chosen = list(layers) if layers is not None else list(range(shape.layers))
     positions = _tensor(arrays, "embeddings.position_embeddings.weight")
-    encoder = Encoder(shape, words_of(arrays), len(positions), dropout)
+    encoder = Encoder(shape, words_of(arrays), len(positions), dropout, special)
     kind = arrays.get("embeddings.token_type_embeddings.weight")
     encoder.positions.weight.data = positions + (
         torch.from_numpy(np.asarray(kind[0], np.float32)) if kind is not None else 0

@@ -1,0 +1,197 @@
+"""A model learnt from the team's corrections: kept only where it gains on corrections that it has not seen.
+
+The model that it starts from stays as it is. What is learnt lies in a draft until it has been weighed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from nlp.classifier import Floats, Passage, softmax
+from nlp.encoder import TransformerClassifier, read_card
+from nlp.own.labelled import Kept, Labelled, marks
+from nlp.own.measure import Figure, Gain, Labels, figures, gain, read_labels
+from nlp.pieces import FILE, passage_text
+
+if TYPE_CHECKING:
+    from nlp.own.learn import Plan
+
+ENOUGH = 100
+"""Corrections to begin with."""
+HELD_OUT = 3
+"""One of so many, by its words, is measured on and not learnt from."""
+MOST_LOST = 0.01
+"""Of a head's macro-F1."""
+MEASURED_POSTS = 1_000
+"""That nobody corrected, at most a quarter of them: calibrated on, not learnt from."""
+_REMADE = ("format", "shape", "proof", "figures")
+"""Of a card: what holds for its own weights alone."""
+_TEMPERATURES = np.geomspace(0.5, 2.0, 81)
+
+
+class Weighed(NamedTuple):
+    """The new model against the one that it was learnt from."""
+
+    gain: Gain
+    corrections: list[Figure]
+    """On the corrections that were held out."""
+    written: list[Figure]
+    """On the written posts that were held out."""
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why it is not kept; none: it is."""
+        out = []
+        if self.gain.low <= 0:
+            out.append(
+                f"the gain on corrections that were held out is not certain: {_points(self.gain.mean)} points, with "
+                f"95 % between {_points(self.gain.low)} and {_points(self.gain.high)}"
+            )
+        for what, found in (("corrections", self.corrections), ("written posts", self.written)):
+            for one in found:
+                lost = (one.other or 0.0) - one.f1
+                if lost > MOST_LOST:
+                    out.append(f"head {one.head} loses {lost * 100:.1f} points on {what} that were held out")
+        return out
+
+
+class Halves(NamedTuple):
+    learnt: list[Labelled]
+    held: list[Labelled]
+
+
+def halves(rows: Sequence[Labelled]) -> Halves:
+    """The same words stand on the same side, today and tomorrow."""
+    held = [int(row.key[:8], 16) % HELD_OUT == 0 for row in rows]
+    return Halves(
+        [row for row, out in zip(rows, held, strict=True) if not out],
+        [row for row, out in zip(rows, held, strict=True) if out],
+    )
+
+
+def train(
+    base: Path,
+    draft: Path,
+    kept: Kept,
+    written: Sequence[Labelled],
+    told: Mapping[str, Any],
+    plan: Plan | None = None,
+) -> Weighed:
+    """Writes the new model to `draft` and weighs it. `told`: name, version and what else its card is to say.
+
+    Raises ValueError: too few corrections, none that is held out, a model that cannot be learnt from, a loss that is no
+    number; ImportError where torch is not installed."""
+    if len(kept.corrections) < ENOUGH:
+        raise ValueError(too_few(len(kept.corrections)))
+    mine, ours = halves(kept.corrections), halves(written)
+    if not mine.held or not mine.learnt:
+        raise ValueError("all corrections are of the same words: there is nothing to measure on")
+    aside = min(MEASURED_POSTS, len(kept.posts) // 4)
+    from nlp.own.learn import learnt
+
+    arrays = learnt(base, mine.learnt, ours.learnt, kept.posts[aside:], plan)
+    card = {**read_card(base), **told}
+    write(draft, base, arrays, card)
+    old, new = TransformerClassifier(base), TransformerClassifier(draft)
+    card["heads"] = calibrated(new, old, card, mine.held, kept.posts[:aside])
+    write(draft, base, arrays, card)
+    return weigh(old, TransformerClassifier(draft), mine.held, ours.held)
+
+
+def write(folder: Path, base: Path, arrays: Mapping[str, Any], card: Mapping[str, Any]) -> None:
+    from nlp.own.graph import export
+
+    made = {name: value for name, value in card.items() if name not in _REMADE}
+    export(arrays, made, json.loads((base / FILE).read_text("utf-8")), folder)
+
+
+def weigh(
+    old: TransformerClassifier, new: TransformerClassifier, held: Sequence[Labelled], written: Sequence[Labelled]
+) -> Weighed:
+    before, after = _said(old, held), _said(new, held)
+    return Weighed(
+        gain(held, after, before),
+        figures(held, after, before),
+        figures(written, _said(new, written), _said(old, written)) if written else [],
+    )
+
+
+def keep(draft: Path, folder: Path, weighed: Weighed) -> None:
+    """The draft becomes the model of `folder`; its card says what was measured."""
+    file = draft / "card.json"
+    card = json.loads(file.read_text("utf-8"))
+    card["figures"] = {
+        "corrections held out": [one._asdict() for one in weighed.corrections],
+        "written posts held out": [one._asdict() for one in weighed.written],
+        "gain": weighed.gain._asdict(),
+    }
+    file.write_text(json.dumps(card, ensure_ascii=False, indent=1) + "\n", "utf-8")
+    draft.rename(folder)
+
+
+def too_few(count: int) -> str:
+    return (
+        f"{count} corrections are too few to learn from: at least {ENOUGH} are needed (`clamor correct`, or the API); "
+        "until then `clamor model evaluate` measures on them"
+    )
+
+
+def calibrated(
+    new: TransformerClassifier,
+    old: TransformerClassifier,
+    card: Mapping[str, Any],
+    held: Sequence[Labelled],
+    posts: Sequence[Passage],
+) -> dict[str, Any]:
+    """The card's heads, each with the temperature under which held-out corrections, and what the old model says of
+    posts that nobody corrected, are likeliest. The bias of a class stays: corrections are no sample of the stream."""
+    texts = [passage_text(row.passage, row.passage.targets[0]) for row in held]
+    free = [passage_text(post, target) for post in posts for target in post.targets]
+    mine, mine_free, theirs = new.logits(texts), new.logits(free), old.logits(free)
+    heads: dict[str, Any] = {}
+    start = 0
+    for name, head in card["heads"].items():
+        end = start + len(head["classes"])
+        wanted = _targets(name, end - start, held)
+        labels = np.concatenate([wanted, softmax(_scaled(theirs[:, start:end], head))])
+        logits = np.concatenate([mine[:, start:end], mine_free[:, start:end]]).astype(np.float64)
+        heads[name] = head if name == "emotion" else {**head, "temperature": _temperature(logits, labels, head)}
+        start = end
+    return heads
+
+
+def _targets(name: str, classes: int, held: Sequence[Labelled]) -> Floats:
+    """[held, classes]; a row of zeros where the post has no label of this head."""
+    out = np.zeros((len(held), classes))
+    for row, one in zip(out, held, strict=True):
+        said = marks(one)
+        if name in said:
+            row[said[name]] = 1.0
+    return out
+
+
+def _temperature(logits: Floats, labels: Floats, head: Mapping[str, Any]) -> float:
+    before = float(head.get("temperature", 1.0))
+    if not labels.any():
+        return before
+    tried = [before * float(one) for one in _TEMPERATURES]
+    losses = [-(labels * np.log(softmax(_scaled(logits, {**head, "temperature": one})) + 1e-12)).sum() for one in tried]
+    return round(tried[int(np.argmin(losses))], 4)
+
+
+def _scaled(logits: Any, head: Mapping[str, Any]) -> Floats:
+    out: Floats = logits.astype(np.float64) / float(head.get("temperature", 1.0)) + np.array(head.get("bias", 0.0))
+    return out
+
+
+def _said(classifier: TransformerClassifier, rows: Sequence[Labelled]) -> dict[str, Labels]:
+    return read_labels(classifier, [row.passage for row in rows])
+
+
+def _points(share: float) -> str:
+    return f"{share * 100:+.1f}"
