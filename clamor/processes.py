@@ -51,7 +51,7 @@ def warm(home: Home, asked: str) -> None:
     from nlp.encoder import load_libraries
 
     card, _ = in_force(asked, home)
-    if card.format == "transformer":
+    if card.format != "linear":
         load_libraries()
     linear()
     languages()

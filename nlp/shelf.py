@@ -1,7 +1,7 @@
 """The models that there are: those shipped with the program, and a home's own under `models/` in the home.
 
-A model is a folder: a transformer (card.json, model.onnx, tokenizer.json) or a linear one (card.json, weights.npz).
-A folder is whole by itself, so that it can be copied.
+A model is a folder: a transformer (card.json, model.onnx, tokenizer.json), a linear one (card.json, weights.npz), or
+either of them under an imported head (`nlp.composed`). A folder is whole by itself, so that it can be copied.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ SHIPPED = Path(__file__).parent / "models"
 LINEAR: Tier = "linear"
 """The model that reads where there is too much for the one in force, or where that one is not there."""
 
-Format: TypeAlias = Literal["transformer", "linear"]
+Format: TypeAlias = Literal["transformer", "linear", "composed"]
 FILES: Mapping[Format, tuple[str, ...]] = {
     "transformer": ("card.json", "model.onnx", "tokenizer.json"),
     "linear": ("card.json", "weights.npz"),
+    "composed": ("card.json", "tokenizer.json"),
 }
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 """What a home's own model may be called; a folder of another name (a draft) is none."""
@@ -90,11 +91,20 @@ def open_folder(card: Card) -> Classifier:
             from nlp.linear import LinearClassifier
 
             return LinearClassifier(card.folder)
+        if card.format == "composed":
+            from nlp.composed import BASE, ComposedClassifier
+
+            return ComposedClassifier(card.folder, open_folder(at(card.folder / BASE)))
         from nlp.encoder import TransformerClassifier
 
         return TransformerClassifier(card.folder)
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, ImportError, zipfile.BadZipFile, zlib.error) as error:
         raise ModelError(f"model {card.name!r} in {card.folder} cannot be used: {error}") from error
+
+
+def at(folder: Path) -> Card:
+    """The model of a folder that need not stand on the shelf."""
+    return _card(folder, shipped=False)
 
 
 def in_force(asked: str, home: Home | None = None) -> tuple[Card, str]:
@@ -115,7 +125,7 @@ def _folders(home: Home) -> Iterator[Path]:
 
 
 def _card(folder: Path, *, shipped: bool) -> Card:
-    format: Format = "linear" if (folder / "weights.npz").is_file() or folder == SHIPPED / LINEAR else "transformer"
+    format = _format(folder)
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) if folder.is_dir() else 0
     told, problem = _told(folder)
     card = Card(folder.name, told.get("version", 0), None, format, size, folder, shipped, problem=problem)
@@ -133,6 +143,12 @@ def _card(folder: Path, *, shipped: bool) -> Card:
     if not shipped and folder.name in TIERS:
         return card._replace(problem=f"in {folder} bears the name of a shipped one: rename the folder")
     return card
+
+
+def _format(folder: Path) -> Format:
+    if (folder / "weights.npz").is_file() or folder == SHIPPED / LINEAR:
+        return "linear"
+    return "composed" if (folder / "base").is_dir() else "transformer"
 
 
 def _told(folder: Path) -> tuple[dict[str, Any], str]:

@@ -1,0 +1,174 @@
+"""A Hugging Face model is brought in as one head, in 8 bits where that says the same, and no code with it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import hugging_face
+import numpy as np
+import pytest
+import tiny_model
+
+from nlp import shelf
+from nlp.classifier import Passage
+from nlp.composed import TORCH
+from nlp.encoder import BANDS
+from nlp.own import bring
+from nlp.own.bring import Mapped, fetch, look_through, read_map
+
+MAP = Mapped("sentiment", {"LABEL_0": "negative", "LABEL_1": "neutral", "LABEL_2": "positive"})
+TOLD = {"name": "theirs", "version": 1, "tier": "fast", "bands": dict.fromkeys(BANDS, 0.5)}
+TEXTS = [" ".join(hugging_face.WORDS[6 + at % 9 :][: 1 + at % 7]) for at in range(60)]
+
+
+def written(folder: Path, text: str) -> Path:
+    file = folder / "map.yaml"
+    file.write_text(text, "utf-8")
+    return file
+
+
+def test_a_map_names_one_head_and_what_the_labels_mean(tmp_path: Path) -> None:
+    found = read_map(written(tmp_path, 'sentiment: {NEG: negative, NEU: neutral, POS: positive}\nhandles: "@user"\n'))
+    assert found == Mapped("sentiment", {"NEG": "negative", "NEU": "neutral", "POS": "positive"}, handles="@user")
+    irony = read_map(written(tmp_path, "irony: {0: no, 1: yes}\ntemperature: 2\nlicence: MIT\n"))
+    assert irony == Mapped("irony", {"0": "no", "1": "yes"}, temperature=2.0, licence="MIT")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("sentiment: {A: good, B: negative, C: positive}", "sentiment has no class 'good'"),
+        ("sentiment: {A: negative, B: positive}", "no label means neutral"),
+        ("queue: {A: sales}", "name one head, of sentiment"),
+        ("detractor: {A: '0'}", "name one head"),
+        ("sentiment: {A: negative}\nirony: {A: no}", "name one head"),
+        ("sentiment: negative", "maps the model's labels"),
+        ("irony: {A: no, B: yes}\ntemperature: 0", "temperature"),
+        ("irony: {A: no, B: yes}\nlicense: MIT", "license is not known"),
+        ("- irony", "say which head"),
+        ("{", "no YAML"),
+    ],
+)
+def test_a_map_that_is_wrong_is_told_where(tmp_path: Path, text: str, told: str) -> None:
+    file = written(tmp_path, text)
+    with pytest.raises(ValueError, match=told) as refused:
+        read_map(file)
+    assert str(file) in str(refused.value)
+
+
+def folder_of(tmp_path: Path, **config: Any) -> Path:
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    told = {"architectures": ["BertForSequenceClassification"], "id2label": dict(enumerate(MAP.labels)), **config}
+    (folder / "config.json").write_text(json.dumps(told), "utf-8")
+    (folder / "model.safetensors").write_bytes(b"")
+    return folder
+
+
+def test_its_labels_are_read_in_its_own_order(tmp_path: Path) -> None:
+    named = {"2": "LABEL_0", "0": "LABEL_2", "1": "LABEL_1"}
+    assert look_through(folder_of(tmp_path, id2label=named), MAP) == ["positive", "neutral", "negative"]
+
+
+@pytest.mark.parametrize(
+    ("config", "change", "told"),
+    [
+        ({"auto_map": {"AutoModel": "modeling_x.Model"}}, lambda folder: None, "asks for code"),
+        ({}, lambda folder: (folder / "tokenizer_config.json").write_text('{"auto_map": {}}'), "asks for code"),
+        ({}, lambda folder: (folder / "model.safetensors").rename(folder / "pytorch_model.bin"), "pytorch_model.bin"),
+        ({}, lambda folder: (folder / "model.safetensors").unlink(), "no weights"),
+        ({"architectures": ["GPT2LMHeadModel"]}, lambda folder: None, "GPT2LMHeadModel"),
+        ({"problem_type": "multi_label_classification"}, lambda folder: None, "multi_label"),
+        ({"id2label": {"0": "LABEL_0", "1": "LABEL_1"}}, lambda folder: None, "no label 'LABEL_2'"),
+        ({"id2label": {str(at): f"LABEL_{at}" for at in range(4)}}, lambda folder: None, "'LABEL_3' that is not"),
+        ({}, lambda folder: (folder / "config.json").unlink(), "no .*config.json"),
+    ],
+)  # fmt: skip
+def test_what_is_not_brought_in_is_refused_in_words(
+    tmp_path: Path, config: dict[str, Any], change: Callable[[Path], object], told: str
+) -> None:
+    folder = folder_of(tmp_path, **config)
+    change(folder)
+    with pytest.raises(ValueError, match=told):
+        look_through(folder, MAP)
+
+
+def test_without_a_way_to_the_hub_an_id_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert fetch(str(tmp_path), tmp_path / "into", None) == tmp_path
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(ValueError, match=r"fetch it elsewhere and give its folder|fetch the model yourself"):
+        fetch("nobody/nothing-of-this-name", tmp_path / "into", None)
+    with pytest.raises(ValueError, match="neither a folder nor an id"):
+        fetch("no such folder", tmp_path / "into", None)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pytest.importorskip("torch", reason="torch is not installed: see docs/models.md")
+    pytest.importorskip("transformers")
+    root = tmp_path_factory.mktemp("bring")
+    hugging_face.make(root / "theirs")
+    tiny_model.make(root / "base")
+    return root
+
+
+@pytest.fixture(scope="module")
+def brought(made: Path) -> tuple[Path, bring.Brought]:
+    return made / "draft", bring.bring(made / "theirs", MAP, made / "base", made / "draft", TOLD, TEXTS)
+
+
+def said_by_torch(folder: Path) -> np.ndarray:
+    import tokenizers
+    import torch
+    from transformers import AutoModelForSequenceClassification
+
+    model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    read = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+    with torch.no_grad():
+        rows = [model(torch.tensor([read.encode(text).ids])).logits.softmax(-1)[0].numpy() for text in TEXTS]
+    return np.array(rows)
+
+
+def test_it_is_exported_to_8_bits_and_says_what_the_module_says(
+    made: Path, brought: tuple[Path, bring.Brought]
+) -> None:
+    draft, found = brought
+    assert found == bring.Brought("8-bit ONNX", "")
+    assert not (draft / TORCH).exists()
+    assert not (draft / "whole.onnx").exists()
+    classifier = shelf.open_folder(shelf.at(draft))
+    mine, theirs = classifier.read([Passage(text) for text in TEXTS]).sentiment, said_by_torch(made / "theirs")
+    assert np.abs(mine - theirs).max() < 0.05
+    assert (mine.argmax(axis=1) == theirs.argmax(axis=1)).mean() >= 0.98
+    assert len(set(theirs.argmax(axis=1))) > 1
+
+
+def test_in_8_bits_a_post_is_read_the_same_alone_and_in_any_batch(brought: tuple[Path, bring.Brought]) -> None:
+    classifier = shelf.open_folder(shelf.at(brought[0]))
+    posts = [Passage(text) for text in TEXTS]
+    together = classifier.read(posts).sentiment
+    forgetful = shelf.open_folder(shelf.at(brought[0]))
+    alone = np.stack([forgetful.read([post]).sentiment[0] for post in reversed(posts)])[::-1]
+    assert np.abs(together - alone).max() <= 1e-5
+
+
+def test_what_cannot_be_exported_is_read_by_torch(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(model: Any, file: Path) -> None:
+        raise RuntimeError("an operator that ONNX lacks")
+
+    monkeypatch.setattr(bring, "_export", refuses)
+    found = bring.bring(made / "theirs", MAP, made / "base", tmp_path / "draft", TOLD, TEXTS)
+    assert found.runs == "torch"
+    assert "an operator that ONNX lacks" in found.why
+    mine = shelf.open_folder(shelf.at(tmp_path / "draft")).read([Passage(text) for text in TEXTS]).sentiment
+    assert np.abs(mine - said_by_torch(made / "theirs")).max() < 1e-5
+
+
+def test_pickled_weights_are_refused(made: Path, tmp_path: Path) -> None:
+    pickled = hugging_face.make(tmp_path / "pickled", pickled=True)
+    with pytest.raises(ValueError, match="safetensors only"):
+        bring.bring(pickled, MAP, made / "base", tmp_path / "draft", TOLD, TEXTS)
+    assert not (tmp_path / "draft").exists()
