@@ -9,7 +9,7 @@ RECIPE ?= training/encoder.yaml
 MODEL_VERSION ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo test test-all soak bench docs lint format schemas train train-linear evaluate lock clean
+.PHONY: help install install-dev install-own demo test test-all soak bench docs lint format schemas train train-linear evaluate lock clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ install: $(VENV)/.installed ## Clamor into .venv, pinned by version and hash: .v
 	@$(BIN)/clamor --version
 
 install-dev: $(VENV)/.installed-dev ## and what its tests, docs and training need
+
+install-own: $(VENV)/.installed requirements/own.txt ## and what `clamor model import` and `train` need: torch, with CUDA on Linux some 5 GB
+	$(PIP) install --require-hashes -r requirements/own.txt
 
 demo: $(VENV)/.installed ## a week of three brands at 2,000 times its speed, in a home of its own
 	$(BIN)/clamor demo --home $(DEMO_HOME)
@@ -73,7 +76,7 @@ schemas: $(VENV)/.installed ## JSON Schemas of records and settings into docs/sc
 
 train: $(VENV)/.installed-dev ## the shipped encoders from ../shared, by RECIPE, kept under LEARNT until they are whole
 	@$(BIN)/python -c 'import torch' 2>/dev/null || \
-	  { echo "training needs torch, which is 5 GB: $(BIN)/pip install torch, then again"; exit 1; }
+	  { echo "training needs torch, which is 5 GB: make install-own, then again"; exit 1; }
 	test -f $(LEARNT)/pack/rows.npz || $(BIN)/python -m training.pack --out $(LEARNT)/pack
 	$(BIN)/python -m training.learn $(LEARNT)/pack --out $(LEARNT) --recipe $(RECIPE)
 	$(BIN)/python -m training.ship $(LEARNT)/fast $(LEARNT)/pack --tier fast --version $(MODEL_VERSION) --out nlp/models/fast
@@ -93,6 +96,8 @@ lock: $(BIN)/python ## pin every dependency anew, by version and hash, for all p
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	  --no-header --no-annotate -c requirements/default.txt --extra dev --extra docs --extra train \
 	  pyproject.toml requirements/build.in -o requirements/dev.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	  --no-header --no-annotate -c requirements/dev.txt --extra own pyproject.toml requirements/build.in -o requirements/own.txt
 
 clean: ## what the other targets made
 	rm -rf $(VENV) site .cache $(DEMO_HOME) .mypy_cache .ruff_cache .pytest_cache .hypothesis

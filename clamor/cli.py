@@ -30,6 +30,7 @@ from clamor.commands import (
     explain,
     init,
     mails,
+    model,
     offsets,
     reindex,
     replay,
@@ -76,6 +77,7 @@ app.command("restore", rich_help_panel=KEEP)(backup.restore)
 app.command("offsets", rich_help_panel=KEEP)(offsets.offsets)
 app.command("reindex", rich_help_panel=KEEP)(reindex.reindex)
 app.add_typer(brands.app, name="brand", rich_help_panel=KEEP)
+app.add_typer(model.app, name="model", rich_help_panel=KEEP)
 app.add_typer(mails.app, name="mails", rich_help_panel=KEEP)
 app.add_typer(dead_letters.app, name="dead-letter", rich_help_panel=KEEP)
 app.add_typer(cases.app, name="case", rich_help_panel=KEEP)

@@ -62,7 +62,8 @@ class ComposedClassifier:
         said = self._imported.probabilities([passage.text for passage in passages])
         if self._head in OF_TARGET:
             said = said[found.owner]
-        return found._replace(**{self._head: said if len(HEADS[self._head]) > 2 else said[:, 1]})
+        changed: dict[str, Any] = {self._head: said if len(HEADS[self._head]) > 2 else said[:, 1]}
+        return found._replace(**changed)
 
 
 def _without(of_heads: Mapping[str, Value], head: str) -> dict[str, Value]:
@@ -129,7 +130,8 @@ class Imported:
         ids = self._tokenizer.encode(text.encode("utf-8", "replace").decode()).ids
         if not ids:
             return np.zeros(len(self._turn), np.float32)
-        return self._run(np.array([ids], np.int64))[0].astype(np.float32)
+        row: Scores = self._run(np.array([ids], np.int64))[0].astype(np.float32)
+        return row
 
 
 def read_card(folder: Path) -> dict[str, Any]:

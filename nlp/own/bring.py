@@ -6,10 +6,12 @@ Weights are read from safetensors only, and no code that comes with a model is r
 from __future__ import annotations
 
 import json
+import logging
 import re
 import shutil
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -165,17 +167,17 @@ def bring(
     for pattern in WANTED:
         for file in source.glob(pattern):
             shutil.copyfile(file, taken / file.name)
-    model = _module(taken, len(labels))
-    _tokenizer(taken, draft / TOKENIZER)
+    with _quiet():
+        model = _module(taken, len(labels))
+        _tokenizer(taken, draft / TOKENIZER)
     card: dict[str, Any] = {
         **told,
         "format": FORMAT, "kind": KIND, "head": mapped.head, "labels": labels, "temperature": mapped.temperature,
         "handles": mapped.handles, "links": mapped.links, "licence": mapped.licence, "runs": "torch",
         "pieces": _pieces(model.config),
     }  # fmt: skip
-    plain = Imported(draft, card)
-    wanted = plain.logits(texts)
-    brought = _exported(model, draft, card, texts, wanted)
+    with _quiet():
+        brought = _exported(model, draft, card, texts, Imported(draft, card).logits(texts))
     card["runs"] = "torch" if brought.runs == "torch" else "onnx"
     if card["runs"] == "onnx":
         shutil.rmtree(taken)
@@ -187,6 +189,22 @@ def bring(
 
 
 _PROOF = ("The delivery was two days late again.", "¡Qué bien atienden, gracias!", "ok")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without progress bars, and what others warn their own makers of."""
+    from transformers.utils import logging as theirs
+
+    theirs.disable_progress_bar()
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(logging.NOTSET)
+        theirs.enable_progress_bar()
 
 
 def _exported(model: Any, draft: Path, card: Mapping[str, Any], texts: Sequence[str], wanted: Any) -> Brought:
@@ -271,12 +289,10 @@ def _export(model: Any, file: Path) -> None:
     longest = _pieces(model.config)
     ids = torch.arange(10)[None] % max(4, model.config.vocab_size - 4) + 3
     length = torch.export.Dim("length", min=2, max=longest)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            Alone(), (ids,), str(file), dynamo=True, external_data=False, verbose=False, opset_version=18,
-            input_names=["input_ids"], output_names=["logits"], dynamic_shapes={"input_ids": {1: length}},
-        )  # fmt: skip
+    torch.onnx.export(
+        Alone(), (ids,), str(file), dynamo=True, external_data=False, verbose=False, opset_version=18,
+        input_names=["input_ids"], output_names=["logits"], dynamic_shapes={"input_ids": {1: length}},
+    )  # fmt: skip
 
 
 def _compare(model: Any, file: Path) -> None:

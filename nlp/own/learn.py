@@ -97,9 +97,8 @@ class _Learner:
             examples = [*(taught[at] for at in mine), *(written[at] for at in theirs)]
             loss = self._loss(examples, [posts[at] for at in free], said[free])
             if not torch.isfinite(loss):
-                raise ValueError(
-                    f"learning went astray: the loss is {float(loss)} in step {step + 1} of {steps}; nothing was kept"
-                )
+                value = float(loss.detach())
+                raise ValueError(f"learning went astray: the loss is {value} in step {step + 1}; nothing was kept")
             for group in optimiser.param_groups:
                 group["lr"] = plan.rate * rate(step, steps, plan.warm)
             optimiser.zero_grad(set_to_none=True)

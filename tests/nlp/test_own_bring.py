@@ -141,7 +141,8 @@ def test_it_is_exported_to_8_bits_and_says_what_the_module_says(
     assert not (draft / "whole.onnx").exists()
     classifier = shelf.open_folder(shelf.at(draft))
     mine, theirs = classifier.read([Passage(text) for text in TEXTS]).sentiment, said_by_torch(made / "theirs")
-    assert np.abs(mine - theirs).max() < 0.05
+    assert np.median(np.abs(mine - theirs)) < 0.01
+    assert np.abs(mine - theirs).max() < 0.1
     assert (mine.argmax(axis=1) == theirs.argmax(axis=1)).mean() >= 0.98
     assert len(set(theirs.argmax(axis=1))) > 1
 

@@ -14,7 +14,7 @@ from nlp.classifier import Passage, Target
 from nlp.encoder import TransformerClassifier
 from nlp.own import train as training
 from nlp.own.labelled import Kept, Labelled, key, marks
-from nlp.own.measure import Figure, Gain
+from nlp.own.measure import Figure, Gain, read_labels
 from nlp.own.train import Weighed, halves, train
 from stream.records import SENTIMENTS
 
@@ -69,9 +69,16 @@ def test_what_people_correct_is_learnt_and_the_old_one_stays(learn: Any, base: P
     assert card["heads"]["reputation"]["temperature"] > 0
 
 
-def test_labels_by_chance_are_not_kept(learn: Any, base: Path, tmp_path: Path) -> None:
-    found = train(base, tmp_path / "draft", kept(100, by_word=False), [], TOLD, learn.Plan(rate=1e-3, epochs=3))
-    assert found.reasons
+def test_what_the_old_one_says_already_is_no_reason_to_replace_it(learn: Any, base: Path, tmp_path: Path) -> None:
+    some = kept(100, by_word=False)
+    said = read_labels(TransformerClassifier(base), [row.passage for row in some.corrections])["reputation"]
+    same = [
+        row._replace(labels={"reputation": SENTIMENTS[label]})
+        for row, label in zip(some.corrections, said.tolist(), strict=True)
+    ]
+    found = train(base, tmp_path / "draft", some._replace(corrections=same), [], TOLD, learn.Plan(rate=1e-3, epochs=2))
+    assert "is not certain" in found.reasons[0]
+    assert found.corrections[0].other == 1.0
 
 
 def test_held_to_the_old_one_it_says_the_same_of_other_posts(learn: Any, base: Path, tmp_path: Path) -> None:

@@ -1,0 +1,169 @@
+"""`clamor model`: which models there are, one put in force and back, measured on corrections and on a user's file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import tiny_model
+import yaml
+from living import CONFIGURATION, Living, post, settled_home
+from typed import clamor
+
+from clamor import exits
+from clamor.models import with_model
+from config.home import Home
+from database.engine import read
+from nlp.own.labelled import corrections_in, of_home
+
+TEXTS = ("Acme Air lost my bag again, I want my money back", "Thanks Acme Air, great crew", "Flying Acme Air to Rome")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With six mentions, two of them corrected, and a model of its own."""
+    root = tmp_path_factory.mktemp("model") / "home"
+    stated = CONFIGURATION.replace("{model: linear}", "\n  model: linear   # for now")
+    settled = settled_home(root, stated)
+    with Living(settled) as living:
+        living.live(*(post(number, f"{TEXTS[number % 3]} {number}") for number in range(6)))
+    tiny_model.make(root / "models" / "tiny")
+    for number, words in ((0, ["--reputation", "neutral", "--queue", "none"]), (1, ["--sentiment", "positive"])):
+        assert clamor(root, "correct", f"x:{number}#acme", *words, "--by", "ana").code == exits.OK
+    return root
+
+
+def settings(home: Path) -> str:
+    return (home / "clamor.yaml").read_text("utf-8")
+
+
+def test_the_models_that_there_are_are_listed(home: Path) -> None:
+    found = [json.loads(line) for line in clamor(home, "model", "list", "--json").out.splitlines()]
+    assert [one["name"] for one in found] == ["linear", "fast", "accurate", "tiny"]
+    assert [one["name"] for one in found if one["in_force"]] == ["linear"]
+    assert "in force" in clamor(home, "model", "list").out
+    shown = clamor(home, "model", "show", "tiny")
+    assert "tiny-3" in shown.out
+    assert "proof" not in shown.out
+    assert json.loads(clamor(home, "model", "show", "tiny", "--json").out)["bands"]["sentiment"] == 0.5
+    none = clamor(home, "model", "show", "tinny")
+    assert none.code == exits.FAILED
+    assert "there is no model 'tinny'" in none.err
+
+
+def test_without_a_home_the_shipped_ones_are_listed(tmp_path: Path) -> None:
+    found = clamor(tmp_path / "none", "model", "list", "--json")
+    assert found.code == exits.OK
+    assert "linear" in found.out
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_model_is_put_in_force_and_the_old_one_again(home: Path) -> None:
+    before = settings(home)
+    done = clamor(home, "model", "use", "tiny")
+    assert done.code == exits.OK
+    assert "back by: clamor model use linear" in done.out
+    assert "clamor reprocess" in done.err
+    assert settings(home) == before.replace("model: linear ", "model: tiny ")
+    assert json.loads(clamor(home, "model", "list", "--json").out.splitlines()[3])["in_force"]
+    assert clamor(home, "model", "use", "linear").code == exits.OK
+    assert settings(home) == before
+
+
+def test_a_damaged_model_is_not_put_in_force(home: Path) -> None:
+    folder = tiny_model.make(home / "models" / "broken")
+    (folder / "model.onnx").write_bytes((folder / "model.onnx").read_bytes()[:5_000])
+    before = settings(home)
+    try:
+        for words in (["use", "broken"], ["use", "nowhere"]):
+            done = clamor(home, "model", *words)
+            assert done.code == exits.FAILED
+            assert words[1] in done.err
+        assert settings(home) == before
+    finally:
+        for file in folder.iterdir():
+            file.unlink()
+        folder.rmdir()
+
+
+def test_corrections_are_what_a_model_is_measured_on(home: Path) -> None:
+    found = {one["head"]: one for one in json.loads(clamor(home, "model", "evaluate", "tiny", "--json").out)}
+    assert {head: one["rows"] for head, one in found.items()} == {"sentiment": 1, "reputation": 1, "queue": 1}
+    assert found["sentiment"]["other"] is not None
+    assert "difference" in clamor(home, "model", "evaluate", "tiny").out
+    alone = json.loads(clamor(home, "model", "evaluate", "linear", "--json").out)
+    assert all(one["other"] is None for one in alone)
+
+
+def test_a_file_is_what_a_model_is_measured_on(home: Path, tmp_path: Path) -> None:
+    file = tmp_path / "labelled.jsonl"
+    rows = [
+        {"text": text, "brand": "acme", "sentiment": label}
+        for text, label in zip(TEXTS, ("negative", "positive", "neutral"), strict=True)
+    ]
+    file.write_text("\n".join(json.dumps(row) for row in rows), "utf-8")
+    found = json.loads(clamor(home, "model", "evaluate", "linear", "--on", str(file), "--json").out)
+    assert [(one["head"], one["rows"]) for one in found] == [("sentiment", 3)]
+    file.write_text('{"text": "x", "sentiment": "good"}\n', "utf-8")
+    wrong = clamor(home, "model", "evaluate", "linear", "--on", str(file))
+    assert wrong.code == exits.FAILED
+    assert "line 1: sentiment 'good' is not known" in wrong.err
+
+
+def test_too_few_corrections_to_learn_from_are_counted(home: Path) -> None:
+    done = clamor(home, "model", "train", "--base", "tiny")
+    assert done.code == exits.FAILED
+    assert "2 corrections are too few to learn from: at least 100" in done.err
+    linear = clamor(home, "model", "train")
+    assert "is linear and is not learnt from" in linear.err
+
+
+def test_what_cannot_be_imported_is_said_and_leaves_nothing(home: Path, tmp_path: Path) -> None:
+    labels, folder = tmp_path / "map.yaml", tmp_path / "theirs"
+    labels.write_text("sentiment: {A: negative, B: neutral, C: positive}", "utf-8")
+    folder.mkdir()
+    (folder / "config.json").write_text('{"architectures": ["BertForSequenceClassification"]}', "utf-8")
+    (folder / "pytorch_model.bin").write_bytes(b"")
+    before = sorted(one.name for one in (home / "models").iterdir())
+    done = clamor(home, "model", "import", str(folder), "--labels", str(labels), "--name", "theirs")
+    assert done.code == exits.FAILED
+    assert "safetensors only" in done.err
+    assert (
+        "cannot be a model's name"
+        in clamor(home, "model", "import", str(folder), "--labels", str(labels), "--name", "fast").err
+    )
+    assert sorted(one.name for one in (home / "models").iterdir()) == before
+
+
+def test_corrections_and_other_posts_are_read_as_stage_nlp_read_them(home: Path) -> None:
+    with Living(Home.at(home)) as living, read(living.opened.engine) as connection:
+        found = of_home(connection, living.opened.registry.current().brands, 3)
+        assert corrections_in(connection) == 2
+    first = next(one for one in found.corrections if "queue" in one.labels)
+    assert first.labels == {"reputation": "neutral", "queue": "none"}
+    assert first.passage.targets[0].spans == ((0, 8),)
+    assert set(first.known) == {"sentiment", "reputation", "intent", "detractor"}
+    assert len(found.posts) == 3
+    assert not {post.text for post in found.posts} & {one.passage.text for one in found.corrections}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("", "understanding:\n  model: own-1"),
+        ("data: x\n", "data: x\n\nunderstanding:\n  model: own-1\n"),
+        ("understanding:\n    model: fast  # why\napi: {}\n", "understanding:\n    model: own-1  # why\napi: {}\n"),
+        ("understanding:\n  # none\n\napi: {}\n", "understanding:\n  model: own-1\n  # none\n\napi: {}\n"),
+        ("understanding:\n  overload:\n    model: 3\n", None),
+        ("understanding: {model: fast}  # so\n", "understanding: {model: own-1}  # so\n"),
+        ("understanding: {}\napi: {}\n", "understanding: {model: own-1}\napi: {}\n"),
+        ("understanding: &a {model: fast}\n", None),
+        ("understanding:\n  model: fast", "understanding:\n  model: own-1"),
+        ("brands: [", None),
+    ],
+)  # fmt: skip
+def test_the_setting_is_written_and_nothing_else_changed(before: str, after: str | None) -> None:
+    assert with_model(before, "own-1") == after
+    if after is not None:
+        assert yaml.safe_load(after)["understanding"]["model"] == "own-1"
