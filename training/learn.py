@@ -151,13 +151,15 @@ class Learner:
         first = load(self.out / f"teacher-{self.recipe['teach']['seeds'][0]}")
         teacher = self._loaded(Shape(), first).eval()
         shape = Shape(layers=plan["layers"], ffn=plan["ffn"])
-        encoder = encoder_from({**self.base, **first}, shape, plan["from"], dropout=0.05)
+        begun = load(self.out / plan["start"]) if "start" in plan else first
+        layers = None if "start" in plan else plan["from"]
+        encoder = encoder_from({**self.base, **begun}, shape, layers, dropout=0.05)
         served = {output.name: len(output.classes) for output in self.pack.outputs if output.served}
         student = Model(encoder, served, dropout=0.05)
-        load_heads(student, first)
+        load_heads(student, begun)
         student.to(self.device)
         owner = self._labelled()
-        sequences = draw.permutation(len(self.pack.lengths))[: plan.get("most")]
+        sequences = self._heard(plan, draw)
         batches = [
             sequences[one]
             for _ in range(max(1, round(plan["epochs"] * self.fraction)))
@@ -200,6 +202,14 @@ class Learner:
         self._run(name, batches, optimiser, step, student, numbers)
         self._report(student, name)
         save(self.out / name, arrays_of(student))
+
+    def _heard(self, plan: dict[str, Any], draw: np.random.Generator) -> np.ndarray:
+        """The sequences of an epoch: `most` of all, and those of `drawn` rows, by the shares that the teachers had."""
+        sequences = draw.permutation(len(self.pack.lengths))[: plan.get("most")]
+        if "drawn" in plan:
+            rows = drawn(self.pack, self.recipe["teach"], plan["drawn"], draw)
+            sequences = np.concatenate((sequences, sequences_of(self.pack, rows, draw)))
+        return sequences
 
     # --- parts -----------------------------------------------------------------------------------------------------
 
