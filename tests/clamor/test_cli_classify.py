@@ -106,11 +106,17 @@ def test_a_reader_that_goes_away_ends_it_without_a_word(home: Home, workers: str
         assert not any(child.is_running() for child in children)
 
 
+def hearing() -> None:
+    """A suite that a shell runs in the background ignores Ctrl-C, and what it starts inherits that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_no_worker_outlives_it(home: Home, number: signal.Signals) -> None:
     with subprocess.Popen(
         command(home, "--tier", "tiny", "--workers", "2"),
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT, start_new_session=True,
+        preexec_fn=hearing,
     ) as process:  # fmt: skip
         assert process.stdin is not None
         assert process.stdout is not None

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog.testing
 import tiny_model
 from living import CONFIGURATION, NOW, Living, gone, post, settled_home
 
@@ -129,7 +130,9 @@ def test_a_flood_ends_as_if_there_had_been_no_valve(tiny: Path, tmp_path: Path, 
     assert found[0] == found[1]
 
 
-def test_what_is_read_in_haste_is_told_and_counted(living: Spared, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_read_in_haste_is_told_and_counted(living: Spared, monkeypatch: pytest.MonkeyPatch) -> None:
+    logger = structlog.testing.CapturingLogger()
+    monkeypatch.setattr("nlp.valve.logger", logger)
     living.flood(*many())
     told = status(living.opened)["understanding"]
     assert (told["overloaded"], told["provisional"]) == (1, 32)
@@ -137,7 +140,9 @@ def test_what_is_read_in_haste_is_told_and_counted(living: Spared, capsys: pytes
     text = metrics(living.opened).decode()
     assert "clamor_overloaded_processes 1.0" in text
     assert "clamor_posts_provisional 32.0" in text
-    assert "overload: the linear model reads what is new" in capsys.readouterr().out
+    assert [(call.method_name, call.args) for call in logger.calls] == [
+        ("warning", ("overload: the linear model reads what is new",))
+    ]
     living.have_room()
     told = status(living.opened)["understanding"]
     assert (told["overloaded"], told["provisional"], _overload(told)) == (0, 0, "")
