@@ -26,6 +26,8 @@ from query.text import TAG, Analysis, analyse, stems
 
 SHIPPED = Path(__file__).parent / "aspects.yaml"
 
+MOST = 4_000
+"""Words of a text that are looked through."""
 REACH = 4
 """Words that may stand in the gap of a phrase, at most."""
 JOINED = 10
@@ -80,6 +82,7 @@ class Aspects:
         """For each of `brands` (id, where the text names it) the aspects that are said of it, by name."""
         matchers = [self._matchers[lang]] if lang in self._matchers else list(self._matchers.values())
         words, places = _words(analysis)
+        words = words[:MOST]
         hits = [hit for matcher in matchers for hit in matcher.found(words)]
         if not hits:
             return [()] * len(brands)

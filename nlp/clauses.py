@@ -8,15 +8,15 @@ and at words such as `but`, `and`, `pero`, `y`; brands that stand side by side (
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import NamedTuple, TypeAlias
 
 Span: TypeAlias = tuple[int, int]
 
 _CUT = re.compile(
-    r"(?P<end>[.!?…]+(?=\s|\Z)|\n)|[,;:()\[\]]+(?=\s|\Z)|\s[-–—]+\s"
+    r"(?P<end>(?<![.!?…])[.!?…]++(?=\s|\Z)|\n)|(?<![,;:()\[\]])[,;:()\[\]]++(?=\s|\Z)|\s[-–—]+\s"
     r"|\b(?:and|but|while|whereas|although|though|however|y|e|pero|mientras|aunque|sino|ni)\b",
     re.IGNORECASE,
 )
@@ -48,26 +48,33 @@ def spoken_of(text: str, places: Sequence[int], brands: Sequence[Sequence[Span]]
         for start, _ in spans:
             named.setdefault(clauses.at(start), set()).add(number)
     unnamed = {number for number, spans in enumerate(brands) if not spans}
-    return [tuple(sorted(_brands(clauses.at(place), clauses.sentences, named, unnamed))) for place in places]
+    naming = sorted(named)
+    return [tuple(sorted(_brands(clauses.at(place), clauses.sentences, named, naming, unnamed))) for place in places]
 
 
-def _brands(clause: int, sentences: Sequence[int], named: dict[int, set[int]], unnamed: set[int]) -> set[int]:
+def _brands(
+    clause: int, sentences: Sequence[int], named: dict[int, set[int]], naming: Sequence[int], unnamed: set[int]
+) -> set[int]:
+    """`naming`: the clauses that name a brand, in their order."""
     if clause in named:
         return named[clause]
     if not named:
         return unnamed
-    nearest = min(
-        named, key=lambda other: (sentences[other] != sentences[clause], other > clause, abs(other - clause))
-    )  # fmt: skip
+    at = bisect_left(naming, clause)
+    beside = (*naming[at - 1 : at], *naming[at : at + 1])
+    nearest = next((other for other in beside if sentences[other] == sentences[clause]), beside[0])
     return named[nearest] | unnamed
 
 
 def _clauses(text: str, spans: Sequence[Span]) -> _Clauses:
     ends: list[int] = []
     sentences = [0]
-    whole = [*spans, *[(one[1], other[0]) for one, other in pairwise(spans) if _side_by_side(text, one, other)]]
+    beside = [(one[1], other[0]) for one, other in pairwise(spans) if _side_by_side(text, one, other)]
+    whole = sorted([*spans, *beside])
+    starts = [start for start, _ in whole]
+    farthest = list(accumulate([end for _, end in whole], max, initial=0))
     for cut in _CUT.finditer(text):
-        if not any(start < cut.end() and cut.start() < end for start, end in whole):
+        if farthest[bisect_left(starts, cut.end())] <= cut.start():
             ends.append(cut.end())
             sentences.append(sentences[-1] + (cut["end"] is not None))
     return _Clauses(ends, sentences)

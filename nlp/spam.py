@@ -102,7 +102,7 @@ class Spam:
 
 
 _DOMAIN = re.compile(
-    r"(?<![@\w.])[\w-]+(?:\.[\w-]+)?\.(?:com|net|org|info|biz|ly|gl|gd|me|io|co|xyz|club|site|online|shop|top|live|link|ru)\b",
+    r"(?<![@\w.-])[\w-]+(?:\.[\w-]+)?\.(?:com|net|org|info|biz|ly|gl|gd|me|io|co|xyz|club|site|online|shop|top|live|link|ru)\b",
     re.IGNORECASE,
 )
 _NUMBER = re.compile(r"(?<![\w/.])\+?\d(?:[ ().-]{0,2}\d){8,13}(?![\w/])|__phone__")

@@ -59,3 +59,12 @@ def test_a_cut_inside_a_name_is_none() -> None:
 def test_no_places_and_no_text() -> None:
     assert spoken_of("", [], [[], []]) == []
     assert spoken_of("X", [0], [[], []]) == [(0, 1)]
+
+
+def test_the_longest_of_posts_costs_no_more_than_its_length() -> None:
+    """Where every place, brand or clause were tried with every other, these would take minutes."""
+    assert spoken_of("X and Bolt" + "!" * 99_000 + "app", [99_010], [[(0, 1)], [(6, 10)]]) == [(0, 1)]
+    text = "X, a, Bolt, a, " * 6_600
+    places = list(range(3, len(text), 15))
+    brands = [[(at, at + 1) for at in range(0, len(text), 15)], [(at, at + 4) for at in range(6, len(text), 15)]]
+    assert set(spoken_of(text, places, brands)) == {(0,)}
