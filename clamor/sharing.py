@@ -1,7 +1,8 @@
 """Lines through several processes, in their order, as they come: what `clamor classify` does with its workers.
 
 Lines are cut into chunks by their place in the input, so that what is read together does not depend on who reads it;
-only where the input pauses, what has come is answered at once. A few chunks are held at a time, however long the input.
+only where the input pauses, what has come is answered at once. A few chunks are held at a time, however long the input
+and its lines.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from config.home import HomeError
 from nlp.shelf import ModelError
 
 CHUNK = 512
-"""Lines that are read together."""
+"""Lines that are read together, at most."""
+HEAVY = 1 << 20
+"""Bytes of lines from which on fewer are enough."""
 BLOCK = 1 << 16
 PAUSE = 0.05
 """Seconds without input after which a chunk that is not full is answered."""
@@ -67,6 +70,8 @@ class Intake:
         self._longest = longest
         self.ended = False
         self._lines: deque[bytes] = deque()
+        self._held = 0
+        """Bytes of the lines."""
         self._rest = bytearray()
 
     @property
@@ -75,11 +80,17 @@ class Intake:
 
     @property
     def has_chunk(self) -> bool:
-        return len(self._lines) >= CHUNK or (self.ended and self.has_some)
+        return len(self._lines) >= CHUNK or self._held >= HEAVY or (self.ended and self.has_some)
 
     def take(self) -> list[bytes]:
         """A chunk, or what there is of one."""
-        return [self._lines.popleft() for _ in range(min(CHUNK, len(self._lines)))]
+        chunk: list[bytes] = []
+        size = 0
+        while self._lines and len(chunk) < CHUNK and size < HEAVY:
+            chunk.append(self._lines.popleft())
+            size += len(chunk[-1])
+        self._held -= size
+        return chunk
 
     def read(self) -> None:
         """What can be read now; waits where nothing can."""
@@ -108,6 +119,7 @@ class Intake:
     def _end_line(self) -> None:
         if self._rest.strip():
             self._lines.append(bytes(self._rest))
+            self._held += len(self._rest)
         self._rest.clear()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -108,6 +109,8 @@ def _opened(file: Path) -> Iterator[int]:
         yield sys.stdin.fileno()
         return
     try:
+        if file.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         source = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
         raise typer.BadParameter(f"{file}: {error.strerror}", param_hint="FILE") from error

@@ -194,6 +194,24 @@ def test_chunks_are_cut_by_lines_however_the_bytes_come(tmp_path: Path, sizes: l
     assert [line for chunk in found for line in chunk] == expected
 
 
+def test_of_long_lines_fewer_are_read_together(tmp_path: Path) -> None:
+    file = tmp_path / "long"
+    file.write_bytes((b"x" * 300_000 + b"\n") * 10 + b"short\n" * 600)
+    with file.open("rb") as source:
+        intake = Intake(source.fileno(), 1 << 20)
+        sizes = []
+        while chunk := intake.next_chunk():
+            sizes.append(len(chunk))
+    assert sizes == [4, 4, 2 + 510, 90]
+
+
+def test_a_folder_is_no_input(home: Home, tmp_path: Path) -> None:
+    done = run(home, str(tmp_path), "--tier", "linear")
+    assert done.returncode == exits.USAGE
+    assert b"Is a directory" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
 def feed(intake: Intake, block: bytes) -> None:
     reading, writing = os.pipe()
     os.write(writing, block)
