@@ -27,7 +27,9 @@ BEGIN, PAD, END = 0, 1, 2
 MOST = 128
 """Pieces of a text, BEGIN and END included; what follows is not read. Of the shared sets' posts 0.12 % are longer."""
 WORDS_KEPT = 30_000
-"""Words lately used, and as many used before them."""
+"""Words lately used, and as many used before them …"""
+LONGEST_KEPT = 40
+"""… each of so many characters at most: longer ones hardly come again, and thousands of them would fill the memory."""
 
 _mark = re.compile(f"[{TARGET}{OTHER}{LINK}{HANDLE}]")
 _private = re.compile("\u2581?[\ue000-\uf8ff]")
@@ -62,8 +64,13 @@ class Pieces:
         Of a text that is too long the first part is read, or, where that does not name the target, the part that does.
         """
         split = [_mark.sub(r" \g<0> ", text).split() for text in texts]
-        known = self._known({word for words in split for word in words})
-        return [self._framed([piece for word in words for piece in known[word]]) for words in split]
+        used = {word for words in split for word in words}
+        known = self._known(used)
+        found = [self._framed([piece for word in words for piece in known[word]]) for words in split]
+        for word in used:
+            if len(word) > LONGEST_KEPT:
+                del known[word]
+        return found
 
     def number(self, mark: str) -> int:
         """The piece of one of MARKS."""

@@ -128,3 +128,12 @@ def test_a_full_memory_of_words_forgets_and_changes_nothing(small: Pieces, monke
     monkeypatch.setattr(pieces, "WORDS_KEPT", 7)
     assert [ids.tolist() for at in range(0, len(texts), 3) for ids in small.ids(texts[at : at + 3])] == before
     assert max(len(small._words), len(small._older)) <= 7 + 6 + len(MARKS)
+
+
+def test_words_of_any_length_are_read_and_long_ones_are_not_remembered(small: Pieces) -> None:
+    long = "ba" * 300
+    first, again = small.ids([f"la {long}", long]), small.ids([f"la {long}", long])
+    assert [one.tolist() for one in first] == [one.tolist() for one in again]
+    assert len(first[1]) > 10
+    assert "la" in small._words
+    assert long not in small._words
