@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
@@ -98,8 +96,16 @@ def open_folder(card: Card) -> Classifier:
         from nlp.encoder import TransformerClassifier
 
         return TransformerClassifier(card.folder)
-    except (OSError, ValueError, KeyError, TypeError, EOFError, ImportError, zipfile.BadZipFile, zlib.error) as error:
+    except ModelError:
+        raise
+    except ImportError as error:
         raise ModelError(f"model {card.name!r} in {card.folder} cannot be used: {error}") from error
+    except Exception as error:  # damage of any kind, which files and libraries tell in ways of their own
+        told = str(error) if isinstance(error, OSError | ValueError) else f"{type(error).__name__}: {error}"
+        raise ModelError(
+            f"model {card.name!r} in {card.folder} cannot be used: {told}; fetch, import or train it anew, or "
+            f"use another (clamor model list)"
+        ) from error
 
 
 def at(folder: Path) -> Card:
@@ -128,7 +134,7 @@ def _card(folder: Path, *, shipped: bool) -> Card:
     format = _format(folder)
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) if folder.is_dir() else 0
     told, problem = _told(folder)
-    card = Card(folder.name, told.get("version", 0), None, format, size, folder, shipped, problem=problem)
+    card = Card(folder.name, _version(told), None, format, size, folder, shipped, problem=problem)
     missing = [file for file in FILES[format] if not (folder / file).is_file()]
     if not folder.exists():
         return card._replace(problem="is not part of this installation")
@@ -137,7 +143,7 @@ def _card(folder: Path, *, shipped: bool) -> Card:
     if problem:
         return card
     tier = LINEAR if format == "linear" else told.get("tier")
-    if tier not in TIERS or not {"name", "version"} <= told.keys():
+    if tier not in TIERS or not isinstance(told.get("name"), str) or _version(told) < 1:
         return card._replace(problem=f"has a card without name, version or tier: look into {folder / 'card.json'}")
     card = card._replace(tier=tier, model=f"{told['name']}-{told['version']}")
     if not shipped and folder.name in TIERS:
@@ -149,6 +155,12 @@ def _format(folder: Path) -> Format:
     if (folder / "weights.npz").is_file() or folder == SHIPPED / LINEAR:
         return "linear"
     return "composed" if (folder / "base").is_dir() else "transformer"
+
+
+def _version(told: Mapping[str, Any]) -> int:
+    """0 where the card states none."""
+    version = told.get("version")
+    return version if isinstance(version, int) else 0
 
 
 def _told(folder: Path) -> tuple[dict[str, Any], str]:

@@ -80,6 +80,32 @@ def test_a_damaged_model_is_told_so(home: Home, file: str) -> None:
         open_classifier(folder.name, home)
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("heads", {"sentiment": 1}), ("pieces", "x"), ("proof", None), ("proof", {"pieces": [[10**6]], "logits": []})],
+)
+def test_a_card_that_holds_something_else_is_told_so(home: Home, field: str, value: object) -> None:
+    card = home.models / "mine" / "card.json"
+    card.write_text(json.dumps({**json.loads(card.read_text()), field: value}))
+    with pytest.raises(ModelError, match=r"model 'mine'.*anew"):
+        open_classifier("mine", home)
+
+
+def test_a_tokenizer_of_another_kind_is_told_so(home: Home) -> None:
+    file = home.models / "mine" / "tokenizer.json"
+    held = json.loads(file.read_text())
+    file.write_text(json.dumps({**held, "model": {**held["model"], "type": "Other"}}))
+    with pytest.raises(ModelError, match=r"model 'mine'.*anew"):
+        open_classifier("mine", home)
+
+
+@pytest.mark.parametrize("version", [[1], {"a": 1}, "1", None, 0])
+def test_a_version_is_a_number(home: Home, version: object) -> None:
+    card = home.models / "mine" / "card.json"
+    card.write_text(json.dumps({**json.loads(card.read_text()), "version": version}))
+    assert not next(one for one in models(home) if one.name == "mine").complete
+
+
 def test_a_card_of_another_kind_is_told_so(home: Home) -> None:
     card = home.models / "mine" / "card.json"
     card.write_text(json.dumps({**json.loads(card.read_text()), "tier": "best"}))
