@@ -160,6 +160,8 @@ def put_in_force(home: Home, name: str) -> None:
             f"{file} is written in a way that is not changed by a program: set `understanding: model: {name}`"
         )
     new = file.with_name(f".{file.name}.new")
+    new.unlink(missing_ok=True)
+    new.touch(mode=0o600)
     new.write_text(changed, "utf-8")
     shutil.copymode(file, new)
     new.replace(file)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,11 +44,11 @@ def listed(context: typer.Context, as_json: AsJson = False) -> None:
     found = shelf.models(home)
     if as_json:
         for one in found:
-            print(json.dumps({**_plain(one), "in_force": one.name == force.name}))
+            print(json.dumps({**_plain(one), "in_force": one.folder == force.folder}))
         return
     table = Table("name", "model", "tier", "MB", "", box=None, pad_edge=False)
     for one in found:
-        state = "in force" if one.name == force.name else one.problem
+        state = "in force" if one.folder == force.folder else one.problem
         table.add_row(one.name, one.model, one.tier or "", f"{one.size / 1e6:.1f}" if one.size else "", state)
     answers.print(table)
     if why:
@@ -91,10 +92,13 @@ def use(context: typer.Context, name: Name) -> None:
     before, _ = _force(home)
     card = shelf.find(name, home)
     models.check(shelf.open_folder(card))
+    environment = {key.upper(): value for key, value in os.environ.items()}
+    other = environment.get("CLAMOR_UNDERSTANDING__MODEL", name)
+    if other != name:
+        raise ModelError(
+            f"CLAMOR_UNDERSTANDING__MODEL in the environment asks for {other!r} and goes before the file: unset it"
+        )
     models.put_in_force(home, name)
-    now = models.asked_for(home)
-    if now != name:
-        raise ModelError(f"CLAMOR_UNDERSTANDING__MODEL in the environment asks for {now!r} and goes before the file")
     back = f"; back by: clamor model use {before.name}" if before.name != name else ""
     answers.print(f"{name} ({card.model}) is in force from the next start on{back}", highlight=False)
     if worked_by(home) is not None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import tiny_model
 import yaml
 from living import CONFIGURATION, Living, post, settled_home
-from typed import clamor
+from typed import PLAIN, clamor
 
 from clamor import exits
 from clamor.models import with_model
@@ -68,6 +70,17 @@ def test_a_model_is_put_in_force_and_the_old_one_again(home: Path) -> None:
     assert settings(home) == before.replace("model: linear ", "model: tiny ")
     assert json.loads(clamor(home, "model", "list", "--json").out.splitlines()[3])["in_force"]
     assert clamor(home, "model", "use", "linear").code == exits.OK
+    assert settings(home) == before
+
+
+def test_where_the_environment_goes_before_the_file_it_stays_as_it_was(home: Path) -> None:
+    before = settings(home)
+    done = subprocess.run(
+        [sys.executable, "-m", "clamor.cli", "--home", str(home), "model", "use", "tiny"],
+        env=PLAIN | {"CLAMOR_UNDERSTANDING__MODEL": "linear"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == exits.FAILED
+    assert "unset it" in done.stderr
     assert settings(home) == before
 
 
