@@ -11,11 +11,9 @@ def in_words(mention: Mention) -> list[str]:
     if understanding is None:
         return []
     heads = _heads(understanding)
-    spam = (*understanding.spam, *mention.spam)
     return [
         *([f"Of the text: {'; '.join(heads)}."] if heads else []),
         *([f"It speaks of {', '.join(understanding.aspects)}."] if understanding.aspects else []),
-        *([f"It looks like spam: {', '.join(spam)}."] if spam else []),
     ]
 
 

@@ -122,7 +122,7 @@ class Mention(Model):
     """Of the text, yes or no."""
     aspects: tuple[str, ...] = Field(examples=[["delivery"]])
     """What of the brand it speaks about."""
-    spam: tuple[str, ...] = Field(examples=[["nothing but links"]])
+    spam: tuple[str, ...] = Field(examples=[["giveaway"]])
     """Why it looks like spam; empty: it does not. A token that sees only a part of all posts is told what the text
     alone shows."""
     speaker: str = Field(examples=["public"])

@@ -83,15 +83,13 @@ def test_what_was_read_of_the_text_is_told_and_nothing_where_the_model_does_not_
         emotion=Labels(("anger", "disgust"), (0.81, 0.55, 0.1, 0.0, 0.2, 0.0)),
         irony=Scores("no", (0.97, 0.03)),
         aspects=("delivery", "price"),
-        spam=("links",),
     )
-    calm = replace(told, emotion=Labels((), (0.1,) * 6), aspects=(), spam=())
+    calm = replace(told, emotion=Labels((), (0.1,) * 6), aspects=())
     home.take(said("1", told), said("2", calm), said("3", reading()))
     one, other, silent = (tone.in_words(home.mention(f"x:{n}#acme")) for n in (1, 2, 3))
     assert one == [
         "Of the text: complaint yes (0.92); emotion anger (0.81), disgust (0.55); irony no (0.97).",
         "It speaks of delivery, price.",
-        "It looks like spam: links.",
     ]
     assert other == ["Of the text: complaint yes (0.92); emotion none; irony no (0.97)."]
     assert silent == []
