@@ -40,15 +40,15 @@ def listed(context: typer.Context, as_json: AsJson = False) -> None:
       clamor model list --json | jq -r .name
     """
     home: Home = context.obj
-    force, why = _force(home)
+    reads, why = _reads(home)
     found = shelf.models(home)
     if as_json:
         for one in found:
-            print(json.dumps({**_plain(one), "in_force": one.folder == force.folder}))
+            print(json.dumps({**_plain(one), "in_force": one == reads}))
         return
     table = Table("name", "model", "tier", "MB", "", box=None, pad_edge=False)
     for one in found:
-        state = "in force" if one.folder == force.folder else one.problem
+        state = "in force" if one == reads else one.problem
         table.add_row(one.name, one.model, one.tier or "", f"{one.size / 1e6:.1f}" if one.size else "", state)
     answers.print(table)
     if why:
@@ -89,7 +89,7 @@ def use(context: typer.Context, name: Name) -> None:
     home: Home = context.obj
     with open_home(home, use="check"):
         pass
-    before, _ = _force(home)
+    before, _ = _reads(home)
     card = shelf.find(name, home)
     models.check(shelf.open_folder(card))
     environment = {key.upper(): value for key, value in os.environ.items()}
@@ -99,7 +99,7 @@ def use(context: typer.Context, name: Name) -> None:
             f"CLAMOR_UNDERSTANDING__MODEL in the environment asks for {other!r} and goes before the file: unset it"
         )
     models.put_in_force(home, name)
-    back = f"; back by: clamor model use {before.name}" if before.name != name else ""
+    back = f"; back by: clamor model use {before.name}" if before and before.name != name else ""
     answers.print(f"{name} ({card.model}) is in force from the next start on{back}", highlight=False)
     if worked_by(home) is not None:
         errors.print("clamor run works this home with the old one: restart it", style="yellow")
@@ -231,6 +231,14 @@ def train_(
 
 def _force(home: Home) -> tuple[Card, str]:
     return shelf.in_force(models.asked_for(home), home)
+
+
+def _reads(home: Home) -> tuple[Card | None, str]:
+    """As `_force`; None and why where the model that the settings name cannot be used: so that another one can."""
+    try:
+        return _force(home)
+    except ModelError as error:
+        return None, str(error)
 
 
 def _plain(card: Card) -> dict[str, Any]:

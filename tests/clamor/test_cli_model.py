@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -81,6 +82,18 @@ def test_where_the_environment_goes_before_the_file_it_stays_as_it_was(home: Pat
     )  # fmt: skip
     assert done.returncode == exits.FAILED
     assert "unset it" in done.stderr
+    assert settings(home) == before
+
+
+def test_where_the_model_in_force_is_gone_another_is_put_in_its_place(home: Path) -> None:
+    tiny_model.make(home / "models" / "passing")
+    before = settings(home)
+    assert clamor(home, "model", "use", "passing").code == exits.OK
+    shutil.rmtree(home / "models" / "passing")
+    listed = clamor(home, "model", "list")
+    assert listed.code == exits.OK
+    assert "there is no model 'passing'" in listed.err
+    assert clamor(home, "model", "use", "linear").code == exits.OK
     assert settings(home) == before
 
 
