@@ -42,6 +42,8 @@ class Weights:
             raise FileNotFoundError(
                 f"no model in {folder}: a model is a folder with weights.npz and card.json"
             ) from None
+        except ValueError as error:  # numpy's own words advise to allow pickles
+            raise ValueError(f"card and weights in {folder} cannot be read: fetch the model anew") from error
         if self.card.get("format") != FORMAT:
             raise ValueError(
                 f"the model in {folder} has format {self.card.get('format')}, this program reads {FORMAT}: "

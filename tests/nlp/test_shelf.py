@@ -91,6 +91,14 @@ def test_a_card_that_holds_something_else_is_told_so(home: Home, field: str, val
         open_classifier("mine", home)
 
 
+def test_weights_that_are_none_are_told_without_advice_to_allow_pickles(home: Home) -> None:
+    shutil.copytree(shelf.SHIPPED / "linear", home.models / "airline")
+    (home.models / "airline" / "weights.npz").write_bytes(b"\x80\x04none of numpy's")
+    with pytest.raises(ModelError, match="cannot be read") as told:
+        open_classifier("airline", home)
+    assert "pickle" not in str(told.value)
+
+
 def test_a_tokenizer_of_another_kind_is_told_so(home: Home) -> None:
     file = home.models / "mine" / "tokenizer.json"
     held = json.loads(file.read_text())
