@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nlp.classifier import SAID, Floats, Passage, Readings, mean_by_owner, softmax
-from nlp.pieces import BEGIN, END, Ids, Pieces, passage_text
+from nlp.pieces import BEGIN, END, MOST, Ids, Pieces, passage_text
 from stream.records import DETRACTOR_LEVELS, EMOTIONS, INTENTS, NO_YES, SENTIMENTS, TIERS, Tier
 
 FORMAT = 1
@@ -216,12 +216,16 @@ def _wrong(card: Mapping[str, Any]) -> Iterator[str]:
             return
     if card["tier"] not in TIERS:
         yield f"is of tier {card['tier']!r}, which is none of {', '.join(TIERS)}"
+    if not isinstance(card["pieces"], int) or not 8 <= card["pieces"] <= MOST:
+        yield f"says that {card['pieces']} pieces of a text are read: from 8 to {MOST} may be"
     for name in NEEDED:
         if name not in card["heads"]:
             yield f"has no head {name}"
     for name, head in card["heads"].items():
         if tuple(head["classes"]) != HEADS.get(name):
             yield f"has a head {name} of the classes {', '.join(head['classes'])}; this program knows {HEADS.get(name)}"
+        if len(head.get("bias", head["classes"])) != len(head["classes"]):
+            yield f"has the bias {head['bias']} for the head {name}: it takes one number a class"
         if "prior" in head and (len(head["prior"]) != len(head["classes"]) or not min(head["prior"]) >= 0):
             yield f"has the prior {head['prior']} for the head {name}: it takes one share a class"
         yield from _wrong_thresholds(name, head)

@@ -75,7 +75,7 @@ def _left_out(draft: Mention, rules: RuleSet, reader: Reader, now: Millis) -> De
         why = f"left out: reads like another {name} ({read.about.p[0]:.2f})"
     return Decision(
         queue="none", rule=LEFT_OUT, rules_revision=rules.revision, why=why, priority="low", model=reader.model,
-        tier=reader.tier, generation=reader.generation, decided_at=now,
+        tier=reader.tier, generation=reader.generation, provisional=reader.provisional, decided_at=now,
         person=person.person if person is not None and person.about is not None else None,
     )  # fmt: skip
 
