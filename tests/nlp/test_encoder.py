@@ -179,6 +179,8 @@ def copied(folder: Path, into: Path, change: Callable[[dict[str, Any]], object] 
         (lambda card: card["heads"]["sentiment"].update(classes=["bad", "good"]), "classes bad, good"),
         (lambda card: card["heads"].update(mood={"classes": ["a"]}), "head mood"),
         (lambda card: card["bands"].pop("queue"), "no band for queue"),
+        (lambda card: card.update(pieces=10**9), "1000000000 pieces"),
+        (lambda card: card["heads"]["intent"].update(bias=[0.0]), "one number a class"),
         (lambda card: card["heads"]["intent"].update(thresholds=[0.5] * 8), "classes exclude one another"),
         (lambda card: card["heads"]["emotion"].update(thresholds=[0.4]), "one a class"),
         (lambda card: card["heads"]["irony"].update(thresholds=[0.5, 1.5]), "between 0 and 1"),
