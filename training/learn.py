@@ -63,12 +63,13 @@ class Learner:
         bias = torch.nn.Parameter(torch.zeros(encoder.words.shape[0], device=self.device))
         turn = torch.nn.Linear(384, 384).to(self.device)
         torch.nn.init.eye_(turn.weight)
-        everything = np.arange(len(self.pack.lengths))
+        sequences = draw.permutation(len(self.pack.lengths))[: plan.get("most")]
         epochs = [
-            list(self.pack.chunks(everything, plan["tokens"], draw))
+            [sequences[one] for one in self.pack.chunks(sequences, plan["tokens"], draw)]
             for _ in range(max(1, round(plan["epochs"] * self.fraction)))
         ]
         batches = [one for epoch in epochs for one in epoch]
+        encoder.drop(plan.get("dropout", 0.1))
         optimiser = torch.optim.AdamW(
             [*encoder.parameters(), *turn.parameters(), bias], lr=plan["rate"], weight_decay=0.01, betas=(0.9, 0.98)
         )
