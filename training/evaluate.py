@@ -20,8 +20,7 @@ from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
 from nlp import heads
 from nlp.classifier import HALF, Classifier, Passage, Readings, Target
-from nlp.encoder import TransformerClassifier
-from nlp.linear import SHIPPED, LinearClassifier
+from nlp.shelf import SHIPPED, at, open_folder
 from stream.records import DETRACTOR_LEVELS, EMOTIONS, INTENTS, QUEUES, SENTIMENTS
 from training import metrics, spoken
 from training.corpus import SHARED, Row, data, labels
@@ -30,7 +29,6 @@ from training.page import DOCS, Line, Machine, write
 from training.plots import Panel, reliability
 from training.targets import Targets
 
-MODELS = SHIPPED.parent
 BATCH = 256
 UNKNOWN = 2
 _BITS = ("complaint", "irony", "offensive")
@@ -77,8 +75,10 @@ def main() -> None:
     asked.add_argument("--no-write", action="store_true", help="print only")
     asked.add_argument("--model", type=Path, nargs="*", help="folders of other models; implies --no-write")
     given = asked.parse_args()
-    folders = given.model or [one for one in (MODELS / tier for tier in ("fast", "accurate", "linear")) if one.is_dir()]
-    models = {folder.name: opened(folder) for folder in folders}
+    folders = given.model or [
+        one for one in (SHIPPED / tier for tier in ("fast", "accurate", "linear")) if one.is_dir()
+    ]
+    models = {folder.name: open_folder(at(folder)) for folder in folders}
     lines = list(measured(models))
     machines = [machine(folder, models[folder.name]) for folder in folders]
     writes = not given.no_write and not given.model
@@ -86,10 +86,6 @@ def main() -> None:
     if writes:
         for name, model in models.items():
             reliability(panels(lines, name), f"{name} ({model.model})", DOCS / "images" / f"reliability-{name}.svg")
-
-
-def opened(folder: Path) -> Classifier:
-    return TransformerClassifier(folder) if (folder / "model.onnx").exists() else LinearClassifier(folder)
 
 
 def measured(models: dict[str, Classifier]) -> Iterator[Line]:
@@ -254,8 +250,8 @@ def machine(folder: Path, model: Classifier) -> Machine:
     rows = [Passage(row["text"]) for row in data("xlmt_sentiment", "train") if row["lang"] in ("en", "es")][:1_256]
     model.read(rows[:BATCH])
     begun = time.process_time()
-    for at in range(BATCH, len(rows), BATCH):
-        model.read(rows[at : at + BATCH])
+    for start in range(BATCH, len(rows), BATCH):
+        model.read(rows[start : start + BATCH])
     micros = (time.process_time() - begun) / (len(rows) - BATCH) * 1e6
     size = sum(file.stat().st_size for file in folder.iterdir()) / 1e6
     return Machine(folder.name, model.model, size, micros)

@@ -42,7 +42,7 @@ from training.weights import load, packed
 
 UNKNOWN, NONE = 2, 255
 """Labels of a class that a set says nothing of, and of a row that an output says nothing of."""
-OTHER_TARGETS = ("reputation", "intent", "detractor", "act")
+OURS = ("reputation", "intent", "detractor", "act")
 
 
 class Held(NamedTuple):
@@ -53,7 +53,6 @@ class Held(NamedTuple):
     labels: dict[str, Array]
     weight: Array
     group: Array
-    lang: Array
     ours: Array
 
 
@@ -104,7 +103,7 @@ def read(folder: Path, pack: Path, about: Mapping[str, Any], mark: int) -> Held:
     sets = np.array(about["sets"])[arrays["set"][at]]
     return Held(
         np.stack([np.frombuffer(row, np.float32) for row in rows]).astype(np.float64), labels,
-        arrays["weight"][at].astype(np.float64), texts.astype(np.int64), np.array(about["langs"])[arrays["lang"][at]],
+        arrays["weight"][at].astype(np.float64), texts.astype(np.int64),
         np.array([str(one).startswith("ours:") for one in sets]),
     )  # fmt: skip
 
@@ -124,7 +123,7 @@ def calibrated(held: Held, plain: Mapping[str, Any], recipe: Mapping[str, Any]) 
         z, y = held.logits[:, start:end], held.labels[name]
         start = end
         use = np.flatnonzero((y if y.ndim == 1 else y[:, 0]) != NONE)
-        if name in OTHER_TARGETS:
+        if name in OURS:
             use = use[held.ours[use]]
         fit = _several if y.ndim == 2 else _exclusive
         final, p[name] = fit(name, z, y, use, held, recipe)
@@ -187,11 +186,11 @@ def _bands(held: Held, p: Mapping[str, Array], precision: float) -> dict[str, fl
     found = {}
     for name in p:
         y = held.labels[name]
-        if name not in OTHER_TARGETS and y.ndim == 1:
+        if name not in OURS and y.ndim == 1:
             use = np.flatnonzero(y != NONE)
             found[name] = band(p[name][use], p[name][use].argmax(axis=1), y[use], precision)
     use = np.flatnonzero(held.ours & (held.labels["reputation"] != NONE) & (held.weight > 0))
-    mine = {name: p[name][use] for name in OTHER_TARGETS}
+    mine = {name: p[name][use] for name in OURS}
     settled = heads.settle(
         Readings(
             p["sentiment"][use], np.arange(len(use)), mine["reputation"], mine["intent"], mine["detractor"],
