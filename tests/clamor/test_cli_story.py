@@ -140,9 +140,13 @@ def test_a_decision_is_explained_and_a_persons_word_stays(story: Path) -> None:
 
 
 def test_near_copies_are_counted_found_and_explained(story: Path) -> None:
-    """The six posts about suitcases differ in a number alone."""
+    """The six posts about suitcases differ in a number alone. Which of them came first hangs on how partitions were
+    read; the first has no copies when it comes, and says nothing of them."""
     explained = clamor(story, "explain", "x:5").out
-    assert re.search(r"When it came it was number [1-6] of its near copies", explained)  # as partitions were read
+    counted = re.search(r"When it came it was number (\d) of its near copies", explained)
+    number = json.loads(clamor(story, "explain", "x:5", "--json").out)["mention"]["copies"]
+    assert 1 <= number <= 6
+    assert (int(counted[1]) if counted else 1) == number
     assert "One of 6 near copies by one author within 5 minutes, as it stands now." in explained
     assert clamor(story, "search", "copies:>=3", "--count").out.strip() == "4"
     cluster = json.loads(clamor(story, "explain", "x:5", "--json").out)["mention"]["cluster"]
