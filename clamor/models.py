@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 import shutil
@@ -33,6 +34,8 @@ COMPARED = 200
 """Posts that an imported model is compared on."""
 HELD = 6_000
 """Posts that nobody corrected, which a model that learns is held to."""
+_NUMBERS = ".numbers.json"
+_NUMBERED = re.compile(r"(.+)-(\d{1,9})")
 _LINES = (
     "The app has been down all morning and nobody answers. Cancelling today.",
     "¿Cuánto cuesta el plan familiar?",
@@ -78,18 +81,46 @@ def next_name(home: Home, name: str) -> tuple[str, int]:
     """(folder's name, version) of the next model called `name`. Raises ModelError for a name that cannot be."""
     if not re.fullmatch(r"[a-z][a-z0-9_-]{0,50}", name) or name in TIERS:
         raise ModelError(f"{name!r} cannot be a model's name: a to z, 0 to 9, - and _, and none of the shipped ones'")
-    taken = {card.name for card in shelf.models(home)}
-    version = next(number for number in range(1, 10_000) if f"{name}-{number}" not in taken)
+    there = [_NUMBERED.fullmatch(card.name) for card in shelf.models(home)]
+    used = [int(found[2]) for found in there if found and found[1] == name]
+    version = max([_numbers(home).get(name, 0), *used]) + 1
     return f"{name}-{version}", version
+
+
+def settle(draft: Path, home: Home, name: str, version: int) -> None:
+    """The draft becomes a model of the home. Its number is never given again, also when the model was deleted: mentions
+    name it."""
+    draft.rename(home.models / f"{name}-{version}")
+    file = home.models / _NUMBERS
+    fresh = file.with_suffix(".new")
+    fresh.write_text(json.dumps({**_numbers(home), name: version}), "utf-8")
+    fresh.replace(file)
+
+
+def _numbers(home: Home) -> dict[str, int]:
+    """Name → the highest number that a model of that name had."""
+    try:
+        told = json.loads((home.models / _NUMBERS).read_text("utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return {name: number for name, number in told.items() if isinstance(number, int)} if isinstance(told, dict) else {}
 
 
 @contextmanager
 def draft(home: Home, folder: str) -> Iterator[Path]:
-    """A folder that is no model yet. What still stands there in the end is taken away."""
+    """A place for what is no model yet; what still stands there in the end is taken away. One process at a time makes
+    a model of one name: raises ModelError."""
     place = home.models / f".{folder}.draft"
     home.models.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
-        yield place
+        place.mkdir(mode=0o700)
+    except FileExistsError:
+        raise ModelError(
+            f"{folder} is being made by another `clamor model` ({place}): wait for it, give this one another --name, "
+            "or delete that folder if none is running"
+        ) from None
+    try:
+        yield place / "model"
     finally:
         shutil.rmtree(place, ignore_errors=True)
 

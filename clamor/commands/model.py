@@ -179,7 +179,7 @@ def import_(
         new = shelf.open_folder(shelf.at(draft))
         models.check(new)
         found = models.alike(new, old, mapped.head, posts, of_home)
-        draft.rename(home.models / folder)
+        models.settle(draft, home, name, version)
     _tell_import(folder, brought, found, base)
 
 
@@ -220,7 +220,8 @@ def train_(
             errors.print("on corrections that were held out:")
             _show(found.corrections, folder, begin.name)
             if not found.reasons:
-                train.keep(draft, home.models / folder, found)
+                train.note(draft, found)
+                models.settle(draft, home, name, version)
     if found.reasons:
         for reason in found.reasons:
             errors.print(reason)

@@ -269,8 +269,8 @@ def _tokenizer(folder: Path, out: Path) -> None:
 
 def _pieces(config: Any) -> int:
     """Of a text, at most; families of RoBERTa number places from behind the padding's."""
-    places = int(getattr(config, "max_position_embeddings", 0) or MOST_PIECES + 2)
-    return min(MOST_PIECES, places - 2)
+    places = int(getattr(config, "max_position_embeddings", 0) or 0)
+    return min(MOST_PIECES, places - 2) if places > 2 else MOST_PIECES  # 0 or -1: it does not number places
 
 
 def _export(model: Any, file: Path) -> None:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 ENOUGH = 100
 """Corrections to begin with."""
-HELD_OUT = 3
-"""One of so many, by its words, is measured on and not learnt from."""
+SHARES = 6
+"""Of rows, by their words: two of so many are measured on, one sets the temperatures, the others are learnt from."""
 MOST_LOST = 0.01
 """Of a head's macro-F1."""
 MEASURED_POSTS = 1_000
@@ -60,18 +60,21 @@ class Weighed(NamedTuple):
         return out
 
 
-class Halves(NamedTuple):
+class Shares(NamedTuple):
     learnt: list[Labelled]
+    fitted: list[Labelled]
+    """Temperatures are set on them."""
     held: list[Labelled]
+    """Nothing is set on them: they are measured on."""
 
 
-def halves(rows: Sequence[Labelled]) -> Halves:
-    """The same words stand on the same side, today and tomorrow."""
-    held = [int(row.key[:8], 16) % HELD_OUT == 0 for row in rows]
-    return Halves(
-        [row for row, out in zip(rows, held, strict=True) if not out],
-        [row for row, out in zip(rows, held, strict=True) if out],
-    )
+def shares(rows: Sequence[Labelled]) -> Shares:
+    """The same words stand in the same share, today and tomorrow."""
+    found = Shares([], [], [])
+    for row in rows:
+        at = int(row.key[:8], 16) % SHARES
+        (found.held if at < 2 else found.fitted if at == 2 else found.learnt).append(row)
+    return found
 
 
 def train(
@@ -88,17 +91,17 @@ def train(
     number; ImportError where torch is not installed."""
     if len(kept.corrections) < ENOUGH:
         raise ValueError(too_few(len(kept.corrections)))
-    mine, ours = halves(kept.corrections), halves(written)
+    mine, ours = shares(kept.corrections), shares(written)
     if not mine.held or not mine.learnt:
         raise ValueError("all corrections are of the same words: there is nothing to measure on")
     aside = min(MEASURED_POSTS, len(kept.posts) // 4)
     from nlp.own.learn import learnt
 
-    arrays = learnt(base, mine.learnt, ours.learnt, kept.posts[aside:], plan)
+    arrays = learnt(base, mine.learnt, [*ours.learnt, *ours.fitted], kept.posts[aside:], plan)
     card = {**read_card(base), **told}
     write(draft, base, arrays, card)
     old, new = TransformerClassifier(base), TransformerClassifier(draft)
-    card["heads"] = calibrated(new, old, card, mine.held, kept.posts[:aside])
+    card["heads"] = calibrated(new, old, card, mine.fitted, kept.posts[:aside])
     write(draft, base, arrays, card)
     return weigh(old, TransformerClassifier(draft), mine.held, ours.held)
 
@@ -121,8 +124,8 @@ def weigh(
     )
 
 
-def keep(draft: Path, folder: Path, weighed: Weighed) -> None:
-    """The draft becomes the model of `folder`; its card says what was measured."""
+def note(draft: Path, weighed: Weighed) -> None:
+    """The draft's card says what was measured."""
     file = draft / "card.json"
     card = json.loads(file.read_text("utf-8"))
     card["figures"] = {
@@ -131,7 +134,6 @@ def keep(draft: Path, folder: Path, weighed: Weighed) -> None:
         "gain": weighed.gain._asdict(),
     }
     file.write_text(json.dumps(card, ensure_ascii=False, indent=1) + "\n", "utf-8")
-    draft.rename(folder)
 
 
 def too_few(count: int) -> str:
@@ -145,19 +147,19 @@ def calibrated(
     new: TransformerClassifier,
     old: TransformerClassifier,
     card: Mapping[str, Any],
-    held: Sequence[Labelled],
+    fitted: Sequence[Labelled],
     posts: Sequence[Passage],
 ) -> dict[str, Any]:
-    """The card's heads, each with the temperature under which held-out corrections, and what the old model says of
+    """The card's heads, each with the temperature under which the corrections `fitted`, and what the old model says of
     posts that nobody corrected, are likeliest. The bias of a class stays: corrections are no sample of the stream."""
-    texts = [passage_text(row.passage, row.passage.targets[0]) for row in held]
+    texts = [passage_text(row.passage, row.passage.targets[0]) for row in fitted]
     free = [passage_text(post, target) for post in posts for target in post.targets]
     mine, mine_free, theirs = new.logits(texts), new.logits(free), old.logits(free)
     heads: dict[str, Any] = {}
     start = 0
     for name, head in card["heads"].items():
         end = start + len(head["classes"])
-        wanted = _targets(name, end - start, held)
+        wanted = _targets(name, end - start, fitted)
         labels = np.concatenate([wanted, softmax(_scaled(theirs[:, start:end], head))])
         logits = np.concatenate([mine[:, start:end], mine_free[:, start:end]]).astype(np.float64)
         heads[name] = head if name == "emotion" else {**head, "temperature": _temperature(logits, labels, head)}
@@ -165,10 +167,10 @@ def calibrated(
     return heads
 
 
-def _targets(name: str, classes: int, held: Sequence[Labelled]) -> Floats:
-    """[held, classes]; a row of zeros where the post has no label of this head."""
-    out = np.zeros((len(held), classes))
-    for row, one in zip(out, held, strict=True):
+def _targets(name: str, classes: int, rows: Sequence[Labelled]) -> Floats:
+    """[rows, classes]; a row of zeros where the post has no label of this head."""
+    out = np.zeros((len(rows), classes))
+    for row, one in zip(out, rows, strict=True):
         said = marks(one)
         if name in said:
             row[said[name]] = 1.0

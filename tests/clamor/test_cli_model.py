@@ -15,10 +15,11 @@ from living import CONFIGURATION, Living, post, settled_home
 from typed import PLAIN, clamor
 
 from clamor import exits
-from clamor.models import with_model
+from clamor.models import draft, next_name, settle, with_model
 from config.home import Home
 from database.engine import read
 from nlp.own.labelled import corrections_in, of_home
+from nlp.shelf import ModelError
 
 TEXTS = ("Acme Air lost my bag again, I want my money back", "Thanks Acme Air, great crew", "Flying Acme Air to Rome")
 
@@ -193,3 +194,28 @@ def test_the_setting_is_written_and_nothing_else_changed(before: str, after: str
     assert with_model(before, "own-1") == after
     if after is not None:
         assert yaml.safe_load(after)["understanding"]["model"] == "own-1"
+
+
+def test_a_number_is_never_given_twice(tmp_path: Path) -> None:
+    """Mentions name the model that read them: a deleted one's name must not come to mean another."""
+    home = Home.at(tmp_path / "home")
+    for number in (1, 2):
+        folder, version = next_name(home, "acme")
+        assert (folder, version) == (f"acme-{number}", number)
+        with draft(home, folder) as place:
+            tiny_model.make(place)
+            settle(place, home, "acme", version)
+        assert not list(home.models.glob("*.draft"))
+    shutil.rmtree(home.models / "acme-2")
+    assert next_name(home, "acme") == ("acme-3", 3)
+    assert next_name(home, "other") == ("other-1", 1)
+
+
+def test_one_process_at_a_time_makes_a_model_of_one_name(tmp_path: Path) -> None:
+    home = Home.at(tmp_path / "home")
+    with draft(home, "acme-1") as place:
+        place.mkdir()
+        with pytest.raises(ModelError, match=r"acme-1 is being made by another .*--name"), draft(home, "acme-1"):
+            raise AssertionError("two at once")
+        assert place.exists()
+    assert not place.exists()

@@ -15,7 +15,7 @@ from nlp.encoder import TransformerClassifier
 from nlp.own import train as training
 from nlp.own.labelled import Kept, Labelled, key, marks
 from nlp.own.measure import Figure, Gain, read_labels
-from nlp.own.train import Weighed, halves, train
+from nlp.own.train import Weighed, shares, train
 from stream.records import SENTIMENTS
 
 TOLD = {"name": "own", "version": 1}
@@ -104,12 +104,16 @@ def test_too_few_corrections_are_counted(base: Path, tmp_path: Path) -> None:
         train(base, tmp_path / "draft", kept(99), [], TOLD)
 
 
-def test_corrections_of_the_same_words_do_not_stand_on_both_sides() -> None:
+def test_corrections_of_the_same_words_stand_in_one_share() -> None:
     rows = [row for _ in range(3) for row in kept(300).corrections]
-    learnt, held = halves(rows)
-    assert len(learnt) + len(held) == len(rows)
-    assert not {row.key for row in learnt} & {row.key for row in held}
-    assert 0.2 < len(held) / len(rows) < 0.45
+    found = shares(rows)
+    assert sum(map(len, found)) == len(rows)
+    keys = [{row.key for row in share} for share in found]
+    assert not keys[0] & keys[1]
+    assert not keys[0] & keys[2]
+    assert not keys[1] & keys[2]
+    assert 0.2 < len(found.held) / len(rows) < 0.45
+    assert 0.08 < len(found.fitted) / len(rows) < 0.27
 
 
 @pytest.mark.parametrize(
