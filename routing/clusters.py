@@ -224,11 +224,14 @@ class _Work:
 
 _SPARE = (
     "SELECT n, post, cluster, fingerprint, author, event_time FROM cluster_post WHERE cluster = ? AND entry = 0 "
-    "ORDER BY n LIMIT ?"
+    "ORDER BY event_time, n LIMIT ?"
 )
 
 
-_LATELY = "SELECT n FROM cluster_post WHERE cluster = ? AND event_time >= ? AND event_time <= ? ORDER BY n LIMIT 1000"
+_LATELY = (
+    "SELECT n FROM cluster_post WHERE cluster = ? AND event_time >= ? AND event_time <= ? "
+    "ORDER BY event_time DESC, n DESC LIMIT 1000"
+)
 
 
 class _Fresh:

@@ -13,7 +13,7 @@ from stream.records import Mention, Millis
 MANY = 3
 """So many near copies are worth a word."""
 LOOKED_AT = 10_000
-"""Authors and time are those of the newest so many."""
+"""Authors and time are those of the so many that were published last."""
 
 
 class Spread(NamedTuple):
@@ -67,6 +67,7 @@ def _time(span: Millis) -> str:
 
 _AUTHORS = (
     "SELECT count(DISTINCT who), min(event_time), max(event_time) FROM ("
-    "SELECT coalesce(author, -post) AS who, event_time FROM cluster_post WHERE cluster = ? ORDER BY n DESC LIMIT ?"
+    "SELECT coalesce(author, -post) AS who, event_time FROM cluster_post WHERE cluster = ? "
+    "ORDER BY event_time DESC, n DESC LIMIT ?"
     ") AS newest"
 )

@@ -18,7 +18,7 @@ cluster_post = Table(
     Column("joined_at", BigInteger, nullable=False, comment="when it was routed: what retention counts from"),
     Column("entry", Integer, nullable=False, comment="1: others are compared with it; 0: enough others like it are"),
     Index("ix_cluster_post_post", "post"),
-    Index("ix_cluster_post_cluster", "cluster"),
+    Index("ix_cluster_post_cluster_event_time", "cluster", "event_time"),
     comment="A live post with a fingerprint, for as long as later posts are compared with it.",
     sqlite_autoincrement=True,
 )
