@@ -101,7 +101,7 @@ class Learner:
     def _teach(self, plan: dict[str, Any], seed: int) -> None:
         torch.manual_seed(seed)
         draw = np.random.default_rng(seed)
-        model = self._fresh(Shape(), None).to(self.device)
+        model = self._fresh(Shape(), plan.get("start")).to(self.device)
         model.encoder.drop(plan.get("dropout", 0.1))
         rows = drawn(self.pack, plan, round(plan["draws"] * self.fraction), draw)
         sequences = sequences_of(self.pack, rows, draw)
@@ -214,10 +214,14 @@ class Learner:
 
     # --- parts -----------------------------------------------------------------------------------------------------
 
-    def _fresh(self, shape: Shape, layers: Sequence[int] | None) -> Model:
-        """All outputs upon the pre-trained encoder, where there is one."""
-        arrays = {**self.base, **(load(self.out / "pretrained") if there(self.out / "pretrained") else {})}
-        return Model(encoder_from(arrays, shape, layers), {one.name: len(one.classes) for one in self.pack.outputs})
+    def _fresh(self, shape: Shape, start: str | None) -> Model:
+        """All outputs upon the weights `start`, with its heads; or upon the pre-trained encoder, where there is one."""
+        held = self.out / (start or "pretrained")
+        arrays = {**self.base, **(load(held) if start or there(held) else {})}
+        model = Model(encoder_from(arrays, shape), {one.name: len(one.classes) for one in self.pack.outputs})
+        if start:
+            load_heads(model, arrays)
+        return model
 
     def _loaded(self, shape: Shape, arrays: dict[str, np.ndarray]) -> Model:
         heads = {
