@@ -117,6 +117,8 @@ def ours(outputs: Iterable[Output], leakage: Leakage, barred: set[str]) -> Itera
             marks["act"] = int(row["queue"] == "support")
         if "tone" in row:
             marks["sentiment"] = classes["sentiment"].index(row["tone"])
+        if "irony" in row:
+            marks["irony"] = classes["irony"].index(row["irony"])
         weight = (0.5 if row.get("unsure") else 1.0) / copies[key(row["text"])]
         held = row["set"] not in WRITTEN and develops(row["text"])
         yield Example(row["text"], f"ours:{row['set']}", row["lang"], row["brand"], weight, marks, held)
@@ -136,7 +138,8 @@ def mined() -> Iterator[dict[str, Any]]:
 
 
 def made() -> Iterator[dict[str, Any]]:
-    """Posts written for training, like the synthetic ones; `tone` is the sentiment of the text, where it is plain."""
+    """Posts written for training, like the synthetic ones; `tone` is the sentiment of the text, where it is plain;
+    `irony` says whether it means something else than it says."""
     for path in sorted((FOLDER / "made").glob("*.jsonl")):
         yield from read(path)
 

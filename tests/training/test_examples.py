@@ -167,7 +167,7 @@ def test_posts_written_for_training_share_no_words_with_the_suite() -> None:
 
 def test_posts_written_for_training_are_many_in_both_languages_and_follow_the_guidelines() -> None:
     rows = list(made())
-    assert len(rows) >= 900
+    assert len(rows) >= 2_800
     assert len({row["id"] for row in rows}) == len({(key(row["text"]), row["brand"]) for row in rows}) == len(rows)
     for lang in ("en", "es"):
         assert sum(row["lang"] == lang for row in rows) >= 0.45 * len(rows)
@@ -176,7 +176,7 @@ def test_posts_written_for_training_are_many_in_both_languages_and_follow_the_gu
         assert allowed(sentiment, intent, level), row
         assert row["queue"] in {queue_of(intent, level, act) for act in (False, True)}, row
         assert row.get("tone", sentiment) in SENTIMENTS, row
-        assert sentiment == "neutral" or row.get("tone") == sentiment, row
+        assert sentiment == "neutral" or row.get("tone", sentiment) == sentiment, row  # none: it is mixed
 
 
 def _runs(text: str) -> list[tuple[str, ...]]:
@@ -189,7 +189,7 @@ def test_every_row_that_we_read_is_found_again_and_is_measured_nowhere() -> None
     rows = list(mined())
     path = Path(training.examples.__file__).parent / "labels.jsonl"
     written = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-    assert len(rows) == len(written) >= 1_500
+    assert len(rows) == len(written) >= 14_000
     assert not [row for row in written if "text" in row]
     leakage = Leakage()
     assert not [row["id"] for row in rows if leakage.holds(row["text"])]
