@@ -51,7 +51,7 @@ def write(lines: Sequence[Line], machines: Sequence[Machine], spoken: str, heade
 def sizes(machines: Sequence[Machine]) -> str:
     rows = [[one.name, f"`{one.model}`", f"{one.megabytes:.1f}", f"{one.micros:.0f}"] for one in machines]
     titles = ["tier", "model", "MB, tokenizer included", "CPU µs a post, reading only"]
-    return "### Models\n\n" + _table(titles, 2, rows)
+    return "### Models\n\n" + table(titles, 2, rows)
 
 
 def comparison(lines: Sequence[Line], machines: Sequence[Machine]) -> str:
@@ -62,11 +62,11 @@ def comparison(lines: Sequence[Line], machines: Sequence[Machine]) -> str:
     rows = []
     for line in lines:
         cells = [line.head, line.set, line.lang, f"{line.rows:,}"]
-        cells += [_interval(line.models[name].f1) if name in line.models else "–" for name in names]
+        cells += [interval(line.models[name].f1) if name in line.models else "–" for name in names]
         cells += [_gain(line.gains.get(name)) for name in names if name != "linear"]
         cells += [_percent(of.f1.value if of else None) for of in (line.vader, line.majority)]
         rows.append(cells)
-    return "### Heads: macro-F1, in per cent\n\n" + _table(titles, 3, rows)
+    return "### Heads: macro-F1, in per cent\n\n" + table(titles, 3, rows)
 
 
 def calibration(lines: Sequence[Line], machines: Sequence[Machine]) -> str:
@@ -79,11 +79,11 @@ def calibration(lines: Sequence[Line], machines: Sequence[Machine]) -> str:
             of = line.models.get(name)
             if of is None or of.error is None:
                 continue
-            cells = [line.head, line.set, line.lang, _interval(of.recall), _percent(of.accuracy.value)]
-            cells += [_interval(of.kappa, 1.0, 2) if of.kappa else "", f"{of.error:.3f}", f"{of.perfect:.3f}"]
+            cells = [line.head, line.set, line.lang, interval(of.recall), _percent(of.accuracy.value)]
+            cells += [interval(of.kappa, 1.0, 2) if of.kappa else "", f"{of.error:.3f}", f"{of.perfect:.3f}"]
             rows.append([*cells, _percent(of.outside), _percent(of.right)])
         plot = f"![How sure `{name}` is, against how often it is right](images/reliability-{name}.svg)"
-        parts.append(f"### `{name}`: recall, accuracy, calibration, in per cent\n\n{_table(titles, 3, rows)}\n\n{plot}")
+        parts.append(f"### `{name}`: recall, accuracy, calibration, in per cent\n\n{table(titles, 3, rows)}\n\n{plot}")
     return "\n\n".join(parts)
 
 
@@ -102,16 +102,16 @@ def confusions(lines: Sequence[Line], machines: Sequence[Machine]) -> str:
 
 def _confusion(classes: Sequence[str], counts: Array) -> str:
     rows = [[f"**{one}**", *(str(number) for number in row)] for one, row in zip(classes, counts.tolist(), strict=True)]
-    return _table(["", *classes], 1, rows)
+    return table(["", *classes], 1, rows)
 
 
-def _table(titles: Sequence[str], words: int, rows: Iterable[Sequence[str]]) -> str:
+def table(titles: Sequence[str], words: int, rows: Iterable[Sequence[str]]) -> str:
     """`words`: so many columns stand left."""
     rule = "|" + "---|" * words + "---:|" * (len(titles) - words)
     return "\n".join(["| " + " | ".join(titles) + " |", rule, *["| " + " | ".join(row) + " |" for row in rows]])
 
 
-def _interval(share: Share, times: float = 100, digits: int = 1) -> str:
+def interval(share: Share, times: float = 100, digits: int = 1) -> str:
     value, low, high = (f"{one * times:.{digits}f}" for one in share)
     return f"**{value}** ({low}–{high})"
 

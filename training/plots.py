@@ -1,8 +1,8 @@
-"""Reliability plots: how sure a model is against how often it is right, one panel a head and set."""
+"""Plots of docs/accuracy.md: how sure a model is against how often it is right, and accuracy against speed."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,9 +10,14 @@ import matplotlib as mpl
 import numpy as np
 
 from training.calibrate import BINS, Array
+from training.metrics import Share
 
 mpl.use("svg")
 
+_STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none", "svg.hashsalt": "clamor", "font.size": 8,
+    "axes.spines.top": False, "axes.spines.right": False,
+}  # fmt: skip
 FEW = 10
 """Rows: a bin with fewer is drawn hollow, for it says little."""
 
@@ -30,8 +35,7 @@ def reliability(panels: Sequence[Panel], title: str, path: Path, columns: int = 
     from matplotlib import pyplot
 
     rows = -(-len(panels) // columns)
-    style = {"svg.fonttype": "none", "svg.hashsalt": "clamor", "font.size": 8, "axes.spines.top": False}
-    with mpl.rc_context({**style, "axes.spines.right": False}):
+    with mpl.rc_context(_STYLE):
         figure, axes = pyplot.subplots(rows, columns, figsize=(2.4 * columns, 2.5 * rows + 0.4), squeeze=False)
         for axis in axes.ravel()[len(panels) :]:
             axis.set_axis_off()
@@ -42,6 +46,27 @@ def reliability(panels: Sequence[Panel], title: str, path: Path, columns: int = 
         figure.supylabel("how often it is right")
         figure.tight_layout()
         path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, metadata={"Date": None})
+        pyplot.close(figure)
+
+
+def curve(names: Sequence[str], rates: Sequence[float], lines: Mapping[str, Sequence[Share]], path: Path) -> None:
+    """Writes an SVG: a line for each figure with its interval, a mark for each model at its posts a second."""
+    from matplotlib import pyplot
+
+    with mpl.rc_context(_STYLE):
+        figure, axis = pyplot.subplots(figsize=(6.4, 4.4))
+        for name, shares in lines.items():
+            below = [(one.value - one.low) * 100 for one in shares]
+            above = [(one.high - one.value) * 100 for one in shares]
+            values = [one.value * 100 for one in shares]
+            axis.errorbar(rates, values, (below, above), label=name, capsize=2, marker="o", markersize=4, linewidth=1)
+        floor = axis.get_ylim()[0]
+        for name, rate in zip(names, rates, strict=True):
+            axis.annotate(name, (rate, floor), rotation=90, fontsize=7, ha="center", va="bottom")
+        axis.set(xscale="log", xlabel="posts a second, two workers", ylabel="per cent, with its 95 % interval")
+        axis.legend(frameon=False, fontsize=7)
+        figure.tight_layout()
         figure.savefig(path, metadata={"Date": None})
         pyplot.close(figure)
 

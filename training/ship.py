@@ -35,7 +35,7 @@ from training.calibrate import (
     softmax,
     threshold,
 )
-from training.corpus import SHARED
+from training.corpus import SHARED, labels
 from training.examples import risks
 from training.export import export, whole
 from training.weights import load, packed
@@ -54,6 +54,8 @@ class Held(NamedTuple):
     weight: Array
     group: Array
     ours: Array
+    """[rows] whether it is one by our guidelines, of a set that is read as it comes: rows that were sought for rare
+    classes are no sample, and teach only."""
 
 
 def main() -> None:
@@ -93,18 +95,19 @@ def read(folder: Path, pack: Path, about: Mapping[str, Any], mark: int) -> Held:
     pieces = [arrays["pieces"][arrays["starts"][one] : arrays["starts"][one + 1]] for one in texts]
     asked = [one if mark in one else _unnamed(one, mark) for one in pieces]
     rows = Network(folder).logits([one.astype(np.uint16) for one in asked])
-    labels = {}
+    marks = {}
     for output in about["outputs"]:
         if output["served"]:
             width = () if output["kind"] == "one" else (len(output["classes"]),)
             whole_of = np.full((len(arrays["texts"]), *width), NONE, np.int64)
             whole_of[arrays[f"at.{output['name']}"]] = arrays[f"label.{output['name']}"]
-            labels[output["name"]] = whole_of[at]
+            marks[output["name"]] = whole_of[at]
     sets = np.array(about["sets"])[arrays["set"][at]]
+    as_it_comes = sorted({f"ours:{row['set']}" for row in labels("train")})
     return Held(
-        np.stack([np.frombuffer(row, np.float32) for row in rows]).astype(np.float64), labels,
+        np.stack([np.frombuffer(row, np.float32) for row in rows]).astype(np.float64), marks,
         arrays["weight"][at].astype(np.float64), texts.astype(np.int64),
-        np.array([str(one).startswith("ours:") for one in sets]),
+        np.isin(sets, as_it_comes),
     )  # fmt: skip
 
 
