@@ -38,6 +38,8 @@ class Measured(NamedTuple):
     """Seconds by role."""
     memory: float
     """Most bytes of all processes together (PSS)."""
+    most: dict[str, float]
+    """Most bytes of one process of a role (PSS)."""
 
 
 def main() -> None:
@@ -68,6 +70,8 @@ def throughput(sizes: list[int]) -> None:
         parts = ", ".join(f"{stage} {measured.cpu.get(stage, 0) / size * 1e6:.0f}" for stage in STAGES)
         rate = size / measured.wall
         print(f"{size:9,} {rate:8,.0f} {busy / size * 1e6:14.0f} {measured.memory / 1e6:10.0f}   {parts}", flush=True)
+        most = ", ".join(f"{role} {size / 1e6:.0f}" for role, size in sorted(measured.most.items()))
+        print(f"{'':9} most memory of one process, MB (PSS): {most}", flush=True)
 
 
 def latencies(rate: int, seconds: int) -> None:
@@ -83,7 +87,7 @@ def latencies(rate: int, seconds: int) -> None:
             late = _push(posts, f"http://127.0.0.1:{port}/api/webhooks/bench", rate)
             time.sleep(8)
             status = json.loads(subprocess.check_output([*_clamor(home), "status", "--json"], env=environment))
-            memory = _memory(psutil.Process(program.pid))
+            memory = sum(_memory(psutil.Process(program.pid)).values())
         finally:
             program.terminate()
             program.wait(60)
@@ -111,6 +115,7 @@ def _watched(command: list[str], home: Path) -> Measured:
     program = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     watched = psutil.Process(program.pid)
     seen: dict[int, float] = {}
+    held: dict[int, float] = {}
     memory, looked = 0.0, 0.0
     while program.poll() is None:
         for process in [watched, *watched.children(recursive=True)]:
@@ -121,15 +126,19 @@ def _watched(command: list[str], home: Path) -> Measured:
             seen[process.pid] = times.user + times.system
         if time.monotonic() - looked > 1:
             looked = time.monotonic()
-            memory = max(memory, _memory(watched))
+            now = _memory(watched)
+            memory = max(memory, sum(now.values()))
+            held |= {pid: max(size, held.get(pid, 0.0)) for pid, size in now.items()}
         time.sleep(0.05)
     roles = _roles(home)
     cpu: dict[str, float] = {}
+    most: dict[str, float] = {}
     for pid, used in seen.items():
         role = roles.get(pid, "replay" if pid != program.pid else "command")
         cpu[role] = cpu.get(role, 0.0) + used
+        most[role] = max(most.get(role, 0.0), held.get(pid, 0.0))
     shutil.rmtree(home / "data" / "status", ignore_errors=True)
-    return Measured(time.monotonic() - started, cpu, memory)
+    return Measured(time.monotonic() - started, cpu, memory, most)
 
 
 def _roles(home: Path) -> dict[int, str]:
@@ -138,14 +147,15 @@ def _roles(home: Path) -> dict[int, str]:
     return {one["pid"]: one["stage"] for one in found}
 
 
-def _memory(process: psutil.Process) -> float:
-    total = 0.0
+def _memory(process: psutil.Process) -> dict[int, float]:
+    """Process → bytes (PSS)."""
+    found = {}
     for one in [process, *process.children(recursive=True)]:
         try:
-            total += one.memory_full_info().pss
+            found[one.pid] = float(one.memory_full_info().pss)
         except psutil.Error:
             continue
-    return total
+    return found
 
 
 def _push(posts: Path, url: str, rate: int) -> float:
