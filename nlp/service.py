@@ -53,6 +53,8 @@ class Service:
     ) -> None:
         self._classifier, self._languages = classifier, languages
         self._configured = {name.casefold(): brand for brand in brands for name in (brand.name, brand.id)}
+        self._known = BrandMatcher(brands)
+        self._numbers = {brand.id: number for number, brand in enumerate(self._known.brands)}
         self._cues = severity.Cues()
         self._aspects = Aspects(aspects, brands)
         self._matcher = lru_cache(maxsize=512)(self._make_matcher)
@@ -88,14 +90,18 @@ class Service:
         return list(self._aspects.said(analysis, lang, [(configured.id if configured else "", ())])[0])
 
     def _target(self, brand: str | None, analysis: Analysis) -> Target:
+        """Other brands that are configured count as other brands, as in the stream."""
         if not brand:
             return Target()
-        found = self._matcher(brand).find(analysis)
-        return Target(tuple(found.get(0, ())))
+        named = self._known.find(analysis)
+        configured = self._configured.get(brand.casefold())
+        number = self._numbers[configured.id] if configured else -1
+        mine = named.get(number, ()) if configured else self._matcher(brand).find(analysis).get(0, ())
+        others = [span for at, spans in named.items() if at != number for span in spans]
+        return Target(tuple(mine), tuple(others))
 
     def _make_matcher(self, name: str) -> BrandMatcher:
-        configured = self._configured.get(name.casefold())
-        return BrandMatcher([configured or Brand(id="brand", name=name, aliases=("".join(name.split()),))])
+        return BrandMatcher([Brand(id="brand", name=name, aliases=("".join(name.split()),))])
 
     def _answer(self, line: Line, lang: tuple[str, float], rows: Rows, row: int, analysis: Analysis) -> dict[str, Any]:
         terms = rows.terms(row, self._cues.found(analysis.surfaces))

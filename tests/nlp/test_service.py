@@ -7,6 +7,8 @@ import json
 import pytest
 
 from config.brands import Brand
+from nlp.classifier import Passage, Target
+from nlp.heads import settle
 from nlp.language import Languages
 from nlp.linear import LinearClassifier
 from nlp.service import LONGEST_LINE, Service
@@ -71,6 +73,22 @@ def test_the_brand_counts_though_the_text_does_not_name_it(service: Service) -> 
     )
     assert unnamed["reputation"] == other["reputation"]
     assert named["reputation"]["label"] == "negative"
+
+
+def test_other_configured_brands_are_other_brands_as_in_the_stream() -> None:
+    classifier = LinearClassifier()
+    rivals = [Brand(id="acme", name="Acme Telecom"), Brand(id="bolt", name="Bolt Mobile")]
+    text = "Acme Telecom is great, Bolt Mobile is the worst"
+    mine, other = (0, 12), (23, 34)
+    assert (text[slice(*mine)], text[slice(*other)]) == ("Acme Telecom", "Bolt Mobile")
+    lines = [json.dumps({"id": name, "text": text, "brand": name}) for name in ("acme", "Bolt Mobile", "Great")]
+    found = list(Service(classifier, Languages(), rivals).classify(lines))
+    targets = (Target((mine,), (other,)), Target((other,), (mine,)), Target(((16, 21),), (mine, other)))
+    expected = settle(classifier.read([Passage(text, targets, "en")])).reputation
+    alone = settle(classifier.read([Passage(text, (Target((mine,)),), "en")])).reputation
+    assert abs(expected[0] - alone[0]).max() > 0.001
+    for row, answer in zip(expected.tolist(), found, strict=True):
+        assert list(answer["reputation"]["probabilities"].values()) == pytest.approx(row, abs=1e-4)
 
 
 def test_the_text_never_stands_in_an_answer(service: Service) -> None:
