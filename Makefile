@@ -6,7 +6,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 DEMO_HOME ?= demo-home
 LEARNT ?= .cache/learnt
 RECIPE ?= training/encoder.yaml
-MODEL_VERSION ?= 1
+MODEL_VERSION ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev install-own demo test test-all soak bench docs lint format schemas train train-linear evaluate lock clean
@@ -80,8 +80,8 @@ train: $(VENV)/.installed-dev ## the shipped encoders from ../shared, by RECIPE,
 	test -f $(LEARNT)/pack/rows.npz || $(BIN)/python -m training.pack --out $(LEARNT)/pack
 	$(BIN)/python -m training.learn $(LEARNT)/pack --out $(LEARNT) --recipe $(RECIPE)
 	$(BIN)/python -m training.ship $(LEARNT)/fast $(LEARNT)/pack --tier fast --version $(MODEL_VERSION) --out nlp/models/fast
-	$(BIN)/python -m training.ship $(LEARNT)/accurate $(LEARNT)/pack --tier accurate --version $(MODEL_VERSION) \
-	  --out nlp/models/accurate
+	whole=$(LEARNT)/accurate; test -f $$whole.0.npz || whole=$(LEARNT)/teacher-1; \
+	  $(BIN)/python -m training.ship $$whole $(LEARNT)/pack --tier accurate --version $(MODEL_VERSION) --out nlp/models/accurate
 
 train-linear: $(VENV)/.installed-dev ## the shipped linear model from ../shared
 	$(BIN)/python -m training.linear

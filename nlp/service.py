@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -12,14 +11,14 @@ import msgspec
 from config.aspects import Aspect
 from config.brands import Brand
 from nlp import priors, severity
+from nlp.asked import Asked
 from nlp.aspects import Aspects
-from nlp.brands import BrandMatcher
-from nlp.classifier import Classifier, Passage, Target
+from nlp.classifier import Classifier, Passage
 from nlp.language import Languages
 from nlp.normalise import clean, normalise
 from nlp.reading import DECIMALS, Rows
-from query.text import Analysis, analyse
-from stream.records import DETRACTOR_LEVELS, EMOTIONS, INTENTS, NO_YES, QUEUES, SENTIMENTS, Labels, Scores
+from query.text import analyse
+from stream.records import DETRACTOR_LEVELS, EMOTIONS, INTENTS, NO_YES, QUEUES, SENTIMENTS, Labels, Scores, Term
 
 BATCH = 256
 LONGEST_NAME = 200
@@ -52,12 +51,9 @@ class Service:
         aspects: Sequence[Aspect] = (),
     ) -> None:
         self._classifier, self._languages = classifier, languages
-        self._configured = {name.casefold(): brand for brand in brands for name in (brand.name, brand.id)}
-        self._known = BrandMatcher(brands)
-        self._numbers = {brand.id: number for number, brand in enumerate(self._known.brands)}
+        self._asked = Asked(brands)
         self._cues = severity.Cues()
         self._aspects = Aspects(aspects, brands)
-        self._matcher = lru_cache(maxsize=512)(self._make_matcher)
 
     def classify(self, lines: Iterable[str | bytes]) -> Iterator[dict[str, Any]]:
         """One answer for each line. A line that cannot be read gives `{"id", "error"}`, its id null where unknown."""
@@ -73,44 +69,42 @@ class Service:
     def _answers(self, lines: Sequence[Line]) -> list[dict[str, Any]]:
         analyses = [analyse(line.text) for line in lines]
         langs = self._languages.identify([normalise(clean(line.text)) for line in lines], [line.lang for line in lines])
+        named = [self._asked.named(line.brand, analysis) for line, analysis in zip(lines, analyses, strict=True)]
         passages = [
-            Passage(line.text, (self._target(line.brand, analysis),), lang)
-            for line, analysis, (lang, _) in zip(lines, analyses, langs, strict=True)
+            Passage(line.text, (about.target,), lang)
+            for line, about, (lang, _) in zip(lines, named, langs, strict=True)
         ]
         readings = self._classifier.read(passages)
-        brands = [self._configured.get((line.brand or "").casefold()) for line in lines]
+        brands = [self._asked.configured(line.brand) for line in lines]
         if any(map(priors.counted, brands)):
             readings = priors.adjusted(readings, brands, self._classifier.priors)
         rows = Rows(readings, self._classifier, passages)
-        return [self._answer(line, langs[row], rows, row, analyses[row]) for row, line in enumerate(lines)]
+        aspects = [
+            self._aspects.said(analysis, lang, about.brands)[0]
+            for analysis, about, (lang, _) in zip(analyses, named, langs, strict=True)
+        ]
+        cues = [self._cues.found(analysis.surfaces) for analysis in analyses]
+        return [
+            self._answer(line, langs[row], rows, row, rows.terms(row, cues[row]), aspects[row], brands[row])
+            for row, line in enumerate(lines)
+        ]
 
-    def _said(self, line: Line, lang: str, analysis: Analysis) -> list[str]:
-        """The aspects that the text speaks of, by the brand's own lexicon where it has one."""
-        configured = self._configured.get((line.brand or "").casefold())
-        return list(self._aspects.said(analysis, lang, [(configured.id if configured else "", ())])[0])
-
-    def _target(self, brand: str | None, analysis: Analysis) -> Target:
-        """Other brands that are configured count as other brands, as in the stream."""
-        if not brand:
-            return Target()
-        named = self._known.find(analysis)
-        configured = self._configured.get(brand.casefold())
-        number = self._numbers[configured.id] if configured else -1
-        mine = named.get(number, ()) if configured else self._matcher(brand).find(analysis).get(0, ())
-        others = [span for at, spans in named.items() if at != number for span in spans]
-        return Target(tuple(mine), tuple(others))
-
-    def _make_matcher(self, name: str) -> BrandMatcher:
-        return BrandMatcher([Brand(id="brand", name=name, aliases=("".join(name.split()),))])
-
-    def _answer(self, line: Line, lang: tuple[str, float], rows: Rows, row: int, analysis: Analysis) -> dict[str, Any]:
-        terms = rows.terms(row, self._cues.found(analysis.surfaces))
+    def _answer(
+        self,
+        line: Line,
+        lang: tuple[str, float],
+        rows: Rows,
+        row: int,
+        terms: Sequence[Term],
+        aspects: Sequence[str],
+        brand: Brand | None,
+    ) -> dict[str, Any]:
         detractor = _shown(DETRACTOR_LEVELS, rows.detractor[row])
         return {
             "id": line.id,
             "lang": {"label": lang[0], "confidence": lang[1]},
             "sentiment": _shown(SENTIMENTS, rows.sentiment[row]),
-            "reputation": _shown(SENTIMENTS, rows.reputation[row]),
+            "reputation": None if brand and brand.kind == "category" else _shown(SENTIMENTS, rows.reputation[row]),
             "intent": _shown(INTENTS, rows.intent[row]),
             "detractor": {"level": int(detractor["label"]), "probabilities": detractor["probabilities"]},
             "queue": _shown(QUEUES, rows.queue[row]),
@@ -122,7 +116,7 @@ class Service:
                 "score": min(100, round(sum([term.points for term in terms]))),
                 "terms": [{"name": term.name, "points": term.points, "why": term.why} for term in terms],
             },
-            "aspects": self._said(line, lang[0], analysis),
+            "aspects": list(aspects),
             "review": list(rows.review(row)),
             "model": self._classifier.model,
         }
@@ -133,7 +127,7 @@ def _line(raw: str | bytes) -> Line | dict[str, Any]:
         return {"id": None, "error": f"longer than {LONGEST_LINE:,} bytes"}
     try:
         line = msgspec.json.decode(raw, type=Line)
-    except (msgspec.MsgspecError, UnicodeError) as error:
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         return {"id": _id_of(raw), "error": f'not a line of the form {{"id": …, "text": …}}: {error}'}
     if line.brand is not None and not 0 < len(line.brand.strip()) <= LONGEST_NAME:
         return {"id": line.id, "error": f"brand: a name has 1 to {LONGEST_NAME} characters"}
@@ -143,7 +137,7 @@ def _line(raw: str | bytes) -> Line | dict[str, Any]:
 def _id_of(raw: str | bytes) -> str | int | None:
     try:
         return msgspec.json.decode(raw, type=_Identified).id
-    except (msgspec.MsgspecError, UnicodeError):
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return None
 
 

@@ -10,7 +10,6 @@ import gzip
 import json
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +19,7 @@ from sqlalchemy import Connection
 
 from config.brands import Brand
 from database.engine import rows
+from nlp.asked import Asked
 from nlp.brands import BrandMatcher, Match
 from nlp.classifier import Passage, Target
 from nlp.normalise import clean, normalise
@@ -71,11 +71,11 @@ def of_file(file: Path, brands: Sequence[Brand] = ()) -> list[Labelled]:
     """JSON Lines: `text`, optional `brand` (a name, or the id of one of `brands`) and `lang`, and labels by head.
 
     Raises ValueError naming file and line: no JSON, no text, no label, a label that there is not; OSError."""
-    marked = _Marked(brands)
+    asked = Asked(brands)
     found = []
     for number, raw in enumerate(file.read_bytes().splitlines(), 1):
         if raw.strip():
-            found.append(_of_line(f"{file}, line {number}", raw, marked))
+            found.append(_of_line(f"{file}, line {number}", raw, asked))
     if not found:
         raise ValueError(f"{file} holds no line")
     return found
@@ -83,14 +83,14 @@ def of_file(file: Path, brands: Sequence[Brand] = ()) -> list[Labelled]:
 
 def synthetic() -> list[Labelled]:
     """The posts that are shipped. Those whose reader was in doubt are left out."""
-    marked = _Marked(())
+    asked = Asked(())
     found = []
     with gzip.open(SYNTHETIC, "rt", encoding="utf-8") as lines:
         for line in lines:
             lang, brand, text, reputation, intent, level, queue, unsure = json.loads(line)
             if not unsure:
                 labels = {"reputation": reputation, "intent": intent, "detractor": str(level), "queue": queue}
-                found.append(Labelled(marked.passage(text, brand, lang), labels, key(text)))
+                found.append(Labelled(asked.passage(text, brand, lang), labels, key(text)))
     return found
 
 
@@ -145,22 +145,6 @@ def marks(row: Labelled) -> dict[str, int]:
     return out
 
 
-class _Marked:
-    """Finds a brand, by its name or id, in a text."""
-
-    def __init__(self, brands: Sequence[Brand]) -> None:
-        self._configured = {name.casefold(): brand for brand in brands for name in (brand.name, brand.id)}
-        self._matcher = lru_cache(maxsize=512)(self._make)
-
-    def passage(self, text: str, brand: str, lang: str) -> Passage:
-        spans = self._matcher(brand).find(analyse(text)).get(0, ()) if brand else ()
-        return Passage(text, (Target(tuple(spans)),), lang)
-
-    def _make(self, name: str) -> BrandMatcher:
-        configured = self._configured.get(name.casefold())
-        return BrandMatcher([configured or Brand(id="brand", name=name, aliases=("".join(name.split()),))])
-
-
 class _Line(msgspec.Struct, frozen=True):
     text: str
     brand: str | None = None
@@ -175,10 +159,10 @@ class _Line(msgspec.Struct, frozen=True):
     offensive: str | None = None
 
 
-def _of_line(place: str, raw: bytes, marked: _Marked) -> Labelled:
+def _of_line(place: str, raw: bytes, asked: Asked) -> Labelled:
     try:
         line = msgspec.json.decode(raw, type=_Line)
-    except (msgspec.MsgspecError, UnicodeError) as error:
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise ValueError(f'{place}: not of the form {{"text": …, "sentiment": …}}: {error}') from None
     labels = {head: str(label) for head in CLASSES if (label := getattr(line, head)) is not None}
     for head, label in labels.items():
@@ -186,7 +170,7 @@ def _of_line(place: str, raw: bytes, marked: _Marked) -> Labelled:
             raise ValueError(f"{place}: {head} {label!r} is not known: use one of {', '.join(CLASSES[head])}")
     if not labels:
         raise ValueError(f"{place}: no label: give at least one of {', '.join(CLASSES)}")
-    return Labelled(marked.passage(line.text, line.brand or "", line.lang or ""), labels, key(line.text))
+    return Labelled(asked.passage(line.text, line.brand or "", line.lang or ""), labels, key(line.text))
 
 
 def _bodies(connection: Connection) -> Iterator[bytes]:

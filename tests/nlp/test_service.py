@@ -7,11 +7,13 @@ import json
 import pytest
 
 from config.brands import Brand
+from nlp.asked import Asked
 from nlp.classifier import Passage, Target
 from nlp.heads import settle
 from nlp.language import Languages
 from nlp.linear import LinearClassifier
 from nlp.service import LONGEST_LINE, Service
+from query.text import analyse
 from stream.records import INTENTS, QUEUES, SENTIMENTS
 
 
@@ -89,6 +91,39 @@ def test_other_configured_brands_are_other_brands_as_in_the_stream() -> None:
     assert abs(expected[0] - alone[0]).max() > 0.001
     for row, answer in zip(expected.tolist(), found, strict=True):
         assert list(answer["reputation"]["probabilities"].values()) == pytest.approx(row, abs=1e-4)
+
+
+def test_a_brand_is_asked_about_by_any_of_its_names() -> None:
+    brand = Brand(id="acme", name="Acme Air", aliases=("AA Air",), handles=("@acmeair",), hashtags=("#flyacme",))
+    text = "Acme Air lost my bag and @acmeair is silent #flyacme"
+    lines = [json.dumps({"id": 1, "text": text, "brand": name}) for name in ("acme", "ACME AIR", "aa air", "@acmeair")]
+    found = list(Service(LinearClassifier(), Languages(), [brand]).classify(lines))
+    assert found == found[:1] * 4
+    target = Asked([brand]).named("@acmeair", analyse(text)).target
+    assert [text[slice(*span)] for span in target.spans] == ["Acme Air", "@acmeair", "#flyacme"]
+    assert target.others == ()
+
+
+def test_aspects_and_reputation_are_those_of_the_stream() -> None:
+    """Of the clauses that speak of the brand; a category has no reputation."""
+    brands = [
+        Brand(id="acme", name="Acme"),
+        Brand(id="globex", name="Globex"),
+        Brand(id="r", name="route", kind="category"),
+    ]
+    text = "Acme is fine, but Globex has awful delivery."
+    lines = [json.dumps({"id": 1, "text": text, "brand": name}) for name in ("acme", "globex", "route")]
+    acme, globex, route = Service(LinearClassifier(), Languages(), brands).classify(lines)
+    assert (acme["aspects"], globex["aspects"]) == ([], ["delivery"])
+    assert acme["reputation"] is not None
+    assert route["reputation"] is None
+
+
+@pytest.mark.parametrize("extra", ["[" * 5_000 + "]" * 5_000, '{"a":' * 5_000 + "1" + "}" * 5_000])
+def test_a_line_that_is_nested_too_deep_is_answered_as_a_bad_one(service: Service, extra: str) -> None:
+    bad, good = service.classify([f'{{"id": 1, "text": "a", "x": {extra}}}', '{"id": 2, "text": "b"}'])
+    assert "error" in bad
+    assert good["id"] == 2
 
 
 def test_the_text_never_stands_in_an_answer(service: Service) -> None:

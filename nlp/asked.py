@@ -1,0 +1,58 @@
+"""Where a text names the brand that somebody asks about, for texts that come without the stream's matching."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from config.brands import Brand
+from nlp.brands import BrandMatcher, Span
+from nlp.classifier import Passage, Target
+from query.text import Analysis, analyse
+
+
+class Named(NamedTuple):
+    target: Target
+    brands: list[tuple[str, tuple[Span, ...]]]
+    """Id of each brand that counts and where it is named; the one that is asked about is the first, named or not."""
+
+
+class Asked:
+    """A brand is asked about by its id, name, alias, handle or hashtag, or by any other name. Other configured brands
+    count as other brands, as in the stream."""
+
+    def __init__(self, brands: Sequence[Brand]) -> None:
+        self._known = BrandMatcher(brands)
+        self._numbers: dict[str, int] = {}
+        for words in (lambda one: (one.id, one.name), lambda one: (*one.aliases, *one.handles, *one.hashtags)):
+            for number, brand in enumerate(self._known.brands):
+                for word in words(brand):
+                    self._numbers.setdefault(word.casefold(), number)
+        self._by_name = lru_cache(maxsize=512)(_matcher)
+
+    def configured(self, brand: str | None) -> Brand | None:
+        number = self._numbers.get((brand or "").casefold())
+        return None if number is None else self._known.brands[number]
+
+    def passage(self, text: str, brand: str, lang: str) -> Passage:
+        """`brand` empty: nobody is asked about."""
+        return Passage(text, (self.named(brand, analyse(text)).target,), lang)
+
+    def named(self, brand: str | None, analysis: Analysis) -> Named:
+        """Of no brand: a text that nobody is asked about in, other brands unmarked."""
+        if not brand:
+            return Named(Target(), [("", ())])
+        found = self._known.find(analysis)
+        number = self._numbers.get(brand.casefold())
+        mine = self._by_name(brand).find(analysis).get(0, ()) if number is None else found.get(number, ())
+        others = {at: spans for at, spans in found.items() if at != number}
+        id = "" if number is None else self._known.brands[number].id
+        return Named(
+            Target(tuple(mine), tuple(span for spans in others.values() for span in spans)),
+            [(id, tuple(mine)), *((self._known.brands[at].id, tuple(spans)) for at, spans in others.items())],
+        )
+
+
+def _matcher(name: str) -> BrandMatcher:
+    return BrandMatcher([Brand(id="brand", name=name, aliases=("".join(name.split()),))])
