@@ -25,10 +25,12 @@ class Asked:
     def __init__(self, brands: Sequence[Brand]) -> None:
         self._known = BrandMatcher(brands)
         self._numbers: dict[str, int] = {}
-        for words in (lambda one: (one.id, one.name), lambda one: (*one.aliases, *one.handles, *one.hashtags)):
-            for number, brand in enumerate(self._known.brands):
-                for word in words(brand):
-                    self._numbers.setdefault(word.casefold(), number)
+        first = [(one.id, one.name) for one in self._known.brands]
+        then = [(*one.aliases, *one.handles, *one.hashtags) for one in self._known.brands]
+        for all_names in (first, then):
+            for number, names in enumerate(all_names):
+                for name in names:
+                    self._numbers.setdefault(name.casefold(), number)
         self._by_name = lru_cache(maxsize=512)(_matcher)
 
     def configured(self, brand: str | None) -> Brand | None:

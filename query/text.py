@@ -111,10 +111,15 @@ def fold(text: str) -> str:
     return text
 
 
+_ESCAPED = ("&amp;", "&#38;")
+
+
 def spellings(name: str) -> tuple[tuple[str, ...], ...]:
-    """The token sequences under which a name is found: as written, with `n` for `ñ`, and without its apostrophes."""
+    """The token sequences under which a name is found: as written, with `n` for `ñ`, without its apostrophes, and with
+    an ampersand as networks escape it in what they pass on."""
     plain = _APOSTROPHES.sub("", name)
     variants = [name, plain, fold(name).replace("ñ", "n"), fold(plain).replace("ñ", "n")]
+    variants += [variant.replace("&", escaped) for variant in variants if "&" in name for escaped in _ESCAPED]
     return tuple(dict.fromkeys(found for variant in variants if (found := analyse(variant).surfaces)))
 
 

@@ -97,6 +97,14 @@ def test_accents_and_the_missing_tilde_do_not_matter(matcher: BrandMatcher) -> N
     assert found(matcher, "la peña azúl cierra") == {"pena": ["peña azúl"]}
 
 
+@pytest.mark.parametrize("written", ["AT&T", "at&amp;t", "AT&#38;T"])
+def test_an_ampersand_may_be_escaped_as_networks_pass_it_on(written: str) -> None:
+    brands = BrandMatcher([Brand(id="att", name="AT&T"), Brand(id="ms", name="M&S")])
+    text = f"why is {written} down again"
+    [(number, spans)] = brands.find(analyse(text)).items()
+    assert (number, [text[a:b] for a, b in spans]) == (0, [written])
+
+
 def test_two_brands_in_one_post_each_with_its_places(matcher: BrandMatcher) -> None:
     text = "Delta or Mango? Mango!"
     assert found(matcher, text) == {"delta": ["Delta"], "mango": ["Mango", "Mango"]}
