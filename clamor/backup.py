@@ -1,4 +1,5 @@
-"""A backup: both databases, each of one moment, and the configuration, with a manifest of checksums; never secrets.
+"""A backup: both databases, each of one moment, the configuration and the home's own models, with a manifest of
+checksums; never secrets.
 
 SQL is taken a moment before the log: what routing had not done by then is in the log, and is done again after a
 restore. The index is not taken, since it is rebuilt from SQL. Writers are not held up: a reader of a write-ahead log
@@ -13,7 +14,7 @@ import shutil
 import sqlite3
 import tarfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -24,11 +25,14 @@ from typing import IO, Self
 import msgspec
 from msgspec.structs import replace
 
+from clamor import backed_models
 from config.disk import disk_free
 from config.home import Home, HomeError
 from stream.records import Millis
 
-FORMAT = 1
+FORMAT = 2
+READ = (1, 2)
+"""Formats; the first one holds no models."""
 MANIFEST = "manifest.json"
 DATABASES = ("app.db", "log.db")
 CONFIGURATION = ("clamor.yaml", "rules.yaml")
@@ -39,6 +43,7 @@ ARCHIVES = (".tar", ".tar.gz", ".tgz")
 PAGES = 512
 """Copied at a time: 4 MB."""
 BLOCK = 1 << 20
+MANIFEST_MOST = 16 * BLOCK
 
 Show = Callable[[str, int, int], None]
 """Called with (what is done, how far, of how much)."""
@@ -127,18 +132,17 @@ class Source:
         """Raises BackupError: not a backup of Clamor, of another format, or changed since it was made."""
         try:
             with self.open(MANIFEST) as file:
-                manifest = msgspec.json.decode(file.read(BLOCK), type=Manifest)
+                manifest = msgspec.json.decode(file.read(MANIFEST_MOST), type=Manifest)
         except msgspec.DecodeError as error:
             raise BackupError(f"{self.path} is not a backup of Clamor: its {MANIFEST} says something else") from error
         if manifest.kind != "clamor-backup":
             raise BackupError(f"{self.path} is not a backup of Clamor, but of {manifest.kind[:40]!r}")
-        if manifest.format != FORMAT:
+        if manifest.format not in READ:
             raise BackupError(
-                f"{self.path} has format {manifest.format} (made by Clamor {manifest.clamor}), this release reads "
-                f"{FORMAT}: restore it with the release that made it, then upgrade"
+                f"{self.path} has format {manifest.format} (made by Clamor {manifest.clamor}), this release reads up "
+                f"to {FORMAT}: restore it with the release that made it, then upgrade"
             )
-        names = [file.name for file in manifest.files]
-        if not manifest.whole() or not set(names) <= set(KNOWN) or not set(DATABASES) <= set(names):
+        if not manifest.whole() or not _holds_what_one_does(manifest.files):
             raise BackupError(f"{self.path} is damaged: its manifest has changed since it was made; take another")
         return manifest
 
@@ -193,6 +197,16 @@ _UNREADABLE = (OSError, EOFError, zlib.error, tarfile.TarError)
 """What an archive raises that is none, or was cut off."""
 
 
+def _holds_what_one_does(files: Sequence[File]) -> bool:
+    names = {file.name for file in files}
+    return (
+        len(names) == len(files)
+        and names >= set(DATABASES)
+        and all(name in KNOWN or backed_models.belongs(name) for name in names)
+        and not backed_models.too_large((file.name, file.bytes) for file in files if file.name not in KNOWN)
+    )
+
+
 def _place(target: Path, now: Millis) -> Path:
     if target.is_dir():
         stamp = datetime.fromtimestamp(now / 1000, UTC).strftime("%Y%m%d-%H%M%S")
@@ -203,7 +217,8 @@ def _place(target: Path, now: Millis) -> Path:
 
 
 def _enough_space(home: Home, place: Path) -> None:
-    needed = sum(path.stat().st_size for path in (home.app_db, home.log_db))
+    models = [home.root / name for name in backed_models.held(home).files]
+    needed = sum(path.stat().st_size for path in (home.app_db, home.log_db, *models))
     if place.name.endswith(ARCHIVES):
         needed *= 2
     folder = next(folder for folder in place.absolute().parents if folder.exists())
@@ -222,13 +237,14 @@ def _fill(home: Home, folder: Path, now: Millis, show: Show) -> Manifest:
     for path in (home.settings_file, home.rules_file, home.data / CLOCK):
         if path.exists():
             shutil.copyfile(path, folder / path.name)
-    files = tuple(_file(folder / name) for name in KNOWN if (folder / name).exists())
+    models = _copy_models(home, folder, show)
+    files = tuple(_file(folder, name) for name in (*KNOWN, *models) if (folder / name).exists())
     manifest = Manifest(
         clamor=version("clamor"), made_at=now, posts=posts, mentions=mentions, files=files
     ).signed()  # fmt: skip
     (folder / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest)) + b"\n")
-    for path in folder.iterdir():
-        path.chmod(0o600)
+    for path in folder.rglob("*"):
+        path.chmod(0o700 if path.is_dir() else 0o600)
         _sync(path)
     return manifest
 
@@ -251,9 +267,20 @@ def _copy_database(source: sqlite3.Connection, path: Path, show: Show) -> None:
         raise BackupError(f"{path.name} is damaged ({found}): restore an earlier backup, or ask for help with this one")
 
 
-def _file(path: Path) -> File:
+def _copy_models(home: Home, folder: Path, show: Show) -> Sequence[str]:
+    """Names of what was copied, relative to either."""
+    names = backed_models.held(home).files
+    for done, name in enumerate(names):
+        show("models", done, len(names))
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(home.root / name, folder / name)
+    return names
+
+
+def _file(folder: Path, name: str) -> File:
+    path = folder / name
     with path.open("rb") as file:
-        return File(path.name, path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest())
+        return File(name, path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest())
 
 
 def _pack(folder: Path, place: Path, manifest: Manifest, show: Show) -> None:

@@ -7,7 +7,7 @@ import random
 import re
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -34,7 +34,7 @@ COMPARED = 200
 """Posts that an imported model is compared on."""
 HELD = 6_000
 """Posts that nobody corrected, which a model that learns is held to."""
-_NUMBERS = ".numbers.json"
+NUMBERS = ".numbers.json"
 _NUMBERED = re.compile(r"(.+)-(\d{1,9})")
 _LINES = (
     "The app has been down all morning and nobody answers. Cancelling today.",
@@ -83,7 +83,7 @@ def next_name(home: Home, name: str) -> tuple[str, int]:
         raise ModelError(f"{name!r} cannot be a model's name: a to z, 0 to 9, - and _, and none of the shipped ones'")
     there = [_NUMBERED.fullmatch(card.name) for card in shelf.models(home)]
     used = [int(found[2]) for found in there if found and found[1] == name]
-    version = max([_numbers(home).get(name, 0), *used]) + 1
+    version = max([numbers_in(home.models).get(name, 0), *used]) + 1
     return f"{name}-{version}", version
 
 
@@ -91,16 +91,25 @@ def settle(draft: Path, home: Home, name: str, version: int) -> None:
     """The draft becomes a model of the home. Its number is never given again, also when the model was deleted: mentions
     name it."""
     draft.rename(home.models / f"{name}-{version}")
-    file = home.models / _NUMBERS
+    remember(home, {name: version})
+
+
+def remember(home: Home, given: Mapping[str, int]) -> None:
+    """These numbers, and those below them, are given to no model of these names."""
+    known = numbers_in(home.models)
+    changed = {**known, **{name: max(number, known.get(name, 0)) for name, number in given.items()}}
+    if changed == known:
+        return
+    file = home.models / NUMBERS
     fresh = file.with_suffix(".new")
-    fresh.write_text(json.dumps({**_numbers(home), name: version}), "utf-8")
+    fresh.write_text(json.dumps(changed), "utf-8")
     fresh.replace(file)
 
 
-def _numbers(home: Home) -> dict[str, int]:
-    """Name → the highest number that a model of that name had."""
+def numbers_in(folder: Path) -> dict[str, int]:
+    """Name → the highest number that a model of that name had, as a folder of models keeps it."""
     try:
-        told = json.loads((home.models / _NUMBERS).read_text("utf-8"))
+        told = json.loads((folder / NUMBERS).read_text("utf-8"))
     except (FileNotFoundError, ValueError):
         return {}
     return {name: number for name, number in told.items() if isinstance(number, int)} if isinstance(told, dict) else {}

@@ -19,7 +19,9 @@ from typing import NamedTuple
 
 from sqlalchemy import Engine
 
-from clamor.backup import CLOCK, CONFIGURATION, DATABASES, BackupError, Manifest, Show, Source
+from clamor import backed_models
+from clamor.backed_models import Returned
+from clamor.backup import CLOCK, CONFIGURATION, DATABASES, BackupError, File, Manifest, Show, Source
 from clamor.clocks import clock_of
 from clamor.former import Former, former
 from clamor.opening import unfinished
@@ -54,6 +56,7 @@ class Restored(NamedTuple):
     """Where the files that were replaced lie; None where there were none."""
     knew_former: bool
     """What had been deleted since the backup was known."""
+    models: Returned
 
 
 def restore(
@@ -73,15 +76,19 @@ def restore(
         _refuse_living(to)
         if not force:
             _refuse_to_overwrite(home, to, source, manifest)
-        _enough_space(to, manifest)
-        stage = held_open.enter_context(_staging(to))
+        _enough_space(home, to, manifest)
+        stage = held_open.enter_context(_staging(to.data))
         for file in manifest.files:
-            source.copy(file, stage / file.name, show)
+            if not backed_models.belongs(file.name):
+                source.copy(file, stage / file.name, show)
+        of_models = [file for file in manifest.files if backed_models.belongs(file.name)]
+        models = held_open.enter_context(_staged_models(home, source, of_models, show))
         aside = _aside(to)
         old = former(_former_place(now_at, to, aside), without_deletes)
         ready = _make_ready(stage, clock_of(Home(home.root, stage)), manifest, old, show)
+        returned = _put_back(home, models, of_models)
         replaced = _swap(home, to, stage, aside)
-    return Restored(manifest, *ready, aside if replaced else None, old.known)
+    return Restored(manifest, *ready, aside if replaced else None, old.known, returned)
 
 
 def _places(home: Home, source: Source, manifest: Manifest) -> tuple[Home, Home]:
@@ -122,25 +129,42 @@ def _refuse_to_overwrite(home: Home, to: Home, source: Source, manifest: Manifes
         )
 
 
-def _enough_space(to: Home, manifest: Manifest) -> None:
-    needed = 2 * sum(file.bytes for file in manifest.files)
-    free = disk_free(to.data).free
-    if free < needed:
-        raise BackupError(
-            f"{to.data} has {free / 1e9:.1f} GB free; the backup and its index need about {needed / 1e9:.1f} GB: make "
-            "space (what is replaced is kept until you delete it)"
-        )
+def _enough_space(home: Home, to: Home, manifest: Manifest) -> None:
+    models = sum(file.bytes for file in manifest.files if backed_models.belongs(file.name))
+    needed = 2 * (sum(file.bytes for file in manifest.files) - models)
+    for folder, size, what in ((to.data, needed, "backup and its index need"), (home.root, models, "models need")):
+        free = disk_free(folder).free
+        if free < size:
+            raise BackupError(
+                f"{folder} has {free / 1e9:.1f} GB free; the {what} about {size / 1e9:.1f} GB: make space (what is "
+                "replaced is kept until you delete it)"
+            )
 
 
 @contextmanager
-def _staging(to: Home) -> Iterator[Path]:
-    for left in to.data.glob(".restore-*"):
+def _staging(folder: Path) -> Iterator[Path]:
+    for left in folder.glob(".restore-*"):
         shutil.rmtree(left, ignore_errors=True)
-    stage = Path(tempfile.mkdtemp(prefix=".restore-", dir=to.data))
+    stage = Path(tempfile.mkdtemp(prefix=".restore-", dir=folder))
     try:
         yield stage
     finally:
         shutil.rmtree(stage, ignore_errors=True)
+
+
+@contextmanager
+def _staged_models(home: Home, source: Source, files: Sequence[File], show: Show) -> Iterator[Path | None]:
+    """The backup's models, whole, on the disk where they will stand; None where it has none."""
+    if not files:
+        yield None
+        return
+    home.models.mkdir(mode=0o700, exist_ok=True)
+    with _staging(home.models) as stage:
+        for file in files:
+            target = stage / Path(file.name).relative_to(backed_models.FOLDER)
+            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            source.copy(file, target, show)
+        yield stage
 
 
 # --- made ready beside ---------------------------------------------------------------------------------------------
@@ -220,6 +244,17 @@ def _former_place(now_at: Home, to: Home, aside: Path) -> Path:
     if unfinished(to).exists() and (aside / "app.db").exists():
         return aside
     return now_at.data if now_at.app_db.exists() else to.data
+
+
+def _put_back(home: Home, stage: Path | None, files: Sequence[File]) -> Returned:
+    """Before the configuration that may name them; one that stands already is never touched."""
+    if stage is None:
+        return Returned()
+    for folder in stage.glob("**/"):
+        _sync_folder(folder)
+    returned = backed_models.put_back(home, stage, {file.name: file.sha256 for file in files})
+    _sync_folder(home.models)
+    return returned
 
 
 def _swap(home: Home, to: Home, stage: Path, aside: Path) -> bool:

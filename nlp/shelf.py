@@ -28,6 +28,8 @@ FILES: Mapping[Format, tuple[str, ...]] = {
     "linear": ("card.json", "weights.npz"),
     "composed": ("card.json", "tokenizer.json"),
 }
+IMPORTED = (".json", ".safetensors", ".txt", ".model")
+"""How the files of an imported model end that are read by torch."""
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 """What a home's own model may be called; a folder of another name (a draft) is none."""
 
@@ -111,6 +113,36 @@ def open_folder(card: Card) -> Classifier:
 def at(folder: Path) -> Card:
     """The model of a folder that need not stand on the shelf."""
     return _card(folder, shipped=False)
+
+
+def files(card: Card) -> list[str]:
+    """What the model is made of, as far as it is there: names relative to its folder, sorted. Whatever else lies in the
+    folder is not part of it."""
+    there = [name for name in FILES[card.format] if (card.folder / name).is_file()]
+    if card.format == "composed":
+        from nlp.composed import BASE, ONNX, TORCH
+
+        if (card.folder / ONNX).is_file():
+            there.append(ONNX)
+        if (card.folder / TORCH).is_dir():
+            there += [
+                f"{TORCH}/{file.name}" for file in (card.folder / TORCH).iterdir()
+                if file.suffix in IMPORTED and file.is_file()
+            ]  # fmt: skip
+        there += [f"{BASE}/{name}" for name in files(at(card.folder / BASE))]
+    return sorted(there)
+
+
+def lacks(card: Card) -> str:
+    """What a model lacks whose imported head, or what is under it, is not complete; empty for nothing."""
+    if card.format != "composed":
+        return ""
+    from nlp.composed import BASE, ONNX, TORCH
+
+    if not any(name == ONNX or name.startswith(f"{TORCH}/") for name in files(card)):
+        return f"is not complete: {card.folder} has neither {ONNX} nor {TORCH}"
+    base = at(card.folder / BASE)
+    return f"has a base that {base.problem}" if base.problem else lacks(base)
 
 
 def in_force(asked: str, home: Home | None = None) -> tuple[Card, str]:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from clamor.backed_models import held, names_of
 from clamor.backup import backup as make
 from clamor.commands.search import when
 from clamor.console import answers, errors
@@ -26,7 +27,7 @@ def backup(
         ),
     ],
 ) -> None:
-    """Copy both databases, each as of one moment, and the configuration, while everything goes on.
+    """Copy both databases, each as of one moment, the configuration and your own models, while everything goes on.
 
     A manifest holds the checksums. The index is not copied, since it is rebuilt from SQL, and secrets.env never is.
     A backup holds the posts' texts: keep it as safe as the home, and no longer than you may.
@@ -42,12 +43,16 @@ def backup(
     with progress() as show:
         written, manifest = make(place, target, now, show)
     size = sum(file.bytes for file in manifest.files)
+    models = names_of(file.name for file in manifest.files)
+    own = f"models {', '.join(models)}, " if models else ""
     answers.print(
-        f"{written}: {manifest.posts:,} posts, {manifest.mentions:,} mentions, {size / 1e6:,.1f} MB",
+        f"{written}: {manifest.posts:,} posts, {manifest.mentions:,} mentions, {own}{size / 1e6:,.1f} MB",
         markup=False,
         highlight=False,
         soft_wrap=True,
     )
+    for line in held(place).left_out:
+        errors.print(line, style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 
 def restore(
@@ -66,7 +71,8 @@ def restore(
 
     Checksums are verified and all is made ready before anything is replaced. Posts that were deleted since the backup
     stay deleted, tokens stay as they are now, the index is rebuilt, and mails that were not sent wait for a person's
-    word (clamor mails). What else has happened since the backup is lost.
+    word (clamor mails). What else has happened since the backup is lost. Models of your own come back where the home
+    lacks them.
 
     [bold]Examples[/bold]
 
@@ -90,6 +96,16 @@ def restore(
         )
     if done.held:
         errors.print(f"{done.held} mails and alerts were not sent and wait for your word: clamor mails list")
+    if done.models.back:
+        answers.print(f"your own models, in the home again: {', '.join(done.models.back)}", markup=False)
+    for name in done.models.others:
+        errors.print(
+            f"model {name!r} of the backup is another than the one in {home.models / name}, which stays as it is: "
+            "rename that folder and give the same restore again with --force to have the backup's",
+            style="yellow",
+            markup=False,
+            soft_wrap=True,
+        )
     if done.aside:
         errors.print(
             f"what was replaced lies in {done.aside}, deleted texts included: delete it when all is well",

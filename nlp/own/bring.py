@@ -20,8 +20,9 @@ import yaml
 
 from nlp.composed import BASE, FORMAT, KIND, ONNX, REPLACEABLE, TOKENIZER, TORCH, Imported
 from nlp.encoder import HEADS
+from nlp.shelf import IMPORTED
 
-WANTED = ("*.json", "*.safetensors", "*.txt", "*.model")
+WANTED = tuple(f"*{end}" for end in IMPORTED)
 """What is taken of a model: never what could hold code or pickled objects."""
 MOST_PIECES = 128
 _LENGTHS = (2, 3, 7, 20, 60)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import sqlite3
@@ -10,10 +11,15 @@ import threading
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
-from living import NOW, Living, gone, post, settled_home
+import tiny_model
+from living import CONFIGURATION, NOW, Living, gone, post, settled_home
+from msgspec.structs import replace
 
-from clamor.backup import BackupError, backup
+from clamor import backed_models
+from clamor.backup import BackupError, File, Source, backup
+from clamor.models import next_name
 from clamor.opening import open_home, unfinished
 from clamor.restoring import Restored, restore
 from config.home import AlreadyRunning, Home, HomeError
@@ -387,6 +393,130 @@ def test_a_restore_that_was_cut_short_is_not_worked_on_and_can_be_given_again(
     assert done.deletes == 1
     with Living(home) as living:
         assert living.found() == set()
+
+
+@pytest.fixture
+def learnt(home: Home) -> Home:
+    """With two models of its own, one of them under an imported head, a draft, and one that lacks its weights."""
+    tiny_model.make(home.models / "airline-2")
+    for name in ("composed-1/base", ".next-1.draft/model", "halved-1"):
+        shutil.copytree(home.models / "airline-2", home.models / name)
+    (home.models / "halved-1" / "model.onnx").unlink()
+    whole = home.models / "composed-1"
+    told = json.loads((whole / "base" / "card.json").read_text())
+    (whole / "card.json").write_text(json.dumps({**told, "name": "composed", "version": 1}))
+    for name in ("tokenizer.json", "imported/config.json", "imported/model-00001-of-00001.safetensors", "notes.md"):
+        (whole / name).parent.mkdir(exist_ok=True)
+        (whole / name).write_text(name)
+    (home.models / ".numbers.json").write_text('{"airline": 5, "composed": 1}')
+    home.settings_file.write_text(CONFIGURATION.replace("model: linear", "model: airline-2"))
+    with Living(home) as living:
+        living.live(post(1))
+    return home
+
+
+_LEARNT = ["airline-2", "composed-1"]
+
+
+@pytest.mark.parametrize("name", ["b", "b.tar.gz"])
+def test_the_homes_own_models_come_back_and_read(learnt: Home, tmp_path: Path, name: str) -> None:
+    place, manifest = backup(learnt, tmp_path / name, NOW)
+    assert backed_models.names_of(file.name for file in manifest.files) == _LEARNT
+    other = Home.at(tmp_path / "other")
+    assert _restored(other, place, force=False).models == (tuple(_LEARNT), ())
+    assert sorted(path.name for path in other.models.iterdir()) == [".numbers.json", *_LEARNT]
+    for model in _LEARNT:
+        for path in (learnt.models / model).rglob("*.*"):
+            copy = other.models / path.relative_to(learnt.models)
+            assert copy.exists() == (path.name != "notes.md")
+            assert not copy.exists() or copy.read_bytes() == path.read_bytes()
+    assert next_name(other, "airline") == ("airline-6", 6)
+    with Living(other) as living:
+        living.live(post(2))
+        assert living.found() == {"x:1#acme", "x:2#acme"}
+        mention = living.mention("x:2#acme")
+        assert mention is not None
+        assert mention.decision is not None
+        assert mention.decision.model.startswith("tiny-3")
+
+
+def test_a_model_that_is_not_complete_is_left_out_in_words(learnt: Home) -> None:
+    (line,) = backed_models.held(learnt).left_out
+    assert "does not hold model 'halved-1', which is not complete" in line
+    (learnt.models / "composed-1" / "imported" / "config (1).json").write_text("{}")
+    (learnt.models / "composed-1" / "base" / "tokenizer.json").unlink()
+    assert "'composed-1', which has a base that is not complete" in backed_models.held(learnt).left_out[0]
+    shutil.copy(learnt.models / "airline-2" / "tokenizer.json", learnt.models / "composed-1" / "base")
+    assert "a backup does not take: models/composed-1/imported/config (1)" in backed_models.held(learnt).left_out[0]
+
+
+def test_a_model_above_four_gigabytes_is_left_out_in_words(learnt: Home) -> None:
+    with (learnt.models / "airline-2" / "model.onnx").open("r+b") as file:
+        file.truncate(backed_models.LARGEST)  # sparse
+    found = backed_models.held(learnt)
+    assert "'airline-2', which has 4.0 GB: keep a copy of its folder" in found.left_out[0]
+    assert backed_models.names_of(found.files) == ["composed-1"]
+
+
+def test_a_restore_never_touches_a_model_that_stands_there(learnt: Home, tmp_path: Path) -> None:
+    place, _ = backup(learnt, tmp_path / "b", NOW)
+    assert _restored(learnt, place).models == ((), ())
+    other = learnt.models / "airline-2" / "tokenizer.json"
+    other.write_text("another")
+    shutil.rmtree(learnt.models / "composed-1")
+    (learnt.models / ".numbers.json").write_text('{"airline": 9}')
+    assert _restored(learnt, place).models == (("composed-1",), ("airline-2",))
+    assert other.read_text() == "another"
+    assert next_name(learnt, "airline") == ("airline-10", 10)
+
+
+def test_a_damaged_model_refuses_the_backup_and_nothing_changes(learnt: Home, tmp_path: Path) -> None:
+    place, _ = backup(learnt, tmp_path / "b", NOW)
+    (place / "models" / "airline-2" / "model.onnx").write_bytes(b"something else")
+    other = Home.at(tmp_path / "other")
+    with pytest.raises(BackupError, match=r"models/airline-2/model\.onnx has .* another checksum"):
+        _restored(other, place)
+    assert not list(other.models.iterdir())
+    assert not other.app_db.exists()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "models/../clamor.yaml", "models/x/../../a/card.json", "/models/x/card.json", "models/x/run.py",
+        "models/card.json", "models/.x.draft/card.json", "models/x/imported/../card.json",
+        "models/x/imported/.x.json", "models/x/card.json/", "models/x/imported/a/b.json", "models/x/card.json\n",
+        "secrets.env",
+    ],
+)  # fmt: skip
+def test_a_file_of_any_other_name_makes_it_no_backup(home: Home, made: Path, name: str) -> None:
+    with Source(made) as source:
+        manifest = source.manifest()
+    more = replace(manifest, files=(*manifest.files, File(name, 2, hashlib.sha256(b"{}").hexdigest()))).signed()
+    (made / "manifest.json").write_bytes(msgspec.json.encode(more))
+    with pytest.raises(BackupError, match="its manifest has changed"):
+        _restored(home, made)
+
+
+def test_a_backup_that_states_a_larger_model_than_one_can_be_is_none(home: Home, made: Path) -> None:
+    with Source(made) as source:
+        manifest = source.manifest()
+    large = File("models/x/card.json", backed_models.LARGEST + 1, "0" * 64)
+    (made / "manifest.json").write_bytes(
+        msgspec.json.encode(replace(manifest, files=(*manifest.files, large)).signed())
+    )
+    with pytest.raises(BackupError, match="its manifest has changed"):
+        _restored(home, made)
+
+
+def test_a_backup_from_before_models_were_held_is_restored(home: Home, made: Path, tmp_path: Path) -> None:
+    with Source(made) as source:
+        (made / "manifest.json").write_bytes(msgspec.json.encode(replace(source.manifest(), format=1).signed()))
+    other = Home.at(tmp_path / "other")
+    assert _restored(other, made, force=False).models == ((), ())
+    assert not other.models.exists()
+    with Living(other) as living:
+        assert living.found() == {"x:1#acme"}
 
 
 def _alert(living: Living, id: str) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tiny_model
 from living import CONFIGURATION
 from typed import PLAIN, clamor
 
@@ -279,10 +280,18 @@ def test_a_secret_that_is_missing_does_not_keep_anybody_from_asking(story: Path)
 
 
 def test_backup_and_restore_by_command(story: Path, tmp_path: Path) -> None:
+    tiny_model.make(story / "models" / "own-1")
     made = clamor(story, "backup", str(tmp_path / "b.tar"))
     assert made.code == exits.OK, made.err
+    assert "models own-1, " in made.out
     other = tmp_path / "other"
-    assert clamor(other, "restore", str(tmp_path / "b.tar")).code == exits.OK
+    back = clamor(other, "restore", str(tmp_path / "b.tar"))
+    assert back.code == exits.OK
+    assert "your own models, in the home again: own-1" in back.out
+    (other / "models" / "own-1" / "card.json").write_text("{}")
+    again = clamor(other, "restore", str(tmp_path / "b.tar"), "--force")
+    assert again.code == exits.OK
+    assert "model 'own-1' of the backup is another than the one in" in again.err
     assert clamor(other, "search", "brand:acme", "--count").out == "7\n"
     assert clamor(other, "restore", str(tmp_path / "b.tar")).code == exits.FAILED
     assert clamor(other, "mails", "list").code == exits.OK
