@@ -42,6 +42,10 @@ class Answered(NamedTuple):
 Answer: TypeAlias = Callable[[list[bytes]], Answered]
 
 
+class Lost(HomeError):
+    """The input or the output fails."""
+
+
 class WorkerEnded(HomeError):
     """A process died over its chunk."""
 
@@ -51,7 +55,7 @@ def answered(source: int, workers: int, longest: int, answer: Answer) -> Iterato
     of more than `longest` bytes one more is handed on.
 
     With several workers each runs `answer` in a fork of this process, made before the first line is read. Raises
-    WorkerEnded, and nlp.shelf.ModelError where `answer` does.
+    WorkerEnded, Lost where the input cannot be read, and nlp.shelf.ModelError where `answer` does.
     """
     intake = Intake(source, longest)
     if workers == 1:
@@ -93,8 +97,11 @@ class Intake:
         return chunk
 
     def read(self) -> None:
-        """What can be read now; waits where nothing can."""
-        block = os.read(self.source, BLOCK)
+        """What can be read now; waits where nothing can. Raises Lost."""
+        try:
+            block = os.read(self.source, BLOCK)
+        except OSError as error:
+            raise Lost(f"the input cannot be read ({error.strerror})") from error
         *whole, rest = block.split(b"\n")
         for line in whole:
             self._keep(line)
@@ -153,11 +160,12 @@ def _crew(workers: int, answer: Answer) -> Iterator[list[_Worker]]:
 
 
 def _work(pipe: Connection, others: list[Connection], answer: Answer) -> None:
-    """Until the other end of the pipe is closed, be it by the death of the parent: so no other copy of it may live."""
+    """Until the other end of the pipe is closed, be it by the death of the parent: so no other copy of it may live.
+    Where answers were left unread then, the pipe is reset."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for other in others:
         other.close()
-    with suppress(EOFError, BrokenPipeError):
+    with suppress(EOFError, ConnectionError):
         while True:
             chunk = pipe.recv_bytes().split(b"\n")
             try:

@@ -17,7 +17,7 @@ import typer
 from clamor import exits
 from clamor.console import errors
 from clamor.processes import classifier, languages, warm
-from clamor.sharing import Answered, answered
+from clamor.sharing import Answered, Lost, answered
 from config.content import ImportPart
 from config.home import Home
 from config.load import load
@@ -55,6 +55,7 @@ def classify(
     """
     from nlp.service import LONGEST_LINE
 
+    _refuse_closed(file)
     home: Home = context.obj
     setting, stated = _configured(home)
     card, why = (find(tier, home), "") if tier else in_force(setting, home)
@@ -65,11 +66,9 @@ def classify(
     try:
         with _opened(file) as source:
             for found in answered(source, workers, LONGEST_LINE, Reader(card, stated)):
-                sys.stdout.buffer.write(found.written)
-                sys.stdout.buffer.flush()
+                _write(found.written)
                 refused |= found.refused
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(exits.OK) from None
     if refused:
         errors.print("some lines could not be read: see their `error`", style="yellow")
@@ -93,6 +92,27 @@ class Reader:
         answers = list(self._service.classify(chunk))
         written = b"".join(msgspec.json.encode(answer) + b"\n" for answer in answers)
         return Answered(written, any("error" in answer for answer in answers))
+
+
+def _refuse_closed(file: Path) -> None:
+    """Raises what tells that there is nothing to read from, or to write to: so it was started."""
+    if str(file) == "-" and sys.stdin is None:
+        raise typer.BadParameter("standard input is closed: name a file, or pipe lines in", param_hint="FILE")
+    if sys.stdout is None:
+        raise Lost("standard output is closed: there is nowhere to write the answers to")
+
+
+def _write(answers: bytes) -> None:
+    """Raises BrokenPipeError where nobody reads on, Lost where it fails otherwise; what was not written is let go of,
+    or the interpreter would try once more at its end."""
+    try:
+        sys.stdout.buffer.write(answers)
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise Lost(f"the answers cannot be written ({error.strerror}): what was written until here is right") from error
 
 
 def _configured(home: Home) -> tuple[str, ImportPart]:

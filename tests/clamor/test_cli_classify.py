@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import random
 import shutil
@@ -104,6 +105,56 @@ def test_a_reader_that_goes_away_ends_it_without_a_word(home: Home, workers: str
         assert process.wait(PATIENCE) == 0
         assert process.stderr.read() == b""
         assert not any(child.is_running() for child in children)
+
+
+@pytest.mark.parametrize("workers", ["1", "3"])
+def test_the_first_answer_is_enough_for_some(home: Home, tmp_path: Path, workers: str) -> None:
+    file = tmp_path / "posts.jsonl"
+    file.write_bytes(lines(3_000))
+    done = by_shell(home, '"$@" | head -1; exit ${PIPESTATUS[0]}', str(file), "--tier", "tiny", "--workers", workers)
+    assert done.returncode == exits.OK
+    assert done.stdout.count(b"\n") == 1
+    assert done.stderr == b""
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize(
+    ("redirected", "code", "words"),
+    [
+        ("<&-", exits.USAGE, b"standard input is closed"),
+        (">&- <posts.jsonl", exits.FAILED, b"standard output is closed"),
+        (">/dev/full <posts.jsonl", exits.FAILED, b"the answers cannot be written (No space left on device)"),
+        ("0>written >answers", exits.FAILED, b"the input cannot be read (Bad file descriptor)"),
+    ],
+)
+def test_input_or_output_that_fails_is_told_in_a_sentence(
+    home: Home, tmp_path: Path, redirected: str, code: int, words: bytes, workers: str
+) -> None:
+    (tmp_path / "posts.jsonl").write_bytes(lines(3))
+    script = f'cd "{tmp_path}" && "$@" {redirected}'
+    done = by_shell(home, script, "-", "--tier", "tiny", "--workers", workers)
+    assert done.returncode == code, done.stderr
+    assert words in b" ".join(done.stderr.replace("│".encode(), b"").split())
+    assert b"Traceback" not in done.stderr
+    assert b"Exception ignored" not in done.stderr
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_file_needs_no_standard_input(home: Home, tmp_path: Path, workers: str) -> None:
+    file = tmp_path / "posts.jsonl"
+    file.write_bytes(lines(3))
+    done = by_shell(home, '"$@" <&-', str(file), "--tier", "tiny", "--workers", workers)
+    assert (done.returncode, done.stderr) == (exits.OK, b"")
+    assert done.stdout.count(b"\n") == 3
+
+
+def by_shell(home: Home, script: str, *words: str) -> subprocess.CompletedProcess[bytes]:
+    """`script` in bash, "$@" in it is the command."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        ["bash", "-c", script, "bash", *command(home, *words)],
+        stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE, cwd=ROOT, env=environment, check=False,
+    )  # fmt: skip
 
 
 def hearing() -> None:
@@ -283,6 +334,21 @@ def test_a_worker_that_dies_is_told_of(tmp_path: Path) -> None:
         through(file, 2, die)
     with pytest.raises(ModelError, match="model 'x' is damaged"):
         through(file, 2, unusable)
+
+
+def test_a_worker_whose_answers_nobody_takes_ends_without_a_word(capfd: pytest.CaptureFixture[str]) -> None:
+    context = multiprocessing.get_context("fork")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=sharing._work, args=(theirs, [ours], echo))
+    process.start()
+    theirs.close()
+    ours.send_bytes(b"one")
+    assert ours.recv_bytes() == b"+"
+    assert ours.poll(PATIENCE)
+    ours.close()  # with the answer unread: the other end is reset
+    process.join(PATIENCE)
+    assert process.exitcode == 0
+    assert capfd.readouterr().err == ""
 
 
 def through(file: Path, workers: int, answer: Callable[[list[bytes]], Answered]) -> list[Any]:
