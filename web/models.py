@@ -68,7 +68,8 @@ class Decision(Model):
     risk: int = Field(examples=[42])
     terms: tuple[Term, ...]
     facts: dict[str, bool] = Field(examples=[{"intent:complaint": True, "risk:>=70": False}])
-    """Truth value of each part of the rule."""
+    """Truth value of each part of the rule; a token that sees only a part of all posts is not told those about near
+    copies and spam."""
     model: str = Field(examples=["linear-1"])
     generation: int
     """Number of the brands and model in force when it was made."""

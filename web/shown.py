@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
+
+from msgspec.structs import replace
 
 from query.document import set_aside
 from stream import records
 from stream.records import DETRACTOR_LEVELS, EMOTIONS, INTENTS, NO_YES, SENTIMENTS, Millis, Scores
 from web import models
-from web.truth import Hidden
+from web.truth import OF_COPIES, Found, Hidden
 
 _CLASSES = (
     {"sentiment": SENTIMENTS, "reputation": SENTIMENTS, "intent": INTENTS, "detractor": DETRACTOR_LEVELS}
     | dict.fromkeys(("complaint", "irony", "offensive"), NO_YES)
 )  # fmt: skip
+
+
+_of_copies = re.compile(rf"(?:has:)?(?:{'|'.join(sorted(OF_COPIES))})(?::|$)")
+"""A part of a rule that asks for what rests on near copies, as `query.unparse` writes it."""
 
 
 def at(millis: Millis) -> datetime:
@@ -66,6 +73,21 @@ def mention(found: records.Mention, hidden: Hidden) -> models.Mention:
         about=not set_aside(found),
         corrected_by=correction.person if correction else None,
     )
+
+
+def without_copies(found: Found) -> Found:
+    """For an asker who may not know of near copies: without what they tell of the mention, and of its rules."""
+    if not found.hidden.copies:
+        return found
+    decided = found.mention.decision
+    return found._replace(
+        mention=replace(found.mention, copies=0, spam=(), decision=_without_copies(decided) if decided else None),
+        past=[_without_copies(one) for one in found.past],
+    )
+
+
+def _without_copies(found: records.Decision) -> records.Decision:
+    return replace(found, facts={part: holds for part, holds in found.facts.items() if not _of_copies.match(part)})
 
 
 def decision(found: records.Decision, in_words: Sequence[str]) -> models.Decision:

@@ -20,6 +20,8 @@ from stream.ports import AccessScope, Hit
 from stream.records import Decision, Mention, decode
 
 PAST_DECISIONS = 200
+OF_COPIES = frozenset({"copies", "spam"})
+"""Fields that rest on near copies, which are counted over all posts."""
 
 
 class Hidden(NamedTuple):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from route_home import passed
+from route_home import passed, reading, said
 from web_home import WebHome, complaint, scandal
 
 from stream.clock import HOUR
@@ -115,6 +116,37 @@ def test_how_many_copies_there_are_is_told_to_those_who_see_all_of_them(filled: 
         assert home.ok("/api/search", limited, q="copied")["hits"][0]["mention"]["copies"] is None
         assert home.get("/api/search", limited, q="-copies:>=2").status_code == 422
         assert home.get("/api/facets", limited, field="copies").status_code == 422
+
+
+def test_what_near_copies_tell_of_spam_is_for_those_who_see_all_of_them(filled: WebHome) -> None:
+    home = filled
+    offers = [
+        said(f"offer-{n}", reading("acme", "purchase_interest"), author=f"o{n}", at=int(time.time() * 1000) - 1_000,
+             text="20 % discount on acme https://example.com", access=access, source_id=access)
+        for n, access in enumerate(["board"] * 9 + ["public"])
+    ]  # fmt: skip
+    home.take(*(replace(one, fingerprint=0x3333_0F0F_5555_0F0F) for one in offers))
+    path = "/api/mentions/x:offer-9%23acme"
+    assert home.ok(path)["spam"] == ["copies"]
+    assert home.ok("/api/count", q="spam:yes id:x:offer-9")["value"] == 1
+    (whole, *_) = home.ok(f"{path}/decisions")
+    assert whole["facts"]["spam:yes"]
+    assert "copies" in str(whole["in_words"])
+    for scope in ({}, {"brands": ("acme",)}, {"queues": ("none",)}, {"access": ("public", "board")}):
+        limited = home.limited(**scope)
+        assert home.ok(path, limited)["spam"] == []
+        (told, *_) = home.ok(f"{path}/decisions", limited)
+        assert set(whole["facts"]) - set(told["facts"]) == {"spam:yes"}
+        assert "copies" not in str(told)
+        assert "spam:" not in str(told["in_words"])
+        assert "looks like spam" not in str(told["in_words"][1:])
+        for query in ("spam:yes", "is:spam", "-(offer has:spam)", "acme OR spam:no"):
+            for route in ("search", "count", "histogram"):
+                refused = home.get(f"/api/{route}", limited, q=query)
+                assert refused.status_code == 422
+                assert "ask without `spam:`" in refused.text
+        assert home.get("/api/facets", limited, field="spam").status_code == 422
+        assert home.get("/api/facets", limited, q="spam:yes", field="brand").status_code == 422
 
 
 def test_a_conversation_is_not_named_after_a_private_post(filled: WebHome) -> None:

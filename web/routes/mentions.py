@@ -12,7 +12,7 @@ from web import models, truth
 from web.auth import asker
 from web.errors import Refusal, refusals
 from web.services import Services
-from web.shown import decision, mention
+from web.shown import decision, mention, without_copies
 
 MentionId = Annotated[
     str,
@@ -31,7 +31,7 @@ def router(services: Services) -> APIRouter:
     @routes.get("/mentions/{mention_id:path}/decisions", summary="Why it is where it is, and where it was before")
     def decisions(mention_id: MentionId, scope: AccessScope = scope_of_asker) -> list[models.Decision]:
         """The decision in force, then those that it replaced, the newest first (up to 200)."""
-        found = _find(services, mention_id, scope)
+        found = without_copies(_find(services, mention_id, scope))
         every = ([found.mention.decision] if found.mention.decision else []) + found.past
         return [decision(one, services.explain(found.mention, one)) for one in every]
 

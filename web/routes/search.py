@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query
@@ -41,9 +41,6 @@ Q = Annotated[
 Exact = Annotated[bool, Query(description="Count every hit, also above 20,000, where the default is an estimate.")]
 
 
-COPIES_ARE_OF_ALL = "this token sees a part of the posts, and near copies are counted over all"
-
-
 def router(services: Services) -> APIRouter:
     routes = APIRouter(prefix="/api", tags=["search"], responses=refusals(401, 422, 503))
     scope_of_asker = Depends(asker(services))
@@ -54,8 +51,8 @@ def router(services: Services) -> APIRouter:
             raise Refusal(
                 422, "this token sees only some queues, and a case may stand in another", "ask without `case:`"
             )
-        if truth.sees_a_part(scope) and "copies" in _fields(node):
-            raise Refusal(422, COPIES_ARE_OF_ALL, "ask without `copies:`")
+        if (field := _of_copies(_fields(node), scope)) is not None:
+            raise Refusal(422, _counted_over_all(field), f"ask without `{field}:`")
         return node
 
     def holes(node: Node, scope: AccessScope) -> list[models.CoverageRow]:
@@ -157,12 +154,21 @@ def _countable(fields: list[str], scope: AccessScope) -> None:
         raise Refusal(422, f"the values of {names} cannot be counted", f"these can: {', '.join(COUNTABLE)}")
     if scope.queues is not None and "case" in fields:
         raise Refusal(422, "this token sees only some queues, and a case may stand in another", "leave `case` out")
-    if truth.sees_a_part(scope) and "copies" in fields:
-        raise Refusal(422, COPIES_ARE_OF_ALL, "leave `copies` out")
+    if (field := _of_copies(fields, scope)) is not None:
+        raise Refusal(422, _counted_over_all(field), f"leave `{field}` out")
     if scope.access is not None and "conversation" in fields:
         raise Refusal(
             422, "this token does not see private sources, and a conversation may begin there", "leave it out"
         )
+
+
+def _of_copies(fields: Iterable[str], scope: AccessScope) -> str | None:
+    """The first that would tell the asker of posts that it may not see."""
+    return next(iter(sorted(truth.OF_COPIES.intersection(fields))), None) if truth.sees_a_part(scope) else None
+
+
+def _counted_over_all(field: str) -> str:
+    return f"this token sees a part of the posts, and near copies, which `{field}` rests on, are counted over all"
 
 
 def _fields(node: Node) -> set[str]:
