@@ -6,7 +6,6 @@ said of a calibration is cross-fit: each row's probability is by a calibration t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -115,12 +114,3 @@ def expected_error(sure: Array, rounds: int = 200, seed: int = 1) -> float:
     """The error that a perfectly calibrated head would show on as many rows, by simulation: few rows look wrong."""
     draw = np.random.default_rng(seed)
     return float(np.mean([error(sure, draw.random(len(sure)) < sure) for _ in range(rounds)]))
-
-
-def macro_f1(y: Array, label: Array, classes: Sequence[int] | None = None) -> float:
-    scores = []
-    for one in classes if classes is not None else sorted(set(y.tolist())):
-        hit = ((y == one) & (label == one)).sum()
-        both = (y == one).sum() + (label == one).sum()
-        scores.append(2 * hit / both if both else 0.0)
-    return float(np.mean(scores))

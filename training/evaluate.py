@@ -20,11 +20,12 @@ from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
 from nlp import heads
 from nlp.classifier import HALF, Classifier, Passage, Readings, Target
+from nlp.own.f1 import Array, Share, paired
 from nlp.shelf import SHIPPED, at, open_folder
 from stream.records import DETRACTOR_LEVELS, EMOTIONS, INTENTS, QUEUES, SENTIMENTS
 from training import metrics, spoken
 from training.corpus import SHARED, Row, data, labels
-from training.metrics import Array, Figures, Share
+from training.metrics import Figures
 from training.page import DOCS, Line, Machine, write
 from training.plots import Panel, reliability
 from training.targets import Targets
@@ -121,9 +122,7 @@ def _line(question: Question, said: dict[str, Said], models: dict[str, Classifie
     gains = {}
     if "linear" in found:
         base = said["linear"].labels[head][at]
-        gains = {
-            name: metrics.paired(y, base, said[name].labels[head][at], classes) for name in found if name != "linear"
-        }
+        gains = {name: paired(y, base, said[name].labels[head][at], classes) for name in found if name != "linear"}
     majority = metrics.of_classes(y, np.full(len(y), Counter(y.tolist()).most_common(1)[0][0]), classes)
     vader = metrics.of_classes(y, guess[at], classes) if head in ("sentiment", "reputation") else None
     return Line(head, question.set, question.lang, len(y), _CLASSES[head], found, gains, vader, majority)

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from nlp.own.f1 import confusion, each_f1, macro_f1
 from nlp.own.network import (
     MASK,
     PAD,
@@ -352,14 +353,18 @@ class Learner:
             labels = self.pack.labels[output.name][held]
             has = labels != 255 if labels.ndim == 1 else labels[:, 0] != 255
             if output.kind == "one":
-                found[output.name] = round(macro_f1(labels[has], said[output.name][has].argmax(1)), 4)
+                logits = said[output.name][has]
+                table = confusion(labels[has], logits.argmax(1), logits.shape[1])
+                found[output.name] = round(float(macro_f1(table)), 4)
             else:
                 scores = [
-                    macro_f1(
-                        labels[has, c][labels[has, c] != UNKNOWN],
-                        (said[output.name][has, c] > 0)[labels[has, c] != UNKNOWN].astype(int),
-                        [1],
-                    )
+                    each_f1(
+                        confusion(
+                            labels[has, c][labels[has, c] != UNKNOWN],
+                            (said[output.name][has, c] > 0)[labels[has, c] != UNKNOWN],
+                            2,
+                        )
+                    )[1]
                     for c in range(len(output.classes))
                 ]
                 found[output.name] = round(float(np.mean(scores)), 4)
@@ -369,15 +374,6 @@ class Learner:
 
     def _mixed(self) -> Any:
         return torch.autocast(self.device.type, torch.bfloat16)
-
-
-def macro_f1(y: np.ndarray, label: np.ndarray, classes: Sequence[int] | None = None) -> float:
-    scores = []
-    for one in classes if classes is not None else np.unique(y):
-        hit = ((y == one) & (label == one)).sum()
-        all_of = (y == one).sum() + (label == one).sum()
-        scores.append(2 * hit / all_of if all_of else 0.0)
-    return float(np.mean(scores)) if scores else 0.0
 
 
 def _apart(kind: str, mine: Tensor, theirs: Tensor) -> Tensor:

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from nlp.own import f1
+from nlp.own.f1 import ROUNDS, Array, Share, macro_f1, mean_of_present, resampled, share
 from training.calibrate import error, expected_error
-
-Array: TypeAlias = np.ndarray[Any, Any]
-ROUNDS = 2_000
-"""Bootstrap samples; an interval is from their 2.5th to their 97.5th percentile."""
-
-
-class Share(NamedTuple):
-    """A figure and its 95 % bootstrap interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 class Figures(NamedTuple):
@@ -48,9 +38,8 @@ def of_classes(
     y: Array, label: Array, classes: int, p: Array | None = None, band: float | None = None, ordinal: bool = False
 ) -> Figures:
     """`p`: [rows, classes], whose value at the label is how sure it is. Without: no figures of calibration."""
-    confusion = np.bincount(y * classes + label, minlength=classes**2).reshape(classes, classes)
-    draws = np.random.default_rng(1).multinomial(len(y), confusion.ravel() / len(y), ROUNDS)
-    samples = draws.reshape(ROUNDS, classes, classes)
+    confusion = f1.confusion(y, label, classes)
+    samples = resampled(confusion)
     calibration: dict[str, Any] = {}
     if p is not None:
         sure = p[np.arange(len(label)), label]
@@ -63,8 +52,8 @@ def of_classes(
             "right": float((y == label)[outside].mean()) if outside.any() else None,
         }
     return Figures(
-        len(y), _share(macro_f1, confusion, samples), _share(macro_recall, confusion, samples),
-        _share(accuracy, confusion, samples), _share(kappa, confusion, samples) if ordinal else None, confusion,
+        len(y), share(macro_f1, confusion, samples), share(macro_recall, confusion, samples),
+        share(accuracy, confusion, samples), share(kappa, confusion, samples) if ordinal else None, confusion,
         **calibration,
     )  # fmt: skip
 
@@ -82,30 +71,9 @@ def of_several(y: Array, said: Array, known: Array) -> tuple[int, Share, list[fl
     return len(y), Share(float(np.mean(each)), float(low), float(high)), each
 
 
-def paired(y: Array, first: Array, second: Array, classes: int) -> Share:
-    """Macro-F1 of `second` less that of `first` on the same rows."""
-    cells = np.bincount((y * classes + first) * classes + second, minlength=classes**3)
-    draws = np.random.default_rng(1).multinomial(len(y), cells / len(y), ROUNDS).reshape(ROUNDS, classes, classes, -1)
-    whole = cells.reshape(classes, classes, classes)
-
-    def gain(cube: Array) -> Array:
-        return macro_f1(cube.sum(axis=-2)) - macro_f1(cube.sum(axis=-1))
-
-    low, high = np.percentile(gain(draws), (2.5, 97.5))
-    return Share(float(gain(whole[None])[0]), float(low), float(high))
-
-
-def macro_f1(confusion: Array) -> Array:
-    """[…, classes, classes] → […]; a class that no row has does not count."""
-    hits = np.diagonal(confusion, axis1=-2, axis2=-1)
-    rows, said = confusion.sum(axis=-1), confusion.sum(axis=-2)
-    scores = 2 * hits / np.maximum(rows + said, 1)
-    return _mean_of_present(scores, rows)
-
-
 def macro_recall(confusion: Array) -> Array:
     rows = confusion.sum(axis=-1)
-    return _mean_of_present(np.diagonal(confusion, axis1=-2, axis2=-1) / np.maximum(rows, 1), rows)
+    return mean_of_present(np.diagonal(confusion, axis1=-2, axis2=-1) / np.maximum(rows, 1), rows)
 
 
 def accuracy(confusion: Array) -> Array:
@@ -122,17 +90,6 @@ def kappa(confusion: Array) -> Array:
     seen, expected = (confusion * apart).sum(axis=(-1, -2)), (by_chance * apart).sum(axis=(-1, -2))
     out: Array = 1 - seen / np.where(expected == 0, 1, expected)
     return out
-
-
-def _mean_of_present(scores: Array, rows: Array) -> Array:
-    there = rows > 0
-    out: Array = (scores * there).sum(axis=-1) / np.maximum(there.sum(axis=-1), 1)
-    return out
-
-
-def _share(measure: Any, confusion: Array, samples: Array) -> Share:
-    low, high = np.percentile(measure(samples), (2.5, 97.5))
-    return Share(float(measure(confusion)), float(low), float(high))
 
 
 def _f1(y: Array, said: Array, known: Array) -> float:

@@ -19,6 +19,7 @@ from nlp import heads
 from nlp.classifier import Readings
 from nlp.encoder import BANDS, HEADS, Network
 from nlp.normalise import TARGET
+from nlp.own.f1 import confusion, each_f1, macro_f1
 from nlp.pieces import FILE, MOST, reserved
 from stream.records import INTENTS, QUEUES
 from training.calibrate import (
@@ -30,7 +31,6 @@ from training.calibrate import (
     error,
     exclusive,
     folds,
-    macro_f1,
     several,
     softmax,
     threshold,
@@ -160,7 +160,7 @@ def _exclusive(
         label = of.argmax(axis=1)
         right = label == y[use]
         print(
-            f"{name}, {told}: {len(use)} rows, macro-F1 {macro_f1(y[use], label):.4f}, accuracy {right.mean():.4f}, "
+            f"{name}, {told}: {len(use)} rows, macro-F1 {_f1(y[use], label):.4f}, accuracy {right.mean():.4f}, "
             f"ECE {error(of.max(axis=1), right):.3f}"
         )
     print(f"{name}: temperature {final.temperature:.2f}, bias {final.bias.round(2).tolist()}")
@@ -176,7 +176,7 @@ def _several(name: str, z: Array, y: Array, use: Array, held: Held, recipe: Mapp
         p[part == one] = found.probabilities(z[part == one])
     final = several(z[use], (y[use] == 1).astype(float), known[use], held.weight[use])
     scores = [
-        macro_f1(y[seen, one], (p[seen, one] >= 0.5).astype(int), [1])
+        each_f1(confusion(y[seen, one], p[seen, one] >= 0.5, 2))[1]
         for one in range(y.shape[1])
         for seen in [use[known[use, one]]]
     ]
@@ -204,10 +204,14 @@ def _bands(held: Held, p: Mapping[str, Array], precision: float) -> dict[str, fl
         label, said = getattr(settled, f"{name}_label"), getattr(settled, name)
         found[name] = band(said, label, y, precision)
         print(
-            f"{name}, settled: {len(use)} rows, macro-F1 {macro_f1(y, label):.4f}, accuracy {(label == y).mean():.4f},"
+            f"{name}, settled: {len(use)} rows, macro-F1 {_f1(y, label):.4f}, accuracy {(label == y).mean():.4f},"
             f" band {found[name]:.3f}"
         )
     return {name: round(value, 4) for name, value in found.items()}
+
+
+def _f1(y: Array, label: Array) -> float:
+    return float(macro_f1(confusion(y, label, 1 + int(max(y.max(), label.max())))))
 
 
 def truth(held: Held, use: Array) -> dict[str, Array]:

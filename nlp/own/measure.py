@@ -1,7 +1,6 @@
 """How well a model reads labelled posts: macro-F1 of each head with its interval, and what one gains over another.
 
-Intervals are percentiles of bootstrap samples of the posts (Efron and Tibshirani 1993); two models are compared on the
-same samples.
+The definitions are those of `nlp.own.f1`, by which the shipped models are measured too.
 """
 
 from __future__ import annotations
@@ -14,10 +13,10 @@ import numpy.typing as npt
 
 from nlp import heads
 from nlp.classifier import HALF, Classifier, Passage, Readings
+from nlp.own.f1 import Array, confusion, macro_f1, paired, resampled, share
 from nlp.own.labelled import CLASSES, Labelled
 
 BATCH = 256
-SAMPLES = 1_000
 NONE = -1
 
 Labels: TypeAlias = npt.NDArray[np.int64]
@@ -85,22 +84,31 @@ def figures(
 def gain(rows: Sequence[Labelled], said: Mapping[str, Labels], other: Mapping[str, Labels]) -> Gain:
     """Of `said` over `other`; the same samples of posts for all heads."""
     held = [(head, y) for head, y in _labelled(rows, said) if head in other]
-    total = sum(int((y != NONE).sum()) for _, y in held)
-    if not total:
+    if not held:
         return Gain(0.0, 0.0, 0.0)
-    samples = _samples(len(rows))
-    apart = np.zeros(SAMPLES + 1)
-    for head, y in held:
-        share = (y != NONE).sum() / total
-        mine, theirs = (_f1s(y, one[head], len(CLASSES[head]), samples) for one in (said, other))
-        apart += share * (mine - theirs)
-    low, high = np.percentile(apart[1:], [2.5, 97.5])
-    return Gain(float(apart[0]), float(low), float(high))
+    columns = np.stack([of for head, y in held for of in (y, said[head], other[head])], axis=1)
+    alike, counts = np.unique(columns, axis=0, return_counts=True)
+    total = sum(int((y != NONE).sum()) for _, y in held)
+
+    def apart(counts: Array) -> Array:
+        out = np.zeros(counts.shape[:-1])
+        for place, (head, y) in enumerate(held):
+            truth, mine, theirs = alike[:, 3 * place : 3 * place + 3].T
+            classes = len(CLASSES[head])
+            f1, other_f1 = (macro_f1(_confusions(counts, truth, label, classes)) for label in (mine, theirs))
+            out += (y != NONE).sum() / total * (f1 - other_f1)
+        return out
+
+    found = share(apart, counts, resampled(counts))
+    return Gain(found.value, found.low, found.high)
 
 
-def macro_f1(y: Labels, label: Labels, classes: int) -> float:
-    """Mean over the classes that stand in either; 0 where nothing does. Posts without label do not count."""
-    return float(_f1s(y, label, classes, np.zeros((0, len(y)), np.int64))[0])
+def _confusions(counts: Array, y: Labels, label: Labels, classes: int) -> Array:
+    """[…, rows] how often each row counts → […, classes, classes]"""
+    has = y != NONE
+    cells = np.eye(classes**2)[y[has] * classes + label[has]]
+    out: Array = (counts[..., has] @ cells).reshape(*counts.shape[:-1], classes, classes)
+    return out
 
 
 def _labelled(rows: Sequence[Labelled], said: Mapping[str, Labels]) -> Iterator[tuple[str, Labels]]:
@@ -110,31 +118,12 @@ def _labelled(rows: Sequence[Labelled], said: Mapping[str, Labels]) -> Iterator[
 
 
 def _figure(head: str, y: Labels, label: Labels, other: Labels | None) -> Figure:
-    has = y != NONE
+    has, classes = y != NONE, len(CLASSES[head])
     y, label = y[has], label[has]
-    samples, classes = _samples(len(y)), len(CLASSES[head])
-    mine = _f1s(y, label, classes, samples)
-    low, high = np.percentile(mine[1:], [2.5, 97.5])
-    figure = Figure(head, len(y), float(mine[0]), float(low), float(high))
+    cells = confusion(y, label, classes)
+    figure = Figure(head, len(y), *share(macro_f1, cells, resampled(cells)))
     if other is None:
         return figure
-    theirs = _f1s(y, other[has], classes, samples)
-    low, high = np.percentile((mine - theirs)[1:], [2.5, 97.5])
-    return figure._replace(other=float(theirs[0]), gain_low=float(low), gain_high=float(high))
-
-
-def _samples(rows: int) -> Labels:
-    """[SAMPLES, rows] numbers of posts."""
-    return np.random.default_rng(1).integers(0, rows, (SAMPLES, rows))
-
-
-def _f1s(y: Labels, label: Labels, classes: int, samples: Labels) -> npt.NDArray[np.float64]:
-    """[1 + samples] macro-F1: of all posts first, then of each sample."""
-    pairs = np.where(y == NONE, classes * classes, y * classes + label)
-    out = []
-    for at in (np.arange(len(y)), *samples):
-        counts = np.bincount(pairs[at], minlength=classes * classes + 1)[:-1].reshape(classes, classes)
-        hit, either = np.diag(counts), counts.sum(axis=0) + counts.sum(axis=1)
-        there = either > 0
-        out.append((2 * hit[there] / either[there]).mean() if there.any() else 0.0)
-    return np.array(out)
+    gained = paired(y, other[has], label, classes)
+    theirs = float(macro_f1(confusion(y, other[has], classes)))
+    return figure._replace(other=theirs, gain_low=gained.low, gain_high=gained.high)

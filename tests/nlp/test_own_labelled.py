@@ -11,8 +11,9 @@ from sklearn.metrics import f1_score
 
 from config.brands import Brand
 from nlp.classifier import Passage
+from nlp.own.f1 import confusion, each_f1, macro_f1, paired
 from nlp.own.labelled import CLASSES, Labelled, key, of_file, synthetic
-from nlp.own.measure import NONE, figures, gain, macro_f1, truth
+from nlp.own.measure import NONE, figures, gain, truth
 
 
 def lines(folder: Path, *rows: dict[str, object] | str) -> Path:
@@ -85,13 +86,19 @@ def test_macro_f1_is_what_scikit_learn_computes() -> None:
     for classes in (2, 3, 8):
         for _ in range(20):
             y, label = draw.integers(0, classes, 25), draw.integers(0, classes, 25)
-            expected = f1_score(y, label, average="macro", zero_division=0)
-            assert macro_f1(y, label, classes) == pytest.approx(expected)
-            some = np.where(draw.random(25) < 0.3, NONE, y)
-            kept = some != NONE
-            assert macro_f1(some, label, classes) == pytest.approx(
-                f1_score(some[kept], label[kept], average="macro", zero_division=0)
+            table = confusion(y.astype(np.uint8), label, classes)
+            assert macro_f1(table) == pytest.approx(
+                f1_score(y, label, average="macro", labels=np.unique(y), zero_division=0)
             )
+            every = range(classes)
+            assert each_f1(table) == pytest.approx(f1_score(y, label, average=None, labels=every, zero_division=0))
+
+
+def test_a_class_that_is_said_and_that_no_post_has_counts_only_as_a_miss() -> None:
+    y, label = np.array([0, 0, 1, 1]), np.array([0, 2, 1, 1])
+    assert macro_f1(confusion(y, label, 3)) == pytest.approx((2 / 3 + 1) / 2)
+    (figure,) = figures(rows_of("sentiment", y), {"sentiment": label}, {"sentiment": y})
+    assert (figure.f1, figure.other) == (pytest.approx(5 / 6), 1.0)
 
 
 def test_what_is_better_for_certain_is_told_from_what_may_be_chance() -> None:
@@ -111,6 +118,8 @@ def test_what_is_better_for_certain_is_told_from_what_may_be_chance() -> None:
     assert figure.low < figure.f1 < figure.high
     assert figure.other is not None
     assert figure.gain_low < figure.f1 - figure.other < figure.gain_high
+    assert figure[6:] == paired(y, fair, good, 3)[1:]
+    assert better.mean == pytest.approx(figure.f1 - figure.other)
     few = rows_of("sentiment", y[:12])
     chance = gain(few, {"sentiment": good[:12]}, {"sentiment": np.where(np.arange(12) == 3, 0, good[:12])})
     assert chance.low <= 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from nlp.own.f1 import paired
 from training import metrics
 from training.calibrate import error, exclusive, expected_error, softmax
 
@@ -43,7 +44,7 @@ def test_an_interval_holds_the_truth_about_nineteen_times_in_twenty() -> None:
 def test_a_gain_is_told_from_noise(rows: tuple[np.ndarray, np.ndarray]) -> None:
     y, label = rows
     better = np.where(np.arange(700) % 2 == 0, y, label)
-    gain, none = metrics.paired(y, label, better, 4), metrics.paired(y, label, label, 4)
+    gain, none = paired(y, label, better, 4), paired(y, label, label, 4)
     assert gain.low > 0
     assert none == (0.0, 0.0, 0.0)
 
