@@ -138,7 +138,7 @@ def note(draft: Path, weighed: Weighed) -> None:
 
 def too_few(count: int) -> str:
     return (
-        f"{count} corrections are too few to learn from: at least {ENOUGH} are needed (`clamor correct`, or the API); "
+        f"{count} corrections are too few to learn from: at least {ENOUGH} are needed (by `clamor correct`); "
         "until then `clamor model evaluate` measures on them"
     )
 

@@ -141,7 +141,8 @@ def test_a_file_is_what_a_model_is_measured_on(home: Path, tmp_path: Path) -> No
 def test_too_few_corrections_to_learn_from_are_counted(home: Path) -> None:
     done = clamor(home, "model", "train", "--base", "tiny")
     assert done.code == exits.FAILED
-    assert "2 corrections are too few to learn from: at least 100" in done.err
+    assert "2 corrections are too few to learn from: at least 100 are needed (by `clamor correct`)" in done.err
+    assert "API" not in done.err
     linear = clamor(home, "model", "train")
     assert "is linear and is not learnt from" in linear.err
 
