@@ -9,7 +9,7 @@ RECIPE ?= training/encoder.yaml
 MODEL_VERSION ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev install-own demo test test-all soak bench docs lint format schemas train train-linear evaluate lock clean
+.PHONY: help install install-dev install-own install-gpu demo test test-all soak bench docs lint format schemas train train-linear evaluate lock clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,10 @@ install-dev: $(VENV)/.installed-dev ## and what its tests, docs and training nee
 
 install-own: $(VENV)/.installed requirements/own.txt ## and what `clamor model import` and `train` need: torch, with CUDA on Linux some 5 GB
 	$(PIP) install --require-hashes -r requirements/own.txt
+
+install-gpu: $(VENV)/.installed requirements/gpu.txt ## and what reads posts on an NVIDIA GPU: onnxruntime-gpu for onnxruntime, CUDA's libraries
+	$(PIP) uninstall -y onnxruntime onnxruntime-gpu
+	$(PIP) install --require-hashes -r requirements/gpu.txt
 
 demo: $(VENV)/.installed ## a week of three brands at 2,000 times its speed, in a home of its own
 	$(BIN)/clamor demo --home $(DEMO_HOME)
@@ -98,6 +102,9 @@ lock: $(BIN)/python ## pin every dependency anew, by version and hash, for all p
 	  pyproject.toml requirements/build.in -o requirements/dev.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	  --no-header --no-annotate -c requirements/dev.txt --extra own pyproject.toml requirements/build.in -o requirements/own.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	  --no-header --no-annotate -c requirements/dev.txt --excludes requirements/without.txt --extra gpu \
+	  pyproject.toml requirements/build.in -o requirements/gpu.txt
 
 clean: ## what the other targets made
 	rm -rf $(VENV) site .cache $(DEMO_HOME) .mypy_cache .ruff_cache .pytest_cache .hypothesis

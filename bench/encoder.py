@@ -147,7 +147,7 @@ def posts(folder: Path, count: int) -> tuple[list[str], list[str], str]:
     """So many texts of LENGTHS by the pieces of `folder`; others, to know the words of; and what they are."""
     pieces, found, others = Pieces(folder), dict[str, None](), list[str]()
     real = all((SHARED / f"{name}.jsonl.gz").exists() for name in REAL)
-    source = _alternating() if real else iter(made(400_000))
+    source = alternating() if real else iter(made(400_000))
     while (len(found) < count or len(others) < KNOWN) and (some := list(islice(source, 5_000))):
         for text, ids in zip(some, pieces.ids([passage_text(Passage(text), Target()) for text in some]), strict=True):
             if len(ids) in LENGTHS and len(found) < count:
@@ -160,7 +160,7 @@ def posts(folder: Path, count: int) -> tuple[list[str], list[str], str]:
     return list(found), others[:KNOWN], name
 
 
-def _alternating() -> Iterator[str]:
+def alternating() -> Iterator[str]:
     with ExitStack() as opened:
         paths = [SHARED / f"{name}.jsonl.gz" for name in REAL]
         files = [opened.enter_context(gzip.open(path, "rt", encoding="utf-8")) for path in paths]

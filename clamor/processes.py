@@ -15,7 +15,7 @@ from clamor.rescoring import Rescoring
 from clamor.supervisor import ProcessSpec
 from clamor.threads import run_threads
 from config.home import Home
-from config.schema import Settings
+from config.schema import Device, Settings
 from database.registry import SqlRegistry
 from index.work import IndexWork
 from nlp.shelf import LINEAR, in_force, open_folder
@@ -43,14 +43,14 @@ FULL = 20_000
 """Records that may wait on the next topic before a stage takes no more."""
 
 
-def warm(home: Home, asked: str) -> None:
+def warm(home: Home, asked: str, device: Device = "cpu") -> None:
     """Import and read what the processes will need, before the first fork, so that they share it; but for a session of
     ONNX Runtime, which each opens for itself. Commands that only ask do without: this takes longer than most questions
-    to answer. Raises nlp.shelf.ModelError where the model `asked` for cannot be used."""
+    to answer. Raises nlp.shelf.ModelError where the model `asked` for cannot be used on `device`."""
     import nlp.work  # noqa: F401
     from nlp.encoder import load_libraries
 
-    card, _ = in_force(asked, home)
+    card, _ = in_force(asked, home, device)
     if card.format != "linear":
         load_libraries()
     linear()
@@ -74,21 +74,22 @@ def languages() -> Languages:
 
 
 @cache
-def classifier(card: Card) -> Classifier:
-    """The model of this card, opened once a process."""
-    if card.shipped and card.format == "linear":
+def classifier(card: Card, device: Device = "cpu") -> Classifier:
+    """The model of this card on `device`, opened once a process."""
+    if card.shipped and card.format == "linear" and device == "cpu":
         return linear()
-    return open_folder(card)
+    return open_folder(card, device)
 
 
 def understand(opened: Opened) -> UnderstandWork:
     """The work of stage `nlp`. Raises nlp.shelf.ModelError where the model of the settings cannot be used."""
     from nlp.work import UnderstandWork
 
-    card, why = in_force(opened.settings.understanding.model, opened.home)
+    asked = opened.settings.understanding
+    card, why = in_force(asked.model, opened.home, asked.device)
     if why:
         log.warning("another model than the one of the settings", why=why)
-    model = classifier(card)
+    model = classifier(card, asked.device)
     registry = SqlRegistry(opened.engine, model.model, clock=opened.clock)
     return UnderstandWork(model, languages(), registry, valve(opened, model))
 
@@ -172,7 +173,7 @@ def web_process(home: Home) -> Callable[[Stop], None]:
 def all_processes(home: Home, settings: Settings, nlp_workers: int | None = None) -> list[ProcessSpec]:
     """In the order in which they are asked to stop: posts cease to come in first. `nlp_workers` goes before the
     setting. Raises nlp.shelf.ModelError where the model of the settings cannot be used."""
-    warm(home, settings.understanding.model)
+    warm(home, settings.understanding.model, settings.understanding.device)
     workers = nlp_workers or settings.nlp_workers
     return [
         ProcessSpec("web", web_process(home)),

@@ -21,7 +21,7 @@ from config.lock import holder
 from database.engine import read, rows
 from database.revisions import last_generation
 from ingest.coverage import Figure
-from nlp.shelf import ModelError, in_force
+from nlp.shelf import ModelError, in_force, named
 from routing.mail_status import mail_status
 from routing.unreachable import unreachable
 from stream.clock import DAY, HOUR
@@ -82,10 +82,10 @@ def _stages(statuses: list[StageStatus], behind: Backlog) -> list[dict[str, Any]
 def _understanding(opened: Opened, statuses: list[StageStatus]) -> dict[str, Any]:
     """Which model the settings ask for, which one reads at the next start and why another, which one the latest stage
     nlp read with; how many processes read by the linear model for overload, and how many posts are to be read anew."""
-    asked = opened.settings.understanding.model
+    asked, device = opened.settings.understanding.model, opened.settings.understanding.device
     try:
-        card, why = in_force(asked, opened.home)
-        reads = card.model
+        card, why = in_force(asked, opened.home, device)
+        reads = named(card, device)
     except ModelError as error:
         reads, why = "", str(error)
     with read(opened.engine) as connection:

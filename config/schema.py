@@ -19,6 +19,8 @@ from config.section import Address, EnvName, Port, Section, Sender, Text
 from config.units import Duration, Size, format_duration, format_size
 
 ENV_PREFIX = "CLAMOR_"
+Device = Literal["cpu", "cuda"]
+"""Where a model computes."""
 DAY = 86_400_000
 LATER: dict[str, str] = {
     "kafka": "Apache Kafka",
@@ -109,6 +111,8 @@ class Understanding(Section):
 
     model: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")] = "fast"
     """`fast`, `accurate` or `linear`, which are shipped, or the name of a folder under models/ in the home."""
+    device: Device = "cpu"
+    """Where it computes: `cpu`, or `cuda`, an NVIDIA GPU, in half precision. That needs the extra `gpu`."""
     overload: Overload = Overload()
 
 

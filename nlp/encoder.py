@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -43,8 +43,13 @@ NEEDED = ("sentiment", "reputation", "intent", "detractor", "act")
 BANDS = ("sentiment", "reputation", "intent", "detractor", "queue")
 """Heads that a card states a band for; it may for SAID too."""
 
+HALF = "-half"
+"""Behind the name and version of a model that reads in half precision: it may say something else."""
+
 _TOLERANCE = 0.05
 """Of a logit: a processor that rounds otherwise stays far below, weights that were damaged do not."""
+_HALF_TOLERANCE = 0.5
+"""Of a logit in half precision, where rows are not rounded to 8 bits: 0.05 apart for `fast-1`."""
 
 Logits: TypeAlias = npt.NDArray[np.float32]
 
@@ -52,8 +57,9 @@ Logits: TypeAlias = npt.NDArray[np.float32]
 class TransformerClassifier:
     """The port's implementation by an encoder: tiers `fast` and `accurate`."""
 
-    def __init__(self, folder: Path, kept: int = TEXTS_KEPT) -> None:
-        """`kept`: texts whose logits are remembered. Raises FileNotFoundError or ValueError, both naming the folder."""
+    def __init__(self, folder: Path, kept: int = TEXTS_KEPT, half: Rows | None = None) -> None:
+        """`kept`: texts whose logits are remembered. `half`: the network of this folder in half precision, to read by.
+        Raises FileNotFoundError or ValueError, both naming the folder."""
         card = read_card(folder)
         self.model = f"{card['name']}-{card['version']}"
         self.tier: Tier = card["tier"]
@@ -70,10 +76,17 @@ class TransformerClassifier:
         }
         self._heads = _heads(card)
         self._pieces = Pieces(folder, card["pieces"])
-        self._network = Network(folder)
+        self._network: Rows = Network(folder)
         self._known = Known(kept)
         self._outputs = max(head.place.stop for head in self._heads.values())
-        _prove(self._network, card["proof"], self._outputs, folder)
+        if not _apart(self._network, card["proof"], self._outputs) <= _TOLERANCE:
+            raise ValueError(
+                f"the model in {folder} does not say here what it said where it was made: fetch the model anew"
+            )
+        if half is not None:
+            if not _apart(half, card["proof"], self._outputs) <= _HALF_TOLERANCE:
+                raise ValueError(f"the model in {folder} says something else in half precision: set device: cpu")
+            self.model, self._network = f"{self.model}{HALF}", half
 
     def read(self, passages: Sequence[Passage]) -> Readings:
         texts = [passage_text(one, target) for one in passages for target in one.targets]
@@ -114,6 +127,11 @@ class Head(NamedTuple):
     def calibrated(self, logits: Floats) -> Floats:
         out: Floats = logits[:, self.place] * self.scale + self.bias
         return out
+
+
+class Rows(Protocol):
+    def logits(self, texts: Sequence[Ids]) -> list[bytes]:
+        """A row of float32 of each text, in order."""
 
 
 class Network:
@@ -177,13 +195,13 @@ def load_libraries() -> None:
     import tokenizers  # noqa: F401
 
 
-def batches(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Numbers of texts of the same length, the shortest first, at most TOKENS pieces at once."""
+def batches(lengths: Sequence[int], texts: int = 0) -> Iterator[list[int]]:
+    """Numbers of texts of the same length, the shortest first, at most TOKENS pieces at once, or so many `texts`."""
     of_length: dict[int, list[int]] = {}
     for number, length in enumerate(lengths):
         of_length.setdefault(length, []).append(number)
     for length in sorted(of_length):
-        step = max(1, TOKENS // length)
+        step = texts or max(1, TOKENS // length)
         for at in range(0, len(of_length[length]), step):
             yield of_length[length][at : at + step]
 
@@ -253,13 +271,11 @@ def _heads(card: Mapping[str, Any]) -> dict[str, Head]:
     return heads
 
 
-def _prove(network: Network, proof: Mapping[str, Any], outputs: int, folder: Path) -> None:
-    """Reads the pieces that the card holds, and compares with the logits that they gave where the model was made."""
+def _apart(network: Rows, proof: Mapping[str, Any], outputs: int) -> float:
+    """How far what it says of the pieces that the card holds is from the logits that they gave where the model was
+    made; infinite where they are of another number."""
     rows = network.logits([np.array([BEGIN, *ids, END], np.uint16) for ids in proof["pieces"]])
     made = np.array(proof["logits"], np.float32)
     said = np.frombuffer(b"".join(rows), np.float32)
     same = made.shape == (len(rows), outputs) and said.size == made.size
-    if not same or not np.abs(said - made.ravel()).max() <= _TOLERANCE:
-        raise ValueError(
-            f"the model in {folder} does not say here what it said where it was made: fetch the model anew"
-        )
+    return float(np.abs(said - made.ravel()).max()) if same else np.inf

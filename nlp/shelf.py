@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from config.home import Home
+from config.schema import Device
 from stream.records import TIERS, Tier
 
 if TYPE_CHECKING:
     from nlp.classifier import Classifier
+    from nlp.half import HalfNetwork
 
 SHIPPED = Path(__file__).parent / "models"
 LINEAR: Tier = "linear"
@@ -84,8 +86,10 @@ def open_classifier(name: str, home: Home | None = None) -> Classifier:
     return open_folder(find(name, home))
 
 
-def open_folder(card: Card) -> Classifier:
-    """The classifier of a model that was found. Raises ModelError."""
+def open_folder(card: Card, device: Device = "cpu") -> Classifier:
+    """The classifier of a model that was found, which computes on `device`. Raises ModelError."""
+    if why := _not_on(card, device):
+        raise ModelError(why)
     try:
         if card.format == "linear":
             from nlp.linear import LinearClassifier
@@ -97,7 +101,7 @@ def open_folder(card: Card) -> Classifier:
             return ComposedClassifier(card.folder, open_folder(at(card.folder / BASE)))
         from nlp.encoder import TransformerClassifier
 
-        return TransformerClassifier(card.folder)
+        return TransformerClassifier(card.folder, half=_half(card, device))
     except ModelError:
         raise
     except ImportError as error:
@@ -107,6 +111,21 @@ def open_folder(card: Card) -> Classifier:
         raise ModelError(
             f"model {card.name!r} in {card.folder} cannot be used: {told}; fetch, import or train it anew, or "
             f"use another (clamor model list)"
+        ) from error
+
+
+def _half(card: Card, device: Device) -> HalfNetwork | None:
+    """None on a processor: there a model reads in the integers that it is shipped in."""
+    if device == "cpu":
+        return None
+    from nlp.half import HalfNetwork
+
+    try:
+        return HalfNetwork(card.folder, device)
+    except RuntimeError as error:
+        raise ModelError(
+            f"model {card.name!r} cannot be opened on device {device} ({error}): look at it with nvidia-smi, "
+            "or set device: cpu"
         ) from error
 
 
@@ -145,16 +164,45 @@ def lacks(card: Card) -> str:
     return f"has a base that {base.problem}" if base.problem else lacks(base)
 
 
-def in_force(asked: str, home: Home | None = None) -> tuple[Card, str]:
+def in_force(asked: str, home: Home | None = None, device: Device = "cpu") -> tuple[Card, str]:
     """The model to read with, and a sentence where it is not the one asked for; else an empty one.
 
     A shipped model that is not part of this installation is replaced by the linear one. Raises ModelError for any other
-    that cannot be used: who named it wants no other in its place.
+    that cannot be used, and for a device that cannot: who named it wants no other in its place.
     """
     for card in models(home):
-        if card.shipped and card.name == asked and not card.folder.exists():
+        if card.shipped and card.name == asked and not card.folder.exists() and device == "cpu":
             return find(LINEAR), f"model {asked!r} is not part of this installation, {LINEAR!r} reads in its place"
-    return find(asked, home), ""
+    card = find(asked, home)
+    look(card, device)
+    return card, ""
+
+
+def named(card: Card, device: Device) -> str:
+    """Name and version as the mentions name them that are read on this device."""
+    if device == "cpu":
+        return card.model
+    from nlp.encoder import HALF
+
+    return f"{card.model}{HALF}"
+
+
+def look(card: Card, device: Device) -> None:
+    """Raises ModelError where this model cannot compute on this device: it has no use for it, or something is missing.
+    A GPU is tried, in a process of its own; what the model itself says there is proven when it is opened."""
+    if device == "cpu":
+        return
+    from nlp.device import why_not
+
+    if why := _not_on(card, device) or why_not(device):
+        raise ModelError(why)
+
+
+def _not_on(card: Card, device: Device) -> str:
+    if device == "cpu" or card.format == "transformer":
+        return ""
+    what = "is linear" if card.format == "linear" else "has an imported head, which reads posts one by one"
+    return f"device {device}: model {card.name!r} {what} and gains nothing there: set device: cpu, or another model"
 
 
 def _folders(home: Home) -> Iterator[Path]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from nlp.classifier import Passage, Readings, Target
 from nlp.encoder import BANDS, HEADS
 from nlp.normalise import LINK, OTHER, TARGET
 from nlp.own.graph import export, four_bits, to_four_bits
@@ -84,3 +86,28 @@ def card(heads: tuple[str, ...] = tuple(HEADS)) -> dict[str, Any]:
 def make(folder: Path, heads: tuple[str, ...] = tuple(HEADS)) -> Path:
     export(arrays(), card(heads), reserved(tokenizer()), folder)
     return folder
+
+
+def passages(count: int, seed: int = 1) -> list[Passage]:
+    """Texts of 0 to 300 words, about none, one or two brands."""
+    draw = random.Random(seed)
+    out = []
+    for _ in range(count):
+        text = " ".join(draw.choices(SYLLABLES, k=draw.choice([0, 1, 2, 5, 9, 17, 30, 31, 32, 60, 300])))
+        named = Target(((0, 2),), ((3, 5),)) if len(text) > 5 else Target()
+        out.append(Passage(text, draw.choice([(named,), (named, Target()), (Target(),)])))
+    return out
+
+
+def rows(found: Readings) -> list[np.ndarray]:
+    """Of each passage all that was said of it, in one row."""
+    of_text = [
+        found.sentiment,
+        found.emotion,
+        *(one[:, None] for one in (found.complaint, found.irony, found.offensive)),
+    ]
+    of_target = [found.reputation, found.intent, found.detractor, found.act[:, None]]
+    texts, targets = np.hstack(of_text), np.hstack(of_target)
+    return [
+        np.concatenate([texts[number], targets[found.owner == number].ravel()]) for number in range(len(texts))
+    ]  # fmt: skip

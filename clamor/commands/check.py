@@ -12,7 +12,8 @@ from config import load
 from config.home import Home
 from config.problems import Problem
 from config.problems import errors as errors_of
-from nlp.shelf import ModelError, in_force
+from config.schema import Understanding
+from nlp.shelf import ModelError, in_force, look
 from routing.check import check_rules
 
 
@@ -31,7 +32,7 @@ def check(context: typer.Context) -> None:
     problems = load.check(home, [check_rules])
     if not errors_of(problems):
         configuration = load.load(home, [check_rules], use="check")
-        problems = [*problems, *_model(home, configuration.settings.understanding.model)]
+        problems = [*problems, *_model(home, configuration.settings.understanding)]
         if not configuration.content.stated.brands:
             problems.append(_no_brand(home))
     for problem in problems:
@@ -43,11 +44,12 @@ def check(context: typer.Context) -> None:
     answers.print(f"{home.settings_file}: nothing wrong" if not problems else "usable, see the warnings above")
 
 
-def _model(home: Home, asked: str) -> Iterator[Problem]:
-    """An error where the model of the settings cannot be used, a warning where another one stands in."""
+def _model(home: Home, asked: Understanding) -> Iterator[Problem]:
+    """An error where the model of the settings, or its device, cannot be used, a warning where another one stands
+    in."""
     file, path = str(home.settings_file), "understanding.model"
     try:
-        _, why = in_force(asked, home)
+        card, why = in_force(asked.model, home)
     except ModelError as error:
         advice = f"name one that is there, or put the folder under {home.models}"
         yield Problem(file=file, path=path, message=str(error), advice=advice)
@@ -55,6 +57,10 @@ def _model(home: Home, asked: str) -> Iterator[Problem]:
     if why:
         advice = f"nothing is to be done, or set {path} to the one that reads"
         yield Problem(file=file, path=path, message=why, advice=advice, severity="warning")
+    try:
+        look(card, asked.device)
+    except ModelError as error:
+        yield Problem(file=file, path="understanding.device", message=str(error))
 
 
 def _no_brand(home: Home) -> Problem:

@@ -21,7 +21,7 @@ from clamor.sharing import Answered, Lost, answered
 from config.content import ImportPart
 from config.home import Home
 from config.load import load
-from config.schema import Understanding
+from config.schema import Device, Understanding
 from nlp.shelf import Card, find, in_force
 from routing.check import check_rules
 
@@ -39,6 +39,13 @@ def classify(
             "Default: the home's setting, else `fast`."
         ),
     ] = "",
+    device: Annotated[
+        Device | None,
+        typer.Option(
+            help="`cpu`, or `cuda`, an NVIDIA GPU, in half precision, which needs the extra `gpu`. "
+            "Default: the home's setting, else `cpu`."
+        ),
+    ] = None,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that share the work.")] = 1,
 ) -> None:
     """Read `{"id": …, "text": …}` a line, with optional brand, lang, network; write one answer a line, in order.
@@ -52,20 +59,23 @@ def classify(
 
       echo '{"id": 1, "text": "@AureliaAir two hours late again", "brand": "Aurelia Air"}' | clamor classify
       clamor classify posts.jsonl --workers 2 --tier linear > understood.jsonl
+
+      clamor classify posts.jsonl --tier accurate --device cuda
     """
     from nlp.service import LONGEST_LINE
 
     _refuse_closed(file)
     home: Home = context.obj
     setting, stated = _configured(home)
-    card, why = (find(tier, home), "") if tier else in_force(setting, home)
+    on = device or setting.device
+    card, why = (find(tier, home), "") if tier else in_force(setting.model, home, on)
     if why:
         errors.print(why, style="yellow", markup=False, highlight=False)
-    warm(home, card.name)
+    warm(home, card.name, on)
     refused = False
     try:
         with _opened(file) as source:
-            for found in answered(source, workers, LONGEST_LINE, Reader(card, stated)):
+            for found in answered(source, workers, LONGEST_LINE, Reader(card, stated, on)):
                 _write(found.written)
                 refused |= found.refused
     except BrokenPipeError:
@@ -78,15 +88,15 @@ def classify(
 class Reader:
     """Reads chunks of lines; the model is opened by the process that reads the first."""
 
-    def __init__(self, card: Card, stated: ImportPart) -> None:
-        self._card, self._stated = card, stated
+    def __init__(self, card: Card, stated: ImportPart, device: Device = "cpu") -> None:
+        self._card, self._stated, self._device = card, stated, device
 
     @cached_property
     def _service(self) -> Service:
         from nlp.service import Service
 
         stated = self._stated
-        return Service(classifier(self._card), languages(), stated.brands or (), stated.aspects or ())
+        return Service(classifier(self._card, self._device), languages(), stated.brands or (), stated.aspects or ())
 
     def __call__(self, chunk: list[bytes]) -> Answered:
         answers = list(self._service.classify(chunk))
@@ -115,12 +125,13 @@ def _write(answers: bytes) -> None:
         raise Lost(f"the answers cannot be written ({error.strerror}): what was written until here is right") from error
 
 
-def _configured(home: Home) -> tuple[str, ImportPart]:
-    """The model that the home's settings name, and the brands and aspects that it states, where there is a home."""
+def _configured(home: Home) -> tuple[Understanding, ImportPart]:
+    """The model that the home's settings name and its device; the brands and aspects that it states. Where there is no
+    home, what is set by default."""
     if not home.settings_file.exists():
-        return Understanding().model, ImportPart()
+        return Understanding(), ImportPart()
     found = load(home, [check_rules], use="check")
-    return found.settings.understanding.model, found.content.stated
+    return found.settings.understanding, found.content.stated
 
 
 @contextmanager

@@ -87,11 +87,12 @@ def use(context: typer.Context, name: Name) -> None:
       clamor model use fast && clamor reprocess --since -7d
     """
     home: Home = context.obj
-    with open_home(home, use="check"):
-        pass
+    with open_home(home, use="check") as opened:
+        device = opened.settings.understanding.device
     before, _ = _reads(home)
     card = shelf.find(name, home)
-    models.check(shelf.open_folder(card))
+    shelf.look(card, device)
+    models.check(shelf.open_folder(card, device))
     environment = {key.upper(): value for key, value in os.environ.items()}
     other = environment.get("CLAMOR_UNDERSTANDING__MODEL", name)
     if other != name:
@@ -100,7 +101,7 @@ def use(context: typer.Context, name: Name) -> None:
         )
     models.put_in_force(home, name)
     back = f"; back by: clamor model use {before.name}" if before and before.name != name else ""
-    answers.print(f"{name} ({card.model}) is in force from the next start on{back}", highlight=False)
+    answers.print(f"{name} ({shelf.named(card, device)}) is in force from the next start on{back}", highlight=False)
     if worked_by(home) is not None:
         errors.print("clamor run works this home with the old one: restart it", style="yellow")
     errors.print("what was read before stays as it was; clamor reprocess --since -7d reads a week anew", style="dim")

@@ -48,7 +48,7 @@ def run(
 
 def tell_model(home: Home, settings: Settings) -> None:
     """A word where posts are read by another model than the one asked for. Raises nlp.shelf.ModelError."""
-    _, why = in_force(settings.understanding.model, home)
+    _, why = in_force(settings.understanding.model, home, settings.understanding.device)
     if why:
         errors.print(why, style="yellow", markup=False, highlight=False)
 

@@ -114,17 +114,21 @@ def graph(arrays: Arrays, heads: Iterable[str]) -> onnx.ModelProto:
     if bad:
         raise ValueError(f"{bad[0]} holds numbers that are not finite")
     sizes = shape(arrays)
-    build = _Builder(arrays)
+    build = Builder(arrays)
     x = _embeddings(build, sizes["hidden"])
     for layer in range(sizes["layers"]):
         x = _layer(build, x, f"encoder.layer.{layer}.", sizes["hidden"])
     x = build.op("Reshape", x, build.op("Concat", "shape", build.ints(sizes["hidden"]), axis=0))
-    x = build.op("ReduceMean", x, build.ints(0), keepdims=0)
+    return finished(build, build.op("ReduceMean", x, build.ints(0), keepdims=0), heads)
+
+
+def finished(build: Builder, x: str, heads: Iterable[str]) -> onnx.ModelProto:
+    """The model that says `heads` of `x`, [batch, hidden] in 32 bits."""
     names = list(heads)
     weight = np.concatenate([build.array(f"head.{name}.weight") for name in names]).T
-    x = build.op("MatMul", x, build.held(np.ascontiguousarray(weight)))
     bias = np.concatenate([build.array(f"head.{name}.bias") for name in names])
-    build.nodes.append(helper.make_node("Add", [x, build.held(bias)], ["logits"]))
+    x = build.op("MatMul", x, build.held(np.ascontiguousarray(weight)))
+    build.op("Add", x, build.held(bias), name="logits")
     return helper.make_model(
         helper.make_graph(
             build.nodes,
@@ -138,7 +142,7 @@ def graph(arrays: Arrays, heads: Iterable[str]) -> onnx.ModelProto:
     )
 
 
-class _Builder:
+class Builder:
     """Nodes and constants; every operator has one output."""
 
     def __init__(self, arrays: Arrays) -> None:
@@ -185,7 +189,7 @@ class _Builder:
         return self.op("Mul", self.op("MatMulIntegerToFloat", *inputs, domain=_MICROSOFT), rows[1])
 
 
-def _embeddings(build: _Builder, hidden: int) -> str:
+def _embeddings(build: Builder, hidden: int) -> str:
     """[length·batch, hidden], normed; names what all layers use: `shape` of ids, and `zeros`, one for each row."""
     words = build.array("embeddings.word_embeddings.weight")
     numbers, scale = to_four_bits(words)
@@ -198,20 +202,25 @@ def _embeddings(build: _Builder, hidden: int) -> str:
         "GatherBlockQuantized", build.held(packed), "ids", build.held(scale),
         domain=_MICROSOFT, block_size=BLOCK, bits=4, gather_axis=0, quantize_axis=1,
     )  # fmt: skip
-    x = build.op("Cast", x, to=TensorProto.FLOAT)
+    x = with_places(build, build.op("Cast", x, to=TensorProto.FLOAT))
+    x = build.op("Reshape", x, build.ints(-1, hidden))
+    count = build.op("Slice", build.op("Shape", x), build.ints(0), build.ints(1))
+    build.op("Expand", build.held(np.array([_ZERO], np.uint8)), count, name="zeros")
+    return build.norm(x, "embeddings.LayerNorm")
+
+
+def with_places(build: Builder, x: str) -> str:
+    """[length, batch, hidden] of words, with what each place adds; names `shape`, that of ids."""
     places = build.array("embeddings.position_embeddings.weight")[:MOST]
     if "embeddings.token_type_embeddings.weight" in build.arrays:
         places = places + build.array("embeddings.token_type_embeddings.weight")[0]
     build.op("Shape", "ids", name="shape")
     length = build.op("Slice", "shape", build.ints(0), build.ints(1))
     mine = build.op("Slice", build.held(places[:, None]), build.ints(0), length, build.ints(0))
-    x = build.op("Reshape", build.op("Add", x, mine), build.ints(-1, hidden))
-    count = build.op("Slice", build.op("Shape", x), build.ints(0), build.ints(1))
-    build.op("Expand", build.held(np.array([_ZERO], np.uint8)), count, name="zeros")
-    return build.norm(x, "embeddings.LayerNorm")
+    return build.op("Add", x, mine)
 
 
-def _layer(build: _Builder, x: str, place: str, hidden: int) -> str:
+def _layer(build: Builder, x: str, place: str, hidden: int) -> str:
     y = build.product(_attention(build, x, place, hidden), build.array(f"{place}attention.output.dense.weight"))
     x = build.norm(build.op("Add", build.plus(y, _output_bias(build, place)), x), f"{place}attention.output.LayerNorm")
     y = build.product(build.rows(x), build.array(f"{place}intermediate.dense.weight"))
@@ -221,7 +230,7 @@ def _layer(build: _Builder, x: str, place: str, hidden: int) -> str:
     return build.norm(y, f"{place}output.LayerNorm")
 
 
-def _attention(build: _Builder, x: str, place: str, hidden: int) -> tuple[str, str]:
+def _attention(build: Builder, x: str, place: str, hidden: int) -> tuple[str, str]:
     """What each place gathers from all places of its text, in 8 bits.
 
     Neither the keys' bias nor the values' is added here: the first adds the same to all scores of a query, which
@@ -240,7 +249,7 @@ def _attention(build: _Builder, x: str, place: str, hidden: int) -> tuple[str, s
     return build.rows(build.op("Reshape", mixed, build.ints(-1, hidden)))
 
 
-def _output_bias(build: _Builder, place: str) -> Array:
+def _output_bias(build: Builder, place: str) -> Array:
     weight, value = build.array(f"{place}attention.output.dense.weight"), f"{place}attention.self.value.bias"
     out: Array = build.array(f"{place}attention.output.dense.bias") + weight @ build.array(value)
     return out

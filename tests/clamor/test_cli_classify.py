@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import onnxruntime
 import psutil
 import pytest
 import tiny_model
@@ -22,10 +23,14 @@ import tiny_model
 from clamor import exits, sharing
 from clamor.sharing import CHUNK, Answered, Intake, WorkerEnded, answered
 from config.home import Home
+from nlp.device import PROVIDERS
 from nlp.shelf import ModelError, find
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 120
+no_cuda = pytest.mark.skipif(
+    PROVIDERS["cuda"] in onnxruntime.get_available_providers(), reason="this onnxruntime was built with CUDA"
+)
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +71,16 @@ def test_workers_change_nothing_in_what_is_answered(home: Home, tmp_path: Path, 
     assert {one.get("model") for one in answers} == {find(model, home).model, None}
     assert "error" in answers[-2]
     assert b"some lines could not be read" in together.stderr
+
+
+@no_cuda
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_without_a_gpu_nothing_is_answered_and_what_is_missing_is_told(home: Home, workers: str) -> None:
+    said = run(home, "--tier", "tiny", "--device", "cuda", "--workers", workers, given=lines(3))
+    assert (said.returncode, said.stdout) == (exits.FAILED, b"")
+    told = " ".join(said.stderr.decode().split())
+    assert "onnxruntime that is installed was built without CUDA: install the extra `gpu`" in told
+    assert "set device: cpu" in told
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import onnxruntime
 import pytest
 import tiny_model
 import typer
@@ -14,11 +15,14 @@ from typer.testing import CliRunner
 from clamor import exits
 from clamor.commands.check import check
 from clamor.commands.run import tell_model
-from clamor.processes import all_processes
+from clamor.opening import open_home
+from clamor.processes import all_processes, understand
 from clamor.status import status
 from config.home import Home
 from config.schema import Settings
+from database.migrate import upgrade
 from nlp import shelf
+from nlp.device import PROVIDERS
 from nlp.shelf import ModelError
 
 
@@ -95,6 +99,26 @@ def test_a_model_that_cannot_be_used_is_an_error_before_anything_starts(home: Ho
     found = checked(home)
     assert found.exit_code == exits.CONFIGURATION
     assert "understanding.model: model 'tiny' is not complete" in found.stderr
+
+
+@pytest.mark.skipif(
+    PROVIDERS["cuda"] in onnxruntime.get_available_providers(), reason="this onnxruntime was built with CUDA"
+)
+def test_a_gpu_that_cannot_be_used_is_told_and_nothing_reads_in_its_place(home: Home) -> None:
+    home.settings_file.write_text(CONFIGURATION.replace("model: linear", "model: tiny, device: cuda"), "utf-8")
+    why = "device cuda: the onnxruntime that is installed was built without CUDA: install the extra `gpu`"
+    found = checked(home)
+    assert found.exit_code == exits.CONFIGURATION
+    assert f"understanding.device: {why}" in found.stderr
+    with open_home(home, use="check") as opened:
+        upgrade(opened.engine)
+        told, settings = status(opened)["understanding"], opened.settings
+        with pytest.raises(ModelError, match="built without CUDA"):
+            understand(opened)
+    assert (told["reads"], told["why"].startswith(why)) == ("", True)
+    for starts in (all_processes, tell_model):
+        with pytest.raises(ModelError, match="built without CUDA"):
+            starts(home, settings)
 
 
 def checked(home: Home):  # type: ignore[no-untyped-def]

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 import tiny_model
+from tiny_model import passages, rows
 
 from nlp import heads
-from nlp.classifier import Passage, Readings, Target
+from nlp.classifier import Passage, Target
 from nlp.encoder import NEEDED, TOKENS, Known, TransformerClassifier, batches
 from nlp.linear import LinearClassifier
 from nlp.reading import Rows
@@ -32,31 +33,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def classifier(folder: Path) -> TransformerClassifier:
     return TransformerClassifier(folder)
-
-
-def passages(count: int, seed: int = 1) -> list[Passage]:
-    """Of 0 to 300 words, about none, one or two brands."""
-    draw = random.Random(seed)
-    out = []
-    for _ in range(count):
-        text = " ".join(draw.choices(tiny_model.SYLLABLES, k=draw.choice([0, 1, 2, 5, 9, 17, 30, 31, 32, 60, 300])))
-        named = Target(((0, 2),), ((3, 5),)) if len(text) > 5 else Target()
-        out.append(Passage(text, draw.choice([(named,), (named, Target()), (Target(),)])))
-    return out
-
-
-def rows(found: Readings) -> list[np.ndarray]:
-    """Of each passage all that was said of it, in one row."""
-    of_text = [
-        found.sentiment,
-        found.emotion,
-        *(one[:, None] for one in (found.complaint, found.irony, found.offensive)),
-    ]
-    of_target = [found.reputation, found.intent, found.detractor, found.act[:, None]]
-    texts, targets = np.hstack(of_text), np.hstack(of_target)
-    return [
-        np.concatenate([texts[number], targets[found.owner == number].ravel()]) for number in range(len(texts))
-    ]  # fmt: skip
 
 
 def test_a_post_is_read_the_same_alone_and_in_any_batch(folder: Path) -> None:
