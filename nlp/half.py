@@ -1,7 +1,7 @@
 """A model's network in half precision, derived from its weights when it is opened (`nlp.own.half`).
 
 Which of its programs a GPU's library takes for a product hangs on the product's size, and with it the order of the
-sums: what is said of a text would depend on how many were read with it. So a batch always holds the same number of
+sums: what is said of a text could depend on how many were read with it. So a batch always holds the same number of
 texts of one length, filled up with one of them: its size hangs on the length of the text alone.
 """
 
