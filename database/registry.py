@@ -51,7 +51,7 @@ class SqlRegistry:
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._looked = float("-inf")
-        self._numbers: dict[str, int] = {}
+        self._standing = revisions.Standing({}, 0, 0)
         self._in_force: InForce | None = None
         self._sources: tuple[Source, ...] = ()
         self._people: tuple[Person, ...] = ()
@@ -100,34 +100,35 @@ class SqlRegistry:
 
     def _refresh(self) -> None:
         with read(self._engine) as conn:
-            numbers, generation = revisions.standing(conn, self._model)
-            if self._in_force is not None and numbers == self._numbers and generation == self._in_force.generation:
+            standing = revisions.standing(conn, self._model)
+            if self._in_force is not None and standing == self._standing:
                 return
             bodies = {kind: revisions.current(conn, kind) for kind in content.KINDS}
             learnt = filters.in_force(conn)
         held = {kind: found.body for kind, found in bodies.items() if found is not None}
-        self._adopt(numbers, generation, held, learnt)
+        self._adopt(standing, held, learnt)
 
     def _adopt(
         self,
-        numbers: dict[str, int],
-        generation: int,
+        standing: revisions.Standing,
         bodies: dict[content.Kind, str],
         learnt: tuple[tuple[str, str], ...],
     ) -> None:
-        before = self._in_force
+        before, numbers = self._in_force, standing.numbers
         brands: tuple[Brand, ...]
         aspects: tuple[Aspect, ...] = _understood("aspects", numbers, content.aspects, bodies)
-        if before is not None and numbers.get("brands") == self._numbers.get("brands"):
+        if before is not None and numbers.get("brands") == self._standing.numbers.get("brands"):
             brands = before.brands
         else:
             brands = _understood("brands", numbers, content.brands, bodies)
         sources = _understood("sources", numbers, content.sources, bodies)
         self._people = _understood("people", numbers, content.people, bodies)
         self._sources = sources
-        self._in_force = InForce(generation, brands, numbers.get("rules", 0), bodies.get("rules", ""), aspects, learnt)
-        self._numbers = numbers
-        log.info("configuration adopted", generation=generation, brands=len(brands), revisions=numbers)
+        self._in_force = InForce(
+            standing.generation, brands, numbers.get("rules", 0), bodies.get("rules", ""), aspects, learnt
+        )
+        self._standing = standing
+        log.info("configuration adopted", generation=standing.generation, brands=len(brands), revisions=numbers)
 
 
 Items = TypeVar("Items")

@@ -58,10 +58,22 @@ def numbers(conn: Connection) -> dict[str, int]:
     return dict(conn.execute(_NUMBERS).all())
 
 
-def standing(conn: Connection, model: str | None) -> tuple[dict[str, int], int]:
+class Standing(NamedTuple):
+    """What tells whether anything in force has changed."""
+
+    numbers: dict[str, int]
+    generation: int
+    """The highest that a process with the model asked for may stamp."""
+    newest: int
+    """The highest of any model: a change of a filter has no other number."""
+
+
+def standing(conn: Connection, model: str | None) -> Standing:
     """`numbers` and `generation_of` in one statement, small enough for every second."""
-    found = dict(conn.execute(_NUMBERS.union_all(_generation_query(model))).all())
-    return found, found.pop("", None) or 0
+    newest = select(literal(_NEWEST), func.max(generation.c.number))
+    found = dict(conn.execute(_NUMBERS.union_all(_generation_query(model), newest)).all())
+    own, last = found.pop(_OWN, None), found.pop(_NEWEST, None)
+    return Standing(found, own or 0, last or 0)
 
 
 def get(conn: Connection, kind: Kind, number: int) -> Revision:
@@ -159,11 +171,13 @@ def generations(conn: Connection, limit: int = 50) -> Sequence[Generation]:
     return [Generation(*row) for row in conn.execute(query)]
 
 
+_OWN, _NEWEST = "", "newest"
+"""Beside the kinds of configuration, in one column."""
 _NUMBERS = select(revision.c.kind, func.max(revision.c.number)).group_by(revision.c.kind)
 
 
 def _generation_query(model: str | None) -> Select[str, Any]:
-    query = select(literal(""), func.max(generation.c.number))
+    query = select(literal(_OWN), func.max(generation.c.number))
     return query if model is None else query.where(generation.c.model == model)
 
 

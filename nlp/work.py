@@ -68,16 +68,17 @@ class UnderstandWork:
             self._valve.look(0)
 
     def idle(self, now: Millis) -> None:
-        """Adopts the brands and aspects in force."""
+        """Adopts the brands, aspects and filters in force. They may change without a new generation: a process with an
+        older model keeps to its own last one."""
         current = self._registry.current()
-        if current.generation != self._generation:
+        if _bears_on_reading(current) != self._reads_by:
             self._adopt(current)
 
     def close(self) -> None:
         """Holds nothing open."""
 
     def _adopt(self, current: InForce) -> None:
-        self._generation = current.generation
+        self._generation, self._reads_by = current.generation, _bears_on_reading(current)
         self._reader = Reader(self._classifier, self._languages, current.brands, current.aspects, current.filters)
         for brand, head in priors.silent(current.brands, self._classifier.priors):
             log.warning("prior_has_no_effect", brand=brand, head=head, model=self._classifier.model)
@@ -131,6 +132,11 @@ class UnderstandWork:
             mentions=reading.mentions,
             unnamed=reading.unnamed,
         )
+
+
+def _bears_on_reading(current: InForce) -> tuple[object, ...]:
+    """The rest (the rules) may change without a new Reader."""
+    return current.generation, current.brands, current.aspects, current.filters
 
 
 def is_content(post: Post) -> bool:

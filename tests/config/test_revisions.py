@@ -5,21 +5,30 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, select
+from structlog.testing import capture_logs
 
 from config.aspects import Aspect
 from config.content import Kind
 from config.problems import ConfigurationError
-from database import revisions
+from database import filters, revisions
 from database.engine import open_database, read, write
 from database.registry import LOOK_EVERY, SqlRegistry
 from database.revisions import NoSuchRevision
 from database.tables.revisions import revision
+from nlp.language import Languages
+from nlp.linear import LinearClassifier
+from nlp.work import UnderstandWork
 from stream.clock import ManualClock
-from stream.ports import InForce, Registry
+from stream.ports import InForce, LogRecord, Registry
+from stream.records import Post, Understood, decode, encode
 
 ACME = '[{"id":"acme","name":"Acme"}]'
 MILES = '[{"en":["frequent flyer"],"id":"miles"}]'
 GLOBEX = '[{"id":"globex","name":"Globex"}]'
+BOTH = '[{"id":"acme","name":"Acme"},{"id":"globex","name":"Globex"}]'
+WITH_SHARES = '[{"id":"acme","name":"Acme","prior":{"reputation":{"negative":0.6,"neutral":0.3,"positive":0.1}}}]'
+NEVER_MEANT = '{"version":1,"places":[],"weights":[],"bias":-9.0}'
+"""A filter that leaves out every text."""
 
 
 class Seconds:
@@ -169,6 +178,49 @@ def test_a_process_with_an_older_model_never_stamps_the_newer_ones_generation(en
     adopt(engine, "brands", ACME)
     seconds.now = 60
     assert [registry.current().generation for registry in (old, new, SqlRegistry(engine, None))] == [1, 3, 3]
+
+
+def test_a_worker_with_an_older_model_reads_by_what_is_in_force_under_its_own_generation(engine: Engine) -> None:
+    seconds, model = Seconds(), LinearClassifier()
+    adopt(engine, "brands", ACME)
+    registry = SqlRegistry(engine, model.model, clock=ManualClock(5), monotonic=seconds)
+    work = UnderstandWork(model, Languages(), registry)
+    own, newer = work.generation, SqlRegistry(engine, "own-1", clock=ManualClock(6)).current().generation
+
+    def read_now() -> tuple[int, list[tuple[str, bool, str]]]:
+        seconds.now += LOOK_EVERY
+        work.idle(0)
+        post = Post(id="x:1", network="x", text="Acme or Globex, who is a frequent flyer?", seen_at=1, event_time=1)
+        found = decode(Understood, work.run([LogRecord("posts", 0, 0, post.id, encode(post), 1)], (), 1)[0].value)
+        mentions = found.mentions or ()
+        return found.generation, [(m.brand, "miles" in m.aspects, m.about.label if m.about else "") for m in mentions]
+
+    assert read_now() == (own, [("acme", False, "")])
+    adopt(engine, "brands", BOTH)
+    assert read_now() == (own, [("acme", False, ""), ("globex", False, "")])
+    adopt(engine, "aspects", MILES)
+    assert read_now() == (own, [("acme", True, ""), ("globex", True, "")])
+    with write(engine) as conn:
+        filters.adopt(conn, "acme", NEVER_MEANT, "", "ana", 7)
+    assert read_now() == (own, [("acme", True, "no"), ("globex", True, "")])
+    with read(engine) as conn:
+        assert own < newer < revisions.generation_of(conn, "own-1")
+
+
+def test_rules_alone_leave_a_worker_as_it_is(engine: Engine) -> None:
+    """It warns of shares that have no effect whenever it adopts."""
+    seconds, model = Seconds(), LinearClassifier()
+    model.priors = {}
+    adopt(engine, "brands", WITH_SHARES)
+    registry = SqlRegistry(engine, model.model, clock=ManualClock(5), monotonic=seconds)
+    with capture_logs() as logged:
+        work = UnderstandWork(model, Languages(), registry)
+        before = registry.current()
+        adopt(engine, "rules", "rules: []\n")
+        seconds.now = LOOK_EVERY
+        work.idle(0)
+        assert registry.current().rules_revision > before.rules_revision
+    assert [one["event"] for one in logged].count("prior_has_no_effect") == 1
 
 
 # --- what processes see -------------------------------------------------------------------------------------------
