@@ -97,7 +97,9 @@ def _content(sheet: Sheet, row: PostRow, record: Understood) -> None:
     if held != record.content_hash:
         row.content, row.read, row.cause = post, record, record
         row.provisional = record.provisional
-    elif rank >= (row.generation, row.tier) or no_text:
+        row.generation, row.tier = rank
+        return
+    if rank >= (row.generation, row.tier) or no_text:
         row.read, row.cause = record, record
         row.provisional = record.provisional
         if post.kind == "restored" or row.was != "live":

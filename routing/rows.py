@@ -12,8 +12,8 @@ class PostRow:
 
     __slots__ = (
         "answers_moved", "arrived_at", "author", "cause", "content", "conversation", "dirty", "event_time",
-        "generation", "id", "learnt", "n", "new", "parent", "parts", "provisional", "read", "referred", "seen_at",
-        "settled", "state", "tier", "was",
+        "generation", "had", "id", "learnt", "n", "new", "parent", "parts", "provisional", "read", "referred",
+        "seen_at", "settled", "state", "tier", "was",
     )  # fmt: skip
 
     def __init__(
@@ -39,6 +39,8 @@ class PostRow:
         self.seen_at, self.arrived_at, self.event_time = seen_at, arrived_at, event_time
         self.generation, self.tier, self.parts, self.new = generation, tier, parts, new
         self.provisional = provisional
+        self.had = parts.content_hash
+        """Of the content that it had before this batch."""
         self.dirty = new
         self.referred = False
         """A post of this batch refers to it."""

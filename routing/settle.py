@@ -67,7 +67,7 @@ def _live(sheet: Sheet, row: PostRow, held: dict[int, MentionRow], changed: list
         if _draft(sheet, row, m, reading):
             changed.append(m)
     for brand_n, m in held.items():
-        if brand_n not in wanted and m.state != "retracted" and generation >= _generation(m):
+        if brand_n not in wanted and m.state != "retracted" and _may_retract(row, m, generation):
             _drop(m, "retracted")
             changed.append(m)
 
@@ -278,7 +278,7 @@ def _remember_all(
             m.state, m.touched, m.silent = state, True, True
             changed.append(m)
     for n, m in held.items():
-        if n not in brands and m.state != "retracted" and read.generation >= _generation(m):
+        if n not in brands and m.state != "retracted" and _may_retract(row, m, read.generation):
             _drop(m, "retracted")
             changed.append(m)
 
@@ -319,9 +319,13 @@ def _drop(m: MentionRow, state: MentionState) -> None:
     m.queue, m.risk, m.case_id = "none", 0, None
 
 
-def _generation(m: MentionRow) -> int:
-    decision = m.value.decision if m.value is not None else None
-    return decision.generation if decision is not None else 0
+def _may_retract(row: PostRow, m: MentionRow, generation: int) -> bool:
+    """Whether a reading of this generation says that the post is not about the brand. Generations are compared among
+    readings of one content only; a mention whose text expired was made from the one that the post had."""
+    value = m.value
+    if value is None or value.decision is None or (value.content_hash or row.had) != row.parts.content_hash:
+        return True
+    return generation >= value.decision.generation
 
 
 def _children(sheet: Sheet, moved: list[PostRow]) -> list[PostRow]:

@@ -70,6 +70,36 @@ def test_only_an_equal_or_higher_generation_may_retract(home: RouteHome) -> None
     assert home.mention("x:1#acme").state == "retracted"
 
 
+@pytest.mark.parametrize("deleted", [False, True])
+def test_an_edit_that_drops_the_brand_retracts_whatever_read_the_text_before_it(home: RouteHome, deleted: bool) -> None:
+    home.take(said("1", reading(), text="acme robbed me", generation=3))
+    edit = said("1", text="nothing to see", kind="edited", edited_at=NOW + 1, at=NOW + 1, generation=2)
+    home.take(edit, *([passed("1", "deleted", NOW + 2)] if deleted else []))
+    mention = home.mention("x:1#acme")
+    assert (mention.state, mention.post) == ("retracted", None)
+
+
+def test_what_expired_is_retracted_by_a_newer_text_without_the_brand(home: RouteHome) -> None:
+    home.take(said("1", reading(), text="acme robbed me", generation=3))
+    home.take(passed("1", "expired", NOW + 1))
+    again = said("1", text="acme robbed me", at=NOW + 2, generation=2)
+    home.take(again)
+    assert home.mention("x:1#acme").state == "expired", "of the same text the higher generation holds"
+    home.take(said("1", text="nothing to see", kind="edited", edited_at=NOW + 3, at=NOW + 3, generation=2))
+    assert home.mention("x:1#acme").state == "retracted"
+    assert home.counted()["mentions"] == 0
+
+
+def test_of_an_edit_too_the_better_reading_holds_whatever_read_the_text_before_it(home: RouteHome) -> None:
+    home.take(said("1", reading(), text="first", generation=3, tier="accurate"))
+    edit = {"text": "second", "kind": "edited", "edited_at": NOW + 1, "at": NOW + 1}
+    home.take(said("1", reading(intent="praise"), generation=2, tier="linear", **edit))
+    home.take(said("1", reading(intent="complaint"), generation=2, tier="fast", **edit))
+    home.take(said("1", reading(intent="praise"), generation=1, tier="accurate", **edit))
+    mention = home.mention("x:1#acme")
+    assert (mention.understanding and mention.understanding.intent.label, mention.revision) == ("complaint", 3)
+
+
 def test_a_reading_of_a_lower_generation_or_tier_never_replaces_a_better_one(home: RouteHome) -> None:
     home.take(said("1", reading(intent="complaint"), generation=2, tier="accurate"))
     home.take(said("1", reading(intent="praise", reputation="positive"), generation=2, tier="linear"))

@@ -41,13 +41,17 @@ def _post(draw: st.DrawFn, n: int, answerable: list[int]) -> list[Understood]:
         "reply_to": f"x:{draw(st.sampled_from(answerable))}" if answerable and draw(st.booleans()) else None,
         "author": draw(st.sampled_from(("ann", "bob"))),
     }
+    generations: dict[str, int] = {}
     own_words = draw(st.booleans()) or post["reply_to"] is None
     understood = reading("acme", intent, reputation=MOODS.get(intent))
 
     def version(kind: str, at: int, text: str, named: bool) -> Understood:
+        # A newer text may be read by a process of an older generation.
+        generation = generations.setdefault(text, draw(st.integers(1, 3)))
         return said(
             str(n), *([understood] if named else []), text=text, at=at, kind=kind,
-            edited_at=at if kind == "edited" else None, unnamed=understood if post["reply_to"] else None, **post,
+            edited_at=at if kind == "edited" else None, unnamed=understood if post["reply_to"] else None,
+            generation=generation, **post,
         )  # fmt: skip
 
     records = [version("created", at, f"post {n}", own_words)]
