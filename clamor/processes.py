@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 
@@ -16,9 +16,11 @@ from clamor.supervisor import ProcessSpec
 from clamor.threads import run_threads
 from config.home import Home
 from config.schema import Device, Settings
+from database.engine import write
 from database.registry import SqlRegistry
+from database.revisions import adopt_model
 from index.work import IndexWork
-from nlp.shelf import LINEAR, in_force, open_folder
+from nlp.shelf import LINEAR, in_force, models, named, open_folder
 from routing.work import RouteWork
 from stream.ports import DECIDED, MENTIONS, Work
 from stream.stage import Stage, StageOptions
@@ -43,18 +45,29 @@ FULL = 20_000
 """Records that may wait on the next topic before a stage takes no more."""
 
 
-def warm(home: Home, asked: str, device: Device = "cpu") -> None:
+class Chosen(NamedTuple):
+    """What a program reads by, from its start on."""
+
+    card: Card
+    device: Device
+    why: str
+    """A sentence where it is not the model that the settings ask for."""
+
+
+def warm(home: Home, asked: str, device: Device = "cpu") -> Chosen:
     """Import and read what the processes will need, before the first fork, so that they share it; but for a session of
     ONNX Runtime, which each opens for itself. Commands that only ask do without: this takes longer than most questions
-    to answer. Raises nlp.shelf.ModelError where the model `asked` for cannot be used on `device`."""
+    to answer. The model to read with. Raises nlp.shelf.ModelError where the one `asked` for cannot be used on
+    `device`."""
     import nlp.work  # noqa: F401
     from nlp.encoder import load_libraries
 
-    card, _ = in_force(asked, home, device)
+    card, why = in_force(asked, home, device)
     if card.format != "linear":
         load_libraries()
     linear()
     languages()
+    return Chosen(card, device, why)
 
 
 @cache
@@ -81,16 +94,21 @@ def classifier(card: Card, device: Device = "cpu") -> Classifier:
     return open_folder(card, device)
 
 
-def understand(opened: Opened) -> UnderstandWork:
-    """The work of stage `nlp`. Raises nlp.shelf.ModelError where the model of the settings cannot be used."""
+def understand(opened: Opened, chosen: Chosen | None = None) -> UnderstandWork:
+    """The work of stage `nlp`, by the model `chosen` at the start of the program while that is there unchanged, else by
+    the one of the settings. Raises nlp.shelf.ModelError where that cannot be used."""
     from nlp.work import UnderstandWork
 
-    asked = opened.settings.understanding
-    card, why = in_force(asked.model, opened.home, asked.device)
-    if why:
-        log.warning("another model than the one of the settings", why=why)
-    model = classifier(card, asked.device)
-    registry = SqlRegistry(opened.engine, model.model, clock=opened.clock)
+    if chosen is None or chosen.card not in models(opened.home):
+        asked = opened.settings.understanding
+        card, why = in_force(asked.model, opened.home, asked.device)
+        reads, begins = Chosen(card, asked.device, why), True
+    else:
+        reads, begins = chosen, False
+    if reads.why:
+        log.warning("another model than the one of the settings", why=reads.why)
+    model = classifier(reads.card, reads.device)
+    registry = SqlRegistry(opened.engine, model.model, clock=opened.clock, begins=begins)
     return UnderstandWork(model, languages(), registry, valve(opened, model))
 
 
@@ -130,9 +148,11 @@ def nlp_stage(opened: Opened, rescoring: Rescoring, options: StageOptions) -> St
     )
 
 
-def nlp_process(home: Home) -> Callable[[Stop], None]:
+def nlp_process(home: Home, chosen: Chosen | None = None) -> Callable[[Stop], None]:
+    """However often it is started, it reads by the model `chosen` (see `understand`)."""
+
     def body(stop: Stop) -> None:
-        with _process(home, "nlp") as opened, Rescoring(opened, understand(opened)) as rescoring:
+        with _process(home, "nlp") as opened, Rescoring(opened, understand(opened, chosen)) as rescoring:
             run_threads([nlp_stage(opened, rescoring, StageOptions(max_batch=BATCH))], [], stop)
 
     return body
@@ -172,12 +192,15 @@ def web_process(home: Home) -> Callable[[Stop], None]:
 
 def all_processes(home: Home, settings: Settings, nlp_workers: int | None = None) -> list[ProcessSpec]:
     """In the order in which they are asked to stop: posts cease to come in first. `nlp_workers` goes before the
-    setting. Raises nlp.shelf.ModelError where the model of the settings cannot be used."""
-    warm(home, settings.understanding.model, settings.understanding.device)
+    setting. The model is chosen here, and its generation begins, for all that is started from now on: a process that is
+    started again reads by no other. Raises nlp.shelf.ModelError where the model of the settings cannot be used."""
+    chosen = warm(home, settings.understanding.model, settings.understanding.device)
+    with open_home(home, use="check") as opened, write(opened.engine) as connection:
+        adopt_model(connection, named(chosen.card, chosen.device), opened.clock.now())
     workers = nlp_workers or settings.nlp_workers
     return [
         ProcessSpec("web", web_process(home)),
-        *(ProcessSpec(f"nlp-{number + 1}", nlp_process(home)) for number in range(workers)),
+        *(ProcessSpec(f"nlp-{number + 1}", nlp_process(home, chosen)) for number in range(workers)),
         ProcessSpec("routing", routing_process(home)),
         ProcessSpec("index", index_process(home)),
     ]

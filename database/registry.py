@@ -43,10 +43,12 @@ class SqlRegistry:
         engine: Engine,
         model: str | None,
         *,
+        begins: bool = True,
         clock: Clock | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._engine, self._model = engine, model
+        """Where it does not begin, the model goes on under the last generation that it had."""
+        self._engine, self._model, self._begins = engine, model, begins
         self._clock = clock or WallClock()
         self._monotonic = monotonic
         self._lock = threading.Lock()
@@ -79,7 +81,7 @@ class SqlRegistry:
         return self._people
 
     def _first_look(self) -> None:
-        if self._model is not None:
+        if self._model is not None and self._begins:
             with read(self._engine) as conn:
                 last = revisions.last_generation(conn)
             if last is None or last.model != self._model:

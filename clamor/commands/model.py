@@ -78,8 +78,8 @@ def show(context: typer.Context, name: Name, as_json: AsJson = False) -> None:
 def use(context: typer.Context, name: Name) -> None:
     """Check a model and put it in force: opens it, proves it, lets it read. What was in force stays where it is.
 
-    It reads from the next start of `clamor run` on: each process opens its model once. What was read before stays as
-    it was; `clamor reprocess` reads it anew.
+    It reads from the next start of `clamor run` on: one that runs keeps to the model of its start. What was read before
+    stays as it was; `clamor reprocess` reads it anew.
 
     [bold]Examples[/bold]
 

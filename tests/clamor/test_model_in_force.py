@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
+import signal
 from pathlib import Path
 
 import onnxruntime
@@ -15,15 +18,20 @@ from typer.testing import CliRunner
 from clamor import exits
 from clamor.commands.check import check
 from clamor.commands.run import tell_model
-from clamor.opening import open_home
+from clamor.opening import Opened, open_home
 from clamor.processes import all_processes, understand
+from clamor.starting import make_ready
 from clamor.status import status
+from clamor.supervisor import Supervisor
 from config.home import Home
 from config.schema import Settings
 from database.migrate import upgrade
+from database.registry import SqlRegistry
 from nlp import shelf
 from nlp.device import PROVIDERS
 from nlp.shelf import ModelError
+from stream.ports import MENTIONS, POSTS, Append
+from stream.records import Understood, decode, encode
 
 
 def asking_for(model: str) -> str:
@@ -90,6 +98,56 @@ def test_where_the_shipped_one_is_not_there_the_linear_one_reads_and_that_is_sai
     found = checked(home)
     assert found.exit_code == 0
     assert why in found.stderr
+
+
+def test_a_process_that_is_started_again_goes_on_with_the_model_of_the_start_while_it_is_there(tmp_path: Path) -> None:
+    home = settled_home(tmp_path / "home", asking_for("mine"))
+    mine = another_linear(home.models / "mine")
+    with open_home(home) as opened:
+        make_ready(opened)
+        settings = opened.settings
+    started = [spec for spec in all_processes(home, settings, 1) if spec.name == "nlp-1"]
+    supervisor = Supervisor(started)
+    linear, sent, found = shelf.find("linear").model, 0, {}
+
+    def each_round() -> bool:
+        nonlocal sent, found
+        with open_home(home) as opened:
+            found = handed_on(opened)
+            if len(found) < sent:
+                return True
+            if sent == 1:
+                home.settings_file.write_text(asking_for("linear"), encoding="utf-8")
+                assert SqlRegistry(opened.engine, linear).current().generation == 3
+            elif sent == 2:
+                shutil.rmtree(mine)
+            if sent == 3:
+                return False
+            if sent:
+                os.kill(supervisor.alive()["nlp-1"], signal.SIGKILL)
+            sent += 1
+            opened.log.append([Append(POSTS, f"x:{sent}", encode(post(sent)))])
+            return True
+
+    supervisor.run(each_round)
+    assert found == {"x:1": ("mine-1", 2), "x:2": ("mine-1", 2), "x:3": (linear, 3)}
+
+
+def another_linear(folder: Path) -> Path:
+    shutil.copytree(shelf.SHIPPED / "linear", folder)
+    card = json.loads((folder / "card.json").read_text("utf-8"))
+    (folder / "card.json").write_text(json.dumps({**card, "name": "mine", "version": 1}), encoding="utf-8")
+    return folder
+
+
+def handed_on(opened: Opened) -> dict[str, tuple[str, int]]:
+    """Who read each post, and under which generation, as stage nlp hands it on."""
+    found = {}
+    for partition, (low, _) in opened.log.bounds(MENTIONS).items():
+        for record in opened.log.read(MENTIONS, partition, low, 100):
+            one = decode(Understood, record.value)
+            found[one.post.id] = (one.model, one.generation)
+    return found
 
 
 def test_a_model_that_cannot_be_used_is_an_error_before_anything_starts(home: Home) -> None:
