@@ -17,7 +17,7 @@ import numpy as np
 
 from nlp.classifier import Floats, Passage, Readings, mean_by_owner, softmax
 from nlp.features import Features, Recipe, features
-from nlp.normalise import mark, normalise
+from nlp.normalise import marked
 from stream.records import Tier
 
 SHIPPED = Path(__file__).parent / "models" / "linear"
@@ -88,7 +88,7 @@ class LinearClassifier:
         self._heads = {name: slice(*edges) for name, edges in card["heads"].items()}
 
     def read(self, passages: Sequence[Passage]) -> Readings:
-        texts = [normalise(mark(one.text, target.spans, target.others)) for one in passages for target in one.targets]
+        texts = [marked(one.text, target.spans, target.others) for one in passages for target in one.targets]
         owner = np.repeat(np.arange(len(passages)), [len(one.targets) for one in passages])
         logits = self._weights.logits(texts)
         heads = self._heads

@@ -24,6 +24,12 @@ LIMIT = 1_000
 """Characters of a normalised text; what follows is not read."""
 
 _RAW_LIMIT = 4 * LIMIT
+_LATE = LIMIT * 3 // 4
+"""Characters of a text that goes on after LIMIT: a target that is named further on is read in a part of its own, …"""
+_LEAD = LIMIT // 8
+"""… with so many characters before it, about a quarter of what the encoder reads, …"""
+_LEAST = LIMIT // 2
+"""… or more, where the text has fewer than so many left."""
 
 # Each begins with a plain character where it can: the engine then skips to it instead of trying every place.
 _entity = re.compile(r"&(?:#[0-9xX]|[A-Za-z])\w*;?")
@@ -35,6 +41,7 @@ _handle = re.compile(r"@(?<!\w@)\w[\w.]*(?<!\.)")
 _hashtag = re.compile(r"#(\w+)")
 _humps = re.compile(r"(?<=[a-záéíóúñüç])(?=[A-ZÁÉÍÓÚÑÜÇ])|(?<=[A-ZÁÉÍÓÚÑÜÇ])(?=[A-ZÁÉÍÓÚÑÜÇ][a-záéíóúñüç])|_+")
 _run = re.compile(r"([^\d])\1\1\1+")
+_blank = re.compile(r"\s")
 
 
 def normalise(text: str, limit: int = LIMIT) -> str:
@@ -82,6 +89,24 @@ def mark(text: str, target: Iterable[Span], others: Iterable[Span] = ()) -> str:
         at = end
     parts.append(clean(text[at:]))
     return "".join(parts)
+
+
+def marked(text: str, target: Iterable[Span], others: Iterable[Span] = ()) -> str:
+    """The normal form of `text` with its brands marked: its beginning, or, where LIMIT would cut off the target or what
+    follows it, the part around the first place that names it. A target inside another brand's name has no mark."""
+    text = mark(text, target, others)
+    found = normalise(text)
+    if TARGET in found[:_LATE] or (len(found) < LIMIT and len(text) <= _RAW_LIMIT) or TARGET not in text:
+        return found
+    around = normalise(text[_beginning(text, text.index(TARGET)) :])
+    return around if TARGET in around else found
+
+
+def _beginning(text: str, at: int) -> int:
+    """Where to begin, at a word if there is one, to read what stands at `at`."""
+    start = max(0, min(at - _LEAD, len(text) - _LEAST))
+    word = _blank.search(text, start, at)
+    return word.end() if word and start else start
 
 
 def clean(text: str) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nlp.classifier import Passage, Target
-from nlp.normalise import HANDLE, LINK, OTHER, TARGET, mark, normalise
+from nlp.normalise import HANDLE, LINK, OTHER, TARGET, marked
 
 Ids: TypeAlias = npt.NDArray[np.uint16]
 
@@ -97,10 +97,10 @@ class Pieces:
 
 
 def passage_text(passage: Passage, target: Target) -> str:
-    """What the encoder reads of a passage: its normal form, the brands marked; a target that it does not name stands
-    first."""
-    text = normalise(mark(passage.text, target.spans, target.others))
-    return text if target.spans else TARGET + text
+    """What the encoder reads of a passage: its normal form, the brands marked (`marked`); a target without a mark in it
+    stands first."""
+    text = marked(passage.text, target.spans, target.others)
+    return text if TARGET in text else TARGET + text
 
 
 def reserved(tokenizer: dict[str, Any]) -> dict[str, Any]:

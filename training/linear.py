@@ -221,7 +221,7 @@ def fit_labels(
 ) -> tuple[dict[str, Fitted], dict[str, Calibration], dict[str, float]]:
     """Weights and calibration of the heads of our labels, and the bands of what they settle on."""
     targets = Targets(rows)
-    named = matrix((normalise(targets.marked(row)) for row in rows), shape)
+    named = matrix((targets.marked(row) for row in rows), shape)
     plain = matrix((normalise(clean(row.text)) for row in rows), shape)
     x = sp.vstack([named, plain]).tocsr()
     extras = recipe["sentiment"] * (np.asarray(x @ sentiment.words) + sentiment.bias)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from config.brands import Brand
 from nlp.brands import BrandMatcher
-from nlp.normalise import Span, mark
+from nlp.normalise import Span, marked
 from query.text import analyse
 from training.corpus import Row
 
@@ -38,8 +38,8 @@ class Targets:
         return found.get(mine, []), beside
 
     def marked(self, row: Row) -> str:
-        """The row's text with its target and other known brands marked."""
-        return mark(row.text, *self.spans(row))
+        """The normal form of the row's text, its target and other known brands marked."""
+        return marked(row.text, *self.spans(row))
 
 
 def _names(row: Row) -> list[str]:

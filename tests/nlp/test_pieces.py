@@ -94,6 +94,21 @@ def test_a_brand_not_named_goes_first() -> None:
     assert passage_text(Passage("ba la @mi"), Target(((3, 5),))) == f"ba {TARGET} {HANDLE}"
 
 
+def test_a_brand_whose_name_is_part_of_anothers_goes_first() -> None:
+    text = passage_text(Passage("ba la mi"), Target(((3, 5),), ((0, 5),)))
+    assert text == f"{TARGET}{OTHER} mi"
+
+
+@pytest.mark.parametrize("before", [1, 100, 320, 400, 5_000])
+def test_a_brand_is_read_however_late_it_is_named(small: Pieces, before: int) -> None:
+    text = "ba " * before + "Acme " + "la " * 300
+    read = passage_text(Passage(text), Target(((3 * before, 3 * before + 4),)))
+    assert read.count(TARGET) == 1
+    pieces = inner(small, read)
+    assert {numbers()[TARGET], *inner(small, "la")} <= set(pieces)
+    assert pieces[0] != numbers()[TARGET]
+
+
 def test_a_long_text_is_cut_to_the_part_that_names_the_target(small: Pieces) -> None:
     (plain,) = small.ids(["ba " * 400])
     assert len(plain) == MOST
