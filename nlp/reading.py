@@ -126,13 +126,13 @@ class Reader:
         spam = [
             self._spam.found(analyses[number], sum(bool(match.spans) for match in matches[number])) for number in asked
         ]
+        cues = [self._cues.found(analyses[number].surfaces) for number in asked]
         found: dict[int, list[Understanding]] = {}
         for target, owner in enumerate(readings.owner.tolist()):
             number = asked[owner]
             mine = found.setdefault(number, [])
-            cues = self._cues.found(analyses[number].surfaces)
             match = matches[number][len(mine)] if len(mine) < len(matches[number]) else None
-            read = rows.understanding(target, match, cues, said[owner][len(mine)], spam[owner])
+            read = rows.understanding(target, match, cues[owner], said[owner][len(mine)], spam[owner])
             if self._filters:
                 passage = passages[owner]
                 read = self._judged(passage.text, passage.lang, networks[owner], match, read)

@@ -5,6 +5,7 @@ Points add up to at most MOST of the scale's 100: half of a severe risk lies in 
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -92,7 +93,8 @@ class Cues:
             if phrase.stands(surfaces, at - rarest)
         ]
         found = {cue for surface in begun for start, cue in self._beginnings if surface.startswith(start)}
-        found.update(phrase.cue for at, phrase in standing if not phrase.beside or _has_beside(at, phrase, standing))
+        places = _places(standing)
+        found.update(phrase.cue for at, phrase in standing if not phrase.beside or _has_beside(at, phrase, places))
         return tuple(sorted(found))
 
 
@@ -114,8 +116,18 @@ def _phrases_of(cue: Cue, held: Mapping[str, Any]) -> Iterator[_Phrase]:
         yield _Phrase(tuple(written.split()), cue, (), beside["cue"], beside["within"])
 
 
-def _has_beside(at: int, phrase: _Phrase, standing: Sequence[tuple[int, _Phrase]]) -> bool:
-    return any(other.cue.name == phrase.beside and abs(place - at) <= phrase.within for place, other in standing)
+def _places(standing: Sequence[tuple[int, _Phrase]]) -> Mapping[str, Sequence[int]]:
+    """Name of a cue → where its phrases begin, in order: a long text may have tens of thousands of them."""
+    found: dict[str, list[int]] = {}
+    for at, phrase in standing:
+        found.setdefault(phrase.cue.name, []).append(at)
+    return {name: sorted(places) for name, places in found.items()}
+
+
+def _has_beside(at: int, phrase: _Phrase, places: Mapping[str, Sequence[int]]) -> bool:
+    near = places.get(phrase.beside, ())
+    first = bisect_left(near, at - phrase.within)
+    return first < len(near) and near[first] <= at + phrase.within
 
 
 def terms(

@@ -10,6 +10,8 @@ from config.aspects import Aspect
 from config.brands import Brand
 from nlp.language import Languages
 from nlp.linear import LinearClassifier
+from nlp.reading import Reader
+from nlp.severity import Cue, Cues
 from nlp.work import UnderstandWork
 from stream.merge import content_hash
 from stream.ports import Append, InForce, LogRecord, Refused
@@ -209,3 +211,23 @@ def test_a_reading_does_not_depend_on_the_batch(work: UnderstandWork) -> None:
 def test_any_text_is_understood(work: UnderstandWork, text: str) -> None:
     clean = text.encode("utf-8", "replace").decode()
     assert len(work.run(records(post(1, clean, brands=("acme",))), (), 1)) == 1
+
+
+def test_risk_words_are_looked_for_once_in_a_post_of_many_brands(
+    classifier: LinearClassifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[Sequence[str]] = []
+    look = Cues.found
+
+    def found_in(cues: Cues, surfaces: Sequence[str]) -> tuple[Cue, ...]:
+        looked.append(surfaces)
+        return look(cues, surfaces)
+
+    monkeypatch.setattr(Cues, "found", found_in)
+    reader = Reader(classifier, Languages(), [ACME, BOLT, TRIP])
+    [found] = reader.read([post(1, "Acme, Bolt and Madrid Lisboa are unsafe, boycott them", reply_to="x:0")])
+    assert [[term.name for term in one.terms if term.name in ("safety", "boycott")] for one in found.mentions] == [
+        ["safety", "boycott"]
+    ] * 3
+    assert found.unnamed is not None
+    assert len(looked) == 1

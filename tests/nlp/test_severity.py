@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from steps import steps
 
 from nlp.severity import MOST, Cues, terms
 from query.text import analyse, fold
@@ -98,6 +99,20 @@ def test_a_cue_fires_on_what_it_means(cue: str, text: str) -> None:
 @pytest.mark.parametrize(("cue", "text"), [(cue, text) for cue, texts in NOT_MEANT.items() for text in texts])
 def test_a_cue_is_silent_where_its_words_mean_something_else(cue: str, text: str) -> None:
     assert cue not in named(text)
+
+
+def test_words_stand_beside_a_cue_as_far_as_the_lexicon_says_and_no_further() -> None:
+    for between in (10, 11, 12, 40):
+        far = "so " * between
+        for text in (f"kicked out {far}wheelchair", f"wheelchair {'so ' * (between + 1)}kicked out"):
+            assert ("discrimination" in named(text)) == (between <= 10)
+    assert "discrimination" in named(f"wheelchair {'so ' * 50} kicked out on a wheelchair {'so ' * 50} wheelchair")
+
+
+@pytest.mark.parametrize("text", ["kicked off ", "kicked off wheelchair ", "wheelchair kicked off unsafe "])
+def test_work_grows_as_a_text_does(text: str) -> None:
+    once, more = (analyse(text * times).surfaces for times in (50, 400))
+    assert steps(lambda: CUES.found(more)) <= 8.8 * steps(lambda: CUES.found(once))
 
 
 def test_everything_in_the_lexicon_is_folded_as_texts_are() -> None:
