@@ -22,7 +22,7 @@ from config.aspects import GAP, Aspect
 from config.brands import Brand
 from nlp.clauses import Span, spoken_of
 from nlp.normalise import humps
-from query.text import TAG, Analysis, analyse, stems
+from query.text import MAX_TOKEN, TAG, Analysis, analyse, stems
 
 SHIPPED = Path(__file__).parent / "aspects.yaml"
 
@@ -237,7 +237,8 @@ def _words(analysis: Analysis) -> tuple[Sequence[str], Sequence[int]]:
     places: list[int] = []
     for place, surface in enumerate(analysis.surfaces):
         mark, (start, end) = analysis.placed(place)
-        pieces = _pieces(analysis.text[start:end], surface) if mark == TAG else (surface,)
+        split = _pieces if end - start <= MAX_TOKEN else _pieces.__wrapped__
+        pieces = split(analysis.text[start:end], surface) if mark == TAG else (surface,)
         words += pieces
         places += [place] * len(pieces)
     return words, places
@@ -245,6 +246,7 @@ def _words(analysis: Analysis) -> tuple[Sequence[str], Sequence[int]]:
 
 @lru_cache(maxsize=4_096)
 def _pieces(written: str, surface: str) -> tuple[str, ...]:
+    """Longer hashtags than MAX_TOKEN are not to be remembered: they seldom come again, and fill the memory."""
     apart = humps(written.lstrip("#＃"))
     return analyse(apart).surfaces if " " in apart.strip() else (surface,)
 

@@ -149,6 +149,14 @@ def test_what_was_read_before_does_not_matter(shipped: Aspects) -> None:
     assert [said(shipped, text) for text in texts] == backwards[::-1] * 3
 
 
+def test_overlong_hashtags_are_split_and_not_remembered(shipped: Aspects) -> None:
+    aspects._pieces.cache_clear()
+    assert said(shipped, "#LateDelivery") == ("delivery", "punctuality")
+    assert aspects._pieces.cache_info().currsize == 1
+    assert said(shipped, "#LateDelivery" + "OfNothing" * 10_000) == ("delivery", "punctuality")
+    assert aspects._pieces.cache_info().currsize == 1
+
+
 def test_nothing_of_the_texts_stays_in_the_vocabulary(shipped: Aspects) -> None:
     matcher = shipped._matchers["en"]
     before = len(matcher._vocab.strings), len(matcher._vocab)
