@@ -7,11 +7,13 @@ but Spanish ones, Spanish in all but English ones. Negation does not matter: "no
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 from itertools import product
+from operator import itemgetter
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import yaml
 from spacy.matcher import PhraseMatcher
@@ -45,6 +47,10 @@ Lexicons: TypeAlias = frozenset[int]
 """Numbers of the lexicons that a phrase stands in: 0 is everybody's, others are brands'."""
 Entries: TypeAlias = Mapping[str, tuple[Aspect, ...]]
 """One lexicon: id → what is stated of it, together."""
+
+
+_Key = TypeVar("_Key", str, int)
+_Placed = TypeVar("_Placed", bound=tuple[Any, ...])
 
 
 class _Use(NamedTuple):
@@ -268,23 +274,37 @@ def _shortened(keys: Sequence[str]) -> tuple[tuple[str, ...], list[int]]:
 def _settled(matches: Sequence[tuple[_Use, int, int]]) -> list[_Hit]:
     """What counts: not what an `unless` of its aspect covers, and a gap's left side only before its right one."""
     spans = [(use, start, end) for use, start, end in matches if use.kind == _COUNTS]
-    ends = [(use.gap, end, start) for use, start, end in matches if use.kind == _BEFORE]
+    ends = _in_order([(use.gap, (end, start)) for use, start, end in matches if use.kind == _BEFORE])
     if ends:
         spans += [
             (use, before, end)
             for use, start, end in matches if use.kind == _AFTER
-            for gap, left, before in ends if gap == use.gap and 0 <= start - left <= REACH
+            for _, before in _between(ends.get(use.gap, ()), start - REACH, start)
         ]  # fmt: skip
     taken = [match for match in matches if match[0].kind == _UNLESS]
     if not taken:
         return [_Hit(use.aspect, start, use.lexicons) for use, start, _ in spans]
-    return [_Hit(use.aspect, start, use.lexicons - _covered(use, start, end, taken)) for use, start, end in spans]
+    longest = max(end - start for _, start, end in taken)
+    covers = _in_order([(use.aspect, (start, end, use.lexicons)) for use, start, end in taken])
+    return [
+        _Hit(use.aspect, start, use.lexicons.difference(*(
+            lexicons
+            for _, high, lexicons in _between(covers.get(use.aspect, ()), end - longest, start) if end <= high
+        )))
+        for use, start, end in spans
+    ]  # fmt: skip
 
 
-def _covered(use: _Use, start: int, end: int, taken: Iterable[tuple[_Use, int, int]]) -> Lexicons:
-    """The lexicons in which an `unless` covers this place."""
-    return frozenset(
-        number
-        for other, low, high in taken if other.aspect == use.aspect and low <= start and end <= high
-        for number in other.lexicons
-    )  # fmt: skip
+_first = itemgetter(0)
+
+
+def _in_order(placed: Iterable[tuple[_Key, _Placed]]) -> dict[_Key, list[_Placed]]:
+    """What is placed under each key, by its place: a long text may have thousands of them."""
+    found: dict[_Key, list[_Placed]] = {}
+    for key, one in sorted(placed, key=lambda each: each[1][0]):
+        found.setdefault(key, []).append(one)
+    return found
+
+
+def _between(ordered: Sequence[_Placed], low: int, high: int) -> Sequence[_Placed]:
+    return ordered[bisect_left(ordered, low, key=_first) : bisect_right(ordered, high, key=_first)]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from steps import steps
 
 from config.aspects import SHIPPED, Aspect, Phrases
 from config.brands import Brand
@@ -155,6 +156,18 @@ def test_overlong_hashtags_are_split_and_not_remembered(shipped: Aspects) -> Non
     assert aspects._pieces.cache_info().currsize == 1
     assert said(shipped, "#LateDelivery" + "OfNothing" * 10_000) == ("delivery", "punctuality")
     assert aspects._pieces.cache_info().currsize == 1
+
+
+@pytest.mark.parametrize(
+    ("first", "then"), [("pedido ", "llegar "), ("pedido llegar ", ""), ("taken ", "staff app store ")]
+)
+def test_work_grows_as_a_text_does(first: str, then: str) -> None:
+    found = Aspects([Aspect(id="one", en=("staff", "app", "taken"), unless=Phrases(en=("app store", "taken")))])
+    once, more = (analyse(first * times + then * times) for times in (30, 240))
+    for text in (once, more):
+        found.said(text, "", [("", ())])
+    most = 8.8 * steps(lambda: found.said(once, "", [("", ())]))
+    assert steps(lambda: found.said(more, "", [("", ())])) <= most
 
 
 def test_nothing_of_the_texts_stays_in_the_vocabulary(shipped: Aspects) -> None:
