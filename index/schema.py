@@ -16,10 +16,12 @@ import secrets
 import sqlite3
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from index.files import IndexUnusable, speaking
 from index.terms import terms
 from query.document import Document
-from stream.records import Labels, Mention, Millis, Post, Scores, Term, Understanding
+from stream.records import Correction, Labels, Mention, Millis, Post, Scores, Term, Understanding
 
 LAYOUT = 3
 """Number of this layout: an index of another one is rebuilt, never converted."""
@@ -50,7 +52,9 @@ def reading() -> str:
             aspects=("delivery",),
         ),
     )  # fmt: skip
-    return hashlib.blake2b("\n".join(terms(Document(mention))).encode(), digest_size=8).hexdigest()
+    corrected = replace(mention, correction=Correction(person="eva", at=0, content_hash="", reputation="neutral"))
+    tokens = [*terms(Document(mention)), *terms(Document(corrected))]
+    return hashlib.blake2b("\n".join(tokens).encode(), digest_size=8).hexdigest()
 
 
 def first_number(time: Millis) -> int:

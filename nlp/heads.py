@@ -6,8 +6,7 @@ are the marginals of that one distribution, and the queue is a function of the s
 too, the one of least expected loss: not each head's likeliest label, which may contradict one another, nor the queue
 of the likeliest intent, which may be `none` where three intents of one queue share most of the probability.
 
-What the guidelines allow: a complaint is negative and praise is positive, who threatens to leave is not pleased, a
-level above 0 goes with a negative reputation, and level 3 with an issue, a complaint, a request or a threat to leave.
+What the guidelines allow stands in `stream.guidelines`.
 """
 
 from __future__ import annotations
@@ -18,15 +17,14 @@ import numpy as np
 import numpy.typing as npt
 
 from nlp.classifier import Floats, Readings
+from stream.guidelines import allowed, queue_of
 from stream.records import INTENTS, QUEUES, SENTIMENTS, Queue
 
 Labels: TypeAlias = npt.NDArray[np.int64]
 
 NEGATIVE, NEUTRAL, POSITIVE = range(3)
-_SEVERE = 3
 _DIGITS = 9
 """Ties are decided on so many, so that the order of a sum, which may depend on the batch, never decides."""
-_MAY_BE_SEVERE = frozenset({"public_issue", "churn_threat", "help_request", "complaint"})
 
 
 class State(NamedTuple):
@@ -51,29 +49,6 @@ class Settled(NamedTuple):
     detractor_label: Labels
     queue: Floats
     queue_label: Labels
-
-
-def queue_of(intent: str, level: int, act: bool) -> Queue:
-    """The queue that the guidelines give. `act`: an agent can act on it (it matters for a complaint only)."""
-    if intent == "public_issue" or level == _SEVERE:
-        return "pr"
-    if intent == "purchase_interest":
-        return "sales"
-    if intent in ("help_request", "churn_threat") or (intent == "complaint" and act):
-        return "support"
-    return "none"
-
-
-def allowed(reputation: str, intent: str, level: int) -> bool:
-    if level and reputation != "negative":
-        return False
-    if level == _SEVERE and intent not in _MAY_BE_SEVERE:
-        return False
-    if intent == "complaint":
-        return reputation == "negative"
-    if intent == "praise":
-        return reputation == "positive"
-    return intent != "churn_threat" or reputation != "positive"
 
 
 def settle(readings: Readings) -> Settled:

@@ -1,7 +1,7 @@
 """What a query sees of a mention: its tokens and its fields' values, each made when first asked for.
 
 The predicate reads it and the index stores it, so that they cannot disagree. A correction by a person stands in place
-of the model's label.
+of the model's label, with what follows from it.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 from query.fields import FIELDS, canonical
+from query.labels import SETTLED, Labels, labels
 from query.lazy import lazy
 from query.text import ADDRESS, HANDLE, TAG, Analysis, analyse, fold
 from stream.records import Mention, Metrics, Scores, Term
@@ -46,6 +47,10 @@ class Document(dict[str, Value | None]):
 
     def value(self, field: str) -> Value | None:
         return self[field]
+
+    @lazy
+    def labels(self) -> Labels:
+        return labels(self.mention)
 
     @lazy
     def title(self) -> Analysis:
@@ -197,10 +202,15 @@ def _decided(field: str, attribute: str) -> Callable[[Document], Value | None]:
 
 
 def effective(mention: Mention, head: str) -> str | None:
-    """Label of a head (sentiment, reputation, intent, detractor): a person's where there is one, else the model's."""
-    corrected: str | None = getattr(mention.correction, head, None)
-    if corrected is not None:
-        return corrected
+    """Label of a head (sentiment, reputation, intent, detractor) as it stands: a person's where there is one, what
+    follows from it, else the model's."""
+    if mention.correction is not None:
+        if head in SETTLED:
+            settled: str | None = getattr(labels(mention), head)
+            return settled
+        corrected: str | None = getattr(mention.correction, head)
+        if corrected is not None:
+            return corrected
     scores = getattr(mention.understanding, head, None)
     return scores.label if scores is not None else None
 
@@ -216,7 +226,7 @@ def set_aside(mention: Mention) -> bool:
 
 def _label(head: str) -> Callable[[Document], Value | None]:
     def read(document: Document) -> Value | None:
-        return _words(head, effective(document.mention, head))
+        return _word(head, getattr(document.labels, head))
 
     return read
 
@@ -245,7 +255,7 @@ def _spam(document: Document) -> Value | None:
 
 
 def _detractor(document: Document) -> Value | None:
-    label = effective(document.mention, "detractor")
+    label = document.labels.detractor
     return int(label) if label is not None and label.isdecimal() else None
 
 
@@ -310,7 +320,7 @@ _READ: Mapping[str, Callable[[Document], Value | None]] = {
     "about": lambda document: not set_aside(document.mention),
     "matched": _understood("matched", "matched_by"),
     "speaker": _understood("speaker", "speaker"),
-    "sentiment": _label("sentiment"),
+    "sentiment": lambda document: _word("sentiment", effective(document.mention, "sentiment")),
     "reputation": _label("reputation"),
     "intent": _label("intent"),
     "detractor": _detractor,
@@ -322,7 +332,7 @@ _READ: Mapping[str, Callable[[Document], Value | None]] = {
     "spam": _spam,
     "risk": lambda document: document.risk,
     "term": _terms,
-    "suggested": _understood("suggested", "suggested"),
+    "suggested": _label("suggested"),
     "review": lambda document: (
         _words("review", *document.mention.understanding.review) if document.mention.understanding else None
     ),

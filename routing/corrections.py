@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Engine
 
 from database.engine import many, read, rows, write
 from query.document import set_aside
+from query.labels import SETTLED, possible
 from routing.apply import apply
 from routing.desk import Desk
 from stream.records import DETRACTOR_LEVELS, INTENTS, QUEUES, SENTIMENTS, Correction, Mention, Millis, decode
@@ -29,12 +30,19 @@ def correct(engine: Engine, desk: Desk, mention_id: str, correction: Correction,
     """The mention as it stands with the correction; the model's reading stays beside it.
 
     `correction.content_hash` is that of the text which the person saw: where the text has changed, the correction is
-    kept and marked stale. Raises NoSuchMention, ValueError for a label that does not exist or a mention without text.
+    kept and marked stale. Raises NoSuchMention, ValueError for a label that does not exist, labels that contradict one
+    another or a mention without text.
     """
     for head, classes in _CLASSES.items():
         label = getattr(correction, head)
         if label is not None and label not in classes:
             raise ValueError(f"{head} {label!r} is not known: use one of {', '.join(classes)}")
+    if not possible(correction):
+        said = ", ".join(f"{head} {label}" for head in SETTLED if (label := getattr(correction, head)) is not None)
+        raise ValueError(
+            f"{said} cannot stand together: a complaint is negative and praise positive, and a level above 0 goes with "
+            f"a negative reputation; state the others as well"
+        )
     if correction.about is False and correction.queue not in (None, "none"):
         raise ValueError(
             f"what is not about the brand is in no queue: queue {correction.queue!r} cannot stand beside it"

@@ -7,9 +7,10 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from query.document import Document, effective, set_aside
+from query.labels import labels, overruled
 from routing.risk import NOTHING_KNOWN, History, added_terms, risk_of
 from routing.rules import LEFT_OUT, RuleSet
-from stream.records import WAKING_ORIGINS, Decision, Mention, Millis, Post, Term, Tier, Understood
+from stream.records import WAKING_ORIGINS, Decision, Mention, Millis, Post, Term, Tier, Understanding, Understood
 
 DAY: Millis = 86_400_000
 _HURTING = frozenset({"public_issue", "churn_threat", "complaint"})
@@ -86,12 +87,28 @@ def terms_of(draft: Mention, history: History = NOTHING_KNOWN) -> tuple[Term, ..
     understanding = draft.understanding
     if understanding is None or understanding.speaker == "own":
         return ()
+    terms = text_terms(draft, understanding)
     if not hurts(draft):
-        return understanding.terms
+        return terms
     post = draft.post
     followers = post.author.followers if post and post.author else None
     added = added_terms(followers, post.metrics if post else None, history)
-    return understanding.terms + added if added else understanding.terms
+    return terms + added if added else terms
+
+
+def text_terms(mention: Mention, read: Understanding) -> tuple[Term, ...]:
+    """The terms that the text gives. Where a person stated the labels the model's doubts count no more: what is left is
+    what the labels bear."""
+    if not overruled(mention):
+        return read.terms
+    settled = labels(mention)
+    borne = {
+        "severity": settled.detractor != "0",
+        "public issue": settled.intent == "public_issue",
+        "leaving": settled.intent == "churn_threat",
+    }
+    grave = settled.reputation == "negative" or settled.intent == "public_issue"
+    return tuple([term for term in read.terms if borne.get(term.name, grave)])
 
 
 def hurts(mention: Mention) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from query.document import Document
+from query.labels import Labels, labels, overruled, read_labels
+from routing.decide import text_terms
 from routing.rules import LEFT_OUT, NO_RULE, RuleSet, sentence
 from stream.records import Correction, Decision, Mention
 from stream.spam import in_words as spam_in_words
@@ -40,7 +42,8 @@ def in_words(mention: Mention, rules: RuleSet | None = None, language: str = "en
         lines.append(f"It looks like spam: {spam_in_words(spam, language)}.")
     if mention.correction is not None:
         stale = "; the text has changed since" if mention.correction.stale else ""
-        lines.append(f"{mention.correction.person} corrected {_corrected(mention.correction)}{stale}.")
+        lines.append(f"{mention.correction.person} stated: {_stated(mention.correction)}{stale}.")
+        lines += _followed(mention, mention.correction)
     if decision.alert:
         lines.append(
             "It asks that people be told" + ("." if decision.may_wake else ", but it came too late to wake them.")
@@ -48,12 +51,35 @@ def in_words(mention: Mention, rules: RuleSet | None = None, language: str = "en
     return lines
 
 
-def _corrected(correction: Correction) -> str:
-    labels = (correction.sentiment, correction.reputation, correction.intent, correction.detractor, correction.queue)
-    said = [] if all(label is None for label in labels) else ["the labels"]
+def _stated(correction: Correction) -> str:
+    heads = ("sentiment", "reputation", "intent", "detractor", "queue")
+    said = [f"{head} {_plain(label)}" for head in heads if (label := getattr(correction, head)) is not None]
     if correction.about is not None:
         said.append("that it means the brand" if correction.about else "that it does not mean the brand")
-    return " and ".join(said) or "nothing"
+    return ", ".join(said) or "nothing"
+
+
+def _followed(mention: Mention, correction: Correction) -> list[str]:
+    """What nobody stated, and is not as it was read since a person stated something else."""
+    read = mention.understanding
+    if read is None or not overruled(mention):
+        return []
+    pairs = zip(Labels._fields, labels(mention), read_labels(read), strict=True)
+    moved = [
+        f"{head} {_plain(now)} (read: {_plain(was)})"
+        for head, now, was in pairs
+        if now != was and getattr(correction, head, None) is None
+    ]
+    kept = text_terms(mention, read)
+    left = [term.name for term in read.terms if term not in kept]
+    said = [", ".join(moved)] if moved else []
+    if left:
+        said.append(f"left out of the risk: {', '.join(left)}")
+    return [f"From that follows: {'; '.join(said)}."] if said else []
+
+
+def _plain(label: str | None) -> str:
+    return (label or "unknown").replace("_", " ")
 
 
 def _spam(mention: Mention) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from operator import attrgetter
 
 from query.document import Document, effective
 from query.fields import FIELDS
+from query.labels import labels
 from query.predicate import leaves
 from query.tree import All, Between, Equals, Has, Node, StartsWith
 from stream.records import Mention
@@ -81,13 +82,18 @@ def _label(head: str) -> Callable[[Mention], Hashable]:
     return label
 
 
+def _suggested(mention: Mention) -> Hashable:
+    read = mention.understanding
+    return read.suggested if mention.correction is None and read is not None else labels(mention).suggested
+
+
 _LABELS: Mapping[str, Callable[[Mention], Hashable]] = {
     "brand": lambda mention: mention.brand,
     "kind": lambda mention: mention.brand_kind,
     "network": lambda mention: mention.network,
     "lang": lambda mention: mention.lang,
     "speaker": _understood("speaker"),
-    "suggested": _understood("suggested"),
+    "suggested": _suggested,
     "matched": _understood("matched_by"),
     "intent": _label("intent"),
     "reputation": _label("reputation"),

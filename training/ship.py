@@ -21,6 +21,7 @@ from nlp.encoder import BANDS, HEADS, Network
 from nlp.normalise import TARGET
 from nlp.own.f1 import confusion, each_f1, macro_f1
 from nlp.pieces import FILE, MOST, reserved
+from stream.guidelines import queue_of
 from stream.records import INTENTS, QUEUES
 from training.calibrate import (
     FOLDS,
@@ -219,7 +220,7 @@ def truth(held: Held, use: Array) -> dict[str, Array]:
     level = np.where(held.labels["detractor"][use] == NONE, 0, held.labels["detractor"][use])
     act = held.labels["act"][use] == 1
     queues = [
-        QUEUES.index(heads.queue_of(INTENTS[one], int(how), bool(able)))
+        QUEUES.index(queue_of(INTENTS[one], int(how), bool(able)))
         for one, how, able in zip(intent, level, act, strict=True)
     ]
     return {"reputation": reputation, "intent": intent, "detractor": level, "queue": np.array(queues)}

@@ -38,7 +38,7 @@ class Problem(Model):
 
 
 class Reading(Model):
-    """A label, and how sure the model is of it; a person's correction counts as certain."""
+    """A label, and how sure the model is of it; what a person corrected, and what follows from it, is certain."""
 
     label: str = Field(examples=["complaint"])
     probability: Share = Field(examples=[0.87])

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
-from query.document import set_aside
+from query.document import effective, set_aside
 from stream import records
 from stream.records import DETRACTOR_LEVELS, EMOTIONS, INTENTS, NO_YES, SENTIMENTS, Millis, Scores
 from web import models
@@ -18,8 +18,8 @@ _CLASSES = (
     {"sentiment": SENTIMENTS, "reputation": SENTIMENTS, "intent": INTENTS, "detractor": DETRACTOR_LEVELS}
     | dict.fromkeys(("complaint", "irony", "offensive"), NO_YES)
 )  # fmt: skip
-
-
+CORRECTED = frozenset({"sentiment", "reputation", "intent", "detractor"})
+"""Heads that a person may correct."""
 _of_copies = re.compile(rf"(?:has:)?(?:{'|'.join(sorted(OF_COPIES))})(?::|$)")
 """A part of a rule that asks for what rests on near copies, as `query.unparse` writes it."""
 
@@ -125,10 +125,11 @@ def coverage_row(row: records.Coverage) -> models.CoverageRow:
 
 
 def _reading(found: records.Mention, head: str) -> models.Reading | None:
-    corrected: str | None = getattr(found.correction, head, None)
-    if corrected:
-        return models.Reading(label=corrected, probability=1.0)
     scores: Scores | None = getattr(found.understanding, head, None)
+    if head in CORRECTED and found.correction is not None:
+        label = effective(found, head)
+        if label and (getattr(found.correction, head) or scores is None or label != scores.label):
+            return models.Reading(label=label, probability=1.0)
     if scores is None:
         return None
     by_label = dict(zip(_CLASSES[head], scores.p, strict=False))

@@ -99,7 +99,9 @@ def correct(
 ) -> None:
     """Say what a mention really is. It wins over the model and the rules, and is never overwritten by them.
 
-    What an earlier correction said and this one does not mention stays.
+    What an earlier correction said and this one does not mention stays. What nobody stated yields to what was: a
+    reputation that is not negative takes the level and the risk's terms along. Labels that contradict one another are
+    refused.
 
     [bold]Examples[/bold]
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from nlp.classifier import Readings
-from nlp.heads import STATES, allowed, queue_of, settle
+from nlp.heads import STATES, settle
+from stream.guidelines import allowed, queue_of
 from stream.records import INTENTS, QUEUES, SENTIMENTS
 
 SHARES = st.integers(1, 200).flatmap(

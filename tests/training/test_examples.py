@@ -12,7 +12,7 @@ import pytest
 
 import training.corpus
 import training.examples
-from nlp.heads import allowed, queue_of
+from stream.guidelines import allowed, queue_of
 from stream.records import SENTIMENTS
 from training.behaviour.suite import load, texts
 from training.corpus import Leakage, key, there, words
