@@ -69,6 +69,7 @@ class Reader:
         self._filters = about.filters(filters)
         self.matcher = BrandMatcher(brands)
         self._counted = any(map(priors.counted, brands))
+        self._categories = any(map(_is_category, brands))
         self.aspects = Aspects(aspects, brands)
         self._cues, self._spam = severity.Cues(), Spam()
 
@@ -118,6 +119,8 @@ class Reader:
         readings = classifier.read(passages)
         if self._counted:
             readings = priors.adjusted(readings, _brands(passages, asked, matches), classifier.priors)
+        if self._categories:
+            readings = _unreproached(readings, _brands(passages, asked, matches))
         rows = Rows(readings, classifier, passages)
         said = [
             self._said(passage, analyses[number], matches[number])
@@ -178,7 +181,7 @@ class Rows:
         reputation = self.reputation[row]
         own = speaker == "own"
         queue: Queue = "none" if own else self.queue[row].label  # type: ignore[assignment]
-        category = match is not None and match.brand.kind == "category"
+        category = match is not None and _is_category(match.brand)
         return Understanding(
             brand=brand,
             matched_by=matched_by,
@@ -192,13 +195,17 @@ class Rows:
             irony=self.irony[row],
             offensive=self.offensive[row],
             suggested=queue,
-            terms=() if own else self.terms(row, cues),
+            terms=() if own else self.terms(row, cues, category=category),
             review=self.review(row),
             aspects=aspects,
             spam=() if own else spam,
         )
 
-    def terms(self, row: int, cues: Sequence[Cue]) -> tuple[Term, ...]:
+    def terms(self, row: int, cues: Sequence[Cue], *, category: bool = False) -> tuple[Term, ...]:
+        """Of a category none that rests on a reputation: there is no brand to leave, and cues count by the issue."""
+        if category:
+            issue, _, *rest = self.intent[row].p
+            return severity.terms(self.detractor[row].p, (issue, 0.0, *rest), 0.0, cues)
         return severity.terms(self.detractor[row].p, self.intent[row].p, self.reputation[row].p[0], cues)
 
     def review(self, row: int) -> tuple[str, ...]:
@@ -251,6 +258,17 @@ def _brands(passages: Sequence[Passage], asked: Sequence[int], matches: list[lis
         named = [match.brand for match in matches[number]]
         found += [*named, *[None] * (len(passage.targets) - len(named))]
     return found
+
+
+def _is_category(brand: Brand | None) -> bool:
+    return brand is not None and brand.kind == "category"
+
+
+def _unreproached(readings: Readings, brands: Sequence[Brand | None]) -> Readings:
+    """With level 0 for the targets that are categories: a level goes with a reputation, which they have not."""
+    detractor = readings.detractor.copy()
+    detractor[[_is_category(brand) for brand in brands]] = (1.0, 0.0, 0.0, 0.0)
+    return readings._replace(detractor=detractor)
 
 
 def _reading(lang: tuple[str, float], mark: int, matches: list[Match], found: list[Understanding]) -> Reading:

@@ -13,9 +13,10 @@ from nlp.linear import LinearClassifier
 from nlp.reading import Reader
 from nlp.severity import Cue, Cues
 from nlp.work import UnderstandWork
+from stream.guidelines import allowed, queue_of
 from stream.merge import content_hash
 from stream.ports import Append, InForce, LogRecord, Refused
-from stream.records import Author, Post, Understood, UnknownMajor, decode, encode
+from stream.records import Author, Post, Scores, Understood, UnknownMajor, decode, encode
 
 ACME = Brand(id="acme", name="Acme", accounts=("x:acmehelp",))
 BOLT = Brand(id="bolt", name="Bolt", kind="competitor")
@@ -132,8 +133,24 @@ def test_a_category_has_no_reputation_and_own_posts_no_risk(work: UnderstandWork
     )
     assert category.mentions is not None
     assert category.mentions[0].reputation is None
+    assert category.mentions[0].sentiment.label == "negative", "the text's own sentiment stays"
+    assert category.mentions[0].detractor == Scores("0", (1.0, 0.0, 0.0, 0.0))
     assert mine.mentions is not None
     assert (mine.mentions[0].speaker, mine.mentions[0].terms, mine.mentions[0].suggested) == ("own", (), "none")
+
+
+def test_a_category_has_no_term_that_rests_on_a_reputation_and_a_brand_beside_it_has(work: UnderstandWork) -> None:
+    text = "Worst ever, I will sue Acme. Boycott them! Never again on Madrid Lisboa, I am switching"
+    [found] = understood(work.run(records(post(1, text)), (), 1))
+    assert found.mentions is not None
+    brand, category = found.mentions
+    assert (brand.brand, category.brand) == ("acme", "trip")
+    assert {"severity", "boycott", "legal"} <= {term.name for term in brand.terms}
+    assert brand.detractor.label in ("2", "3")
+    assert not {"severity", "leaving"} & {term.name for term in category.terms}
+    assert sum(term.points for term in category.terms) < sum(term.points for term in brand.terms) / 2
+    assert allowed(None, category.intent.label, int(category.detractor.label))
+    assert category.suggested in {queue_of(category.intent.label, 0, act) for act in (True, False)}
 
 
 def test_a_title_is_read_too(work: UnderstandWork) -> None:
