@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import islice, product
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
@@ -17,20 +18,39 @@ SHIPPED = (
 
 GAP = "..."
 """In a phrase: some other words may stand here."""
+FORMS = 100
+"""Forms that the brackets of one side of a phrase may make, at most."""
 _LETTER = re.compile(r"[^\W_]")
+_CHOICE = re.compile(r"\(([^()|]*(?:\|[^()|]*)+)\)")
 
 
 def phrase(text: str) -> str:
     """The text, when it is a phrase that can be looked for. Raises ValueError."""
-    parts = text.split(GAP)
-    if len(parts) > 2:
+    sides = text.split(GAP)
+    if len(sides) > 2:
         raise ValueError(f"more than one {GAP} in a phrase: write two phrases")
-    if not all(map(_LETTER.search, parts)):
-        where = f"on each side of {GAP}" if len(parts) == 2 else "in the phrase"
-        raise ValueError(f"no letter or digit {where}: write the words that people use")
-    if any("=" in word[1:] or word == "=" for word in text.split()):
-        raise ValueError("an = stands before a word that is meant as written, without a blank: '=fare'")
+    for side in sides:
+        if re.search(r"[()|]", _CHOICE.sub("", side)):
+            raise ValueError(f"brackets hold what may stand there, (is|was), none in another, no {GAP} in them")
+        found = forms(side)
+        if len(found) > FORMS:
+            raise ValueError(f"the brackets make more than {FORMS} forms: write several phrases")
+        if not all(map(_LETTER.search, found)):
+            where = f"on each side of {GAP}" if len(sides) == 2 else "in the phrase"
+            raise ValueError(f"no letter or digit {where}: write the words that people use")
+        if any("=" in word[1:] or word == "=" for form in found for word in form.split()):
+            raise ValueError("an = stands before a word that is meant as written, without a blank: '=fare'")
     return text
+
+
+def forms(side: str) -> list[str]:
+    """What `side` of a phrase stands for: `(is|was) late` is `is late` and `was late`, `(very|) late` also `late`.
+
+    Of more than FORMS those up to there and one more.
+    """
+    pieces = _CHOICE.split(side)
+    choices = [[piece] if n % 2 == 0 else piece.split("|") for n, piece in enumerate(pieces)]
+    return list(dict.fromkeys(" ".join("".join(one).split()) for one in islice(product(*choices), FORMS + 1)))
 
 
 Phrase = Annotated[
@@ -39,7 +59,7 @@ Phrase = Annotated[
 
 
 class Phrases(BaseModel):
-    """A word stands for its inflections, `=word` as written; `a ... b` may have words between."""
+    """A word stands for its inflections, `=word` as written; `a ... b` may have words between, `(a|b)` is either."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 

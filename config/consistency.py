@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias
 
 from pydantic import SecretStr
 
-from config.aspects import SHIPPED
+from config.aspects import SHIPPED, forms
 from config.everyday import everyday
 from config.marked import Path, Sheet, written
 from config.problems import Problem, did_you_mean, shown
@@ -123,7 +123,7 @@ def _aspects(sheet: Sheet, where: Path, aspects: _Items, there: set[str]) -> Ite
             message, advice = "`replace` without a phrase: it is never found", "write phrases, or `mode: off`"
             yield sheet.problem((*where, n, "mode"), message, advice, severity="warning")
         for key, at, text in phrases:
-            if everyday(text.strip().lstrip("=")):
+            if any(everyday(form.lstrip("=")) for form in forms(text)):
                 message = "is an everyday word: nearly every post would speak of this aspect"
                 place: Path = (*where, n, key, at)
                 yield sheet.problem(place, message, "write a longer phrase", severity="warning", value=shown(text))

@@ -1,8 +1,9 @@
 """What of a brand a text speaks about: delivery, price, staff.
 
 The lexicon is `aspects.yaml`; the configuration extends it, for all brands or for one. Each word of a phrase is looked
-for by its stem in the phrase's language (`query.text`), `=word` as written. English phrases are looked for in all texts
-but Spanish ones, Spanish in all but English ones. Negation does not matter: "no delivery yet" speaks of delivery.
+for by its stem in the phrase's language (`query.text`), `=word` as written; `(a|b)` is either of them. English phrases
+are looked for in all texts but Spanish ones, Spanish in all but English ones. Negation does not matter: "no delivery
+yet" speaks of delivery.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from spacy.matcher import PhraseMatcher
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
-from config.aspects import GAP, Aspect
+from config.aspects import GAP, Aspect, forms
 from config.brands import Brand
 from nlp.clauses import Span, spoken_of
 from nlp.normalise import humps
@@ -41,7 +42,7 @@ REMEMBERED = 30_000
 _GAP = "\u00b7"
 """Stands for all words between that no phrase uses."""
 _LANGUAGES = ("en", "es")
-_COUNTS, _UNLESS, _BEFORE, _AFTER = range(4)
+_WHOLE, _BEFORE, _AFTER = range(3)
 
 Lexicons: TypeAlias = frozenset[int]
 """Numbers of the lexicons that a phrase stands in: 0 is everybody's, others are brands'."""
@@ -57,6 +58,7 @@ class _Use(NamedTuple):
     """What a pattern is in the lexicon; the two sides of a gap share its `gap`."""
 
     aspect: str
+    unless: bool
     kind: int
     gap: int
     lexicons: Lexicons
@@ -133,12 +135,11 @@ class _Matcher:
         self._matcher = PhraseMatcher(self._vocab, attr="ORTH")
         self._uses: dict[int, _Use] = {}
         phrases = _phrases(language, lexicons)
-        self._keys = _Keys(
-            language, {word[1:] for *_, parts in phrases for part in parts for word in part if word[0] == "="}
-        )
+        written = (word for *_, sides in phrases for side in sides for part in side for word in part)
+        self._keys = _Keys(language, {word[1:] for word in written if word[0] == "="})
         self._anchors: set[str] = set()
-        for (aspect, unless, parts), numbers in phrases.items():
-            self._learn(aspect, unless, parts, frozenset(numbers))
+        for (aspect, unless, sides), numbers in phrases.items():
+            self._learn(aspect, unless, sides, frozenset(numbers))
         self._repeated = lru_cache(maxsize=4_096)(self._matches)
 
     def found(self, words: Sequence[str]) -> list[_Hit]:
@@ -154,45 +155,49 @@ class _Matcher:
         found = self._matcher(Doc(self._vocab, words=list(words)))
         return [(self._uses[label], start, end) for label, start, end in found]
 
-    def _learn(self, aspect: str, unless: bool, parts: tuple[_Part, ...], lexicons: Lexicons) -> None:
-        kinds = (_BEFORE, _AFTER) if len(parts) == 2 else (_UNLESS if unless else _COUNTS,)
+    def _learn(self, aspect: str, unless: bool, sides: tuple[_Side, ...], lexicons: Lexicons) -> None:
+        kinds = (_BEFORE, _AFTER) if len(sides) == 2 else (_WHOLE,)
         gap = len(self._uses)
-        for kind, part in zip(kinds, parts, strict=True):
+        for kind, side in zip(kinds, sides, strict=True):
             label = str(len(self._uses))
-            patterns = set(self._keys.patterns(part))
+            patterns = {pattern for part in side for pattern in self._keys.patterns(part)}
             self._matcher.add(label, [Doc(self._vocab, words=list(pattern)) for pattern in sorted(patterns)])
-            self._uses[self._vocab.strings[label]] = _Use(aspect, kind, gap, lexicons)
+            self._uses[self._vocab.strings[label]] = _Use(aspect, unless, kind, gap, lexicons)
             self._keys.known.update(word for pattern in patterns for word in pattern)
-            if kind in (_COUNTS, _AFTER):
+            if kind != _BEFORE and not unless:
                 self._anchors.update(max(pattern, key=len) for pattern in patterns)
 
 
 _Part: TypeAlias = tuple[str, ...]
-"""Words of one side of a phrase: surfaces, those as written with `=` before them."""
+"""One form of a phrase's side: surfaces, those as written with `=` before them."""
+_Side: TypeAlias = tuple[_Part, ...]
+"""All forms of one side of a phrase; a phrase without a gap has one side."""
 
 
-def _phrases(language: str, lexicons: Sequence[Entries]) -> dict[tuple[str, bool, tuple[_Part, ...]], set[int]]:
-    """(aspect, whether it takes away, its parts) → numbers of the lexicons that it stands in."""
-    found: dict[tuple[str, bool, tuple[_Part, ...]], set[int]] = {}
+def _phrases(language: str, lexicons: Sequence[Entries]) -> dict[tuple[str, bool, tuple[_Side, ...]], set[int]]:
+    """(aspect, whether it takes away, its sides) → numbers of the lexicons that it stands in."""
+    found: dict[tuple[str, bool, tuple[_Side, ...]], set[int]] = {}
     for number, entries in enumerate(lexicons):
         for name, aspects in entries.items():
             for aspect in aspects:
                 for unless, held in ((False, aspect), (True, aspect.unless)):
-                    for parts in _parts(getattr(held, language)):
-                        found.setdefault((name, unless, parts), set()).add(number)
+                    for written in getattr(held, language):
+                        sides = _sides(written)
+                        if all(sides):
+                            found.setdefault((name, unless, sides), set()).add(number)
     return found
 
 
-def _parts(phrases: Iterable[str]) -> Iterator[tuple[_Part, ...]]:
-    """Each phrase as it is looked for: also with `n` for `ñ`, and as one word, as hashtags write it."""
-    for written in phrases:
-        for spelt in dict.fromkeys((written, written.replace("ñ", "n"))):
-            parts = tuple(map(_surfaces, spelt.split(GAP)))
-            if all(parts):
-                yield parts
-            joined = "".join(word.lstrip("=") for word in parts[0])
-            if len(parts) == 1 and len(parts[0]) > 1 and len(joined) >= JOINED:
-                yield ((f"={joined}",),)
+def _sides(written: str) -> tuple[_Side, ...]:
+    """The phrase as it is looked for: also with `n` for `ñ`; without brackets also as one word, like hashtags."""
+    sides = [
+        [_surfaces(spelt) for form in forms(side) for spelt in dict.fromkeys((form, form.replace("ñ", "n")))]
+        for side in written.split(GAP)
+    ]
+    if len(sides) == 1 and "(" not in written:
+        joined = ["".join(word.lstrip("=") for word in part) for part in sides[0] if len(part) > 1]
+        sides[0] += [(f"={one}",) for one in joined if len(one) >= JOINED]
+    return tuple(tuple(filter(None, side)) for side in sides)
 
 
 def _surfaces(written: str) -> _Part:
@@ -273,7 +278,7 @@ def _shortened(keys: Sequence[str]) -> tuple[tuple[str, ...], list[int]]:
 
 def _settled(matches: Sequence[tuple[_Use, int, int]]) -> list[_Hit]:
     """What counts: not what an `unless` of its aspect covers, and a gap's left side only before its right one."""
-    spans = [(use, start, end) for use, start, end in matches if use.kind == _COUNTS]
+    spans = [(use, start, end) for use, start, end in matches if use.kind == _WHOLE]
     ends = _in_order([(use.gap, (end, start)) for use, start, end in matches if use.kind == _BEFORE])
     if ends:
         spans += [
@@ -281,7 +286,7 @@ def _settled(matches: Sequence[tuple[_Use, int, int]]) -> list[_Hit]:
             for use, start, end in matches if use.kind == _AFTER
             for _, before in _between(ends.get(use.gap, ()), start - REACH, start)
         ]  # fmt: skip
-    taken = [match for match in matches if match[0].kind == _UNLESS]
+    taken = [span for span in spans if span[0].unless]
     if not taken:
         return [_Hit(use.aspect, start, use.lexicons) for use, start, _ in spans]
     longest = max(end - start for _, start, end in taken)
@@ -291,7 +296,7 @@ def _settled(matches: Sequence[tuple[_Use, int, int]]) -> list[_Hit]:
             lexicons
             for _, high, lexicons in _between(covers.get(use.aspect, ()), end - longest, start) if end <= high
         )))
-        for use, start, end in spans
+        for use, start, end in spans if not use.unless
     ]  # fmt: skip
 
 

@@ -421,7 +421,7 @@ brands:
         en: [a ... b ... c]
 aspects:
   - id: delivry
-    en: [the, "...", "= x"]
+    en: [the, "...", "= x", "(late", "(on|the)"]
   - id: pricing
     mode: replace
     es: [peaje]
@@ -444,6 +444,8 @@ def test_aspects_that_mean_nothing_are_named_with_the_way_out(make_home: MakeHom
         ("aspects[0].en[0]", "warning", "is an everyday word"),
         ("aspects[0].en[1]", "error", "no letter or digit on each side of ..."),
         ("aspects[0].en[2]", "error", "an = stands before a word"),
+        ("aspects[0].en[3]", "error", "brackets hold what may stand there"),
+        ("aspects[0].en[4]", "warning", "is an everyday word"),
         ("aspects[1].id", "warning", "there is no such aspect to replace"),
         ("aspects[2].mode", "warning", "`off` means that no phrase counts"),
         ("aspects[3].fr", "error", "'fr' is not known here"),

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from steps import steps
 
-from config.aspects import SHIPPED, Aspect, Phrases
+from config.aspects import GAP, SHIPPED, Aspect, Phrases, forms
 from config.brands import Brand
 from nlp import aspects
 from nlp.aspects import Aspects
@@ -47,8 +47,10 @@ def test_the_shipped_lexicon_has_every_aspect_in_both_languages() -> None:
 def test_every_shipped_phrase_is_found_where_it_stands_alone(shipped: Aspects, lang: str) -> None:
     for name, one in yaml.safe_load(aspects.SHIPPED.read_text("utf-8")).items():
         for phrase in one[lang]:
-            text = phrase.replace("=", "").replace("...", "hoy" if lang == "es" else "today")
-            assert name in said(shipped, text, lang), (name, phrase)
+            sides = [forms(side.replace("=", "")) for side in phrase.split(GAP)]
+            for n in range(max(map(len, sides))):
+                text = f" {'hoy' if lang == 'es' else 'today'} ".join(side[n % len(side)] for side in sides)
+                assert name in said(shipped, text, lang), (name, phrase, text)
 
 
 @pytest.mark.parametrize(
@@ -102,6 +104,35 @@ def test_the_configuration_extends_replaces_and_turns_off() -> None:
     assert said(found, "the tolls") == ()
     assert said(found, "rude staff") == ()
     assert said(found, "mis millas", "es") == ("miles",)
+
+
+def test_brackets_hold_what_may_stand_there() -> None:
+    found = Aspects((Aspect(id="miles", en=("(lost|missing) (my|) miles", "(earn|spend) ... (point|mile)")),))
+    for text in ("missing miles", "lost my miles", "earning twice as many points", "spent no mile"):
+        assert ("miles" in said(found, text)) == (text != "spent no mile"), text
+    assert said(found, "my miles") == said(found, "#lostmymiles") == ()
+
+
+def test_what_means_something_else_may_have_a_gap() -> None:
+    found = Aspects((Aspect(id="miles", en=("=miles",), unless=Phrases(en=("miles ... (away|davis)",))),))
+    assert said(found, "miles and miles away") == ()
+    assert said(found, "my miles, and yours are all too far away") == ("miles",)
+
+
+@pytest.mark.parametrize("phrase", ["(late", "late|delayed", "(a|(b|c))", "(late ... hour|day)", "(late)", "(|) (|)"])
+def test_brackets_that_say_nothing_are_refused(phrase: str) -> None:
+    with pytest.raises(ValueError, match=r"brackets hold|no letter"):
+        Aspect(id="miles", en=(phrase,))
+
+
+def test_brackets_make_a_hundred_forms_at_most() -> None:
+    ten = "|".join("abcdefghij")
+    assert len(forms(f"({ten}) ({ten})")) == 100
+    Aspect(id="miles", en=(f"({ten}) ({ten}) ... (on|off)",))
+    with pytest.raises(ValueError, match="more than 100 forms"):
+        Aspect(id="miles", en=(f"({ten}) ({ten}) (on|off)",))
+    with pytest.raises(ValueError, match="more than 100 forms"):
+        Aspect(id="miles", en=("(a|b) " * 30,))
 
 
 def test_a_brands_own_aspects_are_its_own() -> None:
