@@ -1,8 +1,9 @@
 """Measures the shipped aspects on posts that were read for it: precision and recall of each.
 
-`python -m training.aspects [--half improve|measure|all] [--misses]`. Needs the shared sets. `aspects.jsonl` holds ids
-and labels, no texts; the lexicon was improved on the half `improve` and nothing else. `--misses` prints texts: for
-the half that is improved on, on your own screen.
+`python -m training.aspects [--half improve|measure|after|all] [--misses]`. Needs the shared sets. `aspects.jsonl` holds
+ids and labels, no texts; the lexicon was improved on the half `improve` and on posts without labels. Posts of `measure`
+were read before that, those of `after` when it was settled. `--misses` prints texts: for the half that is improved on,
+on your own screen.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class Score(NamedTuple):
 
 def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__)
-    asked.add_argument("--half", choices=("improve", "measure", "all"), default="measure")
+    asked.add_argument("--half", choices=("improve", "measure", "after", "all"), default="measure")
     asked.add_argument("--misses", action="store_true", help="print what was missed or found wrongly, with the texts")
     options = asked.parse_args()
     posts = [post for post in labelled() if options.half in (post.half, "all")]

@@ -71,6 +71,17 @@ def test_every_shipped_phrase_is_found_where_it_stands_alone(shipped: Aspects, l
         ("como siempre, una maravilla", "es", set()),
         ("the meeting went well", "en", set()),
         ("", "en", set()),
+        ("it stopped working after two weeks", "en", {"quality"}),
+        ("a los dos días se me descompuso", "es", {"quality"}),
+        ("se le murió la batería y no prende", "es", {"quality"}),
+        ("waited 3 hours", "en", {"punctuality"}),
+        ("llevo dos horas esperando", "es", {"punctuality"}),
+        ("they charged me twice", "en", {"billing"}),
+        ("me cobraron de más", "es", {"billing"}),
+        ("nobody answers", "en", {"support"}),
+        ("ya no contestan, puro bot", "es", {"support"}),
+        ("nos quedamos sin luz desde ayer", "es", {"network"}),
+        ("nos vamos para allá", "es", set()),
     ],
 )
 def test_inflections_gaps_hashtags_and_accents(shipped: Aspects, text: str, lang: str, expected: set[str]) -> None:

@@ -19,7 +19,8 @@ def test_labels_name_shipped_aspects_and_hold_no_text() -> None:
     assert {field for row in ROWS for field in row} == {"set", "part", "id", "key", "lang", "half", "aspects"}
     assert len({row["key"] for row in ROWS}) == len(ROWS)
     halves = Counter((row["half"], row["lang"]) for row in ROWS)
-    assert halves["measure", "en"] == halves["measure", "es"] == 75
+    assert halves["measure", "en"] == halves["measure", "es"] == 100
+    assert halves["after", "en"] == halves["after", "es"] == 50
 
 
 @pytest.mark.skipif(not there(), reason="the training data is not beside the repository")
