@@ -13,7 +13,7 @@ from clamor.models import NUMBERS, numbers_in, remember
 from config.home import Home
 from nlp import shelf
 from nlp.composed import BASE, ONNX, TORCH
-from nlp.shelf import NAME
+from nlp.shelf import NAME, TAKEN
 
 FOLDER = "models"
 GIVEN = f"{FOLDER}/{NUMBERS}"
@@ -24,7 +24,7 @@ _GIVEN_MOST = 1 << 20
 _OF_A_MODEL = "|".join(
     sorted({re.escape(file) for files in shelf.FILES.values() for file in files} | {re.escape(ONNX)})
 )
-_IMPORTED = rf"{TORCH}/[A-Za-z0-9][A-Za-z0-9_.-]{{0,99}}"
+_IMPORTED = rf"{TORCH}/{TAKEN.pattern}"
 _FILE = re.compile(rf"{FOLDER}/({NAME.pattern})/(?:{BASE}/){{0,9}}(?:{_OF_A_MODEL}|{_IMPORTED})")
 
 

@@ -35,6 +35,7 @@ COMPARED = 200
 HELD = 6_000
 """Posts that nobody corrected, which a model that learns is held to."""
 NUMBERS = ".numbers.json"
+_MOST_NUMBERS = 10**9
 _NUMBERED = re.compile(r"(.+)-(\d{1,9})")
 _LINES = (
     "The app has been down all morning and nobody answers. Cancelling today.",
@@ -110,9 +111,10 @@ def numbers_in(folder: Path) -> dict[str, int]:
     """Name → the highest number that a model of that name had, as a folder of models keeps it."""
     try:
         told = json.loads((folder / NUMBERS).read_text("utf-8"))
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, ValueError, RecursionError):
         return {}
-    return {name: number for name, number in told.items() if isinstance(number, int)} if isinstance(told, dict) else {}
+    found = told.items() if isinstance(told, dict) else ()
+    return {name: number for name, number in found if type(number) is int and 0 < number < _MOST_NUMBERS}
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from contextlib import redirect_stdout
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -70,8 +71,9 @@ def _tried() -> str:
     """What a process says that computes a little on the GPU."""
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "nlp.device"], capture_output=True, text=True, timeout=PATIENCE, check=False
-        )
+            [sys.executable, "-m", "nlp.device"], capture_output=True, text=True, timeout=PATIENCE, check=False,
+            cwd=Path(__file__).resolve().parents[1],  # `-m` looks in the current folder first: not in somebody else's
+        )  # fmt: skip
     except subprocess.TimeoutExpired:
         return f"device cuda: the GPU did not answer within {PATIENCE} s: look what else it does, or set device: cpu"
     if not done.returncode:

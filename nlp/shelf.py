@@ -32,6 +32,8 @@ FILES: Mapping[Format, tuple[str, ...]] = {
 }
 IMPORTED = (".json", ".safetensors", ".txt", ".model")
 """How the files of an imported model end that are read by torch."""
+TAKEN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+"""Names of the files that are taken over of an imported model."""
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 """What a home's own model may be called; a folder of another name (a draft) is none."""
 

@@ -42,6 +42,7 @@ def main() -> None:
     asked.add_argument("--plot", type=Path, help="also as an SVG")
     given = asked.parse_args()
     found = points(given.folder)
+    found.sort(key=lambda one: one.rate)
     print(listed(found))
     if given.plot:
         lines = {

@@ -116,8 +116,8 @@ class Learner:
             return self._loss(model(ids), rows[batch], adjust, plan["prior"])
 
         self._run(f"teacher {seed}", batches, optimiser, step, model)
-        self._report(model, f"teacher {seed}")
         save(self.out / f"teacher-{seed}", arrays_of(model))
+        self._report(model, f"teacher {seed}")
 
     def soften(self) -> None:
         """What the teachers say of every sequence: mean logits of the served outputs.
@@ -202,8 +202,8 @@ class Learner:
             return loss
 
         self._run(name, batches, optimiser, step, student, numbers)
-        self._report(student, name)
         save(self.out / name, arrays_of(student))
+        self._report(student, name)
 
     def _heard(self, plan: dict[str, Any], draw: np.random.Generator) -> np.ndarray:
         """The sequences of an epoch: `most` of all, and those of `drawn` rows, by the shares that the teachers had."""

@@ -67,6 +67,7 @@ def curve(names: Sequence[str], rates: Sequence[float], lines: Mapping[str, Sequ
         axis.set(xscale="log", xlabel="posts a second, two workers", ylabel="per cent, with its 95 % interval")
         axis.legend(frameon=False, fontsize=7)
         figure.tight_layout()
+        path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, metadata={"Date": None})
         pyplot.close(figure)
 

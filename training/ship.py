@@ -55,8 +55,9 @@ class Held(NamedTuple):
     weight: Array
     group: Array
     ours: Array
-    """[rows] whether it is one by our guidelines, of a set that is read as it comes: rows that were sought for rare
-    classes are no sample, and teach only."""
+    """[rows] whether it is one by our guidelines, of the sets that the shared labels come from: rows of other sets were
+    sought for rare classes, and teach only. Most of these were drawn with a model's doubt as weight: their shares are
+    near those of the sets, not the same, and they are harder."""
 
 
 def main() -> None:
@@ -104,11 +105,11 @@ def read(folder: Path, pack: Path, about: Mapping[str, Any], mark: int) -> Held:
             whole_of[arrays[f"at.{output['name']}"]] = arrays[f"label.{output['name']}"]
             marks[output["name"]] = whole_of[at]
     sets = np.array(about["sets"])[arrays["set"][at]]
-    as_it_comes = sorted({f"ours:{row['set']}" for row in labels("train")})
+    of_shared = sorted({f"ours:{row['set']}" for row in labels("train")})
     return Held(
         np.stack([np.frombuffer(row, np.float32) for row in rows]).astype(np.float64), marks,
         arrays["weight"][at].astype(np.float64), texts.astype(np.int64),
-        np.isin(sets, as_it_comes),
+        np.isin(sets, of_shared),
     )  # fmt: skip
 
 

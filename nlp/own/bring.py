@@ -20,7 +20,7 @@ import yaml
 
 from nlp.composed import BASE, FORMAT, KIND, ONNX, REPLACEABLE, TOKENIZER, TORCH, Imported
 from nlp.encoder import HEADS
-from nlp.shelf import IMPORTED
+from nlp.shelf import IMPORTED, TAKEN
 
 WANTED = tuple(f"*{end}" for end in IMPORTED)
 """What is taken of a model: never what could hold code or pickled objects."""
@@ -167,7 +167,8 @@ def bring(
     taken.mkdir()
     for pattern in WANTED:
         for file in source.glob(pattern):
-            shutil.copyfile(file, taken / file.name)
+            if TAKEN.fullmatch(file.name):  # no dotfiles of a file manager: what is taken can be backed up
+                shutil.copyfile(file, taken / file.name)
     with _quiet():
         model = _module(taken, len(labels))
         _tokenizer(taken, draft / TOKENIZER)

@@ -220,3 +220,11 @@ def test_one_process_at_a_time_makes_a_model_of_one_name(tmp_path: Path) -> None
             raise AssertionError("two at once")
         assert place.exists()
     assert not place.exists()
+
+
+@pytest.mark.parametrize("written", ["[" * 100_000, '{"acme": 1000000000000000000}', '{"acme": true}', "no JSON"])
+def test_numbers_that_cannot_be_are_as_if_there_were_none(tmp_path: Path, written: str) -> None:
+    home = Home.at(tmp_path / "home")
+    home.models.mkdir(parents=True)
+    (home.models / ".numbers.json").write_text(written, "utf-8")
+    assert next_name(home, "acme") == ("acme-1", 1)

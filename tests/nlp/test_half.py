@@ -217,6 +217,17 @@ def test_a_trial_that_fails_is_told_with_what_was_said() -> None:
     assert "or set device: cpu" in told
 
 
+@no_cuda
+def test_the_trial_runs_nothing_that_lies_in_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "nlp").mkdir()
+    (tmp_path / "nlp" / "__init__.py").write_text("", "utf-8")
+    (tmp_path / "nlp" / "device.py").write_text("raise SystemExit(0)", "utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert "no GPU can be used here (" in device._tried()
+
+
 def test_half_precision_loads_nothing_that_trains(folder: Path) -> None:
     program = (
         "import sys\nfrom pathlib import Path\nfrom nlp.half import HalfNetwork\n"
