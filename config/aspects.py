@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from itertools import islice, product
+from math import prod
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
@@ -20,6 +21,7 @@ GAP = "..."
 """In a phrase: some other words may stand here."""
 FORMS = 100
 """Forms that the brackets of one side of a phrase may make, at most."""
+_TRIED = 100_000
 _LETTER = re.compile(r"[^\W_]")
 _CHOICE = re.compile(r"\(([^()|]*(?:\|[^()|]*)+)\)")
 
@@ -33,7 +35,7 @@ def phrase(text: str) -> str:
         if re.search(r"[()|]", _CHOICE.sub("", side)):
             raise ValueError(f"brackets hold what may stand there, (is|was), none in another, no {GAP} in them")
         found = forms(side)
-        if len(found) > FORMS:
+        if len(found) > FORMS or prod(one.count("|") + 1 for one in _CHOICE.findall(side)) > _TRIED:
             raise ValueError(f"the brackets make more than {FORMS} forms: write several phrases")
         if not all(map(_LETTER.search, found)):
             where = f"on each side of {GAP}" if len(sides) == 2 else "in the phrase"
@@ -49,8 +51,13 @@ def forms(side: str) -> list[str]:
     Of more than FORMS those up to there and one more.
     """
     pieces = _CHOICE.split(side)
-    choices = [[piece] if n % 2 == 0 else piece.split("|") for n, piece in enumerate(pieces)]
-    return list(dict.fromkeys(" ".join("".join(one).split()) for one in islice(product(*choices), FORMS + 1)))
+    choices = [[piece] if n % 2 == 0 else list(dict.fromkeys(piece.split("|"))) for n, piece in enumerate(pieces)]
+    found: dict[str, None] = {}
+    for one in islice(product(*choices), _TRIED):
+        found[" ".join("".join(one).split())] = None
+        if len(found) > FORMS:
+            break
+    return list(found)
 
 
 Phrase = Annotated[

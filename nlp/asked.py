@@ -9,7 +9,7 @@ from typing import NamedTuple
 from config.brands import Brand
 from nlp.brands import BrandMatcher, Span
 from nlp.classifier import Passage, Target
-from query.text import Analysis, analyse
+from query.text import Analysis, analyse, fold
 
 
 class Named(NamedTuple):
@@ -30,11 +30,11 @@ class Asked:
         for all_names in (first, then):
             for number, names in enumerate(all_names):
                 for name in names:
-                    self._numbers.setdefault(name.casefold(), number)
+                    self._numbers.setdefault(_key(name), number)
         self._by_name = lru_cache(maxsize=512)(_matcher)
 
     def configured(self, brand: str | None) -> Brand | None:
-        number = self._numbers.get((brand or "").casefold())
+        number = self._numbers.get(_key(brand or ""))
         return None if number is None else self._known.brands[number]
 
     def passage(self, text: str, brand: str, lang: str) -> Passage:
@@ -46,7 +46,7 @@ class Asked:
         if not brand:
             return Named(Target(), [("", ())])
         found = self._known.find(analysis)
-        number = self._numbers.get(brand.casefold())
+        number = self._numbers.get(_key(brand))
         mine = self._by_name(brand).find(analysis).get(0, ()) if number is None else found.get(number, ())
         others = {at: spans for at, spans in found.items() if at != number}
         id = "" if number is None else self._known.brands[number].id
@@ -54,6 +54,11 @@ class Asked:
             Target(tuple(mine), tuple(span for spans in others.values() for span in spans)),
             [(id, tuple(mine)), *((self._known.brands[at].id, tuple(spans)) for at, spans in others.items())],
         )
+
+
+def _key(name: str) -> str:
+    """As names are found: without regard to case, accents and the sign of a handle or hashtag."""
+    return fold(name).strip().lstrip("@#")
 
 
 def _matcher(name: str) -> BrandMatcher:

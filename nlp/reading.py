@@ -69,7 +69,7 @@ class Reader:
         self._filters = about.filters(filters)
         self.matcher = BrandMatcher(brands)
         self._counted = any(map(priors.counted, brands))
-        self._categories = any(map(_is_category, brands))
+        self._categories = any(map(is_category, brands))
         self.aspects = Aspects(aspects, brands)
         self._cues, self._spam = severity.Cues(), Spam()
 
@@ -120,7 +120,7 @@ class Reader:
         if self._counted:
             readings = priors.adjusted(readings, _brands(passages, asked, matches), classifier.priors)
         if self._categories:
-            readings = _unreproached(readings, _brands(passages, asked, matches))
+            readings = unreproached(readings, _brands(passages, asked, matches))
         rows = Rows(readings, classifier, passages)
         said = [
             self._said(passage, analyses[number], matches[number])
@@ -181,7 +181,7 @@ class Rows:
         reputation = self.reputation[row]
         own = speaker == "own"
         queue: Queue = "none" if own else self.queue[row].label  # type: ignore[assignment]
-        category = match is not None and _is_category(match.brand)
+        category = match is not None and is_category(match.brand)
         return Understanding(
             brand=brand,
             matched_by=matched_by,
@@ -196,7 +196,7 @@ class Rows:
             offensive=self.offensive[row],
             suggested=queue,
             terms=() if own else self.terms(row, cues, category=category),
-            review=self.review(row),
+            review=self.review(row, category=category),
             aspects=aspects,
             spam=() if own else spam,
         )
@@ -208,8 +208,10 @@ class Rows:
             return severity.terms(self.detractor[row].p, (issue, 0.0, *rest), 0.0, cues)
         return severity.terms(self.detractor[row].p, self.intent[row].p, self.reputation[row].p[0], cues)
 
-    def review(self, row: int) -> tuple[str, ...]:
-        """Heads that abstain."""
+    def review(self, row: int, *, category: bool = False) -> tuple[str, ...]:
+        """Heads that abstain. A category has no reputation, and no level that could be in doubt."""
+        if category:
+            return tuple(head for head in self.review(row) if head not in ("reputation", "detractor"))
         if not self.measured[row]:
             return self.heads
         checks = (
@@ -260,14 +262,14 @@ def _brands(passages: Sequence[Passage], asked: Sequence[int], matches: list[lis
     return found
 
 
-def _is_category(brand: Brand | None) -> bool:
+def is_category(brand: Brand | None) -> bool:
     return brand is not None and brand.kind == "category"
 
 
-def _unreproached(readings: Readings, brands: Sequence[Brand | None]) -> Readings:
+def unreproached(readings: Readings, brands: Sequence[Brand | None]) -> Readings:
     """With level 0 for the targets that are categories: a level goes with a reputation, which they have not."""
     detractor = readings.detractor.copy()
-    detractor[[_is_category(brand) for brand in brands]] = (1.0, 0.0, 0.0, 0.0)
+    detractor[[is_category(brand) for brand in brands]] = (1.0, 0.0, 0.0, 0.0)
     return readings._replace(detractor=detractor)
 
 

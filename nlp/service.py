@@ -16,9 +16,10 @@ from nlp.aspects import Aspects
 from nlp.classifier import Classifier, Passage
 from nlp.language import Languages
 from nlp.normalise import clean, normalise
-from nlp.reading import DECIMALS, Rows
+from nlp.reading import DECIMALS, Rows, is_category, unreproached
+from nlp.severity import Cue
 from query.text import analyse
-from stream.records import DETRACTOR_LEVELS, EMOTIONS, INTENTS, NO_YES, QUEUES, SENTIMENTS, Labels, Scores, Term
+from stream.records import DETRACTOR_LEVELS, EMOTIONS, INTENTS, NO_YES, QUEUES, SENTIMENTS, Labels, Scores
 
 BATCH = 256
 LONGEST_NAME = 200
@@ -78,6 +79,8 @@ class Service:
         brands = [self._asked.configured(line.brand) for line in lines]
         if any(map(priors.counted, brands)):
             readings = priors.adjusted(readings, brands, self._classifier.priors)
+        if any(map(is_category, brands)):
+            readings = unreproached(readings, brands)
         rows = Rows(readings, self._classifier, passages)
         aspects = [
             self._aspects.said(analysis, lang, about.brands)[0]
@@ -85,7 +88,7 @@ class Service:
         ]
         cues = [self._cues.found(analysis.surfaces) for analysis in analyses]
         return [
-            self._answer(line, langs[row], rows, row, rows.terms(row, cues[row]), aspects[row], brands[row])
+            self._answer(line, langs[row], rows, row, cues[row], aspects[row], brands[row])
             for row, line in enumerate(lines)
         ]
 
@@ -95,16 +98,18 @@ class Service:
         lang: tuple[str, float],
         rows: Rows,
         row: int,
-        terms: Sequence[Term],
+        cues: Sequence[Cue],
         aspects: Sequence[str],
         brand: Brand | None,
     ) -> dict[str, Any]:
+        category = is_category(brand)
+        terms = rows.terms(row, cues, category=category)
         detractor = _shown(DETRACTOR_LEVELS, rows.detractor[row])
         return {
             "id": line.id,
             "lang": {"label": lang[0], "confidence": lang[1]},
             "sentiment": _shown(SENTIMENTS, rows.sentiment[row]),
-            "reputation": None if brand and brand.kind == "category" else _shown(SENTIMENTS, rows.reputation[row]),
+            "reputation": None if category else _shown(SENTIMENTS, rows.reputation[row]),
             "intent": _shown(INTENTS, rows.intent[row]),
             "detractor": {"level": int(detractor["label"]), "probabilities": detractor["probabilities"]},
             "queue": _shown(QUEUES, rows.queue[row]),
@@ -117,7 +122,7 @@ class Service:
                 "terms": [{"name": term.name, "points": term.points, "why": term.why} for term in terms],
             },
             "aspects": list(aspects),
-            "review": list(rows.review(row)),
+            "review": list(rows.review(row, category=category)),
             "model": self._classifier.model,
         }
 

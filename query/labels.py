@@ -86,7 +86,11 @@ def _says(state: _State, word: Correction) -> bool:
     )  # fmt: skip
 
 
-def _distance(state: _State, read: Understanding) -> tuple[int, float, int, int]:
+_OF_MOOD = {"positive": "praise", "negative": "complaint"}
+"""What somebody does who feels so and of whom no more is known: the model's shares of intents are those of its mood."""
+
+
+def _distance(state: _State, read: Understanding) -> tuple[int, bool, float, int, int]:
     """Smallest for what stays nearest to the model's reading; of what is as near, the quieter intent."""
     reputation, intent, level = state
     said = int(read.detractor.label)
@@ -95,7 +99,8 @@ def _distance(state: _State, read: Understanding) -> tuple[int, float, int, int]
     likely = dict(zip(INTENTS, read.intent.p, strict=False)).get(intent, 0.0)
     if mood is not None:
         likely *= dict(zip(SENTIMENTS, mood.p, strict=False)).get(reputation or "", 0.0)
-    return moved, -likely, abs(level - said), -INTENTS.index(intent)
+    strange = intent not in (read.intent.label, _OF_MOOD.get(reputation or ""))
+    return moved, strange, -likely, abs(level - said), -INTENTS.index(intent)
 
 
 def _can_act(word: Correction, read: Understanding) -> bool:

@@ -139,6 +139,8 @@ def test_brackets_that_say_nothing_are_refused(phrase: str) -> None:
 def test_brackets_make_a_hundred_forms_at_most() -> None:
     ten = "|".join("abcdefghij")
     assert len(forms(f"({ten}) ({ten})")) == 100
+    assert forms("(a|b)" + "(x|x)" * 7) == ["axxxxxxx", "bxxxxxxx"]
+    assert forms("(red|blue)" + " (|)" * 7 + " bus") == ["red bus", "blue bus"]
     Aspect(id="miles", en=(f"({ten}) ({ten}) ... (on|off)",))
     with pytest.raises(ValueError, match="more than 100 forms"):
         Aspect(id="miles", en=(f"({ten}) ({ten}) (on|off)",))

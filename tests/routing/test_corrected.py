@@ -71,6 +71,16 @@ def test_a_reputation_alone_takes_level_and_complaint_along(home: RouteHome) -> 
     assert (decision.rule, decision.risk, decision.terms) == ("help", 0, ())
 
 
+def test_a_complaint_that_a_person_calls_positive_is_praise(home: RouteHome) -> None:
+    """The model's shares of other intents are those of a negative reading: they would make it an affair or a lead."""
+    p = (0.3, 0.02, 0.1, 0.05, 0.5, 0.0, 0.01, 0.02)
+    complaint = replace(reading(intent="complaint", detractor=2), intent=Scores("complaint", p))
+    home.take(said("1", complaint))
+    found, decision = say(home, reputation="positive")
+    assert labels(found) == (("positive",), ("praise",), 0, ("none",))
+    assert decision.queue == "none"
+
+
 def test_a_complaint_that_a_person_states_reaches_those_who_can_act(home: RouteHome) -> None:
     home.take(said("1", LEAD))
     found, decision = say(home, intent="complaint", reputation="negative", detractor="1")
