@@ -34,7 +34,7 @@ class Asked:
         self._by_name = lru_cache(maxsize=512)(_matcher)
 
     def configured(self, brand: str | None) -> Brand | None:
-        number = self._numbers.get(_key(brand or ""))
+        number = self._numbers.get(_key(brand)) if brand else None
         return None if number is None else self._known.brands[number]
 
     def passage(self, text: str, brand: str, lang: str) -> Passage:

@@ -117,10 +117,11 @@ class Reader:
     ) -> dict[int, list[Understanding]]:
         """Post's number → one understanding for each target, in the targets' order."""
         readings = classifier.read(passages)
+        brands = _brands(passages, asked, matches) if self._counted or self._categories else []
         if self._counted:
-            readings = priors.adjusted(readings, _brands(passages, asked, matches), classifier.priors)
+            readings = priors.adjusted(readings, brands, classifier.priors)
         if self._categories:
-            readings = unreproached(readings, _brands(passages, asked, matches))
+            readings = unreproached(readings, brands)
         rows = Rows(readings, classifier, passages)
         said = [
             self._said(passage, analyses[number], matches[number])

@@ -1,8 +1,9 @@
 """The labels of a mention as they stand: the model's, or what a person stated and what follows from it.
 
 What a person states of reputation, intent and level stands. What nobody stated yields to it: of the states that the
-guidelines allow beside it, the one that leaves most of the model's labels, then the one that the model holds for the
-likeliest. The queue that the labels suggest is that of the labels as they stand.
+guidelines allow beside it, the one that leaves most of the model's labels, then praise of a positive and complaint of a
+negative reputation, then the one that the model holds for the likeliest. The queue that the labels suggest is that of
+the labels as they stand.
 """
 
 from __future__ import annotations
