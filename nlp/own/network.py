@@ -221,11 +221,16 @@ def encoder_from(
 
 
 def arrays_of(model: Model | Encoder) -> dict[str, np.ndarray]:
-    """Everything learnt, in 16 bits, by Hugging Face's names; the frozen word embeddings are left out."""
+    """Everything learnt, in 16 bits, by Hugging Face's names; the frozen word embeddings are left out.
+
+    The type's embedding went into the positions' when they were read (`encoder_from`): it is written as 0, so that who
+    lays these over the base's arrays does not add it once more.
+    """
     encoder = model.encoder if isinstance(model, Model) else model
     out = {
         "special": encoder.special,
         "embeddings.position_embeddings.weight": encoder.positions.weight,
+        "embeddings.token_type_embeddings.weight": torch.zeros(2, encoder.shape.hidden),
         "embeddings.LayerNorm.weight": encoder.norm.weight,
         "embeddings.LayerNorm.bias": encoder.norm.bias,
     }

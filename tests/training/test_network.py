@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import tiny_model
 
 from nlp.encoder import HEADS, Network
 from nlp.own import graph
-from nlp.pieces import MARKS, reserved
+from nlp.pieces import FILE, MARKS, reserved
 
 torch = pytest.importorskip("torch", reason="torch is not installed: see docs/extending.md")
 network = pytest.importorskip("nlp.own.network")
@@ -69,10 +70,29 @@ def test_what_was_learnt_is_read_back(tmp_path: Path) -> None:
     arrays = tiny_model.arrays()
     model = _model(arrays)
     learn.save(tmp_path / "weights", network.arrays_of(model))
-    again = _model(
-        {**arrays, **learn.load(tmp_path / "weights"), "embeddings.token_type_embeddings.weight": np.zeros((2, 64))}
-    )
+    again = _model({**arrays, **learn.load(tmp_path / "weights")})
     ids = torch.arange(4, 24)[None]
     with torch.no_grad():
         one, other = model(ids), again(ids)
     assert all(torch.allclose(one[name], other[name], atol=2e-2) for name in HEADS)
+
+
+def test_a_served_model_is_gone_on_from(tmp_path: Path) -> None:
+    """Laid over the base's arrays, as `training.learn` does, it says what is served."""
+    reopen = pytest.importorskip("training.reopen")
+    base = tiny_model.arrays()
+    tokenizer = reserved(tiny_model.tokenizer())
+    graph.export(base, tiny_model.card(), tokenizer, tmp_path / "model")
+
+    held = reopen.reopened(tmp_path / "model", base["embeddings.position_embeddings.weight"])
+    assert held["special"].shape == (len(MARKS), tiny_model.HIDDEN)
+    assert len(held["embeddings.position_embeddings.weight"]) == len(base["embeddings.position_embeddings.weight"])
+    learnt = {name: value for name, value in base.items() if not name.startswith("head.")}
+    again = _model({**learnt, **held})
+    again.quantise(True)
+    ids = np.random.default_rng(4).integers(4, 190, 20).astype(np.uint16)
+    with torch.no_grad():
+        said = again(torch.from_numpy(ids.astype(np.int64))[None])
+    mine = np.concatenate([said[name][0].numpy() for name in HEADS])
+    theirs = np.frombuffer(Network(tmp_path / "model").logits([ids])[0], np.float32)
+    assert np.abs(mine - theirs).max() < 0.05 * np.abs(theirs).max()
