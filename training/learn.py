@@ -81,7 +81,7 @@ class Learner:
             return self._masked(encoder, turn, bias, batch, plan["masked"])
 
         self._run("pretrain", batches, optimiser, step, learnt)
-        save(self.out / "pretrained", arrays_of(encoder))
+        self._whole("pretrain", self.out / "pretrained", encoder)
 
     def _masked(self, encoder: Encoder, turn: Any, bias: Tensor, batch: np.ndarray, share: float) -> Tensor:
         ids = self.pack.padded(batch).to(self.device)
@@ -116,7 +116,7 @@ class Learner:
             return self._loss(model(ids), rows[batch], adjust, plan["prior"])
 
         self._run(f"teacher {seed}", batches, optimiser, step, model)
-        save(self.out / f"teacher-{seed}", arrays_of(model))
+        self._whole(f"teacher {seed}", self.out / f"teacher-{seed}", model)
         self._report(model, f"teacher {seed}")
 
     def soften(self) -> None:
@@ -202,7 +202,7 @@ class Learner:
             return loss
 
         self._run(name, batches, optimiser, step, student, numbers)
-        save(self.out / name, arrays_of(student))
+        self._whole(name, self.out / name, student)
         self._report(student, name)
 
     def _heard(self, plan: dict[str, Any], draw: np.random.Generator) -> np.ndarray:
@@ -289,9 +289,9 @@ class Learner:
         model: torch.nn.Module,
         numbers: Iterator[int] | None = None,
     ) -> None:
-        """All batches, from where a run of the same stage was stopped; kept every KEPT seconds."""
+        """All batches, from where a run of the same stage was stopped; kept every KEPT seconds, until `_whole`."""
         rates = [group["lr"] for group in optimiser.param_groups]
-        kept = self.out / f"{name.replace(' ', '-')}.part"
+        kept = self._kept(name)
         first = 0
         if kept.exists():
             held = torch.load(kept, map_location=self.device, weights_only=True)
@@ -330,8 +330,15 @@ class Learner:
             if now - shown > 20:
                 shown = now
                 print(f"{name}: {number}/{len(batches)} loss {smooth:.4f} {shown - begun:.0f} s", flush=True)
-        kept.unlink(missing_ok=True)
         print(f"{name}: done, loss {smooth or 0:.4f}, {time.monotonic() - begun:.0f} s", flush=True)
+
+    def _kept(self, name: str) -> Path:
+        return self.out / f"{name.replace(' ', '-')}.part"
+
+    def _whole(self, name: str, stem: Path, model: Model | Encoder) -> None:
+        """Saves what a stage learnt, and only then drops what it was to go on from."""
+        save(stem, arrays_of(model))
+        self._kept(name).unlink(missing_ok=True)
 
     def _report(self, model: Model, name: str) -> None:
         """Macro-F1 of each served output on the development rows, by language."""
