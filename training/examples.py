@@ -86,7 +86,7 @@ def collect(leakage: Leakage, without_high_risk: bool = False) -> Collected:
     outputs += [
         Output(name, entry["kind"], entry["of"], tuple(entry["classes"]), True) for name, entry in plan["ours"].items()
     ]
-    examples = [*found.values(), *ours(outputs, leakage, barred)]
+    examples = [*found.values(), *toned(outputs, leakage, barred), *ours(outputs, leakage, barred)]
     texts = [
         Example(record["text"], name, record.get("lang", ""), "", 1.0, {}, False)
         for name in plan["texts_only"] if name not in barred
@@ -124,9 +124,24 @@ def ours(outputs: Iterable[Output], leakage: Leakage, barred: set[str]) -> Itera
         yield Example(row["text"], f"ours:{row['set']}", row["lang"], row["brand"], weight, marks, held)
 
 
+def toned(outputs: Iterable[Output], leakage: Leakage, barred: set[str]) -> Iterator[Example]:
+    """Posts of `tones.jsonl`, of which a reader said what the text feels, whatever it is about.
+
+    Texts that are developed on are left out: other sets say something of them there."""
+    classes = {output.name: output.classes for output in outputs}["sentiment"]
+    for row in _found(FOLDER / "tones.jsonl"):
+        if row["set"] not in barred and not leakage.holds(row["text"]) and not develops(row["text"]):
+            weight, marks = 0.5 if row.get("unsure") else 1.0, {"sentiment": classes.index(row["tone"])}
+            yield Example(row["text"], "tone", row["lang"], "", weight, marks, False)
+
+
 def mined() -> Iterator[dict[str, Any]]:
     """Posts that we read by the guidelines: labels from `labels.jsonl`, texts from the shared sets."""
-    path = FOLDER / "labels.jsonl"
+    return _found(FOLDER / "labels.jsonl")
+
+
+def _found(path: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a file of ids and labels, with their texts from the shared sets."""
     wanted: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
     for row in read(path) if path.exists() else ():
         wanted.setdefault((row["set"], row["part"]), {})[row["key"]] = row

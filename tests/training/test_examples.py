@@ -16,7 +16,7 @@ from stream.guidelines import allowed, queue_of
 from stream.records import SENTIMENTS
 from training.behaviour.suite import load, texts
 from training.corpus import Leakage, key, there, words
-from training.examples import UNKNOWN, Collected, as_row, collect, made, mined, recipe
+from training.examples import UNKNOWN, Collected, Output, as_row, collect, develops, made, mined, recipe, toned
 from training.targets import Targets
 
 OURS = {"reputation", "intent", "detractor", "act"}
@@ -194,6 +194,21 @@ def test_every_row_that_we_read_is_found_again_and_is_measured_nowhere() -> None
     leakage = Leakage()
     assert not [row["id"] for row in rows if leakage.holds(row["text"])]
     assert all(key(row["text"]).hex() == row["key"] for row in rows)
+
+
+@needs_data
+def test_every_tone_that_we_read_is_found_again_and_is_measured_nowhere() -> None:
+    path = Path(training.examples.__file__).parent / "tones.jsonl"
+    written = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    assert not [row for row in written if "text" in row]
+    assert {row["tone"] for row in written} == set(SENTIMENTS)
+    sentiment = Output("sentiment", "one", "text", SENTIMENTS, True)
+    leakage = Leakage()
+    learnt = list(toned([sentiment], leakage, set()))
+    assert 0.95 * len(written) < len(learnt) < len(written)  # some are developed on
+    assert not [one.text for one in learnt if leakage.holds(one.text) or develops(one.text)]
+    chosen = {row["set"] for row in written}
+    assert not list(toned([sentiment], leakage, chosen))
 
 
 def test_what_we_read_does_not_contradict_the_guidelines() -> None:
