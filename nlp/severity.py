@@ -12,13 +12,12 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from stream.guidelines import ISSUE, LEAST, LEAVING, SEVERITY
 from stream.records import Term
 
 SHIPPED = Path(__file__).parent / "cues.yaml"
 
 MOST = 60.0
-LEAST = 1.0
-"""Terms of fewer points are left out."""
 
 _LEVEL_POINTS = (0.0, 8.0, 22.0, 36.0)
 _LEVEL_WORDS = (
@@ -27,7 +26,6 @@ _LEVEL_WORDS = (
     "open anger, or a warning to others",
     "a call to act against the brand",
 )
-_SEVERITY = "severity"
 _ISSUE = "concerns the public, not one customer alone"
 _LEAVING = "says that they leave or have left"
 _LANGUAGES = ("en", "es")
@@ -141,8 +139,8 @@ def terms(
     issue, churn = intent[0], intent[1]
     severity = sum(share * points for share, points in zip(detractor, _LEVEL_POINTS, strict=True))
     weight = max(negative, issue)
-    found = [(severity, "severity", _SEVERITY), (issue * _ISSUE_POINTS, "public issue", _ISSUE)]
-    found.append((churn * _CHURN_POINTS, "leaving", _LEAVING))
+    found = [(severity, SEVERITY, SEVERITY), (issue * _ISSUE_POINTS, ISSUE, _ISSUE)]
+    found.append((churn * _CHURN_POINTS, LEAVING, _LEAVING))
     found.extend([(cue.points * weight, cue.name, cue.why) for cue in cues])
     found = [one for one in found if one[0] >= LEAST]
     if not found:
@@ -153,7 +151,7 @@ def terms(
 
 
 def _why(why: str, detractor: Sequence[float], intent: Sequence[float]) -> str:
-    if why == _SEVERITY:
+    if why == SEVERITY:
         level = max((1, 2, 3), key=lambda one: detractor[one] * _LEVEL_POINTS[one])
         return f"{_LEVEL_WORDS[level]} (level {level}: {detractor[level]:.0%} likely)"
     if why == _ISSUE:

@@ -9,9 +9,11 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
+from routing.desk import Desk
 from routing.risk import reach_bucket
 from routing.rows import MentionRow, PostRow
 from routing.sheet import Sheet
+from stream.guidelines import of_category
 from stream.records import Mention, MentionState, Post, Understanding, Understood, mention_id
 
 
@@ -92,7 +94,7 @@ def _wanted(
         _wait(sheet, row, None)
         return explicit, may_retract
     wanted = {
-        n: (brand, replace(unnamed, brand=brand, matched_by="parent"))
+        n: (brand, _towards(desk, brand, unnamed))
         for n, m in sheet.mention_rows(row.parent).items()
         if m.state != "retracted"
         for brand in (m.brand or desk.brands.word(connection, n),)
@@ -103,6 +105,12 @@ def _wanted(
         row.content = row.content or (row.read.post if row.read is not None else None)
     _wait(sheet, row, None if wanted else read or _as_read(row, held, unnamed))
     return wanted, may_retract
+
+
+def _towards(desk: Desk, brand: str, unnamed: Understanding) -> Understanding:
+    """The reading of a reply, towards the brand of the post that it answers."""
+    read = replace(unnamed, brand=brand, matched_by="parent")
+    return of_category(read) if desk.kinds.get(brand) == "category" else read
 
 
 _ANY = 1 << 30
@@ -128,7 +136,8 @@ def _held_readings(
         if reading is None or m.state == "retracted":
             continue
         if reading.matched_by == "parent":
-            unnamed = reading
+            if unnamed is None or unnamed.reputation is None:  # that of a category says less
+                unnamed = reading
         else:
             explicit[n] = (m.brand, reading)
     return explicit, unnamed

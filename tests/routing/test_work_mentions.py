@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from route_home import BRANDS, MINUTE, NOW, SECOND, RouteHome, hash_of, passed, reading, said
 
 from database.engine import write
 from routing.corrections import NoSuchMention, correct, decide_anew
 from routing.erasure import expire, forget_unmatched, wipe
 from stream.ports import InForce
-from stream.records import Author, Correction, Metrics
+from stream.records import Author, Correction, Metrics, Scores
 
 DAY = 86_400_000
 
@@ -310,6 +311,24 @@ def test_a_reply_belongs_to_the_brand_of_the_post_that_it_answers(home: RouteHom
         assert understanding is not None
         assert (understanding.matched_by, understanding.brand) == ("parent", "acme")
         assert home.mention(id).conversation == "x:1"
+
+
+def test_a_reply_to_a_post_about_a_category_has_no_reputation_either(home: RouteHome) -> None:
+    angry = replace(
+        reading("", "public_issue", detractor=3, terms=[("severity", 30), ("legal", 12), ("leaving", 3), ("press", 1)]),
+        intent=Scores("public_issue", (0.45, 0.05, 0.0, 0.2, 0.3, 0.0, 0.0, 0.0)),
+        reputation=Scores("negative", (0.9, 0.1, 0.0)),
+        review=("reputation", "sentiment"),
+    )
+    home.take(said("1", reading("flights")), said("2", reply_to="x:1", unnamed=angry, text="sue them"))
+    found = home.mention("x:2#flights").understanding
+    assert found is not None
+    assert (found.reputation, found.detractor.label, found.suggested) == (None, "0", "pr")
+    assert [(term.name, term.points) for term in found.terms] == [("legal", 6.0)]
+    assert found.review == ("sentiment",)
+    home.take(said("1", reading("flights"), text="flights of acme", kind="edited", edited_at=NOW + 1, at=NOW + 1))
+    home.take(said("1", reading("flights"), reading("acme"), kind="edited", edited_at=NOW + 2, at=NOW + 2))
+    assert home.mention("x:2#flights").understanding == found
 
 
 def test_a_reply_that_names_a_brand_is_about_that_one_only(home: RouteHome) -> None:
