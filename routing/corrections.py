@@ -52,6 +52,13 @@ def correct(engine: Engine, desk: Desk, mention_id: str, correction: Correction,
             n, mention = find(connection, mention_id)
             if mention.state != "live":
                 raise ValueError(f"{mention_id} is {mention.state}: its text is gone, there is nothing to correct")
+            if desk.kinds.get(mention.brand) == "category" and (
+                correction.reputation is not None or correction.detractor not in (None, "0")
+            ):
+                raise ValueError(
+                    f"{mention.brand} is a category, which has no reputation, so no detractor level either: "
+                    f"state sentiment, intent or queue"
+                )
             apply(connection, desk, (), now, corrections=[(n, correction)])
             if correction.about is not None and (mention.correction or _UNSAID).about != correction.about:
                 kept, about = int(not set_aside(mention)), int(correction.about)

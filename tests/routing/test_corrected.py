@@ -109,6 +109,21 @@ def test_a_word_about_the_sentiment_or_the_queue_alone_moves_no_other_label(home
     assert decision.terms == BOYCOTT.terms
 
 
+def test_no_reputation_or_level_is_stated_of_a_category(home: RouteHome) -> None:
+    of_flights = replace(reading("flights", "complaint"), reputation=None, detractor=Scores("0", (1.0, 0.0, 0.0, 0.0)))
+    home.take(said("1", of_flights))
+    for word in ({"detractor": "2"}, {"reputation": "negative"}):
+        with pytest.raises(ValueError, match="flights is a category, which has no reputation"):
+            correct(
+                home.engine,
+                home.work._desk,
+                "x:1#flights",
+                Correction(person="ana", at=NOW, content_hash="", **word),
+                NOW,
+            )
+    assert home.mention("x:1#flights").correction is None
+
+
 def test_what_contradicts_itself_is_refused_with_all_that_was_stated(home: RouteHome) -> None:
     home.take(said("1", BOYCOTT))
     with pytest.raises(ValueError, match=r"reputation positive, detractor 2 cannot stand together"):
