@@ -20,7 +20,7 @@ from database.engine import write
 from database.registry import SqlRegistry
 from database.revisions import adopt_model
 from index.work import IndexWork
-from nlp.shelf import LINEAR, in_force, models, named, open_folder
+from nlp.shelf import LINEAR, in_force, models, named, open_folder, same
 from routing.work import RouteWork
 from stream.ports import DECIDED, MENTIONS, Work
 from stream.stage import Stage, StageOptions
@@ -99,7 +99,7 @@ def understand(opened: Opened, chosen: Chosen | None = None) -> UnderstandWork:
     the one of the settings. Raises nlp.shelf.ModelError where that cannot be used."""
     from nlp.work import UnderstandWork
 
-    if chosen is None or chosen.card not in models(opened.home):
+    if chosen is None or not any(same(chosen.card, one) for one in models(opened.home)):
         asked = opened.settings.understanding
         card, why = in_force(asked.model, opened.home, asked.device)
         reads, begins = Chosen(card, asked.device, why), True

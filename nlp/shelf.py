@@ -131,6 +131,11 @@ def _half(card: Card, device: Device) -> HalfNetwork | None:
         ) from error
 
 
+def same(one: Card, other: Card) -> bool:
+    """Whether two looks at the shelf saw one model, whatever else lies in its folder."""
+    return one._replace(size=0) == other._replace(size=0)
+
+
 def at(folder: Path) -> Card:
     """The model of a folder that need not stand on the shelf."""
     return _card(folder, shipped=False)

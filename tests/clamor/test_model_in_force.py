@@ -118,6 +118,7 @@ def test_a_process_that_is_started_again_goes_on_with_the_model_of_the_start_whi
                 return True
             if sent == 1:
                 home.settings_file.write_text(asking_for("linear"), encoding="utf-8")
+                (mine / "notes.txt").write_text("whatever else lies in its folder", encoding="utf-8")
                 assert SqlRegistry(opened.engine, linear).current().generation == 3
             elif sent == 2:
                 shutil.rmtree(mine)
