@@ -7,7 +7,8 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -65,12 +66,28 @@ def key(text: str) -> bytes:
     return hashlib.blake2b("".join(words(text)).encode(), digest_size=8).digest()
 
 
+@cache
+def _conversations(stream: Path) -> dict[str, str]:
+    """Id of each post of a set that is a stream of conversations → id of its conversation."""
+    if not stream.exists():
+        return {}
+    return {str(one["id"]): one["conversation_id"] for one in read(stream) if "conversation_id" in one}
+
+
+def conversation(record: Mapping[str, Any], name: str) -> str:
+    """Of a record of a set, or of a label of one; empty where the set knows none."""
+    held = _conversations(SHARED / "data" / name / "stream.jsonl.gz")
+    return str(record.get("conversation_id") or held.get(str(record.get("id")), ""))
+
+
 class Leakage:
-    """Keys and 6-grams of every text that is measured on: of validation files, of data and labels, and of the suite."""
+    """Keys and 6-grams of every text that is measured on: of validation files, of data and labels, and of the suite;
+    and the conversations in which one stands."""
 
     def __init__(self) -> None:
         self._keys: set[bytes] = set()
         self._grams: set[int] = set()
+        self._conversations = {talk for row in labels("validation") if (talk := conversation(row, row["set"]))}
         self.texts = 0
         for path in sorted((SHARED / "data").glob("*/validation.jsonl.gz")):
             self._hold(record["text"] for record in read(path) if "text" in record)
@@ -84,6 +101,10 @@ class Leakage:
             return True
         grams = _grams(found)
         return bool(grams) and sum(gram in self._grams for gram in grams) >= _NEAR * len(grams)
+
+    def bars(self, record: Mapping[str, Any], name: str) -> bool:
+        """Whether this record of set `name` is measured on: its text, nearly so, or a turn of its conversation."""
+        return conversation(record, name) in self._conversations or self.holds(record["text"])
 
     def _hold(self, texts: Iterator[str]) -> None:
         for text in texts:

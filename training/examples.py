@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from training.corpus import SHARED, Leakage, Row, data, key, labels, read
+from training.corpus import SHARED, Leakage, Row, conversation, data, key, labels, read
 
 FOLDER = Path(__file__).parent
 PARTS = ("train", "unlabelled", "stream")
@@ -92,7 +92,7 @@ def collect(leakage: Leakage, without_high_risk: bool = False) -> Collected:
         for name in plan["texts_only"] if name not in barred
         for part in PARTS
         for record in _records(name, part)
-        if not leakage.holds(record["text"])
+        if not leakage.bars(record, name)
     ]  # fmt: skip
     return Collected(tuple(outputs), examples, texts)
 
@@ -104,7 +104,7 @@ def ours(outputs: Iterable[Output], leakage: Leakage, barred: set[str]) -> Itera
     """
     classes = {output.name: output.classes for output in outputs}
     rows = [*labels("train"), *mined(), *labels("synthetic"), *made()]
-    rows = [row for row in rows if row["set"] not in barred and not leakage.holds(row["text"])]
+    rows = [row for row in rows if row["set"] not in barred and not leakage.bars(row, row["set"])]
     copies = Counter(key(row["text"]) for row in rows)
     for row in rows:
         marks: dict[str, Any] = {
@@ -120,7 +120,7 @@ def ours(outputs: Iterable[Output], leakage: Leakage, barred: set[str]) -> Itera
         if "irony" in row:
             marks["irony"] = classes["irony"].index(row["irony"])
         weight = (0.5 if row.get("unsure") else 1.0) / copies[key(row["text"])]
-        held = row["set"] not in WRITTEN and develops(row["text"])
+        held = row["set"] not in WRITTEN and develops(row["text"], conversation(row, row["set"]))
         yield Example(row["text"], f"ours:{row['set']}", row["lang"], row["brand"], weight, marks, held)
 
 
@@ -164,8 +164,9 @@ def as_row(example: Example) -> Row:
     return Row(example.text, None, example.set.removeprefix("ours:"), example.lang, example.weight, example.brand)
 
 
-def develops(text: str) -> bool:
-    return int.from_bytes(key(text)[:4], "big") % DEVELOPMENT == 0
+def develops(text: str, talk: str = "") -> bool:
+    """`talk`: its conversation, all turns of which are on one side."""
+    return int.from_bytes(key(talk or text)[:4], "big") % DEVELOPMENT == 0
 
 
 def _add(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,8 +37,9 @@ from training.calibrate import (
     threshold,
 )
 from training.corpus import SHARED, labels
-from training.examples import risks
+from training.examples import WRITTEN, risks
 from training.export import export, whole
+from training.terms import licence
 from training.weights import load, packed
 
 UNKNOWN, NONE = 2, 255
@@ -83,6 +84,8 @@ def main() -> None:
     held = read(given.out, given.pack, about, mark)
     found = calibrated(held, plain["heads"], recipe)
     card = {**plain, **found, "data": data_of(about), "without_high_risk": about["without_high_risk"]}
+    card["licences"] = {name: licence(name) for name in card["data"] if name not in WRITTEN}
+    card["labels"] = "Reputation, intent, detractor, act: labelled by language models, not by people."
     size = export(arrays, card, tokenizer, given.out)
     print(f"{given.out}: {size / 1e6:.1f} MB")
 
@@ -121,6 +124,7 @@ def _unnamed(pieces: Array, mark: int) -> Array:
 def calibrated(held: Held, plain: Mapping[str, Any], recipe: Mapping[str, Any]) -> dict[str, Any]:
     """The card's `heads` and `bands`."""
     told: dict[str, Any] = {}
+    figures: dict[str, Any] = {}
     p: dict[str, Array] = {}
     start = 0
     for name, head in plain.items():
@@ -131,7 +135,7 @@ def calibrated(held: Held, plain: Mapping[str, Any], recipe: Mapping[str, Any]) 
         if name in OURS:
             use = use[held.ours[use]]
         fit = _several if y.ndim == 2 else _exclusive
-        final, p[name] = fit(name, z, y, use, held, recipe)
+        final, p[name], figures[name] = fit(name, z, y, use, held, recipe)
         told[name] = {
             "classes": head["classes"],
             "temperature": round(final.temperature, 4),
@@ -144,12 +148,27 @@ def calibrated(held: Held, plain: Mapping[str, Any], recipe: Mapping[str, Any]) 
                 for one in range(y.shape[1])
                 for seen in [use[y[use, one] != UNKNOWN]]
             ]
-    return {"heads": told, "bands": _bands(held, p, recipe["precision"])}
+    bands = _bands(held, p, recipe["precision"])
+    for name, head in told.items():
+        if "thresholds" in head:
+            bands[name] = band_of_several(p[name], held.labels[name], head["thresholds"], recipe["precision"])
+    return {"heads": told, "bands": bands, "precision": recipe["precision"], "figures": figures}
+
+
+def band_of_several(p: Array, y: Array, least: Sequence[float], precision: float) -> float:
+    """Of a head that says several things at once: by the one that it is least sure of, and right where all are, on the
+    rows that say something of every class. 1 where no such share is right."""
+    use = ((y == 0) | (y == 1)).all(axis=1)
+    says = p[use] >= np.array(least)
+    sure = np.where(says, p[use], 1 - p[use]).min(axis=1)
+    wrong = (says != (y[use] == 1)).any(axis=1)
+    return round(band(sure[:, None], np.zeros(len(sure), int), wrong.astype(int), precision), 4)
 
 
 def _exclusive(
     name: str, z: Array, y: Array, use: Array, held: Held, recipe: Mapping[str, Any]
-) -> tuple[Calibration, Array]:
+) -> tuple[Calibration, Array, dict[str, float]]:
+    """The calibration, the cross-fit probabilities, and what they are worth on the rows that were kept out."""
     balance = recipe["balance"].get(name, 0.0)
     part = folds(held.group)
     p = np.zeros(z.shape)
@@ -161,15 +180,18 @@ def _exclusive(
     for told, of in (("raw", softmax(z[use])), ("calibrated", p[use])):
         label = of.argmax(axis=1)
         right = label == y[use]
-        print(
-            f"{name}, {told}: {len(use)} rows, macro-F1 {_f1(y[use], label):.4f}, accuracy {right.mean():.4f}, "
-            f"ECE {error(of.max(axis=1), right):.3f}"
-        )
+        figures = {
+            "rows": len(use), "macro_f1": round(_f1(y[use], label), 4), "accuracy": round(float(right.mean()), 4),
+            "ece": round(float(error(of.max(axis=1), right)), 4),
+        }  # fmt: skip
+        print(f"{name}, {told}: {figures}")
     print(f"{name}: temperature {final.temperature:.2f}, bias {final.bias.round(2).tolist()}")
-    return final, p
+    return final, p, figures
 
 
-def _several(name: str, z: Array, y: Array, use: Array, held: Held, recipe: Mapping[str, Any]) -> tuple[Slopes, Array]:
+def _several(
+    name: str, z: Array, y: Array, use: Array, held: Held, recipe: Mapping[str, Any]
+) -> tuple[Slopes, Array, dict[str, float]]:
     part, known = folds(held.group), y != UNKNOWN
     p = np.zeros(z.shape)
     for one in range(FOLDS):
@@ -183,7 +205,7 @@ def _several(name: str, z: Array, y: Array, use: Array, held: Held, recipe: Mapp
         for seen in [use[known[use, one]]]
     ]
     print(f"{name}: {len(use)} rows, F1 by class {np.round(scores, 3).tolist()}, mean {np.mean(scores):.4f}")
-    return final, p
+    return final, p, {"rows": len(use), "mean_f1": round(float(np.mean(scores)), 4)}
 
 
 def _bands(held: Held, p: Mapping[str, Array], precision: float) -> dict[str, float]:

@@ -13,10 +13,10 @@ import pytest
 import training.corpus
 import training.examples
 from stream.guidelines import allowed, queue_of
-from stream.records import SENTIMENTS
+from stream.records import INTENTS, SENTIMENTS
 from training.behaviour.suite import load, texts
-from training.corpus import Leakage, key, there, words
-from training.examples import UNKNOWN, Collected, Output, as_row, collect, develops, made, mined, recipe, toned
+from training.corpus import Leakage, conversation, key, labels, there, words
+from training.examples import UNKNOWN, Collected, Output, as_row, collect, develops, made, mined, ours, recipe, toned
 from training.targets import Targets
 
 OURS = {"reputation", "intent", "detractor", "act"}
@@ -55,6 +55,11 @@ def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         {"id": "1", "text": "otra vez tarde, @volaria", "label": "negative", "lang": "es", "brands": ["Volaria"]}
     ])  # fmt: skip
     _write(data, "airline_us", "train", [{"id": "1", "text": "never to be learnt from", "label": "negative"}])
+    _write(data, "ibm_care_stream", "stream", [
+        {"id": "v", "text": "my channel is gone, please help me with it", "conversation_id": "measured"},
+        {"id": "w", "text": "no answer since the morning of yesterday", "conversation_id": "measured"},
+        {"id": "x", "text": "the other thread has a question of its own", "conversation_id": "another"},
+    ])  # fmt: skip
     labels.mkdir()
     ours = {"set": "airlines_es", "lang": "es", "brand": "Volaria", "unsure": False}
     rows = [
@@ -64,7 +69,9 @@ def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
          "intent": "praise", "detractor": 0, "queue": "none", "unsure": True},
     ]  # fmt: skip
     _write(tmp_path, "labels", "train", rows)
-    _write(tmp_path, "labels", "validation", [])
+    _write(tmp_path, "labels", "validation", [
+        {"id": "v", "set": "ibm_care_stream", "text": "my channel is gone, please help me with it"}
+    ])  # fmt: skip
     made = {"id": "1", "set": "synthetic", "lang": "en", "brand": "Acme", "sentiment": "negative", "detractor": 1,
             "intent": "complaint", "queue": "support", "unsure": False}  # fmt: skip
     written = [MADE, SUITE.text.text, f"well then: {SUITE.text.text.lower()} https://link.example/1"]
@@ -102,6 +109,31 @@ def _of(collected: Collected, name: str) -> list[tuple[str, Any]]:
 def test_what_is_measured_on_teaches_nothing(collected: Collected) -> None:
     assert _of(collected, "sentiment")[0] == ("what a lovely train this is", 2)
     assert not [one.text for one in collected.examples if MEASURED in one.text]
+
+
+def test_a_conversation_that_is_measured_on_teaches_nothing(collected: Collected) -> None:
+    assert [one.text for one in collected.texts if one.set == "ibm_care_stream"] == [
+        "the other thread has a question of its own"
+    ]
+
+
+@needs_data
+def test_no_post_that_we_read_stands_in_a_conversation_that_is_measured_on() -> None:
+    classes = {
+        "reputation": SENTIMENTS, "intent": INTENTS, "sentiment": SENTIMENTS, "irony": ("no", "yes"),
+    }  # fmt: skip
+    outputs = [Output(name, "one", "text", of, True) for name, of in classes.items()]
+    leakage = Leakage()
+    talks = {conversation(row, row["set"]) for row in labels("validation")} - {""}
+    assert talks
+    barred = {row["text"] for row in mined() if conversation(row, row["set"]) in talks}
+    assert not [one.text for one in ours(outputs, leakage, set()) if one.text in barred]
+
+
+def test_all_turns_of_a_conversation_are_developed_on_or_none() -> None:
+    sides = [{develops(f"turn {turn} of {talk}", f"talk {talk}") for turn in range(5)} for talk in range(200)]
+    assert all(len(side) == 1 for side in sides)
+    assert {False, True} == set().union(*sides)
 
 
 def test_the_behavioural_suite_teaches_nothing(collected: Collected) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ import tiny_model
 
 from nlp.encoder import HEADS, Network
 from nlp.own import graph
-from nlp.pieces import FILE, MARKS, reserved
+from nlp.pieces import MARKS, reserved
 
 torch = pytest.importorskip("torch", reason="torch is not installed: see docs/extending.md")
 network = pytest.importorskip("nlp.own.network")
