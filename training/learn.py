@@ -9,8 +9,10 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -380,7 +382,18 @@ class Learner:
         model.train()
 
     def _mixed(self) -> Any:
-        return torch.autocast(self.device.type, torch.bfloat16)
+        """16 bits where the machine computes in them: elsewhere a CPU would only imitate it, and take longer."""
+        fit = self.device.type == "cuda" or computes_in_bf16()
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=fit)
+
+
+@cache
+def computes_in_bf16(flags: Path = Path("/proc/cpuinfo")) -> bool:
+    """Whether this CPU has instructions for bfloat16; where that cannot be looked up, no."""
+    try:
+        return bool(re.search(r"^flags\b.*\b(avx512_bf16|amx_bf16)\b", flags.read_text("utf-8"), re.M))
+    except OSError:
+        return False
 
 
 def _apart(kind: str, mine: Tensor, theirs: Tensor) -> Tensor:

@@ -95,3 +95,12 @@ def test_a_served_model_is_gone_on_from(tmp_path: Path) -> None:
     mine = np.concatenate([said[name][0].numpy() for name in HEADS])
     theirs = np.frombuffer(Network(tmp_path / "model").logits([ids])[0], np.float32)
     assert np.abs(mine - theirs).max() < 0.05 * np.abs(theirs).max()
+
+
+def test_a_cpu_computes_in_16_bits_only_where_it_has_them(tmp_path: Path) -> None:
+    learn = pytest.importorskip("training.learn")
+    for flags, has in (("fpu avx512_bf16 sse", True), ("fpu amx_bf16", True), ("fpu avx512f avx512_bf16x", False)):
+        place = tmp_path / flags.replace(" ", "-")
+        place.write_text(f"processor\t: 0\nflags\t\t: {flags}\n", "utf-8")
+        assert learn.computes_in_bf16(place) is has
+    assert not learn.computes_in_bf16(tmp_path / "none")
