@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from nlp import heads
-from nlp.classifier import HALF, Classifier, Passage, Readings
+from nlp.classifier import HALF, SAID, Classifier, Passage, Readings
 from nlp.own.f1 import Array, confusion, macro_f1, paired, resampled, share
 from nlp.own.labelled import CLASSES, Labelled
+from stream.records import EMOTIONS
 
 BATCH = 256
 NONE = -1
@@ -42,6 +43,41 @@ class Gain(NamedTuple):
     mean: float
     low: float
     high: float
+
+
+class Same(NamedTuple):
+    """How often two models say the same of posts that nobody labelled."""
+
+    head: str
+    posts: int
+    same: int
+
+    @property
+    def share(self) -> float:
+        return self.same / self.posts
+
+
+def alike(posts: Sequence[Passage], first: Classifier, second: Classifier) -> list[Same]:
+    """One for each head of SAID that both have; emotions are the same where all of them are."""
+    mine, theirs = _held(first, posts), _held(second, posts)
+    return [
+        Same(head, len(posts), int((mine[head] == theirs[head]).all(axis=1).sum()))
+        for head in SAID
+        if head in mine and head in theirs
+    ]
+
+
+def _held(classifier: Classifier, posts: Sequence[Passage]) -> dict[str, Array]:
+    """By head of SAID that it has: [posts, classes], whether each holds."""
+    parts = [classifier.read(posts[at : at + BATCH]) for at in range(0, len(posts), BATCH)]
+    found: dict[str, Array] = {}
+    for head in SAID:
+        stated = classifier.thresholds.get(head, {})
+        least = [stated.get(name, HALF) for name in (EMOTIONS if head == "emotion" else ("yes",))]
+        of = [getattr(part, head) for part in parts]
+        if of and of[0] is not None:
+            found[head] = np.concatenate(of).reshape(len(posts), -1) >= np.array(least)
+    return found
 
 
 def read_labels(classifier: Classifier, passages: Sequence[Passage]) -> dict[str, Labels]:

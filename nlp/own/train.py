@@ -1,11 +1,13 @@
 """A model learnt from the team's corrections: kept only where it gains on corrections that it has not seen.
 
-The model that it starts from stays as it is. What is learnt lies in a draft until it has been weighed.
+The model that it starts from stays as it is. What is learnt lies in a draft until it has been weighed. Heads that
+nobody can correct (SAID) are not taught, and have to say of other posts what they said.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,7 +17,7 @@ import numpy as np
 from nlp.classifier import Floats, Passage, softmax
 from nlp.encoder import TransformerClassifier, read_card
 from nlp.own.labelled import Kept, Labelled, marks
-from nlp.own.measure import Figure, Gain, Labels, figures, gain, read_labels
+from nlp.own.measure import Figure, Gain, Labels, Same, alike, figures, gain, read_labels
 from nlp.pieces import FILE, passage_text
 
 if TYPE_CHECKING:
@@ -27,8 +29,12 @@ SHARES = 6
 """Of rows, by their words: two of so many are measured on, one sets the temperatures, the others are learnt from."""
 MOST_LOST = 0.01
 """Of a head's macro-F1."""
+LEAST_SAME = 0.99
+"""Of the posts that were kept aside: so many have to keep the label of a head that nobody can correct."""
 MEASURED_POSTS = 1_000
-"""That nobody corrected, at most a quarter of them: calibrated on, not learnt from."""
+"""That nobody corrected, at most a quarter of them: calibrated and compared on, not learnt from."""
+FEW_POSTS = 100
+"""Of the home: with fewer, written ones that were held out are compared on as well."""
 _REMADE = ("format", "shape", "proof", "figures")
 """Of a card: what holds for its own weights alone."""
 _TEMPERATURES = np.geomspace(0.5, 2.0, 81)
@@ -42,6 +48,8 @@ class Weighed(NamedTuple):
     """On the corrections that were held out."""
     written: list[Figure]
     """On the written posts that were held out."""
+    same: Sequence[Same] = ()
+    """Of the heads that nobody can correct, on posts that nobody corrected and that were kept aside."""
 
     @property
     def reasons(self) -> list[str]:
@@ -57,6 +65,12 @@ class Weighed(NamedTuple):
                 lost = (one.other or 0.0) - one.f1
                 if lost > MOST_LOST:
                     out.append(f"head {one.head} loses {lost * 100:.1f} points on {what} that were held out")
+        out += [
+            f"head {same.head} says what it said of {percent(same.share)} only of {same.posts:,} posts that were kept "
+            f"aside: {LEAST_SAME:.0%} are asked for, since nobody has corrected it"
+            for same in self.same
+            if same.share < LEAST_SAME
+        ]
         return out
 
 
@@ -103,7 +117,7 @@ def train(
     old, new = TransformerClassifier(base), TransformerClassifier(draft)
     card["heads"] = calibrated(new, old, card, mine.fitted, kept.posts[:aside])
     write(draft, base, arrays, card)
-    return weigh(old, TransformerClassifier(draft), mine.held, ours.held)
+    return weigh(old, TransformerClassifier(draft), mine.held, ours.held, kept.posts[:aside])
 
 
 def write(folder: Path, base: Path, arrays: Mapping[str, Any], card: Mapping[str, Any]) -> None:
@@ -114,13 +128,22 @@ def write(folder: Path, base: Path, arrays: Mapping[str, Any], card: Mapping[str
 
 
 def weigh(
-    old: TransformerClassifier, new: TransformerClassifier, held: Sequence[Labelled], written: Sequence[Labelled]
+    old: TransformerClassifier,
+    new: TransformerClassifier,
+    held: Sequence[Labelled],
+    written: Sequence[Labelled],
+    posts: Sequence[Passage],
 ) -> Weighed:
+    """`held`, `written`: that were held out. `posts`: that nobody corrected, and that were not learnt from."""
     before, after = _said(old, held), _said(new, held)
+    compared = list(posts)
+    if len(compared) < FEW_POSTS:
+        compared += [row.passage for row in written[: MEASURED_POSTS - len(compared)]]
     return Weighed(
         gain(held, after, before),
         figures(held, after, before),
         figures(written, _said(new, written), _said(old, written)) if written else [],
+        alike(compared, new, old) if compared else [],
     )
 
 
@@ -131,6 +154,7 @@ def note(draft: Path, weighed: Weighed) -> None:
     card["figures"] = {
         "corrections held out": [one._asdict() for one in weighed.corrections],
         "written posts held out": [one._asdict() for one in weighed.written],
+        "the same as before": [one._asdict() for one in weighed.same],
         "gain": weighed.gain._asdict(),
     }
     file.write_text(json.dumps(card, ensure_ascii=False, indent=1) + "\n", "utf-8")
@@ -193,6 +217,11 @@ def _scaled(logits: Any, head: Mapping[str, Any]) -> Floats:
 
 def _said(classifier: TransformerClassifier, rows: Sequence[Labelled]) -> dict[str, Labels]:
     return read_labels(classifier, [row.passage for row in rows])
+
+
+def percent(share: float) -> str:
+    """Cut off, not rounded: what is below a bound is not shown as if it were on it."""
+    return f"{math.floor(share * 1000) / 10:.1f} %"
 
 
 def _points(share: float) -> str:

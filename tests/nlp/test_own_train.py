@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 import tiny_model
 
-from nlp.classifier import Passage, Target
-from nlp.encoder import TransformerClassifier
+from nlp.classifier import SAID, Passage, Target
+from nlp.encoder import NEEDED, TransformerClassifier
 from nlp.own import train as training
+from nlp.own.graph import export
 from nlp.own.labelled import Kept, Labelled, key, marks
-from nlp.own.measure import Figure, Gain, read_labels
-from nlp.own.train import Weighed, shares, train
+from nlp.own.measure import Figure, Gain, Same, read_labels
+from nlp.own.train import Weighed, percent, shares, train, weigh
+from nlp.pieces import reserved
 from stream.records import SENTIMENTS
 
 TOLD = {"name": "own", "version": 1}
@@ -54,7 +56,9 @@ def files(folder: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in folder.iterdir()}
 
 
-def test_what_people_correct_is_learnt_and_the_old_one_stays(learn: Any, base: Path, tmp_path: Path) -> None:
+def test_what_people_correct_is_learnt_and_the_old_one_stays(learn: Any, tmp_path: Path) -> None:
+    """Of a model without the heads that nobody can correct: in one so small they would change as well."""
+    base = tiny_model.make(tmp_path / "base", NEEDED)
     before, draft = files(base), tmp_path / "draft"
     found = train(base, draft, kept(160), [], TOLD, learn.Plan(rate=5e-3, hold=0.1, epochs=15))
     assert found.reasons == []
@@ -89,6 +93,38 @@ def test_held_to_the_old_one_it_says_the_same_of_other_posts(learn: Any, base: P
         train(base, tmp_path / "draft", some, [], TOLD, learn.Plan(rate=2e-3, hold=hold, epochs=4))
         apart.append(abs(TransformerClassifier(tmp_path / "draft").read(some.posts).sentiment - old).mean())
     assert apart[1] < apart[0] / 2
+
+
+def test_a_head_that_nobody_corrects_and_that_is_lost_is_named(learn: Any, base: Path, tmp_path: Path) -> None:
+    plan = learn.Plan(rate=5e-3, hold=0.0, epochs=15)
+    found = train(base, tmp_path / "draft", kept(160), [], TOLD, plan)
+    assert {one.head for one in found.same} == set(SAID)
+    assert any(reason.startswith("head emotion says what it said of ") for reason in found.reasons)
+
+
+@pytest.mark.parametrize("head", SAID)
+def test_heads_that_nobody_can_correct_say_what_they_said(base: Path, tmp_path: Path, head: str) -> None:
+    arrays = tiny_model.arrays()
+    for name in ("weight", "bias"):
+        arrays[f"head.{head}.{name}"] *= -1
+    export(arrays, tiny_model.card(), reserved(tiny_model.tokenizer()), tmp_path / "lost")
+    old, lost = TransformerClassifier(base), TransformerClassifier(tmp_path / "lost")
+    some, posts = kept(40), tiny_model.passages(120)
+    found = weigh(old, lost, some.corrections, [], posts)
+    assert {one.head: one.posts for one in found.same} == dict.fromkeys(SAID, 120)
+    assert {one.head for one in found.same if one.share < 1} == {head}
+    (reason,) = [one for one in found.reasons if "kept aside" in one]
+    (same,) = [one for one in found.same if one.head == head]
+    assert reason.startswith(f"head {head} says what it said of {percent(same.share)} only of 120 posts")
+    assert "99% are asked for" in reason
+    assert not [one for one in weigh(old, old, some.corrections, [], posts).reasons if "kept aside" in one]
+
+
+def test_a_home_with_few_other_posts_is_compared_on_written_ones_too(base: Path) -> None:
+    old, written = TransformerClassifier(base), kept(30).corrections
+    assert weigh(old, old, written, written, tiny_model.passages(10)).same[0].posts == 40
+    assert weigh(old, old, written, [], []).same == []
+    assert weigh(old, old, written, written, tiny_model.passages(100)).same[0].posts == 100
 
 
 def test_a_loss_that_is_no_number_ends_it_in_words(learn: Any, base: Path, tmp_path: Path) -> None:
@@ -132,6 +168,11 @@ def test_corrections_of_the_same_words_stand_in_one_share() -> None:
         (
             Weighed(Gain(0.05, 0.01, 0.09), [], [Figure("queue", 40, 0.5, 0.4, 0.6, 0.6)]),
             ["head queue loses 10.0 points on written posts"],
+        ),
+        (Weighed(Gain(0.05, 0.01, 0.09), [], [], [Same("irony", 1_000, 990)]), []),
+        (
+            Weighed(Gain(0.05, 0.01, 0.09), [], [], [Same("irony", 1_000, 989), Same("emotion", 96, 95)]),
+            ["head irony says what it said of 98.9 % only of 1,000", "head emotion says what it said of 98.9 %"],
         ),
     ],
 )
