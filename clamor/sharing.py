@@ -51,8 +51,8 @@ class WorkerEnded(HomeError):
 
 
 def answered(source: int, workers: int, longest: int, answer: Answer) -> Iterator[Answered]:
-    """The answers to the lines of a file descriptor, chunk by chunk, in their order. Blank lines have none; of a line
-    of more than `longest` bytes one more is handed on.
+    """The answers to the lines of a file descriptor, chunk by chunk, in their order, blank lines among them; of a line
+    of more than `longest` bytes one more is handed on. Behind the newline that ends the last line there is no other.
 
     With several workers each runs `answer` in a fork of this process, made before the first line is read. Raises
     WorkerEnded, Lost where the input cannot be read, and nlp.shelf.ModelError where `answer` does.
@@ -109,7 +109,8 @@ class Intake:
         self._keep(rest)
         if not block:
             self.ended = True
-            self._end_line()
+            if self._rest:
+                self._end_line()
 
     def next_chunk(self) -> list[bytes]:
         """Waits for it; empty at the end."""
@@ -124,9 +125,8 @@ class Intake:
         self._rest += part[: self._longest + 1 - len(self._rest)]
 
     def _end_line(self) -> None:
-        if self._rest.strip():
-            self._lines.append(bytes(self._rest))
-            self._held += len(self._rest)
+        self._lines.append(bytes(self._rest))
+        self._held += len(self._rest)
         self._rest.clear()
 
 

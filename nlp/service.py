@@ -130,6 +130,8 @@ class Service:
 def _line(raw: str | bytes) -> Line | dict[str, Any]:
     if len(raw) > LONGEST_LINE:
         return {"id": None, "error": f"longer than {LONGEST_LINE:,} bytes"}
+    if not raw.strip():
+        return {"id": None, "error": 'a blank line, not one of the form {"id": …, "text": …}'}
     try:
         line = msgspec.json.decode(raw, type=Line)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:

@@ -52,8 +52,8 @@ def classify(
 
     The brand may be a configured one or any name; the reputation is towards it, also where the text does not name it.
     Other configured brands in the text count as other brands, as in the stream.
-    A line that cannot be read is answered by `{"id", "error"}` and makes the exit code 3. Nothing is stored; no home
-    is needed. Answers come while lines come, and are the same however many workers there are.
+    A line that cannot be read, be it blank, is answered by `{"id", "error"}` and makes the exit code 3. Nothing is
+    stored; no home is needed. Answers come while lines come, and are the same however many workers there are.
 
     [bold]Examples[/bold]
 

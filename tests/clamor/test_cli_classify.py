@@ -62,14 +62,14 @@ def lines(count: int, seed: int = 1) -> bytes:
 @pytest.mark.parametrize("model", ["tiny", "linear"])
 def test_workers_change_nothing_in_what_is_answered(home: Home, tmp_path: Path, model: str) -> None:
     file = tmp_path / "posts.jsonl"
-    file.write_bytes(lines(2_300) + b'not json\n\n{"id": "last", "text": "ba"}')
+    file.write_bytes(lines(2_300) + b'not json\n\n \t\r\n{"id": "last", "text": "ba"}\n')
     alone, together = (run(home, str(file), "--tier", model, "--workers", workers) for workers in ("1", "3"))
     assert alone.returncode == together.returncode == exits.SOME_REFUSED
     assert alone.stdout == together.stdout
     answers = [json.loads(line) for line in alone.stdout.splitlines()]
-    assert [one["id"] for one in answers] == [*range(2_300), None, "last"]
+    assert [one["id"] for one in answers] == [*range(2_300), None, None, None, "last"]
     assert {one.get("model") for one in answers} == {find(model, home).model, None}
-    assert "error" in answers[-2]
+    assert ["blank" in one["error"] for one in answers[-4:-1]] == [False, True, True]
     assert b"some lines could not be read" in together.stderr
 
 
@@ -258,6 +258,29 @@ def test_chunks_are_cut_by_lines_however_the_bytes_come(tmp_path: Path, sizes: l
         found.append(intake.take())
     assert [len(chunk) for chunk in found] == [CHUNK, CHUNK, 10]
     assert [line for chunk in found for line in chunk] == expected
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        (b"", []),
+        (b"\n", [b""]),
+        (b"\n\n", [b"", b""]),
+        (b"one\n", [b"one"]),
+        (b"one", [b"one"]),
+        (b"one\n\n  \ntwo\n", [b"one", b"", b"  ", b"two"]),
+        (b"one\n ", [b"one", b" "]),
+        (b"\n" * (CHUNK + 1), [b""] * (CHUNK + 1)),
+    ],
+)
+def test_each_line_is_answered_the_blank_ones_too(
+    tmp_path: Path, given: bytes, found: list[bytes], workers: int
+) -> None:
+    file = tmp_path / "in"
+    file.write_bytes(given)
+    written = b"".join(one.written for one in through(file, workers, echo))
+    assert written == b"".join(line + b"\n" for line in found)
 
 
 def test_of_long_lines_fewer_are_read_together(tmp_path: Path) -> None:
