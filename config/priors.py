@@ -36,6 +36,9 @@ class Priors(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
+    sentiment: Annotated[dict[str, Share], _of(SENTIMENTS)] = Field(default_factory=dict)
+    """Share of each sentiment among the texts that name the brand; they sum to 1. Of several brands the mean counts.
+    Empty: as the model was taught."""
     reputation: Annotated[dict[str, Share], _of(SENTIMENTS)] = Field(default_factory=dict)
     """Share of each reputation among the brand's mentions; they sum to 1. Empty: as the model was taught."""
     intent: Annotated[dict[str, Share], _of(INTENTS)] = Field(default_factory=dict)

@@ -53,6 +53,8 @@ class Service:
     ) -> None:
         self._classifier, self._languages = classifier, languages
         self._asked = Asked(brands)
+        self._brands = {brand.id: brand for brand in brands}
+        self._counted = any(map(priors.counted, brands))
         self._cues = severity.Cues()
         self._aspects = Aspects(aspects, brands)
 
@@ -77,8 +79,9 @@ class Service:
         ]
         readings = self._classifier.read(passages)
         brands = [self._asked.configured(line.brand) for line in lines]
-        if any(map(priors.counted, brands)):
-            readings = priors.adjusted(readings, brands, self._classifier.priors)
+        if self._counted:
+            texts = [[self._brands[id] for id, _ in about.brands if id] for about in named]
+            readings = priors.adjusted(readings, brands, self._classifier.priors, texts)
         if any(map(is_category, brands)):
             readings = unreproached(readings, brands)
         rows = Rows(readings, self._classifier, passages)

@@ -130,7 +130,9 @@ def test_everything_that_is_wrong_is_found_at_once_at_its_line_with_the_way_out(
         ("{reputation: {negative: 0.5, neutral: 0.4, good: 0.1}}", "there is no label 'good'"),
         ("{reputation: {negative: 0.5, neutral: 0.5, positive: 0}}", "must be more than 0"),
         ("{reputation: {negative: half, neutral: 0.4, positive: 0.1}}", "must be a number"),
-        ("{sentiment: {negative: 0.5, neutral: 0.4, positive: 0.1}}", "'sentiment' is not known here"),
+        ("{sentiment: {negative: 0.5, neutral: 0.3, positive: 0.1}}", "the shares sum to 0.9"),
+        ("{sentiment: {negative: 0.5, neutral: 0.4, mixed: 0.1}}", "there is no label 'mixed'"),
+        ("{queue: {support: 0.5, none: 0.5}}", "'queue' is not known here"),
         ("0.5", "must be a section"),
     ],
 )

@@ -60,6 +60,50 @@ def test_probabilities_are_weighed_by_the_brand_s_share_over_the_model_s(classif
     assert after.mentions[0].sentiment == before.mentions[0].sentiment
 
 
+SAD = Priors(sentiment={"negative": 0.8, "neutral": 0.15, "positive": 0.05})
+GLAD = Priors(sentiment={"negative": 0.1, "neutral": 0.1, "positive": 0.8})
+
+
+def test_sentiment_is_weighed_by_the_mean_of_the_shares_of_all_brands_of_a_text() -> None:
+    p = np.array([0.2, 0.7, 0.1])
+    plain = Readings(
+        *(np.tile(p, (4, 1)), np.array([0, 1, 1, 1, 2, 3]), np.tile(p, (6, 1)), np.full((6, 8), 1 / 8)),
+        *(np.full((6, 4), 1 / 4), np.full(6, 0.5)),
+    )
+    sad, glad = (Brand(id=id, name=id, prior=prior) for id, prior in (("sad", SAD), ("glad", GLAD)))
+    silent = Brand(id="silent", name="silent")
+    moved = adjusted(plain, [sad, sad, glad, silent, silent, None], {"sentiment": [1 / 3] * 3})
+    one, both = p * (0.8, 0.15, 0.05), p * (0.45, 0.125, 0.425)
+    assert np.allclose(moved.sentiment, [one / one.sum(), both / both.sum(), p, p])
+    assert (moved.reputation == plain.reputation).all()
+    assert (adjusted(plain, [sad] * 6, {"reputation": [1 / 3] * 3}).sentiment == plain.sentiment).all()
+
+
+def test_a_text_has_one_sentiment_in_the_stream_and_by_classify_the_same_shares(classifier: LinearClassifier) -> None:
+    stated = [Brand(id="acme", name="Acme", prior=SAD), Brand(id="bolt", name="Bolt", prior=GLAD)]
+    both = np.array([0.45, 0.125, 0.425]) / classifier.priors["sentiment"]
+
+    def weighed(p: Any) -> Any:
+        return np.array(tuple(p)) * both / (np.array(tuple(p)) * both).sum()
+
+    post = Post(id="x:1", network="x", text=TEXT, lang="en", seen_at=1, event_time=1, reply_to="x:0")
+    before = read(classifier)
+    [found] = Reader(classifier, Languages(), stated).read([post])
+    [alone] = Reader(classifier, Languages(), [stated[0], brands()[1]]).read([post])
+    assert found.unnamed is not None
+    assert found.mentions[0].sentiment == found.mentions[1].sentiment == found.unnamed.sentiment
+    assert np.allclose(found.mentions[0].sentiment.p, weighed(before.mentions[0].sentiment.p), atol=1e-3)
+    assert alone.mentions[1].sentiment.p[0] > found.mentions[1].sentiment.p[0]
+    assert [one.reputation for one in found.mentions] == [one.reputation for one in before.mentions]
+    for brand in ("acme", "bolt", "Acne", None):
+        line = json.dumps({"id": 1, "text": TEXT, "lang": "en", "brand": brand})
+        plain, moved = (
+            next(Service(classifier, Languages(), some).classify([line]))["sentiment"]["probabilities"].values()
+            for some in (brands(), stated)
+        )
+        assert np.allclose(tuple(moved), weighed(plain) if brand else tuple(plain), atol=1e-3)
+
+
 def test_other_brands_and_the_one_that_is_not_named_stay_as_they_are(classifier: LinearClassifier) -> None:
     before, after = read(classifier), read(classifier, ANGRY)
     assert before.mentions[1] == after.mentions[1]
