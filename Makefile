@@ -7,9 +7,11 @@ DEMO_HOME ?= demo-home
 LEARNT ?= .cache/learnt
 RECIPE ?= training/encoder.yaml
 MODEL_VERSION ?= 2
+OWN_VENV ?= .cache/own
+OWN_TESTS := tests/nlp/test_own_bring.py tests/nlp/test_own_train.py tests/nlp/test_own_weights.py tests/training/test_network.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev install-own install-gpu demo test test-all soak bench docs lint format schemas train train-linear evaluate lock clean
+.PHONY: help install install-dev install-own install-gpu demo test test-all test-own soak bench docs lint format schemas train train-linear evaluate lock clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +54,15 @@ test: $(VENV)/.installed-dev ## lint, types, arrows and the test suite
 	$(BIN)/python -m pytest -q -m "not soak"
 
 test-all: test docs ## and the documentation, built strictly
+
+$(OWN_VENV)/.installed-own: requirements/default.txt requirements/dev.txt requirements/own.txt pyproject.toml
+	$(MAKE) VENV=$(OWN_VENV) install-dev
+	$(MAKE) VENV=$(OWN_VENV) install-own
+	@touch $@
+
+test-own: $(OWN_VENV)/.installed-own ## the tests of model import and training, which `make test` skips: torch in its own OWN_VENV
+	@$(OWN_VENV)/bin/python -c 'import torch, transformers'
+	$(OWN_VENV)/bin/python -m pytest -q $(OWN_TESTS)
 
 soak: $(VENV)/.installed-dev ## hundreds of rounds of kill -9, thousands of simulated interleavings
 	CLAMOR_SOAK=1 $(BIN)/python -m pytest -q -m "soak or not soak" tests/faults tests/simulation \

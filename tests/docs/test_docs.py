@@ -111,6 +111,16 @@ def test_every_command_named_in_a_sentence_exists(page: Path) -> None:
     assert not unknown
 
 
+def test_make_test_own_runs_the_files_that_are_skipped_without_torch() -> None:
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    (named,) = re.findall(r"^OWN_TESTS := (.+)$", makefile, re.MULTILINE)
+    needs_torch = re.compile(r"""importorskip\(\s*["']torch["']""")
+    tests = sorted((ROOT / "tests").rglob("test_*.py"))
+    assert named.split() == [name_of(path) for path in tests if needs_torch.search(path.read_text("utf-8"))]
+    assert re.search(r"^test-own: .*## ", makefile, re.MULTILINE)
+    assert "`make test-own`" in (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+
+
 @pytest.mark.parametrize("page", EVERY, ids=name_of)
 def test_every_make_target_exists(page: Path) -> None:
     known = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
