@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 import nlp.language
 import nlp.linear
+from nlp.shelf import SHIPPED
 from training.corpus import Leakage, data, key, labels, there, words
 
-RECIPE = yaml.safe_load((Path(__file__).parents[2] / "training" / "recipe.yaml").read_text("utf-8"))
+TRAINING = Path(__file__).parents[2] / "training"
+RECIPE = yaml.safe_load((TRAINING / "recipe.yaml").read_text("utf-8"))
+OUTPUTS = yaml.safe_load((TRAINING / "outputs.yaml").read_text("utf-8"))
 FORBIDDEN = ("airline_us", "twcs")
 
 needs_data = pytest.mark.skipif(not there(), reason="the training data (../shared) is not part of a clone")
@@ -23,12 +28,46 @@ def leakage() -> Leakage:
     return Leakage()
 
 
+def forbidden(names: Iterable[str]) -> list[str]:
+    return sorted({name for name in names if name.startswith(FORBIDDEN)})
+
+
+def taught(stated: Any) -> Iterator[str]:
+    """Names of sets in a recipe, wherever a key `sets` stands."""
+    for name, inner in stated.items() if isinstance(stated, dict) else ():
+        if name == "sets":
+            yield from inner
+        yield from taught(inner)
+
+
 def test_no_recipe_and_no_shipped_card_names_a_forbidden_set() -> None:
     named = list(RECIPE["sentiment"]["sets"])
     for folder in (nlp.linear.SHIPPED, nlp.language.SHIPPED):
         card = json.loads((folder / "card.json").read_text("utf-8"))
         named += list(card["rows"]) + list(card.get("sets", ()))
-    assert not [name for name in named if name.startswith(FORBIDDEN)]
+    assert not forbidden(named)
+
+
+@pytest.mark.parametrize("tier", ["fast", "accurate"])
+def test_no_encoder_was_taught_by_a_forbidden_set(tier: str) -> None:
+    data = json.loads((SHIPPED / tier / "card.json").read_text("utf-8"))["data"]
+    assert len(data) > 20
+    assert not forbidden(data)
+
+
+def test_no_output_of_the_encoder_is_taught_by_a_forbidden_set() -> None:
+    sets = {*taught(OUTPUTS), *OUTPUTS["texts_only"]}
+    assert {"xlmt_sentiment", "complaints", "tass_general_es", "posts_es"} <= sets
+    assert not forbidden(sets)
+    assert not sets & set(OUTPUTS["never"])
+
+
+@pytest.mark.parametrize("name", ["labels.jsonl", "tones.jsonl"])
+def test_no_label_of_ours_is_of_a_forbidden_set(name: str) -> None:
+    with (TRAINING / name).open(encoding="utf-8") as lines:
+        sets = {json.loads(line)["set"] for line in lines}
+    assert len(sets) > 3
+    assert not forbidden(sets)
 
 
 def test_a_text_is_known_by_its_letters_and_digits() -> None:
