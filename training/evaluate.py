@@ -20,7 +20,7 @@ from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
 from nlp import heads
 from nlp.classifier import HALF, Classifier, Passage, Readings, Target
-from nlp.own.f1 import Array, Share, paired
+from nlp.own.f1 import Array, paired
 from nlp.shelf import SHIPPED, at, open_folder
 from stream.records import DETRACTOR_LEVELS, EMOTIONS, INTENTS, QUEUES, SENTIMENTS
 from training import metrics, spoken
@@ -139,7 +139,9 @@ def read(model: Classifier, passages: Sequence[Passage]) -> Said:
         }
         rows["sentiment"] = one.sentiment.argmax(axis=1), one.sentiment
         rows |= {
-            head: _yes(one, head) for head in ("complaint", "irony", "offensive") if getattr(one, head) is not None
+            head: _yes(model, one, head)
+            for head in ("complaint", "irony", "offensive")
+            if getattr(one, head) is not None
         }
         if one.emotion is not None:
             rows["emotion"] = _felt(model, one.emotion), one.emotion
@@ -151,9 +153,11 @@ def read(model: Classifier, passages: Sequence[Passage]) -> Said:
     )
 
 
-def _yes(readings: Readings, head: str) -> tuple[Array, Array]:
+def _yes(model: Classifier, readings: Readings, head: str) -> tuple[Array, Array]:
+    """From the model's own threshold on, as it is served."""
     yes = getattr(readings, head)
-    return (yes >= 0.5).astype(int), np.stack([1 - yes, yes], axis=1)
+    least = model.thresholds.get(head, {}).get("yes", HALF)
+    return (yes >= least).astype(int), np.stack([1 - yes, yes], axis=1)
 
 
 def _felt(model: Classifier, p: Array) -> Array:
@@ -224,8 +228,8 @@ def emotions(name: str, models: dict[str, Classifier]) -> Iterator[Line]:
         found = {}
         for one, what in said.items():
             if "emotion" in what.labels:
-                count, mean, _ = metrics.of_several(y[at], what.labels["emotion"][at].astype(bool), known[at])
-                found[one] = Figures(count, mean, mean, Share(0, 0, 0), None, np.zeros((0, 0)))
+                label, p, band = what.labels["emotion"][at], what.p["emotion"][at], models[one].bands.get("emotion")
+                found[one] = metrics.of_questions(y[at], label.astype(bool), p, known[at], band)
         yield Line("emotion", name, lang, len(at), EMOTIONS, found, {}, None, None)
 
 

@@ -23,9 +23,10 @@ class Figures(NamedTuple):
     confusion: Array
     """[classes, classes], rows are the truth."""
     error: float | None = None
-    """Expected calibration error of the label's probability, in 15 equal-width bins."""
+    """Expected calibration error of the label's probability, in 15 equal-width bins. It has no interval: samples of the
+    rows are further from their probabilities than the rows are, so that one would lie too high."""
     perfect: float | None = None
-    """The same of a perfectly calibrated head on so many rows, by simulation."""
+    """The same of a perfectly calibrated head on so many rows, by simulation: what of it is noise."""
     outside: float | None = None
     """Share of the rows outside the abstain band."""
     right: float | None = None
@@ -69,6 +70,38 @@ def of_several(y: Array, said: Array, known: Array) -> tuple[int, Share, list[fl
         samples.append(np.mean([_f1(y[at, one], said[at, one], known[at, one]) for one in classes]))
     low, high = np.percentile(samples, (2.5, 97.5))
     return len(y), Share(float(np.mean(each)), float(low), float(high)), each
+
+
+def of_questions(y: Array, said: Array, p: Array, known: Array, band: float | None = None) -> Figures:
+    """Of classes that may be there together, each a question of yes or no; all [rows, classes], `p` that it is yes.
+
+    F1 and recall are means over the classes that some row has, accuracy and calibration are of all questions together;
+    a row is drawn with all of its own. It is outside the band where none of its answers is less sure."""
+    count, mean_f1, _ = of_several(y, said, known)
+    right, sure = said == y, np.where(said, p, 1 - p)
+    there = (y & known).any(axis=0)
+    hits, wanted = (said & y & known)[:, there], (y & known)[:, there]
+    at = np.random.default_rng(1).integers(count, size=(ROUNDS // 4, count))
+    recalls = (hits[at].sum(axis=1) / np.maximum(wanted[at].sum(axis=1), 1)).mean(axis=1)
+    asked, answered = known.sum(axis=1), (right & known).sum(axis=1)
+    accuracies = answered[at].sum(axis=1) / np.maximum(asked[at].sum(axis=1), 1)
+    outside: dict[str, Any] = {}
+    if band is not None:
+        clear = sure.min(axis=1) >= band
+        outside = {
+            "outside": float(clear.mean()),
+            "right": float(right[clear][known[clear]].mean()) if known[clear].any() else None,
+        }
+    return Figures(
+        count, mean_f1, _between((hits.sum(axis=0) / wanted.sum(axis=0)).mean(), recalls),
+        _between(answered.sum() / asked.sum(), accuracies), None, np.zeros((0, 0), np.int64),
+        error=error(sure[known], right[known]), perfect=expected_error(sure[known]), **outside,
+    )  # fmt: skip
+
+
+def _between(value: float, samples: Array) -> Share:
+    low, high = np.percentile(samples, (2.5, 97.5))
+    return Share(float(value), float(low), float(high))
 
 
 def macro_recall(confusion: Array) -> Array:

@@ -6,11 +6,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from nlp.own.f1 import Array, Share
+from nlp.own.f1 import Share
 from training.metrics import Figures
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PAGE = DOCS / "accuracy.md"
+LINEAR = "linear"
+_EMOTION = "Of emotion each class is a question of yes or no; accuracy and ECE are of all the questions together."
 START, END = "<!-- measured: start -->", "<!-- measured: end -->"
 
 
@@ -34,7 +36,12 @@ class Machine(NamedTuple):
     model: str
     megabytes: float
     micros: float
-    """User CPU of one post."""
+    """CPU of one post, on one core."""
+
+    @property
+    def rate(self) -> float:
+        """Posts a second of one core that does nothing else."""
+        return 1e6 / self.micros
 
 
 def write(lines: Sequence[Line], machines: Sequence[Machine], spoken: str, header: str, pages: bool) -> str:
@@ -50,8 +57,11 @@ def write(lines: Sequence[Line], machines: Sequence[Machine], spoken: str, heade
 
 
 def sizes(machines: Sequence[Machine]) -> str:
-    rows = [[one.name, f"`{one.model}`", f"{one.megabytes:.1f}", f"{one.micros:.0f}"] for one in machines]
-    titles = ["tier", "model", "MB, tokenizer included", "CPU µs a post, reading only"]
+    rows = [
+        [one.name, f"`{one.model}`", f"{one.megabytes:.1f}", f"{one.micros:,.0f}", f"{one.rate:,.0f}"]
+        for one in machines
+    ]
+    titles = ["tier", "model", "MB, tokenizer included", "CPU µs a post, reading only", "posts/s, one core"]
     return "### Models\n\n" + table(titles, 2, rows)
 
 
@@ -59,12 +69,12 @@ def comparison(lines: Sequence[Line], machines: Sequence[Machine]) -> str:
     names = [one.name for one in machines]
     titles = ["head", "set", "language", "rows"]
     titles += [f"**{name}** macro-F1 (95 %)" for name in names]
-    titles += [f"{name} − linear" for name in names if name != "linear"] + ["VADER", "majority"]
+    titles += [f"{name} − linear" for name in names if name != LINEAR] + ["VADER", "majority"]
     rows = []
     for line in lines:
         cells = [line.head, line.set, line.lang, f"{line.rows:,}"]
         cells += [interval(line.models[name].f1) if name in line.models else "–" for name in names]
-        cells += [_gain(line.gains.get(name)) for name in names if name != "linear"]
+        cells += [_gain(line.gains.get(name)) for name in names if name != LINEAR]
         cells += [_percent(of.f1.value if of else None) for of in (line.vader, line.majority)]
         rows.append(cells)
     return "### Heads: macro-F1, in per cent\n\n" + table(titles, 3, rows)
@@ -72,7 +82,7 @@ def comparison(lines: Sequence[Line], machines: Sequence[Machine]) -> str:
 
 def calibration(lines: Sequence[Line], machines: Sequence[Machine]) -> str:
     parts = []
-    titles = ["head", "set", "language", "macro recall (95 %)", "accuracy", "QWK (95 %)", "ECE", "ECE if perfect"]
+    titles = ["head", "set", "language", "macro recall (95 %)", "accuracy (95 %)", "QWK (95 %)", "ECE (if perfect)"]
     titles += ["outside the band", "right there"]
     for name in [one.name for one in machines]:
         rows = []
@@ -80,30 +90,42 @@ def calibration(lines: Sequence[Line], machines: Sequence[Machine]) -> str:
             of = line.models.get(name)
             if of is None or of.error is None:
                 continue
-            cells = [line.head, line.set, line.lang, interval(of.recall), _percent(of.accuracy.value)]
-            cells += [interval(of.kappa, 1.0, 2) if of.kappa else "", f"{of.error:.3f}", f"{of.perfect:.3f}"]
+            cells = [line.head, line.set, line.lang, interval(of.recall), interval(of.accuracy)]
+            cells += [interval(of.kappa, 1.0, 2) if of.kappa else "", f"{of.error:.3f} ({of.perfect:.3f})"]
             rows.append([*cells, _percent(of.outside), _percent(of.right)])
         plot = f"![How sure `{name}` is, against how often it is right](images/reliability-{name}.svg)"
-        parts.append(f"### `{name}`: recall, accuracy, calibration, in per cent\n\n{table(titles, 3, rows)}\n\n{plot}")
+        title = f"### `{name}`: recall, accuracy, calibration, in per cent"
+        if any(line.head == "emotion" and name in line.models for line in lines):
+            title += f"\n\n{_EMOTION}"
+        parts.append(f"{title}\n\n{table(titles, 3, rows)}\n\n{plot}")
     return "\n\n".join(parts)
 
 
 def confusions(lines: Sequence[Line], machines: Sequence[Machine]) -> str:
-    """Of our labels, all languages, by the first model."""
-    name = machines[0].name
-    parts = [
-        f"{line.head}:\n\n{_confusion(line.classes, line.models[name].confusion)}"
-        for line in lines
-        if line.set == "labels" and "," in line.lang and name in line.models
+    """Of our labels, by language, by every model but the linear one."""
+    names = [one.name for one in machines if one.name != LINEAR] or [one.name for one in machines]
+    parts = []
+    for name in names:
+        by_head: dict[str, list[Line]] = {}
+        for line in lines:
+            if line.set == "labels" and "," not in line.lang and name in line.models:
+                by_head.setdefault(line.head, []).append(line)
+        tables = [f"{head}:\n\n{_confusion(some, name)}" for head, some in by_head.items()]
+        title = f"### `{name}` on our labels: which class for which"
+        parts.append("\n\n".join([title, "Rows are the truth, by language, columns what it says.", *tables]))
+    return "\n\n".join(parts)
+
+
+def _confusion(lines: Sequence[Line], name: str) -> str:
+    """One head; the languages of a class below each other, so that the table stays narrow."""
+    classes = lines[0].classes
+    counts = [line.models[name].confusion.tolist() for line in lines]
+    rows = [
+        [f"**{one}**" if line is lines[0] else "", line.lang, *(f"{number:,}" for number in of[at])]
+        for at, one in enumerate(classes)
+        for line, of in zip(lines, counts, strict=True)
     ]
-    return f"### `{name}` on our labels: which class for which\n\nRows are the truth, columns what it says.\n\n" + (
-        "\n\n".join(parts)
-    )
-
-
-def _confusion(classes: Sequence[str], counts: Array) -> str:
-    rows = [[f"**{one}**", *(str(number) for number in row)] for one, row in zip(classes, counts.tolist(), strict=True)]
-    return table(["", *classes], 1, rows)
+    return table(["", "", *classes], 2, rows)
 
 
 def table(titles: Sequence[str], words: int, rows: Iterable[Sequence[str]]) -> str:
