@@ -11,6 +11,9 @@ from nlp.brands import BrandMatcher, Span
 from nlp.classifier import Passage, Target
 from query.text import Analysis, analyse, fold
 
+LONGEST_NAME = 200
+"""Characters of a brand's name, as in `config.brands`."""
+
 
 class Named(NamedTuple):
     target: Target

@@ -11,7 +11,7 @@ import msgspec
 from config.aspects import Aspect
 from config.brands import Brand
 from nlp import priors, severity
-from nlp.asked import Asked
+from nlp.asked import LONGEST_NAME, Asked
 from nlp.aspects import Aspects
 from nlp.classifier import Classifier, Passage
 from nlp.language import Languages
@@ -22,7 +22,6 @@ from query.text import analyse
 from stream.records import DETRACTOR_LEVELS, EMOTIONS, INTENTS, NO_YES, QUEUES, SENTIMENTS, Labels, Scores
 
 BATCH = 256
-LONGEST_NAME = 200
 LONGEST_LINE = 1 << 20
 """Bytes; a longer line is refused, and may come cut off."""
 

@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 
 from config.brands import Brand
 from database.engine import rows
-from nlp.asked import Asked
+from nlp.asked import LONGEST_NAME, Asked
 from nlp.brands import BrandMatcher, Match
 from nlp.classifier import Passage, Target
 from nlp.normalise import clean, normalise
@@ -70,7 +70,8 @@ class Kept(NamedTuple):
 def of_file(file: Path, brands: Sequence[Brand] = ()) -> list[Labelled]:
     """JSON Lines: `text`, optional `brand` (a name, or the id of one of `brands`) and `lang`, and labels by head.
 
-    Raises ValueError naming file and line: no JSON, no text, no label, a label that there is not; OSError."""
+    Raises ValueError naming file and line: no JSON, no text, no label, a label that there is not, a brand without a
+    name or of too long a one; OSError."""
     asked = Asked(brands)
     found = []
     for number, raw in enumerate(file.read_bytes().splitlines(), 1):
@@ -164,6 +165,8 @@ def _of_line(place: str, raw: bytes, asked: Asked) -> Labelled:
         line = msgspec.json.decode(raw, type=_Line)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise ValueError(f'{place}: not of the form {{"text": …, "sentiment": …}}: {error}') from None
+    if line.brand is not None and not 0 < len(line.brand.strip()) <= LONGEST_NAME:
+        raise ValueError(f"{place}: brand: a name has 1 to {LONGEST_NAME} characters; of no brand, leave it out")
     labels = {head: str(label) for head in CLASSES if (label := getattr(line, head)) is not None}
     for head, label in labels.items():
         if label not in CLASSES[head]:

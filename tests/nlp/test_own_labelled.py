@@ -50,6 +50,8 @@ def test_a_file_gives_posts_with_their_brand_marked(tmp_path: Path) -> None:
         ('{"text": "x"}', "line 2: no label: give at least one of sentiment"),
         ('{"text": "x", "sentiment": "good"}', "line 2: sentiment 'good' is not known: use one of negative"),
         ('{"text": "x", "detractor": 4}', "line 2: detractor '4' is not known"),
+        ('{"text": "x", "brand": "   ", "intent": "other"}', "line 2: brand: a name has 1 to 200 characters"),
+        (json.dumps({"text": "x", "brand": "b" * 201, "intent": "other"}), "line 2: brand: a name has 1 to 200"),
     ],
 )
 def test_a_line_that_is_wrong_is_named(tmp_path: Path, row: str, told: str) -> None:
