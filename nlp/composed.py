@@ -140,7 +140,7 @@ def read_card(folder: Path) -> dict[str, Any]:
         card: dict[str, Any] = json.loads((folder / "card.json").read_text("utf-8"))
     except FileNotFoundError:
         raise FileNotFoundError(f"no card.json in {folder}: import the model anew") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"the card of the model in {folder} is no JSON ({error}): import the model anew") from None
     if card.get("kind") != KIND or card.get("format") != FORMAT:
         raise ValueError(f"the model in {folder} is of a format that this program does not read: import it anew")

@@ -254,7 +254,7 @@ def _told(folder: Path) -> tuple[dict[str, Any], str]:
     """What the card says, and what is wrong with it."""
     try:
         told = json.loads((folder / "card.json").read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         return {}, f"has no card that can be read in {folder} ({error})"
     if not isinstance(told, dict):
         return {}, f"has no card that can be read in {folder} (it is no JSON object)"

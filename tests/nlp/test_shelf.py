@@ -114,6 +114,14 @@ def test_a_version_is_a_number(home: Home, version: object) -> None:
     assert not next(one for one in models(home) if one.name == "mine").complete
 
 
+def test_a_card_nested_too_deep_leaves_the_others_listed(home: Home) -> None:
+    (home.models / "mine" / "card.json").write_text("[" * 100_000)
+    found = models(home)
+    assert [card.name for card in found] == [*TIERS, "mine"]
+    assert "has no card that can be read" in found[-1].problem
+    assert find("linear", home).complete
+
+
 def test_a_card_of_another_kind_is_told_so(home: Home) -> None:
     card = home.models / "mine" / "card.json"
     card.write_text(json.dumps({**json.loads(card.read_text()), "tier": "best"}))
