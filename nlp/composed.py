@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from nlp.classifier import Classifier, Floats, Passage, Readings, softmax
 from nlp.encoder import BANDS, HEADS, TEXTS_KEPT, Known
+from nlp.normalise import RAW_LIMIT
 from stream.records import TIERS, Tier
 
 FORMAT = 1
@@ -100,8 +101,8 @@ class Imported:
         return out
 
     def logits(self, texts: Sequence[str]) -> Scores:
-        """[texts, labels of the imported model]"""
-        masked = [self._masked(text) for text in texts]
+        """[texts, labels of the imported model]; as other models do, it looks at RAW_LIMIT characters of a text."""
+        masked = [self._masked(text[:RAW_LIMIT]) for text in texts]
         keys = [blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest() for text in masked]
         found = self._known.find(keys)
         rows = {
@@ -123,8 +124,8 @@ class Imported:
 
     def _masked(self, text: str) -> str:
         if self._links is not None:
-            text = _link.sub(self._links, text)
-        return _handle.sub(self._handles, text) if self._handles is not None else text
+            text = _put(self._links, _link, text)
+        return _put(self._handles, _handle, text) if self._handles is not None else text
 
     def _row(self, text: str) -> Scores:
         ids = self._tokenizer.encode(text.encode("utf-8", "replace").decode()).ids
@@ -132,6 +133,11 @@ class Imported:
             return np.zeros(len(self._turn), np.float32)
         row: Scores = self._run(np.array([ids], np.int64))[0].astype(np.float32)
         return row
+
+
+def _put(words: str, pattern: re.Pattern[str], text: str) -> str:
+    """`words` as they are, which the pattern's own `sub` would take for a template."""
+    return pattern.sub(lambda _: words, text)
 
 
 def read_card(folder: Path) -> dict[str, Any]:

@@ -23,7 +23,8 @@ HANDLE = "\ue003"
 LIMIT = 1_000
 """Characters of a normalised text; what follows is not read."""
 
-_RAW_LIMIT = 4 * LIMIT
+RAW_LIMIT = 4 * LIMIT
+"""Characters of a text as written that are looked at, whatever they come to."""
 _LATE = LIMIT * 3 // 4
 """Characters of a text that goes on after LIMIT: a target that is named further on is read in a part of its own, …"""
 _LEAD = LIMIT // 8
@@ -50,7 +51,7 @@ def normalise(text: str, limit: int = LIMIT) -> str:
 
     The characters TARGET and OTHER survive only where `mark` put them: pass its result, not text from outside.
     """
-    text = text[:_RAW_LIMIT]
+    text = text[:RAW_LIMIT]
     if "&" in text:
         text = _entity.sub(_unescaped, text)
     if not text.isascii():
@@ -96,7 +97,7 @@ def marked(text: str, target: Iterable[Span], others: Iterable[Span] = ()) -> st
     follows it, the part around the first place that names it. A target inside another brand's name has no mark."""
     text = mark(text, target, others)
     found = normalise(text)
-    if TARGET in found[:_LATE] or (len(found) < LIMIT and len(text) <= _RAW_LIMIT) or TARGET not in text:
+    if TARGET in found[:_LATE] or (len(found) < LIMIT and len(text) <= RAW_LIMIT) or TARGET not in text:
         return found
     around = normalise(text[_beginning(text, text.index(TARGET)) :])
     return around if TARGET in around else found

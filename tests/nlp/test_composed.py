@@ -20,6 +20,7 @@ from nlp import shelf
 from nlp.classifier import Passage, Target
 from nlp.composed import ComposedClassifier, Imported
 from nlp.linear import LinearClassifier
+from nlp.normalise import RAW_LIMIT
 from nlp.shelf import ModelError
 
 LABELS = ["negative", "negative", "neutral", "positive"]
@@ -132,6 +133,25 @@ def test_handles_and_links_stand_as_it_was_trained(tmp_path: Path) -> None:
     assert (said[0] == said[1]).all()
     assert (said[0] == said[2]).all()
     assert (theirs._imported.logits(["late"])[0] != said[0]).any()
+
+
+def test_what_stands_for_handles_and_links_is_no_template_of_a_pattern(tmp_path: Path) -> None:
+    theirs = opened(make(tmp_path / "model", handles="\\1", links="\\u \\g<0>"))._imported
+    assert theirs._masked("@AcmeAir late https://acme.example/x") == "\\1 late \\u \\g<0>"
+    assert np.isfinite(theirs.logits(["@AcmeAir late https://acme.example/x"])).all()
+
+
+def test_of_a_long_text_no_more_is_tokenised_than_others_look_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = opened(make(tmp_path / "model", handles="@user"))._imported
+    seen: list[str] = []
+    row = theirs._row
+    monkeypatch.setattr(theirs, "_row", lambda text: seen.append(text) or row(text))
+    long = "late good " * 100_000
+    said = theirs.logits([long])
+    assert [len(text) for text in seen] == [RAW_LIMIT]
+    assert (said == theirs.logits([long[:RAW_LIMIT]])).all()
 
 
 def test_over_the_linear_model_too_and_found_on_the_shelf_by_its_folder(tmp_path: Path) -> None:
