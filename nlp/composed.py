@@ -51,8 +51,10 @@ class ComposedClassifier:
         self.tier: Tier = base.tier
         self._base, self._head = base, str(card["head"])
         self.bands: Mapping[str, float] = {
-            **_without(base.bands, self._head), **{name: float(card["bands"][name]) for name in BANDS}
-        }  # fmt: skip
+            **_without(base.bands, self._head),
+            **{name: float(card["bands"][name]) for name in BANDS},
+            **{name: float(band) for name, band in card["bands"].items() if name == self._head},
+        }
         self.priors: Mapping[str, Sequence[float]] = _without(base.priors, self._head)
         self.thresholds: Mapping[str, Mapping[str, float]] = _without(base.thresholds, self._head)
         self._imported = Imported(folder, card, kept)

@@ -125,6 +125,13 @@ def test_of_a_head_towards_a_brand_it_says_the_same_of_all_brands(tmp_path: Path
     assert theirs.read([]).reputation.shape == (0, 3)
 
 
+def test_a_head_that_says_yes_or_no_keeps_its_band_where_the_card_states_one(tmp_path: Path) -> None:
+    labels = ["no", "no", "yes", "yes"]
+    stated = opened(make(tmp_path / "stated", "irony", labels=labels, bands={**BANDS, "irony": 0.72}))
+    assert stated.bands == {**BANDS, "irony": 0.72}
+    assert "irony" not in opened(make(tmp_path / "none", "irony", labels=labels)).bands
+
+
 def test_handles_and_links_stand_as_it_was_trained(tmp_path: Path) -> None:
     theirs = opened(make(tmp_path / "model", handles="@user", links="http"))
     said = theirs._imported.logits(
