@@ -51,7 +51,8 @@ class Alike(NamedTuple):
     posts: int
     of_home: bool
     """Whether they are the home's; else written ones that are shipped."""
-    agreement: float
+    agreement: float | None
+    """None: the other does not have the head."""
     rate: float
     """Posts a second, on one core."""
     other_rate: float
@@ -176,7 +177,7 @@ def sample(home: Home) -> tuple[list[Passage], bool]:
 
 def alike(new: Classifier, old: Classifier, head: str, posts: Sequence[Passage], of_home: bool) -> Alike:
     (mine, spent), (theirs, other_spent) = _timed(new, posts), _timed(old, posts)
-    agreement = float((mine[head] == theirs[head]).mean()) if head in theirs else float("nan")
+    agreement = float((mine[head] == theirs[head]).mean()) if head in theirs else None
     return Alike(head, len(posts), of_home, agreement, len(posts) / spent, len(posts) / other_spent)
 
 

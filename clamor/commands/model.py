@@ -276,9 +276,12 @@ def _show_same(found: Sequence[Same]) -> None:
 def _tell_import(folder: str, brought: Any, found: models.Alike, base: Card) -> None:
     whose = "posts of this home" if found.of_home else "written posts that are shipped, for this home has none"
     answers.print(f"{folder}: {brought.runs}{f', for {brought.why}' if brought.why else ''}", highlight=False)
-    answers.print(
-        f"{found.head}: the label of {base.name} for {found.agreement:.0%} of {found.posts} {whose}", highlight=False
+    alike = (
+        f"{found.head}: {base.name} does not have it, there is nothing to compare with"
+        if found.agreement is None
+        else f"{found.head}: the label of {base.name} for {found.agreement:.0%} of {found.posts} {whose}"
     )
+    answers.print(alike, highlight=False)
     answers.print(
         f"posts a second on one core: {found.rate:,.0f}, {base.name} {found.other_rate:,.0f}", highlight=False
     )

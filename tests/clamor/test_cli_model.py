@@ -15,9 +15,13 @@ from living import CONFIGURATION, Living, post, settled_home
 from typed import PLAIN, clamor
 
 from clamor import exits
-from clamor.models import draft, next_name, settle, with_model
+from clamor.commands.model import _tell_import
+from clamor.models import alike, draft, next_name, settle, with_model
 from config.home import Home
 from database.engine import read
+from nlp import shelf
+from nlp.classifier import Passage
+from nlp.own.bring import Brought
 from nlp.own.labelled import corrections_in, of_home
 from nlp.shelf import ModelError
 
@@ -162,6 +166,17 @@ def test_what_cannot_be_imported_is_said_and_leaves_nothing(home: Path, tmp_path
         in clamor(home, "model", "import", str(folder), "--labels", str(labels), "--name", "fast").err
     )
     assert sorted(one.name for one in (home / "models").iterdir()) == before
+
+
+def test_where_the_model_in_force_lacks_the_head_that_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    linear = shelf.find("linear")
+    ours = shelf.open_folder(linear)
+    found = alike(ours, ours, "irony", [Passage(text) for text in TEXTS], of_home=False)
+    assert found.agreement is None
+    _tell_import("theirs-1", Brought("8-bit ONNX", ""), found, linear)
+    told = capsys.readouterr().out
+    assert "irony: linear does not have it, there is nothing to compare with" in " ".join(told.split())
+    assert "%" not in told
 
 
 def test_corrections_and_other_posts_are_read_as_stage_nlp_read_them(home: Path) -> None:
