@@ -30,6 +30,9 @@ _ALIKE = 1e-3
 """Of a logit: how far the exported graph may be from the module."""
 _ROUNDED_ALIKE = 0.98
 """Share of the texts that the 8-bit weights must give the same label as the module."""
+_NOTHING = "tag:yaml.org,2002:null"
+_TRUTHS = {"yes": "yes", "true": "yes", "on": "yes", "no": "no", "false": "no", "off": "no"}
+"""What YAML takes for truth values, as the class that is meant."""
 _ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -53,11 +56,20 @@ class Brought(NamedTuple):
     """Why it is not 8-bit ONNX; empty where it is."""
 
 
+class _Words(yaml.BaseLoader):
+    """Every value as it is written: a model's label may be `no`, `1` or `null`. None where nothing is written."""
+
+    yaml_implicit_resolvers = {"": [(_NOTHING, re.compile(r"\Z"))]}  # noqa: RUF012 (as PyYAML has it)
+
+
+_Words.add_constructor(_NOTHING, lambda loader, node: None)
+
+
 def read_map(file: Path) -> Mapped:
     """Raises ValueError naming the file and the way out; OSError."""
     try:
-        told = yaml.safe_load(file.read_text("utf-8"))
-    except (yaml.YAMLError, UnicodeError) as error:
+        told = yaml.load(file.read_text("utf-8"), _Words)  # noqa: S506 (makes strings, lists and mappings alone)
+    except (yaml.YAMLError, UnicodeError, RecursionError) as error:
         raise ValueError(f"{file} is no YAML: {error}") from None
     if not isinstance(told, dict):
         raise ValueError(f"{file}: say which head the model gives, such as sentiment: {{LABEL_0: negative, …}}")
@@ -74,23 +86,37 @@ def read_map(file: Path) -> Mapped:
 def _mapped(file: Path, head: str, labels: Any, rest: Mapping[str, Any]) -> Mapped:
     if not isinstance(labels, dict) or not labels:
         raise ValueError(f"{file}: {head} maps the model's labels to {', '.join(HEADS[head])}")
-    said = {str(label): _word(one) for label, one in labels.items()}
+    said = {_written(label): _class(one) for label, one in labels.items()}
     for label, one in said.items():
         if one not in HEADS[head]:
             raise ValueError(f"{file}: {head} has no class {one!r} (label {label}); there are {', '.join(HEADS[head])}")
     missing = [one for one in HEADS[head] if one not in said.values()]
     if missing:
         raise ValueError(f"{file}: no label means {missing[0]}: a head that never says it would not be one of ours")
-    temperature = rest.get("temperature", 1.0)
-    if not isinstance(temperature, int | float) or not 0 < temperature < 100:
-        raise ValueError(f"{file}: temperature is a number above 0, not {temperature!r}")
-    words = {name: str(rest[name]) for name in ("handles", "links", "licence") if name in rest}
-    return Mapped(head, said, temperature=float(temperature), **words)
+    words = {name: rest[name] for name in ("handles", "links", "licence") if name in rest}
+    for name, text in words.items():
+        if not isinstance(text, str):
+            what = "left empty" if text is None else f"{text!r}"
+            raise ValueError(f'{file}: {name} is {what}: state a text, such as {name}: "x", or leave the line out')
+    return Mapped(head, said, temperature=_temperature(file, rest.get("temperature", "1")), **words)
 
 
-def _word(said: Any) -> str:
-    """YAML reads yes and no as truth values."""
-    return {True: "yes", False: "no"}.get(said, str(said)) if isinstance(said, bool) else str(said)
+def _temperature(file: Path, said: Any) -> float:
+    try:
+        temperature = float(said)
+    except (TypeError, ValueError):
+        temperature = 0.0
+    if not 0 < temperature < 100:
+        raise ValueError(f"{file}: temperature is a number above 0 and below 100, not {_written(said)!r}")
+    return temperature
+
+
+def _class(said: Any) -> str:
+    return _TRUTHS.get(_written(said).lower(), _written(said))
+
+
+def _written(said: Any) -> str:
+    return "" if said is None else str(said)
 
 
 def fetch(source: str, into: Path, revision: str | None) -> Path:

@@ -38,6 +38,28 @@ def test_a_map_names_one_head_and_what_the_labels_mean(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "labels"),
+    [
+        ("irony: {no: no, yes: yes}", {"no": "no", "yes": "yes"}),
+        ("irony:\n  No: no\n  Yes: 'yes'", {"No": "no", "Yes": "yes"}),
+        ("irony: {off: off, on: on}", {"off": "no", "on": "yes"}),
+        ("irony: {False: false, True: true}", {"False": "no", "True": "yes"}),
+        ("irony: {0: no, 1: yes, 01: yes, null: no, 1.50: yes}",
+         {"0": "no", "1": "yes", "01": "yes", "null": "no", "1.50": "yes"}),
+        ("irony: {2024-01-01: no, 1_000: yes}", {"2024-01-01": "no", "1_000": "yes"}),
+    ],
+)  # fmt: skip
+def test_a_label_is_what_is_written(tmp_path: Path, text: str, labels: dict[str, str]) -> None:
+    assert read_map(written(tmp_path, text)) == Mapped("irony", labels)
+
+
+def test_what_stands_for_handles_is_the_text_that_is_written(tmp_path: Path) -> None:
+    found = read_map(written(tmp_path, "irony: {a: no, b: yes}\nhandles: '\\1'\nlinks: no\nlicence: 4.0\n"))
+    assert (found.handles, found.links, found.licence) == ("\\1", "no", "4.0")
+    assert read_map(written(tmp_path, "irony: {a: no, b: yes}\nhandles: ''")).handles == ""
+
+
+@pytest.mark.parametrize(
     ("text", "told"),
     [
         ("sentiment: {A: good, B: negative, C: positive}", "sentiment has no class 'good'"),
@@ -47,7 +69,15 @@ def test_a_map_names_one_head_and_what_the_labels_mean(tmp_path: Path) -> None:
         ("sentiment: {A: negative}\nirony: {A: no}", "name one head"),
         ("sentiment: negative", "maps the model's labels"),
         ("irony: {A: no, B: yes}\ntemperature: 0", "temperature"),
+        ("irony: {A: no, B: yes}\ntemperature: nan", "temperature is a number above 0 and below 100, not 'nan'"),
+        ("irony: {A: no, B: yes}\ntemperature: warm", "temperature is a number above 0 and below 100, not 'warm'"),
+        ("irony: {A: no, B: yes}\ntemperature: [2]", "temperature is a number"),
         ("irony: {A: no, B: yes}\nlicense: MIT", "license is not known"),
+        ("irony: {A: no, B: yes}\nhandles:\n", "handles is left empty: state a text"),
+        ("irony: {A: no, B: yes}\nlinks: [http]", r"links is \['http'\]: state a text"),
+        ("irony: {A: no, B:}", "irony has no class ''"),
+        ("irony: !!python/object/apply:os.getcwd []", "maps the model's labels"),
+        ("irony: " + "[" * 100_000, "no YAML"),
         ("- irony", "say which head"),
         ("{", "no YAML"),
     ],
