@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import shutil
 import warnings
@@ -30,6 +31,7 @@ _ALIKE = 1e-3
 """Of a logit: how far the exported graph may be from the module."""
 _ROUNDED_ALIKE = 0.98
 """Share of the texts that the 8-bit weights must give the same label as the module."""
+_NUMBER = re.compile(r"[0-9]{1,6}")
 _NOTHING = "tag:yaml.org,2002:null"
 _TRUTHS = {"yes": "yes", "true": "yes", "on": "yes", "no": "no", "false": "no", "off": "no"}
 """What YAML takes for truth values, as the class that is meant."""
@@ -152,20 +154,24 @@ def look_through(folder: Path, mapped: Mapped) -> list[str]:
     for name in ("config.json", "tokenizer_config.json"):
         if (folder / name).is_file() and "auto_map" in _json(folder / name):
             raise ValueError(f"{folder / name} asks for code that comes with the model: such models are not brought in")
-    architectures = config.get("architectures") or ["of no architecture"]
-    if not str(architectures[0]).endswith("ForSequenceClassification"):
-        raise ValueError(
-            f"the model in {folder} is {architectures[0]}: only …ForSequenceClassification classifies texts"
-        )
+    named = config.get("architectures") or ["of no architecture"]
+    if not isinstance(named, list) or not isinstance(named[0], str):
+        raise ValueError(f"{folder / 'config.json'}: architectures is a list of names, not {_short(named)}")
+    if not named[0].endswith("ForSequenceClassification"):
+        raise ValueError(f"the model in {folder} is {named[0]}: only …ForSequenceClassification classifies texts")
     if config.get("problem_type") not in (None, "single_label_classification"):
         raise ValueError(f"the model in {folder} is for {config['problem_type']}: its labels must exclude one another")
     return _classes(folder, config, mapped)
 
 
 def _classes(folder: Path, config: Mapping[str, Any], mapped: Mapped) -> list[str]:
-    named = {
-        int(number): str(label) for number, label in (config.get("id2label") or {0: "LABEL_0", 1: "LABEL_1"}).items()
-    }
+    told = config.get("id2label") or {"0": "LABEL_0", "1": "LABEL_1"}
+    if not isinstance(told, dict) or not all(_NUMBER.fullmatch(number) for number in told):
+        raise ValueError(
+            f"{folder / 'config.json'}: id2label is {_short(told)}: it takes the form "
+            '{"0": "a label", "1": "another"}, by the number of the output'
+        )
+    named = {int(number): str(label) for number, label in told.items()}
     there = [named[number] for number in sorted(named)]
     for label in there:
         if label not in mapped.labels:
@@ -198,6 +204,7 @@ def bring(
     with _quiet():
         model = _module(taken, len(labels))
         _tokenizer(taken, draft / TOKENIZER)
+        look_at_pieces(source, draft / TOKENIZER, _rows(model))
     card: dict[str, Any] = {
         **told,
         "format": FORMAT, "kind": KIND, "head": mapped.head, "labels": labels, "temperature": mapped.temperature,
@@ -205,7 +212,7 @@ def bring(
         "pieces": _pieces(model.config),
     }  # fmt: skip
     with _quiet():
-        brought = _exported(model, draft, card, texts, Imported(draft, card).logits(texts))
+        brought = _exported(model, draft, card, texts, _said(source, draft, card, texts))
     card["runs"] = "torch" if brought.runs == "torch" else "onnx"
     if card["runs"] == "onnx":
         shutil.rmtree(taken)
@@ -233,6 +240,17 @@ def _quiet() -> Iterator[None]:
     finally:
         logging.disable(logging.NOTSET)
         theirs.enable_progress_bar()
+
+
+def _said(source: Path, draft: Path, card: Mapping[str, Any], texts: Sequence[str]) -> Any:
+    """What the module says, which everything else is compared with."""
+    try:
+        return Imported(draft, card).logits(texts)
+    except Exception as error:
+        raise ValueError(
+            f"the model in {source} cannot read a post ({type(error).__name__}: {_first_line(error)}): "
+            "see whether its files belong together"
+        ) from error
 
 
 def _exported(model: Any, draft: Path, card: Mapping[str, Any], texts: Sequence[str], wanted: Any) -> Brought:
@@ -295,6 +313,31 @@ def _tokenizer(folder: Path, out: Path) -> None:
         ) from None
 
 
+def look_at_pieces(source: Path, tokenizer: Path, rows: int | None) -> None:
+    """Raises ValueError where the tokenizer gives a piece that a model of so many rows does not know; None: it has no
+    rows."""
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    from tokenizers import Tokenizer
+
+    try:
+        numbers = Tokenizer.from_file(str(tokenizer)).get_vocab(with_added_tokens=True)
+    except Exception as error:
+        raise ValueError(f"the {TOKENIZER} of the model in {source} cannot be read ({_first_line(error)})") from None
+    piece, number = max(numbers.items(), key=lambda one: one[1], default=("", -1))
+    if rows is not None and number >= rows:
+        raise ValueError(
+            f"the tokenizer of the model in {source} gives {_short(piece)} the number {number}, and the model knows "
+            f"{rows} pieces: it is another model's; take the {TOKENIZER} that came with the weights"
+        )
+
+
+def _rows(model: Any) -> int | None:
+    try:
+        return int(model.get_input_embeddings().num_embeddings)
+    except (AttributeError, NotImplementedError):  # of characters, or hashed
+        return None
+
+
 def _pieces(config: Any) -> int:
     """Of a text, at most; families of RoBERTa number places from behind the padding's."""
     places = int(getattr(config, "max_position_embeddings", 0) or 0)
@@ -355,9 +398,13 @@ def _json(file: Path) -> dict[str, Any]:
         raise ValueError(
             f"no {file}: a Hugging Face model is a folder with config.json, *.safetensors, tokenizer.json"
         ) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{file} is no JSON ({error})") from None
     return told if isinstance(told, dict) else {}
+
+
+def _short(value: Any) -> str:
+    return repr(value)[:80]
 
 
 def _first_line(error: Exception) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,16 @@ def test_its_labels_are_read_in_its_own_order(tmp_path: Path) -> None:
         ({"id2label": {"0": "LABEL_0", "1": "LABEL_1"}}, lambda folder: None, "no label 'LABEL_2'"),
         ({"id2label": {str(at): f"LABEL_{at}" for at in range(4)}}, lambda folder: None, "'LABEL_3' that is not"),
         ({}, lambda folder: (folder / "config.json").unlink(), "no .*config.json"),
+        ({"id2label": ["neg", "pos"]}, lambda folder: None, r"config.json: id2label is \['neg', 'pos'\]: it takes"),
+        ({"id2label": {"a": "x"}}, lambda folder: None, r"config.json: id2label is \{'a': 'x'\}: it takes"),
+        ({"id2label": {"-1": "x"}}, lambda folder: None, "config.json: id2label is"),
+        ({"id2label": "LABEL_0"}, lambda folder: None, "config.json: id2label is 'LABEL_0'"),
+        ({"architectures": 5}, lambda folder: None, "config.json: architectures is a list of names, not 5"),
+        ({"architectures": {"a": 1}}, lambda folder: None, "config.json: architectures is a list of names"),
+        ({"architectures": [["x"]]}, lambda folder: None, "config.json: architectures is a list of names"),
+        ({"architectures": None}, lambda folder: None, "is of no architecture"),
+        ({}, lambda folder: (folder / "config.json").write_text('{"a":' * 100_000), "config.json is no JSON"),
+        ({}, lambda folder: (folder / "tokenizer_config.json").write_text("[" * 100_000), "_config.json is no JSON"),
     ],
 )  # fmt: skip
 def test_what_is_not_brought_in_is_refused_in_words(
@@ -124,6 +135,33 @@ def test_what_is_not_brought_in_is_refused_in_words(
     change(folder)
     with pytest.raises(ValueError, match=told):
         look_through(folder, MAP)
+
+
+def test_a_tokenizer_of_another_model_is_told_so(tmp_path: Path) -> None:
+    file = tmp_path / "tokenizer.json"
+    file.write_text(json.dumps(hugging_face.tokenizer()), "utf-8")
+    bring.look_at_pieces(tmp_path, file, len(hugging_face.WORDS))
+    bring.look_at_pieces(tmp_path, file, None)
+    last = len(hugging_face.WORDS) - 1
+    with pytest.raises(ValueError, match=rf"gives 'a' the number {last}, and the model knows {last} pieces") as refused:
+        bring.look_at_pieces(tmp_path, file, last)
+    assert str(tmp_path) in str(refused.value)
+    file.write_text("[" * 100_000, "utf-8")
+    with pytest.raises(ValueError, match=r"tokenizer\.json of the model in .* cannot be read"):
+        bring.look_at_pieces(tmp_path, file, last)
+
+
+def test_what_goes_wrong_while_it_reads_is_told_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Damaged:
+        def __init__(self, folder: Path, card: object) -> None:
+            pass
+
+        def logits(self, texts: object) -> None:
+            raise IndexError("index out of range in self")
+
+    monkeypatch.setattr(bring, "Imported", Damaged)
+    with pytest.raises(ValueError, match=r"cannot read a post \(IndexError: index out of range in self\)"):
+        bring._said(tmp_path, tmp_path / "draft", {}, ["late"])
 
 
 def test_without_a_way_to_the_hub_an_id_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,6 +234,16 @@ def test_what_cannot_be_exported_is_read_by_torch(made: Path, tmp_path: Path, mo
     assert "an operator that ONNX lacks" in found.why
     mine = shelf.open_folder(shelf.at(tmp_path / "draft")).read([Passage(text) for text in TEXTS]).sentiment
     assert np.abs(mine - said_by_torch(made / "theirs")).max() < 1e-5
+
+
+def test_with_the_tokenizer_of_another_model_it_is_not_brought_in(made: Path, tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs"
+    shutil.copytree(made / "theirs", theirs)
+    told = hugging_face.tokenizer()
+    told["model"]["vocab"] = {**told["model"]["vocab"], "elsewhere": len(hugging_face.WORDS)}
+    (theirs / "tokenizer.json").write_text(json.dumps(told), "utf-8")
+    with pytest.raises(ValueError, match="gives 'elsewhere' the number .* it is another model's"):
+        bring.bring(theirs, MAP, made / "base", tmp_path / "draft", TOLD, TEXTS)
 
 
 def test_pickled_weights_are_refused(made: Path, tmp_path: Path) -> None:
