@@ -31,6 +31,9 @@ _ALIKE = 1e-3
 """Of a logit: how far the exported graph may be from the module."""
 _ROUNDED_ALIKE = 0.98
 """Share of the texts that the 8-bit weights must give the same label as the module."""
+_REMADE = re.compile(r"(?:^|\.)(?:position_ids|token_type_ids|inv_freq|original_inv_freq)$")
+"""What is no weight: a module makes it anew, whatever the files hold."""
+_NAMED = 3
 _NUMBER = re.compile(r"[0-9]{1,6}")
 _NOTHING = "tag:yaml.org,2002:null"
 _TRUTHS = {"yes": "yes", "true": "yes", "on": "yes", "no": "no", "false": "no", "off": "no"}
@@ -282,18 +285,33 @@ def _module(folder: Path, labels: int) -> Any:
 
     torch.set_num_threads(1)
     try:
-        model = AutoModelForSequenceClassification.from_pretrained(
+        model, loaded = AutoModelForSequenceClassification.from_pretrained(
             folder, local_files_only=True, use_safetensors=True, trust_remote_code=False, dtype=torch.float32,
-            attn_implementation="eager",
+            attn_implementation="eager", output_loading_info=True,
         )  # fmt: skip
     except Exception as error:
         raise ValueError(f"the model cannot be read ({type(error).__name__}: {_first_line(error)})") from None
+    _look_at_weights(loaded)
     bad = [name for name, value in model.named_parameters() if not torch.isfinite(value).all()]
     if bad:
         raise ValueError(f"the model's {bad[0]} holds numbers that are not finite")
     if model.config.num_labels != labels:
         raise ValueError(f"the model has {model.config.num_labels} outputs and {labels} labels")
     return model.eval()
+
+
+def _look_at_weights(loaded: Mapping[str, Any]) -> None:
+    """Raises ValueError where transformers made up weights that the files lack, or have in another shape.
+
+    `loaded`: what it says of the loading."""
+    missing = {name for name in loaded.get("missing_keys", ()) if not _REMADE.search(name)}
+    made_up = sorted(missing | {one[0] for one in loaded.get("mismatched_keys", ())})
+    if made_up:
+        some = ", ".join(made_up[:_NAMED]) + (f" and {len(made_up) - _NAMED} more" if len(made_up) > _NAMED else "")
+        raise ValueError(
+            f"the model's safetensors lack {some}, or have it in another shape: chance would stand in its place; take "
+            "files of a model that was trained to classify, all of them, with the config.json that came with them"
+        )
 
 
 def _tokenizer(folder: Path, out: Path) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import hugging_face
@@ -173,6 +175,45 @@ def test_without_a_way_to_the_hub_an_id_is_told_so(tmp_path: Path, monkeypatch: 
         fetch("no such folder", tmp_path / "into", None)
 
 
+@pytest.mark.parametrize(
+    ("missing", "mismatched", "told"),
+    [
+        ({"classifier.weight", "classifier.bias"}, set(), r"lack classifier\.bias, classifier\.weight, or"),
+        ({f"bert.encoder.layer.1.{at}" for at in range(7)}, set(), r"layer\.1\.0, .*, .* and 4 more, or"),
+        (set(), {("classifier.weight", (2, 32), (3, 32))}, r"lack classifier\.weight, or have it in another shape"),
+        ({"bert.embeddings.position_ids", "rotary.inv_freq"}, set(), ""),
+        (set(), set(), ""),
+    ],
+)
+def test_weights_that_are_not_there_are_not_made_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: set[str], mismatched: set[Any], told: str
+) -> None:
+    """A stand-in for torch and transformers, which says of the loading what transformers 5 says."""
+
+    class Model:
+        config = SimpleNamespace(num_labels=3)
+
+        @classmethod
+        def from_pretrained(cls, folder: Path, output_loading_info: bool = False, **how: Any) -> Any:
+            said = {"missing_keys": missing, "mismatched_keys": mismatched, "unexpected_keys": set(), "error_msgs": []}
+            return (cls(), said) if output_loading_info else cls()
+
+        def named_parameters(self) -> list[Any]:
+            return []
+
+        def eval(self) -> Model:
+            return self
+
+    torch = SimpleNamespace(set_num_threads=lambda number: None, float32=None)
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    monkeypatch.setitem(sys.modules, "transformers", SimpleNamespace(AutoModelForSequenceClassification=Model))
+    if told:
+        with pytest.raises(ValueError, match=told):
+            bring._module(tmp_path, 3)
+    else:
+        assert isinstance(bring._module(tmp_path, 3), Model)
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("torch", reason="torch is not installed: see docs/models.md")
@@ -236,13 +277,27 @@ def test_what_cannot_be_exported_is_read_by_torch(made: Path, tmp_path: Path, mo
     assert np.abs(mine - said_by_torch(made / "theirs")).max() < 1e-5
 
 
+@pytest.mark.parametrize("lost", ["classifier.", "bert.encoder.layer.1."])
+def test_weights_that_lack_the_head_or_a_layer_are_refused(made: Path, tmp_path: Path, lost: str) -> None:
+    from safetensors.torch import load_file, save_file
+
+    theirs = tmp_path / "theirs"
+    shutil.copytree(made / "theirs", theirs)
+    held = load_file(theirs / "model.safetensors")
+    kept = {name: value for name, value in held.items() if not name.startswith(lost)}
+    assert len(kept) < len(held)
+    save_file(kept, theirs / "model.safetensors", {"format": "pt"})
+    with pytest.raises(ValueError, match=rf"safetensors lack {lost}"):
+        bring.bring(theirs, MAP, made / "base", tmp_path / "draft", TOLD, TEXTS)
+
+
 def test_with_the_tokenizer_of_another_model_it_is_not_brought_in(made: Path, tmp_path: Path) -> None:
     theirs = tmp_path / "theirs"
     shutil.copytree(made / "theirs", theirs)
     told = hugging_face.tokenizer()
     told["model"]["vocab"] = {**told["model"]["vocab"], "elsewhere": len(hugging_face.WORDS)}
     (theirs / "tokenizer.json").write_text(json.dumps(told), "utf-8")
-    with pytest.raises(ValueError, match="gives 'elsewhere' the number .* it is another model's"):
+    with pytest.raises(ValueError, match=r"gives 'elsewhere' the number .* it is another model's"):
         bring.bring(theirs, MAP, made / "base", tmp_path / "draft", TOLD, TEXTS)
 
 
