@@ -18,7 +18,7 @@ from nlp.shelf import NAME, TAKEN
 FOLDER = "models"
 GIVEN = f"{FOLDER}/{NUMBERS}"
 """Which numbers were given to models, those that are gone included: they are not given again after a restore."""
-LARGEST = 4_000_000_000
+LARGEST = shelf.LARGEST
 """Bytes of a model; a larger one is left out of a backup, and refused in one."""
 _GIVEN_MOST = 1 << 20
 _OF_A_MODEL = "|".join(

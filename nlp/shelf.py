@@ -34,6 +34,8 @@ IMPORTED = (".json", ".safetensors", ".txt", ".model")
 """How the files of an imported model end that are read by torch."""
 TAKEN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 """Names of the files that are taken over of an imported model."""
+LARGEST = 4_000_000_000
+"""Bytes of a model that is brought in or backed up."""
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 """What a home's own model may be called; a folder of another name (a draft) is none."""
 

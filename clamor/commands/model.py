@@ -167,12 +167,12 @@ def import_(
         mapped = bring.read_map(labels)
         fetched = draft.with_suffix(".fetched")
         try:
-            place = bring.fetch(source, fetched, revision)
+            place, commit = bring.fetch(source, fetched, revision, mapped)
             posts, of_home = models.sample(home)
             old = shelf.open_folder(base)
             told = {
                 "name": name, "version": version, "tier": base.tier, "bands": dict(old.bands), "base": base.model,
-                "source": source if place != Path(source) else place.name, "revision": revision,
+                "source": source if place != Path(source) else place.name, "revision": commit or revision,
             }  # fmt: skip
             brought = bring.bring(place, mapped, base.folder, draft, told, [post.text for post in posts])
         finally:

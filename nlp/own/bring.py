@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,10 +21,10 @@ import yaml
 
 from nlp.composed import BASE, FORMAT, KIND, ONNX, REPLACEABLE, TOKENIZER, TORCH, Imported
 from nlp.encoder import HEADS
-from nlp.shelf import IMPORTED, TAKEN
+from nlp.shelf import IMPORTED, LARGEST, TAKEN
 
-WANTED = tuple(f"*{end}" for end in IMPORTED)
-"""What is taken of a model: never what could hold code or pickled objects."""
+WEIGHTS = ".safetensors"
+"""Never what could hold code or pickled objects."""
 MOST_PIECES = 128
 _LENGTHS = (2, 3, 7, 20, 60)
 _ALIKE = 1e-3
@@ -124,34 +124,86 @@ def _written(said: Any) -> str:
     return "" if said is None else str(said)
 
 
-def fetch(source: str, into: Path, revision: str | None) -> Path:
-    """The folder of `source`: it itself, or an id fetched to `into`. Raises ValueError with the way out."""
+class Fetched(NamedTuple):
+    folder: Path
+    commit: str | None = None
+    """Of an id: the commit that was fetched, whatever it was asked for by."""
+
+
+def fetch(source: str, into: Path, revision: str | None, mapped: Mapped) -> Fetched:
+    """The folder of `source`: it itself, or an id fetched to `into`: what is small first, and the weights where that is
+    looked through. Raises ValueError with the way out."""
     if Path(source).is_dir():
-        return Path(source)
+        return Fetched(Path(source))
     if not _ID.fullmatch(source):
         raise ValueError(f"{source!r} is neither a folder nor an id of the form owner/name")
-    try:
-        from huggingface_hub import snapshot_download
+    with _from_the_hub(source):
+        from huggingface_hub import HfApi
 
-        return Path(
-            snapshot_download(source, revision=revision, allow_patterns=list(WANTED), token=False, local_dir=into)
-        )
+        told = HfApi().model_info(source, revision=revision, files_metadata=True, token=False)
+    commit, there = told.sha or revision, {one.rfilename: one.size for one in told.siblings or ()}
+    wanted = {name: size for name, size in there.items() if _is_taken(name)}
+    for name, size in wanted.items():
+        if size is None:
+            raise ValueError(f"the Hub does not say how large {name} of {source} is: fetch it and give its folder")
+    _look_at_size(source, [size or 0 for size in wanted.values()])
+    weights = [name for name in wanted if name.endswith(WEIGHTS)]
+    _download(source, [name for name in wanted if name not in weights], into, commit)
+    look_through(into, mapped, list(there))
+    _download(source, weights, into, commit)
+    return Fetched(into, commit)
+
+
+def _download(source: str, names: Sequence[str], into: Path, commit: str | None) -> None:
+    with _from_the_hub(source):
+        from huggingface_hub import hf_hub_download
+
+        for name in names:
+            hf_hub_download(source, name, revision=commit, token=False, local_dir=into)
+
+
+@contextmanager
+def _from_the_hub(source: str) -> Iterator[None]:
+    """What goes wrong with the Hub as ValueError."""
+    try:
+        yield
     except ImportError:
         raise ValueError("fetching needs the extra `own`; or fetch the model yourself and give its folder") from None
     except Exception as error:
         raise ValueError(
-            f"{source} cannot be fetched ({type(error).__name__}: {str(error).splitlines()[0]}): where there is no way "
+            f"{source} cannot be fetched ({type(error).__name__}: {_first_line(error)}): where there is no way "
             "to huggingface.co, fetch it elsewhere and give its folder"
         ) from None
 
 
-def look_through(folder: Path, mapped: Mapped) -> list[str]:
-    """The class of each of the model's labels, in its order. Raises ValueError for what is not brought in."""
+def _is_taken(name: str) -> bool:
+    """No file of a folder within, no dotfile of a file manager: what is taken can be backed up."""
+    return name.endswith(IMPORTED) and TAKEN.fullmatch(name) is not None
+
+
+def _taken(folder: Path) -> list[Path]:
+    return [file for file in sorted(folder.iterdir()) if _is_taken(file.name) and file.is_file()]
+
+
+def _look_at_size(source: object, sizes: Iterable[int]) -> None:
+    size = sum(sizes)
+    if size > LARGEST:
+        raise ValueError(
+            f"the model in {source} has {size / 1e9:.1f} GB in {', '.join(IMPORTED)}: at most {LARGEST / 1e9:.0f} GB "
+            "are brought in, as much as a backup holds; take a smaller one"
+        )
+
+
+def look_through(folder: Path, mapped: Mapped, there: Sequence[str] | None = None) -> list[str]:
+    """The class of each of the model's labels, in its order. Raises ValueError for what is not brought in.
+
+    `there`: the names of its files, where not all of them lie in `folder` yet."""
     config = _json(folder / "config.json")
-    if not sorted(folder.glob("*.safetensors")):
-        others = [
-            file.name for file in sorted(folder.iterdir()) if file.suffix in (".bin", ".pt", ".pth", ".h5", ".ckpt")
-        ]
+    if there is None:
+        there = [file.name for file in folder.iterdir()]
+        _look_at_size(folder, [file.stat().st_size for file in _taken(folder)])
+    if not any(name.endswith(WEIGHTS) and _is_taken(name) for name in there):
+        others = [name for name in sorted(there) if name.endswith((".bin", ".pt", ".pth", ".h5", ".ckpt"))]
         found = f"only {', '.join(others)}, which could run code when read" if others else "no weights"
         raise ValueError(f"{folder} has {found}: weights are read from safetensors only; convert them first")
     for name in ("config.json", "tokenizer_config.json"):
@@ -200,10 +252,8 @@ def bring(
     shutil.copytree(base, draft / BASE)
     taken = draft / TORCH
     taken.mkdir()
-    for pattern in WANTED:
-        for file in source.glob(pattern):
-            if TAKEN.fullmatch(file.name):  # no dotfiles of a file manager: what is taken can be backed up
-                shutil.copyfile(file, taken / file.name)
+    for file in _taken(source):
+        shutil.copyfile(file, taken / file.name)
     with _quiet():
         model = _module(taken, len(labels))
         _tokenizer(taken, draft / TOKENIZER)

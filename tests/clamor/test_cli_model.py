@@ -6,22 +6,25 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tiny_model
 import yaml
 from living import CONFIGURATION, Living, post, settled_home
 from typed import PLAIN, clamor
+from typer.testing import CliRunner
 
 from clamor import exits
-from clamor.commands.model import _tell_import
+from clamor.commands.model import _tell_import, app
 from clamor.models import alike, draft, next_name, settle, with_model
 from config.home import Home
 from database.engine import read
 from nlp import shelf
 from nlp.classifier import Passage
-from nlp.own.bring import Brought
+from nlp.own import bring
 from nlp.own.labelled import corrections_in, of_home
 from nlp.shelf import ModelError
 
@@ -168,12 +171,35 @@ def test_what_cannot_be_imported_is_said_and_leaves_nothing(home: Path, tmp_path
     assert sorted(one.name for one in (home / "models").iterdir()) == before
 
 
+def test_the_card_of_an_import_names_the_commit_that_was_fetched(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Mapping[str, Any]] = []
+
+    def fetch(source: str, into: Path, revision: str | None, mapped: object) -> bring.Fetched:
+        return bring.Fetched(tmp_path, f"commit of {revision}")
+
+    def brought(place: Path, mapped: object, base: Path, draft: Path, card: Mapping[str, Any], texts: object) -> None:
+        told.append(card)
+        raise ValueError("enough was seen")
+
+    monkeypatch.setattr(bring, "fetch", fetch)
+    monkeypatch.setattr(bring, "bring", brought)
+    (tmp_path / "map.yaml").write_text("irony: {no: no, yes: yes}", "utf-8")
+    for revision in ([], ["--revision", "main"]):
+        words = ["import", "owner/theirs", "--labels", str(tmp_path / "map.yaml"), *revision]
+        assert "enough was seen" in str(CliRunner().invoke(app, words, obj=Home.at(home)).exception)
+    assert [(card["source"], card["revision"]) for card in told] == [
+        ("owner/theirs", "commit of None"), ("owner/theirs", "commit of main"),
+    ]  # fmt: skip
+
+
 def test_where_the_model_in_force_lacks_the_head_that_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     linear = shelf.find("linear")
     ours = shelf.open_folder(linear)
     found = alike(ours, ours, "irony", [Passage(text) for text in TEXTS], of_home=False)
     assert found.agreement is None
-    _tell_import("theirs-1", Brought("8-bit ONNX", ""), found, linear)
+    _tell_import("theirs-1", bring.Brought("8-bit ONNX", ""), found, linear)
     told = capsys.readouterr().out
     assert "irony: linear does not have it, there is nothing to compare with" in " ".join(told.split())
     assert "%" not in told

@@ -167,12 +167,83 @@ def test_what_goes_wrong_while_it_reads_is_told_in_words(tmp_path: Path, monkeyp
 
 
 def test_without_a_way_to_the_hub_an_id_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert fetch(str(tmp_path), tmp_path / "into", None) == tmp_path
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert fetch(str(tmp_path), tmp_path / "into", None, MAP) == (tmp_path, None)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(ValueError, match=r"fetch it elsewhere and give its folder|fetch the model yourself"):
-        fetch("nobody/nothing-of-this-name", tmp_path / "into", None)
+        fetch("nobody/nothing-of-this-name", tmp_path / "into", None, MAP)
     with pytest.raises(ValueError, match="neither a folder nor an id"):
-        fetch("no such folder", tmp_path / "into", None)
+        fetch("no such folder", tmp_path / "into", None, MAP)
+
+
+CONFIG = {"architectures": ["BertForSequenceClassification"], "id2label": dict(enumerate(MAP.labels))}
+OF_THE_HUB = {
+    "config.json": json.dumps(CONFIG).encode(), "tokenizer.json": json.dumps(hugging_face.tokenizer()).encode(),
+    "model.safetensors": b"weights", "onnx/config.json": b"{}", "onnx/model.safetensors": b"others",
+    "pytorch_model.bin": b"pickled", ".hidden.json": b"{}", "modeling.py": b"import os",
+}  # fmt: skip
+
+
+@pytest.fixture
+def online(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("httpx2", reason="the client of the Hub is of another make")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+
+
+@pytest.mark.usefixtures("online")
+@pytest.mark.parametrize("revision", [None, "main"])
+def test_of_an_id_only_what_is_brought_in_is_fetched_at_one_commit(tmp_path: Path, revision: str | None) -> None:
+    with hugging_face.hub("owner/theirs", OF_THE_HUB) as hub:
+        found = fetch("owner/theirs", tmp_path / "into", revision, MAP)
+    assert found == (tmp_path / "into", hub.commit)
+    assert hub.revisions == {revision or ""}
+    assert hub.fetched == ["config.json", "tokenizer.json", "model.safetensors"]
+    assert (found.folder / "model.safetensors").read_bytes() == b"weights"
+    assert look_through(found.folder, MAP) == ["negative", "neutral", "positive"]
+
+
+@pytest.mark.usefixtures("online")
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"config.json": b'{"architectures": ["GPT2LMHeadModel"]}'}, "GPT2LMHeadModel"),
+        ({"config.json": b'{"auto_map": {}}'}, "asks for code"),
+        ({"config.json": b"[" * 100_000}, "no JSON"),
+        ({"model.safetensors": None}, r"only pytorch_model\.bin, which could run code"),
+    ],
+)
+def test_weights_are_fetched_only_of_what_is_brought_in(
+    tmp_path: Path, changed: dict[str, bytes | None], told: str
+) -> None:
+    files = {name: body for name, body in {**OF_THE_HUB, **changed}.items() if body is not None}
+    with hugging_face.hub("owner/theirs", files) as hub, pytest.raises(ValueError, match=told):
+        fetch("owner/theirs", tmp_path / "into", None, MAP)
+    assert hub.fetched == ["config.json", "tokenizer.json"]
+
+
+@pytest.mark.usefixtures("online")
+def test_a_model_above_four_gigabytes_is_not_fetched(tmp_path: Path) -> None:
+    large = {"model.safetensors": 3_000_000_000, "tokenizer.json": 1_100_000_000}
+    with (
+        hugging_face.hub("owner/theirs", OF_THE_HUB, large) as hub,
+        pytest.raises(ValueError, match=r"owner/theirs has 4\.1 GB .* at most 4 GB are brought in"),
+    ):
+        fetch("owner/theirs", tmp_path / "into", None, MAP)
+    assert hub.fetched == []
+    with hugging_face.hub("owner/theirs", OF_THE_HUB, {"onnx/model.safetensors": 9_000_000_000}):
+        assert fetch("owner/theirs", tmp_path / "into", None, MAP).folder == tmp_path / "into"
+    with hugging_face.hub("owner/other", OF_THE_HUB), pytest.raises(ValueError, match="cannot be fetched"):
+        fetch("owner/theirs", tmp_path / "nothing", None, MAP)
+
+
+def test_a_folder_above_four_gigabytes_is_not_brought_in(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path)
+    with (folder / "pytorch_model.bin").open("wb") as file:
+        file.truncate(5_000_000_000)  # sparse
+    assert look_through(folder, MAP) == ["negative", "neutral", "positive"]
+    with (folder / "model.safetensors").open("wb") as file:
+        file.truncate(4_100_000_000)
+    with pytest.raises(ValueError, match=r"theirs has 4\.1 GB .* at most 4 GB are brought in"):
+        look_through(folder, MAP)
 
 
 @pytest.mark.parametrize(
