@@ -83,7 +83,7 @@ def next_name(home: Home, name: str) -> tuple[str, int]:
     """(folder's name, version) of the next model called `name`. Raises ModelError for a name that cannot be."""
     if not re.fullmatch(r"[a-z][a-z0-9_-]{0,50}", name) or name in TIERS:
         raise ModelError(f"{name!r} cannot be a model's name: a to z, 0 to 9, - and _, and none of the shipped ones'")
-    there = [_NUMBERED.fullmatch(card.name) for card in shelf.models(home)]
+    there = [_NUMBERED.fullmatch(said) for card in shelf.models(home) for said in (card.name, card.model)]
     used = [int(found[2]) for found in there if found and found[1] == name]
     version = max([numbers_in(home.models).get(name, 0), *used]) + 1
     return f"{name}-{version}", version

@@ -20,7 +20,7 @@ from database.engine import write
 from database.registry import SqlRegistry
 from database.revisions import adopt_model
 from index.work import IndexWork
-from nlp.shelf import LINEAR, in_force, models, named, open_folder, same
+from nlp.shelf import LINEAR, in_force, models, named, open_folder, same, sealed
 from routing.work import RouteWork
 from stream.ports import DECIDED, MENTIONS, Work
 from stream.stage import Stage, StageOptions
@@ -195,6 +195,7 @@ def all_processes(home: Home, settings: Settings, nlp_workers: int | None = None
     setting. The model is chosen here, and its generation begins, for all that is started from now on: a process that is
     started again reads by no other. Raises nlp.shelf.ModelError where the model of the settings cannot be used."""
     chosen = warm(home, settings.understanding.model, settings.understanding.device)
+    chosen = chosen._replace(card=sealed(chosen.card))
     with open_home(home, use="check") as opened, write(opened.engine) as connection:
         adopt_model(connection, named(chosen.card, chosen.device), opened.clock.now())
     workers = nlp_workers or settings.nlp_workers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from pathlib import Path
 from typing import Any
@@ -73,18 +74,25 @@ def arrays(layers: int = 2, ffn: int = 96, seed: int = 1) -> dict[str, np.ndarra
     return out
 
 
-def card(heads: tuple[str, ...] = tuple(HEADS)) -> dict[str, Any]:
+def card(heads: tuple[str, ...] = tuple(HEADS), named: tuple[str, int] = ("tiny", 3)) -> dict[str, Any]:
     return {
-        "name": "tiny",
-        "version": 3,
+        "name": named[0],
+        "version": named[1],
         "tier": "fast",
         "heads": {name: {"classes": list(HEADS[name])} for name in heads},
         "bands": dict.fromkeys(BANDS, 0.5),
     }
 
 
-def make(folder: Path, heads: tuple[str, ...] = tuple(HEADS)) -> Path:
-    export(arrays(), card(heads), reserved(tokenizer()), folder)
+def make(folder: Path, heads: tuple[str, ...] = tuple(HEADS), named: tuple[str, int] = ("tiny", 3)) -> Path:
+    export(arrays(), card(heads, named), reserved(tokenizer()), folder)
+    return folder
+
+
+def call(folder: Path, name: str, version: int) -> Path:
+    """Another name and version for the model of this folder, by its card alone."""
+    file = folder / "card.json"
+    file.write_text(json.dumps({**json.loads(file.read_text("utf-8")), "name": name, "version": version}), "utf-8")
     return folder
 
 

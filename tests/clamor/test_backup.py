@@ -398,7 +398,7 @@ def test_a_restore_that_was_cut_short_is_not_worked_on_and_can_be_given_again(
 @pytest.fixture
 def learnt(home: Home) -> Home:
     """With two models of its own, one of them under an imported head, a draft, and one that lacks its weights."""
-    tiny_model.make(home.models / "airline-2")
+    tiny_model.make(home.models / "airline-2", named=("airline", 2))
     for name in ("composed-1/base", ".next-1.draft/model", "halved-1"):
         shutil.copytree(home.models / "airline-2", home.models / name)
     (home.models / "halved-1" / "model.onnx").unlink()
@@ -437,7 +437,7 @@ def test_the_homes_own_models_come_back_and_read(learnt: Home, tmp_path: Path, n
         mention = living.mention("x:2#acme")
         assert mention is not None
         assert mention.decision is not None
-        assert mention.decision.model.startswith("tiny-3")
+        assert mention.decision.model.startswith("airline-2")
 
 
 def test_a_model_that_is_not_complete_is_left_out_in_words(learnt: Home) -> None:

@@ -94,7 +94,7 @@ def test_where_the_environment_goes_before_the_file_it_stays_as_it_was(home: Pat
 
 
 def test_where_the_model_in_force_is_gone_another_is_put_in_its_place(home: Path) -> None:
-    tiny_model.make(home / "models" / "passing")
+    tiny_model.make(home / "models" / "passing", named=("passing", 1))
     before = settings(home)
     assert clamor(home, "model", "use", "passing").code == exits.OK
     shutil.rmtree(home / "models" / "passing")
@@ -106,7 +106,7 @@ def test_where_the_model_in_force_is_gone_another_is_put_in_its_place(home: Path
 
 
 def test_a_damaged_model_is_not_put_in_force(home: Path) -> None:
-    folder = tiny_model.make(home / "models" / "broken")
+    folder = tiny_model.make(home / "models" / "broken", named=("broken", 1))
     (folder / "model.onnx").write_bytes((folder / "model.onnx").read_bytes()[:5_000])
     before = settings(home)
     try:
@@ -251,6 +251,8 @@ def test_a_number_is_never_given_twice(tmp_path: Path) -> None:
     shutil.rmtree(home.models / "acme-2")
     assert next_name(home, "acme") == ("acme-3", 3)
     assert next_name(home, "other") == ("other-1", 1)
+    tiny_model.make(home.models / "other", named=("other", 4))
+    assert next_name(home, "other") == ("other-5", 5)
 
 
 def test_one_process_at_a_time_makes_a_model_of_one_name(tmp_path: Path) -> None:

@@ -280,7 +280,7 @@ def test_a_secret_that_is_missing_does_not_keep_anybody_from_asking(story: Path)
 
 
 def test_backup_and_restore_by_command(story: Path, tmp_path: Path) -> None:
-    tiny_model.make(story / "models" / "own-1")
+    tiny_model.make(story / "models" / "own-1", named=("own", 1))
     made = clamor(story, "backup", str(tmp_path / "b.tar"))
     assert made.code == exits.OK, made.err
     assert "models own-1, " in made.out

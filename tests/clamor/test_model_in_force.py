@@ -134,6 +134,21 @@ def test_a_process_that_is_started_again_goes_on_with_the_model_of_the_start_whi
     assert found == {"x:1": ("mine-1", 2), "x:2": ("mine-1", 2), "x:3": (linear, 3)}
 
 
+def test_of_the_model_of_the_start_the_contents_are_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that is started again must not read by what stands in its place by then."""
+    home = settled_home(tmp_path / "home", asking_for("mine"))
+    mine, begun = another_linear(home.models / "mine"), []
+    monkeypatch.setattr("clamor.processes.nlp_process", lambda home, chosen: begun.append(chosen.card))
+    with open_home(home) as opened:
+        make_ready(opened)
+        all_processes(home, opened.settings, 1)
+    (card,) = begun
+    assert shelf.same(card, shelf.find("mine", home))
+    told = json.loads((mine / "card.json").read_text("utf-8"))
+    (mine / "card.json").write_text(json.dumps({**told, "edited": True}), "utf-8")
+    assert not shelf.same(card, shelf.find("mine", home))
+
+
 def another_linear(folder: Path) -> Path:
     shutil.copytree(shelf.SHIPPED / "linear", folder)
     card = json.loads((folder / "card.json").read_text("utf-8"))

@@ -25,12 +25,16 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def home(tmp_path: Path, tiny: Path) -> Home:
-    shutil.copytree(tiny, tmp_path / "models" / "mine")
+    tiny_model.call(Path(shutil.copytree(tiny, tmp_path / "models" / "mine")), "mine", 3)
     return Home.at(tmp_path)
 
 
+def another_linear(folder: Path) -> Path:
+    return tiny_model.call(Path(shutil.copytree(shelf.SHIPPED / "linear", folder)), folder.name, 1)
+
+
 def test_the_shipped_ones_come_first_then_the_homes_own(home: Home) -> None:
-    shutil.copytree(shelf.SHIPPED / "linear", home.models / "airline")
+    another_linear(home.models / "airline")
     (home.models / ".draft").mkdir()
     (home.models / "notes.txt").write_text("no model")
     found = models(home)
@@ -38,7 +42,7 @@ def test_the_shipped_ones_come_first_then_the_homes_own(home: Home) -> None:
     assert [card.shipped for card in found] == [True] * len(TIERS) + [False, False]
     airline, mine = found[-2:]
     assert (airline.format, airline.tier, airline.complete) == ("linear", "linear", True)
-    assert (mine.format, mine.tier, mine.model, mine.version) == ("transformer", "fast", "tiny-3", 3)
+    assert (mine.format, mine.tier, mine.model, mine.version) == ("transformer", "fast", "mine-3", 3)
     assert mine.size == sum(file.stat().st_size for file in mine.folder.iterdir())
 
 
@@ -73,7 +77,7 @@ def test_a_damaged_model_is_told_so(home: Home, file: str) -> None:
     folder = home.models / "mine"
     if file == "weights.npz":
         folder = home.models / "airline"
-        shutil.copytree(shelf.SHIPPED / "linear", folder)
+        another_linear(folder)
     whole = (folder / file).read_bytes()
     (folder / file).write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ModelError, match=f"model '{folder.name}'"):
@@ -92,7 +96,7 @@ def test_a_card_that_holds_something_else_is_told_so(home: Home, field: str, val
 
 
 def test_weights_that_are_none_are_told_without_advice_to_allow_pickles(home: Home) -> None:
-    shutil.copytree(shelf.SHIPPED / "linear", home.models / "airline")
+    another_linear(home.models / "airline")
     (home.models / "airline" / "weights.npz").write_bytes(b"\x80\x04none of numpy's")
     with pytest.raises(ModelError, match="cannot be read") as told:
         open_classifier("airline", home)
@@ -107,7 +111,7 @@ def test_a_tokenizer_of_another_kind_is_told_so(home: Home) -> None:
         open_classifier("mine", home)
 
 
-@pytest.mark.parametrize("version", [[1], {"a": 1}, "1", None, 0])
+@pytest.mark.parametrize("version", [[1], {"a": 1}, "1", None, 0, True])
 def test_a_version_is_a_number(home: Home, version: object) -> None:
     card = home.models / "mine" / "card.json"
     card.write_text(json.dumps({**json.loads(card.read_text()), "version": version}))
@@ -135,6 +139,65 @@ def test_a_homes_own_model_never_stands_for_a_shipped_one(home: Home) -> None:
     assert [card.problem for card in models(home) if not card.shipped] == [
         f"in {home.models / 'linear'} bears the name of a shipped one: rename the folder"
     ]
+
+
+def own(home: Home) -> dict[str, str]:
+    return {card.name: card.problem for card in models(home) if not card.shipped}
+
+
+def test_a_homes_own_model_is_named_by_its_card_as_by_its_folder(home: Home) -> None:
+    """Else two models could bear one name in every mention."""
+    mine, card = home.models / "mine", home.models / "mine" / "card.json"
+    tiny_model.call(mine, "tiny", 3)
+    assert own(home) == {
+        "mine": f'in {mine} is tiny-3 by its card, and so mentions would name it: write "name": "mine" into {card}, or '
+        "rename the folder to tiny-3"
+    }
+    with pytest.raises(ModelError, match=r"model 'mine' in .*rename the folder to tiny-3"):
+        in_force("mine", home)
+    assert shelf.at(mine).complete
+    mine.rename(home.models / "tiny-3")
+    assert own(home) == {"tiny-3": ""}
+    (home.models / "tiny-3").rename(home.models / "tiny-4")
+    assert 'write "name": "tiny-4" into' in own(home)["tiny-4"]
+
+
+@pytest.mark.parametrize(("folder", "fit"), [("mine", "mine"), ("fast-2", "fast-2"), ("own-2", "own")])
+def test_a_copy_of_a_shipped_model_bears_a_name_of_its_own(home: Home, folder: str, fit: str) -> None:
+    shutil.rmtree(home.models / "mine")
+    place = Path(shutil.copytree(shelf.SHIPPED / "linear", home.models / folder))
+    tiny_model.call(place, "fast", 2)
+    assert own(home) == {
+        folder: f'in {place} is fast-2 by its card, as a shipped one is: write "name": "{fit}" into '
+        f"{place / 'card.json'}"
+    }
+    tiny_model.call(place, fit, 2)
+    assert own(home) == {folder: ""}
+
+
+def test_two_folders_never_hold_models_of_one_name(home: Home) -> None:
+    shutil.copytree(home.models / "mine", home.models / "mine-3")
+    mine = home.models / "mine"
+    assert own(home) == {
+        "mine": f"in {mine} is mine-3, and so is another: raise the version in {mine / 'card.json'}", "mine-3": "",
+    }  # fmt: skip
+    tiny_model.call(mine, "mine", 4)
+    assert own(home) == {"mine": "", "mine-3": ""}
+
+
+@pytest.mark.parametrize("file", ["card.json", "model.onnx", "tokenizer.json"])
+def test_a_folder_whose_files_hold_something_else_is_another_model(home: Home, file: str) -> None:
+    begun = shelf.sealed(find("mine", home))
+    folder = home.models / "mine"
+    (folder / "notes.txt").write_text("whatever else lies in its folder")
+    held = (folder / file).read_bytes()
+    (folder / file).touch()
+    assert shelf.same(begun, find("mine", home))
+    (folder / file).write_bytes(held.replace(b"0", b"1"))
+    assert shelf.same(find("mine", home), find("mine", home))
+    assert not shelf.same(begun, find("mine", home))
+    (folder / file).write_bytes(held)
+    assert shelf.same(begun, find("mine", home))
 
 
 def test_only_a_shipped_model_that_was_not_delivered_is_replaced(
