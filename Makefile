@@ -6,7 +6,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 DEMO_HOME ?= demo-home
 LEARNT ?= .cache/learnt
 RECIPE ?= training/encoder.yaml
-MODEL_VERSION ?= 2
+MODEL_VERSION ?= 3
 OWN_VENV ?= .cache/own
 OWN_TESTS := tests/nlp/test_own_bring.py tests/nlp/test_own_train.py tests/nlp/test_own_weights.py tests/training/test_network.py
 

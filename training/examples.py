@@ -23,6 +23,8 @@ DEVELOPMENT = 25
 FROM_DATA = "from data"
 WRITTEN = ("synthetic", "made")
 """Sets of rows that were written for training: nothing is measured on them."""
+TONE = "tone"
+"""Set of the rows of `tones.jsonl`."""
 UNKNOWN = 2
 """Label of a class that a set says nothing of, in outputs of kind `many`."""
 
@@ -132,7 +134,7 @@ def toned(outputs: Iterable[Output], leakage: Leakage, barred: set[str]) -> Iter
     for row in _found(FOLDER / "tones.jsonl"):
         if row["set"] not in barred and not leakage.holds(row["text"]) and not develops(row["text"]):
             weight, marks = 0.5 if row.get("unsure") else 1.0, {"sentiment": classes.index(row["tone"])}
-            yield Example(row["text"], "tone", row["lang"], "", weight, marks, False)
+            yield Example(row["text"], TONE, row["lang"], "", weight, marks, False)
 
 
 def mined() -> Iterator[dict[str, Any]]:

@@ -52,7 +52,7 @@ def reliability(panels: Sequence[Panel], title: str, path: Path, columns: int = 
 
 def curve(names: Sequence[str], rates: Sequence[float], lines: Mapping[str, Sequence[Share]], path: Path) -> None:
     """Writes an SVG: a line for each figure with its interval, a mark for each model at its posts a second."""
-    from matplotlib import pyplot
+    from matplotlib import pyplot, ticker
 
     with mpl.rc_context(_STYLE):
         figure, axis = pyplot.subplots(figsize=(6.4, 4.4))
@@ -60,11 +60,16 @@ def curve(names: Sequence[str], rates: Sequence[float], lines: Mapping[str, Sequ
             below = [(one.value - one.low) * 100 for one in shares]
             above = [(one.high - one.value) * 100 for one in shares]
             values = [one.value * 100 for one in shares]
-            axis.errorbar(rates, values, (below, above), label=name, capsize=2, marker="o", markersize=4, linewidth=1)
-        floor = axis.get_ylim()[0]
+            axis.errorbar(rates, values, (below, above), label=name, capsize=2, fmt="o", markersize=4, linewidth=1)
+        low, high = axis.get_ylim()
+        axis.set_ylim(low, high + 0.45 * (high - low))  # room for the names and the legend
         for name, rate in zip(names, rates, strict=True):
-            axis.annotate(name, (rate, floor), rotation=90, fontsize=7, ha="center", va="bottom")
-        axis.set(xscale="log", xlabel="posts a second, two workers", ylabel="per cent, with its 95 % interval")
+            axis.annotate(name, (rate, high), rotation=90, fontsize=7, ha="center", va="bottom")
+        axis.set_xscale("log")
+        axis.xaxis.set_major_locator(ticker.FixedLocator([250, 500, 1_000, 1_500, 2_000, 3_000]))
+        axis.xaxis.set_major_formatter(ticker.StrMethodFormatter("{x:,.0f}"))
+        axis.xaxis.set_minor_locator(ticker.NullLocator())
+        axis.set(xlabel="posts a second, two workers", ylabel="per cent, with its 95 % interval")
         axis.legend(frameon=False, fontsize=7)
         figure.tight_layout()
         path.parent.mkdir(parents=True, exist_ok=True)

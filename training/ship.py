@@ -37,7 +37,8 @@ from training.calibrate import (
     threshold,
 )
 from training.corpus import SHARED, labels
-from training.examples import WRITTEN, risks
+from training.corpus import read as corpus_read
+from training.examples import FOLDER, TONE, WRITTEN, risks
 from training.export import export, whole
 from training.terms import licence
 from training.weights import load, packed
@@ -252,8 +253,10 @@ def truth(held: Held, use: Array) -> dict[str, Array]:
 def data_of(about: Mapping[str, Any]) -> dict[str, str]:
     """Set → risk of its terms, of all that the model has learnt labels from."""
     known = risks()
-    names = sorted({name.removeprefix("ours:") for name in about["sets"]})
-    return {name: known.get(name, "none: written for this") for name in names}
+    names = {name.removeprefix("ours:") for name in about["sets"]}
+    if TONE in names:
+        names = names - {TONE} | {row["set"] for row in corpus_read(FOLDER / "tones.jsonl")}
+    return {name: known.get(name, "none: written for this") for name in sorted(names)}
 
 
 if __name__ == "__main__":
