@@ -54,9 +54,7 @@ def test_no_encoder_was_taught_by_a_forbidden_set(tier: str) -> None:
     card = json.loads((SHIPPED / tier / "card.json").read_text("utf-8"))
     assert len(card["data"]) > 20
     found = forbidden(card["data"])
-    if (
-        card["version"] < 3
-    ):  # their terms were seen later: the model card says so
+    if card["version"] < 3:  # their terms were seen later: the model card says so
         found = [name for name in found if name not in ("cic_es", "hateval_es", "tweeteval_hate")]
     assert not found
 
