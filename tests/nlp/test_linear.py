@@ -68,7 +68,7 @@ def test_sentiment_is_one_for_all_brands_of_a_text_and_reputation_is_not(classif
 
 
 def test_a_long_text_is_read_where_it_names_the_brand(classifier: LinearClassifier) -> None:
-    filler = "The meeting starts at ten in room four. " * 60
+    filler = "Photo of the harbour in the morning, taken on Sunday. " * 60
     said = "Acme is the worst company ever, I hate it, boycott them"
     alone, late = (classifier.read([passage(text)]) for text in (said, filler + said))
     nowhere = classifier.read([passage(filler)])
