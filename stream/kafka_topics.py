@@ -108,8 +108,8 @@ def _check(admin: KafkaAdminClient, settings: KafkaSettings, spec: TopicSpec, na
     found = _configuration(admin, name, [*FIXED, *asked])
     if not found:
         raise LogUnusable(
-            f"the configuration of topic {name!r} of Kafka at {settings.where} may not be read, so that nobody knows how "
-            "long it keeps a text: give this user the right DescribeConfigs on it"
+            f"the configuration of topic {name!r} of Kafka at {settings.where} may not be read, so that nobody knows "
+            "how long it keeps a text: give this user the right DescribeConfigs on it"
         )
     for key, value in FIXED.items():
         if found.get(key) != value:
