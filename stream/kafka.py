@@ -28,7 +28,8 @@ Answer = TypeVar("Answer")
 
 IDENTIFIED_BY: tuple[str, ...] = (POSTS, MENTIONS, DECIDED)
 """Topics whose offsets are kept elsewhere too: the log is another one when one of these was made anew."""
-READ_SLICE_MILLIS = 200
+READ_SLICE: Millis = 200
+READ_WAIT: Millis = 10
 FEW = 100
 """Offsets so few that it is looked whether they are records: what transactions write takes offsets as well."""
 
@@ -75,9 +76,7 @@ class KafkaLog:
         """Makes what is missing and adopts new retention. Raises ValueError where the partitions would change,
         LogUnusable where a topic that is there would not do, Transient."""
         for spec in topics:
-            what = f"make or check topic {self._name(spec.name)!r}"
-            found = self._ask(what, lambda admin, spec=spec: ensure(admin, self.settings, spec))  # type: ignore[misc]
-            self._topics[spec.name] = found
+            self._topics[spec.name] = self._ensure(spec)
 
     def partitions(self, topic: str) -> int:
         return self.topic(topic).partitions
@@ -218,7 +217,7 @@ class KafkaLog:
             records = list[LogRecord]()
             deadline = time.monotonic() + wait / SECOND
             while len(records) < max_records and time.monotonic() < deadline:
-                found = reader.poll(timeout_ms=READ_SLICE_MILLIS, max_records=max_records - len(records))
+                found = reader.poll(timeout_ms=READ_SLICE, max_records=max_records - len(records))
                 records += [as_record(topic, record) for record in found.get(at, ())]
                 # What ends a transaction is passed over without a record.
                 if (reader.position(at, timeout_ms=wait) or 0) >= end:
@@ -266,6 +265,10 @@ class KafkaLog:
             self._drop_reader()
         self._drop_admin()
 
+    def _ensure(self, spec: TopicSpec) -> Topic:
+        what = f"make or check topic {self._name(spec.name)!r}"
+        return self._ask(what, lambda admin: ensure(admin, self.settings, spec))
+
     def _name(self, topic: str) -> str:
         return self.settings.prefix + topic
 
@@ -303,6 +306,8 @@ class KafkaLog:
                     "auto_offset_reset": "earliest",
                     "isolation_level": "read_committed",
                     "fetch_max_bytes": FETCH_BYTES,
+                    # A question about what comes after the records that were read must not keep the next read waiting.
+                    "fetch_max_wait_ms": READ_WAIT,
                     "metrics_enabled": False,
                 }
                 self._reader = made(KafkaConsumer, self.settings, options)

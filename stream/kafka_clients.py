@@ -170,7 +170,8 @@ def speaking(settings: KafkaSettings, what: str) -> Iterator[None]:
     """Turns the library's errors into the log's: LogUnusable where a person has to act, else Transient."""
     try:
         yield
-    except (kafka_errors.KafkaError, OSError, RuntimeError) as error:
+    # KeyError: the library's own slip about a partition that has no leader at the moment.
+    except (kafka_errors.KafkaError, OSError, RuntimeError, KeyError) as error:
         raise told(settings, what, error) from error
 
 

@@ -21,6 +21,7 @@ from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssi
 from stream.clock import SECOND
 from stream.kafka_clients import KafkaSettings, made, speaking, told
 from stream.ports import Commit, LogRecord, LogUnusable, OffsetConflict, OffsetOutside, Transient
+from stream.records import Millis
 
 if TYPE_CHECKING:
     from stream.kafka import KafkaLog
@@ -31,8 +32,10 @@ SLICE_SECONDS = 0.2
 """The library's poll is left so often, so that a new division is noticed while no record comes."""
 SHORTEST_SECONDS = 0.01
 """With none at all it would never join."""
-LEAVE_MILLIS = 3_000
+LEAVE: Millis = 3_000
 FETCH_BYTES = 16 << 20
+FETCH_WAIT: Millis = 250
+"""How long a broker keeps a question when it has nothing: also how long a partition that is resumed may wait."""
 
 _FENCED = (
     kafka_errors.CommitFailedError,
@@ -131,7 +134,6 @@ class KafkaMember:
         """Leaves the group: the others take its partitions over at once."""
         if self._closed:
             return
-        self._closed = True
         try:
             if self._on_revoked and self._positions:
                 # Still held: what is committed now counts.
@@ -139,11 +141,12 @@ class KafkaMember:
         except (Transient, LogUnusable) as error:
             logger.warning("group_not_left", group=self.group, topic=self.topic, error=type(error).__name__)
         finally:
+            self._closed = True
             self._forget({*self._stored, *self._waiting})
             client, self._client = self._client, None
             if client is not None:
                 with suppress(Exception):
-                    client.close(autocommit=False, timeout_ms=LEAVE_MILLIS)
+                    client.close(autocommit=False, timeout_ms=LEAVE)
             self._log.closed(self)
 
     # --- records ---------------------------------------------------------------------------------------------------
@@ -320,5 +323,6 @@ def _options(settings: KafkaSettings, group_id: str, assignor: CooperativeSticky
         "max_poll_interval_ms": max(settings.batch_limit, settings.session),
         "partition_assignment_strategy": [assignor],
         "fetch_max_bytes": FETCH_BYTES,
+        "fetch_max_wait_ms": FETCH_WAIT,
         "metrics_enabled": False,
     }
