@@ -43,7 +43,7 @@ def new_server(folder: Path, overrides: Mapping[str, str] | None = None) -> Kafk
 
 
 @pytest.fixture(scope="session")
-def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
     """One for all tests that do it no harm."""
     server = new_server(tmp_path_factory.mktemp("kafka"))
     yield server
@@ -66,8 +66,8 @@ def start_kafka(tmp_path: Path) -> Iterator[StartKafka]:
 
 
 @pytest.fixture
-def place(kafka: KafkaServer) -> KafkaPlace:
+def place(broker: KafkaServer) -> KafkaPlace:
     """A log of its own for each test."""
     from kafka_place import KafkaPlace
 
-    return KafkaPlace(kafka.address, f"p{uuid4().hex[:8]}.")
+    return KafkaPlace(broker.address, f"p{uuid4().hex[:8]}.")
