@@ -279,6 +279,7 @@ class KafkaLog:
         return TopicPartition(found.name, partition)
 
     def _ask(self, what: str, ask: Callable[[KafkaAdminClient], Answer]) -> Answer:
+        self.check_process()
         return insist(self.settings, what, lambda: ask(self._administrator()), self._drop_admin)
 
     def _administrator(self) -> KafkaAdminClient:

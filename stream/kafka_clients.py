@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypeVar
@@ -30,6 +31,7 @@ RECONNECT_AFTER: Millis = SECOND
 """Longest wait between two tries to reach a broker; the library's own would keep the first record waiting 16 s."""
 IDLE: Millis = 9 * MINUTE
 SHORTEST_SLEEP = 0.1
+LAST_CAUSES = 8
 
 
 class Tls(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,25 +112,46 @@ def connection(settings: KafkaSettings) -> dict[str, Any]:
 def made(kind: Callable[..., Made], settings: KafkaSettings, options: Mapping[str, Any]) -> Made:
     """A client of that kind. Raises Transient where no broker answers, LogUnusable where none lets us in.
 
-    A constructor that gives up leaves a thread and sockets behind, so that they are closed here; and the library does
-    not tell its metadata requests that they must make no topic, so that it is told here.
+    A constructor that gives up leaves a thread and sockets behind, so that they are closed here. It says only that it
+    found no broker, so that the connections are asked why. And the library does not tell its questions about topics
+    that they must make none, so that it is told here.
     """
     plain = KafkaConsumer.DEFAULT_CONFIG["kafka_client"]
     opened: list[Any] = []
+    causes: deque[BaseException] = deque(maxlen=LAST_CAUSES)
 
     def client(*arguments: Any, **configuration: Any) -> Any:
-        opened.append(plain(*arguments, **configuration))
-        opened[-1].cluster.config["allow_auto_create_topics"] = False
-        return opened[-1]
+        each = plain(*arguments, **configuration)
+        opened.append(each)
+        each.cluster.config["allow_auto_create_topics"] = False
+        connect = each._manager.get_connection
+
+        def overheard(*arguments: Any, **configuration: Any) -> Any:
+            connection = connect(*arguments, **configuration)
+            connection.init_future.add_errback(causes.append)
+            return connection
+
+        each._manager.get_connection = overheard
+        return each
 
     try:
         with speaking(settings, "connect"):
-            return kind(**connection(settings), **options, kafka_client=client)
-    except BaseException:
+            whole = kind(**connection(settings), **options, kafka_client=client)
+    except BaseException as error:
         for each in opened:
             with suppress(Exception):
                 each.close()
+        if isinstance(error, Transient) and causes:
+            raise told(settings, "connect", _worst(causes)) from error
         raise
+    for each in opened:
+        del each._manager.get_connection
+    return whole
+
+
+def _worst(causes: Sequence[BaseException]) -> BaseException:
+    """One that a person has to mend, else the last."""
+    return next((cause for cause in causes if isinstance(cause, tuple(_FOR_A_PERSON))), causes[-1])
 
 
 # --- errors --------------------------------------------------------------------------------------------------------

@@ -33,7 +33,7 @@ def server(start_kafka: Any) -> KafkaServer:
 
 @pytest.fixture
 def log(server: KafkaServer) -> Iterator[KafkaLog]:
-    log = KafkaLog(replace(settings_for(server.address), patience=HASTE, quiet=SECOND))
+    log = KafkaLog(replace(settings_for(server.address), patience=HASTE, quiet=SECOND, session=10 * SECOND))
     log.ensure([TopicSpec("t", 4, DAY), TopicSpec("out", 1, DAY)])
     yield log
     log.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -13,6 +14,7 @@ library("kafka", "kafka")
 import pytest  # noqa: E402
 from kafka_server import PASSWORD, USER, KafkaServer  # noqa: E402
 from log_contract import everything, take  # noqa: E402
+from msgspec.structs import replace  # noqa: E402
 from pydantic import SecretStr  # noqa: E402
 
 from stream.clock import DAY, SECOND  # noqa: E402
@@ -50,10 +52,15 @@ def test_a_wrong_password_needs_a_person_and_is_not_repeated(broker: KafkaServer
 
 
 def test_a_certificate_that_nobody_vouches_for_is_not_taken(broker: KafkaServer) -> None:
-    from msgspec.structs import replace
-
     log = KafkaLog(replace(settings(broker), tls=Tls()))
-    with pytest.raises(Transient):
+    with pytest.raises(Transient, match="certificate"):
+        log.ensure([TopicSpec("t", 1, DAY)])
+    log.close()
+
+
+def test_a_file_of_certificates_that_is_not_there_is_named(broker: KafkaServer, tmp_path: Path) -> None:
+    log = KafkaLog(replace(settings(broker), tls=Tls(ca=tmp_path / "nowhere.pem")))
+    with pytest.raises(LogUnusable, match="paths of"):
         log.ensure([TopicSpec("t", 1, DAY)])
     log.close()
 
