@@ -173,7 +173,7 @@ _FOR_A_PERSON: Mapping[type[BaseException], str] = {
     kafka_errors.SaslAuthenticationFailedError: _LOGIN,
     kafka_errors.UnsupportedSaslMechanismError: _LOGIN,
     kafka_errors.IllegalSaslStateError: _LOGIN,
-    kafka_errors.UnsupportedVersionError: "Clamor needs brokers of Kafka 2.4 or newer",
+    kafka_errors.UnsupportedVersionError: "Clamor needs brokers of Kafka 2.8 or newer",
     kafka_errors.KafkaConfigurationError: "see docs/kafka.md",
     kafka_errors.CorruptRecordError: "a record is damaged on the broker's disk: see docs/kafka.md",
     kafka_errors.InvalidSessionTimeoutError: "the brokers do not allow a session of this length",

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from uuid import uuid4
+from zlib import crc32
 
 from needs import library
 
@@ -223,6 +224,15 @@ def test_what_ends_a_transaction_is_no_record_that_waits(broker: KafkaServer, lo
     records = take(consumer, 2)
     consumer.commit([Commit(topic, 0, 0, records[-1].offset + 1)])
     wait_until(lambda: log.lag("g", topic) == 0)
+
+
+def test_a_key_has_the_partition_that_the_embedded_log_gives_it(log: KafkaLog) -> None:
+    """So that the records of a home keep their partitions when it moves."""
+    topic = name()
+    log.ensure([TopicSpec(topic, 7, DAY)])
+    keys = ["", "x:1", "ñandú", "bluesky:at://did:plc:abc/app.bsky.feed.post/3k"]
+    places = log.append([Append(topic, key, b"") for key in keys])
+    assert [partition for partition, _ in places] == [crc32(key.encode()) % 7 for key in keys]
 
 
 def test_retention_that_overtook_a_group_lets_it_go_on_with_what_is_left(
