@@ -65,7 +65,9 @@ def ensure(admin: KafkaAdminClient, settings: KafkaSettings, spec: TopicSpec) ->
     there = find(admin, [name]).get(name)
     if there is None:
         _make(admin, settings, spec, name)
-        there = find(admin, [name])[name]
+        there = find(admin, [name]).get(name)
+    if there is None:
+        raise kafka_errors.LeaderNotAvailableError(f"topic {name} was made and this broker does not know it yet")
     if there.partitions != spec.partitions:
         raise ValueError(
             f"topic {name!r} of Kafka at {settings.where} has {there.partitions} partitions and the settings ask for "
