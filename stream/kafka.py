@@ -11,25 +11,30 @@ from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple, TypeVar
 from zlib import crc32
 
-import structlog
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 
 from stream.clock import SECOND
 from stream.kafka_append import Appender, Outgoing
-from stream.kafka_clients import KafkaSettings, insist, made, speaking
+from stream.kafka_clients import Door, KafkaSettings, insist, speaking
 from stream.kafka_group import FETCH_BYTES, KafkaMember, as_record
 from stream.kafka_topics import LONGEST_KEY, Topic, ensure, find, largest
 from stream.ports import DECIDED, MENTIONS, POSTS, Append, LogRecord, LogUnusable, RecordTooLarge, TopicSpec, Transient
 from stream.records import Millis
-
-logger = structlog.get_logger(__name__)
 
 Answer = TypeVar("Answer")
 
 IDENTIFIED_BY: tuple[str, ...] = (POSTS, MENTIONS, DECIDED)
 """Topics whose offsets are kept elsewhere too: the log is another one when one of these was made anew."""
 READ_SLICE: Millis = 200
-READ_WAIT: Millis = 10
+READER: Mapping[str, Any] = {
+    "enable_auto_commit": False,
+    "auto_offset_reset": "earliest",
+    "isolation_level": "read_committed",
+    "fetch_max_bytes": FETCH_BYTES,
+    # A question about what comes after the records that were read must not keep the next read waiting.
+    "fetch_max_wait_ms": 10,
+    "metrics_enabled": False,
+}
 FEW = 100
 """Offsets so few that it is looked whether they are records: what transactions write takes offsets as well."""
 
@@ -53,8 +58,10 @@ class KafkaLog:
         self.settings = settings
         self._pid = os.getpid()
         self._appender = Appender(settings)
+        self._admin_door = Door(KafkaAdminClient, settings, {})
         self._admin_lock = threading.RLock()
         self._admin: KafkaAdminClient | None = None
+        self._reader_door = Door(KafkaConsumer, settings, READER)
         self._reader_lock = threading.RLock()
         self._reader: KafkaConsumer | None = None
         self._topics: dict[str, Topic] = {}
@@ -286,7 +293,7 @@ class KafkaLog:
         self.check_process()
         with self._admin_lock:
             if self._admin is None:
-                self._admin = made(KafkaAdminClient, self.settings, {})
+                self._admin = self._admin_door.open()
             return self._admin
 
     def _drop_admin(self) -> None:
@@ -302,16 +309,7 @@ class KafkaLog:
         self.check_process()
         with self._reader_lock:
             if self._reader is None:
-                options = {
-                    "enable_auto_commit": False,
-                    "auto_offset_reset": "earliest",
-                    "isolation_level": "read_committed",
-                    "fetch_max_bytes": FETCH_BYTES,
-                    # A question about what comes after the records that were read must not keep the next read waiting.
-                    "fetch_max_wait_ms": READ_WAIT,
-                    "metrics_enabled": False,
-                }
-                self._reader = made(KafkaConsumer, self.settings, options)
+                self._reader = self._reader_door.open()
             try:
                 with speaking(self.settings, what):
                     yield self._reader

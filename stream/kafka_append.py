@@ -13,7 +13,7 @@ from kafka import KafkaProducer
 from kafka import errors as kafka_errors
 
 from stream.clock import HOUR, SECOND
-from stream.kafka_clients import KafkaSettings, made, told
+from stream.kafka_clients import Door, KafkaSettings, told
 from stream.ports import RecordTooLarge, Transient
 from stream.records import Millis
 
@@ -27,7 +27,6 @@ LINGER: Millis = 20
 BATCH_BYTES = 262_144
 REQUEST_BYTES = 8 << 20
 LEAVE_SECONDS = 1.0
-REFUSED_SECONDS = 1.0
 
 
 class Outgoing(NamedTuple):
@@ -50,7 +49,17 @@ class Appender:
         self._lock = threading.Lock()
         self._producer: KafkaProducer | None = None
         self._closed = False
-        self._refusal: tuple[float, str] = (0.0, "")
+        options = {
+            "acks": "all",
+            "enable_idempotence": True,
+            "delivery_timeout_ms": DELIVERY,
+            "linger_ms": LINGER,
+            "batch_size": BATCH_BYTES,
+            "max_request_size": max(REQUEST_BYTES, 3 * settings.max_record),
+            "max_block_ms": settings.patience,
+            "metrics_enabled": False,
+        }
+        self._door = Door(KafkaProducer, settings, options)
 
     def append(self, records: Sequence[Outgoing]) -> list[int]:
         """The offset of each. Raises Transient, LogUnusable, RecordTooLarge (by the topic's own bound)."""
@@ -58,7 +67,8 @@ class Appender:
         producer = self._current()
         try:
             offsets = _send(producer, records, deadline)
-        except kafka_errors.MessageSizeTooLargeError as error:
+        except (kafka_errors.MessageSizeTooLargeError, kafka_errors.RecordListTooLargeError) as error:
+            self._replace(producer, error)
             sizes = max(len(record.key) + len(record.value) for record in records)
             raise RecordTooLarge(
                 f"a topic of {sorted({record.topic for record in records})} takes no record of {sizes} bytes: its "
@@ -83,26 +93,8 @@ class Appender:
         with self._lock:
             if self._closed:
                 raise RuntimeError("the log was closed")
-            until, words = self._refusal
-            if self._producer is None and time.monotonic() < until:
-                # Those who waited for the lock need not find out once more, one after the other.
-                raise Transient(words)
             if self._producer is None:
-                options = {
-                    "acks": "all",
-                    "enable_idempotence": True,
-                    "delivery_timeout_ms": DELIVERY,
-                    "linger_ms": LINGER,
-                    "batch_size": BATCH_BYTES,
-                    "max_request_size": max(REQUEST_BYTES, 3 * self._settings.max_record),
-                    "max_block_ms": self._settings.patience,
-                    "metrics_enabled": False,
-                }
-                try:
-                    self._producer = made(KafkaProducer, self._settings, options)
-                except Transient as error:
-                    self._refusal = (time.monotonic() + REFUSED_SECONDS, str(error))
-                    raise
+                self._producer = self._door.open()
             return self._producer
 
     def _replace(self, producer: KafkaProducer, error: BaseException) -> None:

@@ -32,6 +32,7 @@ RECONNECT_AFTER: Millis = SECOND
 IDLE: Millis = 9 * MINUTE
 SHORTEST_SLEEP = 0.1
 LAST_CAUSES = 8
+REFUSED_SECONDS = 1.0
 
 
 class Tls(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,6 +148,25 @@ def made(kind: Callable[..., Made], settings: KafkaSettings, options: Mapping[st
     for each in opened:
         del each._manager.get_connection
     return whole
+
+
+class Door:
+    """Makes clients of one kind for those who hold a lock meanwhile. For a second after no broker answered it says so
+    without trying: else those who wait for the lock would find out one after the other, each for as long."""
+
+    def __init__(self, kind: Callable[..., Any], settings: KafkaSettings, options: Mapping[str, Any]) -> None:
+        self._kind, self._settings, self._options = kind, settings, options
+        self._closed_until, self._words = 0.0, ""
+
+    def open(self) -> Any:
+        """As `made`."""
+        if time.monotonic() < self._closed_until:
+            raise Transient(self._words)
+        try:
+            return made(self._kind, self._settings, self._options)
+        except Transient as error:
+            self._closed_until, self._words = time.monotonic() + REFUSED_SECONDS, str(error)
+            raise
 
 
 def _worst(causes: Sequence[BaseException]) -> BaseException:

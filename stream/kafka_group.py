@@ -32,6 +32,7 @@ SLICE_SECONDS = 0.2
 """The library's poll is left so often, so that a new division is noticed while no record comes."""
 SHORTEST_SECONDS = 0.01
 """With none at all it would never join."""
+SECOND_LOOK_SECONDS = 1.0
 LEAVE: Millis = 3_000
 FETCH_BYTES = 16 << 20
 FETCH_WAIT: Millis = 250
@@ -225,13 +226,16 @@ class KafkaMember:
         stored = self._log.committed(self.group, self.topic)
         bounds = self._log.bounds(self.topic)
         begin = {p: kept.get(p, stored.get(p)) for p in partitions}
-        for partition, offset in begin.items():
-            if offset is not None and not 0 <= offset <= bounds[partition][1]:
-                raise OffsetOutside(
-                    f"group {self.group!r} stands at {offset} in {self.topic}/{partition}, but Kafka at "
-                    f"{self._settings.where} ends at {bounds[partition][1]}: the topic is not the one that this offset "
-                    "belongs to, or has lost records; decide with `clamor offsets` where to go on"
-                )
+        if _outside(begin, bounds):
+            # A person will be asked: not for the moment in which a new leader does not know its own end yet.
+            time.sleep(SECOND_LOOK_SECONDS)
+            bounds = self._log.bounds(self.topic)
+        for partition in _outside(begin, bounds):
+            raise OffsetOutside(
+                f"group {self.group!r} stands at {begin[partition]} in {self.topic}/{partition}, but Kafka at "
+                f"{self._settings.where} ends at {bounds[partition][1]}: the topic is not the one that this offset "
+                "belongs to, or has lost records; decide with `clamor offsets` where to go on"
+            )
         news = {p: kept[p] for p in partitions if p in kept and kept[p] != stored.get(p, 0)}
         if news:
             # For those who ask how far the group is; the truth stays where it is kept.
@@ -310,6 +314,11 @@ def as_record(topic: str, record: Any) -> LogRecord:
     """A record of the library as the log's; what others have written need not be as ours is."""
     key = (record.key or b"").decode("utf-8", "replace")
     return LogRecord(topic, record.partition, record.offset, key, record.value or b"", record.timestamp)
+
+
+def _outside(begin: Mapping[int, int | None], bounds: Mapping[int, tuple[int, int]]) -> list[int]:
+    """Partitions in which one would start where the log has never been."""
+    return [p for p, offset in begin.items() if offset is not None and not 0 <= offset <= bounds[p][1]]
 
 
 def _options(settings: KafkaSettings, group_id: str, assignor: CooperativeStickyAssignor) -> dict[str, Any]:
