@@ -70,7 +70,7 @@ class KafkaServer:
     @property
     def secure_address(self) -> str:
         """With TLS, and a login by SCRAM or PLAIN as USER with PASSWORD."""
-        return f"localhost:{self.secure_port}"
+        return f"127.0.0.1:{self.secure_port}"
 
     def start(self) -> None:
         """Returns when it answers."""
@@ -151,7 +151,7 @@ class KafkaServer:
             "controller.listener.names": "CONTROLLER",
             "listeners": f"PLAINTEXT://127.0.0.1:{self.port},SECURE://127.0.0.1:{self.secure_port},"
             f"CONTROLLER://127.0.0.1:{self._controller_port}",
-            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self.port},SECURE://localhost:{self.secure_port}",
+            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self.port},SECURE://127.0.0.1:{self.secure_port}",
             "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURE:SASL_SSL",
             "inter.broker.listener.name": "PLAINTEXT",
             "log.dirs": str(self.folder / "data"),

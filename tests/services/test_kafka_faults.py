@@ -75,7 +75,7 @@ def test_while_a_broker_is_away_nobody_waits_longer_than_patience(server: KafkaS
     (record,) = take(consumer, 1)
     threads = threading.active_count()
     server.kill()
-    for _ in range(3):
+    for _ in range(2):
         for act in (
             lambda: log.append([Append("t", "a", b"2")]),
             lambda: log.bounds("t"),
