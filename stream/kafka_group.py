@@ -68,6 +68,8 @@ class KafkaMember:
         self._on_assigned, self._on_revoked = on_assigned, on_revoked
         self._client: KafkaConsumer | None = None
         self._changes: deque[Change] = deque()
+        self._member = ""
+        """What the group calls this member; empty before it has joined."""
         self._waiting: set[int] = set()
         """Held, but nobody has said yet where to start."""
         self._positions: dict[int, int] = {}
@@ -85,11 +87,11 @@ class KafkaMember:
             left = deadline - time.monotonic()
             found = self._fetch(max_records, min(max(left, SHORTEST_SECONDS), SLICE_SECONDS))
             try:
-                self._settle()
+                begun = self._settle()
             except BaseException:
                 self._put_back(found)
                 raise
-            records = self._taken(found)
+            records = self._taken(found, begun)
             if records:
                 self._heard = time.monotonic()
                 return records
@@ -160,10 +162,11 @@ class KafkaMember:
             )
         return found
 
-    def _taken(self, found: Mapping[TopicPartition, Sequence[Any]]) -> list[LogRecord]:
+    def _taken(self, found: Mapping[TopicPartition, Sequence[Any]], begun: frozenset[int]) -> list[LogRecord]:
+        """Not of what was begun since: it begins where `_start` said."""
         records: list[LogRecord] = []
         for at, fetched in found.items():
-            if at.partition in self._positions and fetched:
+            if at.partition in self._positions.keys() - begun and fetched:
                 self._positions[at.partition] = fetched[-1].offset + 1
                 records += [as_record(self.topic, record) for record in fetched]
         return records
@@ -203,8 +206,8 @@ class KafkaMember:
 
     # --- partitions ------------------------------------------------------------------------------------------------
 
-    def _settle(self) -> None:
-        """Act on what the group's divisions have brought since, in their order, then start what waits for it."""
+    def _settle(self) -> frozenset[int]:
+        """Act on what the group's divisions have brought since, in their order, then start what waits for it; what."""
         while self._changes:
             kind, partitions = self._changes.popleft()
             if kind == "assigned":
@@ -217,8 +220,30 @@ class KafkaMember:
             if gone and self._on_revoked:
                 # This member may be on its way to the next division: nothing of them can be committed any more.
                 self._on_revoked(frozenset(gone))
-        if self._waiting:
-            self._start(frozenset(self._waiting))
+        self._begin_anew_as_another()
+        begun = frozenset(self._waiting)
+        if begun:
+            self._start(begun)
+        return begun
+
+    def _begin_anew_as_another(self) -> None:
+        """Who was put out of the group while it asked to stay comes back as another member, and the library tells
+        nothing of that: it goes on with its partitions as if nobody else could have held them meanwhile."""
+        client = self._joined()
+        member = client.group_metadata().member_id
+        if not member or member == self._member:
+            return
+        stale, first = frozenset(self._stored), not self._member
+        self._member = member
+        if first or not stale:
+            return
+        logger.warning("partitions_lost", group=self.group, topic=self.topic, partitions=sorted(stale))
+        self._forget(stale)
+        still = [at for at in client.assignment() if at.partition in stale]
+        client.pause(*still)
+        self._waiting |= {at.partition for at in still}
+        if self._on_revoked:
+            self._on_revoked(stale)
 
     def _start(self, partitions: frozenset[int]) -> None:
         """Find where to start. An error leaves the partitions waiting, so that the next poll asks again."""
