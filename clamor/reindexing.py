@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from database import epochs
 from database.engine import read, rows
-from index.embedded import EmbeddedStore
+from index.port import IndexStore
 from stream.ports import DECIDED, Append, Log
 from stream.records import Decided, Mention, decode, encode
 
@@ -25,7 +25,7 @@ Show = Callable[[int, int], None]
 """Called with (mentions read, mentions in all)."""
 
 
-def reindex(engine: Engine, log: Log, store: EmbeddedStore, show: Show = lambda read, total: None) -> int:
+def reindex(engine: Engine, log: Log, store: IndexStore, show: Show = lambda read, total: None) -> int:
     """Rebuild `store` from SQL; mentions written. On an error the old index stays.
 
     The indexer goes on at the end that `decided` has now: what stands before it was in SQL before it was sent there.

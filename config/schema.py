@@ -24,8 +24,6 @@ Device = Literal["cpu", "cuda"]
 DAY = 86_400_000
 LATER: dict[str, str] = {
     "kafka": "Apache Kafka",
-    "elastic": "Elasticsearch",
-    "elasticsearch": "Elasticsearch",
     "postgres": "PostgreSQL",
     "postgresql": "PostgreSQL",
 }
@@ -40,6 +38,16 @@ def _exists_now(value: object) -> object:
             raise ValueError(f"{LATER[name]} is not part of this version: delete the line, the default is built in")
         if "://" in value:
             raise ValueError("an address is not read here in this version: delete the line, the default is built in")
+    return value
+
+
+def _store_kind(value: object) -> object:
+    """Names what was meant; never repeats an address, which may hold a password."""
+    if isinstance(value, str):
+        if "://" in value:
+            raise ValueError("an address stands in `hosts`: write `kind: elasticsearch` here")
+        if value.casefold() in ("elastic", "es", "opensearch"):
+            raise ValueError("write embedded, or elasticsearch")
     return value
 
 
@@ -65,11 +73,47 @@ class LogEngine(Section):
     """Size, at least 10MB, above which a topic's oldest records go before their time. Empty: no limit."""
 
 
+ClusterAddress = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#@]+(/[^\s?#@]*)?$", max_length=500)]
+"""Of a node or of what stands before a cluster; a login never stands in it."""
+
+
 class StoreEngine(Section):
     """The search store."""
 
-    kind: Annotated[Literal["embedded"], BeforeValidator(_exists_now)] = "embedded"
-    """`embedded`: SQLite FTS5 in the data folder."""
+    kind: Annotated[Literal["embedded", "elasticsearch"], BeforeValidator(_store_kind)] = "embedded"
+    """`embedded`: SQLite FTS5 in the data folder. `elasticsearch`: a cluster of version 8 or 9, reached at `hosts`; needs
+    the extra `elastic`."""
+    hosts: tuple[ClusterAddress, ...] = ()
+    """Addresses of one Elasticsearch cluster, with port, without a login."""
+    prefix: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,39}$")] = "clamor"
+    """How all indices and aliases in the cluster begin: the key or user needs rights on `prefix-*` only."""
+    api_key_env: EnvName | None = None
+    """NAME of the environment variable (or of the line in secrets.env) that holds the API key, as the cluster encoded
+    it."""
+    user: Text | None = None
+    """Login name, where there is no API key. Empty: no login."""
+    password_env: EnvName | None = None
+    """NAME of the environment variable (or of the line in secrets.env) that holds the login's password."""
+    certificates: Text | None = None
+    """File with the certificates to trust, in the home unless absolute. Empty: those of the public authorities."""
+    shards: int = Field(default=1, ge=1, le=64)
+    """Into how many shards a month's index is cut; for indices that are made from now on."""
+    replicas: int = Field(default=1, ge=0, le=5)
+    """Copies of each shard on other nodes; for indices that are made from now on. 0 on a cluster of one node."""
+    timeout: Annotated[Duration, Field(ge=100, le=300_000)] = 10_000
+    """How long a search may take in the cluster."""
+
+    @model_validator(mode="after")
+    def _can_be_reached(self) -> StoreEngine:
+        if self.kind == "embedded":
+            return self
+        if not self.hosts:
+            raise ValueError("hosts is missing: name the cluster's addresses, such as https://search.example.org:9200")
+        if (self.user is None) != (self.password_env is None):
+            raise ValueError("user and password_env belong together: set both or neither")
+        if self.api_key_env is not None and self.user is not None:
+            raise ValueError("api_key_env and user are two logins: keep one of them")
+        return self
 
 
 class Engines(Section):

@@ -24,6 +24,7 @@ from index.highlight import highlights
 from index.latency import HIDDEN, SEARCHABLE
 from index.refusals import NotIndexed
 from index.search import Order
+from index.standing import Standing
 from index.visibility import sees
 from query.fields import FIELDS
 from query.tree import Node
@@ -74,8 +75,8 @@ class ElasticStore:
         """Stored offsets of `topic`; a partition without one is left out. Raises OffsetOutside: another log's."""
         return self._state.offsets(topic, partitions, epoch)
 
-    def standing(self) -> tuple[str | None, dict[tuple[str, int], int]]:
-        """(epoch of the log that the offsets are of, next by (topic, partition)), whatever log it is."""
+    def standing(self) -> Standing:
+        """What is stored of the log's offsets, whatever log they are of."""
         return self._state.standing()
 
     def adopt(self, epoch: str, offsets: Mapping[tuple[str, int], int]) -> None:

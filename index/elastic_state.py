@@ -20,6 +20,7 @@ from index.elastic_errors import EXISTS, NO_INDEX, speaking, told, types
 from index.elastic_mapping import LAYOUT, MAPPINGS, STATE_MAPPINGS
 from index.files import IndexUnusable
 from index.schema import reading
+from index.standing import Standing
 from stream.clock import passed
 from stream.ports import Commit, OffsetConflict, OffsetOutside, Transient
 from stream.records import Millis
@@ -115,8 +116,8 @@ class State:
             if done["status"] >= 300:
                 raise told(self._cluster.where, "store offsets", done["status"], done.get("error"))
 
-    def standing(self) -> tuple[str | None, dict[tuple[str, int], int]]:
-        """(epoch of the log that the offsets are of, next by (topic, partition)), whatever log it is."""
+    def standing(self) -> Standing:
+        """As stored, whatever log it is of."""
         self.ready()
         with speaking(self._cluster.where, "read offsets"):
             self._client.indices.refresh(index=self._index)
@@ -124,11 +125,11 @@ class State:
             log = self._get(LOG)
         rows = [hit["_source"] for hit in found["hits"]["hits"]]
         offsets = {(row["value"]["topic"], row["value"]["partition"]): row["next"] for row in rows}
-        return (log["_source"]["value"]["epoch"] if log else None), offsets
+        return Standing(log["_source"]["value"]["epoch"] if log else None, offsets)
 
     def adopt(self, epoch: str, offsets: Mapping[tuple[str, int], int]) -> None:
         """Let the store go on at `offsets` of the log `epoch`, whatever stood there."""
-        before = self.standing()[1]
+        before = self.standing().offsets
         with speaking(self._cluster.where, "move offsets"):
             self._client.index(index=self._index, id=LOG, document={"kind": LOG, "value": {"epoch": epoch}})
             lines: list[dict[str, Any]] = [{"delete": {"_id": _offset(*at)}} for at in before.keys() - offsets.keys()]

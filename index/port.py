@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from index.erasure import Erasing
+from index.standing import Standing
 from stream.clock import HOUR
 from stream.latency import Latency
 from stream.ports import Store
@@ -17,6 +18,12 @@ class IndexStore(Store, Protocol):
 
     def idle(self, now: Millis) -> None:
         """Between batches: what can be done in a moment."""
+
+    def standing(self) -> Standing:
+        """What is stored of the log's offsets, whatever log they are of."""
+
+    def adopt(self, epoch: str, offsets: Mapping[tuple[str, int], int]) -> None:
+        """Go on at `offsets` of the log `epoch`, while no indexer runs."""
 
     def erase_step(self, now: Millis) -> bool:
         """A step of taking erased texts off the disk; true where there is more to do."""
