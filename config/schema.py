@@ -10,6 +10,7 @@ import json
 import os
 from email.utils import parseaddr
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -73,8 +74,19 @@ class LogEngine(Section):
     """Size, at least 10MB, above which a topic's oldest records go before their time. Empty: no limit."""
 
 
-ClusterAddress = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#@]+(/[^\s?#@]*)?$", max_length=500)]
-"""Of a node or of what stands before a cluster; a login never stands in it."""
+def _cluster_address(text: str) -> str:
+    """The text, when it is the address of a node, or of what stands before a cluster, without a login."""
+    try:
+        parts = urlsplit(text)
+        whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        whole = False
+    if not whole or not text.isprintable() or " " in text or any(sign in text for sign in "@?#"):
+        raise ValueError("not an address: write https://search.example.org:9200, and no login in it")
+    return text
+
+
+ClusterAddress = Annotated[str, StringConstraints(max_length=500), AfterValidator(_cluster_address)]
 
 
 class StoreEngine(Section):

@@ -103,7 +103,7 @@ class Answers:
         try:
             after: list[Any] | None = None
             while True:
-                more = {"search_after": after} if after is not None else {}
+                more: dict[str, Any] = {"search_after": after} if after is not None else {}
                 with speaking(self._cluster.where, "export"):
                     found = self._client.search(
                         pit={"id": pit, "keep_alive": KEPT_OPEN}, query=meant, sort=_BY_TIME["oldest"],

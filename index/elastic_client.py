@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from elasticsearch import Elasticsearch
@@ -49,7 +49,7 @@ def connect(cluster: Cluster) -> Elasticsearch:
     """
     for name in ("elastic_transport", "elasticsearch"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    options: dict[str, object] = {}
+    options: dict[str, Any] = {}
     if cluster.api_key is not None:
         options["api_key"] = cluster.api_key.get_secret_value()
     elif cluster.user is not None and cluster.password is not None:
@@ -64,7 +64,7 @@ def connect(cluster: Cluster) -> Elasticsearch:
         retry_on_timeout=False,
         retry_on_status=(),
         http_compress=any(host.startswith("https://") for host in cluster.hosts),
-        **options,  # type: ignore[arg-type]
+        **options,
     )
 
 

@@ -6,7 +6,7 @@ Each chore is begun by one process at a time, whichever asks first when it is du
 from __future__ import annotations
 
 import secrets
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +17,7 @@ from index.elastic_errors import speaking
 from index.elastic_mapping import ended
 from index.elastic_state import State
 from index.erasure import Erasing
+from index.latency import HIDDEN, SEARCHABLE
 from stream.clock import DAY, HOUR, MINUTE
 from stream.latency import KEPT, Latency, Stopwatch, latency_of
 from stream.records import Millis
@@ -102,7 +103,7 @@ class Measured:
     def __init__(self, client: Elasticsearch, cluster: Cluster, state: State) -> None:
         self._client, self._cluster, self._state = client, cluster, state
         self._process = secrets.token_hex(4)
-        self._watches: dict[str, Stopwatch] = defaultdict(Stopwatch)
+        self._watches = {SEARCHABLE: Stopwatch(), HIDDEN: Stopwatch()}
         self._minutes: dict[tuple[str, Millis], Counter[int]] = {}
         self._stored_at: Millis = 0
 
