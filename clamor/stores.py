@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ssl
+from pathlib import Path
+
 from pydantic import SecretStr
 
 from config.home import HomeError
@@ -29,8 +32,8 @@ def _elastic(configuration: Configuration, clock: Clock) -> IndexStore:
         ) from None
     store, home = configuration.settings.engines.store, configuration.home
     certificates = home.path(store.certificates) if store.certificates else None
-    if certificates is not None and not certificates.is_file():
-        raise HomeError(f"`engines: store: certificates` names {certificates}, and there is no such file")
+    if certificates is not None:
+        _readable(certificates)
     cluster = Cluster(
         hosts=store.hosts,
         prefix=store.prefix,
@@ -42,6 +45,18 @@ def _elastic(configuration: Configuration, clock: Clock) -> IndexStore:
         time_limit=store.timeout / 1_000,
     )
     return ElasticStore(cluster, clock)
+
+
+def _readable(certificates: Path) -> None:
+    if not certificates.is_file():
+        raise HomeError(f"`engines: store: certificates` names {certificates}, and there is no such file")
+    try:
+        ssl.create_default_context(cafile=str(certificates))
+    except OSError as error:
+        raise HomeError(
+            f"`engines: store: certificates` names {certificates}, which cannot be read as certificates in PEM form "
+            f"({error.__class__.__name__})"
+        ) from None
 
 
 def _secret(configuration: Configuration, name: str | None) -> SecretStr | None:

@@ -63,6 +63,11 @@ def told(where: str, doing: str, status: int, body: object) -> Exception:
     said = f"{status}{f' ({min(kinds)})' if kinds else ''}"
     if kinds & _TOO_DEEP or "nested depth of the query" in _words(body):
         return ValueError(f"cannot {doing}: the query nests too deeply: make two of it")
+    if "allow_expensive_queries" in _words(body):
+        return ValueError(
+            f"cannot {doing}: the cluster does not allow beginnings of words and values (its setting "
+            "search.allow_expensive_queries): write whole ones, without *"
+        )
     if kinds & _TIMED_OUT or "Time exceeded" in _words(body):
         return QueryTooSlow(f"cannot {doing} in time: ask for a shorter time (since:-7d), or add a word or a field")
     if BLOCKED in kinds:

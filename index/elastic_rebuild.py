@@ -39,21 +39,26 @@ def rebuild(
 ) -> int:
     """Number of mentions read. As `EmbeddedStore.rebuild`: searches see the old indices until the new ones are whole.
 
-    `offsets` are stored before the aliases move and after it, so that a running indexer notices whenever it commits.
-    Raises IndexUnusable where another rebuild is under way.
+    While the aliases move no indexer can advance, and afterwards it finds its offset at `offsets`. Where that is cut
+    short, none can until the store is rebuilt once more. Raises IndexUnusable where another rebuild is under way.
     """
     if not state.due(REBUILD, clock.wall(), DEAD_AFTER):
         raise IndexUnusable(f"{cluster.where}: it is being rebuilt by another process: wait for that to end")
-    builder = _Builder(client, cluster, state, secrets.token_hex(3))
+    builder, fenced = _Builder(client, cluster, state, secrets.token_hex(3)), False
     try:
         _remove(client, cluster, _left_by_the_dead(client, cluster))
         read = _fill(builder, decided, state, clock)
-        state.adopt(epoch, offsets)
+        state.fence(epoch)
+        fenced = True
         old = _put_in_place(client, cluster, builder)
         state.rebuilt(builder.generation)
         state.adopt(epoch, offsets)
     except BaseException:
-        _remove(client, cluster, _left_by_the_dead(client, cluster))
+        left = _left_by_the_dead(client, cluster)
+        if fenced and left:
+            # The aliases have not moved: what there was goes on.
+            state.unfence(epoch)
+        _remove(client, cluster, left)
         state.begun(REBUILD, 0)
         raise
     _remove(client, cluster, old)

@@ -77,12 +77,13 @@ class State:
             return {partition: doc["_source"]["next"] for partition, doc in zip(wanted, found, strict=True) if doc}
 
     def claims(self, commits: Sequence[Commit], epoch: str) -> list[Claim]:
-        """Before anything is written. Raises OffsetConflict where somebody else moved one, OffsetOutside."""
+        """Before anything is written. Raises OffsetConflict where somebody else moved one, OffsetOutside, and Transient
+        while rebuilt indices are put in place."""
         if not commits:
             return []
         self.opened()
         with speaking(self._cluster.where, "read offsets"):
-            self._same_log(epoch)
+            self._same_log(epoch, moving=True)
             found = self._found([_offset(commit.topic, commit.partition) for commit in commits])
         claims = []
         for commit, doc in zip(commits, found, strict=True):
@@ -141,6 +142,15 @@ class State:
             (done,) = item.values()
             if done["status"] >= 300 and done["status"] != 404:
                 raise told(self._cluster.where, "move offsets", done["status"], done.get("error"))
+
+    def fence(self, epoch: str) -> None:
+        """Nobody moves an offset until `adopt` or `unfence`: while the aliases move, what was written may be in the old
+        indices or in the new ones."""
+        self.ready()
+        self._put_log(epoch, fenced=True)
+
+    def unfence(self, epoch: str) -> None:
+        self._put_log(epoch, fenced=False)
 
     def rebuilt(self, generation: str) -> None:
         """From now on new indices bear this generation, and texts count as read by this version. Cursors go on."""
@@ -227,8 +237,22 @@ class State:
             )
         return Meta(base64.b64decode(value["secret"]), value["generation"])
 
-    def _same_log(self, epoch: str) -> None:
+    def _put_log(self, epoch: str, *, fenced: bool) -> None:
+        """The log that the offsets are of stays what it was; `epoch` where there is none yet."""
+        with speaking(self._cluster.where, "put the rebuilt indices in place"):
+            found = self._get(LOG)
+            kept: str = found["_source"]["value"]["epoch"] if found else epoch
+            value: dict[str, Any] = {"epoch": kept, "fenced": True} if fenced else {"epoch": kept}
+            self._client.index(index=self._index, id=LOG, document={"kind": LOG, "value": value})
+
+    def _same_log(self, epoch: str, *, moving: bool = False) -> None:
+        """`moving`: offsets are about to be moved."""
         found = self._get(LOG)
+        if found is not None and moving and found["_source"]["value"].get("fenced"):
+            raise Transient(
+                f"{self._cluster.where}: rebuilt indices are being put in place; it is tried again. Where this stays, "
+                "the rebuild was cut short: give `clamor reindex` once more"
+            )
         if found is not None and found["_source"]["value"]["epoch"] != epoch:
             raise OffsetOutside(
                 f"{self._cluster.where} holds offsets of another log ({found['_source']['value']['epoch']}, not "
@@ -239,7 +263,7 @@ class State:
         if self._get(LOG) is None:
             with suppress(ConflictError):
                 self._client.create(index=self._index, id=LOG, document={"kind": LOG, "value": {"epoch": epoch}})
-        self._same_log(epoch)
+        self._same_log(epoch, moving=True)
 
     def _get(self, id: str) -> dict[str, Any] | None:
         return self._found([id])[0]

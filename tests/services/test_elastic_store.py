@@ -240,6 +240,27 @@ def test_a_store_that_read_texts_in_another_way_asks_to_be_rebuilt(
         assert ids(store, "") == ["x:2"]
 
 
+def test_a_rebuild_that_is_cut_short_at_its_last_step_lets_nobody_skip_a_record(
+    place: ElasticPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from index.elastic_state import State
+
+    flights = [Decided(mention=mention(n, "flight")) for n in range(12)]
+    with opened(place) as indexer, opened(place) as tool:
+        indexer.apply(flights[:10], [Commit("decided", 0, 0, 10)], "log", NOW)
+        with monkeypatch.context() as cut:
+            cut.setattr(State, "rebuilt", lambda self, generation: (_ for _ in ()).throw(KeyboardInterrupt))
+            with pytest.raises(KeyboardInterrupt):
+                tool.rebuild(flights[:8], "log", {("decided", 0): 8})
+        with pytest.raises(Transient, match="clamor reindex"):
+            indexer.apply(flights[10:], [Commit("decided", 0, 10, 12)], "log", NOW)
+        assert tool.rebuild(flights[:8], "log", {("decided", 0): 8}) == 8
+        assert indexer.offsets("decided", frozenset({0}), "log") == {0: 8}
+        indexer.apply(flights[8:], [Commit("decided", 0, 8, 12)], "log", NOW)
+        place.settle(indexer)
+        assert tool.count(asked("flight"), EVERYTHING).value == 12
+
+
 def test_a_query_of_many_levels_is_sent_in_pieces_that_the_cluster_takes(place: ElasticPlace) -> None:
     def deep(levels: int) -> Node:
         if not levels:
