@@ -67,6 +67,11 @@ class State:
             with self._lock, speaking(self._cluster.where, "open"):
                 self._ensure_index()
 
+    def forget(self) -> None:
+        """What it says of itself is read anew: another process may have rebuilt the store."""
+        with self._lock:
+            self._meta = None
+
     def offsets(self, topic: str, partitions: Iterable[int], epoch: str) -> Mapping[int, int]:
         """Stored offsets; a partition without one is left out. Raises OffsetOutside: another log's."""
         self.opened()
@@ -129,10 +134,10 @@ class State:
         return Standing(log["_source"]["value"]["epoch"] if log else None, offsets)
 
     def adopt(self, epoch: str, offsets: Mapping[tuple[str, int], int]) -> None:
-        """Let the store go on at `offsets` of the log `epoch`, whatever stood there."""
+        """Let the store go on at `offsets` of the log `epoch`, whatever stood there. The log comes last, and with it the
+        end of a fence: who is cut short here leaves nothing that an indexer could go on from."""
         before = self.standing().offsets
         with speaking(self._cluster.where, "move offsets"):
-            self._client.index(index=self._index, id=LOG, document={"kind": LOG, "value": {"epoch": epoch}})
             lines: list[dict[str, Any]] = [{"delete": {"_id": _offset(*at)}} for at in before.keys() - offsets.keys()]
             for (topic, partition), following in offsets.items():
                 lines.append({"index": {"_id": _offset(topic, partition)}})
@@ -142,6 +147,8 @@ class State:
             (done,) = item.values()
             if done["status"] >= 300 and done["status"] != 404:
                 raise told(self._cluster.where, "move offsets", done["status"], done.get("error"))
+        with speaking(self._cluster.where, "move offsets"):
+            self._client.index(index=self._index, id=LOG, document={"kind": LOG, "value": {"epoch": epoch}})
 
     def fence(self, epoch: str) -> None:
         """Nobody moves an offset until `adopt` or `unfence`: while the aliases move, what was written may be in the old
@@ -158,8 +165,7 @@ class State:
             found = self._get(META)
             secret = base64.b64decode(found["_source"]["value"]["secret"]) if found else secrets.token_bytes(16)
             self._client.index(index=self._index, id=META, document=_meta_document(secret, generation))
-        with self._lock:
-            self._meta = None
+        self.forget()
 
     def due(self, chore: str, now: Millis, every: Millis) -> bool:
         """Whether `chore` was last begun `every` ago or longer; then it counts as begun now, by this process alone."""

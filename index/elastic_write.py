@@ -127,6 +127,7 @@ class Writer:
         if NO_INDEX in kinds:
             # Deleted by retention, or taken by a rebuild, since we looked: it is made again by the next try.
             self._homes.discard(entry.home)
+            self._state.forget()
             later.append(told(self._cluster.where, "write", 503, error))
         elif status in PASSING or BLOCKED in kinds or status in (401, 403):
             later.append(told(self._cluster.where, "write", status, error))
