@@ -19,7 +19,7 @@ from index.elastic_mapping import FIRST_ONLY
 from index.elastic_query import Body, ranked
 from index.search import Order
 from query.tree import Node
-from stream.ports import Bucket, Count, Facet, Histogram
+from stream.ports import Bucket, Count, Facet, Histogram, Transient
 from stream.records import Mention, Millis
 
 WINDOW = 10_000
@@ -185,9 +185,11 @@ class Answers:
                 index=self._cluster.names.read, ignore_unavailable=True, allow_no_indices=True,
                 allow_partial_search_results=False, timeout=f"{max(1, int(limit * 1_000))}ms", **question,
             )  # fmt: skip
-        if found.get("timed_out"):
+        body: Any = found.body
+        if not isinstance(body, Mapping):
+            raise Transient(f"{self._cluster.where}: cannot {doing}: it does not answer as Elasticsearch; try again")
+        if body.get("timed_out"):
             raise too_slow(doing, limit)
-        body: Mapping[str, Any] = found.body
         return body
 
 

@@ -127,6 +127,6 @@ def _tls(where: str, doing: str, said: str) -> Exception:
             f"{where}: cannot {doing}: its certificate is not trusted: name the file of the authority that "
             "signed it in `engines: store: certificates`, and reach it by a name that the certificate holds"
         )
-    if "WRONG_VERSION_NUMBER" in said:
+    if "WRONG_VERSION_NUMBER" in said or "RECORD_LAYER_FAILURE" in said:
         return IndexUnusable(f"{where}: cannot {doing}: it does not speak TLS: write http:// instead of https://")
     return Transient(f"{where}: cannot {doing}: the TLS connection broke; it is tried again")

@@ -134,8 +134,8 @@ class State:
         return Standing(log["_source"]["value"]["epoch"] if log else None, offsets)
 
     def adopt(self, epoch: str, offsets: Mapping[tuple[str, int], int]) -> None:
-        """Let the store go on at `offsets` of the log `epoch`, whatever stood there. The log comes last, and with it the
-        end of a fence: who is cut short here leaves nothing that an indexer could go on from."""
+        """Let the store go on at `offsets` of the log `epoch`, whatever stood there. The log comes last, and with it
+        the end of a fence: who is cut short here leaves nothing that an indexer could go on from."""
         before = self.standing().offsets
         with speaking(self._cluster.where, "move offsets"):
             lines: list[dict[str, Any]] = [{"delete": {"_id": _offset(*at)}} for at in before.keys() - offsets.keys()]
