@@ -18,7 +18,7 @@ from index.elastic_mapping import ended
 from index.elastic_state import State
 from index.erasure import Erasing
 from index.latency import HIDDEN, SEARCHABLE
-from stream.clock import DAY, HOUR, MINUTE
+from stream.clock import DAY, HOUR, MINUTE, passed
 from stream.latency import KEPT, Latency, Stopwatch, latency_of
 from stream.records import Millis
 
@@ -35,10 +35,11 @@ class Upkeep:
 
     def __init__(self, client: Elasticsearch, cluster: Cluster, state: State) -> None:
         self._client, self._cluster, self._state = client, cluster, state
+        self._looked: dict[str, Millis] = {}
 
     def erase(self, now: Millis, every: Millis) -> bool:
         """Ask the cluster to merge what holds erased texts, where that was not done for `every`. It works by itself."""
-        if not self._state.due(ERASE, now, every):
+        if not self._due(ERASE, now, every):
             return False
         with speaking(self._cluster.where, "erase"):
             if self._client.indices.exists_alias(name=self._cluster.names.read):
@@ -62,7 +63,7 @@ class Upkeep:
 
         Their names. Mentions leave one by one before, when routing says that they expired.
         """
-        if not self._state.due(SWEEP, now, SWEEP_EVERY):
+        if not self._due(SWEEP, now, SWEEP_EVERY):
             return []
         with speaking(self._cluster.where, "delete what is empty"):
             homes = self._client.indices.get_alias(index=f"{self._cluster.names.read}-*", allow_no_indices=True)
@@ -73,6 +74,13 @@ class Upkeep:
             if over is not None and over + REMEMBERED < now and self._swept(index, now):
                 gone.append(index)
         return gone
+
+    def _due(self, chore: str, now: Millis, every: Millis) -> bool:
+        """The cluster is asked once a minute, however often a stage turns round."""
+        if chore in self._looked and not passed(self._looked[chore], now, min(every, MINUTE)):
+            return False
+        self._looked[chore] = now
+        return self._state.due(chore, now, every)
 
     def _swept(self, index: str, now: Millis) -> bool:
         """Nothing may come in between the look and the delete: who writes meanwhile is refused, and tries again."""
