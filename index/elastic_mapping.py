@@ -10,15 +10,14 @@ since `query.text` alone analyses, for all stores.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from query.fields import FIELDS
 from stream.records import Millis
-
-LAYOUT = 1
-"""Number of this mapping: indices of another one are rebuilt, never converted."""
 
 FIRST, LAST = 202001, 204912
 """Months with an index of their own; all before share one, and so do all after, whatever dates an import claims."""
@@ -51,6 +50,16 @@ MAPPINGS: dict[str, Any] = {
     "_source": {"includes": ["key", "live", "record"]},
     "properties": PROPERTIES,
 }
+
+
+
+def layout(mappings: dict[str, Any]) -> str:
+    """A digest that tells a mapping from any other: one with a field more or less is another."""
+    return hashlib.blake2b(json.dumps(mappings, sort_keys=True).encode(), digest_size=4).hexdigest()
+
+
+LAYOUT = layout(MAPPINGS)
+"""Indices of another one are rebuilt, never converted: what they hold was not read for this."""
 
 STATE_MAPPINGS: dict[str, Any] = {
     "dynamic": "strict",

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from index.elastic_documents import LONGEST_KEY, REVISION_BITS, key, prepare, version
-from index.elastic_mapping import AFTER, BEFORE, MAPPINGS, PROPERTIES, Names, ended, home
+from index.elastic_mapping import AFTER, BEFORE, LAYOUT, MAPPINGS, PROPERTIES, Names, ended, home, layout
 from index.elastic_query import DEEPEST, PARSED, ranked, read
 from index.visibility import sees
 from query.fields import FIELDS
@@ -114,6 +114,12 @@ def test_every_field_has_its_place_in_the_mapping_and_no_other_is_taken() -> Non
     for document in documents([mention(1, "flight"), gone(2)]).values():
         assert document.keys() <= PROPERTIES.keys()
         assert document.get("f", {}).keys() <= FIELDS.keys()  # type: ignore[attr-defined]
+
+
+def test_a_field_more_makes_another_layout_so_that_the_index_asks_to_be_rebuilt() -> None:
+    more = {**MAPPINGS, "properties": {**PROPERTIES, "f": {"properties": {"colour": {"type": "keyword"}}}}}
+    assert layout(MAPPINGS) == LAYOUT
+    assert layout(more) != LAYOUT
 
 
 def test_a_tombstone_holds_nothing_of_the_post() -> None:
