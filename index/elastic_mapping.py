@@ -52,7 +52,6 @@ MAPPINGS: dict[str, Any] = {
 }
 
 
-
 def layout(mappings: dict[str, Any]) -> str:
     """A digest that tells a mapping from any other: one with a field more or less is another."""
     return hashlib.blake2b(json.dumps(mappings, sort_keys=True).encode(), digest_size=4).hexdigest()

@@ -165,6 +165,7 @@ class State:
             found = self._get(META)
             secret = base64.b64decode(found["_source"]["value"]["secret"]) if found else secrets.token_bytes(16)
             self._client.index(index=self._index, id=META, document=_meta_document(secret, generation))
+            self._put_template()
         self.forget()
 
     def due(self, chore: str, now: Millis, every: Millis) -> bool:
