@@ -12,6 +12,7 @@ from typing import Self
 from sqlalchemy import Engine
 
 from clamor.clocks import clock_of, sends_mails
+from clamor.sql import place_of
 from config.consistency import Use
 from config.disk import DiskFree, disk_free
 from config.home import Home, HomeError, prepare
@@ -42,7 +43,7 @@ class Opened:
 
     @cached_property
     def engine(self) -> Engine:
-        return open_database(self.home.app_db)
+        return open_database(place_of(self.configuration))
 
     @cached_property
     def log(self) -> EmbeddedLog:
