@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+sys.path[:0] = [str(Path(__file__).parents[1] / "routing"), str(Path(__file__).parents[1])]
+
+from database.engine import open_database  # noqa: E402
+from tests.places import keeping, new_database  # noqa: E402
+from tests.services.postgres_server import PostgresServer, server  # noqa: E402
+
+
+@pytest.fixture
+def postgres() -> Iterator[PostgresServer]:
+    with keeping("postgres"):
+        yield server()
+
+
+@pytest.fixture
+def address(postgres: PostgresServer, tmp_path: Path) -> str:
+    """Of a database with all tables."""
+    return new_database(tmp_path)
+
+
+@pytest.fixture
+def engine(address: str) -> Iterator[Engine]:
+    engine = open_database(address)
+    yield engine
+    engine.dispose()
