@@ -36,6 +36,7 @@ _PASSING_SQLSTATES = {
     "25P03": "gave up a transaction that stood still",
     "25P04": "gave up a transaction that took too long",
     "08": "broke the connection off",
+    "0A000": "has other tables than a moment ago",  # prepared before a migration, asked after it
 }
 """By what a SQLSTATE begins with, the longer beginnings first."""
 _LASTING_SQLSTATES = {

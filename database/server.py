@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Self
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -21,6 +22,8 @@ STATEMENT_MS = 60_000
 """How long a statement may take, migrations aside."""
 STUCK_MS = 30_000
 """A writer that has begun and says nothing for so long is thrown out by the server: others wait for it."""
+STATEMENTS = 400
+"""Prepared ones that a connection keeps: those of a batch of routing, with and without empty values."""
 KEPT, MOST = 5, 15
 """Connections of one process: so many stay open, so many there are at most."""
 OLDEST = 15
@@ -125,10 +128,24 @@ _CONNECTING: dict[str, Any] = {
 
 
 def _prepare(connection: Any, _: object) -> None:
+    for kind, dumper in _dumpers().items():
+        connection.adapters.register_dumper(kind, dumper)
+    connection.prepared_max = STATEMENTS
+
+
+@cache
+def _dumpers() -> dict[type, type[Any]]:
     from psycopg.types.numeric import Int8Dumper
+    from psycopg.types.string import StrDumperUnknown
+
+    class WithoutNul(StrDumperUnknown):
+        """PostgreSQL's text cannot hold U+0000. What comes in is cleaned of it; a question with it finds nothing."""
+
+        def dump(self, obj: str) -> Any:
+            return super().dump(obj.replace("\0", "\ufffd") if "\0" in obj else obj)
 
     # By itself psycopg sends 7 as smallint and 70,000 as integer: each mixture would be a statement of its own.
-    connection.adapters.register_dumper(int, Int8Dumper)
+    return {int: Int8Dumper, str: WithoutNul}
 
 
 def _begin(connection: Connection) -> None:

@@ -73,7 +73,7 @@ def test_what_is_missing_is_told_before_the_start(tmp_path: Path) -> None:
     (problem,) = errors(check(home, use="run"))
     assert (problem.path, problem.line) == ("engines.database.password_env", 7)
     home = home_with(tmp_path / "c", ON_A_SERVER + "    security: none\n", "CLAMOR_TEST_DATABASE=x\n")
-    (problem,) = check(home, use="run")
+    (problem,) = [one for one in check(home, use="run") if one.path.startswith("engines")]
     assert (problem.severity, problem.path) == ("warning", "engines.database.security")
 
 

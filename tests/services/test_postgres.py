@@ -14,7 +14,7 @@ from sqlalchemy import Engine, event
 from sqlalchemy.engine import make_url
 
 from database import migrate
-from database.engine import DatabaseUnusable, Server, many, open_database, read, rows, write
+from database.engine import DatabaseUnusable, Server, many, open_database, read, rows, rows_in, write
 from ingest.cursors import Cursors
 from stream.ports import Transient
 from tests.services.postgres_server import PostgresServer
@@ -186,6 +186,27 @@ def test_a_session_is_set_up_for_clamor(engine: Engine) -> None:
         assert rows(connection, "SHOW idle_in_transaction_session_timeout") == [("30s",)]
     with read(engine) as connection:
         assert rows(connection, "SHOW transaction_isolation") == [("repeatable read",)]
+
+
+def test_a_question_with_a_sign_that_text_cannot_hold_finds_nothing(engine: Engine) -> None:
+    add(engine, "a")
+    with read(engine) as connection:
+        assert rows(connection, "SELECT owner FROM lease WHERE name = ?", ("a\0",)) == []
+        assert rows_in(connection, "SELECT owner FROM lease WHERE name IN (??)", ["a", "\0"]) == [("one",)]
+
+
+def test_what_was_prepared_before_a_migration_is_asked_again_after_it(engine: Engine) -> None:
+    with write(engine) as connection:
+        connection.exec_driver_sql("CREATE TABLE thing (n INTEGER)")
+    for _ in range(7):
+        with read(engine) as connection:
+            rows(connection, "SELECT n FROM thing")
+    with write(engine) as connection:
+        connection.exec_driver_sql("ALTER TABLE thing ALTER COLUMN n TYPE BIGINT")
+    with pytest.raises(Transient, match="other tables than a moment ago"), read(engine) as connection:
+        rows(connection, "SELECT n FROM thing")
+    with read(engine) as connection:
+        assert rows(connection, "SELECT n FROM thing") == []
 
 
 def test_a_database_that_lacks_characters_is_refused_in_words(postgres: PostgresServer) -> None:
