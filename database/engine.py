@@ -101,6 +101,8 @@ def many(connection: Connection, sql: str, values: Sequence[tuple[Any, ...]]) ->
     try:
         if len(values) == 1:
             cursor.execute(driver_sql(connection, sql), values[0])
+        elif len(values) >= server.COPIED and _on_server(connection) and (copying := server.as_copy(sql)) is not None:
+            return server.copy_in(cursor, copying, values)
         else:
             cursor.executemany(driver_sql(connection, sql), values)
         return cursor.rowcount

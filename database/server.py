@@ -6,9 +6,10 @@ it. So what is decided from what was read is decided from what stands, and rows 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Self
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -22,6 +23,8 @@ STATEMENT_MS = 60_000
 """How long a statement may take, migrations aside."""
 STUCK_MS = 30_000
 """A writer that has begun and says nothing for so long is thrown out by the server: others wait for it."""
+COPIED = 16
+"""So many rows or more are written by COPY, which has to be begun and ended."""
 STATEMENTS = 400
 """Prepared ones that a connection keeps: those of a batch of routing, with and without empty values."""
 KEPT, MOST = 5, 15
@@ -159,6 +162,26 @@ _TAKE_TURN = (
     f"SELECT pg_advisory_xact_lock({WRITERS}), "
     f"set_config('idle_in_transaction_session_timeout', '{STUCK_MS}', true)"
 )
+
+
+@lru_cache(maxsize=256)
+def as_copy(sql: str) -> str | None:
+    """The COPY that does what a plain INSERT of all its values does, at a fraction of the cost; None for any other
+    statement."""
+    found = _PLAIN_INSERT.fullmatch(sql)
+    return f"COPY {found[1]} ({found[2]}) FROM STDIN" if found is not None else None
+
+
+_PLAIN_INSERT = re.compile(r"INSERT INTO (\w+) \(([\w, ]+)\) VALUES \(\?(?:, \?)*\)")
+
+
+def copy_in(cursor: Any, copying: str, values: Sequence[tuple[Any, ...]]) -> int:
+    """Rows written, in their order."""
+    with cursor.copy(copying) as copy:
+        for row in values:
+            copy.write_row(row)
+    written: int = cursor.rowcount
+    return written
 
 
 def reading(connection: Connection) -> Connection:

@@ -159,3 +159,25 @@ def test_writers_follow_one_another_and_each_sees_what_the_one_before_wrote(engi
         thread.join()
     with read(engine) as connection:
         assert rows(connection, "SELECT word FROM thing WHERE n = 1") == [("8",)]
+
+
+def test_many_rows_at_once_are_what_they_are_one_by_one(engine: Engine) -> None:
+    """PostgreSQL takes them by COPY, which has signs of its own."""
+    words = [None, "", "\\N", "tab\there", "two\nlines\r", "\\", '"quoted"', "ñandú 🦤", "NULL", "{}", "%s ?"]
+    values = [(n, words[n % len(words)], bytes([n, 0, 92, 10]), n * 2**50, n / 3) for n in range(3 * len(words))]
+    kind = "BLOB" if engine.dialect.name == "sqlite" else "BYTEA"
+    with write(engine) as connection:
+        connection.exec_driver_sql(f"CREATE TABLE mixed (n BIGINT, word TEXT, body {kind}, far BIGINT, part FLOAT)")
+        sql = "INSERT INTO mixed (n, word, body, far, part) VALUES (?, ?, ?, ?, ?)"
+        assert many(connection, sql, values) == len(values)
+        assert many(connection, sql, values[:1]) == 1
+        found = rows(connection, "SELECT n, word, body, far, part FROM mixed ORDER BY n")
+        assert [tuple(row) for row in found] == [values[0], *values]
+
+
+def test_numbers_are_given_in_the_order_of_the_rows(engine: Engine) -> None:
+    with write(engine) as connection:
+        number = "INTEGER PRIMARY KEY" if engine.dialect.name == "sqlite" else "BIGSERIAL"
+        connection.exec_driver_sql(f"CREATE TABLE line (n {number}, word TEXT)")
+        many(connection, "INSERT INTO line (word) VALUES (?)", [(str(n),) for n in range(40)])
+        assert [word for (word,) in rows(connection, "SELECT word FROM line ORDER BY n")] == [str(n) for n in range(40)]

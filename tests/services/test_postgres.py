@@ -195,14 +195,16 @@ def test_a_question_with_a_sign_that_text_cannot_hold_finds_nothing(engine: Engi
         assert rows_in(connection, "SELECT owner FROM lease WHERE name IN (??)", ["a", "\0"]) == [("one",)]
 
 
-def test_what_was_prepared_before_a_migration_is_asked_again_after_it(engine: Engine) -> None:
-    with write(engine) as connection:
+def test_what_was_prepared_before_a_migration_is_asked_again_after_it(address: str, engine: Engine) -> None:
+    other = open_database(address)
+    with write(other) as connection:
         connection.exec_driver_sql("CREATE TABLE thing (n INTEGER)")
     for _ in range(7):
         with read(engine) as connection:
             rows(connection, "SELECT n FROM thing")
-    with write(engine) as connection:
+    with write(other) as connection:
         connection.exec_driver_sql("ALTER TABLE thing ALTER COLUMN n TYPE BIGINT")
+    other.dispose()
     with pytest.raises(Transient, match="other tables than a moment ago"), read(engine) as connection:
         rows(connection, "SELECT n FROM thing")
     with read(engine) as connection:
