@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-sys.path[:0] = [str(Path(__file__).parents[1] / "routing"), str(Path(__file__).parents[1])]
+TESTS = Path(__file__).parents[1]
+sys.path[:0] = [str(TESTS / "clamor"), str(TESTS / "routing"), str(TESTS)]
 
 from database.engine import open_database  # noqa: E402
 from tests.places import keeping, new_database  # noqa: E402
