@@ -54,7 +54,8 @@ def new_database(folder: Path, *, filled: bool = True) -> str:
 def on_both(metafunc: pytest.Metafunc, fixtures: Collection[str]) -> None:
     """For a conftest's `pytest_generate_tests`: tests that use one of `fixtures`, or ask for `kept_in` themselves, run
     in every place; the others in none but SQLite."""
-    marked = any("kept_in" in mark.args[0] for mark in metafunc.definition.iter_markers("parametrize"))
+    marks = metafunc.definition.iter_markers("parametrize")
+    marked = any(mark.args and "kept_in" in mark.args[0] for mark in marks)
     asks = "kept_in" in inspect.signature(metafunc.function).parameters
     if not marked and (asks or not set(fixtures).isdisjoint(metafunc.fixturenames)):
         metafunc.parametrize("kept_in", PLACES, indirect=True)
