@@ -36,7 +36,6 @@ _PASSING_SQLSTATES = {
     "25P03": "gave up a transaction that stood still",
     "25P04": "gave up a transaction that took too long",
     "08": "broke the connection off",
-    "0A000": "has other tables than a moment ago",  # prepared before a migration, asked after it
 }
 """By what a SQLSTATE begins with, the longer beginnings first."""
 _LASTING_SQLSTATES = {
@@ -112,11 +111,18 @@ def _passing(engine: Engine, error: Exception, cause: BaseException) -> str | No
     for beginning, words in _PASSING_SQLSTATES.items():
         if state.startswith(beginning):
             return f"{words} ({state})"
+    if _prepared_before_a_migration(cause):
+        return f"has other tables than a moment ago ({state})"
     lost = isinstance(error, DBAPIError) and error.connection_invalidated
     # What libpq itself says has no SQLSTATE: it did not get through, was not let in, or was cut off.
     if lost or (not state and isinstance(cause, engine.dialect.loaded_dbapi.OperationalError)):
         return f"cannot be reached ({str(cause)[:300] or 'connection lost'})"
     return None
+
+
+def _prepared_before_a_migration(cause: BaseException) -> bool:
+    # Its SQLSTATE is that of whatever is not supported, its words are in the server's language.
+    return getattr(getattr(cause, "diag", None), "source_function", None) == "RevalidateCachedQuery"
 
 
 def _sqlstate(cause: BaseException) -> str:
