@@ -19,10 +19,11 @@ from database.base import metadata
 from database.engine import open_database, write
 from tests.services import postgres_server
 
-PLACES = ("sqlite", "postgres")
+_POSTGRES = pytest.param("postgres", marks=pytest.mark.services)
+PLACES = ("sqlite", _POSTGRES)
 only_sqlite = pytest.mark.parametrize("kept_in", ["sqlite"], indirect=True)
 """For what a test does to SQLite itself."""
-only_postgres = pytest.mark.parametrize("kept_in", ["postgres"], indirect=True)
+only_postgres = pytest.mark.parametrize("kept_in", [_POSTGRES], indirect=True)
 
 _now = ["sqlite"]
 

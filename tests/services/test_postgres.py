@@ -19,6 +19,8 @@ from ingest.cursors import Cursors
 from stream.ports import Transient
 from tests.services.postgres_server import PostgresServer
 
+pytestmark = pytest.mark.services
+
 LEASE = "INSERT INTO lease (name, owner, fence, expires) VALUES (?, ?, 0, 0)"
 
 

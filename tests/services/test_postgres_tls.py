@@ -17,6 +17,8 @@ from database.engine import Server, open_database, read, rows
 from stream.ports import Transient
 from tests.services.postgres_server import USER, PostgresServer, missing
 
+pytestmark = pytest.mark.services
+
 
 @pytest.fixture
 def certificate(postgres: PostgresServer, tmp_path: Path) -> Iterator[Path]:

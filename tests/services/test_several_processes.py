@@ -25,6 +25,8 @@ from stream.records import Understood
 from tests.places import keeping
 from tests.services.postgres_server import PostgresServer
 
+pytestmark = pytest.mark.services
+
 ROUTERS = 4
 BATCH = 9
 

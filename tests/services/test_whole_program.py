@@ -9,6 +9,7 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
 from living import CONFIGURATION
 from route_home import NOW, FixedRegistry, RouteHome, as_log
 from route_story import story
@@ -22,6 +23,8 @@ from routing.work import RouteWork
 from stream.ports import Commit, Transient
 from tests.places import keeping, new_database
 from tests.services.postgres_server import USER, PostgresServer
+
+pytestmark = pytest.mark.services
 
 BATCH = 7
 """As test_work_kill's."""
