@@ -85,24 +85,29 @@ class PostgresServer:
     def start(self) -> None:
         options = [part for setting in (*_SETTINGS, f"port={self.port}") for part in ("-c", setting)]
         command = ["postgres", "-D", self.folder / "data", "-c", f"unix_socket_directories={self.folder}", *options]
-        with (self.folder / "server.log").open("ab") as out:
-            self._process = self._run(command, out)
-        self.wait_until_ready()
-
-    def wait_until_ready(self) -> None:
-        import psycopg
-
-        assert self._process is not None
         ends = time.monotonic() + READY_WITHIN
         while True:
-            try:
-                psycopg.connect(self._libpq()).close()
-                return
-            except psycopg.OperationalError as error:
-                if self._process.poll() is not None or time.monotonic() > ends:
+            if self._process is None or self._process.poll() is not None:
+                # After a kill it refuses to start for as long as processes of the one before use its memory.
+                with (self.folder / "server.log").open("ab") as out:
+                    self._process = self._run(command, out)
+            if why := self._unready():
+                if time.monotonic() > ends:
                     said = (self.folder / "server.log").read_text("utf-8", "replace")[-2_000:]
-                    raise RuntimeError(f"PostgreSQL does not answer on port {self.port}: {error}\n{said}") from error
-                time.sleep(0.05)
+                    raise RuntimeError(f"PostgreSQL does not answer on port {self.port}: {why}\n{said}")
+                time.sleep(0.1)
+                continue
+            return
+
+    def _unready(self) -> str:
+        """Why it cannot be worked with yet; empty where it can."""
+        import psycopg
+
+        try:
+            psycopg.connect(self._libpq()).close()
+        except psycopg.OperationalError as error:
+            return str(error)
+        return ""
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """SIGINT: at once and in order. SIGKILL: as by a crash; its processes follow it."""
@@ -110,8 +115,6 @@ class PostgresServer:
             self._process.send_signal(how)
             self._process.wait(READY_WITHIN)
             self._process = None
-            if how is signal.SIGKILL:
-                self._wait_for_its_children()
 
     def remove(self) -> None:
         if os.getpid() == self._owner and self.folder.exists():
@@ -145,11 +148,6 @@ class PostgresServer:
             env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8", "TZ": "America/Bogota"},
             start_new_session=True, **account,
         )  # fmt: skip
-
-    def _wait_for_its_children(self) -> None:
-        """A server that was killed leaves its file of its process number; the next one looks whether those that used
-        its memory have gone."""
-        time.sleep(0.5)
 
     def _libpq(self) -> str:
         where = f"host=127.0.0.1 port={self.port} dbname=postgres gssencmode=disable"
