@@ -15,8 +15,8 @@ from clamor.clocks import pace_of
 from clamor.opening import Opened
 from clamor.rescoring import count_marked
 from clamor.roles import WEB
-from clamor.sql import file_of
 from clamor.sources import standings
+from clamor.sql import file_of
 from clamor.standstill import standing_still
 from config.lock import holder
 from database.engine import read, rows
