@@ -27,6 +27,7 @@ from routing.relay import Relay
 from routing.tenure import this_process
 from routing.unreachable import Unreachable
 from stream.clock import DAY, SECOND
+from stream.embedded import EmbeddedLog
 from stream.ports import Transient
 from stream.records import Coverage, Millis
 from stream.retention import Loss, laggards, sweep
@@ -97,6 +98,9 @@ def pressure(opened: Opened, after: tuple[str, str] | None = None, most: int = 0
 
 def keep_log(opened: Opened) -> bool:
     """Let go of old records; what a group lost by it is written into the ledger. False: nothing more to do."""
+    if not isinstance(opened.log, EmbeddedLog):
+        # Brokers do that by themselves.
+        return False
     now = opened.clock.now()
     for loss in sweep(opened.log, now).losses:
         _record(opened, loss)
@@ -223,6 +227,8 @@ class Watch:
 
     def _behind(self) -> dict[str, str]:
         """Stages that stand still for so long that retention comes near to what they have not done."""
+        if not isinstance(self._opened.log, EmbeddedLog):
+            return {}
         return {
             f"retention:{one.group}:{one.topic}:{one.partition}:{one.level}": (
                 f"stage {one.group} stands still on {one.topic}: {one.percent} % of the retention has passed "

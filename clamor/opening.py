@@ -12,6 +12,7 @@ from typing import Self
 from sqlalchemy import Engine
 
 from clamor.clocks import clock_of, sends_mails
+from clamor.kafka_log import open_kafka
 from config.consistency import Use
 from config.disk import DiskFree, disk_free
 from config.home import Home, HomeError, prepare
@@ -23,7 +24,7 @@ from ingest.coverage import Ledger
 from routing.check import check_rules
 from stream.clock import Clock
 from stream.embedded import EmbeddedLog, LogSettings
-from stream.ports import ALERTS, DEAD_LETTER, DECIDED, ESCALATIONS, MENTIONS, POSTS, TopicSpec
+from stream.ports import ALERTS, DEAD_LETTER, DECIDED, ESCALATIONS, MENTIONS, POSTS, Log, TopicSpec
 from stream.status import StatusFolder
 
 
@@ -45,13 +46,20 @@ class Opened:
         return open_database(self.home.app_db)
 
     @cached_property
-    def log(self) -> EmbeddedLog:
-        log = EmbeddedLog(self.home.log_db, self.clock, log_settings(self.configuration))
+    def log(self) -> Log:
+        log: Log
+        if self.settings.engines.log.kind == "kafka":
+            log = open_kafka(self.configuration)
+        else:
+            log = EmbeddedLog(self.home.log_db, self.clock, log_settings(self.configuration))
         try:
             log.ensure(topic_specs(self.configuration))
         except ValueError as error:
             log.close()
             raise HomeError(f"{error}: set `engines: log: partitions` back in {self.home.settings_file}") from error
+        except BaseException:
+            log.close()
+            raise
         return log
 
     @cached_property

@@ -25,6 +25,7 @@ from nlp.shelf import ModelError, in_force, named
 from routing.mail_status import mail_status
 from routing.unreachable import unreachable
 from stream.clock import DAY, HOUR
+from stream.embedded import EmbeddedLog
 from stream.ports import DEAD_LETTER, POSTS, Transient
 from stream.status import StageStatus
 
@@ -101,8 +102,9 @@ def _understanding(opened: Opened, statuses: list[StageStatus]) -> dict[str, Any
 
 
 def _appended(opened: Opened, topic: str) -> int:
-    """How many records the topic has ever taken (embedded offsets start at 1 and grow by one a record)."""
-    return sum(high - 1 for _, high in opened.log.bounds(topic).values())
+    """How many records the topic has ever taken: offsets grow by one a record, and start at 1 in the embedded log."""
+    first = 1 if isinstance(opened.log, EmbeddedLog) else 0
+    return sum(high - first for _, high in opened.log.bounds(topic).values())
 
 
 def _coverage(figure: Figure) -> dict[str, Any]:

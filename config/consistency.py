@@ -76,10 +76,30 @@ def check_engine(sheet: Sheet, settings: Settings, secrets: Container[str], use:
         message = f"only {count} of the workers get work: the log has {count} partitions"
         advice = "lower nlp_workers, or raise `engines: log: partitions` before the first start"
         yield sheet.problem(("processes", "nlp_workers"), message, advice, severity="warning", value=str(workers))
+    yield from _kafka(sheet, settings, secrets, use)
     if not _loopback(settings.api.host) and not settings.api.url.startswith("https://"):
         message = "pages and API are reached from other machines, and without TLS"
         advice = "put a proxy with TLS before it and its https address into public_url"
         yield sheet.problem(("api", "host"), message, advice, severity="warning", value=shown(settings.api.host))
+
+
+def _kafka(sheet: Sheet, settings: Settings, secrets: Container[str], use: Use) -> Iterator[Problem]:
+    kafka, where = settings.engines.log.kafka, ("engines", "log", "kafka")
+    if settings.engines.log.kind != "kafka":
+        return
+    for key, name in (("password_env", kafka.password_env), ("client_key_password_env", kafka.client_key_password_env)):
+        if name is not None and name not in secrets:
+            yield sheet.problem(
+                (*where, key),
+                f"{name} is neither in the environment nor in secrets.env",
+                f"write {name}=… into secrets.env, or set it where Clamor is started",
+                severity="error" if use == "run" else "warning",
+            )
+    far = [server for server in kafka.servers if not _loopback(server.rpartition(":")[0].strip("[]"))]
+    if kafka.security == "none" and far:
+        what = "posts and the password go" if kafka.user and kafka.mechanism == "PLAIN" else "posts go"
+        message, advice = f"{what} over the network unencrypted", "use tls, unless the network is trusted"
+        yield sheet.problem((*where, "security"), message, advice, severity="warning")
 
 
 _Items: TypeAlias = list[tuple[int, Mapping[str, Any]]]

@@ -61,7 +61,9 @@ PATTERNS: Mapping[str, tuple[str, str]] = {
 def _secret(path: Path, error: ErrorDetails) -> bool:
     last = next((step for step in reversed(path) if isinstance(step, str)), "")
     found = error["input"]
-    return bool(_SENSITIVE.search(last)) or (isinstance(found, str) and bool(_ADDRESS_WITH_LOGIN.search(found)))
+    if isinstance(found, str) and (_ADDRESS_WITH_LOGIN.search(found) or (last == "servers" and "@" in found)):
+        return True
+    return bool(_SENSITIVE.search(last))
 
 
 def _found(value: object) -> str | None:

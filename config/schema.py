@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, 
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from config.content import ImportPart
+from config.kafka import KafkaEngine
 from config.section import Address, EnvName, Port, Section, Sender, Text
 from config.units import Duration, Size, format_duration, format_size
 
@@ -23,7 +24,6 @@ Device = Literal["cpu", "cuda"]
 """Where a model computes."""
 DAY = 86_400_000
 LATER: dict[str, str] = {
-    "kafka": "Apache Kafka",
     "elastic": "Elasticsearch",
     "elasticsearch": "Elasticsearch",
     "postgres": "PostgreSQL",
@@ -43,6 +43,13 @@ def _exists_now(value: object) -> object:
     return value
 
 
+def _not_an_address(value: object) -> object:
+    """An address in the place of `kafka` is not repeated: it may hold a password."""
+    if isinstance(value, str) and ":" in value:
+        raise ValueError("an address does not belong here: write `kind: kafka`, and its brokers into `kafka: servers`")
+    return value
+
+
 def _rising(steps: tuple[int, ...]) -> tuple[int, ...]:
     if list(steps) != sorted(set(steps)):
         raise ValueError("not in rising order: write each step once, the lowest first")
@@ -52,17 +59,24 @@ def _rising(steps: tuple[int, ...]) -> tuple[int, ...]:
 class LogEngine(Section):
     """The log: posts and what was understood of them, on their way."""
 
-    kind: Annotated[Literal["embedded"], BeforeValidator(_exists_now)] = "embedded"
-    """`embedded`: a SQLite file in the data folder."""
+    kind: Annotated[Literal["embedded", "kafka"], BeforeValidator(_not_an_address)] = "embedded"
+    """`embedded`: a SQLite file in the data folder. `kafka`: the cluster that `kafka` names."""
     fsync: Literal["full", "normal"] = "full"
-    """`full`: what is accepted survives a power cut. `normal`: it survives the death of any process, but a power cut
-    may take the last moments; faster on slow disks."""
+    """Of the embedded log. `full`: what is accepted survives a power cut. `normal`: it survives the death of any
+    process, but a power cut may take the last moments; faster on slow disks."""
     partitions: int = Field(default=4, ge=1, le=64)
     """Into how many partitions a topic is cut: the most nlp workers that can share the load. Settled at first start."""
     retention: Annotated[Duration, Field(ge=3_600_000, le=7 * DAY)] = 6 * DAY
     """How long records are kept, from 1h to 7d: a deleted post's text is gone from the disk after it."""
     retention_bytes: Annotated[Size, Field(ge=10_000_000)] | None = None
     """Size, at least 10MB, above which a topic's oldest records go before their time. Empty: no limit."""
+    kafka: KafkaEngine = KafkaEngine()
+
+    @model_validator(mode="after")
+    def _has_brokers(self) -> LogEngine:
+        if self.kind == "kafka" and not self.kafka.servers:
+            raise ValueError("kind is kafka and no broker is named: write `kafka: {servers: [host:port]}` beside it")
+        return self
 
 
 class StoreEngine(Section):

@@ -56,7 +56,7 @@ people:
     access: [insiders]
     max_mails_per_hour: 0
 engines:
-  log: {kind: kafka, retention: 9d, retention_bytes: 500}
+  log: {kind: 'kafka://user:hunter2@kafka:9092', retention: 9d, retention_bytes: 500}
   database: postgresql://user:hunter2@db/x
   store:
 api:
@@ -98,7 +98,7 @@ FOUND = {
     (35, "people[0].queues[0]", "did you mean 'support'"),
     (36, "people[0].access[0]", "no source has"),
     (37, "people[0].max_mails_per_hour", "at least 1"),
-    (39, "engines.log.kind", "Kafka is not part of this version"),
+    (39, "engines.log.kind", "into `kafka: servers`"),
     (39, "engines.log.retention", "at most 7d"),
     (39, "engines.log.retention_bytes", "needs its unit"),
     (40, "engines.database", "PostgreSQL is not part of this version"),
@@ -176,6 +176,24 @@ def test_the_example_with_every_setting_set_is_without_problems(make_home: MakeH
     assert secret is not None
     assert secret.get_secret_value() == "x y"
     assert "x y" not in repr(loaded)
+
+
+def test_a_password_in_the_address_of_a_broker_is_not_repeated(make_home: MakeHome) -> None:
+    text = "engines: {log: {kind: kafka, kafka: {servers: ['user:hunter2@kafka:9093', 'sasl://u:hunter2@kafka:1']}}}\n"
+    problems = check(make_home(text))
+    assert len(errors(problems)) == 2
+    assert "hunter2" not in str(problems)
+
+
+def test_kafka_needs_its_password_to_run_and_tls_beyond_this_machine(make_home: MakeHome) -> None:
+    settings = "servers: ['kafka:9092'], user: u, password_env: P, security: none"
+    home = make_home(f"engines: {{log: {{kind: kafka, kafka: {{{settings}}}}}}}\n")
+    assert [severity for severity, _ in severities(home, "engines.log.kafka.password_env")] == ["warning"]
+    assert [severity for severity, _ in severities(home, "engines.log.kafka.password_env", "run")] == ["error"]
+    ((severity, message),) = severities(home, "engines.log.kafka.security")
+    assert (severity, "unencrypted" in message) == ("warning", True)
+    here = "servers: ['localhost:9092', '[::1]:9092'], security: none"
+    assert check(make_home(f"engines: {{log: {{kind: kafka, kafka: {{{here}}}}}}}\n"), use="run") == []
 
 
 def test_a_home_without_a_file_says_how_to_make_one(tmp_path: Path) -> None:
@@ -264,6 +282,10 @@ def test_a_missing_password_is_a_warning_to_check_and_an_error_to_run(make_home:
         ("mail: {user: u, password_env: P}\n", "mail", "host is not"),
         ("alerts: {worse_at: [50, 40]}\n", "alerts.worse_at", "rising"),
         ("rules: nowhere.yaml\n", "rules", "does not exist"),
+        ("engines: {log: {kind: kafka}}\n", "engines.log", "no broker is named"),
+        ("engines: {log: {kafka: {user: u}}}\n", "engines.log.kafka", "belong together"),
+        ("engines: {log: {kafka: {client_key: k}}}\n", "engines.log.kafka", "belong together"),
+        ("engines: {log: {kafka: {servers: [kafka]}}}\n", "engines.log.kafka.servers[0]", "not a broker's address"),
     ],
 )
 def test_settings_that_need_one_another_say_so(make_home: MakeHome, text: str, path: str, words: str) -> None:
