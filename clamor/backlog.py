@@ -85,7 +85,7 @@ def stored_in_sql(opened: Opened) -> dict[int, int]:
 
 def stored_in_index(opened: Opened) -> dict[int, int]:
     """Where the index stands on `decided`, by partition; those that it never read are missing."""
-    if not opened.home.index_db.exists():
+    if opened.settings.engines.store.kind == "embedded" and not opened.home.index_db.exists():
         return {}
     partitions = frozenset(range(opened.log.partitions(DECIDED)))
     return dict(opened.store.offsets(DECIDED, partitions, opened.log.epoch()))

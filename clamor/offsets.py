@@ -7,8 +7,6 @@ from typing import Literal, NamedTuple
 
 from clamor.opening import Opened
 from database.engine import many, read, rows, write
-from index.standing import adopt as adopt_index
-from index.standing import standing
 from stream.ports import DECIDED, MENTIONS, POSTS
 
 Where = Literal["earliest", "latest"]
@@ -44,7 +42,7 @@ def places(opened: Opened) -> list[Place]:
     with read(opened.engine) as connection:
         sql = "SELECT part, epoch, next FROM stored_offset WHERE consumer_group = 'routing' AND topic = ?"
         routing = {part: (of, following) for part, of, following in rows(connection, sql, (MENTIONS,))}
-    index = standing(opened.home.index_db)
+    index = opened.store.standing()
     kept = {
         "nlp": {part: (epoch, following) for part, following in log.committed("nlp", POSTS).items() if following},
         "routing": routing,
@@ -71,7 +69,7 @@ def adopt(opened: Opened, group: str, where: Where) -> list[Place]:
             values = [(group, topic, part, epoch, following) for part, following in chosen.items()]
             many(connection, _STORE, values)
     elif group == "index":
-        adopt_index(opened.home.index_db, epoch, {(topic, part): following for part, following in chosen.items()})
+        opened.store.adopt(epoch, {(topic, part): following for part, following in chosen.items()})
     else:
         raise ValueError(f"the log itself keeps the offsets of {group}: there is nothing to decide")
     return before

@@ -13,13 +13,14 @@ from sqlalchemy import Engine
 
 from clamor.clocks import clock_of, sends_mails
 from clamor.kafka_log import open_kafka
+from clamor.stores import open_store
 from config.consistency import Use
 from config.disk import DiskFree, disk_free
 from config.home import Home, HomeError, prepare
 from config.load import Configuration, load
 from database.engine import open_database
 from database.registry import SqlRegistry
-from index.embedded import EmbeddedStore
+from index.port import IndexStore
 from ingest.coverage import Ledger
 from routing.check import check_rules
 from stream.clock import Clock
@@ -63,9 +64,9 @@ class Opened:
         return log
 
     @cached_property
-    def store(self) -> EmbeddedStore:
-        """Any process may search it, one writes it."""
-        return EmbeddedStore(self.home.index_db, self.clock)
+    def store(self) -> IndexStore:
+        """Any process may search it; the embedded one is written by one."""
+        return open_store(self.configuration, self.clock)
 
     @cached_property
     def ledger(self) -> Ledger:

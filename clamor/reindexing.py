@@ -8,22 +8,24 @@ from sqlalchemy import Engine
 
 from database import epochs
 from database.engine import read, rows
-from index.embedded import EmbeddedStore
+from index.port import IndexStore
 from stream.ports import DECIDED, Append, Log
 from stream.records import Decided, Mention, decode, encode
 
 CHUNK = 1_000
 
 _FIND = (
-    "SELECT m.body FROM post p JOIN mention m ON m.post = p.n JOIN dictionary d ON d.n = m.brand "
+    "SELECT m.body, m.indexed_month FROM post p JOIN mention m ON m.post = p.n JOIN dictionary d ON d.n = m.brand "
     "WHERE p.id = ? AND d.kind = 'brand' AND d.value = ?"
 )
+
+_NEXT = "SELECT n, body, indexed_month FROM mention WHERE n > ? ORDER BY n"
 
 Show = Callable[[int, int], None]
 """Called with (mentions read, mentions in all)."""
 
 
-def reindex(engine: Engine, log: Log, store: EmbeddedStore, show: Show = lambda read, total: None) -> int:
+def reindex(engine: Engine, log: Log, store: IndexStore, show: Show = lambda read, total: None) -> int:
     """Rebuild `store` from SQL; mentions written. On an error the old index stays.
 
     The indexer goes on at the end that `decided` has now: what stands before it was in SQL before it was sent there.
@@ -42,9 +44,9 @@ def decided(engine: Engine, show: Show = lambda read, total: None) -> Iterator[D
     after = done = 0
     while True:
         with read(engine) as connection:
-            found = rows(connection, "SELECT n, body FROM mention WHERE n > ? ORDER BY n LIMIT ?", (after, CHUNK))
-        for _, body in found:
-            yield Decided(epoch=epoch, mention=decode(Mention, body))
+            found = rows(connection, f"{_NEXT} LIMIT ?", (after, CHUNK))
+        for _, body, month in found:
+            yield Decided(epoch=epoch, month=month, mention=decode(Mention, body))
         done += len(found)
         show(done, max(done, total))
         if len(found) < CHUNK:
@@ -65,6 +67,6 @@ def _wake(engine: Engine, log: Log, offsets: Mapping[tuple[str, int], int]) -> N
                 continue
             for record in log.read(DECIDED, partition, end - 1, 1):
                 post, _, brand = record.key.rpartition("#")
-                for (body,) in rows(connection, _FIND, (post, brand)):
-                    again = Decided(epoch=epoch, mention=decode(Mention, body))
+                for body, month in rows(connection, _FIND, (post, brand)):
+                    again = Decided(epoch=epoch, month=month, mention=decode(Mention, body))
                     log.append([Append(DECIDED, record.key, encode(again))])

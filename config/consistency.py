@@ -10,6 +10,7 @@ import ipaddress
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Any, Literal, TypeAlias
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
@@ -17,7 +18,7 @@ from config.aspects import SHIPPED, forms
 from config.everyday import everyday
 from config.marked import Path, Sheet, written
 from config.problems import Problem, did_you_mean, shown
-from config.schema import Settings
+from config.schema import Settings, StoreEngine
 from config.secrets import SHORTEST_KEY, Secrets
 
 Use: TypeAlias = Literal["check", "run"]
@@ -77,6 +78,7 @@ def check_engine(sheet: Sheet, settings: Settings, secrets: Container[str], use:
         advice = "lower nlp_workers, or raise `engines: log: partitions` before the first start"
         yield sheet.problem(("processes", "nlp_workers"), message, advice, severity="warning", value=str(workers))
     yield from _kafka(sheet, settings, secrets, use)
+    yield from _cluster(sheet, settings.engines.store, secrets, use)
     if not _loopback(settings.api.host) and not settings.api.url.startswith("https://"):
         message = "pages and API are reached from other machines, and without TLS"
         advice = "put a proxy with TLS before it and its https address into public_url"
@@ -100,6 +102,25 @@ def _kafka(sheet: Sheet, settings: Settings, secrets: Container[str], use: Use) 
         what = "posts and the password go" if kafka.user and kafka.mechanism == "PLAIN" else "posts go"
         message, advice = f"{what} over the network unencrypted", "use tls, unless the network is trusted"
         yield sheet.problem((*where, "security"), message, advice, severity="warning")
+
+
+def _cluster(sheet: Sheet, store: StoreEngine, secrets: Container[str], use: Use) -> Iterator[Problem]:
+    if store.kind != "elasticsearch":
+        return
+    for setting, name in (("api_key_env", store.api_key_env), ("password_env", store.password_env)):
+        if name is not None and name not in secrets:
+            yield sheet.problem(
+                ("engines", "store", setting),
+                f"{name} is neither in the environment nor in secrets.env",
+                f"write {name}=… into secrets.env, or set it where Clamor is started",
+                severity="error" if use == "run" else "warning",
+            )
+    for n, host in enumerate(store.hosts):
+        if host.startswith("http://") and not _loopback(urlsplit(host).hostname or ""):
+            message = "posts, and a login if there is one, go over the network unencrypted"
+            advice = "write https://, unless the network is trusted"
+            place: Path = ("engines", "store", "hosts", n)
+            yield sheet.problem(place, message, advice, severity="warning", value=shown(host))
 
 
 _Items: TypeAlias = list[tuple[int, Mapping[str, Any]]]

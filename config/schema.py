@@ -10,6 +10,7 @@ import json
 import os
 from email.utils import parseaddr
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -24,8 +25,6 @@ Device = Literal["cpu", "cuda"]
 """Where a model computes."""
 DAY = 86_400_000
 LATER: dict[str, str] = {
-    "elastic": "Elasticsearch",
-    "elasticsearch": "Elasticsearch",
     "postgres": "PostgreSQL",
     "postgresql": "PostgreSQL",
 }
@@ -47,6 +46,16 @@ def _not_an_address(value: object) -> object:
     """An address in the place of `kafka` is not repeated: it may hold a password."""
     if isinstance(value, str) and ":" in value:
         raise ValueError("an address does not belong here: write `kind: kafka`, and its brokers into `kafka: servers`")
+    return value
+
+
+def _store_kind(value: object) -> object:
+    """Names what was meant; never repeats an address, which may hold a password."""
+    if isinstance(value, str):
+        if "://" in value:
+            raise ValueError("an address stands in `hosts`: write `kind: elasticsearch` here")
+        if value.casefold() in ("elastic", "es", "opensearch"):
+            raise ValueError("write embedded, or elasticsearch")
     return value
 
 
@@ -79,11 +88,58 @@ class LogEngine(Section):
         return self
 
 
+def _cluster_address(text: str) -> str:
+    """The text, when it is the address of a node, or of what stands before a cluster, without a login."""
+    try:
+        parts = urlsplit(text)
+        whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        whole = False
+    if not whole or not text.isprintable() or " " in text or any(sign in text for sign in "@?#"):
+        raise ValueError("not an address: write https://search.example.org:9200, and no login in it")
+    return text
+
+
+ClusterAddress = Annotated[str, StringConstraints(max_length=500), AfterValidator(_cluster_address)]
+
+
 class StoreEngine(Section):
     """The search store."""
 
-    kind: Annotated[Literal["embedded"], BeforeValidator(_exists_now)] = "embedded"
-    """`embedded`: SQLite FTS5 in the data folder."""
+    kind: Annotated[Literal["embedded", "elasticsearch"], BeforeValidator(_store_kind)] = "embedded"
+    """`embedded`: SQLite FTS5 in the data folder. `elasticsearch`: a cluster of version 8 or 9, reached at `hosts`; needs
+    the extra `elastic`."""
+    hosts: tuple[ClusterAddress, ...] = ()
+    """Addresses of one Elasticsearch cluster, with port, without a login."""
+    prefix: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,39}$")] = "clamor"
+    """How all indices and aliases in the cluster begin: the key or user needs rights on `prefix-*` only."""
+    api_key_env: EnvName | None = None
+    """NAME of the environment variable (or of the line in secrets.env) that holds the API key, as the cluster encoded
+    it."""
+    user: Text | None = None
+    """Login name, where there is no API key. Empty: no login."""
+    password_env: EnvName | None = None
+    """NAME of the environment variable (or of the line in secrets.env) that holds the login's password."""
+    certificates: Text | None = None
+    """File with the certificates to trust, in the home unless absolute. Empty: those of the public authorities."""
+    shards: int = Field(default=1, ge=1, le=64)
+    """Into how many shards a month's index is cut; for indices that are made from now on."""
+    replicas: int = Field(default=1, ge=0, le=5)
+    """Copies of each shard on other nodes; for indices that are made from now on. 0 on a cluster of one node."""
+    timeout: Annotated[Duration, Field(ge=100, le=300_000)] = 10_000
+    """How long a search may take in the cluster."""
+
+    @model_validator(mode="after")
+    def _can_be_reached(self) -> StoreEngine:
+        if self.kind == "embedded":
+            return self
+        if not self.hosts:
+            raise ValueError("hosts is missing: name the cluster's addresses, such as https://search.example.org:9200")
+        if (self.user is None) != (self.password_env is None):
+            raise ValueError("user and password_env belong together: set both or neither")
+        if self.api_key_env is not None and self.user is not None:
+            raise ValueError("api_key_env and user are two logins: keep one of them")
+        return self
 
 
 class Engines(Section):

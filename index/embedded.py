@@ -18,6 +18,7 @@ from index.highlight import highlights
 from index.latency import HIDDEN, SEARCHABLE, latency
 from index.readers import Readers
 from index.search import Order
+from index.standing import Standing, adopt, standing
 from index.visibility import sees
 from index.write import prepare
 from query.fields import FIELDS
@@ -78,6 +79,14 @@ class EmbeddedStore:
                 )
             rows = connection.execute("SELECT partition, next FROM offset WHERE topic = ?", (topic,)).fetchall()
         return {partition: following for partition, following in rows if partition in partitions}
+
+    def standing(self) -> Standing:
+        """What is stored of the log's offsets, whatever log they are of; nothing where there is no file yet."""
+        return standing(self.path)
+
+    def adopt(self, epoch: str, offsets: Mapping[tuple[str, int], int]) -> None:
+        """Go on at `offsets` of the log `epoch`, while no indexer runs."""
+        adopt(self.path, epoch, offsets)
 
     def rebuild(
         self, decided: Iterable[Decided], epoch: str, offsets: Mapping[tuple[str, int], int] | None = None

@@ -475,3 +475,36 @@ def test_aspects_that_mean_nothing_are_named_with_the_way_out(make_home: MakeHom
         ("aspects[3].fr", "error", "'fr' is not known here"),
     ):
         assert words in found[path, severity], path
+
+
+@pytest.mark.parametrize(
+    ("store", "path", "words"),
+    [
+        ("{kind: elasticsearch}", "engines.store", "hosts is missing"),
+        ("{kind: elastic}", "engines.store.kind", "write embedded, or elasticsearch"),
+        ("{kind: 'https://eva:hunter2@x:9200'}", "engines.store.kind", "an address stands in `hosts`"),
+        ("{kind: elasticsearch, hosts: ['https://eva:hunter2@x:9200']}", "engines.store.hosts[0]", "no login in it"),
+        ("{kind: elasticsearch, hosts: ['search:9200']}", "engines.store.hosts[0]", "not an address"),
+        ("{kind: elasticsearch, hosts: ['https://x:99999']}", "engines.store.hosts[0]", "not an address"),
+        ("{kind: elasticsearch, hosts: ['https://x:1'], user: eva}", "engines.store", "belong together"),
+        (
+            "{kind: elasticsearch, hosts: ['https://x:1'], user: eva, password_env: A_NAME, api_key_env: KEY}",
+            "engines.store",
+            "two logins",
+        ),
+        ("{kind: elasticsearch, hosts: ['https://x:1'], api_key_env: hunter2}", "engines.store.api_key_env", "NAME"),
+    ],
+)
+def test_a_cluster_that_cannot_be_reached_as_written_is_told(
+    make_home: MakeHome, store: str, path: str, words: str
+) -> None:
+    problems = check(make_home(f"engines:\n  store: {store}\n"))
+    assert any(problem.path == path and words in str(problem) for problem in problems), list(map(str, problems))
+    assert not any("hunter2" in str(problem) for problem in problems)
+
+
+def test_a_cluster_s_secret_that_is_not_there_stops_a_run_and_warns_a_check(make_home: MakeHome) -> None:
+    home = make_home("engines: {store: {kind: elasticsearch, hosts: ['http://search:9200'], api_key_env: NOT_THERE}}\n")
+    found = {(problem.path, problem.severity) for problem in check(home)}
+    assert found == {("engines.store.api_key_env", "warning"), ("engines.store.hosts[0]", "warning")}
+    assert ("engines.store.api_key_env", "error") in {(one.path, one.severity) for one in check(home, use="run")}

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from needs import library
+from tests.services.needs import library
 
 library("kafka", "kafka")
 
 import pytest  # noqa: E402
-from kafka_server import PASSWORD, USER, KafkaServer  # noqa: E402
+from tests.services.kafka_server import PASSWORD, USER, KafkaServer  # noqa: E402
 from log_contract import everything, take  # noqa: E402
 from msgspec.structs import replace  # noqa: E402
 from pydantic import SecretStr  # noqa: E402

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from uuid import uuid4
 from zlib import crc32
 
-from needs import library
+from tests.services.needs import library
 
 library("kafka", "kafka")
 
@@ -16,7 +16,7 @@ import pytest  # noqa: E402
 from kafka import KafkaAdminClient, KafkaProducer, TopicPartition  # noqa: E402
 from kafka.admin import ConfigResource, ConfigResourceType  # noqa: E402
 from kafka_place import KafkaPlace, settings_for  # noqa: E402
-from kafka_server import KafkaServer  # noqa: E402
+from tests.services.kafka_server import KafkaServer  # noqa: E402
 from log_contract import everything, take  # noqa: E402
 from msgspec.structs import replace  # noqa: E402
 

@@ -7,13 +7,13 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from needs import library
+from tests.services.needs import library
 
 library("kafka", "kafka")
 
 import pytest  # noqa: E402
 from kafka_place import settings_for  # noqa: E402
-from kafka_server import KafkaServer  # noqa: E402
+from tests.services.kafka_server import KafkaServer  # noqa: E402
 from log_contract import everything, joined, take  # noqa: E402
 from msgspec.structs import replace  # noqa: E402
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from needs import library
+from tests.services.needs import library
 
 library("kafka", "kafka")
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from uuid import uuid4
 
-from needs import library
+from tests.services.needs import library
 
 library("kafka", "kafka")
 

@@ -1,0 +1,81 @@
+"""How the cluster is reached."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from elasticsearch import Elasticsearch
+from pydantic import SecretStr
+
+from index.elastic_mapping import Names, Shape
+
+CONNECTIONS = 10
+"""Kept open to each node, for searches of several threads."""
+GRACE = 5.0
+"""Seconds that an answer may take beyond the time that the cluster was given for it."""
+
+
+class Cluster(NamedTuple):
+    """Where the store is kept. Secrets are shown nowhere, neither here nor by the client's errors."""
+
+    hosts: tuple[str, ...]
+    """`https://search.example.org:9200`, of one cluster."""
+    prefix: str = "clamor"
+    api_key: SecretStr | None = None
+    user: str | None = None
+    password: SecretStr | None = None
+    certificates: str | None = None
+    """Path of a file with the certificates to trust; None: the usual ones."""
+    shape: Shape = Shape()
+    time_limit: float = 10.0
+    """Seconds given to a search."""
+
+    @property
+    def names(self) -> Names:
+        return Names(self.prefix)
+
+    @property
+    def where(self) -> str:
+        """For error messages."""
+        return f"Elasticsearch at {', '.join(_shown(host) for host in self.hosts)} ({self.prefix}-*)"
+
+
+def connect(cluster: Cluster) -> Elasticsearch:
+    """A client; nothing is sent yet. Belongs to the process that made it.
+
+    It tries another node at once where one does not answer, and waits for nothing: the stage that asks backs off.
+    """
+    for name in ("elastic_transport", "elasticsearch"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    options: dict[str, Any] = {}
+    if cluster.api_key is not None:
+        options["api_key"] = cluster.api_key.get_secret_value()
+    elif cluster.user is not None and cluster.password is not None:
+        options["basic_auth"] = (cluster.user, cluster.password.get_secret_value())
+    if cluster.certificates is not None:
+        options["ca_certs"] = cluster.certificates
+    return Elasticsearch(
+        [_with_port(host) for host in cluster.hosts],
+        request_timeout=cluster.time_limit + GRACE,
+        connections_per_node=CONNECTIONS,
+        max_retries=max(1, len(cluster.hosts) - 1),
+        retry_on_timeout=False,
+        retry_on_status=(),
+        http_compress=any(host.startswith("https://") for host in cluster.hosts),
+        **options,
+    )
+
+
+def _with_port(host: str) -> str:
+    """The client wants the port that a browser would assume."""
+    parts = urlsplit(host)
+    if parts.port is not None:
+        return host
+    return f"{parts.scheme}://{parts.netloc}:{443 if parts.scheme == 'https' else 80}{parts.path}"
+
+
+def _shown(host: str) -> str:
+    parts = urlsplit(host)
+    return parts.netloc.rpartition("@")[2]
