@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 
 from clamor.clocks import clock_of, sends_mails
 from clamor.kafka_log import open_kafka
+from clamor.sql import place_of
 from clamor.stores import open_store
 from config.consistency import Use
 from config.disk import DiskFree, disk_free
@@ -44,7 +45,7 @@ class Opened:
 
     @cached_property
     def engine(self) -> Engine:
-        return open_database(self.home.app_db)
+        return open_database(place_of(self.configuration))
 
     @cached_property
     def log(self) -> Log:

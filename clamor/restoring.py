@@ -21,7 +21,7 @@ from sqlalchemy import Engine
 
 from clamor import backed_models
 from clamor.backed_models import Returned
-from clamor.backup import CLOCK, CONFIGURATION, DATABASES, BackupError, File, Manifest, Show, Source
+from clamor.backup import CLOCK, CONFIGURATION, DATABASES, BackupError, File, Manifest, Show, Source, refuse_server
 from clamor.clocks import clock_of
 from clamor.former import Former, former
 from clamor.opening import unfinished
@@ -99,11 +99,13 @@ def _places(home: Home, source: Source, manifest: Manifest) -> tuple[Home, Home]
                 source.copy(file, Path(folder) / file.name, lambda *_: None)
         if home.secrets_file.exists():
             shutil.copy2(home.secrets_file, Path(folder) / home.secrets_file.name)
-        wanted = load(Home.at(folder), [check_rules], use="check").settings.data
+        wanted = load(Home.at(folder), [check_rules], use="check").settings
     standing = wanted
     if home.settings_file.exists():
-        standing = load(home, [check_rules], use="check").settings.data
-    return home.with_data(standing), home.with_data(wanted)
+        standing = load(home, [check_rules], use="check").settings
+    for settings in (wanted, standing):
+        refuse_server(settings)
+    return home.with_data(standing.data), home.with_data(wanted.data)
 
 
 def _refuse_living(to: Home) -> None:

@@ -16,6 +16,7 @@ from clamor.opening import Opened
 from clamor.rescoring import count_marked
 from clamor.roles import WEB
 from clamor.sources import standings
+from clamor.sql import file_of
 from clamor.standstill import standing_still
 from config.lock import holder
 from database.engine import read, rows
@@ -163,9 +164,10 @@ def _erasure(opened: Opened, now: int) -> dict[str, Any]:
 
 
 def _disk(opened: Opened) -> dict[str, Any]:
-    """Bytes of each file, bytes a post, and how many days of disk are left at the pace of the last day."""
+    """Bytes of each file here, bytes a post, and how many days of disk are left at the pace of the last day."""
     home = opened.home
-    files = {path.name: _size(path) for path in (home.log_db, home.app_db, home.index_db)}
+    databases = (home.log_db, file_of(opened.configuration), home.index_db)
+    files = {path.name: _size(path) for path in databases if path is not None}
     free = opened.disk()
     posts = _appended(opened, POSTS)
     total = sum(files.values())

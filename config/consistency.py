@@ -60,7 +60,7 @@ def check_content(sheet: Sheet, secrets: Secrets, known_brands: Iterable[str] = 
 
 def check_engine(sheet: Sheet, settings: Settings, secrets: Container[str], use: Use) -> Iterator[Problem]:
     """Findings in the engine part, the environment already laid over it."""
-    mail, workers = settings.mail, settings.processes.nlp_workers
+    mail, workers, database = settings.mail, settings.processes.nlp_workers, settings.engines.database
     if mail.password_env is not None and mail.password_env not in secrets:
         yield sheet.problem(
             ("mail", "password_env"),
@@ -68,6 +68,18 @@ def check_engine(sheet: Sheet, settings: Settings, secrets: Container[str], use:
             f"write {mail.password_env}=… into secrets.env, or set it where Clamor is started",
             severity="error" if use == "run" else "warning",
         )
+    name = database.password_env
+    if database.kind == "postgres" and name is not None and name not in secrets:
+        yield sheet.problem(
+            ("engines", "database", "password_env"),
+            f"{name} is neither in the environment nor in secrets.env",
+            f"write {name}=… into secrets.env, or set it where Clamor is started",
+            severity="error" if use == "run" else "warning",
+        )
+    if database.kind == "postgres" and database.security == "none" and not _within(database.host or ""):
+        message = "posts, cases and the password go over the network unencrypted"
+        advice = "use tls, unless the network is trusted"
+        yield sheet.problem(("engines", "database", "security"), message, advice, severity="warning")
     if mail.host is not None and mail.security == "none" and not _loopback(mail.host):
         message = "mails and the password go over the network unencrypted"
         advice = "use starttls or tls, unless the network is trusted"
@@ -296,6 +308,11 @@ def _nobody_told(sheet: Sheet, brands: _Items, people: _Items) -> Iterator[Probl
             message = f"alerts in {', '.join(silent)} about this brand reach nobody"
             advice = "let somebody in people have its id in brands and the queue in queues (or leave them empty: all)"
             yield sheet.problem(("brands", n, "id"), message, advice, severity="warning", value=shown(brand.get("id")))
+
+
+def _within(host: str) -> bool:
+    """Whether what is sent there stays on this machine: a socket's folder, or its own address."""
+    return host.startswith("/") or _loopback(host)
 
 
 def _loopback(host: str) -> bool:

@@ -24,22 +24,6 @@ ENV_PREFIX = "CLAMOR_"
 Device = Literal["cpu", "cuda"]
 """Where a model computes."""
 DAY = 86_400_000
-LATER: dict[str, str] = {
-    "postgres": "PostgreSQL",
-    "postgresql": "PostgreSQL",
-}
-"""Engines that the design foresees and this version does not have."""
-
-
-def _exists_now(value: object) -> object:
-    """Names an engine of a later version; never repeats an address, which may hold a password."""
-    if isinstance(value, str):
-        name = value.split(":", 1)[0].split("+", 1)[0].casefold()
-        if name in LATER:
-            raise ValueError(f"{LATER[name]} is not part of this version: delete the line, the default is built in")
-        if "://" in value:
-            raise ValueError("an address is not read here in this version: delete the line, the default is built in")
-    return value
 
 
 def _not_an_address(value: object) -> object:
@@ -56,6 +40,17 @@ def _store_kind(value: object) -> object:
             raise ValueError("an address stands in `hosts`: write `kind: elasticsearch` here")
         if value.casefold() in ("elastic", "es", "opensearch"):
             raise ValueError("write embedded, or elasticsearch")
+    return value
+
+
+def _as_section(value: object) -> object:
+    """`database: sqlite`, as earlier releases wrote it. Never repeats an address, which may hold a password."""
+    if value == "sqlite":
+        return {"kind": "sqlite"}
+    if isinstance(value, str) and ("://" in value or value.casefold().startswith("postgres")):
+        raise ValueError(
+            "not written as an address: write `kind: postgres` below it, then host, name, user and password_env"
+        )
     return value
 
 
@@ -142,13 +137,40 @@ class StoreEngine(Section):
         return self
 
 
+class DatabaseEngine(Section):
+    """The database: mentions, cases, decisions, cursors, mails, and the configuration in force."""
+
+    kind: Literal["sqlite", "postgres"] = "sqlite"
+    """`sqlite`: a file in the data folder. `postgres`: a database of a PostgreSQL server, 15 or newer, for stages on
+    several machines; needs the extra `postgres`."""
+    host: Text | None = None
+    """Of `postgres`: name or address of the server, or the folder of its socket."""
+    port: Port = 5432
+    """Port of the server."""
+    name: Text = "clamor"
+    """Name of the database; it is there already, and of encoding UTF8."""
+    user: Text | None = None
+    """Login name, best the owner of the database. Empty: the user of this machine that runs Clamor."""
+    password_env: EnvName | None = None
+    """NAME of the environment variable (or of the line in secrets.env) that holds the password."""
+    security: Literal["tls", "none"] = "tls"
+    """`tls`: encrypted, and the server's certificate is checked. `none`: only on this machine or a trusted network."""
+    certificates: Text | None = None
+    """File with the certificates to trust, in the home unless absolute. Empty: the system's."""
+
+    @model_validator(mode="after")
+    def _server_is_named(self) -> DatabaseEngine:
+        if self.kind == "postgres" and self.host is None:
+            raise ValueError("the server is not named: write its `host`")
+        return self
+
+
 class Engines(Section):
     """Where records, mentions and cases are kept."""
 
     log: LogEngine = LogEngine()
     store: StoreEngine = StoreEngine()
-    database: Annotated[Literal["sqlite"], BeforeValidator(_exists_now)] = "sqlite"
-    """Cases, decisions, outbox: `sqlite` is a file in the data folder."""
+    database: Annotated[DatabaseEngine, BeforeValidator(_as_section)] = DatabaseEngine()
 
 
 class Processes(Section):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine
 
-from database.engine import open_database, read, write
+from database.engine import open_database, read, refuse_unfit, unhurried, write
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -30,7 +30,8 @@ class TooNew(Exception):
 def upgrade(engine: Engine) -> bool:
     """Make or upgrade all tables in one transaction; whether there was anything to do.
 
-    Raises TooNew for a database of a later release, Transient where it is locked.
+    Raises TooNew for a database of a later release, Transient where it is locked, DatabaseUnusable for one that cannot
+    hold what is to be kept.
     """
     latest = head()
     if current(engine) == latest:
@@ -39,6 +40,8 @@ def upgrade(engine: Engine) -> bool:
         present = _present(connection)
         if present == latest:
             return False
+        refuse_unfit(connection)
+        unhurried(connection)
         from alembic import command
 
         known = {script.revision for script in _scripts().walk_revisions()}
@@ -56,6 +59,7 @@ def downgrade(engine: Engine, revision: str) -> None:
     from alembic import command
 
     with write(engine) as connection:
+        unhurried(connection)
         command.downgrade(_config(connection), revision)
 
 

@@ -22,7 +22,7 @@ class Cursors:
         return str(found[0][0]) if found else None
 
     def put(self, source_id: str, name: str, value: str, now: Millis) -> None:
-        with write(self.engine) as connection:
+        with write(self.engine, alone=False) as connection:
             many(
                 connection,
                 "INSERT INTO collector_cursor (source_id, name, value, updated_at) VALUES (?, ?, ?, ?) "
@@ -31,5 +31,5 @@ class Cursors:
             )
 
     def drop(self, source_id: str, name: str = "") -> None:
-        with write(self.engine) as connection:
+        with write(self.engine, alone=False) as connection:
             many(connection, "DELETE FROM collector_cursor WHERE source_id = ? AND name = ?", [(source_id, name)])

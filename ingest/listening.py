@@ -50,7 +50,7 @@ class Pulses:
         self.engine = engine
 
     def put(self, pulse: Pulse) -> None:
-        with write(self.engine) as connection:
+        with write(self.engine, alone=False) as connection:
             many(connection, _PUT, [msgspec.structs.astuple(pulse)])
 
     def all(self) -> dict[str, Pulse]:

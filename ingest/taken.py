@@ -60,12 +60,13 @@ class Taken:
         if not items and answered is None:
             return
         self._remembered += 1
-        with write(self.engine) as connection:
+        with write(self.engine, alone=False) as connection:
             many(
                 connection,
                 "INSERT INTO webhook_item (source_id, item, version, at) VALUES (?, ?, ?, ?) "
                 "ON CONFLICT (source_id, item) DO UPDATE SET version = excluded.version, at = excluded.at",
-                [(source_id, item, *last) for item, last in items.items()],
+                # In one order, so that two pushes of the same posts do not each hold what the other one waits for.
+                [(source_id, item, *last) for item, last in sorted(items.items())],
             )
             if answered is not None:
                 many(

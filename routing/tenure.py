@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine
 
-from database.engine import write
+from database.engine import read, write
 from database.leases import Lease, acquire, held, release
 from routing.named import named
 from stream import process
@@ -42,6 +42,11 @@ class Tenure:
         enough = self.duration * 2 // 3 if at_least is None else at_least
         if self._lease is not None and enough <= self._lease.expires - wall <= self.duration:
             return True
+        if self._lease is None:
+            # Who waits for a lease asks many times a second: that must keep no writer waiting.
+            with read(self._engine) as connection:
+                if any(self._has_it(holder, wall) for holder in self._holders(connection)):
+                    return False
         with write(self._engine) as connection:
             self._free_from_the_dead(connection, wall)
             self._lease = acquire(connection, self.name, self.owner, wall, self.duration)
@@ -60,10 +65,22 @@ class Tenure:
                 release(connection, self._lease)
             self._lease = None
 
+    def _has_it(self, holder: Lease, wall: Millis) -> bool:
+        """Whether another one does: as `acquire` judges it."""
+        in_time = wall < holder.expires <= wall + self.duration
+        return in_time and holder.owner != self.owner and not is_dead(holder.owner)
+
     def _free_from_the_dead(self, connection: Connection, wall: Millis) -> None:
-        for holder in named(connection, "SELECT owner, fence, expires FROM lease WHERE name = ?", (self.name,)):
+        for holder in self._holders(connection):
             if holder.owner != self.owner and holder.expires > wall and is_dead(holder.owner):
-                release(connection, Lease(self.name, holder.owner, holder.fence, holder.expires))
+                release(connection, holder)
+
+    def _holders(self, connection: Connection) -> list[Lease]:
+        """None, or the one that took it last."""
+        return [
+            Lease(self.name, *row)
+            for row in named(connection, "SELECT owner, fence, expires FROM lease WHERE name = ?", (self.name,))
+        ]
 
 
 def this_process() -> str:

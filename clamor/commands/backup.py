@@ -9,6 +9,7 @@ import typer
 
 from clamor.backed_models import held, names_of
 from clamor.backup import backup as make
+from clamor.backup import refuse_server
 from clamor.commands.search import when
 from clamor.console import answers, errors
 from clamor.opening import open_home
@@ -40,6 +41,7 @@ def backup(
     home: Home = context.obj
     with open_home(home, use="check") as opened:
         now, place = opened.clock.wall(), opened.home
+        refuse_server(opened.configuration.settings)
     with progress() as show:
         written, manifest = make(place, target, now, show)
     size = sum(file.bytes for file in manifest.files)

@@ -101,7 +101,7 @@ FOUND = {
     (39, "engines.log.kind", "into `kafka: servers`"),
     (39, "engines.log.retention", "at most 7d"),
     (39, "engines.log.retention_bytes", "needs its unit"),
-    (40, "engines.database", "PostgreSQL is not part of this version"),
+    (40, "engines.database", "not written as an address"),
     (43, "api.port", "at most 65535"),
     (44, "api.hots", "did you mean 'host'"),
     (47, "mail.password", "its NAME into password_env"),

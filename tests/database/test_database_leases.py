@@ -8,18 +8,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-import database.tables  # noqa: F401
-from database.base import metadata
 from database.engine import open_database, write
 from database.leases import acquire, held, release
 from database.numbering import Dictionary, Serial
+from tests.places import new_database
 
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = open_database(tmp_path / "app.db")
-    with write(engine) as connection:
-        metadata.create_all(connection)
+    engine = open_database(new_database(tmp_path))
     yield engine
     engine.dispose()
 
