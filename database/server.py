@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
-from typing import Any, Self
+from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
@@ -159,8 +159,7 @@ def _begin(connection: Connection) -> None:
 
 
 _TAKE_TURN = (
-    f"SELECT pg_advisory_xact_lock({WRITERS}), "
-    f"set_config('idle_in_transaction_session_timeout', '{STUCK_MS}', true)"
+    f"SELECT pg_advisory_xact_lock({WRITERS}), set_config('idle_in_transaction_session_timeout', '{STUCK_MS}', true)"
 )
 
 

@@ -210,4 +210,3 @@ def _shown(value: Any) -> str:
 
 def _mention(hit: Mapping[str, Any]) -> Mention:
     return record(hit["_source"]["record"]["json"])
-

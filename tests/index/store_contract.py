@@ -91,7 +91,10 @@ class StoreContract:
 
     def test_relevance_puts_the_text_that_says_more_of_it_first(self, place: Place) -> None:
         with opened(place) as store:
-            much, little = mention(1, "refund refund refund now"), mention(2, "a refund of what was paid" + " word" * 30)
+            much, little = (
+                mention(1, "refund refund refund now"),
+                mention(2, "a refund of what was paid" + " word" * 30),
+            )
             put(place, store, much, little)
             put(place, store, *[mention(n, "nothing of the kind") for n in range(3, 30)])
             assert ids(store, "refund", order="relevance") == ["x:1", "x:2"]

@@ -12,6 +12,7 @@ import pytest
 
 if TYPE_CHECKING:
     from kafka_place import KafkaPlace
+
     from tests.services.kafka_server import KafkaServer
 
 HERE = Path(__file__).parent

@@ -13,7 +13,6 @@ library("kafka", "kafka")
 
 import pytest  # noqa: E402
 from kafka_place import settings_for  # noqa: E402
-from tests.services.kafka_server import KafkaServer  # noqa: E402
 from log_contract import everything, joined, take  # noqa: E402
 from msgspec.structs import replace  # noqa: E402
 
@@ -21,6 +20,7 @@ from stream.clock import DAY, SECOND, WallClock  # noqa: E402
 from stream.kafka import KafkaLog  # noqa: E402
 from stream.ports import Append, Commit, TopicSpec, Transient  # noqa: E402
 from stream.stage import Stage, StageOptions  # noqa: E402
+from tests.services.kafka_server import KafkaServer  # noqa: E402
 
 PATIENCE = 60.0
 HASTE = 3 * SECOND

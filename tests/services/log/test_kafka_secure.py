@@ -12,7 +12,6 @@ from tests.services.needs import library
 library("kafka", "kafka")
 
 import pytest  # noqa: E402
-from tests.services.kafka_server import PASSWORD, USER, KafkaServer  # noqa: E402
 from log_contract import everything, take  # noqa: E402
 from msgspec.structs import replace  # noqa: E402
 from pydantic import SecretStr  # noqa: E402
@@ -21,6 +20,7 @@ from stream.clock import DAY, SECOND  # noqa: E402
 from stream.kafka import KafkaLog  # noqa: E402
 from stream.kafka_clients import KafkaSettings, Login, Tls  # noqa: E402
 from stream.ports import Append, LogUnusable, TopicSpec, Transient  # noqa: E402
+from tests.services.kafka_server import PASSWORD, USER, KafkaServer  # noqa: E402
 
 
 def settings(broker: KafkaServer, mechanism: Any = "SCRAM-SHA-512", password: str = PASSWORD) -> KafkaSettings:

@@ -16,7 +16,6 @@ import pytest  # noqa: E402
 from kafka import KafkaAdminClient, KafkaProducer, TopicPartition  # noqa: E402
 from kafka.admin import ConfigResource, ConfigResourceType  # noqa: E402
 from kafka_place import KafkaPlace, settings_for  # noqa: E402
-from tests.services.kafka_server import KafkaServer  # noqa: E402
 from log_contract import everything, take  # noqa: E402
 from msgspec.structs import replace  # noqa: E402
 
@@ -35,6 +34,7 @@ from stream.ports import (  # noqa: E402
     TopicSpec,
     Transient,
 )
+from tests.services.kafka_server import KafkaServer  # noqa: E402
 
 PATIENCE = 30.0
 
@@ -90,9 +90,7 @@ def test_partitions_of_a_topic_cannot_change(log: KafkaLog) -> None:
         log.ensure([TopicSpec(topic, 3, DAY)])
 
 
-@pytest.mark.parametrize(
-    ("key", "value"), [("cleanup.policy", "compact"), ("message.timestamp.type", "CreateTime")]
-)
+@pytest.mark.parametrize(("key", "value"), [("cleanup.policy", "compact"), ("message.timestamp.type", "CreateTime")])
 def test_a_topic_whose_records_would_mean_something_else_is_refused(
     log: KafkaLog, admin: KafkaAdminClient, key: str, value: str
 ) -> None:

@@ -80,9 +80,7 @@ def test_the_stage_puts_a_refused_mention_aside_and_goes_on(
         assert work.offsets(frozenset({0}), "log") == {0: 3}
 
 
-def test_an_unknown_field_is_refused_and_makes_no_mapping(
-    place: ElasticPlace, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unknown_field_is_refused_and_makes_no_mapping(place: ElasticPlace, monkeypatch: pytest.MonkeyPatch) -> None:
     from index import elastic_documents
 
     made = elastic_documents._document
