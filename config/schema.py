@@ -102,8 +102,8 @@ class StoreEngine(Section):
     """The search store."""
 
     kind: Annotated[Literal["embedded", "elasticsearch"], BeforeValidator(_store_kind)] = "embedded"
-    """`embedded`: SQLite FTS5 in the data folder. `elasticsearch`: a cluster of version 8 or 9, reached at `hosts`; needs
-    the extra `elastic`."""
+    """`embedded`: SQLite FTS5 in the data folder. `elasticsearch`: a cluster of version 8 or 9, reached at `hosts`;
+    needs the extra `elastic`."""
     hosts: tuple[ClusterAddress, ...] = ()
     """Addresses of one Elasticsearch cluster, with port, without a login."""
     prefix: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,39}$")] = "clamor"

@@ -90,7 +90,7 @@ class Names(NamedTuple):
         """Alias of the one index that holds the mentions of `month`."""
         return f"{self.read}-{month}"
 
-    def index(self, month: str, generation: str) -> str:
+    def index_of(self, month: str, generation: str) -> str:
         return f"{self.read}-{month}-{generation}"
 
     def month(self, alias: str) -> str | None:

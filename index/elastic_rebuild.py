@@ -83,7 +83,7 @@ class _Builder(Writer):
         return self._home(month)
 
     def _ensure_home(self, month: str) -> None:
-        index = self._cluster.names.index(month, self.generation)
+        index = self._cluster.names.index_of(month, self.generation)
         with speaking(self._cluster.where, "make an index"):
             aliases: dict[str, Any] = {self._home(month): {}}
             make(self._client, index, MAPPINGS, self._cluster.shape.settings(), aliases)

@@ -151,8 +151,8 @@ class Writer:
         names, generation = self._cluster.names, self._state.opened().generation
         with speaking(self._cluster.where, "make an index"):
             if not self._client.indices.exists_alias(name=names.home(month)):
-                aliases = {names.home(month): {}, names.read: {}}
-                index = names.index(month, generation)
+                aliases: dict[str, dict[str, Any]] = {names.home(month): {}, names.read: {}}
+                index = names.index_of(month, generation)
                 make(self._client, index, MAPPINGS, self._cluster.shape.settings(), aliases)
         self._homes.add(month)
 

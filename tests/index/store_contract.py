@@ -1,6 +1,6 @@
 """What every store must do, written against `index.port` alone.
 
-An implementation's tests subclass `StoreContract` and give it a fixture `place`; nothing in here may be changed for one.
+An implementation's tests subclass `StoreContract` and give it a fixture `place`; nothing here may be changed for one.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class StoreContract:
         with opened(place) as store:
             much, little = (
                 mention(1, "refund refund refund now"),
-                mention(2, "a refund of what was paid" + " word" * 30),
+                mention(2, "a refund of what I paid" + " word" * 30),
             )
             put(place, store, much, little)
             put(place, store, *[mention(n, "nothing of the kind") for n in range(3, 30)])

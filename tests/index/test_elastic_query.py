@@ -165,9 +165,14 @@ def test_a_home_is_chosen_by_routing_s_month_else_by_the_time_and_there_are_not_
 
 def test_names_begin_with_the_prefix_and_homes_are_told_from_other_aliases() -> None:
     names = Names("clamor")
-    for name in (names.read, names.state, names.home("2026-09"), names.index("2026-09", "abc")):
+    for name in (names.read, names.state, names.home("2026-09"), names.index_of("2026-09", "abc")):
         assert name.startswith("clamor-")
     assert names.month(names.home("2026-09")) == "2026-09"
     assert names.month(names.home(BEFORE)) == BEFORE
-    for other in (names.read, names.index("2026-09", "abc"), "clamor-building-abc-2026-09", "other-mentions-2026-09"):
+    for other in (
+        names.read,
+        names.index_of("2026-09", "abc"),
+        "clamor-building-abc-2026-09",
+        "other-mentions-2026-09",
+    ):
         assert names.month(other) is None

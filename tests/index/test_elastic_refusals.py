@@ -86,9 +86,12 @@ def test_every_refusal_has_its_words_and_none_repeats_what_was_said(
 
 def test_what_is_no_elasticsearch_is_told() -> None:
     page = Answer(200, "<html>a page</html>")
-    with answering(lambda method, path: page) as server, closing(store_at(f"http://127.0.0.1:{server.port}")) as store:
-        with pytest.raises(IndexUnusable, match="no Elasticsearch"):
-            store.count(asked("flight"), EVERYTHING)
+    with (
+        answering(lambda method, path: page) as server,
+        closing(store_at(f"http://127.0.0.1:{server.port}")) as store,
+        pytest.raises(IndexUnusable, match="no Elasticsearch"),
+    ):
+        store.count(asked("flight"), EVERYTHING)
 
 
 FOUND = Answer(200, {"timed_out": False, "hits": {"total": {"value": 3}}})

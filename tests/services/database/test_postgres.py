@@ -159,7 +159,7 @@ def test_a_server_that_went_away_is_a_fault_that_passes(
     add(engine, "before")
     postgres.stop(how)
     try:
-        with pytest.raises(Transient, match="cannot be reached|being stopped"):
+        with pytest.raises(Transient, match=r"cannot be reached|being stopped"):
             add(engine, "meanwhile")
     finally:
         postgres.start()
@@ -215,7 +215,7 @@ def test_what_was_prepared_before_a_migration_is_asked_again_after_it(address: s
 
 def test_a_database_that_lacks_characters_is_refused_in_words(postgres: PostgresServer) -> None:
     engine = open_database(postgres.create("template0", "ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'"))
-    with pytest.raises(DatabaseUnusable, match="holds text as LATIN1.*ENCODING 'UTF8'"):
+    with pytest.raises(DatabaseUnusable, match=r"holds text as LATIN1.*ENCODING 'UTF8'"):
         migrate.upgrade(engine)
     engine.dispose()
 
