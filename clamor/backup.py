@@ -116,12 +116,18 @@ def backup(home: Home, target: Path, now: Millis, show: Show = lambda what, done
 
 
 def refuse_server(settings: Settings) -> None:
-    """Raises BackupError where the database is not a file: log and SQL could not be copied as of one moment."""
+    """Raises BackupError where database or log is not a file: log and SQL could not be copied as of one moment."""
     asked = settings.engines.database
     if asked.kind != "sqlite":
         raise BackupError(
             f"the database {asked.name} is on the server {asked.host}, and `clamor backup` and `clamor restore` copy "
             "files: stop the stages, take the database by `pg_dump -Fc`, then the home's folder"
+        )
+    log = settings.engines.log
+    if log.kind == "kafka":
+        raise BackupError(
+            f"the log is on Kafka at {', '.join(log.kafka.servers)}, and `clamor backup` and `clamor restore` copy "
+            "files: its brokers keep it, on as many of them as `replication` says; see docs/kafka.md"
         )
 
 

@@ -9,11 +9,13 @@ from typing import Literal
 
 import structlog
 
+from clamor import losses
 from clamor.deletes import IndexedDeletes, RoutedDeletes
 from clamor.mail import mailer
+from clamor.offsets import places
 from clamor.opening import Opened
 from clamor.sources import silent_sources
-from clamor.standstill import standing_still
+from clamor.standstill import BROKEN, standing_still
 from clamor.threads import Chore
 from config.home import low_disk
 from database import epochs
@@ -26,11 +28,12 @@ from routing.operations import open_troubles, raise_operations, resolve_operatio
 from routing.relay import Relay
 from routing.tenure import this_process
 from routing.unreachable import Unreachable
-from stream.clock import DAY, SECOND
+from stream.clock import DAY, MINUTE, SECOND
 from stream.embedded import EmbeddedLog
-from stream.ports import Transient
-from stream.records import Coverage, Millis
-from stream.retention import Loss, laggards, sweep
+from stream.losses import Laggard
+from stream.ports import Brokered, Log, Transient
+from stream.records import Millis
+from stream.retention import laggards, sweep
 from stream.status import Pressure
 
 log = structlog.get_logger(__name__)
@@ -97,28 +100,18 @@ def pressure(opened: Opened, after: tuple[str, str] | None = None, most: int = 0
 
 
 def keep_log(opened: Opened) -> bool:
-    """Let go of old records; what a group lost by it is written into the ledger. False: nothing more to do."""
-    if not isinstance(opened.log, EmbeddedLog):
-        # Brokers do that by themselves.
-        return False
-    now = opened.clock.now()
-    for loss in sweep(opened.log, now).losses:
-        _record(opened, loss)
+    """Let go of old records; what a stage lost by it is written into the ledger. False: nothing more to do."""
+    log = opened.log
+    if isinstance(log, EmbeddedLog):
+        now = opened.clock.now()
+        for loss in sweep(log, now).losses:
+            losses.record(opened.ledger, loss, now)
+    elif isinstance(log, Brokered):
+        # The brokers let go by themselves: a stage that stands still must not have to start for its loss to be known.
+        for place in places(opened):
+            if place.lost:
+                log.tell_loss(place.group, place.topic, place.partition, place.next or 0, place.low)
     return False
-
-
-def _record(opened: Opened, loss: Loss) -> None:
-    row = Coverage(
-        source_id=f"log:{loss.topic}",
-        query=loss.group,
-        since=loss.since,
-        until=loss.until + 1,
-        state="lost",
-        missed=loss.records,
-        reason=f"stage {loss.group} stood still until retention removed its records",
-        recorded_at=opened.clock.now(),
-    )
-    opened.ledger.record(row, part=f"{loss.partition}:{loss.first}")
 
 
 def of_index(opened: Opened) -> list[Chore]:
@@ -204,6 +197,8 @@ class Watch:
         with read(opened.engine) as connection:
             self._raised = open_troubles(connection, _WATCHED)
         self._set_by = self._wall_ahead()
+        self._look_behind_at: Millis = 0
+        self._were_behind: list[Laggard] = []
 
     def step(self) -> bool:
         troubles = {**self._stages(), **self._behind(), **self._disk(), **self._silent(), **self._clock()}
@@ -227,15 +222,25 @@ class Watch:
 
     def _behind(self) -> dict[str, str]:
         """Stages that stand still for so long that retention comes near to what they have not done."""
-        if not isinstance(self._opened.log, EmbeddedLog):
-            return {}
+        log, now = self._opened.log, self._opened.clock.now()
+        found = laggards(log, now) if isinstance(log, EmbeddedLog) else self._behind_at_brokers(log, now)
         return {
             f"retention:{one.group}:{one.topic}:{one.partition}:{one.level}": (
                 f"stage {one.group} stands still on {one.topic}: {one.percent} % of the retention has passed "
                 f"and {one.behind} records are not done; see clamor status, records are lost at 100 %"
             )
-            for one in laggards(self._opened.log, self._opened.clock.now())
+            for one in found
         }
+
+    def _behind_at_brokers(self, log: Log, now: Millis) -> list[Laggard]:
+        """Looked up once a minute, each time by several questions; as before while nobody answers."""
+        steady = self._opened.clock.steady()
+        if steady >= self._look_behind_at:
+            self._look_behind_at = steady + MINUTE
+            with contextlib.suppress(*BROKEN):
+                retention = self._opened.settings.engines.log.retention
+                self._were_behind = losses.laggards(log, places(self._opened), retention, now)
+        return self._were_behind
 
     def _silent(self) -> dict[str, str]:
         """Sources that used to bring posts and bring none though they are listened to."""

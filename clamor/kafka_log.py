@@ -6,15 +6,26 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
+from clamor.clocks import pace_of
 from config.home import HomeError
 from config.load import Configuration
+from stream.losses import OnLoss
 
 if TYPE_CHECKING:
     from stream.kafka import KafkaLog
     from stream.kafka_clients import KafkaSettings
 
 
-def open_kafka(configuration: Configuration) -> KafkaLog:
+def on_kafka(configuration: Configuration) -> bool:
+    """Whether the home's log is a Kafka cluster.
+
+    A home that lives in simulated time has a file, whatever its settings say: a record's time is the brokers' on Kafka,
+    and a replay's home is made from the settings of another one, among whose posts none of those days may come.
+    """
+    return configuration.settings.engines.log.kind == "kafka" and pace_of(configuration.home) is None
+
+
+def open_kafka(configuration: Configuration, on_loss: OnLoss | None = None) -> KafkaLog:
     """Connects with its first question. Raises HomeError where the extra is not installed, or a secret is missing."""
     try:
         from stream.kafka import KafkaLog
@@ -25,7 +36,7 @@ def open_kafka(configuration: Configuration) -> KafkaLog:
             f"{configuration.home.settings_file} has `engines: log: kind: kafka` and kafka-python is not installed: "
             "pip install 'clamor[kafka]'"
         ) from error
-    return KafkaLog(kafka_settings(configuration))
+    return KafkaLog(kafka_settings(configuration), on_loss)
 
 
 def kafka_settings(configuration: Configuration) -> KafkaSettings:

@@ -11,8 +11,9 @@ from typing import Self
 
 from sqlalchemy import Engine
 
+from clamor import losses
 from clamor.clocks import clock_of, sends_mails
-from clamor.kafka_log import open_kafka
+from clamor.kafka_log import on_kafka, open_kafka
 from clamor.sql import place_of
 from clamor.stores import open_store
 from config.consistency import Use
@@ -26,6 +27,7 @@ from ingest.coverage import Ledger
 from routing.check import check_rules
 from stream.clock import Clock
 from stream.embedded import EmbeddedLog, LogSettings
+from stream.losses import Loss
 from stream.ports import ALERTS, DEAD_LETTER, DECIDED, ESCALATIONS, MENTIONS, POSTS, Log, TopicSpec
 from stream.status import StatusFolder
 
@@ -50,8 +52,8 @@ class Opened:
     @cached_property
     def log(self) -> Log:
         log: Log
-        if self.settings.engines.log.kind == "kafka":
-            log = open_kafka(self.configuration)
+        if on_kafka(self.configuration):
+            log = open_kafka(self.configuration, self._lost)
         else:
             log = EmbeddedLog(self.home.log_db, self.clock, log_settings(self.configuration))
         try:
@@ -63,6 +65,9 @@ class Opened:
             log.close()
             raise
         return log
+
+    def _lost(self, loss: Loss) -> None:
+        losses.record(self.ledger, loss, self.clock.now())
 
     @cached_property
     def store(self) -> IndexStore:

@@ -12,6 +12,7 @@ import msgspec
 
 from clamor.backlog import Backlog, backlog
 from clamor.clocks import pace_of
+from clamor.kafka_log import on_kafka
 from clamor.opening import Opened
 from clamor.rescoring import count_marked
 from clamor.roles import WEB
@@ -43,6 +44,7 @@ def status(opened: Opened) -> dict[str, Any]:
     return {
         "now": now,
         "simulated": pace_of(opened.home) is not None,
+        "log": "kafka" if on_kafka(opened.configuration) else "embedded",
         "running": running.pid if running else None,
         "stages": _stages(statuses, behind),
         "understanding": _understanding(opened, statuses),
@@ -164,9 +166,11 @@ def _erasure(opened: Opened, now: int) -> dict[str, Any]:
 
 
 def _disk(opened: Opened) -> dict[str, Any]:
-    """Bytes of each file here, bytes a post, and how many days of disk are left at the pace of the last day."""
+    """Bytes of each file here, bytes a post, and how many days of disk are left at the pace of the last day. A log on
+    Kafka is none of them: how large it is, and what space is left for it, its brokers know."""
     home = opened.home
-    databases = (home.log_db, file_of(opened.configuration), home.index_db)
+    log = None if on_kafka(opened.configuration) else home.log_db
+    databases = (log, file_of(opened.configuration), home.index_db)
     files = {path.name: _size(path) for path in databases if path is not None}
     free = opened.disk()
     posts = _appended(opened, POSTS)

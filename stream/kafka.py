@@ -6,35 +6,44 @@ import hashlib
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from typing import Any, NamedTuple, TypeVar
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
 from zlib import crc32
 
-from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+import structlog
+from kafka import KafkaAdminClient, OffsetAndMetadata, TopicPartition
+from kafka import errors as kafka_errors
 
-from stream.clock import SECOND
 from stream.kafka_append import Appender, Outgoing
-from stream.kafka_clients import Door, KafkaSettings, insist, speaking
-from stream.kafka_group import FETCH_BYTES, KafkaMember, as_record
+from stream.kafka_clients import Door, KafkaSettings, insist
+from stream.kafka_group import KafkaMember
+from stream.kafka_lags import Lags
+from stream.kafka_reading import Reader
 from stream.kafka_topics import LONGEST_KEY, Topic, ensure, find, largest
-from stream.ports import DECIDED, MENTIONS, POSTS, Append, LogRecord, LogUnusable, RecordTooLarge, TopicSpec, Transient
+from stream.losses import OnLoss, fallen_out
+from stream.ports import (
+    DECIDED,
+    MENTIONS,
+    POSTS,
+    Append,
+    Counts,
+    LogRecord,
+    LogUnusable,
+    RecordTooLarge,
+    TopicSpec,
+    Transient,
+)
 from stream.records import Millis
 
+logger = structlog.get_logger(__name__)
+
 Answer = TypeVar("Answer")
+Counted: TypeAlias = Literal["rebalances", "partitions_lost", "producers_replaced"]
 
 IDENTIFIED_BY: tuple[str, ...] = (POSTS, MENTIONS, DECIDED)
 """Topics whose offsets are kept elsewhere too: the log is another one when one of these was made anew."""
-READ_SLICE: Millis = 200
-READER: Mapping[str, Any] = {
-    "enable_auto_commit": False,
-    "auto_offset_reset": "earliest",
-    "isolation_level": "read_committed",
-    "fetch_max_bytes": FETCH_BYTES,
-    # A question about what comes after the records that were read must not keep the next read waiting.
-    "fetch_max_wait_ms": 10,
-    "metrics_enabled": False,
-}
 FEW = 100
 """Offsets so few that it is looked whether they are records: what transactions write takes offsets as well."""
 
@@ -46,6 +55,14 @@ class _Gap(NamedTuple):
     """None: not yet looked into."""
 
 
+class Mark(NamedTuple):
+    """Where a group stands in a partition."""
+
+    offset: int
+    time: Millis | None
+    """When the last record that it has done was appended; None where that was not noted."""
+
+
 class KafkaLog:
     """`stream.ports.Log` on Kafka, for several threads. Each process opens its own: it is not carried over a fork.
 
@@ -53,17 +70,23 @@ class KafkaLog:
     when it is repeated.
     """
 
-    def __init__(self, settings: KafkaSettings) -> None:
-        """Connects with the first question, so that a cluster that is away is Transient and nothing worse."""
+    def __init__(self, settings: KafkaSettings, on_loss: OnLoss | None = None) -> None:
+        """Connects with the first question, so that a cluster that is away is Transient and nothing worse.
+
+        `on_loss` is told what retention took from a group before it had done it, in the thread of the member that goes
+        on behind it, and before it does.
+        """
         self.settings = settings
+        self.lags = Lags()
+        self._on_loss = on_loss
         self._pid = os.getpid()
-        self._appender = Appender(settings)
+        self._counted = Counter[str]()
+        self._counting = threading.Lock()
+        self._appender = Appender(settings, lambda: self.count("producers_replaced", 1))
         self._admin_door = Door(KafkaAdminClient, settings, {})
         self._admin_lock = threading.RLock()
         self._admin: KafkaAdminClient | None = None
-        self._reader_door = Door(KafkaConsumer, settings, READER)
-        self._reader_lock = threading.RLock()
-        self._reader: KafkaConsumer | None = None
+        self._reader = Reader(settings)
         self._topics: dict[str, Topic] = {}
         self._members: list[KafkaMember] = []
         self._gaps: dict[tuple[str, str, int], _Gap] = {}
@@ -137,6 +160,8 @@ class KafkaLog:
         except Transient:
             self.check_there(sorted({record.topic for record in records}))
             raise
+        for topic, number in Counter(record.topic for record in records).items():
+            self.lags.appended(topic, number)
         return [(record.partition, offset) for record, offset in zip(outgoing, offsets, strict=True)]
 
     def _outgoing(self, topic: str, key: str, value: bytes) -> Outgoing:
@@ -170,21 +195,68 @@ class KafkaLog:
 
     def committed(self, group: str, topic: str) -> dict[int, int]:
         """What the group stored; partitions that it has done nothing in are missing."""
-        found, id = self.topic(topic), f"{self._name(group)}.{topic}"
+        return {partition: mark.offset for partition, mark in self.marks(group, topic).items()}
+
+    def marks(self, group: str, topic: str) -> dict[int, Mark]:
+        """As `committed`, with what is noted beside each offset."""
+        found, id = self.topic(topic), self._id(group, topic)
         asked = {id: [TopicPartition(found.name, partition) for partition in range(found.partitions)]}
         what = f"say where group {id!r} stands"
         told: Mapping[TopicPartition, Any] = self._ask(what, lambda admin: admin.list_group_offsets(asked)[id])
-        return {at.partition: stored.offset for at, stored in told.items() if stored.offset >= 0}
+        return {
+            at.partition: Mark(stored.offset, int(stored.metadata) if (stored.metadata or "").isdecimal() else None)
+            for at, stored in told.items()
+            if stored.offset >= 0
+        }
+
+    def move(self, group: str, topic: str, offsets: Mapping[int, int]) -> None:
+        """Raises Transient, LogUnusable where the group has members or this user may not."""
+        found, id = self.topic(topic), self._id(group, topic)
+        asked = {TopicPartition(found.name, p): OffsetAndMetadata(offset, "", -1) for p, offset in offsets.items()}
+        told = self._ask(f"move group {id!r}", lambda admin: _altered(admin, id, asked))
+        refused = sorted({error.__name__ for error in told if error is not kafka_errors.NoError})
+        if refused:
+            raise LogUnusable(
+                f"Kafka at {self.settings.where} did not move group {id!r} ({', '.join(refused)}): stop every process "
+                "of the stage, wait until it has left the group, and give the user the right Read on it"
+            )
+        self.lags.committed(group, topic)
 
     def lag(self, group: str, topic: str) -> int:
-        """Records not yet done. What transactions of other programs write takes offsets too: it is left out where the
-        group is nearly through and stands still, so that a group that has done everything has a lag of 0."""
+        """Records not yet done, as of up to a quarter of a second ago; what this process did since is in it. What
+        transactions of other programs write takes offsets too: it is left out where the group is nearly through and
+        stands still, so that a group that has done everything has a lag of 0."""
+        self.check_process()
+        young = self.lags.young(group, topic)
+        if young is not None:
+            return young
+        changes = self.lags.changes(topic)
         done = self.committed(group, topic)
         behind = 0
         for partition, (low, end) in self.bounds(topic).items():
             start = max(low, min(end, done.get(partition, 0)))
             behind += self._waiting(group, topic, partition, start, end) if start < end else 0
+        self.lags.keep(group, topic, behind, changes)
         return behind
+
+    def tell_loss(self, group: str, topic: str, partition: int, following: int, low: int) -> None:
+        """Raises what `on_loss` raises, Transient, LogUnusable."""
+        if not 0 < following < low:
+            return
+        mark = self.marks(group, topic).get(partition)
+        done = mark.time if mark is not None and mark.offset == following else None
+        loss = fallen_out(group, topic, partition, following, low, done, self.time_of(topic, partition, low))
+        logger.error("records_lost", group=group, topic=topic, partition=partition, records=loss.records)
+        if self._on_loss is not None:
+            self._on_loss(loss)
+
+    def counts(self) -> Counts:
+        with self._counting:
+            return Counts(**{what: self._counted[what] for what in Counts._fields})
+
+    def count(self, what: Counted, number: int) -> None:
+        with self._counting:
+            self._counted[what] += number
 
     def _waiting(self, group: str, topic: str, partition: int, start: int, end: int) -> int:
         if end - start > FEW:
@@ -204,42 +276,20 @@ class KafkaLog:
 
     def bounds(self, topic: str) -> dict[int, tuple[int, int]]:
         """The end is behind the last record of a transaction that is over."""
+        self.check_process()
         found = self.topic(topic)
-        places = [TopicPartition(found.name, partition) for partition in range(found.partitions)]
-        with self._reading(f"say where topic {found.name!r} begins and ends") as reader:
-            low = reader.beginning_offsets(places, timeout_ms=self.settings.patience)
-            high = reader.end_offsets(places, timeout_ms=self.settings.patience)
-        return {at.partition: (low[at], max(low[at], high[at])) for at in places}
+        return self._reader.bounds([TopicPartition(found.name, partition) for partition in range(found.partitions)])
 
     def read(self, topic: str, partition: int, offset: int, max_records: int) -> list[LogRecord]:
-        at = self._place(topic, partition)
-        with self._reading(f"give records of {at.topic!r}") as reader:
-            wait = self.settings.patience
-            start = max(offset, reader.beginning_offsets([at], timeout_ms=wait)[at])
-            end = reader.end_offsets([at], timeout_ms=wait)[at]
-            if start >= end or max_records <= 0:
-                return []
-            reader.assign([at])
-            reader.seek(at, start)
-            records = list[LogRecord]()
-            deadline = time.monotonic() + wait / SECOND
-            while len(records) < max_records and time.monotonic() < deadline:
-                found = reader.poll(timeout_ms=READ_SLICE, max_records=max_records - len(records))
-                records += [as_record(topic, record) for record in found.get(at, ())]
-                # What ends a transaction is passed over without a record.
-                if (reader.position(at, timeout_ms=wait) or 0) >= end:
-                    return records
-        if not records:
-            raise Transient(f"Kafka at {self.settings.where} gave no record of {at.topic!r}: it is tried again")
-        return records
+        return self._reader.read(topic, self._place(topic, partition), offset, max_records)
+
+    def time_of(self, topic: str, partition: int, offset: int) -> Millis:
+        """When the record there, or the next one, was appended; now, where there is none."""
+        found = self.read(topic, partition, offset, 1)
+        return found[0].time if found else time.time_ns() // 1_000_000
 
     def offset_at(self, topic: str, partition: int, time: Millis) -> int:
-        at = self._place(topic, partition)
-        with self._reading(f"find a time in {at.topic!r}") as reader:
-            wait = self.settings.patience
-            found = reader.offsets_for_times({at: max(0, time)}, timeout_ms=wait)[at]
-            end: int = reader.end_offsets([at], timeout_ms=wait)[at]
-        return end if found is None or found.offset < 0 else min(end, found.offset)
+        return self._reader.offset_at(self._place(topic, partition), time)
 
     # --- its clients -----------------------------------------------------------------------------------------------
 
@@ -254,7 +304,7 @@ class KafkaLog:
             raise RuntimeError("the log was closed")
 
     def group_id(self, member: KafkaMember) -> str:
-        return f"{self._name(member.group)}.{member.topic}"
+        return self._id(member.group, member.topic)
 
     def closed(self, member: KafkaMember) -> None:
         if member in self._members:
@@ -264,22 +314,29 @@ class KafkaLog:
         """In a process that was forked off it does nothing: the connections are its parent's."""
         if self._closed or os.getpid() != self._pid:
             return
-        for member in list(self._members):
-            member.close()
+        with ExitStack() as all_of_it:
+            all_of_it.callback(self._close_clients)
+            for member in list(self._members):
+                all_of_it.callback(member.close)
+
+    def _close_clients(self) -> None:
         self._closed = True
         self._appender.close()
-        with self._reader_lock:
-            self._drop_reader()
+        self._reader.close()
         self._drop_admin()
 
     def _ensure(self, spec: TopicSpec) -> Topic:
         what = f"make or check topic {self._name(spec.name)!r}"
         return self._ask(what, lambda admin: ensure(admin, self.settings, spec))
 
+    def _id(self, group: str, topic: str) -> str:
+        return f"{self._name(group)}.{topic}"
+
     def _name(self, topic: str) -> str:
         return self.settings.prefix + topic
 
     def _place(self, topic: str, partition: int) -> TopicPartition:
+        self.check_process()
         found = self.topic(topic)
         if not 0 <= partition < found.partitions:
             raise ValueError(f"topic {topic!r} has partitions 0 to {found.partitions - 1}, not {partition}")
@@ -303,22 +360,13 @@ class KafkaLog:
             with suppress(Exception):
                 admin.close()
 
-    @contextmanager
-    def _reading(self, what: str) -> Iterator[KafkaConsumer]:
-        """The consumer for reads outside of a group, one thread at a time; a new one after a fault."""
-        self.check_process()
-        with self._reader_lock:
-            if self._reader is None:
-                self._reader = self._reader_door.open()
-            try:
-                with speaking(self.settings, what):
-                    yield self._reader
-            except BaseException:
-                self._drop_reader()
-                raise
 
-    def _drop_reader(self) -> None:
-        reader, self._reader = self._reader, None
-        if reader is not None:
-            with suppress(Exception):
-                reader.close(autocommit=False, timeout_ms=1_000)
+def _altered(
+    admin: KafkaAdminClient, group_id: str, offsets: Mapping[TopicPartition, OffsetAndMetadata]
+) -> list[type[BaseException]]:
+    """The error of each partition, NoError where there is none. Raises one that passes."""
+    told: list[type[BaseException]] = list(admin.alter_group_offsets(group_id, offsets).values())
+    for error in told:
+        if issubclass(error, kafka_errors.RetriableError):
+            raise error(f"group {group_id}")
+    return told

@@ -2,7 +2,7 @@
 
 Kafka knows no compare-and-set. It is had by three things: who is no member of the group's present generation cannot
 commit; a member commits only what it holds and has not been asked to give back; and since it takes part in a new
-division only inside `poll`, nobody else can hold, or have moved, what it commits between two polls.
+division only inside `poll` and `stay`, nobody else can hold, or have moved, what it commits between two of these.
 """
 
 from __future__ import annotations
@@ -11,15 +11,16 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import structlog
-from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition
+from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka import errors as kafka_errors
-from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+from kafka.structs import MemberState
 
 from stream.clock import SECOND
-from stream.kafka_clients import KafkaSettings, made, speaking, told
+from stream.kafka_clients import made, speaking, told
+from stream.kafka_division import Assignor, Change, Listener, options
 from stream.ports import Commit, LogRecord, LogUnusable, OffsetConflict, OffsetOutside, Transient
 from stream.records import Millis
 
@@ -34,9 +35,6 @@ SHORTEST_SECONDS = 0.01
 """With none at all it would never join."""
 SECOND_LOOK_SECONDS = 1.0
 LEAVE: Millis = 3_000
-FETCH_BYTES = 16 << 20
-FETCH_WAIT: Millis = 250
-"""How long a broker keeps a question when it has nothing: also how long a partition that is resumed may wait."""
 
 _FENCED = (
     kafka_errors.CommitFailedError,
@@ -46,9 +44,8 @@ _FENCED = (
 )
 
 
-class Change(NamedTuple):
-    kind: Literal["assigned", "revoked", "lost"]
-    partitions: frozenset[int]
+_ASTRAY = (kafka_errors.OffsetOutOfRangeError, kafka_errors.LogTruncationError, kafka_errors.NoOffsetForPartitionError)
+"""Retention, or the election of a leader that had fallen behind, took what comes next."""
 
 
 class KafkaMember:
@@ -76,6 +73,10 @@ class KafkaMember:
         self._stored: dict[int, int] = {}
         """What the group has committed, for each partition that this member may commit."""
         self._paused: set[int] = set()
+        self._resting = False
+        """All partitions are paused: it is `stay` that was called last."""
+        self._last: dict[int, tuple[int, Millis]] = {}
+        """Of the last record that was given: (the offset after it, its time)."""
         self._heard = time.monotonic()
         self._closed = False
 
@@ -83,9 +84,9 @@ class KafkaMember:
         """Raises Transient, also where no broker answers, LogUnusable, OffsetOutside, OffsetConflict, and whatever
         `on_assigned` raises (asked again next time)."""
         deadline = time.monotonic() + timeout
+        self._rest(False)
         while True:
-            left = deadline - time.monotonic()
-            found = self._fetch(max_records, min(max(left, SHORTEST_SECONDS), SLICE_SECONDS))
+            found = self._fetch(max_records, deadline)
             try:
                 begun = self._settle()
             except BaseException:
@@ -98,6 +99,20 @@ class KafkaMember:
             self._watch()
             if time.monotonic() >= deadline:
                 return []
+
+    def stay(self, timeout: float) -> bool:
+        """What comes next is kept by the library until the next poll."""
+        if self._client is None:
+            time.sleep(timeout)
+            return True
+        deadline = time.monotonic() + timeout
+        self._rest(True)
+        while True:
+            self._fetch(1, deadline)
+            self._settle()
+            self._watch()
+            if time.monotonic() >= deadline:
+                return not self._waiting and self._divided()
 
     def assignment(self) -> frozenset[int]:
         return frozenset(self._positions)
@@ -130,7 +145,7 @@ class KafkaMember:
 
     def resume(self, partition: int) -> None:
         self._paused.discard(partition)
-        if partition in self._positions:
+        if partition in self._positions and not self._resting:
             self._joined().resume(self._at(partition))
 
     def close(self) -> None:
@@ -154,20 +169,39 @@ class KafkaMember:
 
     # --- records ---------------------------------------------------------------------------------------------------
 
-    def _fetch(self, max_records: int, seconds: float) -> Mapping[TopicPartition, Sequence[Any]]:
+    def _fetch(self, max_records: int, deadline: float) -> Mapping[TopicPartition, Sequence[Any]]:
         client = self._joined()
+        seconds = min(max(deadline - time.monotonic(), SHORTEST_SECONDS), SLICE_SECONDS)
         with speaking(self._settings, f"give records of {self._name!r}"):
-            found: Mapping[TopicPartition, Sequence[Any]] = client.poll(
-                timeout_ms=seconds * 1_000, max_records=max_records
-            )
+            try:
+                found: Mapping[TopicPartition, Sequence[Any]] = client.poll(
+                    timeout_ms=seconds * 1_000, max_records=max_records
+                )
+            except _ASTRAY as error:
+                logger.warning("begins_anew", group=self.group, topic=self.topic, error=type(error).__name__)
+                self._begin_anew(frozenset(self._stored))
+                return {}
         return found
+
+    def _rest(self, resting: bool) -> None:
+        if resting == self._resting:
+            return
+        self._resting = resting
+        client, open_ones = self._joined(), self._positions.keys() - self._paused
+        each = [at for at in client.assignment() if at.partition in open_ones]
+        if resting:
+            client.pause(*each)
+        else:
+            client.resume(*each)
 
     def _taken(self, found: Mapping[TopicPartition, Sequence[Any]], begun: frozenset[int]) -> list[LogRecord]:
         """Not of what was begun since: it begins where `_start` said."""
         records: list[LogRecord] = []
         for at, fetched in found.items():
             if at.partition in self._positions.keys() - begun and fetched:
-                self._positions[at.partition] = fetched[-1].offset + 1
+                following = fetched[-1].offset + 1
+                self._positions[at.partition] = following
+                self._last[at.partition] = (following, fetched[-1].timestamp)
                 records += [as_record(self.topic, record) for record in fetched]
         return records
 
@@ -187,6 +221,8 @@ class KafkaMember:
         try:
             with speaking(self._settings, f"answer for {self._name!r}"):
                 self._joined().end_offsets(asked, timeout_ms=wait)
+                # The group is kept by another broker, maybe, than the records.
+                self._joined().committed(asked[0], timeout_ms=wait)
         except Transient:
             self._log.check_there([self.topic])
             raise
@@ -197,9 +233,10 @@ class KafkaMember:
         if self._closed:
             raise RuntimeError(f"this member of group {self.group!r} was closed")
         if self._client is None:
-            assignor = CooperativeStickyAssignor()
-            client = made(KafkaConsumer, self._settings, _options(self._settings, self._log.group_id(self), assignor))
-            client.subscribe([self._name], listener=_Listener(client, assignor, self._changes))
+            assignor = Assignor()
+            client = made(KafkaConsumer, self._settings, options(self._settings, self._log.group_id(self), assignor))
+            assignor.present_generation = lambda: client.group_metadata().generation_id
+            client.subscribe([self._name], listener=Listener(client, self._changes))
             self._client = client
             self._heard = time.monotonic()
         return self._client
@@ -208,6 +245,8 @@ class KafkaMember:
 
     def _settle(self) -> frozenset[int]:
         """Act on what the group's divisions have brought since, in their order, then start what waits for it; what."""
+        if self._changes:
+            self._log.count("rebalances", 1)
         while self._changes:
             kind, partitions = self._changes.popleft()
             if kind == "assigned":
@@ -216,33 +255,47 @@ class KafkaMember:
             gone = partitions & self._stored.keys()
             self._forget(partitions)
             if kind == "lost":
-                logger.warning("partitions_lost", group=self.group, topic=self.topic, partitions=sorted(partitions))
+                self._lost(partitions)
             if gone and self._on_revoked:
                 # This member may be on its way to the next division: nothing of them can be committed any more.
                 self._on_revoked(frozenset(gone))
-        self._begin_anew_as_another()
+        self._notice_another_name()
         begun = frozenset(self._waiting)
-        if begun:
-            self._start(begun)
+        if not begun or not self._divided():
+            # Until the division is over, somebody else may hold them, and move where they begin.
+            return frozenset()
+        self._start(begun)
         return begun
 
-    def _begin_anew_as_another(self) -> None:
+    def _divided(self) -> bool:
+        """No division is under way, as far as this member has heard."""
+        return bool(self._joined().group_metadata().state == MemberState.STABLE)
+
+    def _notice_another_name(self) -> None:
         """Who was put out of the group while it asked to stay comes back as another member, and the library tells
         nothing of that: it goes on with its partitions as if nobody else could have held them meanwhile."""
-        client = self._joined()
-        member = client.group_metadata().member_id
+        member = self._joined().group_metadata().member_id
         if not member or member == self._member:
             return
         stale, first = frozenset(self._stored), not self._member
         self._member = member
-        if first or not stale:
-            return
-        logger.warning("partitions_lost", group=self.group, topic=self.topic, partitions=sorted(stale))
+        if stale and not first:
+            self._lost(stale)
+            self._begin_anew(stale)
+
+    def _lost(self, partitions: frozenset[int]) -> None:
+        logger.warning("partitions_lost", group=self.group, topic=self.topic, partitions=sorted(partitions))
+        self._log.count("partitions_lost", len(partitions))
+
+    def _begin_anew(self, stale: frozenset[int]) -> None:
+        """What of these is still assigned is asked for like what has just been assigned."""
+        client, paused = self._joined(), self._paused & stale
         self._forget(stale)
         still = [at for at in client.assignment() if at.partition in stale]
         client.pause(*still)
         self._waiting |= {at.partition for at in still}
-        if self._on_revoked:
+        self._paused |= paused & self._waiting
+        if self._on_revoked and stale:
             self._on_revoked(stale)
 
     def _start(self, partitions: frozenset[int]) -> None:
@@ -261,6 +314,9 @@ class KafkaMember:
                 f"{self._settings.where} ends at {bounds[partition][1]}: the topic is not the one that this offset "
                 "belongs to, or has lost records; decide with `clamor offsets` where to go on"
             )
+        for partition, offset in begin.items():
+            # Before it goes on: afterwards nobody could tell any more.
+            self._log.tell_loss(self.group, self.topic, partition, offset or 0, bounds[partition][0])
         news = {p: kept[p] for p in partitions if p in kept and kept[p] != stored.get(p, 0)}
         if news:
             # For those who ask how far the group is; the truth stays where it is kept.
@@ -269,7 +325,8 @@ class KafkaMember:
         for partition, offset in begin.items():
             position = max(bounds[partition][0], offset or 0)
             client.seek(self._at(partition), position)
-            client.resume(self._at(partition))
+            if not self._resting and partition not in self._paused:
+                client.resume(self._at(partition))
             self._positions[partition] = position
             self._stored[partition] = offset or 0
         self._waiting -= partitions
@@ -279,6 +336,7 @@ class KafkaMember:
             self._waiting.discard(partition)
             self._positions.pop(partition, None)
             self._stored.pop(partition, None)
+            self._last.pop(partition, None)
             self._paused.discard(partition)
 
     # --- offsets ---------------------------------------------------------------------------------------------------
@@ -290,14 +348,22 @@ class KafkaMember:
 
     def _write(self, moved: Mapping[int, int]) -> None:
         """In one request, which the group's coordinator writes or refuses as one."""
-        offsets = {self._at(partition): OffsetAndMetadata(offset, "", -1) for partition, offset in moved.items()}
+        offsets = {
+            self._at(p): OffsetAndMetadata(offset, self._time_before(p, offset), -1) for p, offset in moved.items()
+        }
         try:
             self._joined().commit(offsets, timeout_ms=self._settings.patience)
         except _FENCED as error:
             raise self._conflict(f"no longer knows this member ({type(error).__name__})") from error
         except (kafka_errors.KafkaError, OSError, RuntimeError) as error:
-            # A division that is under way is one of these: it is over after the next poll.
+            # A division that is under way is one of these: it is over after one of the next polls.
             raise told(self._settings, f"store offsets of group {self.group!r}", error) from error
+        self._log.lags.committed(self.group, self.topic)
+
+    def _time_before(self, partition: int, offset: int) -> str:
+        """What goes beside a stored offset: when the last record that is done was appended, as far as it is known."""
+        following, time = self._last.get(partition, (0, 0))
+        return str(time) if following == offset else ""
 
     def _conflict(self, what: str) -> OffsetConflict:
         return OffsetConflict(f"group {self.group!r} {what}: somebody else moved it or took the partition over")
@@ -310,31 +376,6 @@ class KafkaMember:
             raise ValueError(f"{self.topic}/{partition} is not assigned to this member of group {self.group!r}")
 
 
-class _Listener(ConsumerRebalanceListener):
-    """Runs on the library's own thread, where nothing may be asked of Kafka: it only writes down what happened.
-
-    New partitions give no record before the member knows where to start.
-    """
-
-    def __init__(self, client: KafkaConsumer, assignor: CooperativeStickyAssignor, changes: deque[Change]) -> None:
-        self._client, self._assignor, self._changes = client, assignor, changes
-
-    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        self._client.pause(*assigned)
-        self._note("assigned", assigned)
-
-    def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        self._note("revoked", revoked)
-
-    def on_partitions_lost(self, lost: Iterable[TopicPartition]) -> None:
-        # Else it would claim at its return what others hold by now.
-        self._assignor.member_assignment = None
-        self._note("lost", lost)
-
-    def _note(self, kind: Literal["assigned", "revoked", "lost"], partitions: Iterable[TopicPartition]) -> None:
-        self._changes.append(Change(kind, frozenset(at.partition for at in partitions)))
-
-
 def as_record(topic: str, record: Any) -> LogRecord:
     """A record of the library as the log's; what others have written need not be as ours is."""
     key = (record.key or b"").decode("utf-8", "replace")
@@ -344,19 +385,3 @@ def as_record(topic: str, record: Any) -> LogRecord:
 def _outside(begin: Mapping[int, int | None], bounds: Mapping[int, tuple[int, int]]) -> list[int]:
     """Partitions in which one would start where the log has never been."""
     return [p for p, offset in begin.items() if offset is not None and not 0 <= offset <= bounds[p][1]]
-
-
-def _options(settings: KafkaSettings, group_id: str, assignor: CooperativeStickyAssignor) -> dict[str, Any]:
-    return {
-        "group_id": group_id,
-        "enable_auto_commit": False,
-        "auto_offset_reset": "earliest",
-        "isolation_level": "read_committed",
-        "session_timeout_ms": settings.session,
-        "heartbeat_interval_ms": max(1, settings.session // 4),
-        "max_poll_interval_ms": max(settings.batch_limit, settings.session),
-        "partition_assignment_strategy": [assignor],
-        "fetch_max_bytes": FETCH_BYTES,
-        "fetch_max_wait_ms": FETCH_WAIT,
-        "metrics_enabled": False,
-    }

@@ -10,7 +10,7 @@ import contextlib
 import random
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -176,14 +176,16 @@ class Stage:
             return
         left = self._not_before - self._clock.steady()
         if left > 0:
-            self._stopping.wait(min(left / SECOND, wait))
+            self._wait(min(left / SECOND, wait))
+            return
+        if self._chunks and self._consumer is not None and not self._consumer.stay(0.0):
             return
         if not self._chunks:
             standing = self._pressure() if self._pressure is not None else None
             if standing is not None:
                 self._become(standing)
                 self._idle()
-                self._stopping.wait(min(wait, 0.05))
+                self._stay(min(wait, 0.05))
                 return
             records = self._poll(0.0 if self._more_to_spare else wait)
             if records:
@@ -197,6 +199,21 @@ class Stage:
         self._attempts = 0
         self._error = ""
         self._idle()
+
+    def _wait(self, seconds: float) -> None:
+        """Until a batch may be begun, or tried again."""
+        if self._state != "retrying":
+            self._stopping.wait(seconds)
+            return
+        with contextlib.suppress(Transient):
+            self._stay(seconds)
+
+    def _stay(self, seconds: float) -> None:
+        """Others must not have to wait for this stage to take over what is theirs, or what a dead one held."""
+        if self._consumer is None:
+            self._stopping.wait(seconds)
+        else:
+            self._consumer.stay(seconds)
 
     def _poll(self, wait: float) -> list[LogRecord]:
         if self._consumer is None:
@@ -301,7 +318,8 @@ class Stage:
 
     def _idle(self) -> None:
         if self._work.owns_offsets and self._clock.steady() >= self._report_at:
-            self._tell()
+            with self._untold_for_now():
+                self._tell()
         try:
             self._work.idle(self._clock.now())
         except _SIGNALS:
@@ -323,13 +341,22 @@ class Stage:
         return start
 
     def _revoked(self, partitions: frozenset[int]) -> None:
-        try:
+        with contextlib.suppress(OffsetConflict), self._untold_for_now():
             self._tell()
-        except (Transient, OffsetConflict):
-            logger.info("offsets_not_told", stage=self._work.name)
         for partition in partitions:
             self._done.pop(partition, None)
             self._told.pop(partition, None)
+        left = ([record for record in chunk if record.partition not in partitions] for chunk in self._chunks)
+        self._chunks = deque(chunk for chunk in left if chunk)
+        self._dead = {(partition, offset) for partition, offset in self._dead if partition not in partitions}
+
+    @contextlib.contextmanager
+    def _untold_for_now(self) -> Iterator[None]:
+        """A log that takes no offset now, such as while its group is divided anew, is told later."""
+        try:
+            yield
+        except Transient as error:
+            logger.info("offsets_not_told", stage=self._work.name, error=str(error))
 
     def _tell(self) -> None:
         """Note in the log what SQL holds, for lag and retention: the truth stays in SQL."""
@@ -394,9 +421,11 @@ class Stage:
         if not at_once and steady < self._report_at:
             return
         self._report_at = steady + self._options.report
-        try:
+        # A log that is away is when people look at the status: then the last lag stands in it.
+        with contextlib.suppress(Transient, Unusable):
             self._lag = self._log.lag(self._work.group, self._work.topic)
+        try:
             if self._publish is not None:
                 self._publish(self.status())
-        except (Transient, Unusable, OSError) as error:
+        except OSError as error:
             logger.warning("status_not_written", stage=self._work.name, error=type(error).__name__)

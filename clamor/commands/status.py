@@ -100,6 +100,8 @@ def _show_rest(found: dict[str, Any]) -> None:
         "to be erased": _erasure(found["erasure"], found["now"]),
         "disk": _disk(disk),
     }
+    if found["log"] == "kafka":
+        lines["log"] = "on Kafka: its size is the brokers' to tell"
     table = Table.grid(padding=(0, 1))
     table.add_column(no_wrap=True, min_width=18)
     table.add_column(overflow="fold")
