@@ -7,9 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from clamor.kafka_log import kafka_settings, open_kafka
-from config.home import Home, HomeError
+from clamor.backup import BackupError, refuse_server
+from clamor.clocks import set_pace
+from clamor.kafka_log import kafka_settings, on_kafka, open_kafka
+from clamor.opening import Opened
+from config.home import Home, HomeError, prepare
 from config.load import Configuration, load
+from stream.embedded import EmbeddedLog
 
 SETTINGS = """\
 engines:
@@ -60,3 +64,18 @@ def test_a_library_that_is_not_installed_is_named(tmp_path: Path, monkeypatch: p
     monkeypatch.setitem(sys.modules, "kafka", None)
     with pytest.raises(HomeError, match=r"pip install 'clamor\[kafka\]'"):
         open_kafka(home(tmp_path))
+
+
+def test_a_home_in_simulated_time_never_works_on_the_cluster_of_its_settings(tmp_path: Path) -> None:
+    configuration = home(tmp_path)
+    prepare(configuration.home)
+    assert on_kafka(configuration)
+    set_pace(configuration.home, 0, 60.0, replayed=True, sends=False)
+    assert not on_kafka(configuration)
+    with Opened(configuration) as opened:
+        assert isinstance(opened.log, EmbeddedLog), "the posts of a replay come among nobody's"
+
+
+def test_a_log_at_brokers_is_not_backed_up_as_a_file(tmp_path: Path) -> None:
+    with pytest.raises(BackupError, match=r"the log is on Kafka at kafka-1\.example\.org:9093"):
+        refuse_server(home(tmp_path).settings)

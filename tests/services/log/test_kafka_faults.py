@@ -20,6 +20,7 @@ from stream.clock import DAY, SECOND, WallClock  # noqa: E402
 from stream.kafka import KafkaLog  # noqa: E402
 from stream.ports import Append, Commit, Consumer, TopicSpec, Transient  # noqa: E402
 from stream.stage import Stage, StageOptions  # noqa: E402
+from stream.status import StageStatus  # noqa: E402
 from tests.services.kafka_server import KafkaServer  # noqa: E402
 
 PATIENCE = 60.0
@@ -107,6 +108,7 @@ def test_a_producer_that_owes_an_answer_too_long_is_replaced(server: KafkaServer
         with pytest.raises(Transient):
             log.append([Append("t", "a", f"hung {n}".encode())])
         assert time.monotonic() - began < 3 * HASTE / SECOND
+    assert log.counts().producers_replaced == 2
     server.go_on()
     for n in range(5):
         until_it_passes(lambda n=n: log.append([Append("t", "a", f"after {n}".encode())]))
@@ -177,7 +179,8 @@ def test_a_stage_lives_through_a_broker_that_is_away_and_passes_on_every_record(
 ) -> None:
     work = Copy()
     options = StageOptions(retry_longest=SECOND, report=200)
-    stage = Stage(log, work, WallClock(), options=options)
+    said: list[StageStatus] = []
+    stage = Stage(log, work, WallClock(), options=options, publish=said.append)
     thread = threading.Thread(target=stage.run)
     thread.start()
     try:
@@ -187,6 +190,7 @@ def test_a_stage_lives_through_a_broker_that_is_away_and_passes_on_every_record(
         server.kill()
         wait_until(lambda: stage.status().state == "retrying")
         assert "Kafka at" in stage.status().error
+        wait_until(lambda: said[-1].state == "retrying")
         server.start()
         until_it_passes(lambda: log.append([Append("t", key, b"") for key in keys[50:]]))
         wait_until(lambda: {r.key for r in until_it_passes(lambda: everything(log, "out"))} == set(keys))

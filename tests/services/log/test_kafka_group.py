@@ -108,6 +108,7 @@ def test_a_member_that_is_gone_too_long_with_a_batch_is_fenced(place: KafkaPlace
     assert log.lag("g", topic) == 0, "what the fenced member held was done by the other, and was not moved back"
     log.append([Append(topic, "new", b"")])
     assert [record.key for record in take(slow, 1)] == ["new"], "it takes part again, from where the other stood"
+    assert hasty.counts().partitions_lost == PARTITIONS
     hasty.close()
 
 
