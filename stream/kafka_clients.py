@@ -150,6 +150,15 @@ def made(kind: Callable[..., Made], settings: KafkaSettings, options: Mapping[st
     return whole
 
 
+def shut(consumer: KafkaConsumer, within: Millis) -> None:
+    """Never raises. A consumer that could not leave its group keeps its thread and sockets, unless they are closed."""
+    try:
+        consumer.close(autocommit=False, timeout_ms=within)
+    except Exception:
+        with suppress(Exception):
+            consumer._client.close()
+
+
 class Door:
     """Makes clients of one kind for those who hold a lock meanwhile. For a second after no broker answered it says so
     without trying: else those who wait for the lock would find out one after the other, each for as long."""

@@ -19,7 +19,7 @@ from kafka import errors as kafka_errors
 from kafka.structs import MemberState
 
 from stream.clock import SECOND
-from stream.kafka_clients import made, speaking, told
+from stream.kafka_clients import made, shut, speaking, told
 from stream.kafka_division import Assignor, Change, Listener, options
 from stream.ports import Commit, LogRecord, LogUnusable, OffsetConflict, OffsetOutside, Transient
 from stream.records import Millis
@@ -163,8 +163,7 @@ class KafkaMember:
             self._forget({*self._stored, *self._waiting})
             client, self._client = self._client, None
             if client is not None:
-                with suppress(Exception):
-                    client.close(autocommit=False, timeout_ms=LEAVE)
+                shut(client, LEAVE)
             self._log.closed(self)
 
     # --- records ---------------------------------------------------------------------------------------------------

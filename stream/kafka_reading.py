@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
 
 from stream.clock import SECOND
-from stream.kafka_clients import Door, KafkaSettings, speaking
+from stream.kafka_clients import Door, KafkaSettings, shut, speaking
 from stream.kafka_division import FETCH_BYTES
 from stream.kafka_group import as_record
 from stream.ports import LogRecord, Transient
@@ -94,5 +94,4 @@ class Reader:
     def _drop(self) -> None:
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
-            with suppress(Exception):
-                consumer.close(autocommit=False, timeout_ms=LEAVE)
+            shut(consumer, LEAVE)
