@@ -421,9 +421,11 @@ class Stage:
         if not at_once and steady < self._report_at:
             return
         self._report_at = steady + self._options.report
-        # A log that is away is when people look at the status: then the last lag stands in it.
-        with contextlib.suppress(Transient, Unusable):
-            self._lag = self._log.lag(self._work.group, self._work.topic)
+        if not (at_once and self._error):
+            # While the log is away people look at the status: then the last lag stands in it. Who ends does not ask
+            # a log again that may be away.
+            with contextlib.suppress(Transient, Unusable):
+                self._lag = self._log.lag(self._work.group, self._work.topic)
         try:
             if self._publish is not None:
                 self._publish(self.status())
