@@ -50,11 +50,11 @@ class Listener(ConsumerRebalanceListener):
         self._client, self._changes = client, changes
 
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        self._note("assigned", assigned)
         self._client.pause(*assigned)
         for at in assigned:
             # Else the library would look for a place itself, and raise where it finds none.
             self._client.seek(at, BEFORE_IT_IS_KNOWN)
-        self._note("assigned", assigned)
 
     def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
         self._note("revoked", revoked)

@@ -205,8 +205,13 @@ class Stage:
         if self._state != "retrying":
             self._stopping.wait(seconds)
             return
-        with contextlib.suppress(Transient):
+        try:
             self._stay(seconds)
+        except (OffsetConflict, OffsetOutside, UnknownMajor, Unusable):
+            raise
+        except Exception:
+            # It is met, and told, when the batch is tried again.
+            self._stopping.wait(seconds)
 
     def _stay(self, seconds: float) -> None:
         """Others must not have to wait for this stage to take over what is theirs, or what a dead one held."""

@@ -593,3 +593,21 @@ def test_offsets_in_sql_that_the_log_does_not_take_now_hold_nobody_up(
     stage.step()
     assert log.lag("toy", "posts") == 0
     stage.close()
+
+
+def test_a_fault_is_met_once_a_try_and_not_while_the_stage_waits_for_the_next(tmp_path: Path) -> None:
+    class Away(Owner):
+        def offsets(self, partitions: frozenset[int], epoch: str) -> Mapping[int, int]:
+            raise OSError("no route to the database")
+
+    clock = ManualClock(1_764_000_000_000)
+    log = EmbeddedLog(tmp_path / "manual.db", clock, LogSettings(rebalance=0))
+    log.ensure([TopicSpec(topic, 2, DAY) for topic in ("posts", "out", ALERTS, DEAD_LETTER)])
+    stage = Stage(log, Away(), clock, options=StageOptions(poll=0))
+    for tries in (1, 2, 3):
+        for _ in range(5):
+            stage.step(0)
+            assert (stage.status().state, stage.status().retries) == ("retrying", tries)
+        clock.advance(31 * SECOND)
+    stage.close()
+    log.close()

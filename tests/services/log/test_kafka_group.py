@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from signal import SIGKILL
 from uuid import uuid4
 
 from tests.services.needs import library
@@ -14,10 +15,10 @@ library("kafka", "kafka")
 
 import pytest  # noqa: E402
 from kafka_place import KafkaPlace, settings_for  # noqa: E402
-from log_contract import PARTITIONS, commit_all, joined, settle, take  # noqa: E402
+from log_contract import PARTITIONS, commit_all, joined, settle, take, worker  # noqa: E402
 from msgspec.structs import replace  # noqa: E402
 
-from stream.clock import DAY, SECOND  # noqa: E402
+from stream.clock import DAY, MINUTE, SECOND  # noqa: E402
 from stream.kafka import KafkaLog  # noqa: E402
 from stream.ports import Append, Commit, Consumer, LogRecord, OffsetConflict, OffsetOutside, TopicSpec  # noqa: E402
 
@@ -132,6 +133,26 @@ def test_members_that_come_and_go_lose_no_record_and_move_nothing_back(
     done += stay.records
     assert {(r.partition, r.offset) for r in done} == set(places)
     assert len(done) == len(places), "each batch was committed before its partitions moved"
+
+
+def test_who_only_waits_takes_over_what_a_dead_member_held(place: KafkaPlace, log: KafkaLog, topic: str) -> None:
+    """Also where a batch may take minutes: a member that is not in one is waited for by nobody."""
+    patient = KafkaLog(replace(settings_for(place.argument), batch_limit=5 * MINUTE))
+    waiting = patient.consumer("g", topic)
+    settle([waiting], lambda: len(waiting.assignment()) == PARTITIONS)
+    with worker(place, "consume", topic, "g", "5") as process:
+        stay_until_it_holds(waiting, PARTITIONS // 2)
+        process.send_signal(SIGKILL)
+        process.wait(30)
+        stay_until_it_holds(waiting, PARTITIONS)
+    patient.close()
+
+
+def stay_until_it_holds(member: Consumer, partitions: int) -> None:
+    deadline = time.monotonic() + 30
+    while len(member.assignment()) != partitions:
+        assert time.monotonic() < deadline, "what others held is taken over within 30 s"
+        member.stay(0.1)
 
 
 def test_what_is_committed_while_a_member_leaves_counts(place: KafkaPlace, log: KafkaLog, topic: str) -> None:
