@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import importlib.util
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+import shutil
+import tempfile
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -32,7 +34,13 @@ engines:
   log:
     kind: kafka
     partitions: {partitions}
-    kafka: {{servers: ['{self.kafka.address}'], prefix: '{name}.', replication: 1, security: none, patience: 5s}}
+    kafka:
+      servers: ['{self.kafka.address}']
+      prefix: '{name}.'
+      replication: 1
+      security: none
+      session: 6s
+      patience: 5s
   store: {{kind: elasticsearch, hosts: ['{self.elastic.address}'], prefix: {name}, replicas: 0}}
   database:
     kind: postgres
@@ -44,31 +52,35 @@ engines:
     security: none
 """
 
+    def all_up(self) -> None:
+        """Starts what a test has left behind that failed."""
+        for server in (self.kafka, self.elastic, self.postgres):
+            if server._process is None:
+                server.start()
+
     def database(self) -> str:
         """A new, empty one; its name."""
         return self.postgres.create().rpartition("/")[2]
 
 
-@contextmanager
-def started(folder: Path) -> Iterator[Engines]:
-    """Skips, or fails in CI, where one of them cannot be had here."""
+@cache
+def engines() -> Engines:
+    """Those of this process, started when they are first asked for. Skips, or fails in CI, where one cannot be had."""
     for library, extra in (("kafka", "kafka"), ("elasticsearch", "elastic"), ("psycopg", "postgres")):
         if importlib.util.find_spec(library) is None:
             missing(f"{library} is not installed: pip install 'clamor[{extra}]'")
     from tests.services import kafka_server
 
+    try:
+        elastic_node.java_home(), elastic_node.distribution(), kafka_server.jars()
+    except (elastic_node.Missing, kafka_server.Missing) as error:
+        missing(str(error))
     postgres = postgres_server.server()
-    with ExitStack() as ended:
-        ended.callback(postgres.drop_all)
-        try:
-            kafka = kafka_server.KafkaServer(folder / "kafka")
-        except kafka_server.Missing as error:
-            missing(str(error))
-        ended.callback(kafka.kill)
-        kafka.start()
-        node = ended.enter_context(Node())
-        try:
-            node.start()
-        except elastic_node.Missing as error:
-            missing(str(error))
-        yield Engines(kafka, node, postgres)
+    folder = Path(tempfile.mkdtemp(prefix="clamor-kafka-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    kafka, node = kafka_server.KafkaServer(folder), Node()
+    atexit.register(node.close)
+    atexit.register(kafka.kill)
+    kafka.start()
+    node.start()
+    return Engines(kafka, node, postgres)

@@ -1,9 +1,8 @@
-"""Kafka, Elasticsearch and PostgreSQL together, once for all tests of the whole program on them."""
+"""Kafka, Elasticsearch and PostgreSQL together."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,10 +10,11 @@ import pytest
 TESTS = Path(__file__).parents[2]
 sys.path[:0] = [str(TESTS / "faults"), str(TESTS)]
 
-from tests.services.engines import Engines, started  # noqa: E402
+from tests.services import engines as servers  # noqa: E402
 
 
-@pytest.fixture(scope="session")
-def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines]:
-    with started(tmp_path_factory.mktemp("engines")) as engines:
-        yield engines
+@pytest.fixture
+def engines() -> servers.Engines:
+    found = servers.engines()
+    found.all_up()
+    return found
