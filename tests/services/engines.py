@@ -64,7 +64,7 @@ engines:
 
 
 @cache
-def engines() -> Engines:
+def engines(*postgres_settings: str) -> Engines:
     """Those of this process, started when they are first asked for. Skips, or fails in CI, where one cannot be had."""
     for library, extra in (("kafka", "kafka"), ("elasticsearch", "elastic"), ("psycopg", "postgres")):
         if importlib.util.find_spec(library) is None:
@@ -75,7 +75,7 @@ def engines() -> Engines:
         elastic_node.java_home(), elastic_node.distribution(), kafka_server.jars()
     except (elastic_node.Missing, kafka_server.Missing) as error:
         missing(str(error))
-    postgres = postgres_server.server()
+    postgres = postgres_server.server(*postgres_settings)
     folder = Path(tempfile.mkdtemp(prefix="clamor-kafka-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     kafka, node = kafka_server.KafkaServer(folder), Node()
