@@ -154,7 +154,7 @@ def spread(took: Sequence[float]) -> str:
 
 
 class Probe:
-    """Pushes a post with a word of its own, asks until a search finds it, then pushes the next, while the block runs."""
+    """Pushes a post with a word of its own, asks until a search finds it, then the next, while the block runs."""
 
     def __init__(self, home: Path, url: str) -> None:
         self._home, self._url = home, url
