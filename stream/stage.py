@@ -325,15 +325,16 @@ class Stage:
     # --- partitions and offsets ---------------------------------------------------------------------------------
 
     def _assigned(self, partitions: frozenset[int]) -> Mapping[int, int] | None:
-        self._rebalances += 1
         if not self._work.owns_offsets:
             stored = self._log.committed(self._work.group, self._work.topic)
             self._done |= {p: stored.get(p, 0) for p in partitions}
+            self._rebalances += 1
             return None
         kept = self._work.offsets(partitions, self._log.epoch())
         start = {p: kept.get(p, 0) for p in partitions}
         self._done |= start
         self._told |= start
+        self._rebalances += 1
         return start
 
     def _revoked(self, partitions: frozenset[int]) -> None:
@@ -379,8 +380,8 @@ class Stage:
         self._retries += 1
         self._error = f"{type(error).__name__}: {error}"
         self._become("retrying")
-        keys = [record.key for chunk in self._chunks for record in chunk[:1]][:1]
-        logger.warning("retrying", stage=self._work.name, attempt=self._attempts, error=self._error, first=keys)
+        first = self._chunks[0][0].key if self._chunks else ""
+        logger.warning("retrying", stage=self._work.name, attempt=self._attempts, error=self._error, first=first)
 
     def _rejoin(self, error: OffsetConflict) -> None:
         """Somebody else holds, or moved, a partition: drop all, and start from what is stored now."""
