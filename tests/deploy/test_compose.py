@@ -7,6 +7,7 @@ tests/services/stack.
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,18 @@ def test_no_secret_stands_in_a_file_of_the_repository() -> None:
     with pytest.raises(KeyError):
         services()
     assert ".env" in (ROOT / ".gitignore").read_text("utf-8").splitlines()
+
+
+def test_make_up_writes_a_password_once_and_for_its_owner_alone(tmp_path: Path) -> None:
+    command = ["make", "--silent", f"--file={ROOT / 'Makefile'}", f"--directory={tmp_path}", ".env"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True)
+    written_now = (tmp_path / ".env").read_text()
+    found = re.fullmatch(r"CLAMOR_DATABASE_PASSWORD=([0-9a-f]{48})\n", written_now)
+    assert found is not None
+    assert found[1] not in told.stdout + told.stderr
+    assert (tmp_path / ".env").stat().st_mode & 0o077 == 0
+    subprocess.run(command, capture_output=True, check=True)
+    assert (tmp_path / ".env").read_text() == written_now
 
 
 def test_every_image_can_be_pinned_and_none_is_the_latest() -> None:
