@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from clamor.backlog import Backlog, backlog
+from clamor.backlog import backlog
 from clamor.clocks import pace_of
 from clamor.kafka_log import on_kafka
 from clamor.opening import Opened
@@ -46,7 +47,8 @@ def status(opened: Opened) -> dict[str, Any]:
         "simulated": pace_of(opened.home) is not None,
         "log": "kafka" if on_kafka(opened.configuration) else "embedded",
         "running": running.pid if running else None,
-        "stages": _stages(statuses, behind),
+        "stages": stages(statuses, behind.by_stage),
+        "processes": [process_of(one) for one in statuses],
         "understanding": _understanding(opened, statuses),
         "stuck": [msgspec.to_builtins(one) for one in standing_still(opened, behind.by_stage)],
         "troubles": _troubles(opened),
@@ -64,9 +66,10 @@ def status(opened: Opened) -> dict[str, Any]:
     }
 
 
-def _stages(statuses: list[StageStatus], behind: Backlog) -> list[dict[str, Any]]:
+def stages(statuses: Sequence[StageStatus], lags: Mapping[str, int]) -> list[dict[str, Any]]:
+    """What living processes say, added up by stage, and how many records wait for each."""
     found: list[dict[str, Any]] = []
-    for name, lag in {**behind.by_stage, WEB: 0}.items():
+    for name, lag in {**lags, WEB: 0}.items():
         members = [one for one in statuses if one.stage == name]
         found.append(
             {
@@ -77,10 +80,20 @@ def _stages(statuses: list[StageStatus], behind: Backlog) -> list[dict[str, Any]
                 "records": sum(one.records for one in members),
                 "dead_letters": sum(one.dead_letters for one in members),
                 "retries": sum(one.retries for one in members),
+                "rebalances": sum(one.rebalances for one in members),
                 "error": next((one.error for one in members if one.error), ""),
             }
         )
     return found
+
+
+def process_of(status: StageStatus) -> dict[str, Any]:
+    """What one process says of its stage since it began."""
+    told = ("stage", "state", "records", "dead_letters", "retries", "rebalances", "batch_time", "model_time")
+    return {
+        "process": f"{status.place.partition('/')[0]}:{status.pid}",
+        **{name: msgspec.to_builtins(getattr(status, name)) for name in told},
+    }
 
 
 def _understanding(opened: Opened, statuses: list[StageStatus]) -> dict[str, Any]:

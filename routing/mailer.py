@@ -18,7 +18,7 @@ import msgspec
 import structlog
 from sqlalchemy import Engine
 
-from database.engine import many, read, write
+from database.engine import many, read, rows, write
 from routing.mail.compose import Composed, MailRow, Reason, as_decided, compose
 from routing.mail.journal import Journal
 from routing.mail.render import message
@@ -43,6 +43,8 @@ MOST_STEP: Millis = 10 * SECOND
 """A step starts no further mail after this long."""
 DOWN_LONGEST: Millis = MINUTE
 """Longest pause before a server that did not answer is tried again; an unwelcoming one: `retry_longest`."""
+NAMED_IN_LOG = 20
+"""Mentions of a mail that its line in the log names."""
 FAULTS_IN_A_ROW = 3
 """Mails that fail one after the other in the middle of a session: the server is at fault, not the mails."""
 
@@ -301,7 +303,8 @@ class Mailer:
             if untell:
                 # Nobody was told after all: the next alert of the same case is news again.
                 many(connection, _UNTELL, [(mail.person, mail.id)])
-        log.info("mail_ended", mail=mail.id, state=state, why=reason)
+            told = [f"{post}#{brand}" for post, brand in rows(connection, _TOLD, (mail.id, NAMED_IN_LOG))]
+        log.info("mail_ended", mail=mail.id, state=state, why=reason, keys=told)
         return state
 
 
@@ -320,6 +323,10 @@ class _Due(msgspec.Struct, frozen=True):
     """Whether an earlier try may have reached the server; SQLite has no booleans."""
 
 
+_TOLD = (
+    "SELECT p.id, a.brand FROM mail_item i JOIN alert a ON a.id = i.alert JOIN mention m ON m.n = a.mention_n"
+    " JOIN post p ON p.n = m.post WHERE i.mail = ? ORDER BY a.id LIMIT ?"
+)
 _UNTELL = (
     "DELETE FROM told WHERE person = ? AND subject IN (SELECT COALESCE(a.case_id, -a.mention_n) FROM mail_item i"
     " JOIN alert a ON a.id = i.alert WHERE i.mail = ?)"

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import socket
 import uuid
-from pathlib import Path
 
 from sqlalchemy import Connection, Engine
 
@@ -86,7 +83,7 @@ class Tenure:
 def this_process() -> str:
     """A name of this process that no other has, and by which `is_dead` knows it."""
     pid, began = process.this_process()
-    return f"{_here()}|{pid}|{began}|{uuid.uuid4().hex[:8]}"
+    return f"{process.here()}|{pid}|{began}|{uuid.uuid4().hex[:8]}"
 
 
 def is_dead(owner: str) -> bool:
@@ -94,12 +91,4 @@ def is_dead(owner: str) -> bool:
     here, _, rest = owner.partition("|")
     number, _, rest = rest.partition("|")
     began = rest.partition("|")[0]
-    return here == _here() and number.isdigit() and not process.runs(int(number), began)
-
-
-def _here() -> str:
-    """This machine since its start, seen from this container: process numbers mean nothing elsewhere."""
-    boot = Path("/proc/sys/kernel/random/boot_id")
-    if not boot.exists():
-        return socket.gethostname()
-    return f"{socket.gethostname()}/{boot.read_text().strip()[:8]}/{os.stat('/proc/self/ns/pid').st_ino}"  # noqa: PTH116
+    return here == process.here() and number.isdigit() and not process.runs(int(number), began)

@@ -32,9 +32,10 @@ from stream.ports import (
     Unusable,
     Work,
 )
-from stream.process import this_process
+from stream.process import here, this_process
 from stream.records import Alert, Millis, UnknownMajor, encode
 from stream.status import Pressure, Publish, StageState, StageStatus
+from stream.timing import Timer, Timing
 
 logger = structlog.get_logger(__name__)
 
@@ -76,15 +77,16 @@ class Stage:
         publish: Publish | None = None,
         spare: Callable[[], bool] | None = None,
         overloaded: Callable[[], bool] = lambda: False,
+        model_time: Callable[[], Timing] = Timing,
     ) -> None:
         """`pressure` is asked before each batch: while it gives a state to be in, the stage takes nothing.
 
         `spare` is other work for a time when no record waits: it does a little, and returns whether there is more.
-        `overloaded` is told in the status."""
+        `overloaded` and `model_time` are told in the status."""
         self._log, self._work, self._clock = log, work, clock
         self._options = options or StageOptions()
         self._pressure, self._publish = pressure, publish
-        self._spare, self._overloaded = spare, overloaded
+        self._spare, self._overloaded, self._model_time = spare, overloaded, model_time
         self._more_to_spare = False
         self._stopping = threading.Event()
         self._consumer: Consumer | None = None
@@ -101,7 +103,8 @@ class Stage:
         self._pid, self._started = this_process()
         self._state: StageState = "starting"
         self._began = self._since = self._progress_at = clock.steady()
-        self._records = self._dead_letters = self._retries = self._lag = 0
+        self._records = self._dead_letters = self._retries = self._rebalances = self._lag = 0
+        self._batch_time = Timer()
         self._error = ""
 
     def run(self) -> None:
@@ -143,6 +146,7 @@ class Stage:
             group=self._work.group,
             pid=self._pid,
             started=self._started,
+            place=here(),
             state=self._state,
             at=self._clock.wall(),
             began=self._began + set_by,
@@ -153,6 +157,9 @@ class Stage:
             retries=self._retries,
             lag=self._lag,
             partitions=tuple(sorted(self._done.copy())),
+            rebalances=self._rebalances,
+            batch_time=self._batch_time.timing(),
+            model_time=self._model_time(),
             overloaded=self._overloaded(),
             batch=self._batch,
             error=self._error,
@@ -244,7 +251,9 @@ class Stage:
                 continue
             self._chunks.popleft()
         self._dead.clear()
-        self._adapt(self._clock.steady() - began, full)
+        took = self._clock.steady() - began
+        self._batch_time.note(took / SECOND)
+        self._adapt(took, full)
 
     def _process(self, chunk: list[LogRecord]) -> None:
         commits = self._commits(chunk)
@@ -256,6 +265,7 @@ class Stage:
         self._done |= {commit.partition: commit.next for commit in commits}
         self._records += len(chunk)
         self._progress_at = self._clock.steady()
+        logger.debug("batch_done", stage=self._work.name, records=len(chunk), keys=[record.key for record in chunk])
 
     def _run(self, chunk: list[LogRecord], commits: list[Commit]) -> Sequence[Append]:
         """What the work returns for the records that it does not refuse; those are dead letters before any commit."""
@@ -296,6 +306,9 @@ class Stage:
         fresh = [entry for entry in records if (entry[0].partition, entry[0].offset) not in self._dead]
         now = self._clock.now()
         self._log.append([dead_letter(self._work.name, record, why, error, now) for record, why, error in fresh])
+        for record, _, error in fresh:
+            place = f"{record.topic}/{record.partition}:{record.offset}"
+            logger.warning("dead_letter", stage=self._work.name, key=record.key, place=place, error=error)
         self._dead |= {(record.partition, record.offset) for record, _, _ in fresh}
         self._dead_letters += len(fresh)
         return len(fresh)
@@ -338,14 +351,17 @@ class Stage:
         if not self._work.owns_offsets:
             stored = self._log.committed(self._work.group, self._work.topic)
             self._done |= {p: stored.get(p, 0) for p in partitions}
+            self._rebalances += 1
             return None
         kept = self._work.offsets(partitions, self._log.epoch())
         start = {p: kept.get(p, 0) for p in partitions}
         self._done |= start
         self._told |= start
+        self._rebalances += 1
         return start
 
     def _revoked(self, partitions: frozenset[int]) -> None:
+        self._rebalances += not self._stopping.is_set()
         with contextlib.suppress(OffsetConflict), self._untold_for_now():
             self._tell()
         for partition in partitions:
@@ -396,7 +412,8 @@ class Stage:
         self._retries += 1
         self._error = f"{type(error).__name__}: {error}"
         self._become("retrying")
-        logger.warning("retrying", stage=self._work.name, attempt=self._attempts, error=self._error)
+        first = self._chunks[0][0].key if self._chunks else ""
+        logger.warning("retrying", stage=self._work.name, attempt=self._attempts, error=self._error, first=first)
 
     def _rejoin(self, error: OffsetConflict) -> None:
         """Somebody else holds, or moved, a partition: drop all, and start from what is stored now."""
@@ -429,8 +446,10 @@ class Stage:
         if not (at_once and self._error):
             # While the log is away people look at the status: then the last lag stands in it. Who ends does not ask
             # a log again that may be away.
-            with contextlib.suppress(Transient, Unusable):
+            try:
                 self._lag = self._log.lag(self._work.group, self._work.topic)
+            except (Transient, Unusable, OSError) as error:
+                logger.warning("lag_not_known", stage=self._work.name, error=type(error).__name__)
         try:
             if self._publish is not None:
                 self._publish(self.status())

@@ -45,8 +45,9 @@ _SETTINGS = (
 class PostgresServer:
     """Its databases are made by `create` and have names of their own; `address` is for `open_database`."""
 
-    def __init__(self, binaries: Path) -> None:
-        self._binaries, self._owner = binaries, os.getpid()
+    def __init__(self, binaries: Path, more: Sequence[str] = ()) -> None:
+        """`more`: settings, `name=value`, that go before those of the tests."""
+        self._binaries, self._owner, self._more = binaries, os.getpid(), more
         self._account = _account()
         self.folder = Path(tempfile.mkdtemp(prefix="clamor-pg-"))
         self.password = secrets.token_hex(8)
@@ -83,7 +84,8 @@ class PostgresServer:
             return cursor.fetchall() if cursor.description else []
 
     def start(self) -> None:
-        options = [part for setting in (*_SETTINGS, f"port={self.port}") for part in ("-c", setting)]
+        settings = (*_SETTINGS, *self._more, f"port={self.port}")
+        options = [part for setting in settings for part in ("-c", setting)]
         command = ["postgres", "-D", self.folder / "data", "-c", f"unix_socket_directories={self.folder}", *options]
         ends = time.monotonic() + READY_WITHIN
         while True:
@@ -155,14 +157,15 @@ class PostgresServer:
 
 
 @cache
-def server() -> PostgresServer:
-    """The one of this process, started when it is first asked for. Skips, or fails in CI, where there is none."""
+def server(*more: str) -> PostgresServer:
+    """The one of this process with these settings, started when it is first asked for. Skips, or fails in CI, where
+    there is none."""
     if importlib.util.find_spec("psycopg") is None:
         missing("psycopg is not installed: pip install 'clamor[postgres]'")
     found = _binaries()
     if found is None:
         missing(f"no PostgreSQL {OLDEST} or newer on PATH or in /usr/lib/postgresql: apt install postgresql")
-    made = PostgresServer(found)
+    made = PostgresServer(found, more)
     _fill(made)
     return made
 
