@@ -17,6 +17,8 @@ from routing.mail.transport import Delivery, Outgoing, one_line
 from routing.people_to_tell import MailServer
 from stream.records import Millis
 
+ASK_EVERY = 0.25
+"""Seconds between two looks at how long a hand-over may still take."""
 SERVICE_NOT_AVAILABLE = 421
 WANTS_LOGIN = frozenset({530, 534, 535, 538})
 
@@ -49,16 +51,34 @@ class SmtpTransport:
         self._runner.close()
 
     async def _send_in_time(self, mail: Outgoing) -> Delivery:
+        loop = asyncio.get_running_loop()
+        latest = loop.time() + self.deadline
+        self._text_is_out = False
+
+        def until() -> float:
+            return min(latest, loop.time() + mail.allowed())
+
+        def prolong() -> None:
+            nonlocal next_look
+            if not limit.expired():
+                limit.reschedule(until())
+                next_look = loop.call_later(ASK_EVERY, prolong)
+
         try:
-            async with asyncio.timeout(self.deadline):
-                return await self._send(mail)
+            async with asyncio.timeout_at(until()) as limit:
+                next_look = loop.call_later(ASK_EVERY, prolong)
+                try:
+                    return await self._send(mail)
+                finally:
+                    next_look.cancel()
         except TimeoutError:
             self._drop()
-            reason = f"{self._place()}: no end after {self.deadline:g} s"
-            return Delivery("later", reason, broke_off=True, unsure=self._text_is_out)
+            why = f"no end after {self.deadline:g} s"
+            if loop.time() < latest:
+                why = "broken off, since this process could not prove for longer that it is the one mailer"
+            return Delivery("later", f"{self._place()}: {why}", broke_off=True, unsure=self._text_is_out)
 
     async def _send(self, mail: Outgoing) -> Delivery:
-        self._text_is_out = False
         reused = self._client is not None and self._client.is_connected
         try:
             client = await self._session()
