@@ -19,7 +19,7 @@ from clamor.sources import standings
 from clamor.sql import file_of
 from clamor.standstill import standing_still
 from config.lock import holder
-from database.engine import read, rows
+from database.engine import read, rows, size_on_server
 from database.revisions import last_generation
 from ingest.coverage import Figure
 from nlp.shelf import ModelError, in_force, named
@@ -164,18 +164,22 @@ def _erasure(opened: Opened, now: int) -> dict[str, Any]:
 
 
 def _disk(opened: Opened) -> dict[str, Any]:
-    """Bytes of each file here, bytes a post, and how many days of disk are left at the pace of the last day."""
+    """Bytes of each file here and of a database on a server, bytes a post, and how many days of this disk are left at
+    the pace of the last day."""
     home = opened.home
     databases = (home.log_db, file_of(opened.configuration), home.index_db)
     files = {path.name: _size(path) for path in databases if path is not None}
     free = opened.disk()
     posts = _appended(opened, POSTS)
     total = sum(files.values())
+    with read(opened.engine) as connection:
+        elsewhere = size_on_server(connection)
     lately = _posts_since(opened, opened.clock.now() - DAY)
     per_day = total / posts * lately if posts else 0.0
     return {
         "bytes": files,
         "bytes_a_post": {name: size // posts for name, size in files.items()} if posts else {},
+        "on_server": elsewhere,
         "free": free.free,
         "free_share": round(free.part, 4),
         "writes": "deletes" if free.stop else "stages" if free.pause else "all",
