@@ -30,6 +30,8 @@ log = structlog.get_logger(__name__)
 
 LENGTH: Millis = 15 * SECOND
 """After a holder's last sign of life: half of the time in which a dead one has to be followed."""
+LOOK_EVERY: Millis = 250
+"""Who waits for a lease may ask as often as it likes."""
 MARGIN: Millis = 2 * SECOND
 """So long before its end a holder no longer counts on its lease: what it has sent may be on its way."""
 
@@ -57,6 +59,7 @@ class Tenure:
         self._held: _Held | None = None
         self._seen: Lease | None = None
         self._seen_at: Millis = 0
+        self._looked_at: Millis | None = None
         self._turn = threading.Lock()
 
     @property
@@ -131,9 +134,12 @@ class Tenure:
                 log.warning("lease_not_renewed", lease=self.name, why=str(fault))
 
     def _follow(self) -> bool:
+        asked = self._clock.steady()
+        if self._looked_at is not None and asked - self._looked_at < LOOK_EVERY:
+            return False
+        self._looked_at = asked
         with read(self._engine) as connection:
             seen = standing(connection, self.name)
-        # Who waits for a lease asks many times a second: that must keep no writer waiting.
         if seen is not None and not self._may_follow(seen):
             return False
         began = self._clock.steady()
@@ -141,7 +147,7 @@ class Tenure:
             lease = take(connection, self.name, self.owner, self._clock.wall() + self.length, seen)
         if lease is None:
             return False
-        self._held, self._seen = _Held(lease, began + self.length), None
+        self._held, self._seen, self._looked_at = _Held(lease, began + self.length), None, None
         log.info("lease_taken", lease=self.name, fence=lease.fence)
         return True
 

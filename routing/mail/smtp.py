@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
+from collections.abc import Callable
+from types import TracebackType
 from typing import Literal
 
 import aiosmtplib
@@ -54,23 +56,9 @@ class SmtpTransport:
         loop = asyncio.get_running_loop()
         latest = loop.time() + self.deadline
         self._text_is_out = False
-
-        def until() -> float:
-            return min(latest, loop.time() + mail.allowed())
-
-        def prolong() -> None:
-            nonlocal next_look
-            if not limit.expired():
-                limit.reschedule(until())
-                next_look = loop.call_later(ASK_EVERY, prolong)
-
         try:
-            async with asyncio.timeout_at(until()) as limit:
-                next_look = loop.call_later(ASK_EVERY, prolong)
-                try:
-                    return await self._send(mail)
-                finally:
-                    next_look.cancel()
+            async with _Prolonged(lambda: min(latest, loop.time() + mail.allowed())):
+                return await self._send(mail)
         except TimeoutError:
             self._drop()
             why = f"no end after {self.deadline:g} s"
@@ -166,6 +154,34 @@ class SmtpTransport:
 
     def _place(self) -> str:
         return f"{self._server.host}:{self._server.port}"
+
+
+class _Prolonged:
+    """A time-out at `until`, which is asked for again and again; by the loop's clock. Raises TimeoutError."""
+
+    def __init__(self, until: Callable[[], float]) -> None:
+        self._until = until
+        self._limit = asyncio.timeout_at(until())
+        self._next: asyncio.TimerHandle | None = None
+
+    async def __aenter__(self) -> None:
+        await self._limit.__aenter__()
+        self._look()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        if self._next is not None:
+            self._next.cancel()
+        return await self._limit.__aexit__(kind, error, trace)
+
+    def _look(self) -> None:
+        loop, when = asyncio.get_running_loop(), self._limit.when()
+        # Once it is due it stays so: of a process that stood still it goes off before the server's answer is heard,
+        # and put off by a turn of the loop it would go off behind it.
+        if when is not None and when > loop.time():
+            self._limit.reschedule(self._until())
+            self._next = loop.call_later(ASK_EVERY, self._look)
 
 
 class _SessionIsGone(Exception):

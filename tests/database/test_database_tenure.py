@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 
 from database.engine import open_database, read, write
 from database.leases import Lease, standing
-from database.tenure import LENGTH, LeaseLost, Tenure, is_dead
+from database.tenure import LENGTH, LOOK_EVERY, LeaseLost, Tenure, is_dead
 from stream.clock import HOUR, SECOND, ManualClock, WallClock
 from tests.places import new_database
 
@@ -112,12 +112,13 @@ def test_a_holder_does_not_count_on_the_end_of_its_lease(engine: Engine) -> None
     assert not two.hold()
 
 
-def test_what_is_given_back_is_taken_at_once(engine: Engine) -> None:
+def test_what_is_given_back_is_taken_at_the_next_look(engine: Engine) -> None:
     clock = ManualClock(NOW)
     one, two = of(engine, "one", clock), of(engine, "two", clock)
     assert one.hold()
     assert not two.hold()
     one.leave()
+    clock.advance(LOOK_EVERY)
     assert two.hold()
     assert not one.hold()
     one.leave()
