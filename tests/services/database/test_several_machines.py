@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,13 +14,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from database.engine import read, rows, size_on_server, write
+from database.engine import open_database, read, rows, size_on_server, write
 from database.tenure import Tenure
 from ingest import taken
 from ingest.taken import KEPT, Last, Taken
 from stream.clock import WallClock
 from stream.ports import Transient
 from tests.services.postgres_server import PostgresServer
+from web import tokens
 
 pytestmark = pytest.mark.services
 
@@ -99,6 +101,24 @@ def test_what_is_remembered_anew_while_the_old_is_forgotten_stays(
     monkeypatch.setattr(taken, "many", after_another)
     here.prune(late)
     assert here.last("shop", ["a", "b", "c"]) == {"b": Last("2", late)}
+
+
+def test_of_machines_that_start_at_once_one_shows_the_first_token(address: str, engine: Engine) -> None:
+    start, shown = threading.Barrier(4), list[str | None]()
+
+    def first() -> None:
+        mine = open_database(address)
+        start.wait()
+        shown.append(tokens.issue_first(mine, 1))
+        mine.dispose()
+
+    threads = [threading.Thread(target=first) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    (token,) = [one for one in shown if one is not None]
+    assert tokens.scope_of(engine, token) is not None, "it is good"
 
 
 def test_the_size_on_the_server_is_known(postgres: PostgresServer, engine: Engine) -> None:
