@@ -73,15 +73,14 @@ class Tenure:
         holds = self._held
         return max(0, holds.until - MARGIN * self.length // LENGTH - self._clock.steady()) if holds is not None else 0
 
-    def hold(self, at_least: Millis | None = None) -> bool:
-        """Take the lease or keep it; whether it is held for `at_least` from now (a third of its length unless told).
+    def hold(self) -> bool:
+        """Take the lease or keep it; whether it is held, then for a third of its length from now at least.
 
         A holder that was a process of this machine and is dead is followed at once, any other once it has given no sign
         of life for the length of the lease. Raises Transient.
         """
-        enough = self.length // 3 if at_least is None else at_least
         with self._turn:
-            if self._held is not None and (self.left() >= enough or self._renew()):
+            if self._held is not None and (self.left() >= self.length // 3 or self._renew()):
                 return True
             return self._follow()
 
