@@ -298,6 +298,10 @@ class Runner:
                     return
             except Stopped:
                 return
+            except LeaseLost:
+                # Its holes are filled by the one that runs the source now.
+                if over:
+                    return
             except Exception as fault:
                 wait = (getattr(fault, "retry_after", None) or backoff.next()) / 1000
                 _log.warning("ingest.fill_waits", source=self.source.id, fault=type(fault).__name__, wait_s=wait)
