@@ -144,7 +144,7 @@ def main() -> None:
                 offset = route(work, stream.batch(), offset)
                 while relay.step():
                     pass
-                fold(engine, "bench", NOW)
+                fold(engine)
             offset = measure(work, relay, stream, offset, options.measure, size, options.profile)
         if file.exists():
             print(f"app.db: {file.stat().st_size / stream.made:,.0f} bytes a post", file=sys.stderr)
@@ -171,7 +171,7 @@ def measure(work: RouteWork, relay: Relay, stream: Stream, offset: int, batches:
             pass
         relayed += cpu() - started
         started = cpu()
-        fold(work._engine, "bench", NOW)
+        fold(work._engine)
         folded += cpu() - started
     if profile is not None:
         import pstats

@@ -121,7 +121,8 @@ def refuse_server(settings: Settings) -> None:
     if asked.kind != "sqlite":
         raise BackupError(
             f"the database {asked.name} is on the server {asked.host}, and `clamor backup` and `clamor restore` copy "
-            "files: stop the stages, take the database by `pg_dump -Fc`, then the home's folder"
+            "files: stop the stages, take the database by `pg_dump -Fc`, then the home's folder; what has to follow a "
+            "`pg_restore` is told in docs/postgresql.md"
         )
     log = settings.engines.log
     if log.kind == "kafka":

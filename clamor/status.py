@@ -21,7 +21,7 @@ from clamor.sources import standings
 from clamor.sql import file_of
 from clamor.standstill import standing_still
 from config.lock import holder
-from database.engine import read, rows
+from database.engine import read, rows, size_on_server
 from database.revisions import last_generation
 from ingest.coverage import Figure
 from nlp.shelf import ModelError, in_force, named
@@ -179,8 +179,8 @@ def _erasure(opened: Opened, now: int) -> dict[str, Any]:
 
 
 def _disk(opened: Opened) -> dict[str, Any]:
-    """Bytes of each file here, bytes a post, and how many days of disk are left at the pace of the last day. A log on
-    Kafka is none of them: how large it is, and what space is left for it, its brokers know."""
+    """Bytes of each file here and of a database on a server, bytes a post, and how many days of this disk are left at
+    the pace of the last day. A log on Kafka is none of them: how large it is, and what space it has, its brokers know."""
     home = opened.home
     log = None if on_kafka(opened.configuration) else home.log_db
     databases = (log, file_of(opened.configuration), home.index_db)
@@ -188,11 +188,14 @@ def _disk(opened: Opened) -> dict[str, Any]:
     free = opened.disk()
     posts = _appended(opened, POSTS)
     total = sum(files.values())
+    with read(opened.engine) as connection:
+        elsewhere = size_on_server(connection)
     lately = _posts_since(opened, opened.clock.now() - DAY)
     per_day = total / posts * lately if posts else 0.0
     return {
         "bytes": files,
         "bytes_a_post": {name: size // posts for name, size in files.items()} if posts else {},
+        "on_server": elsewhere,
         "free": free.free,
         "free_share": round(free.part, 4),
         "writes": "deletes" if free.stop else "stages" if free.pause else "all",

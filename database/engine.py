@@ -24,7 +24,7 @@ from stream.sqlite_file import refuse_network
 
 __all__ = [
     "DatabaseUnusable", "Server", "delete_numbered", "driver_sql", "many", "open_database", "read", "refuse_unfit",
-    "rows", "rows_in", "unhurried", "wipe", "write",
+    "rows", "rows_in", "size_on_server", "unhurried", "wipe", "write",
 ]  # fmt: skip
 
 BUSY_MS = 10_000
@@ -177,6 +177,11 @@ def unhurried(connection: Connection) -> None:
     """Let this transaction's statements take as long as they need: for migrations."""
     if _on_server(connection):
         server.unhurried(connection)
+
+
+def size_on_server(connection: Connection) -> int | None:
+    """Bytes of the database there; None for one that is a file."""
+    return server.size(connection) if _on_server(connection) else None
 
 
 def refuse_unfit(connection: Connection) -> None:

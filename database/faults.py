@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -89,12 +90,27 @@ def _lasting(cause: BaseException) -> str | None:
         why = _LASTING_SQLITE.get(getattr(cause, "sqlite_errorcode", 0) & 0xFF)
         if why is not None:
             return f"{why}: put it back from a backup with `clamor restore`"
+    if _lacks_columns(cause):
+        return (
+            "has other columns than this release works on: another release has upgraded it; stop this process and "
+            "start it by that release"
+        )
     if _lacks_tables(cause):
         return (
             "has no tables yet, or those of an earlier release: `clamor run`, or any stage of it, makes them when it "
             "starts"
         )
     return _LASTING_SQLSTATES.get(_sqlstate(cause))
+
+
+def _lacks_columns(cause: BaseException) -> bool:
+    """As an older release finds it once a newer one has upgraded it: no record is to blame."""
+    return _sqlstate(cause) == "42703" or (
+        isinstance(cause, sqlite3.OperationalError) and _NO_SUCH_COLUMN.match(str(cause)) is not None
+    )
+
+
+_NO_SUCH_COLUMN = re.compile("no such column:|table .* has no column named ")
 
 
 def _lacks_tables(cause: BaseException) -> bool:

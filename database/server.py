@@ -21,8 +21,9 @@ WAIT_MS = 10_000
 """How long a writer waits for another one, and a thread for a connection of its process, before it says so."""
 STATEMENT_MS = 60_000
 """How long a statement may take, migrations aside."""
-STUCK_MS = 30_000
-"""A writer that has begun and says nothing for so long is thrown out by the server: others wait for it."""
+STUCK_MS = 20_000
+"""A writer that has begun and says nothing for so long is thrown out by the server: others wait for it, and whoever
+follows a dead one has to within 30 s."""
 COPIED = 16
 """So many rows or more are written by COPY, which has to be begun and ended."""
 STATEMENTS = 400
@@ -206,6 +207,12 @@ def refuse_unfit(connection: Connection) -> None:
             f"{name} holds text as {encoding}, which lacks most characters: make it anew by "
             "`CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0`"
         )
+
+
+def size(connection: Connection) -> int:
+    """Bytes of the database on the server's disk, indexes and what is deleted and not yet written over included."""
+    found: int = connection.exec_driver_sql("SELECT pg_database_size(current_database())").scalar_one()
+    return found
 
 
 def give_free(engine: Engine, tables: Sequence[str]) -> None:

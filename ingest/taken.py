@@ -87,4 +87,9 @@ class Taken:
                     f"SELECT source_id, {key} FROM {table} WHERE at < ? ORDER BY at LIMIT {_PRUNED_AT_ONCE}",
                     (now - KEPT,),
                 )
-                many(connection, f"DELETE FROM {table} WHERE source_id = ? AND {key} = ?", [tuple(row) for row in old])
+                # Those who remember go beside: in their order, and not what they have written anew meanwhile.
+                many(
+                    connection,
+                    f"DELETE FROM {table} WHERE source_id = ? AND {key} = ? AND at < ?",
+                    [(*row, now - KEPT) for row in sorted(map(tuple, old))],
+                )

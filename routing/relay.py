@@ -16,14 +16,12 @@ import msgspec
 from sqlalchemy import Engine
 
 from database.engine import delete_numbered, read, rows, rows_in, write
-from routing.tenure import LeaseLost, Tenure
+from database.tenure import LeaseLost, Tenure
 from stream.clock import Clock
 from stream.ports import ALERTS, DECIDED, ESCALATIONS, Append, Log
 from stream.records import MAJOR, Alert, Millis, encode
 
 LEASE = "relay"
-LEASE_FOR = 15_000
-RENEW_BEFORE = 5_000
 
 
 class Relay:
@@ -33,16 +31,16 @@ class Relay:
         self, engine: Engine, log: Log, clock: Clock, owner: str | None = None, *, epoch: int = 0, batch: int = 1_000
     ) -> None:
         """`owner`: as of a Tenure; `epoch` grows when SQL was restored from a backup."""
-        self._engine, self._log, self._clock = engine, log, clock
+        self._engine, self._log = engine, log
         self._epoch, self._batch = epoch, batch
-        self._tenure = Tenure(engine, LEASE, LEASE_FOR, owner)
+        self._tenure = Tenure(engine, LEASE, clock, owner)
 
     def step(self) -> int:
         """Records sent; 0 when there is nothing to send or another process has the lease.
 
         Raises Transient, with the rows still there.
         """
-        if not self._tenure.hold(self._clock.wall(), RENEW_BEFORE):
+        if not self._tenure.hold():
             return 0
         with read(self._engine) as connection:
             waiting = rows(connection, _WAITING, (self._batch,))

@@ -72,8 +72,18 @@ def test_a_full_disk_is_a_fault_that_passes_and_says_what_to_do(engine: Engine) 
 
 
 def test_a_mistake_in_a_statement_is_not_a_fault_that_passes(engine: Engine) -> None:
-    with pytest.raises(engine.dialect.loaded_dbapi.Error, match="missing"), read(engine) as connection:
-        rows(connection, "SELECT missing FROM thing")
+    with pytest.raises(engine.dialect.loaded_dbapi.Error, match="SELEC"), read(engine) as connection:
+        rows(connection, "SELEC n FROM thing")
+
+
+@pytest.mark.parametrize(
+    "statement", ["SELECT gone FROM thing", "UPDATE thing SET gone = 1", "INSERT INTO thing (n, gone) VALUES (1, 1)"]
+)
+def test_an_older_release_on_an_upgraded_database_is_told_so_and_blames_no_record(
+    engine: Engine, statement: str
+) -> None:
+    with pytest.raises(DatabaseUnusable, match="other columns than this release"), write(engine) as connection:
+        many(connection, statement, [()])
 
 
 def test_a_database_without_tables_names_who_makes_them(engine: Engine) -> None:

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine
 
 TESTS = Path(__file__).parents[2]
-sys.path[:0] = [str(TESTS / "clamor"), str(TESTS / "routing"), str(TESTS)]
+sys.path[:0] = [str(TESTS / "clamor"), str(TESTS / "routing"), str(TESTS / "simulation"), str(TESTS)]
 
 from database.engine import open_database  # noqa: E402
 from tests.places import keeping, new_database  # noqa: E402

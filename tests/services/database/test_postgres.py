@@ -185,7 +185,7 @@ def test_a_session_is_set_up_for_clamor(engine: Engine) -> None:
     with write(engine) as connection:
         assert {name: rows(connection, f"SHOW {name}")[0][0] for name in wanted} == wanted
         assert rows(connection, "SHOW transaction_isolation") == [("read committed",)]
-        assert rows(connection, "SHOW idle_in_transaction_session_timeout") == [("30s",)]
+        assert rows(connection, "SHOW idle_in_transaction_session_timeout") == [("20s",)]
     with read(engine) as connection:
         assert rows(connection, "SHOW transaction_isolation") == [("repeatable read",)]
 

@@ -69,7 +69,7 @@ def route(address: str, number: int, records: Sequence[Understood]) -> None:
                 continue
         else:
             raise AssertionError("fifty tries")
-        fold(engine, f"router-{number}", NOW, most=20)
+        fold(engine, most=20)
     work.close()
 
 
