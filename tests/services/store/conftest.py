@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
@@ -14,6 +14,10 @@ from tests.services.needs import missing
 
 if TYPE_CHECKING:
     from tests.services.elastic_place import ElasticPlace
+    from tests.services.elastic_secured import SecuredNode
+
+
+N = TypeVar("N", bound=Node)
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +28,7 @@ def elastic() -> Iterator[str]:
     if given:
         yield given
         return
-    with _started() as node:
+    with _started(Node()) as node:
         yield node.address
 
 
@@ -32,7 +36,17 @@ def elastic() -> Iterator[str]:
 def mortal() -> Iterator[Node]:
     """An Elasticsearch node of this test alone, which it may kill."""
     _client()
-    with _started() as node:
+    with _started(Node()) as node:
+        yield node
+
+
+@pytest.fixture(scope="session")
+def secured() -> Iterator[SecuredNode]:
+    """An Elasticsearch node with TLS and logins, and with the analysers that other clusters have."""
+    _client()
+    from tests.services.elastic_secured import SecuredNode
+
+    with _started(SecuredNode()) as node:
         yield node
 
 
@@ -51,8 +65,7 @@ def _client() -> None:
         missing("Elasticsearch's client is not installed: pip install 'clamor[elastic]'")
 
 
-def _started() -> Node:
-    node = Node()
+def _started(node: N) -> N:
     try:
         node.start()
     except Missing as why:
