@@ -54,11 +54,15 @@ def reached(place: SecuredPlace, **login: Any) -> ElasticStore:
 
 def told(store: ElasticStore, *, writing: bool = False) -> str:
     """What is said of the refusal, which shows no secret anywhere."""
-    with pytest.raises(IndexUnusable) as refused:
+
+    def ask() -> None:
         if writing:
             store.apply([Decided(mention=mention(9, "flight"))], [Commit("decided", 0, 0, 1)], "log", NOW)
         else:
             store.count(asked("flight"), EVERYTHING)
+
+    with pytest.raises(IndexUnusable) as refused:
+        ask()
     cluster = store.cluster
     shown = "".join(traceback.format_exception(refused.value)) + repr(store) + repr(cluster)
     for secret in (cluster.api_key, cluster.password):
