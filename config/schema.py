@@ -137,6 +137,8 @@ class StoreEngine(Section):
             raise ValueError("user and password_env belong together: set both or neither")
         if self.api_key_env is not None and self.user is not None:
             raise ValueError("api_key_env and user are two logins: keep one of them")
+        if self.certificates is not None and any(host.startswith("http://") for host in self.hosts):
+            raise ValueError("certificates are of no use to http://: write https:// in hosts, or delete certificates")
         return self
 
 

@@ -6,6 +6,7 @@ import heapq
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -17,6 +18,7 @@ from index.elastic_documents import record
 from index.elastic_errors import speaking, too_slow
 from index.elastic_mapping import FIRST_ONLY
 from index.elastic_query import Body, ranked
+from index.files import IndexUnusable
 from index.search import Order
 from query.tree import Node
 from stream.ports import Bucket, Count, Facet, Histogram, Transient
@@ -120,7 +122,8 @@ class Answers:
                     return
                 after = hits[-1]["sort"]
         finally:
-            with speaking(self._cluster.where, "end an export"):
+            # Where that fails it ends by itself.
+            with suppress(Transient, IndexUnusable), speaking(self._cluster.where, "end an export"):
                 self._client.options(ignore_status=404).close_point_in_time(id=pit)
 
     def _by_relevance(self, query: Node, meant: Body, after: After | None, limit: int) -> list[tuple[Mention, After]]:

@@ -64,7 +64,7 @@ def outcomes(answer: Any, sent: int) -> list[dict[str, Any]]:
     """What became of each of the `sent` operations of a bulk request. Inside `speaking`: raises TypeError or
     LookupError for what is no such answer."""
     found = [next(iter(item.values())) for item in answer["items"]]
-    if len(found) != sent:
+    if len(found) != sent or not all(isinstance(done["status"], int) for done in found):
         raise IndexError(len(found))
     return found
 

@@ -219,7 +219,7 @@ class State:
         """Whether `chore` was last begun `every` ago or longer; then it counts as begun now, by this process alone."""
         self.ready()
         with speaking(self._cluster.where, f"look when {chore} was due"):
-            found = self._get(f"chore/{chore}")
+            found = self._get(_chore(chore))
             if found is not None and not passed(found["_source"]["at"], now, every):
                 return False
             guard: dict[str, Any] = (
@@ -228,9 +228,7 @@ class State:
                 else {"if_seq_no": found["_seq_no"], "if_primary_term": found["_primary_term"]}
             )
             try:
-                self._client.index(
-                    index=self._index, id=f"chore/{chore}", document={"kind": "chore", "at": now}, **guard
-                )
+                self._client.index(index=self._index, id=_chore(chore), document={"kind": "chore", "at": now}, **guard)
             except ConflictError:
                 return False
             return True
@@ -238,13 +236,13 @@ class State:
     def begun(self, chore: str, at: Millis) -> None:
         """As if it was last begun at `at`: later, it is still under way; long ago, it is over."""
         with speaking(self._cluster.where, f"note when {chore} was done"):
-            self._client.index(index=self._index, id=f"chore/{chore}", document={"kind": "chore", "at": at})
+            self._client.index(index=self._index, id=_chore(chore), document={"kind": "chore", "at": at})
 
     def last(self, chore: str) -> Millis | None:
         """When it was last begun."""
         self.ready()
         with speaking(self._cluster.where, f"look when {chore} was due"):
-            found = self._get(f"chore/{chore}")
+            found = self._get(_chore(chore))
         return found["_source"]["at"] if found is not None else None
 
     # --- below: inside `speaking` ---
@@ -359,6 +357,11 @@ def _meta_document(secret: bytes, generation: str, layout: str) -> dict[str, Any
         "generation": generation,
     }
     return {"kind": META, "value": value}
+
+
+def _chore(name: str) -> str:
+    """These stand in addresses, where proxies take slashes for what they are not."""
+    return f"chore:{name}"
 
 
 def _offset(topic: str, partition: int) -> str:

@@ -54,7 +54,8 @@ class Written(NamedTuple):
     """Mentions that a delete took away."""
     refused: list[Refusal]
     last: dict[str, int]
-    """Of each request the document that it wrote last, by key, and its version: when these are found, all are."""
+    """Of each request the document that it wrote last into each index, by key, and its version: when these are found,
+    all are."""
     later: list[Exception]
     """Why some of it has to be tried again; empty where all is done."""
 
@@ -113,12 +114,11 @@ class Writer:
             self._send_less(part, written)
             return
         seen: set[str] = set()
-        wrote: Entry | None = None
+        last: dict[str, Entry] = {}
         for entry, done in zip(part, answered, strict=True):
             if self._take(entry, done, written, seen):
-                wrote = entry
-        if wrote is not None:
-            written.last[wrote.key] = wrote.version
+                last[entry.home] = entry
+        written.last.update((entry.key, entry.version) for entry in last.values())
         if seen:
             # They may be of a request that was never answered: nobody said that these are on the disk.
             with speaking(self._cluster.where, "flush"):

@@ -55,8 +55,9 @@ def test_a_cluster_is_opened_without_being_asked_and_shows_no_key(tmp_path: Path
 def test_a_key_or_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(HomeError, match=r"A_KEY.*secrets\.env"):
         open_store(configuration(tmp_path, CLUSTER % ""), WallClock())
+    text = (CLUSTER % ", certificates: no-such-file.pem").replace("http://", "https://")
     with pytest.raises(HomeError, match=r"no-such-file\.pem"):
-        open_store(configuration(tmp_path, CLUSTER % ", certificates: no-such-file.pem", "A_KEY=x\n"), WallClock())
+        open_store(configuration(tmp_path, text, "A_KEY=x\n"), WallClock())
 
 
 def test_a_client_that_is_not_installed_is_named_with_the_way_out(

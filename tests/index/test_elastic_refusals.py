@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import traceback
 from collections.abc import Callable
 from contextlib import closing
@@ -173,6 +174,16 @@ def test_a_certificate_that_nobody_vouches_for_is_refused_before_anything_is_sen
         with closing(store), pytest.raises(IndexUnusable, match="engines: store: certificates"):
             store.count(asked("flight"), EVERYTHING)
         assert server.asked == []
+
+
+def test_only_the_named_certificates_are_trusted(tmp_path: Path) -> None:
+    certificate, _ = make_certificate(tmp_path)
+    with closing(store_at("https://127.0.0.1:1", certificates=str(certificate))) as store:
+        (node,) = store._client.transport.node_pool.all()
+        context = node.pool.conn_kw["ssl_context"]  # type: ignore[attr-defined]
+        assert context.cert_store_stats()["x509"] == 1
+        assert context.verify_mode == ssl.CERT_REQUIRED
+        assert context.check_hostname
 
 
 def test_a_server_without_tls_is_told_from_a_connection_that_broke() -> None:
