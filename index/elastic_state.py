@@ -66,7 +66,7 @@ class State:
         self._lock = threading.Lock()
         self._meta: Meta | None = None
         self._log: int | None = None
-        """As of `Claims.log`, when this process last read where to go on."""
+        """As of `Claims.log`, when this process first read where to go on, or did after it was said to be rebuilt."""
 
     def opened(self) -> Meta:
         """Made where there is none yet. Raises IndexUnusable where it was written by a version that differs."""
@@ -94,7 +94,8 @@ class State:
             wanted = sorted(partitions)
             log, *found = self._found([LOG, *(_offset(topic, partition) for partition in wanted)])
             self._same_log(log, epoch)
-            self._log = log["_seq_no"] if log else None
+            if self._log is None and log is not None:
+                self._log = log["_seq_no"]
             return {partition: doc["_source"]["next"] for partition, doc in zip(wanted, found, strict=True) if doc}
 
     def claims(self, commits: Sequence[Commit], epoch: str) -> Claims:

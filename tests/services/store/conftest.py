@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from tests.services.elastic_place import ElasticPlace
     from tests.services.elastic_secured import SecuredNode
 
+
+TESTS = Path(__file__).parents[2]
+sys.path[:0] = [str(TESTS / "clamor"), str(TESTS)]
 
 N = TypeVar("N", bound=Node)
 
