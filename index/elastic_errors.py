@@ -89,7 +89,7 @@ def told(where: str, doing: str, status: int, body: object) -> Exception:
         )
     if kinds & _TIMED_OUT or "Time exceeded" in _words(body):
         return QueryTooSlow(f"cannot {doing} in time: ask for a shorter time (since:-7d), or add a word or a field")
-    if BLOCKED in kinds and (blocked := _blocked(_words(body))):
+    if BLOCKED in kinds and (blocked := _blocked(status, _words(body))):
         return Transient(f"{where}: cannot {doing}: {blocked}; it is tried again and nothing is lost")
     if status in PASSING:
         return Transient(f"{where}: cannot {doing}: it answers {said}; it is tried again")
@@ -117,7 +117,7 @@ def closed(error: object) -> bool:
     return BLOCKED in types(error) and CLOSED in _words(error)
 
 
-def _blocked(words: str) -> str:
+def _blocked(status: int, words: str) -> str:
     """Why nothing can be written; empty where no index is blocked, but the cluster as a whole is not there yet."""
     if "flood-stage" in words or "read-only" in words:
         return (
@@ -125,7 +125,9 @@ def _blocked(words: str) -> str:
             "goes on by itself (where the cluster does not lift the block, set index.blocks.read_only_allow_delete "
             "to null)"
         )
-    return "an index that holds nothing any more is about to be deleted" if CLOSED in words else ""
+    if CLOSED in words:
+        return "an index that holds nothing any more is about to be deleted"
+    return "" if status == 503 else "somebody has blocked its indices: look at their settings index.blocks"
 
 
 def types(body: object, depth: int = 0) -> Iterator[str]:

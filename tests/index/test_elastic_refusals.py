@@ -72,6 +72,7 @@ BLOCK = "index [clamor-mentions] blocked by: [FORBIDDEN/12/index read-only / all
         (Answer(429, refused("cluster_block_exception", BLOCK)), Transient, "read-only"),
         (Answer(429, refused("cluster_block_exception", FLOOD)), Transient, "disk of the cluster is full"),
         (Answer(503, refused("cluster_block_exception", STARTING)), Transient, "answers 503"),
+        (Answer(403, refused("cluster_block_exception", "[FORBIDDEN/9/index metadata (api)]")), Transient, "blocked"),
         (Answer(400, refused("mapper_parsing_exception", ANALYSER)), IndexUnusable, "analysers: clamor"),
         (Answer(504, refused("search_timeout_exception")), QueryTooSlow, "shorter time"),
         (Answer(200, {"timed_out": True, "hits": {"total": {"value": 3}}}), QueryTooSlow, "shorter time"),
