@@ -19,7 +19,8 @@ from clamor.rescoring import count_marked
 from clamor.roles import WEB
 from clamor.sources import standings
 from clamor.sql import file_of
-from clamor.standstill import standing_still
+from clamor.standstill import BROKEN, standing_still
+from clamor.stores import index_file
 from config.lock import holder
 from database.engine import read, rows, size_on_server
 from database.revisions import last_generation
@@ -29,7 +30,7 @@ from routing.mail_status import mail_status
 from routing.unreachable import unreachable
 from stream.clock import DAY, HOUR
 from stream.embedded import EmbeddedLog
-from stream.ports import DEAD_LETTER, POSTS, Transient
+from stream.ports import DEAD_LETTER, POSTS
 from stream.status import StageStatus
 
 _ALERT = ("kind", "brand", "queue", "case_id", "risk", "why", "created_at", "state")
@@ -161,7 +162,7 @@ def _cases(opened: Opened) -> dict[str, int]:
 def _latency(opened: Opened, now: int) -> dict[str, Any]:
     try:
         found = opened.store.latency(now)
-    except (Transient, sqlite3.Error, FileNotFoundError):
+    except BROKEN:
         return {}
     return {"arrival_to_searchable": msgspec.to_builtins(found)}
 
@@ -172,35 +173,44 @@ def _erasure(opened: Opened, now: int) -> dict[str, Any]:
     spans = {"hour": HOUR, "day": DAY}
     took: dict[str, Any] = {"sql": {name: unreachable(opened.engine, now, span) for name, span in spans.items()}}
     found: dict[str, Any] = {}
-    with suppress(Transient, sqlite3.Error, FileNotFoundError):
+    with suppress(*BROKEN):
         took["index"] = {name: opened.store.hidden(now, span) for name, span in spans.items()}
         found = dict(msgspec.to_builtins(opened.store.erasing()))
     return {"unreachable": msgspec.to_builtins(took), **found}
 
 
 def _disk(opened: Opened) -> dict[str, Any]:
-    """Bytes of each file here and of a database on a server, bytes a post, and how many days of this disk are left at
-    the pace of the last day. A log on Kafka is none of them: how large it is, and what space it has, its brokers know."""
+    """Bytes of each file here, of a database on a server and of an index that is elsewhere, bytes a post, and how many
+    days of the disk here are left at the pace of the last day. A log on Kafka is none of them: its brokers know it."""
     home = opened.home
     log = None if on_kafka(opened.configuration) else home.log_db
-    databases = (log, file_of(opened.configuration), home.index_db)
+    databases = (log, file_of(opened.configuration), index_file(opened.configuration))
     files = {path.name: _size(path) for path in databases if path is not None}
     free = opened.disk()
     posts = _appended(opened, POSTS)
     total = sum(files.values())
+    everywhere = {**files, **_elsewhere(opened)}
     with read(opened.engine) as connection:
-        elsewhere = size_on_server(connection)
+        on_server = size_on_server(connection)
     lately = _posts_since(opened, opened.clock.now() - DAY)
     per_day = total / posts * lately if posts else 0.0
     return {
-        "bytes": files,
-        "bytes_a_post": {name: size // posts for name, size in files.items()} if posts else {},
-        "on_server": elsewhere,
+        "bytes": everywhere,
+        "bytes_a_post": {name: size // posts for name, size in everywhere.items()} if posts else {},
+        "on_server": on_server,
         "free": free.free,
         "free_share": round(free.part, 4),
         "writes": "deletes" if free.stop else "stages" if free.pause else "all",
         "days_left": round(free.free / per_day, 1) if per_day else None,
     }
+
+
+def _elsewhere(opened: Opened) -> dict[str, int]:
+    """Of the index on a cluster; nothing while that does not answer."""
+    if index_file(opened.configuration) is None:
+        with suppress(*BROKEN):
+            return {"elasticsearch": opened.store.size()}
+    return {}
 
 
 def _posts_since(opened: Opened, since: int) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from clamor.clocks import pace_of
 from config.home import HomeError
 from config.load import Configuration
 from index.embedded import EmbeddedStore
@@ -16,9 +17,18 @@ from stream.clock import Clock
 
 def open_store(configuration: Configuration, clock: Clock) -> IndexStore:
     """Nothing is read or sent yet. Raises HomeError where a secret, a file or the client is not there."""
-    if configuration.settings.engines.store.kind == "embedded":
-        return EmbeddedStore(configuration.home.index_db, clock)
-    return _elastic(configuration, clock)
+    path = index_file(configuration)
+    return EmbeddedStore(path, clock) if path is not None else _elastic(configuration, clock)
+
+
+def index_file(configuration: Configuration) -> Path | None:
+    """The file of the embedded store; None where the store is on a cluster.
+
+    A home that lives in simulated time has a file, whatever cluster its settings name: a replay's home is made from the
+    settings of another one, in whose index nothing of those days may be written.
+    """
+    embedded = configuration.settings.engines.store.kind == "embedded"
+    return configuration.home.index_db if embedded or pace_of(configuration.home) is not None else None
 
 
 def _elastic(configuration: Configuration, clock: Clock) -> IndexStore:
@@ -41,7 +51,7 @@ def _elastic(configuration: Configuration, clock: Clock) -> IndexStore:
         user=store.user,
         password=_secret(configuration, store.password_env),
         certificates=str(certificates) if certificates else None,
-        shape=Shape(store.shards, store.replicas),
+        shape=Shape(store.shards, store.replicas, store.analysers),
         time_limit=store.timeout / 1_000,
     )
     return ElasticStore(cluster, clock)

@@ -123,6 +123,9 @@ class StoreEngine(Section):
     """Copies of each shard on other nodes; for indices that are made from now on. 0 on a cluster of one node."""
     timeout: Annotated[Duration, Field(ge=100, le=300_000)] = 10_000
     """How long a search may take in the cluster."""
+    analysers: Literal["clamor", "builtin"] = "clamor"
+    """`clamor`: words are found by the stems of the embedded index. `builtin`: and by the cluster's own analysers for
+    English and Spanish, where it has them. A change takes a `clamor reindex`."""
 
     @model_validator(mode="after")
     def _can_be_reached(self) -> StoreEngine:
@@ -134,6 +137,8 @@ class StoreEngine(Section):
             raise ValueError("user and password_env belong together: set both or neither")
         if self.api_key_env is not None and self.user is not None:
             raise ValueError("api_key_env and user are two logins: keep one of them")
+        if self.certificates is not None and any(host.startswith("http://") for host in self.hosts):
+            raise ValueError("certificates are of no use to http://: write https:// in hosts, or delete certificates")
         return self
 
 

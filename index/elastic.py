@@ -1,8 +1,8 @@
 """The store on Elasticsearch: every mention in an index a month, searched under one alias.
 
 Any number of processes write and search. The store is a projection: it may be thrown away and rebuilt from SQL. A
-mention that was written is found within a second (the cluster's `refresh_interval`); what `apply` returned for is
-durable. Connections belong to the process that opened them: make a store after a fork, not before.
+mention that was written is found within a second (the cluster's `refresh_interval`), which is measured; what `apply`
+returned for is durable. Connections belong to the process that opened them: make a store after a fork, not before.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from index.elastic_answers import After, Answers
 from index.elastic_client import Cluster, connect
 from index.elastic_documents import key, prepare
 from index.elastic_errors import speaking
+from index.elastic_fence import Fence, Fenced
+from index.elastic_measured import Measured
 from index.elastic_state import State
-from index.elastic_upkeep import Measured, Upkeep
+from index.elastic_upkeep import Upkeep
 from index.elastic_write import Writer
 from index.embedded import MAX_LIMIT
 from index.erasure import Erasing
@@ -28,9 +30,9 @@ from index.standing import Standing
 from index.visibility import sees
 from query.fields import FIELDS
 from query.tree import Node
-from stream.clock import DAY, HOUR, Clock, WallClock
+from stream.clock import DAY, HOUR, MINUTE, Clock, WallClock, passed
 from stream.latency import Latency
-from stream.ports import AccessScope, Commit, Count, Facet, Histogram, Hit, Page
+from stream.ports import AccessScope, Commit, Count, Facet, Histogram, Hit, OffsetConflict, Page
 from stream.records import Decided, Mention, Millis
 
 __all__ = ["Cluster", "ElasticStore"]
@@ -49,8 +51,9 @@ class ElasticStore:
         self._state = State(self._client, cluster)
         self._writer = Writer(self._client, cluster, self._state)
         self._answers = Answers(self._client, cluster)
-        self._upkeep = Upkeep(self._client, cluster, self._state)
-        self._measured = Measured(self._client, cluster, self._state)
+        self._upkeep = Upkeep(self._client, cluster, self._state, self._clock)
+        self._measured = Measured(self._client, cluster, self._state, self._clock)
+        self._looked: Millis = 0
 
     # --- writing ---
 
@@ -61,15 +64,21 @@ class ElasticStore:
         Raises OffsetConflict, OffsetOutside, Transient (down, busy, its disk full), IndexUnusable, and NotIndexed
         where some can never be written: then the rest of them is, and the offsets stand where they were.
         """
-        claims = self._state.claims(commits, epoch)
-        entries, refused = prepare(decided, now)
-        self._state.opened()
-        written = self._writer.write(entries)
-        self._note(written.new, written.gone)
-        refused += written.refused
-        if refused:
-            raise NotIndexed(refused)
-        self._state.commit(claims, epoch)
+        try:
+            claims = self._state.claims(commits, epoch)
+            entries, refused = prepare(decided, now)
+            self._state.opened()
+            written = self._writer.write(entries, now, claims.log)
+            self._measured.wrote(written)
+            if written.later:
+                raise written.later[0]
+            refused += written.refused
+            if refused:
+                raise NotIndexed(refused)
+            self._state.commit(claims.held, epoch)
+        except Fenced as fenced:
+            self._end(fenced.fence)
+            raise
 
     def offsets(self, topic: str, partitions: frozenset[int], epoch: str) -> Mapping[int, int]:
         """Stored offsets of `topic`; a partition without one is left out. Raises OffsetOutside: another log's."""
@@ -81,6 +90,8 @@ class ElasticStore:
 
     def adopt(self, epoch: str, offsets: Mapping[tuple[str, int], int]) -> None:
         """Go on at `offsets` of the log `epoch`, while no indexer runs."""
+        if (fence := self._state.fenced()) is not None:
+            elastic_rebuild.end(self._client, self.cluster, self._state, fence)
         self._state.adopt(epoch, offsets)
 
     def rebuild(
@@ -93,15 +104,18 @@ class ElasticStore:
         read = elastic_rebuild.rebuild(
             self._client, self.cluster, self._state, decided, epoch, offsets or {}, self._clock
         )
-        self._writer.forget_homes()
+        self._writer.forget()
         return read
 
     def idle(self, now: Millis) -> None:
-        """Between batches: store what was measured, take a step of erasure, delete what past months left empty."""
+        """Between batches: look for what was written, store what was measured, take a step of erasure, delete what past
+        months left empty. Raises OffsetConflict once after the store was rebuilt: the offsets are others then."""
+        self._measured.look(now)
         self._measured.store(now)
+        self._look_for_a_rebuild(now)
         self.erase_step(now)
         if self._upkeep.sweep(now):
-            self._writer.forget_homes()
+            self._writer.forget()
 
     def erase_step(self, now: Millis) -> bool:
         """Has the cluster take erased texts off its disks, where it is time; it needs no further step for that."""
@@ -114,6 +128,22 @@ class ElasticStore:
         names = self.cluster.names
         with speaking(self.cluster.where, "refresh"):
             self._client.indices.refresh(index=[names.state, f"{names.read}*"], ignore_unavailable=True)
+
+    def _look_for_a_rebuild(self, now: Millis) -> None:
+        if not passed(self._looked, now, MINUTE):
+            return
+        self._looked = now
+        if (fence := self._state.fenced()) is not None:
+            self._end(fence)
+        if self._state.was_rebuilt():
+            self._writer.forget()
+            raise OffsetConflict(f"{self.cluster.where} was rebuilt: the log is read on from where that began")
+
+    def _end(self, fence: Fence) -> None:
+        """Where who put it up had time enough, and did not."""
+        if passed(fence.at, self._clock.wall(), elastic_rebuild.ENDED_WITHIN):
+            elastic_rebuild.end(self._client, self.cluster, self._state, fence)
+            self._writer.forget()
 
     # --- reading ---
 
@@ -128,7 +158,7 @@ class ElasticStore:
         _within_limit("limit", limit)
         if order not in search.ORDERS:
             raise ValueError(f"no order is called {order!r}: {', '.join(search.ORDERS)}")
-        meant = elastic_query.read(query, scope)
+        meant = self._read(query, scope)
         secret = self._state.opened().secret
         after = unsealed(After, cursor, query, order, secret) if cursor is not None else None
         found = self._answers.page(query, meant, order, after, limit + 1)
@@ -138,7 +168,7 @@ class ElasticStore:
     def count(self, query: Node, scope: AccessScope, *, exact: bool = True) -> Count:
         """How many mentions; always to the last one, which costs the cluster little."""
         self._state.opened()
-        return self._answers.count(elastic_query.read(query, scope))
+        return self._answers.count(self._read(query, scope))
 
     def facets(
         self, query: Node, scope: AccessScope, fields: Sequence[str], *, size: int = 10, exact: bool = False
@@ -150,14 +180,14 @@ class ElasticStore:
             if field not in FIELDS or FIELDS[field].kind == "time":
                 raise ValueError(f"values of {field!r} cannot be counted: take a field that is not a time")
         self._state.opened()
-        return self._answers.facets(elastic_query.read(query, scope), fields, size, exact=exact)
+        return self._answers.facets(self._read(query, scope), fields, size, exact=exact)
 
     def histogram(self, query: Node, scope: AccessScope, interval: Millis, *, exact: bool = False) -> Histogram:
         """Mentions per interval (milliseconds, counted from 1970); intervals without any are left out."""
         if interval < 1:
             raise ValueError(f"an interval of {interval} ms: it must be 1 or more")
         self._state.opened()
-        return self._answers.histogram(elastic_query.read(query, scope), interval)
+        return self._answers.histogram(self._read(query, scope), interval)
 
     def get(self, mention_id: str, scope: AccessScope) -> Mention | None:
         """The mention, where it is live and `scope` covers it."""
@@ -168,15 +198,19 @@ class ElasticStore:
     def everything(self, query: Node, scope: AccessScope) -> Iterator[Mention]:
         """All that is meant as it stands when the reading begins, the oldest first, however long it takes."""
         self._state.opened()
-        return self._answers.everything(elastic_query.read(query, scope))
+        return self._answers.everything(self._read(query, scope))
 
     def latency(self, now: Millis, span: Millis = HOUR) -> Latency:
-        """Arrival → written of the mentions that came within `span` before `now`, whichever process indexed them."""
+        """Arrival → found by a search, of the mentions that came within `span` before `now`, whoever indexed them."""
         return self._measured.latency(SEARCHABLE, now, span)
 
     def hidden(self, now: Millis, span: Millis = HOUR) -> Latency:
-        """Delete → written, of the mentions that were hidden within `span` before `now`."""
+        """Delete → found no more, of the mentions that were hidden within `span` before `now`."""
         return self._measured.latency(HIDDEN, now, span)
+
+    def size(self) -> int:
+        """Bytes that it takes in the cluster, on all nodes."""
+        return self._upkeep.size()
 
     def erasing(self) -> Erasing:
         """How far the erasure of texts from the cluster's disks is."""
@@ -188,10 +222,8 @@ class ElasticStore:
     def __repr__(self) -> str:
         return f"ElasticStore({self.cluster.where})"
 
-    def _note(self, new: Sequence[Mention], gone: Sequence[Mention]) -> None:
-        now = self._clock.now()
-        self._measured.note(SEARCHABLE, [mention.appended_at for mention in new], now)
-        self._measured.note(HIDDEN, [mention.gone_since for mention in gone], now)
+    def _read(self, query: Node, scope: AccessScope) -> elastic_query.Body:
+        return elastic_query.read(query, scope, builtin=self.cluster.shape.builtin)
 
 
 def _within_limit(name: str, value: int) -> None:

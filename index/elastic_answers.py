@@ -6,10 +6,11 @@ import heapq
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
-from elasticsearch import Elasticsearch
+from elasticsearch import Elasticsearch, NotFoundError
 
 from index.counting import MAX_BUCKETS, commonest
 from index.elastic_client import Cluster
@@ -17,6 +18,7 @@ from index.elastic_documents import record
 from index.elastic_errors import speaking, too_slow
 from index.elastic_mapping import FIRST_ONLY
 from index.elastic_query import Body, ranked
+from index.files import IndexUnusable
 from index.search import Order
 from query.tree import Node
 from stream.ports import Bucket, Count, Facet, Histogram, Transient
@@ -29,6 +31,9 @@ COUNTED_AT_ONCE = 1_000
 EXPORTED_AT_ONCE = 1_000
 KEPT_OPEN = "5m"
 """How long an export may take for what it does between two requests."""
+
+NOTHING_YET: Mapping[str, Any] = {"hits": {"total": {"value": 0}, "hits": []}}
+"""As of a search where there is no index yet."""
 
 _BY_TIME: dict[str, list[dict[str, Any]]] = {
     "newest": [{"f.created": "desc"}, {"key": "desc"}],
@@ -117,7 +122,8 @@ class Answers:
                     return
                 after = hits[-1]["sort"]
         finally:
-            with speaking(self._cluster.where, "end an export"):
+            # Where that fails it ends by itself.
+            with suppress(Transient, IndexUnusable), speaking(self._cluster.where, "end an export"):
                 self._client.options(ignore_status=404).close_point_in_time(id=pit)
 
     def _by_relevance(self, query: Node, meant: Body, after: After | None, limit: int) -> list[tuple[Mention, After]]:
@@ -178,19 +184,29 @@ class Answers:
                 raise too_slow(doing, self._cluster.time_limit)
 
     def _asked(self, doing: str, **question: Any) -> Mapping[str, Any]:
-        """The whole answer. There may be no index yet."""
+        """The whole answer. What a login may not read is never left out of it in silence."""
         limit = self._cluster.time_limit
         with speaking(self._cluster.where, doing):
-            found = self._client.search(
-                index=self._cluster.names.read, ignore_unavailable=True, allow_no_indices=True,
-                allow_partial_search_results=False, timeout=f"{max(1, int(limit * 1_000))}ms", **question,
-            )  # fmt: skip
-        body: Any = found.body
+            body = self._found(f"{max(1, int(limit * 1_000))}ms", question)
         if not isinstance(body, Mapping):
             raise Transient(f"{self._cluster.where}: cannot {doing}: it does not answer as Elasticsearch; try again")
         if body.get("timed_out"):
             raise too_slow(doing, limit)
         return body
+
+    def _found(self, timeout: str, question: Mapping[str, Any]) -> Any:
+        """Twice, since a rebuild or retention may take an index away while it is being searched."""
+        for last in (False, True):
+            try:
+                return self._client.search(
+                    index=self._cluster.names.read, allow_partial_search_results=False, timeout=timeout, **question
+                ).body
+            except NotFoundError:
+                if not self._client.indices.exists_alias(name=self._cluster.names.read):
+                    return NOTHING_YET
+                if last:
+                    raise
+        raise AssertionError
 
 
 def _counting(field: str, size: int) -> dict[str, Any]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import ssl
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from elastic_transport import NodeConfig, Urllib3HttpNode
 from elasticsearch import Elasticsearch
 from pydantic import SecretStr
 
@@ -27,7 +29,7 @@ class Cluster(NamedTuple):
     user: str | None = None
     password: SecretStr | None = None
     certificates: str | None = None
-    """Path of a file with the certificates to trust; None: the usual ones."""
+    """Path of a file with the certificates to trust, and no others; None: the usual ones."""
     shape: Shape = Shape()
     time_limit: float = 10.0
     """Seconds given to a search."""
@@ -58,6 +60,7 @@ def connect(cluster: Cluster) -> Elasticsearch:
         options["ca_certs"] = cluster.certificates
     return Elasticsearch(
         [_with_port(host) for host in cluster.hosts],
+        node_class=_Trusting,
         request_timeout=cluster.time_limit + GRACE,
         connections_per_node=CONNECTIONS,
         max_retries=max(1, len(cluster.hosts) - 1),
@@ -66,6 +69,18 @@ def connect(cluster: Cluster) -> Elasticsearch:
         http_compress=any(host.startswith("https://") for host in cluster.hosts),
         **options,
     )
+
+
+class _Trusting(Urllib3HttpNode):
+    """Trusts the named file alone: left to itself the client adds it to the machine's authorities."""
+
+    def __init__(self, config: NodeConfig) -> None:
+        super().__init__(config)
+        if config.scheme == "https" and config.ca_certs is not None:
+            only = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            only.minimum_version = ssl.TLSVersion.TLSv1_2
+            only.load_verify_locations(config.ca_certs)
+            self.pool.conn_kw["ssl_context"] = only
 
 
 def _with_port(host: str) -> str:

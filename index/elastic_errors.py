@@ -15,6 +15,7 @@ from elastic_transport import ConnectionTimeout, TlsError, TransportError
 from elasticsearch import ApiError
 
 from index.files import IndexUnusable, QueryTooSlow
+from stream.faults import place_of
 from stream.ports import Transient
 
 PASSING = frozenset({408, 429, 500, 502, 503, 504})
@@ -22,10 +23,13 @@ TOO_LARGE = 413
 BLOCKED = "cluster_block_exception"
 NO_INDEX = "index_not_found_exception"
 EXISTS = "resource_already_exists_exception"
+CLOSED = "index write (api)"
+"""How Elasticsearch words the block that stands on an index while it is looked at to be deleted."""
 
 _TOO_DEEP = frozenset({"too_many_clauses", "too_many_nested_clauses"})
 _TIMED_OUT = frozenset({"search_timeout_exception", "timeout_exception", "time_exceeded_exception"})
 _NAME = re.compile(r"[a-z][a-z0-9_$]{1,80}")
+_NO_ANALYSER = "] has not been configured in mappings"
 _FIELD = re.compile(r"failed to parse field \[([a-z_.]{1,60})\]")
 
 
@@ -48,6 +52,21 @@ def speaking(where: str, doing: str) -> Iterator[None]:
             f"{where}: cannot {doing}: {type(error).__name__}: it cannot be reached, or does not answer as "
             "Elasticsearch; it is tried again"
         ) from None
+    except (LookupError, TypeError, AttributeError) as error:
+        # What was answered could not be taken apart: a proxy's page. No mention is to blame for it.
+        raise Transient(
+            f"{where}: cannot {doing}: it does not answer as Elasticsearch ({type(error).__name__} at "
+            f"{place_of(error)}); it is tried again"
+        ) from None
+
+
+def outcomes(answer: Any, sent: int) -> list[dict[str, Any]]:
+    """What became of each of the `sent` operations of a bulk request. Inside `speaking`: raises TypeError or
+    LookupError for what is no such answer."""
+    found = [next(iter(item.values())) for item in answer["items"]]
+    if len(found) != sent or not all(isinstance(done["status"], int) for done in found):
+        raise IndexError(len(found))
+    return found
 
 
 def too_slow(doing: str, time_limit: float) -> QueryTooSlow:
@@ -70,17 +89,19 @@ def told(where: str, doing: str, status: int, body: object) -> Exception:
         )
     if kinds & _TIMED_OUT or "Time exceeded" in _words(body):
         return QueryTooSlow(f"cannot {doing} in time: ask for a shorter time (since:-7d), or add a word or a field")
-    if BLOCKED in kinds:
-        return Transient(
-            f"{where}: cannot {doing}: its indices are read-only, most often because a disk of the cluster is full: "
-            "free space there; it is tried again and nothing is lost"
-        )
+    if BLOCKED in kinds and (blocked := _blocked(status, _words(body))):
+        return Transient(f"{where}: cannot {doing}: {blocked}; it is tried again and nothing is lost")
     if status in PASSING:
         return Transient(f"{where}: cannot {doing}: it answers {said}; it is tried again")
     if status in (401, 403):
         return IndexUnusable(
             f"{where}: cannot {doing}: it answers {said}: look at the API key or the user that `engines: store` names; "
             "it needs the rights that docs/elasticsearch.md lists"
+        )
+    if _NO_ANALYSER in _words(body):
+        return IndexUnusable(
+            f"{where}: cannot {doing}: it lacks the analysers `english` and `spanish`: write `analysers: clamor` into "
+            "`engines: store`"
         )
     if NO_INDEX in kinds:
         return IndexUnusable(
@@ -89,6 +110,24 @@ def told(where: str, doing: str, status: int, body: object) -> Exception:
     if status == 200:
         return IndexUnusable(f"{where}: cannot {doing}: what answers there is no Elasticsearch")
     return IndexUnusable(f"{where}: cannot {doing}: it answers {said}")
+
+
+def closed(error: object) -> bool:
+    """Whether an index does not take this only because it is looked at to be deleted."""
+    return BLOCKED in types(error) and CLOSED in _words(error)
+
+
+def _blocked(status: int, words: str) -> str:
+    """Why nothing can be written; empty where no index is blocked, but the cluster as a whole is not there yet."""
+    if "flood-stage" in words or "read-only" in words:
+        return (
+            "its indices are read-only, most often because a disk of the cluster is full: free space there, and it "
+            "goes on by itself (where the cluster does not lift the block, set index.blocks.read_only_allow_delete "
+            "to null)"
+        )
+    if CLOSED in words:
+        return "an index that holds nothing any more is about to be deleted"
+    return "" if status == 503 else "somebody has blocked its indices: look at their settings index.blocks"
 
 
 def types(body: object, depth: int = 0) -> Iterator[str]:

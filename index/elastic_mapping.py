@@ -5,7 +5,8 @@ read. External versions hold only within one index, so a mention's home is chose
 revision. The indices themselves carry a generation in their names, so that a rebuilt one takes over the aliases.
 
 Nothing in here needs more than what every managed cluster gives: no scripts, no ingest, no analyser but `whitespace`,
-since `query.text` alone analyses, for all stores.
+since `query.text` alone analyses, for all stores. Where the cluster has them and the settings ask for it, its analysers
+`english` and `spanish` read the texts as well.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from query.fields import FIELDS
 from stream.records import Millis
@@ -52,13 +54,28 @@ MAPPINGS: dict[str, Any] = {
 }
 
 
+BUILT_IN: Mapping[str, str] = {"words.en": "english", "words.es": "spanish"}
+"""Fields that the cluster's own analysers make of `text`, by name."""
+
+
+def with_built_in(mappings: dict[str, Any]) -> dict[str, Any]:
+    """A mapping that has BUILT_IN beside; documents and what is kept of them stay the same."""
+    read = {
+        name.partition(".")[2]: {"type": "text", "analyzer": analyser, "index_options": "freqs", "norms": False}
+        for name, analyser in BUILT_IN.items()
+    }
+    properties = mappings["properties"]
+    more = {
+        "text": {**properties["text"], "copy_to": list(BUILT_IN)},
+        "words": {"dynamic": "strict", "properties": read},
+    }
+    return {**mappings, "properties": {**properties, **more}}
+
+
 def layout(mappings: dict[str, Any]) -> str:
     """A digest that tells a mapping from any other: one with a field more or less is another."""
     return hashlib.blake2b(json.dumps(mappings, sort_keys=True).encode(), digest_size=4).hexdigest()
 
-
-LAYOUT = layout(MAPPINGS)
-"""Indices of another one are rebuilt, never converted: what they hold was not read for this."""
 
 STATE_MAPPINGS: dict[str, Any] = {
     "dynamic": "strict",
@@ -70,6 +87,9 @@ STATE_MAPPINGS: dict[str, Any] = {
     },
 }
 """Of the index beside the mentions: offsets, the log they are of, what was measured, what was last tidied when."""
+
+
+_MONTH = rf"\d{{4}}-\d{{2}}|{BEFORE}|{AFTER}"
 
 
 class Names(NamedTuple):
@@ -93,17 +113,41 @@ class Names(NamedTuple):
     def index_of(self, month: str, generation: str) -> str:
         return f"{self.read}-{month}-{generation}"
 
+    def building(self, month: str, generation: str) -> str:
+        """Alias of an index that is not whole yet, and that nothing is read from."""
+        return f"{self.prefix}-building-{generation}-{month}"
+
+    def is_building(self, alias: str) -> bool:
+        return alias.startswith(f"{self.prefix}-building-")
+
     def month(self, alias: str) -> str | None:
         """The month whose home this alias is; None for another alias."""
-        found = re.fullmatch(rf"{re.escape(self.read)}-(\d{{4}}-\d{{2}}|{BEFORE}|{AFTER})", alias)
+        found = re.fullmatch(rf"{re.escape(self.read)}-({_MONTH})", alias)
         return found[1] if found else None
+
+    def parts(self, index: str) -> tuple[str, str] | None:
+        """(month, generation) of an index of ours; None for one that somebody else made."""
+        found = re.fullmatch(rf"{re.escape(self.read)}-({_MONTH})-([0-9a-f]+)", index)
+        return (found[1], found[2]) if found else None
 
 
 class Shape(NamedTuple):
-    """How an index is cut and copied."""
+    """How an index is cut, copied and read for words."""
 
     shards: int = 1
     replicas: int = 1
+    analysers: Literal["clamor", "builtin"] = "clamor"
+
+    @property
+    def builtin(self) -> bool:
+        return self.analysers == "builtin"
+
+    def mappings(self) -> dict[str, Any]:
+        return with_built_in(MAPPINGS) if self.builtin else MAPPINGS
+
+    def layout(self) -> str:
+        """Indices of another one are rebuilt, never converted: what they hold was not read for this."""
+        return layout(self.mappings())
 
     def settings(self) -> dict[str, Any]:
         """A deleted text leaves the disk with the next merge that is asked for, however few of its neighbours did."""

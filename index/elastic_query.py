@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from index.elastic_documents import LARGEST, cut
+from index.elastic_mapping import BUILT_IN
 from index.highlight import sought_in
 from query.aside import shown
 from query.fields import FIELDS
@@ -37,12 +38,14 @@ STEM_WEIGHT = 0.5
 """How much a match of a stem counts beside one of the word as it was written."""
 
 
-def read(query: Node, scope: AccessScope) -> Body:
+def read(query: Node, scope: AccessScope, *, builtin: bool = False) -> Body:
     """What `query` means to somebody who may see `scope`; what is set aside is left out unless it asks for that.
 
-    Raises ValueError for a field that does not exist, and for a query that nests deeper than DEEPEST.
+    `builtin`: a word is found as well where the cluster's own analysers give it a stem of the text; then more mentions
+    may be meant than by the other readings. Raises ValueError for a field that does not exist, and for a query that
+    nests deeper than DEEPEST.
     """
-    return {"bool": {"filter": [{"term": {"live": True}}, *visible(scope), _read(shown(query), 1)]}}
+    return {"bool": {"filter": [{"term": {"live": True}}, *visible(scope), _read(shown(query), 1, builtin)]}}
 
 
 def ranked(query: Node, meant: Body) -> Body:
@@ -57,26 +60,30 @@ def visible(scope: AccessScope) -> list[Body]:
     return [_one_of(field, sorted(allowed)) for field, allowed in parts if allowed is not None]
 
 
-def _read(node: Node, level: int) -> Body:
+def _read(node: Node, level: int, builtin: bool) -> Body:
     if level > DEEPEST:
         raise ValueError("cannot search: the query nests too deeply: make two of it")
     if level % PARSED == 0 and isinstance(node, And | Or | Not):
-        return _piece(_read_here(node, level))
-    return _read_here(node, level)
+        return _piece(_read_here(node, level, builtin))
+    return _read_here(node, level, builtin)
 
 
-def _read_here(node: Node, level: int) -> Body:
+def _read_here(node: Node, level: int, builtin: bool) -> Body:
     match node:
         case All():
             return {"match_all": {}}
         case And(parts):
-            return {"bool": {"filter": [_read(part, level + 1) for part in parts]}} if parts else {"match_all": {}}
+            return (
+                {"bool": {"filter": [_read(part, level + 1, builtin) for part in parts]}}
+                if parts
+                else {"match_all": {}}
+            )
         case Or(parts):
-            return _some(parts, level)
+            return _some(parts, level, builtin)
         case Not(part):
-            return {"bool": {"must_not": [_read(part, level + 1)]}}
+            return {"bool": {"must_not": [_read(part, level + 1, builtin)]}}
         case Word(surface):
-            return _one_of("stems", stems(surface))
+            return _any(_words([surface], builtin))
         case Phrase(surfaces):
             return _phrase(surfaces)
         case Near():
@@ -93,23 +100,35 @@ def _read_here(node: Node, level: int) -> Body:
             return {"exists": {"field": _of(field)}}
 
 
-def _some(parts: Sequence[Node], level: int) -> Body:
+def _some(parts: Sequence[Node], level: int, builtin: bool) -> Body:
     """Words are answered by one look at the stems, values of a keyword field by one look at the field."""
     wanted: list[str] = []
     fields: dict[str, list[str]] = {}
     rest: list[Body] = []
     for part in parts:
         if isinstance(part, Word):
-            wanted += stems(part.surface)
+            wanted.append(part.surface)
         elif isinstance(part, Equals) and isinstance(part.value, str) and _kind(part.field) == "keyword":
             fields.setdefault(part.field, []).append(part.value)
         else:
-            rest.append(_read(part, level + 1))
+            rest.append(_read(part, level + 1, builtin))
     looks = [_one_of(_of(field), values) for field, values in fields.items()] + rest
-    looks += [_one_of("stems", wanted)] if wanted else []
+    return _any(looks + (_words(wanted, builtin) if wanted else []))
+
+
+def _words(surfaces: Sequence[str], builtin: bool) -> list[Body]:
+    """Looks of which one has to find one of the words."""
+    looks = [_one_of("stems", [stem for surface in surfaces for stem in stems(surface)])]
+    plain = " ".join(_sent(surface) for surface in surfaces if surface.isalpha())
+    if builtin and plain:
+        looks += [{"match": {field: {"query": plain}}} for field in BUILT_IN]
+    return looks
+
+
+def _any(looks: Sequence[Body]) -> Body:
     if not looks:
         return NOTHING
-    return looks[0] if len(looks) == 1 else {"bool": {"should": looks, "minimum_should_match": 1}}
+    return looks[0] if len(looks) == 1 else {"bool": {"should": list(looks), "minimum_should_match": 1}}
 
 
 def _piece(body: Body) -> Body:
@@ -167,7 +186,7 @@ def _whole(bound: float, *, up: bool, beyond: bool) -> int:
 
 def _scored(node: Word | Phrase | Near | Prefix) -> Body:
     if not isinstance(node, Word):
-        return _read_here(node, 1)
+        return _read_here(node, 1, builtin=False)
     found: list[Body] = [{"term": {"text": {"value": _sent(node.surface)}}}]
     found += [{"term": {"stems": {"value": _sent(stem), "boost": STEM_WEIGHT}}} for stem in stems(node.surface)]
     return {"dis_max": {"queries": found, "tie_breaker": 0.3}}

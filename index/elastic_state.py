@@ -16,16 +16,20 @@ from typing import Any, NamedTuple
 from elasticsearch import ApiError, BadRequestError, ConflictError, Elasticsearch, NotFoundError
 
 from index.elastic_client import Cluster
-from index.elastic_errors import EXISTS, NO_INDEX, speaking, told, types
-from index.elastic_mapping import LAYOUT, MAPPINGS, STATE_MAPPINGS
+from index.elastic_errors import EXISTS, NO_INDEX, outcomes, speaking, told, types
+from index.elastic_fence import Fence, Fenced
+from index.elastic_mapping import STATE_MAPPINGS
 from index.files import IndexUnusable
 from index.schema import reading
 from index.standing import Standing
-from stream.clock import passed
+from stream.clock import MINUTE, passed
 from stream.ports import Commit, OffsetConflict, OffsetOutside, Transient
 from stream.records import Millis
 
 META, LOG = "meta", "log"
+SWEEP = "sweep"
+SWEPT_WITHIN: Millis = 5 * MINUTE
+"""Who sweeps is dead where it is not done after so long, and what it closed may be opened."""
 TEMPLATE_PRIORITY = 200
 
 
@@ -44,6 +48,15 @@ class Claim(NamedTuple):
     """(sequence number, primary term); None: there is no document yet."""
 
 
+class Claims(NamedTuple):
+    held: list[Claim]
+    log: int | None
+    """Sequence number of what is known of the log, which a rebuild writes anew; None before the first commit."""
+
+
+NO_CLAIMS = Claims([], None)
+
+
 class State:
     """For several threads."""
 
@@ -52,6 +65,8 @@ class State:
         self._index = cluster.names.state
         self._lock = threading.Lock()
         self._meta: Meta | None = None
+        self._log: int | None = None
+        """As of `Claims.log`, when this process first read where to go on, or did after it was said to be rebuilt."""
 
     def opened(self) -> Meta:
         """Made where there is none yet. Raises IndexUnusable where it was written by a version that differs."""
@@ -76,20 +91,22 @@ class State:
         """Stored offsets; a partition without one is left out. Raises OffsetOutside: another log's."""
         self.opened()
         with speaking(self._cluster.where, "read offsets"):
-            self._same_log(epoch)
             wanted = sorted(partitions)
-            found = self._found([_offset(topic, partition) for partition in wanted])
+            log, *found = self._found([LOG, *(_offset(topic, partition) for partition in wanted)])
+            self._same_log(log, epoch)
+            if self._log is None and log is not None:
+                self._log = log["_seq_no"]
             return {partition: doc["_source"]["next"] for partition, doc in zip(wanted, found, strict=True) if doc}
 
-    def claims(self, commits: Sequence[Commit], epoch: str) -> list[Claim]:
-        """Before anything is written. Raises OffsetConflict where somebody else moved one, OffsetOutside, and Transient
+    def claims(self, commits: Sequence[Commit], epoch: str) -> Claims:
+        """Before anything is written. Raises OffsetConflict where somebody else moved one, OffsetOutside, and Fenced
         while rebuilt indices are put in place."""
         if not commits:
-            return []
+            return NO_CLAIMS
         self.opened()
         with speaking(self._cluster.where, "read offsets"):
-            self._same_log(epoch, moving=True)
-            found = self._found([_offset(commit.topic, commit.partition) for commit in commits])
+            log, *found = self._found([LOG, *(_offset(commit.topic, commit.partition) for commit in commits)])
+            self._same_log(log, epoch, moving=True)
         claims = []
         for commit, doc in zip(commits, found, strict=True):
             if doc is None:
@@ -98,10 +115,10 @@ class State:
                 raise _moved(commit)
             else:
                 claims.append(Claim(commit, (doc["_seq_no"], doc["_primary_term"])))
-        return claims
+        return Claims(claims, log["_seq_no"] if log else None)
 
     def commit(self, claims: Sequence[Claim], epoch: str) -> None:
-        """After the mentions are durable. Raises OffsetConflict where somebody else was quicker."""
+        """After the mentions are durable. Raises OffsetConflict where somebody else was quicker, and as `claims`."""
         if not claims:
             return
         with speaking(self._cluster.where, "store offsets"):
@@ -114,13 +131,23 @@ class State:
                 else:
                     lines.append({"index": {**where, "if_seq_no": seen[0], "if_primary_term": seen[1]}})
                 lines.append(_offset_document(commit.topic, commit.partition, commit.next))
-            answer = self._client.bulk(index=self._index, operations=lines)
-        for claim, item in zip(claims, answer["items"], strict=True):
-            (done,) = item.values()
+            answered = outcomes(self._client.bulk(index=self._index, operations=lines), len(claims))
+        for claim, done in zip(claims, answered, strict=True):
             if done["status"] == 409:
                 raise _moved(claim.commit)
             if done["status"] >= 300:
                 raise told(self._cluster.where, "store offsets", done["status"], done.get("error"))
+
+    def was_rebuilt(self) -> bool:
+        """Whether somebody else moved the offsets since they were read here; said once, until they are read again."""
+        if self._log is None:
+            return False
+        with speaking(self._cluster.where, "look for a rebuild"):
+            found = self._get(LOG)
+            moved = found is not None and found["_seq_no"] != self._log
+        if moved:
+            self._log = None
+        return moved
 
     def standing(self) -> Standing:
         """As stored, whatever log it is of."""
@@ -142,29 +169,50 @@ class State:
             for (topic, partition), following in offsets.items():
                 lines.append({"index": {"_id": _offset(topic, partition)}})
                 lines.append(_offset_document(topic, partition, following))
-            items = self._client.bulk(index=self._index, operations=lines, refresh=True)["items"] if lines else []
-        for item in items:
-            (done,) = item.values()
+            sent = len(before.keys() - offsets.keys()) + len(offsets)
+            done_so = self._client.bulk(index=self._index, operations=lines, refresh=True) if lines else {"items": []}
+            answered = outcomes(done_so, sent)
+        for done in answered:
             if done["status"] >= 300 and done["status"] != 404:
                 raise told(self._cluster.where, "move offsets", done["status"], done.get("error"))
         with speaking(self._cluster.where, "move offsets"):
             self._client.index(index=self._index, id=LOG, document={"kind": LOG, "value": {"epoch": epoch}})
 
-    def fence(self, epoch: str) -> None:
-        """Nobody moves an offset until `adopt` or `unfence`: while the aliases move, what was written may be in the old
-        indices or in the new ones."""
+    def fence(self, fence: Fence) -> None:
+        """Nobody moves an offset until `adopt`: while the aliases move, what was written may be in the old indices or
+        in the new ones. The log that the offsets are of stays what it was."""
         self.ready()
-        self._put_log(epoch, fenced=True)
+        with speaking(self._cluster.where, "put the rebuilt indices in place"):
+            found = self._get(LOG)
+            kept: str = found["_source"]["value"]["epoch"] if found else fence.epoch
+            value = {"epoch": kept, "fence": fence.plain()}
+            self._client.index(index=self._index, id=LOG, document={"kind": LOG, "value": value})
 
-    def unfence(self, epoch: str) -> None:
-        self._put_log(epoch, fenced=False)
+    def fenced(self) -> Fence | None:
+        """What was begun to be put in place, and is not."""
+        self.ready()
+        with speaking(self._cluster.where, "look for a rebuild"):
+            found = self._get(LOG)
+            return Fence.read(found["_source"]["value"]) if found else None
+
+    def unfence(self, fence: Fence) -> None:
+        """What there was goes on, where the fence is still this one."""
+        with speaking(self._cluster.where, "give up a rebuild"):
+            found = self._get(LOG)
+            if found is not None and Fence.read(found["_source"]["value"]) == fence:
+                value = {"epoch": found["_source"]["value"]["epoch"]}
+                self._client.index(
+                    index=self._index, id=LOG, document={"kind": LOG, "value": value}, if_seq_no=found["_seq_no"],
+                    if_primary_term=found["_primary_term"],
+                )  # fmt: skip
 
     def rebuilt(self, generation: str) -> None:
         """From now on new indices bear this generation, and texts count as read by this version. Cursors go on."""
         with speaking(self._cluster.where, "note the rebuild"):
             found = self._get(META)
             secret = base64.b64decode(found["_source"]["value"]["secret"]) if found else secrets.token_bytes(16)
-            self._client.index(index=self._index, id=META, document=_meta_document(secret, generation))
+            document = _meta_document(secret, generation, self._cluster.shape.layout())
+            self._client.index(index=self._index, id=META, document=document)
             self._put_template()
         self.forget()
 
@@ -172,7 +220,7 @@ class State:
         """Whether `chore` was last begun `every` ago or longer; then it counts as begun now, by this process alone."""
         self.ready()
         with speaking(self._cluster.where, f"look when {chore} was due"):
-            found = self._get(f"chore/{chore}")
+            found = self._get(_chore(chore))
             if found is not None and not passed(found["_source"]["at"], now, every):
                 return False
             guard: dict[str, Any] = (
@@ -181,9 +229,7 @@ class State:
                 else {"if_seq_no": found["_seq_no"], "if_primary_term": found["_primary_term"]}
             )
             try:
-                self._client.index(
-                    index=self._index, id=f"chore/{chore}", document={"kind": "chore", "at": now}, **guard
-                )
+                self._client.index(index=self._index, id=_chore(chore), document={"kind": "chore", "at": now}, **guard)
             except ConflictError:
                 return False
             return True
@@ -191,13 +237,13 @@ class State:
     def begun(self, chore: str, at: Millis) -> None:
         """As if it was last begun at `at`: later, it is still under way; long ago, it is over."""
         with speaking(self._cluster.where, f"note when {chore} was done"):
-            self._client.index(index=self._index, id=f"chore/{chore}", document={"kind": "chore", "at": at})
+            self._client.index(index=self._index, id=_chore(chore), document={"kind": "chore", "at": at})
 
     def last(self, chore: str) -> Millis | None:
         """When it was last begun."""
         self.ready()
         with speaking(self._cluster.where, f"look when {chore} was due"):
-            found = self._get(f"chore/{chore}")
+            found = self._get(_chore(chore))
         return found["_source"]["at"] if found is not None else None
 
     # --- below: inside `speaking` ---
@@ -217,14 +263,15 @@ class State:
                 name=names.read,
                 index_patterns=[f"{names.read}-*"],
                 priority=TEMPLATE_PRIORITY,
-                template={"settings": self._cluster.shape.settings(), "mappings": MAPPINGS},
+                template={"settings": self._cluster.shape.settings(), "mappings": self._cluster.shape.mappings()},
             )
         except ApiError as error:
             if error.meta.status not in (400, 401, 403, 405, 410):
                 raise
 
     def _made(self) -> dict[str, Any]:
-        document = _meta_document(secrets.token_bytes(16), secrets.token_hex(3))
+        layout = self._cluster.shape.layout()
+        document = _meta_document(secrets.token_bytes(16), secrets.token_hex(3), layout)
         try:
             self._client.create(index=self._index, id=META, document=document)
         except ConflictError:
@@ -235,42 +282,38 @@ class State:
         return {"_source": document}
 
     def _checked(self, found: dict[str, Any]) -> Meta:
-        value = found["_source"]["value"]
-        if value["layout"] != LAYOUT or value["reading"] != reading():
+        value, layout = found["_source"]["value"], self._cluster.shape.layout()
+        if value["layout"] != layout or value["reading"] != reading():
+            texts = "alike" if value["reading"] == reading() else "differently now"
             raise IndexUnusable(
-                f"{self._cluster.where} was written by another version of Clamor (layout {value['layout']}, this one "
-                f"writes {LAYOUT}; texts are read {'alike' if value['reading'] == reading() else 'differently now'}): "
+                f"{self._cluster.where} was written by another version of Clamor, or with another setting of `engines: "
+                f"store: analysers` (layout {value['layout']}, this one writes {layout}; texts are read {texts}): "
                 "build it anew with `clamor reindex`"
             )
         return Meta(base64.b64decode(value["secret"]), value["generation"])
 
-    def _put_log(self, epoch: str, *, fenced: bool) -> None:
-        """The log that the offsets are of stays what it was; `epoch` where there is none yet."""
-        with speaking(self._cluster.where, "put the rebuilt indices in place"):
-            found = self._get(LOG)
-            kept: str = found["_source"]["value"]["epoch"] if found else epoch
-            value: dict[str, Any] = {"epoch": kept, "fenced": True} if fenced else {"epoch": kept}
-            self._client.index(index=self._index, id=LOG, document={"kind": LOG, "value": value})
-
-    def _same_log(self, epoch: str, *, moving: bool = False) -> None:
+    def _same_log(self, found: dict[str, Any] | None, epoch: str, *, moving: bool = False) -> None:
         """`moving`: offsets are about to be moved."""
-        found = self._get(LOG)
-        if found is not None and moving and found["_source"]["value"].get("fenced"):
-            raise Transient(
-                f"{self._cluster.where}: rebuilt indices are being put in place; it is tried again. Where this stays, "
-                "the rebuild was cut short: give `clamor reindex` once more"
-            )
-        if found is not None and found["_source"]["value"]["epoch"] != epoch:
+        if found is None:
+            return
+        value = found["_source"]["value"]
+        if moving and (fence := Fence.read(value)) is not None:
+            raise Fenced(self._cluster.where, fence)
+        if value["epoch"] != epoch:
             raise OffsetOutside(
-                f"{self._cluster.where} holds offsets of another log ({found['_source']['value']['epoch']}, not "
-                f"{epoch}): build it anew with `clamor reindex`"
+                f"{self._cluster.where} holds offsets of another log ({value['epoch']}, not {epoch}): build it anew "
+                "with `clamor reindex`"
             )
 
     def _claim_log(self, epoch: str) -> None:
-        if self._get(LOG) is None:
+        found = self._get(LOG)
+        if found is None:
             with suppress(ConflictError):
                 self._client.create(index=self._index, id=LOG, document={"kind": LOG, "value": {"epoch": epoch}})
-        self._same_log(epoch, moving=True)
+            found = self._get(LOG)
+        self._same_log(found, epoch, moving=True)
+        if self._log is None and found is not None:
+            self._log = found["_seq_no"]
 
     def _get(self, id: str) -> dict[str, Any] | None:
         return self._found([id])[0]
@@ -307,14 +350,19 @@ def make(
     return True
 
 
-def _meta_document(secret: bytes, generation: str) -> dict[str, Any]:
+def _meta_document(secret: bytes, generation: str, layout: str) -> dict[str, Any]:
     value = {
-        "layout": LAYOUT,
+        "layout": layout,
         "reading": reading(),
         "secret": base64.b64encode(secret).decode(),
         "generation": generation,
     }
     return {"kind": META, "value": value}
+
+
+def _chore(name: str) -> str:
+    """These stand in addresses, where proxies take slashes for what they are not."""
+    return f"chore:{name}"
 
 
 def _offset(topic: str, partition: int) -> str:

@@ -1,51 +1,53 @@
-"""What is done between batches: erased texts leave the disk, empty months go, latencies are kept.
+"""What is done between batches: erased texts leave the disk, empty months go.
 
 Each chore is begun by one process at a time, whichever asks first when it is due.
 """
 
 from __future__ import annotations
 
-import secrets
-from collections import Counter
-from collections.abc import Sequence
-from typing import Any
+import time
 
 from elasticsearch import Elasticsearch
 
 from index.elastic_client import Cluster
 from index.elastic_errors import speaking
 from index.elastic_mapping import ended
-from index.elastic_state import State
+from index.elastic_rebuild import clear
+from index.elastic_state import SWEEP, SWEPT_WITHIN, State
 from index.erasure import Erasing
-from index.latency import HIDDEN, SEARCHABLE
-from stream.clock import DAY, HOUR, MINUTE, passed
-from stream.latency import KEPT, Latency, Stopwatch, latency_of
+from stream.clock import DAY, HOUR, MINUTE, SECOND, Clock, passed
 from stream.records import Millis
 
-ERASE, SWEEP, FORGET = "erase", "sweep", "forget"
+ERASE = "erase"
 SWEEP_EVERY: Millis = 6 * HOUR
 REMEMBERED: Millis = 30 * DAY
 """A tombstone keeps its index for so long: no revision that is older than it can still come from the log after that."""
-MEASURED_EVERY: Millis = 5_000
-DELETED_AT_ONCE = 1_000
+GIVEN_UP_AFTER: Millis = SWEPT_WITHIN // 5
+"""A sweep deletes nothing any more after so long: what it has closed may be opened by another process soon."""
 
 
 class Upkeep:
     """Of one process."""
 
-    def __init__(self, client: Elasticsearch, cluster: Cluster, state: State) -> None:
-        self._client, self._cluster, self._state = client, cluster, state
+    def __init__(self, client: Elasticsearch, cluster: Cluster, state: State, clock: Clock) -> None:
+        self._client, self._cluster, self._state, self._clock = client, cluster, state, clock
         self._looked: dict[str, Millis] = {}
 
     def erase(self, now: Millis, every: Millis) -> bool:
         """Ask the cluster to merge what holds erased texts, where that was not done for `every`. It works by itself."""
-        if not self._due(ERASE, now, every):
+        before = self._due(ERASE, now, every)
+        if before is None:
             return False
-        with speaking(self._cluster.where, "erase"):
-            if self._client.indices.exists_alias(name=self._cluster.names.read):
-                self._client.indices.forcemerge(
-                    index=self._cluster.names.read, only_expunge_deletes=True, wait_for_completion=False
-                )
+        try:
+            with speaking(self._cluster.where, "erase"):
+                if self._client.indices.exists_alias(name=self._cluster.names.read):
+                    self._client.indices.forcemerge(
+                        index=self._cluster.names.read, only_expunge_deletes=True, wait_for_completion=False
+                    )
+        except Exception:
+            # It was not begun: the next turn has to, whichever process takes it.
+            self._state.begun(ERASE, before)
+            raise
         return True
 
     def erasing(self) -> Erasing:
@@ -58,42 +60,63 @@ class Upkeep:
                 waiting = found["_all"]["primaries"]["docs"]["deleted"]
         return Erasing(waiting, self._state.last(ERASE) if waiting else None, 1_000)
 
-    def sweep(self, now: Millis) -> list[str]:
-        """Delete the indices of past months that hold no mention any more, nor a tombstone that is still needed.
+    def size(self) -> int:
+        """Bytes on all nodes, copies included."""
+        names = self._cluster.names
+        with speaking(self._cluster.where, "read sizes"):
+            found = self._client.indices.stats(index=[f"{names.state}*", f"{names.read}-*"], metric="store")
+            taken: int = found["_all"].get("total", {}).get("store", {}).get("size_in_bytes", 0)
+        return taken
 
-        Their names. Mentions leave one by one before, when routing says that they expired.
+    def sweep(self, now: Millis) -> list[str]:
+        """Delete the indices of past months that hold no mention any more, nor a tombstone that is still needed, and
+        what dead rebuilds left.
+
+        Names of the months' indices. Mentions leave one by one before, when routing says that they expired.
         """
-        if not self._due(SWEEP, now, SWEEP_EVERY):
+        if self._due(SWEEP, now, SWEEP_EVERY) is None:
             return []
+        began = time.monotonic()
+        clear(self._client, self._cluster, self._state, self._clock)
         with speaking(self._cluster.where, "delete what is empty"):
             homes = self._client.indices.get_alias(index=f"{self._cluster.names.read}-*", allow_no_indices=True)
+            found = {index: list(about["aliases"]) for index, about in sorted(homes.items())}
         gone = []
-        for index, about in sorted(homes.items()):
-            month = next(filter(None, map(self._cluster.names.month, about["aliases"])), None)
+        for index, aliases in found.items():
+            month = next(filter(None, map(self._cluster.names.month, aliases)), None)
             over = ended(month) if month is not None else None
-            if over is not None and over + REMEMBERED < now and self._swept(index, now):
+            if over is not None and over + REMEMBERED < now and self._swept(index, now, began):
                 gone.append(index)
         return gone
 
-    def _due(self, chore: str, now: Millis, every: Millis) -> bool:
-        """The cluster is asked once a minute, however often a stage turns round."""
+    def _due(self, chore: str, now: Millis, every: Millis) -> Millis | None:
+        """When it was begun before, where it is to be begun by this process now; 0: never. The cluster is asked once a
+        minute, however often a stage turns round."""
         if chore in self._looked and not passed(self._looked[chore], now, min(every, MINUTE)):
-            return False
+            return None
         self._looked[chore] = now
-        return self._state.due(chore, now, every)
+        before = self._state.last(chore) or 0
+        return before if self._state.due(chore, now, every) else None
 
-    def _swept(self, index: str, now: Millis) -> bool:
-        """Nothing may come in between the look and the delete: who writes meanwhile is refused, and tries again."""
+    def _swept(self, index: str, now: Millis, began: float) -> bool:
+        """Nothing may come in between the look and the delete: who writes meanwhile is refused, and tries again. Where
+        this process dies between the two, a writer opens the index again."""
         with speaking(self._cluster.where, "delete what is empty"):
             if self._needed(index, now):
                 return False
-            self._client.indices.put_settings(index=index, settings={"index.blocks.write": True})
-            self._client.indices.refresh(index=index)
-            if self._needed(index, now):
-                self._client.indices.put_settings(index=index, settings={"index.blocks.write": None})
-                return False
-            self._client.options(ignore_status=404).indices.delete(index=index)
-        return True
+            deleted = False
+            self._client.indices.add_block(index=index, block="write")
+            try:
+                self._client.indices.refresh(index=index)
+                if not self._needed(index, now) and (time.monotonic() - began) * SECOND < GIVEN_UP_AFTER:
+                    self._client.options(ignore_status=404).indices.delete(index=index)
+                    deleted = True
+            finally:
+                if not deleted:
+                    self._client.options(ignore_status=404).indices.put_settings(
+                        index=index, settings={"index.blocks.write": None}
+                    )
+        return deleted
 
     def _needed(self, index: str, now: Millis) -> bool:
         some = [{"term": {"live": True}}, {"range": {"at": {"gt": now - REMEMBERED}}}]
@@ -103,67 +126,3 @@ class Upkeep:
         )  # fmt: skip
         total: int = found["hits"]["total"]["value"]
         return total > 0
-
-
-class Measured:
-    """Latencies of one process, kept where every process can read them."""
-
-    def __init__(self, client: Elasticsearch, cluster: Cluster, state: State) -> None:
-        self._client, self._cluster, self._state = client, cluster, state
-        self._process = secrets.token_hex(4)
-        self._watches = {SEARCHABLE: Stopwatch(), HIDDEN: Stopwatch()}
-        self._minutes: dict[tuple[str, Millis], Counter[int]] = {}
-        self._stored_at: Millis = 0
-
-    def note(self, table: str, begun: Sequence[Millis], now: Millis) -> None:
-        self._watches[table].note(begun, now)
-
-    def store(self, now: Millis) -> None:
-        """What was noted since, where the last time is a moment ago."""
-        if now - self._stored_at < MEASURED_EVERY or not any(self._watches.values()):
-            return
-        self._state.opened()
-        changed: set[tuple[str, Millis]] = set()
-        for table, watch in self._watches.items():
-            for minute, bucket, count in watch.rows():
-                self._minutes.setdefault((table, minute), Counter())[bucket] += count
-                changed.add((table, minute))
-            watch.stored()
-        lines: list[dict[str, Any]] = []
-        for table, minute in sorted(changed):
-            counted = sorted(self._minutes[table, minute].items())
-            value = {"buckets": [{"bucket": bucket, "count": count} for bucket, count in counted]}
-            lines.append({"index": {"_id": f"{table}/{minute}/{self._process}"}})
-            lines.append({"kind": table, "at": minute, "value": value})
-        with speaking(self._cluster.where, "store latencies"):
-            self._client.bulk(index=self._cluster.names.state, operations=lines)
-        self._stored_at = now
-        self._minutes = {key: found for key, found in self._minutes.items() if key[1] > now - 2 * MINUTE}
-        self._forget(now, sorted({table for table, _ in changed}))
-
-    def latency(self, table: str, now: Millis, span: Millis) -> Latency:
-        """Of what ended within `span` before `now`, in all processes."""
-        self._state.opened()
-        meant = [{"term": {"kind": table}}, {"range": {"at": {"gt": now - span, "lte": now}}}]
-        with speaking(self._cluster.where, "read latencies"):
-            found = self._client.search(
-                index=self._cluster.names.state, query={"bool": {"filter": meant}}, size=10_000, sort=[{"at": "desc"}]
-            )
-        counted: Counter[int] = Counter()
-        for hit in found["hits"]["hits"]:
-            for each in hit["_source"]["value"]["buckets"]:
-                counted[each["bucket"]] += each["count"]
-        return latency_of(sorted(counted.items()))
-
-    def _forget(self, now: Millis, tables: Sequence[str]) -> None:
-        if not self._state.due(FORGET, now, HOUR):
-            return
-        old = [{"terms": {"kind": list(tables)}}, {"range": {"at": {"lt": now - KEPT}}}]
-        index = self._cluster.names.state
-        with speaking(self._cluster.where, "delete old latencies"):
-            found = self._client.search(
-                index=index, query={"bool": {"filter": old}}, size=DELETED_AT_ONCE, source=False
-            )
-            lines = [{"delete": {"_id": hit["_id"]}} for hit in found["hits"]["hits"]]
-            if lines:
-                self._client.bulk(index=index, operations=lines)

@@ -15,11 +15,22 @@ from elasticsearch import ApiError, Elasticsearch
 
 from index.elastic_client import Cluster
 from index.elastic_documents import Entry
-from index.elastic_errors import BLOCKED, NO_INDEX, PASSING, TOO_LARGE, field_of, speaking, told, types
-from index.elastic_mapping import MAPPINGS
-from index.elastic_state import State, make
+from index.elastic_errors import (
+    BLOCKED,
+    NO_INDEX,
+    PASSING,
+    TOO_LARGE,
+    closed,
+    field_of,
+    outcomes,
+    speaking,
+    told,
+    types,
+)
+from index.elastic_state import SWEEP, SWEPT_WITHIN, State, make
 from index.refusals import Refusal
-from stream.records import Mention
+from stream.clock import passed
+from stream.records import Mention, Millis
 
 MOST = 500
 """Documents of a request."""
@@ -42,6 +53,11 @@ class Written(NamedTuple):
     gone: list[Mention]
     """Mentions that a delete took away."""
     refused: list[Refusal]
+    last: dict[str, int]
+    """Of each request the document that it wrote last into each index, by key, and its version: when these are found,
+    all are."""
+    later: list[Exception]
+    """Why some of it has to be tried again; empty where all is done."""
 
 
 class Writer:
@@ -53,40 +69,56 @@ class Writer:
         self._homes: set[str] = set()
         self._durable: dict[str, int] = {}
         """Of a batch that is to be tried again: what was written of it, by key, and the version."""
+        self._log: int | None = None
+        self._closed: set[str] = set()
+        """Months whose index was found closed."""
 
-    def write(self, entries: Sequence[Entry]) -> Written:
-        """All that can be written is durable on return. Raises Transient where some of it has to be tried again, with
-        the rest written; IndexUnusable."""
+    def write(self, entries: Sequence[Entry], now: Millis, log: int | None = None) -> Written:
+        """All that can be written is durable on return, but for what `later` tells of.
+
+        `log`, as of `Claims`: while it is the same, and not None, what was written of a batch that is tried again
+        stands where it was written. Raises Transient, IndexUnusable.
+        """
         with self._lock:
-            written, later = Written([], [], []), list[Exception]()
-            for entry in entries:
-                if entry.home not in self._homes:
-                    self._ensure_home(entry.home)
+            if log is None or log != self._log:
+                self._durable.clear()
+            self._log = log
+            written = Written([], [], [], {}, [])
+            self._open_closed(now)
+            for month in dict.fromkeys(entry.home for entry in entries):
+                if month not in self._homes:
+                    self._ensure_home(month)
             waiting = [entry for entry in entries if self._durable.get(entry.key, -1) < entry.version]
             for part in _parts(waiting):
-                self._send(part, written, later)
-            if later:
-                raise later[0]
-            if not written.refused:
+                try:
+                    self._send(part, written)
+                except Exception as error:
+                    # What the requests before it wrote is to be told as well.
+                    written.later.append(error)
+                    break
+            if not written.later and not written.refused:
                 self._durable.clear()
             return written
 
-    def forget_homes(self) -> None:
+    def forget(self) -> None:
         """After indices were deleted or rebuilt: each is looked for again before it is written to."""
         with self._lock:
             self._homes.clear()
+            self._durable.clear()
 
-    def _send(self, part: Sequence[Entry], written: Written, later: list[Exception]) -> None:
+    def _send(self, part: Sequence[Entry], written: Written) -> None:
         try:
             with speaking(self._cluster.where, "write"):
-                answer = self._bulk(part)
+                answered = outcomes(self._bulk(part), len(part))
         except _TooLarge:
-            self._send_less(part, written, later)
+            self._send_less(part, written)
             return
         seen: set[str] = set()
-        for entry, item in zip(part, answer["items"], strict=True):
-            (done,) = item.values()
-            self._take(entry, done, written, later, seen)
+        last: dict[str, Entry] = {}
+        for entry, done in zip(part, answered, strict=True):
+            if self._take(entry, done, written, seen):
+                last[entry.home] = entry
+        written.last.update((entry.key, entry.version) for entry in last.values())
         if seen:
             # They may be of a request that was never answered: nobody said that these are on the disk.
             with speaking(self._cluster.where, "flush"):
@@ -107,9 +139,8 @@ class Writer:
                 raise _TooLarge from None
             raise
 
-    def _take(
-        self, entry: Entry, done: dict[str, Any], written: Written, later: list[Exception], seen: set[str]
-    ) -> None:
+    def _take(self, entry: Entry, done: dict[str, Any], written: Written, seen: set[str]) -> bool:
+        """Whether it was written by this request."""
         status, error = done["status"], done.get("error") or {}
         if status < 300:
             self._durable[entry.key] = entry.version
@@ -119,41 +150,63 @@ class Writer:
                 written.gone.extend([entry.mention] if entry.mention.gone_since else [])
             elif done.get("result") == "created":
                 written.new.append(entry.mention)
-            return
+            return True
         if status == 409:
             seen.add(self._home(entry.home))
-            return
+            return False
         kinds = set(types(error))
         if NO_INDEX in kinds:
             # Deleted by retention, or taken by a rebuild, since we looked: it is made again by the next try.
             self._homes.discard(entry.home)
             self._state.forget()
-            later.append(told(self._cluster.where, "write", 503, error))
+            written.later.append(told(self._cluster.where, "write", 503, error))
         elif status in PASSING or BLOCKED in kinds or status in (401, 403):
-            later.append(told(self._cluster.where, "write", status, error))
+            if closed(error):
+                self._closed.add(entry.home)
+            written.later.append(told(self._cluster.where, "write", status, error))
         else:
             written.refused.append(_refusal(entry, status, error))
+        return False
 
-    def _send_less(self, part: Sequence[Entry], written: Written, later: list[Exception]) -> None:
+    def _send_less(self, part: Sequence[Entry], written: Written) -> None:
         """A proxy before the cluster takes less at once."""
         if len(part) == 1:
             reason = f"its document of {len(part[0].source)} bytes is more than the cluster takes in one request"
             written.refused.append(Refusal(part[0].mention.id, part[0].mention.revision, reason, "too_large"))
             return
         middle = len(part) // 2
-        self._send(part[:middle], written, later)
-        self._send(part[middle:], written, later)
+        self._send(part[:middle], written)
+        self._send(part[middle:], written)
+
+    def _open_closed(self, now: Millis) -> None:
+        """Who closed them, to delete them, has died before that: they are opened again, else they would stay so."""
+        if not self._closed:
+            return
+        began = self._state.last(SWEEP)
+        if began is not None and not passed(began, now, SWEPT_WITHIN):
+            return
+        with speaking(self._cluster.where, "open an index again"):
+            for month in sorted(self._closed):
+                self._client.options(ignore_status=404).indices.put_settings(
+                    index=self._home(month), settings={"index.blocks.write": None}
+                )
+        self._closed.clear()
 
     def _home(self, month: str) -> str:
         return self._cluster.names.home(month)
 
     def _ensure_home(self, month: str) -> None:
-        names, generation = self._cluster.names, self._state.opened().generation
+        """Its index is the one to be written to under its alias, and a cluster lets no second one be that: of two
+        processes that make it at once, in whatever generation, one has to try again."""
+        names = self._cluster.names
         with speaking(self._cluster.where, "make an index"):
-            if not self._client.indices.exists_alias(name=names.home(month)):
-                aliases: dict[str, dict[str, Any]] = {names.home(month): {}, names.read: {}}
-                index = names.index_of(month, generation)
-                make(self._client, index, MAPPINGS, self._cluster.shape.settings(), aliases)
+            there = self._client.indices.exists_alias(name=names.home(month))
+        if not there:
+            self._state.forget()
+            index = names.index_of(month, self._state.opened().generation)
+            aliases: dict[str, dict[str, Any]] = {names.home(month): {"is_write_index": True}, names.read: {}}
+            with speaking(self._cluster.where, "make an index"):
+                make(self._client, index, self._cluster.shape.mappings(), self._cluster.shape.settings(), aliases)
         self._homes.add(month)
 
 

@@ -172,6 +172,11 @@ class EmbeddedStore:
         with self._readers.reading("read latencies") as connection:
             return latency(connection, HIDDEN, now, span)
 
+    def size(self) -> int:
+        """Bytes on the disk, with the write-ahead log; a rebuilt index is a link to the file that has both."""
+        path = self.path.resolve()
+        return sum(one.stat().st_size for one in (path, path.with_name(path.name + "-wal")) if one.exists())
+
     def erasing(self) -> Erasing:
         """How far the erasure of texts from the file's bytes is."""
         with self._readers.reading("read erasures") as connection:

@@ -34,6 +34,9 @@ class IndexStore(Store, Protocol):
         """Build the index anew while searches go on in the old one. `offsets`, by (topic, partition) of the log
         `epoch`: where the indexer goes on from, taken before the first of `decided` is read."""
 
+    def size(self) -> int:
+        """Bytes that it takes, wherever it is kept."""
+
     def latency(self, now: Millis, span: Millis = HOUR) -> Latency: ...
 
     def hidden(self, now: Millis, span: Millis = HOUR) -> Latency: ...

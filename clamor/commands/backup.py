@@ -89,11 +89,19 @@ def restore(
     home: Home = context.obj
     with progress() as show:
         done = put_back(home, source, force=force, without_deletes=without_deletes, show=show)
+    index = "the index still of before" if done.index_left else f"{done.mentions:,} mentions in the new index"
     answers.print(
-        f"restored the backup of {when(done.manifest.made_at)} UTC: {done.manifest.posts:,} posts, {done.mentions:,} "
-        f"mentions in the new index, epoch {done.epoch}",
+        f"restored the backup of {when(done.manifest.made_at)} UTC: {done.manifest.posts:,} posts, {index}, "
+        f"epoch {done.epoch}",
         highlight=False,
     )
+    if done.index_left:
+        errors.print(
+            f"the index on the cluster is not rebuilt ({done.index_left}): give `clamor reindex` before `clamor run`",
+            style="yellow",
+            markup=False,
+            soft_wrap=True,
+        )
     if done.knew_former:
         answers.print(f"deleted since the backup, and again now: {done.deletes:,} posts", highlight=False)
     else:

@@ -487,6 +487,7 @@ def test_aspects_that_mean_nothing_are_named_with_the_way_out(make_home: MakeHom
         ("{kind: elasticsearch, hosts: ['search:9200']}", "engines.store.hosts[0]", "not an address"),
         ("{kind: elasticsearch, hosts: ['https://x:99999']}", "engines.store.hosts[0]", "not an address"),
         ("{kind: elasticsearch, hosts: ['https://x:1'], user: eva}", "engines.store", "belong together"),
+        ("{kind: elasticsearch, hosts: ['http://x:1'], certificates: ca.pem}", "engines.store", "of no use"),
         (
             "{kind: elasticsearch, hosts: ['https://x:1'], user: eva, password_env: A_NAME, api_key_env: KEY}",
             "engines.store",

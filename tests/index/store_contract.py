@@ -334,6 +334,11 @@ class StoreContract:
             assert ids(store, "source:ssss*") == ["x:9"]
             assert store.count(Equals("source", "s" * 2_000), EVERYTHING).value == 1
 
+    def test_its_size_is_told(self, place: Place) -> None:
+        with opened(place) as store:
+            put(place, store, *[mention(n, "flight") for n in range(20)])
+            assert store.size() > 0
+
     def test_latency_is_from_arrival_until_searchable_and_bounded(self, place: Place) -> None:
         clock = ManualClock(NOW)
         with opened(place, clock) as store, opened(place) as status:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from index.elastic_documents import LONGEST_KEY, REVISION_BITS, key, prepare, version
-from index.elastic_mapping import AFTER, BEFORE, LAYOUT, MAPPINGS, PROPERTIES, Names, ended, home, layout
+from index.elastic_mapping import AFTER, BEFORE, BUILT_IN, MAPPINGS, PROPERTIES, Names, Shape, ended, home, layout
 from index.elastic_query import DEEPEST, PARSED, ranked, read
 from index.visibility import sees
 from query.fields import FIELDS
@@ -118,8 +118,30 @@ def test_every_field_has_its_place_in_the_mapping_and_no_other_is_taken() -> Non
 
 def test_a_field_more_makes_another_layout_so_that_the_index_asks_to_be_rebuilt() -> None:
     more = {**MAPPINGS, "properties": {**PROPERTIES, "f": {"properties": {"colour": {"type": "keyword"}}}}}
-    assert layout(MAPPINGS) == LAYOUT
-    assert layout(more) != LAYOUT
+    assert layout(MAPPINGS) == Shape().layout()
+    assert layout(more) != Shape().layout()
+
+
+def test_the_cluster_s_own_analysers_read_the_same_documents_in_a_layout_of_their_own() -> None:
+    shape = Shape(analysers="builtin")
+    assert shape.layout() != Shape().layout()
+    text = shape.mappings()["properties"]["text"]
+    assert {name: value for name, value in text.items() if name != "copy_to"} == PROPERTIES["text"]
+    assert text["copy_to"] == list(BUILT_IN)
+    assert {f"words.{name}" for name in shape.mappings()["properties"]["words"]["properties"]} == BUILT_IN.keys()
+    assert "copy_to" not in PROPERTIES["text"]
+
+
+def test_only_plain_words_are_looked_for_by_the_cluster_s_own_analysers_and_only_where_they_are_asked_for() -> None:
+    def sought(query: str, *, builtin: bool) -> str:
+        return msgspec.json.encode(read(asked(query), EVERYTHING, builtin=builtin)).decode()
+
+    for query in ("refund", "-refund", "refund OR delay OR brand:acme", "(refund OR delay) flight"):
+        assert '"match"' not in sought(query, builtin=False)
+        for field in BUILT_IN:
+            assert f'{{"match":{{"{field}":' in sought(query, builtin=True)
+    for query in ('"late flight"', "refun*", "late NEAR/2 flight", "😡", "brand:acme"):
+        assert sought(query, builtin=True) == sought(query, builtin=False)
 
 
 def test_a_tombstone_holds_nothing_of_the_post() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import traceback
 from collections.abc import Callable
 from contextlib import closing
@@ -14,7 +15,7 @@ from pydantic import SecretStr
 from index.files import IndexUnusable, QueryTooSlow
 from stream.ports import EVERYTHING, Transient
 from tests.index.cluster_answers import Answer, answering
-from tests.index.made import asked
+from tests.index.made import NOW, asked, mention
 from tests.smtp_server import make_certificate
 
 if TYPE_CHECKING:
@@ -33,12 +34,13 @@ def store_at(address: str, **settings: Any) -> ElasticStore:
 
 def made(search: Answer) -> Callable[[str, str], Answer]:
     """A store that is there, and answers a search so."""
+    from index.elastic_mapping import Shape
     from index.elastic_state import _meta_document
 
     def reply(method: str, path: str) -> Answer:
         if "_mget" in path:
             found = {"_id": "meta", "found": True, "_seq_no": 1, "_primary_term": 1}
-            return Answer(200, {"docs": [{**found, "_source": _meta_document(b"s" * 16, "abc")}]})
+            return Answer(200, {"docs": [{**found, "_source": _meta_document(b"s" * 16, "abc", Shape().layout())}]})
         return search if "_search" in path else Answer()
 
     return reply
@@ -52,6 +54,12 @@ def refused(kind: str, reason: str = f"it says {TEXT}") -> dict[str, Any]:
 
 DEEP = "The nested depth of the query exceeds the maximum nested depth for queries set in [indices.query.bool.max_…]"
 EXPENSIVE = "[prefix] queries cannot be executed when 'search.allow_expensive_queries' is set to false."
+ANALYSER = "Failed to parse mapping: analyzer [english] has not been configured in mappings"
+FLOOD = (
+    "index [clamor-mentions] blocked by: [TOO_MANY_REQUESTS/12/disk usage exceeded flood-stage watermark, index has "
+    "read-only-allow-delete block];"
+)
+STARTING = "blocked by: [SERVICE_UNAVAILABLE/1/state not recovered / initialized];"
 BLOCK = "index [clamor-mentions] blocked by: [FORBIDDEN/12/index read-only / allow delete (api)]"
 
 
@@ -62,6 +70,10 @@ BLOCK = "index [clamor-mentions] blocked by: [FORBIDDEN/12/index read-only / all
         (Answer(503, refused("no_shard_available_action_exception")), Transient, "503"),
         (Answer(503, f"<html>{TEXT}</html>"), Transient, "503"),
         (Answer(429, refused("cluster_block_exception", BLOCK)), Transient, "read-only"),
+        (Answer(429, refused("cluster_block_exception", FLOOD)), Transient, "disk of the cluster is full"),
+        (Answer(503, refused("cluster_block_exception", STARTING)), Transient, "answers 503"),
+        (Answer(403, refused("cluster_block_exception", "[FORBIDDEN/9/index metadata (api)]")), Transient, "blocked"),
+        (Answer(400, refused("mapper_parsing_exception", ANALYSER)), IndexUnusable, "analysers: clamor"),
         (Answer(504, refused("search_timeout_exception")), QueryTooSlow, "shorter time"),
         (Answer(200, {"timed_out": True, "hits": {"total": {"value": 3}}}), QueryTooSlow, "shorter time"),
         (Answer(400, refused("illegal_argument_exception", DEEP)), ValueError, "too deeply"),
@@ -94,6 +106,47 @@ def test_what_is_no_elasticsearch_is_told() -> None:
         store.count(asked("flight"), EVERYTHING)
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [{"items": []}, {"items": [{"index": {"status": 201}}] * 2}, {"took": 1}, [1], {"items": [7]}],
+    ids=["none", "one more", "no items", "a list", "a number"],
+)
+def test_an_answer_that_says_nothing_of_a_mention_is_no_mention_s_fault(odd: Any) -> None:
+    """A dead letter is only what the cluster refused by name."""
+    from stream.records import Decided
+
+    shop = made(FOUND)
+
+    def reply(method: str, path: str) -> Answer:
+        return Answer(200, odd) if "_bulk" in path else shop(method, path)
+
+    batch = [Decided(mention=mention(1, TEXT))]
+    with (
+        answering(reply) as server,
+        closing(store_at(f"http://127.0.0.1:{server.port}")) as store,
+        pytest.raises(Transient, match="does not answer as Elasticsearch") as told,
+    ):
+        store.apply(batch, (), "log", NOW)
+    assert TEXT not in str(told.value)
+
+
+def test_a_search_that_finds_nothing_made_yet_is_empty_and_one_that_is_forbidden_is_not() -> None:
+    missing = refused("index_not_found_exception")
+    for alias, kind in ((404, None), (403, IndexUnusable)):
+        shop = made(Answer(404, missing))
+
+        def reply(method: str, path: str, alias: int = alias, shop: Callable[[str, str], Answer] = shop) -> Answer:
+            return Answer(alias) if method == "HEAD" and "_alias" in path else shop(method, path)
+
+        with answering(reply) as server, closing(store_at(f"http://127.0.0.1:{server.port}")) as store:
+            if kind is None:
+                assert store.count(asked("flight"), EVERYTHING).value == 0
+                assert store.search(asked("flight"), EVERYTHING).hits == ()
+            else:
+                with pytest.raises(kind, match="403"):
+                    store.count(asked("flight"), EVERYTHING)
+
+
 FOUND = Answer(200, {"timed_out": False, "hits": {"total": {"value": 3}}})
 
 
@@ -122,6 +175,16 @@ def test_a_certificate_that_nobody_vouches_for_is_refused_before_anything_is_sen
         with closing(store), pytest.raises(IndexUnusable, match="engines: store: certificates"):
             store.count(asked("flight"), EVERYTHING)
         assert server.asked == []
+
+
+def test_only_the_named_certificates_are_trusted(tmp_path: Path) -> None:
+    certificate, _ = make_certificate(tmp_path)
+    with closing(store_at("https://127.0.0.1:1", certificates=str(certificate))) as store:
+        (node,) = store._client.transport.node_pool.all()
+        context = node.pool.conn_kw["ssl_context"]  # type: ignore[attr-defined]
+        assert context.cert_store_stats()["x509"] == 1
+        assert context.verify_mode == ssl.CERT_REQUIRED
+        assert context.check_hostname
 
 
 def test_a_server_without_tls_is_told_from_a_connection_that_broke() -> None:

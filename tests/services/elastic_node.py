@@ -9,10 +9,10 @@ import socket
 import subprocess
 import tempfile
 import time
-import urllib.error
 import urllib.request
 import zipfile
 from pathlib import Path
+from typing import Self
 
 VERSION = "8.19.21"
 ARTIFACT = f"org.elasticsearch.distribution.integ-test-zip:elasticsearch:{VERSION}:zip"
@@ -85,7 +85,7 @@ class Node:
         self.port = _free_port()
         self.address = f"http://127.0.0.1:{self.port}"
 
-    def __enter__(self) -> Node:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -93,7 +93,7 @@ class Node:
 
     def start(self) -> None:
         """Ready to answer on return."""
-        home, java = distribution(), java_home()
+        home = self._home()
         self._lay_out(home)
         settings = {
             "discovery.type": "single-node",
@@ -107,22 +107,14 @@ class Node:
             "cluster.max_shards_per_node": "3000",
             "xpack.security.enabled": "false",
         }
-        given = [f"{name}={value}" for name, value in settings.items()] + list(self._settings)
-        command = [str(home / "bin" / "elasticsearch"), *[part for each in given for part in ("-E", each)]]
-        environment = {
-            "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
-            "HOME": str(self.folder),
-            "ES_JAVA_HOME": str(java),
-            "ES_JAVA_OPTS": "-Xms512m -Xmx512m",
-            "ES_PATH_CONF": str(self.folder / "config"),
-            "ES_TMPDIR": str(self.folder / "tmp"),
-        }
-        if _root():
-            command = ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups", *command]
+        for each in self._settings:
+            name, _, value = each.partition("=")
+            settings[name] = value
+        given = [part for name, value in settings.items() for part in ("-E", f"{name}={value}")]
         with (self.folder / "said.txt").open("ab") as said:
             self._process = subprocess.Popen(
-                command, env=environment, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=said, stderr=said,
-                start_new_session=True,
+                [*_as_user(), str(home / "bin" / "elasticsearch"), *given], env=self._environment(), cwd=self.folder,
+                stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True,
             )  # fmt: skip
         self._wait_until_ready()
 
@@ -133,6 +125,29 @@ class Node:
     def close(self) -> None:
         self._end(signal.SIGTERM)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _home(self) -> Path:
+        """The distribution that is run."""
+        return distribution()
+
+    def _configure(self, config: Path) -> None:
+        """Once, before the first start: what the folder of its settings has to hold beside."""
+
+    def _answers(self) -> bool:
+        """Whether it is ready. Raises OSError where it does not answer."""
+        ready = f"{self.address}/_cluster/health?wait_for_status=yellow&timeout=30s"
+        with urllib.request.urlopen(ready, timeout=35) as answer:
+            return bool(answer.status == 200)
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
+            "HOME": str(self.folder),
+            "ES_JAVA_HOME": str(java_home()),
+            "ES_JAVA_OPTS": "-Xms512m -Xmx512m",
+            "ES_PATH_CONF": str(self.folder / "config"),
+            "ES_TMPDIR": str(self.folder / "tmp"),
+        }
 
     def _end(self, sign: int) -> None:
         """The launcher and the node, which are all there is in the session that was begun for them."""
@@ -150,7 +165,8 @@ class Node:
     def _lay_out(self, home: Path) -> None:
         for name in ("data", "logs", "tmp"):
             (self.folder / name).mkdir(exist_ok=True)
-        if not (self.folder / "config").exists():
+        fresh = not (self.folder / "config").exists()
+        if fresh:
             shutil.copytree(home / "config", self.folder / "config")
             options = self.folder / "config" / "jvm.options"
             if options.exists():
@@ -158,25 +174,42 @@ class Node:
                 lines = options.read_text(encoding="utf-8").splitlines()
                 kept = [line for line in lines if not any(word in line for word in ("-Xlog:", "HeapDump", "ErrorFile"))]
                 options.write_text("\n".join(kept) + "\n", encoding="utf-8")
+            self._configure(self.folder / "config")
         if _root():
             if subprocess.run(["id", USER], capture_output=True, check=False).returncode:
                 subprocess.run(["useradd", "--system", "-M", "-U", USER], check=True)
             subprocess.run(["chown", "-R", f"{USER}:{USER}", str(self.folder)], check=True)
+        if fresh:
+            self._make_users(home)
+
+    def _make_users(self, home: Path) -> None:
+        """Once, before the first start."""
+
+    def run(self, *command: str) -> None:
+        """A program of the distribution, as the user that the node runs as. Raises RuntimeError with what it said."""
+        done = subprocess.run(
+            [*_as_user(), *command], env=self._environment(), cwd=self.folder, stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+        if done.returncode:
+            raise RuntimeError(f"{Path(command[0]).name}: {done.stdout[-1_000:]}{done.stderr[-1_000:]}")
 
     def _wait_until_ready(self) -> None:
-        ready = f"{self.address}/_cluster/health?wait_for_status=yellow&timeout=30s"
         deadline = time.monotonic() + READY_WITHIN
         while time.monotonic() < deadline:
             if self._process is not None and self._process.poll() is not None:
                 break
             try:
-                with urllib.request.urlopen(ready, timeout=35) as answer:
-                    if answer.status == 200:
-                        return
-            except (urllib.error.URLError, OSError):
+                if self._answers():
+                    return
+            except OSError:
                 time.sleep(0.25)
         said = (self.folder / "said.txt").read_text(encoding="utf-8", errors="replace")[-2_000:]
         raise RuntimeError(f"Elasticsearch did not start within {READY_WITHIN:g} s: {said}")
+
+
+def _as_user() -> list[str]:
+    return ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups"] if _root() else []
 
 
 def _root() -> bool:

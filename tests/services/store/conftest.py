@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
@@ -14,6 +16,13 @@ from tests.services.needs import missing
 
 if TYPE_CHECKING:
     from tests.services.elastic_place import ElasticPlace
+    from tests.services.elastic_secured import SecuredNode
+
+
+TESTS = Path(__file__).parents[2]
+sys.path[:0] = [str(TESTS / "clamor"), str(TESTS)]
+
+N = TypeVar("N", bound=Node)
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +33,7 @@ def elastic() -> Iterator[str]:
     if given:
         yield given
         return
-    with _started() as node:
+    with _started(Node()) as node:
         yield node.address
 
 
@@ -32,7 +41,17 @@ def elastic() -> Iterator[str]:
 def mortal() -> Iterator[Node]:
     """An Elasticsearch node of this test alone, which it may kill."""
     _client()
-    with _started() as node:
+    with _started(Node()) as node:
+        yield node
+
+
+@pytest.fixture(scope="session")
+def secured() -> Iterator[SecuredNode]:
+    """An Elasticsearch node with TLS and logins, and with the analysers that other clusters have."""
+    _client()
+    from tests.services.elastic_secured import SecuredNode
+
+    with _started(SecuredNode()) as node:
         yield node
 
 
@@ -51,8 +70,7 @@ def _client() -> None:
         missing("Elasticsearch's client is not installed: pip install 'clamor[elastic]'")
 
 
-def _started() -> Node:
-    node = Node()
+def _started(node: N) -> N:
     try:
         node.start()
     except Missing as why:

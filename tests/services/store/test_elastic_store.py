@@ -13,7 +13,7 @@ from index.files import IndexUnusable
 from index.refusals import NotIndexed
 from index.work import IndexWork
 from query.tree import And, Node, Not, Or, Word
-from stream.clock import DAY, ManualClock
+from stream.clock import DAY, HOUR, MINUTE, SECOND, ManualClock
 from stream.ports import DECIDED, EVERYTHING, Commit, LogRecord, Refused, Transient
 from stream.records import Decided, encode
 from tests.index.made import NOW, asked, gone, ids, mention
@@ -87,23 +87,6 @@ def test_an_unknown_field_is_refused_and_makes_no_mapping(place: ElasticPlace, m
     monkeypatch.setattr(elastic_documents, "_document", lambda one: {**made(one), "invented": 1})
     with opened(place) as store, pytest.raises(NotIndexed, match="strict_dynamic_mapping_exception"):
         store.apply([Decided(mention=mention(1, "flight"))], (), "log", NOW)
-
-
-def test_read_only_indices_are_waited_for(place: ElasticPlace) -> None:
-    """As a disk of the cluster that is nearly full makes them."""
-    with closing(place.open()) as store:
-        put(place, store, mention(1, "flight"))
-        every = f"{place.cluster.names.read}-*"
-        block = "index.blocks.read_only_allow_delete"
-        store._client.indices.put_settings(index=every, settings={block: True})
-        with pytest.raises(Transient, match="read-only"):
-            store.apply([Decided(mention=mention(2, "flight"))], [Commit("decided", 0, 0, 1)], "log", NOW)
-        assert store.offsets("decided", frozenset({0}), "log") == {}
-        assert ids(store, "flight") == ["x:1"]
-        store._client.indices.put_settings(index=every, settings={block: None})
-        store.apply([Decided(mention=mention(2, "flight"))], [Commit("decided", 0, 0, 1)], "log", NOW)
-        place.settle(store)
-        assert ids(store, "flight") == ["x:2", "x:1"]
 
 
 def test_a_cluster_that_is_away_is_waited_for_and_what_was_acknowledged_is_there_after_a_kill(mortal: Server) -> None:
@@ -238,27 +221,6 @@ def test_a_store_that_read_texts_in_another_way_asks_to_be_rebuilt(
         assert ids(store, "") == ["x:2"]
 
 
-def test_a_rebuild_that_is_cut_short_at_its_last_step_lets_nobody_skip_a_record(
-    place: ElasticPlace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from index.elastic_state import State
-
-    flights = [Decided(mention=mention(n, "flight")) for n in range(12)]
-    with opened(place) as indexer, opened(place) as tool:
-        indexer.apply(flights[:10], [Commit("decided", 0, 0, 10)], "log", NOW)
-        with monkeypatch.context() as cut:
-            cut.setattr(State, "rebuilt", lambda self, generation: (_ for _ in ()).throw(KeyboardInterrupt))
-            with pytest.raises(KeyboardInterrupt):
-                tool.rebuild(flights[:8], "log", {("decided", 0): 8})
-        with pytest.raises(Transient, match="clamor reindex"):
-            indexer.apply(flights[10:], [Commit("decided", 0, 10, 12)], "log", NOW)
-        assert tool.rebuild(flights[:8], "log", {("decided", 0): 8}) == 8
-        assert indexer.offsets("decided", frozenset({0}), "log") == {0: 8}
-        indexer.apply(flights[8:], [Commit("decided", 0, 8, 12)], "log", NOW)
-        place.settle(indexer)
-        assert tool.count(asked("flight"), EVERYTHING).value == 12
-
-
 def test_a_query_of_many_levels_is_sent_in_pieces_that_the_cluster_takes(place: ElasticPlace) -> None:
     def deep(levels: int) -> Node:
         if not levels:
@@ -281,3 +243,93 @@ def test_many_values_are_counted_to_the_last_on_demand(place: ElasticPlace, monk
         assert walked == {f"x:{n}": 1 for n in range(90)}
         histogram = store.histogram(asked("flight"), EVERYTHING, 10 * DAY)
         assert sum(bucket.count for bucket in histogram.buckets) == 90
+
+
+def test_an_index_that_was_left_closed_by_a_sweep_that_died_is_opened_by_who_writes_to_it(place: ElasticPlace) -> None:
+    from index.elastic_state import SWEEP, SWEPT_WITHIN
+
+    with closing(place.open()) as store:
+        put(place, store, mention(1, "flight"))
+        store._state.begun(SWEEP, NOW)
+        (index,) = [each for each in place.indices() if place.cluster.names.parts(each)]
+        store._client.indices.add_block(index=index, block="write")
+        batch = [Decided(mention=mention(2, "flight"))]
+        for now in (NOW, NOW + SWEPT_WITHIN - 1):
+            with pytest.raises(Transient, match="about to be deleted"):
+                store.apply(batch, [Commit("decided", 0, 0, 1)], "log", now)
+        store.apply(batch, [Commit("decided", 0, 0, 1)], "log", NOW + SWEPT_WITHIN)
+        place.settle(store)
+        assert ids(store, "flight") == ["x:2", "x:1"]
+
+
+def test_an_erasure_that_could_not_be_begun_is_begun_by_the_next_turn(
+    place: ElasticPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from elastic_transport import ConnectionTimeout
+    from elasticsearch.client import IndicesClient
+
+    begun: list[object] = []
+
+    def away(*_: object, **__: object) -> None:
+        raise ConnectionTimeout("away")
+
+    clock = ManualClock(NOW)
+    with closing(place.open(clock)) as store:
+        put(place, store, mention(1, "flight"), mention(2, "flight"))
+        put(place, store, gone(1))
+        real = IndicesClient.forcemerge
+        monkeypatch.setattr(IndicesClient, "forcemerge", away)
+        with pytest.raises(Transient, match="erase"):
+            store.idle(clock.at)
+
+        def noted(self: IndicesClient, **settings: object) -> object:
+            begun.append(settings)
+            return real(self, **settings)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(IndicesClient, "forcemerge", noted)
+        clock.advance(2 * MINUTE)
+        store.idle(clock.at)
+        clock.advance(2 * MINUTE)
+        store.idle(clock.at)
+        assert len(begun) == 1
+
+
+def test_a_mention_counts_as_searchable_when_a_search_finds_it(place: ElasticPlace) -> None:
+    clock = ManualClock(NOW)
+    with closing(place.open(clock)) as store:
+        put(place, store, mention(1, "flight"))
+        store.idle(clock.at)
+        home = place.cluster.names.home("2026-09")
+        store._client.indices.put_settings(index=home, settings={"index.refresh_interval": "-1"})
+        clock.advance(2 * HOUR)
+        store.apply([Decided(mention=mention(2, "flight", appended_at=clock.at - 100))], (), "log", clock.at)
+        hidden = msgspec.structs.replace(gone(1), gone_since=clock.at - 100)
+        store.apply([Decided(mention=hidden)], (), "log", clock.at)
+        for _ in range(3):
+            clock.advance(5 * SECOND)
+            store.idle(clock.at)
+        store._client.indices.refresh(index=place.cluster.names.state)
+        assert store.latency(clock.at).count == 0, "it is written, and no search finds it"
+        place.settle(store)
+        clock.advance(5 * SECOND)
+        store.idle(clock.at)
+        place.settle(store)
+        for found in (store.latency(clock.at), store.hidden(clock.at)):
+            assert found.count == 1
+            assert found.p50 is not None
+            assert 20_100 <= found.p50 <= 20_100 * 1.2
+
+
+def test_two_generations_do_not_both_make_a_month_s_home(place: ElasticPlace) -> None:
+    """A process that has not heard of a rebuild yet, and one that has, in the first minute of a month."""
+    from elasticsearch import ApiError
+
+    with closing(place.open()) as store:
+        put(place, store, mention(1, "flight"))
+        names, client = place.cluster.names, store._client
+        with pytest.raises(ApiError):
+            client.indices.create(
+                index=names.index_of("2026-09", "abc123"),
+                aliases={names.home("2026-09"): {"is_write_index": True}, names.read: {}},
+            )
+        assert len(place.indices()) == 2
