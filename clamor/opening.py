@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 from clamor import losses
 from clamor.clocks import clock_of, sends_mails
 from clamor.kafka_log import on_kafka, open_kafka
+from clamor.moving.note import refuse_moved
 from clamor.sql import place_of
 from clamor.stores import open_store
 from config.consistency import Use
@@ -124,6 +125,7 @@ def open_home(
         configuration = load(home, [check_rules], use="run")
     prepare(configuration.home)
     refuse_unfinished(configuration.home)
+    refuse_moved(configuration)
     return Opened(configuration, clock, disk)
 
 

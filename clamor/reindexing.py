@@ -39,19 +39,26 @@ def reindex(engine: Engine, log: Log, store: IndexStore, show: Show = lambda rea
 def decided(engine: Engine, show: Show = lambda read, total: None) -> Iterator[Decided]:
     """Every mention as it stands in SQL, a chunk a transaction; those that change meanwhile come by `decided`."""
     with read(engine) as connection:
-        epoch = epochs.current(connection)
         total = rows(connection, "SELECT count(*) FROM mention")[0][0]
-    after = done = 0
+    done = 0
+    for _, chunk in chunks(engine, 0):
+        yield from chunk
+        done += len(chunk)
+        show(done, max(done, total))
+
+
+def chunks(engine: Engine, after: int) -> Iterator[tuple[int, list[Decided]]]:
+    """Mentions whose number is above `after`, as they stand in SQL: (the last one's number, they), a transaction
+    each."""
+    with read(engine) as connection:
+        epoch = epochs.current(connection)
     while True:
         with read(engine) as connection:
             found = rows(connection, f"{_NEXT} LIMIT ?", (after, CHUNK))
-        for _, body, month in found:
-            yield Decided(epoch=epoch, month=month, mention=decode(Mention, body))
-        done += len(found)
-        show(done, max(done, total))
-        if len(found) < CHUNK:
+        if not found:
             return
         after = found[-1][0]
+        yield after, [Decided(epoch=epoch, month=month, mention=decode(Mention, body)) for _, body, month in found]
 
 
 def _wake(engine: Engine, log: Log, offsets: Mapping[tuple[str, int], int]) -> None:

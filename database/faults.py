@@ -87,6 +87,8 @@ def _keep_to_the_first_line(error: BaseException, cause: BaseException) -> None:
 
 def _lasting(cause: BaseException) -> str | None:
     if isinstance(cause, sqlite3.Error):
+        if getattr(cause, "sqlite_errorcode", 0) == sqlite3.SQLITE_CONSTRAINT_TRIGGER:
+            return f"is closed to writers: {cause}"
         why = _LASTING_SQLITE.get(getattr(cause, "sqlite_errorcode", 0) & 0xFF)
         if why is not None:
             return f"{why}: put it back from a backup with `clamor restore`"
