@@ -9,7 +9,7 @@ import gzip
 import json
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,15 @@ def write_posts(path: Path, count: int) -> None:
         for number in range(count):
             telling, place = divmod(number, len(rows))
             file.write(json.dumps(_post(rows[place], telling, number, dice), ensure_ascii=False) + "\n")
+
+
+def write_texts(path: Path, texts: Sequence[str]) -> None:
+    """A post of each text, as `write_posts` makes them."""
+    dice = random.Random(1)
+    with path.open("w", encoding="utf-8") as file:
+        for number, text in enumerate(texts):
+            row = {"id": number, "text": text}
+            file.write(json.dumps(_post(row, 0, number, dice), ensure_ascii=False) + "\n")
 
 
 def _post(row: dict[str, Any], telling: int, number: int, dice: random.Random) -> dict[str, Any]:

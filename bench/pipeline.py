@@ -2,6 +2,7 @@
 
     python -m bench.pipeline                     throughput at 10,000 and 50,000 posts
     python -m bench.pipeline --posts 10000 1000000
+    python -m bench.pipeline --short --posts 6000      posts of bench.classify: 30 to 33 pieces, all read, none twice
     python -m bench.pipeline --rate 1500 --seconds 60      latencies at a steady rate, live, mails included
 
 The program measured is the real one in its own processes (`python -m clamor.cli`), on a home in a temporary folder.
@@ -24,8 +25,10 @@ from typing import Any, NamedTuple
 
 import psutil
 
-from bench.corpus import CONFIGURATION, source, write_posts
+from bench.corpus import CONFIGURATION, source, write_posts, write_texts
+from bench.encoder import posts as unrepeated
 from ingest.signature import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
+from nlp.shelf import SHIPPED
 
 STAGES = ("replay", "nlp", "routing", "index")
 BUDGET = {"replay": 40, "nlp": 180, "routing": 130, "index": 120}
@@ -45,24 +48,31 @@ class Measured(NamedTuple):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--posts", type=int, nargs="+", default=[10_000, 50_000])
+    parser.add_argument(
+        "--short", action="store_true", help="posts of 30 to 33 pieces without repeats, all towards one brand"
+    )
     parser.add_argument("--rate", type=int, help="posts a second, live, by webhook")
     parser.add_argument("--seconds", type=int, default=30)
     asked = parser.parse_args()
-    print(f"{os.cpu_count()} cores, {source()}")
+    print(f"{os.cpu_count()} cores, {'posts of 30 to 33 pieces' if asked.short else source()}")
     if asked.rate:
         latencies(asked.rate, asked.seconds)
     else:
-        throughput(asked.posts)
+        throughput(asked.posts, short=asked.short)
 
 
-def throughput(sizes: list[int]) -> None:
+def throughput(sizes: list[int], *, short: bool) -> None:
     print(f"budget, µs a post: {', '.join(f'{stage} {most}' for stage, most in BUDGET.items())}, log 30")
     print(f"{'posts':>9} {'posts/s':>8} {'CPU µs a post':>14} {'memory MB':>10}   by process")
     for size in sizes:
         with tempfile.TemporaryDirectory() as folder:
             home, posts = home_in(Path(folder)), Path(folder) / "posts.jsonl"
-            write_posts(posts, size)
-            measured = watched([*clamor(home), "replay", str(posts)], home)
+            if short:
+                write_texts(posts, unrepeated(SHIPPED / "fast", size)[0])
+            else:
+                write_posts(posts, size)
+            towards = ["--brand", "apple"] if short else []
+            measured = watched([*clamor(home), "replay", str(posts), *towards], home)
             status = json.loads(subprocess.check_output([*clamor(home), "status", "--json"]))
             assert status["posts"] == size, status
             assert status["dead_letters"] == 0, status
