@@ -96,11 +96,11 @@ schemas: $(VENV)/.installed ## JSON Schemas of records and settings into docs/sc
 	$(BIN)/python -m config.reference
 	$(BIN)/python -m web.openapi
 
-train: $(VENV)/.installed-dev ## the shipped encoders from ../shared, by RECIPE, kept under LEARNT until they are whole
+train: $(VENV)/.installed-dev ## the shipped encoders from ../shared, by RECIPE (one, or legs in their order), kept under LEARNT until they are whole
 	@$(BIN)/python -c 'import torch' 2>/dev/null || \
 	  { echo "training needs torch, which is 5 GB: make install-own, then again"; exit 1; }
 	test -f $(LEARNT)/pack/rows.npz || $(BIN)/python -m training.pack --out $(LEARNT)/pack
-	$(BIN)/python -m training.learn $(LEARNT)/pack --out $(LEARNT) --recipe $(RECIPE)
+	set -e; for recipe in $(RECIPE); do $(BIN)/python -m training.learn $(LEARNT)/pack --out $(LEARNT) --recipe $$recipe; done
 	$(BIN)/python -m training.ship $(LEARNT)/fast $(LEARNT)/pack --tier fast --version $(MODEL_VERSION) --out nlp/models/fast
 	whole=$(LEARNT)/accurate; test -f $$whole.0.npz || whole=$(LEARNT)/teacher-1; \
 	  $(BIN)/python -m training.ship $$whole $(LEARNT)/pack --tier accurate --version $(MODEL_VERSION) --out nlp/models/accurate

@@ -99,6 +99,15 @@ def collect(leakage: Leakage, without_high_risk: bool = False) -> Collected:
     return Collected(tuple(outputs), examples, texts)
 
 
+def kept_out(head: str, name: str, leakage: Leakage) -> list[Example]:
+    """The rows of set `name` for a head that no training of version 3 or later has seen, where it has no other part."""
+    entry = recipe()["heads"][head]
+    output = Output(head, entry["kind"], entry["of"], tuple(entry["classes"]), True)
+    found: dict[tuple[str, str], Example] = {}
+    _add(found, output, name, entry["sets"][name], leakage)
+    return [example for example in found.values() if example.development]
+
+
 def ours(outputs: Iterable[Output], leakage: Leakage, barred: set[str]) -> Iterator[Example]:
     """Rows by our guidelines: the shared ones, the synthetic ones, those of `labels.jsonl` and those of `made/`.
 

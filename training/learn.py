@@ -66,7 +66,7 @@ class Learner:
         bias = torch.nn.Parameter(torch.zeros(encoder.words.shape[0], device=self.device))
         turn = torch.nn.Linear(384, 384).to(self.device)
         torch.nn.init.eye_(turn.weight)
-        sequences = draw.permutation(len(self.pack.lengths))[: plan.get("most")]
+        sequences = draw.permutation(self._free())[: plan.get("most")]
         epochs = [
             [sequences[one] for one in self.pack.chunks(sequences, plan["tokens"], draw)]
             for _ in range(max(1, round(plan["epochs"] * self.fraction)))
@@ -209,11 +209,17 @@ class Learner:
 
     def _heard(self, plan: dict[str, Any], draw: np.random.Generator) -> np.ndarray:
         """The sequences of an epoch: `most` of all, and those of `drawn` rows, by the shares that the teachers had."""
-        sequences = draw.permutation(len(self.pack.lengths))[: plan.get("most")]
+        sequences = draw.permutation(self._free())[: plan.get("most")]
         if "drawn" in plan:
             rows = drawn(self.pack, self.recipe["teach"], plan["drawn"], draw)
             sequences = np.concatenate((sequences, sequences_of(self.pack, rows, draw)))
         return sequences
+
+    def _free(self) -> np.ndarray:
+        """The sequences that may be learnt from: no soft label either is heard of a text that is developed on."""
+        arrays = self.pack.arrays
+        held = arrays["development"]
+        return np.setdiff1d(np.arange(len(self.pack.lengths)), [arrays["texts"][held], arrays["alt"][held]])
 
     # --- parts -----------------------------------------------------------------------------------------------------
 

@@ -217,7 +217,7 @@ def fit_sentiment(rows: Sequence[Row], shape: Recipe, recipe: dict[str, Any]) ->
     held = np.zeros((len(rows), 3))
     for kept, left in GroupKFold(recipe["folds"]).split(x, y, groups):
         held[left] = regression(x[kept], none[kept], y[kept], weight[kept], 3, recipe).logits(x[left], none[left])
-    seen = np.flatnonzero([row.lang in MEASURED for row in rows])
+    seen = np.flatnonzero([row.lang in MEASURED["reputation"] for row in rows])
     share = np.bincount(y, weight) / weight.sum()
     calibration = calibrate(held[seen], y[seen], (weight / share[y])[seen])
     p = softmax(held[seen] * calibration.scale + calibration.bias)
