@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -39,8 +40,12 @@ from stream.records import (
 )
 from stream.timing import Timer
 
-MEASURED = frozenset({"en", "es"})
-"""Languages that all heads are measured in; in the others every head abstains."""
+_BOTH = frozenset({"en", "es"})
+MEASURED: Mapping[str, frozenset[str]] = {
+    "sentiment": _BOTH | {"de", "fr", "it", "pt"}, "reputation": _BOTH, "intent": _BOTH, "detractor": _BOTH,
+    "queue": _BOTH, "complaint": frozenset({"en"}), "emotion": _BOTH, "irony": _BOTH, "offensive": _BOTH,
+}  # fmt: skip
+"""Head → languages that docs/accuracy.md has a figure of it in; in the others it abstains, however sure it is."""
 _HEADS = ("sentiment", "reputation", "intent", "detractor", "queue")
 DECIMALS = 5
 
@@ -178,9 +183,8 @@ class Rows:
         self.irony = _holds("irony", readings.irony, readings, classifier)
         self.offensive = _holds("offensive", readings.offensive, readings, classifier)
         self.bands = classifier.bands
-        self.banded = [name for name in SAID if name in self.bands and getattr(readings, name) is not None]
-        self.heads = (*_HEADS, *(name for name in SAID if getattr(readings, name) is not None))
-        self.measured = [passages[number].lang in MEASURED for number in owner.tolist()]
+        self.further = [name for name in SAID if getattr(readings, name) is not None]
+        self.unmeasured = [_unmeasured(passages[number].lang) for number in owner.tolist()]
 
     def understanding(
         self, row: int, match: Match | None, cues: Sequence[Cue], aspects: tuple[str, ...], spam: tuple[str, ...]
@@ -221,8 +225,7 @@ class Rows:
         """Heads that abstain. A category has no reputation, and no level that could be in doubt."""
         if category:
             return tuple(head for head in self.review(row) if head not in ("reputation", "detractor"))
-        if not self.measured[row]:
-            return self.heads
+        abstaining = self.unmeasured[row]
         checks = (
             ("sentiment", self.sentiment[row], SENTIMENTS),
             ("reputation", self.reputation[row], SENTIMENTS),
@@ -230,9 +233,14 @@ class Rows:
             ("detractor", self.detractor[row], DETRACTOR_LEVELS),
             ("queue", self.queue[row], QUEUES),
         )
-        found = [name for name, scores, classes in checks if scores.p[classes.index(scores.label)] < self.bands[name]]
-        if self.banded:
-            found += [name for name in self.banded if self._said(name, row) < self.bands[name]]
+        found = [
+            name
+            for name, scores, classes in checks
+            if name in abstaining or scores.p[classes.index(scores.label)] < self.bands[name]
+        ]
+        found += [
+            name for name in self.further if name in abstaining or self._said(name, row) < self.bands.get(name, 0.0)
+        ]
         return tuple(found)
 
     def _said(self, name: str, row: int) -> float:
@@ -243,6 +251,11 @@ class Rows:
             return min([p if label in several.labels else 1 - p for label, p in zip(EMOTIONS, several.p, strict=True)])
         scores: Scores = getattr(self, name)[row]
         return scores.p[NO_YES.index(scores.label)]
+
+
+@cache
+def _unmeasured(lang: str) -> frozenset[str]:
+    return frozenset(head for head, langs in MEASURED.items() if lang not in langs)
 
 
 def readable(post: Post) -> str:

@@ -161,7 +161,7 @@ def test_a_head_abstains_by_its_band_where_the_card_states_one(tmp_path: Path) -
     def banded(card: dict[str, Any]) -> None:
         card["bands"].update(complaint=1.0, emotion=0.55)
 
-    found = rows_of(model(tmp_path / "tiny", banded), posts())
+    found = rows_of(model(tmp_path / "tiny", banded), posts(), "en")
     doubts = [found.review(row) for row in range(len(found.complaint))]
     assert all("complaint" in heads and "irony" not in heads and "offensive" not in heads for heads in doubts)
     sure = [min(max(p, 1 - p) for p in emotion.p) for emotion in found.emotion if emotion is not None]
@@ -169,12 +169,20 @@ def test_a_head_abstains_by_its_band_where_the_card_states_one(tmp_path: Path) -
     assert len({"emotion" in heads for heads in doubts}) == 2
 
 
-def test_in_a_language_that_is_not_measured_all_heads_abstain_that_the_model_has(
-    classifier: TransformerClassifier,
-) -> None:
-    five = ("sentiment", "reputation", "intent", "detractor", "queue")
-    assert rows_of(classifier, posts(), "fr").review(0) == (*five, "complaint", "emotion", "irony", "offensive")
-    assert rows_of(LinearClassifier(), posts(), "fr").review(0) == five
+def test_in_a_language_that_a_head_is_not_measured_in_it_abstains(tmp_path: Path) -> None:
+    def sure(card: dict[str, Any]) -> None:
+        card["bands"] = dict.fromkeys(card["bands"], 0.0)
+
+    five, more = (
+        ("sentiment", "reputation", "intent", "detractor", "queue"),
+        ("complaint", "emotion", "irony", "offensive"),
+    )
+    classifier = model(tmp_path / "tiny", sure)
+    assert rows_of(classifier, posts(), "ca").review(0) == (*five, *more)
+    assert rows_of(classifier, posts(), "fr").review(0) == (*five[1:], *more)
+    assert rows_of(classifier, posts(), "es").review(0) == ("complaint",)
+    assert rows_of(classifier, posts(), "en").review(0) == ()
+    assert rows_of(LinearClassifier(), posts(), "ca").review(0) == five, "what it does not say it cannot doubt"
 
 
 def test_a_line_of_classify_says_them_and_null_where_the_model_does_not(classifier: TransformerClassifier) -> None:
