@@ -158,16 +158,16 @@ def import_(
 
       clamor model import ./robertuito --labels sentiment.yaml --name robertuito
     """
-    from nlp.own import bring
+    from nlp.own import bring, foreign
 
     home: Home = context.obj
     base, _ = _force(home)
     folder, version = models.next_name(home, name)
     with in_words(), models.draft(home, folder) as draft:
-        mapped = bring.read_map(labels)
+        mapped = foreign.read_map(labels)
         fetched = draft.with_suffix(".fetched")
         try:
-            place, commit = bring.fetch(source, fetched, revision, mapped)
+            place, commit = foreign.fetch(source, fetched, revision, mapped)
             posts, of_home = models.sample(home)
             old = shelf.open_folder(base)
             told = {

@@ -24,7 +24,7 @@ from config.home import Home
 from database.engine import read
 from nlp import shelf
 from nlp.classifier import Passage
-from nlp.own import bring
+from nlp.own import bring, foreign
 from nlp.own.labelled import corrections_in, of_home
 from nlp.shelf import ModelError
 
@@ -176,14 +176,14 @@ def test_the_card_of_an_import_names_the_commit_that_was_fetched(
 ) -> None:
     told: list[Mapping[str, Any]] = []
 
-    def fetch(source: str, into: Path, revision: str | None, mapped: object) -> bring.Fetched:
-        return bring.Fetched(tmp_path, f"commit of {revision}")
+    def fetch(source: str, into: Path, revision: str | None, mapped: object) -> foreign.Fetched:
+        return foreign.Fetched(tmp_path, f"commit of {revision}")
 
     def brought(place: Path, mapped: object, base: Path, draft: Path, card: Mapping[str, Any], texts: object) -> None:
         told.append(card)
         raise ValueError("enough was seen")
 
-    monkeypatch.setattr(bring, "fetch", fetch)
+    monkeypatch.setattr(foreign, "fetch", fetch)
     monkeypatch.setattr(bring, "bring", brought)
     (tmp_path / "map.yaml").write_text("irony: {no: no, yes: yes}", "utf-8")
     for revision in ([], ["--revision", "main"]):
