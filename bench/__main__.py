@@ -10,6 +10,7 @@ RUNS: tuple[tuple[str, ...], ...] = (
     ("bench.ingest", "--rows", "50000"),
     ("bench.log",),
     ("bench.nlp",),
+    ("bench.nlp", "--memory"),
     ("bench.classify",),
     ("bench.routing", "--rows", "10000", "100000"),
     ("bench.search", "--rows", "100000"),
