@@ -8,7 +8,7 @@ LEARNT ?= .cache/learnt
 RECIPE ?= training/encoder.yaml
 MODEL_VERSION ?= 3
 OWN_VENV ?= .cache/own
-OWN_TESTS := tests/nlp/test_own_bring.py tests/nlp/test_own_train.py tests/nlp/test_own_weights.py tests/training/test_network.py
+OWN_TESTS := tests/nlp/test_own_bring.py tests/nlp/test_own_train.py tests/nlp/test_own_weights.py tests/training/test_batches.py tests/training/test_network.py
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev install-own install-gpu demo up test test-all test-own soak bench docs lint format schemas train train-linear evaluate lock clean

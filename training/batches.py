@@ -12,9 +12,10 @@ import numpy as np
 import torch
 
 from nlp.own.network import PAD, SPECIAL
+from training.development import NONE
+from training.recipes import left_out
 
 TARGET, _, _, HANDLE = SPECIAL
-UNKNOWN = 2
 
 
 class Output(NamedTuple):
@@ -41,11 +42,11 @@ class Pack:
         self.sets: list[str] = self.about["sets"]
         rows = len(self.arrays["texts"])
         self.labels: dict[str, np.ndarray] = {}
-        """Output → label of each row; NONE_HERE where it has none."""
+        """Output → label of each row; NONE where it has none."""
         for output in self.outputs:
             at, given = self.arrays[f"at.{output.name}"], self.arrays[f"label.{output.name}"]
             width = () if output.kind == "one" else (len(output.classes),)
-            whole = np.full((rows, *width), 255, np.uint8)
+            whole = np.full((rows, *width), NONE, np.uint8)
             whole[at] = given
             self.labels[output.name] = whole
 
@@ -97,7 +98,7 @@ class Pack:
 def drawn(pack: Pack, recipe: dict[str, Any], draws: int, draw: np.random.Generator) -> np.ndarray:
     """`draws` rows to learn from, sets by the number of their rows to a power, each set in rounds of its rows."""
     arrays = pack.arrays
-    usable = ~arrays["development"]
+    usable = learnt_from(pack, recipe)
     share: dict[int, float] = {}
     for number, name in enumerate(pack.sets):
         rows = int((usable & (arrays["set"] == number)).sum())
@@ -121,23 +122,31 @@ def drawn(pack: Pack, recipe: dict[str, Any], draws: int, draw: np.random.Genera
     return np.concatenate(chosen)
 
 
+def learnt_from(pack: Pack, recipe: dict[str, Any]) -> np.ndarray:
+    """[rows] whether one may be drawn: it is not developed on, nor of a set that the recipe is `without`."""
+    out: np.ndarray = ~pack.arrays["development"] & ~np.isin(
+        pack.arrays["set"], left_out(pack.sets, recipe.get("without", ()))
+    )
+    return out
+
+
 def sequences_of(pack: Pack, rows: np.ndarray, draw: np.random.Generator) -> np.ndarray:
     """The sequence of each row; of rows that have a roughened form half of the time that one."""
     texts, alt = pack.arrays["texts"][rows], pack.arrays["alt"][rows]
     return np.where((alt >= 0) & (draw.random(len(rows)) < 0.5), alt, texts)
 
 
-def priors(pack: Pack) -> dict[str, torch.Tensor]:
-    """Output of kind `one` → [sets, classes] log of each class's share among a set's training rows."""
+def priors(pack: Pack, recipe: dict[str, Any]) -> dict[str, torch.Tensor]:
+    """Output of kind `one` → [sets, classes] log of each class's share among the rows of a set that are learnt from."""
     found = {}
-    used = ~pack.arrays["development"]
+    used = learnt_from(pack, recipe)
     for output in pack.outputs:
         if output.kind != "one":
             continue
         labels = pack.labels[output.name]
         table = np.full((len(pack.sets), len(output.classes)), 1.0)
         for number in range(len(pack.sets)):
-            rows = used & (pack.arrays["set"] == number) & (labels != 255)
+            rows = used & (pack.arrays["set"] == number) & (labels != NONE)
             counts = np.bincount(labels[rows], pack.arrays["weight"][rows], minlength=len(output.classes))
             if counts.sum():
                 table[number] = counts + 0.5
@@ -146,7 +155,7 @@ def priors(pack: Pack) -> dict[str, torch.Tensor]:
     for name in ("reputation", "intent", "detractor", "act"):
         if name in found and ours:
             labels = pack.labels[name]
-            rows = used & np.isin(pack.arrays["set"], ours) & (labels != 255)
+            rows = used & np.isin(pack.arrays["set"], ours) & (labels != NONE)
             counts = np.bincount(labels[rows], pack.arrays["weight"][rows], minlength=found[name].shape[1]) + 0.5
             found[name][ours] = torch.from_numpy(np.log(counts / counts.sum())).float()
     return found

@@ -21,7 +21,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from nlp.own.f1 import confusion, each_f1, macro_f1
 from nlp.own.network import (
     MASK,
     PAD,
@@ -34,7 +33,8 @@ from nlp.own.network import (
     mean,
     rate,
 )
-from training.batches import HANDLE, TARGET, UNKNOWN, Pack, drawn, priors, sequences_of
+from training.batches import HANDLE, TARGET, Pack, drawn, learnt_from, priors, sequences_of
+from training.development import NONE, UNKNOWN, figures
 from training.weights import load, read_base, save, there
 
 STAGES = ("pretrain", "teach", "soften", "distil")
@@ -102,14 +102,22 @@ class Learner:
                 self._teach(plan, seed)
 
     def _teach(self, plan: dict[str, Any], seed: int) -> None:
+        name = f"teacher {seed}"
+        model = self.taught(name, plan, seed)
+        self._whole(name, self.out / f"teacher-{seed}", model)
+        self._report(model, name)
+
+    def taught(self, name: str, plan: dict[str, Any], seed: int) -> Model:
+        """What has learnt all outputs by `plan`, a recipe's `teach`; with `layers`, `ffn` and `from` a smaller encoder,
+        which begins with these layers. The run of this name goes on where it was stopped, until it is `finished`."""
         torch.manual_seed(seed)
         draw = np.random.default_rng(seed)
-        model = self._fresh(Shape(), plan.get("start")).to(self.device)
+        model = self._fresh(plan).to(self.device)
         model.encoder.drop(plan.get("dropout", 0.1))
         rows = drawn(self.pack, plan, round(plan["draws"] * self.fraction), draw)
         sequences = sequences_of(self.pack, rows, draw)
         batches = list(self.pack.chunks(sequences, plan["tokens"], draw))
-        adjust = {name: table.to(self.device) for name, table in priors(self.pack).items()}
+        adjust = {one: table.to(self.device) for one, table in priors(self.pack, plan).items()}
         groups = _by_layer(model, plan["rate"], plan["decay"])
         optimiser = torch.optim.AdamW(groups, lr=plan["rate"], weight_decay=0.01, fused=True)
 
@@ -117,9 +125,8 @@ class Learner:
             ids = self._targeted(sequences[batch], draw, plan["swap"], plan["unnamed"])
             return self._loss(model(ids), rows[batch], adjust, plan["prior"])
 
-        self._run(f"teacher {seed}", batches, optimiser, step, model)
-        self._whole(f"teacher {seed}", self.out / f"teacher-{seed}", model)
-        self._report(model, f"teacher {seed}")
+        self._run(name, batches, optimiser, step, model)
+        return model
 
     def soften(self) -> None:
         """What the teachers say of every sequence: mean logits of the served outputs.
@@ -172,7 +179,7 @@ class Learner:
         rounded = len(batches) * (1 - plan["rounded"])
         said = {} if alone else {one: torch.from_numpy(values).to(self.device) for one, values in self.said.items()}
         kinds = {output.name: output.kind for output in self.pack.outputs}
-        adjust = {one: table.to(self.device) for one, table in priors(self.pack).items()}
+        adjust = {one: table.to(self.device) for one, table in priors(self.pack, self.recipe["teach"]).items()}
         optimiser = torch.optim.AdamW(student.parameters(), lr=plan["rate"], weight_decay=0.01, fused=True)
         numbers = itertools.count()
 
@@ -223,11 +230,14 @@ class Learner:
 
     # --- parts -----------------------------------------------------------------------------------------------------
 
-    def _fresh(self, shape: Shape, start: str | None) -> Model:
+    def _fresh(self, plan: dict[str, Any]) -> Model:
         """All outputs upon the weights `start`, with its heads; or upon the pre-trained encoder, where there is one."""
+        start = plan.get("start")
         held = self.out / (start or "pretrained")
         arrays = {**self.base, **(load(held) if start or there(held) else {})}
-        model = Model(encoder_from(arrays, shape), {one.name: len(one.classes) for one in self.pack.outputs})
+        shape = Shape(**{name: plan[name] for name in ("layers", "ffn") if name in plan})
+        encoder = encoder_from(arrays, shape, plan.get("from"))
+        model = Model(encoder, {one.name: len(one.classes) for one in self.pack.outputs})
         if start:
             load_heads(model, arrays)
         return model
@@ -244,10 +254,9 @@ class Learner:
 
     def _labelled(self) -> np.ndarray:
         """Sequence → one row that it belongs to and that is learnt from, or -1."""
-        arrays = self.pack.arrays
         owner = np.full(len(self.pack.lengths), -1, np.int64)
-        usable = np.flatnonzero(~arrays["development"])
-        owner[arrays["texts"][usable]] = usable
+        usable = np.flatnonzero(learnt_from(self.pack, self.recipe["teach"]))
+        owner[self.pack.arrays["texts"][usable]] = usable
         return owner
 
     def _targeted(self, sequences: np.ndarray, draw: np.random.Generator, swap: float, unnamed: float) -> Tensor:
@@ -272,7 +281,7 @@ class Learner:
             if output.name not in logits:
                 continue
             labels = self.pack.labels[output.name][rows]
-            has = np.flatnonzero(labels != 255 if labels.ndim == 1 else labels[:, 0] != 255)
+            has = np.flatnonzero(labels != NONE if labels.ndim == 1 else labels[:, 0] != NONE)
             if not len(has):
                 continue
             at = torch.from_numpy(has).to(self.device)
@@ -346,10 +355,19 @@ class Learner:
     def _whole(self, name: str, stem: Path, model: Model | Encoder) -> None:
         """Saves what a stage learnt, and only then drops what it was to go on from."""
         save(stem, arrays_of(model))
+        self.finished(name)
+
+    def finished(self, name: str) -> None:
+        """Drops what the run of this name was to go on from."""
         self._kept(name).unlink(missing_ok=True)
 
     def _report(self, model: Model, name: str) -> None:
-        """Macro-F1 of each served output on the development rows, by language."""
+        found = self.figures(model)
+        print(name, json.dumps(found), flush=True)
+        (self.out / f"{name.replace(' ', '-')}.json").write_text(json.dumps(found))
+
+    def figures(self, model: Model) -> dict[str, float]:
+        """Macro-F1 of each of its outputs on the development rows, of all languages together."""
         model.eval()
         held = np.flatnonzero(self.pack.arrays["development"])
         sequences = self.pack.arrays["texts"][held]
@@ -361,31 +379,8 @@ class Learner:
                     if one not in said:
                         said[one] = np.zeros((len(held), logits.shape[1]), np.float32)
                     said[one][batch] = logits.float().cpu().numpy()
-        found = {}
-        for output in self.pack.outputs:
-            if output.name not in said:
-                continue
-            labels = self.pack.labels[output.name][held]
-            has = labels != 255 if labels.ndim == 1 else labels[:, 0] != 255
-            if output.kind == "one":
-                logits = said[output.name][has]
-                table = confusion(labels[has], logits.argmax(1), logits.shape[1])
-                found[output.name] = round(float(macro_f1(table)), 4)
-            else:
-                scores = [
-                    each_f1(
-                        confusion(
-                            labels[has, c][labels[has, c] != UNKNOWN],
-                            (said[output.name][has, c] > 0)[labels[has, c] != UNKNOWN],
-                            2,
-                        )
-                    )[1]
-                    for c in range(len(output.classes))
-                ]
-                found[output.name] = round(float(np.mean(scores)), 4)
-        print(name, json.dumps(found), flush=True)
-        (self.out / f"{name.replace(' ', '-')}.json").write_text(json.dumps(found))
         model.train()
+        return figures(self.pack.outputs, {one: labels[held] for one, labels in self.pack.labels.items()}, said)
 
     def _mixed(self) -> Any:
         """16 bits where the machine computes in them: elsewhere a CPU would only imitate it, and take longer."""
