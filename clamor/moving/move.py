@@ -23,7 +23,6 @@ from clamor.moving.mentions import IndexCopy
 from clamor.moving.note import MoveError, Phase, note
 from clamor.moving.places import places, put_group, store_places, stored_places
 from clamor.moving.records import TWICE, LogCopy
-from clamor.rescoring import ROLE as RESCORING
 from config.home import AlreadyRunning
 from config.lock import START, RunLock, holder
 from database.closing import close_off, open_again
@@ -33,8 +32,9 @@ from database.sequences import go_on_behind, last_given
 from stream.embedded import EmbeddedLog
 from stream.ports import DECIDED, MENTIONS, POSTS, OffsetOutside, Transient
 
-ROLES = ("run", START, "routing", "index", "web", "reindex", RESCORING)
-"""Who must not work while a home is moved to its end; nlp has no lock, and is seen by its status."""
+ROLES = ("run", START, "routing", "index", "web", "reindex")
+"""Who must not work while a home is moved to its end; nlp, which re-scores as well, has no lock and is seen by its
+status."""
 READER = "nlp"
 MAILS = "mails.journal"
 LOOK = 1.0
