@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import sys
 
-from database import tenure
 from database.engine import many, open_database, write
 from database.tenure import LeaseLost, Tenure
+from stream import process
 from stream.clock import WallClock
 from stream.ports import Transient
 
@@ -16,7 +16,7 @@ WRITTEN = "INSERT INTO serial (name, next) VALUES ('written too late', 1)"
 
 
 def main(address: str, name: str, in_a_transaction: bool) -> None:
-    tenure._here = lambda: "another machine"
+    process.here = lambda: "another machine"
     engine = open_database(address)
     mine = Tenure(engine, name, WallClock())
     assert mine.hold()
