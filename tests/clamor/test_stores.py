@@ -46,7 +46,7 @@ def test_a_cluster_is_opened_without_being_asked_and_shows_no_key(tmp_path: Path
     asked = configuration(tmp_path, CLUSTER % ", prefix: c7, shards: 3, timeout: 2s", "A_KEY=hunter2\n")
     with closing(open_store(asked, WallClock())) as store:
         assert repr(store) == "ElasticStore(Elasticsearch at 127.0.0.1:1 (c7-*))"
-        assert store.cluster.shape == (3, 1)  # type: ignore[attr-defined]
+        assert store.cluster.shape == (3, 1, "clamor")  # type: ignore[attr-defined]
         assert store.cluster.time_limit == 2.0  # type: ignore[attr-defined]
         assert "hunter2" not in repr(store.cluster)  # type: ignore[attr-defined]
 
