@@ -4,7 +4,10 @@ then stands still, where it is asked to in the middle of a transaction under tha
 
 from __future__ import annotations
 
+import logging
 import sys
+
+import structlog
 
 from database.engine import many, open_database, write
 from database.tenure import LeaseLost, Tenure
@@ -16,6 +19,8 @@ WRITTEN = "INSERT INTO serial (name, next) VALUES ('written too late', 1)"
 
 
 def main(address: str, name: str, in_a_transaction: bool) -> None:
+    # Its words are read line by line: a log on the same way would come between them.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     process.here = lambda: "another machine"
     engine = open_database(address)
     mine = Tenure(engine, name, WallClock())
