@@ -29,7 +29,7 @@ class Missing(Exception):
 
 def cache() -> Path:
     """Outside the tree, and where USER can read it."""
-    named = os.environ.get("CLAMOR_ENGINES")
+    named = os.environ.get("CLAMOR_ENGINES_CACHE")
     if named:
         return Path(named)
     return Path("/var/cache/clamor-engines") if _root() else Path.home() / ".cache" / "clamor-engines"
