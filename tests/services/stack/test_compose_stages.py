@@ -26,7 +26,9 @@ from tests.services.engines import PASSWORD_NAME, Engines
 from tests.services.postgres_server import USER
 
 pytestmark = pytest.mark.timeout(600)
-PARTED = ("unshare", "--pid", "--fork", "--mount-proc")
+PARTED = ("unshare", "--pid", "--fork", "--mount-proc", "--uts")
+NAMED = ("sh", "-c", 'hostname "$0" && exec "$@"')
+"""A name of its own, as every container has."""
 PATIENCE = 180.0
 
 
@@ -34,7 +36,7 @@ def can_be_parted() -> bool:
     """Whether this user may make process namespaces."""
     if not (shutil.which("unshare") and shutil.which("nsenter")):
         return False
-    return subprocess.run([*PARTED, "true"], capture_output=True, check=False).returncode == 0
+    return subprocess.run([*PARTED, *NAMED, "clamor-test", "true"], capture_output=True, check=False).returncode == 0
 
 
 class Container:
@@ -43,11 +45,13 @@ class Container:
     def __init__(self, service: str, environment: Mapping[str, str], folder: Path, *, parted: bool) -> None:
         self.service, self._environment, self._parted = service, environment, parted
         command = [sys.executable, "-m", "clamor.cli", *stages()[service]]
-        self.said = folder / f"{service}-{time.monotonic_ns()}.txt"
+        name = f"{service}-{time.monotonic_ns()}"
+        self.said = folder / f"{name}.txt"
+        inside = (*PARTED, *NAMED, name) if parted else ()
         with self.said.open("wb") as out:
             self._launched = subprocess.Popen(
-                [*(PARTED if parted else ()), *command], env=dict(environment), cwd=ROOT, stdin=subprocess.DEVNULL,
-                stdout=out, stderr=out, start_new_session=True,
+                [*inside, *command], env=dict(environment), cwd=ROOT, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                start_new_session=True,
             )  # fmt: skip
 
     def healthy(self) -> bool:
@@ -55,13 +59,18 @@ class Container:
         assert self._launched.poll() is None, self.said.read_text(errors="replace")
         program, *arguments = services(CLAMOR_DATABASE_PASSWORD="told")[self.service]["healthcheck"]["test"][1:]
         assert program == "python"
-        inside = ["nsenter", "--target", str(self._main().pid), "--pid", "--mount"] if self._parted else []
+        main = self._main()
+        if main is None:
+            return False
+        inside = ["nsenter", "--target", str(main.pid), "--pid", "--mount", "--uts"] if self._parted else []
         check = [*inside, sys.executable, *arguments]
         return subprocess.run(check, env=dict(self._environment), cwd=ROOT, check=False).returncode == 0
 
     def stop(self) -> int:
         """As `docker stop` does; its exit code."""
-        self._main().send_signal(signal.SIGTERM)
+        main = self._main()
+        assert main is not None
+        main.send_signal(signal.SIGTERM)
         grace = services(CLAMOR_DATABASE_PASSWORD="told")[self.service]["stop_grace_period"]
         return self._launched.wait(seconds(grace))
 
@@ -70,10 +79,10 @@ class Container:
             os.killpg(self._launched.pid, signal.SIGKILL)
             self._launched.wait()
 
-    def _main(self) -> psutil.Process:
-        """The process that is number 1 in the container."""
+    def _main(self) -> psutil.Process | None:
+        """The process that is number 1 in the container; None before there is one."""
         launched = psutil.Process(self._launched.pid)
-        return launched.children()[0] if self._parted else launched
+        return next(iter(launched.children()), None) if self._parted else launched
 
 
 @pytest.fixture(params=["together", "parted"])
