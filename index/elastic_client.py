@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import ssl
+import warnings
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from elastic_transport import NodeConfig, Urllib3HttpNode
-from elasticsearch import Elasticsearch
+from elasticsearch import Elasticsearch, ElasticsearchWarning
 from pydantic import SecretStr
 
 from index.elastic_mapping import Names, Shape
@@ -17,6 +18,8 @@ CONNECTIONS = 10
 """Kept open to each node, for searches of several threads."""
 GRACE = 5.0
 """Seconds that an answer may take beyond the time that the cluster was given for it."""
+_WITHOUT_LOGINS = "Elasticsearch built-in security features are not enabled"
+"""Begins what a cluster without logins says with every answer; `clamor check` tells of it once."""
 
 
 class Cluster(NamedTuple):
@@ -51,6 +54,7 @@ def connect(cluster: Cluster) -> Elasticsearch:
     """
     for name in ("elastic_transport", "elasticsearch"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", _WITHOUT_LOGINS, ElasticsearchWarning)
     options: dict[str, Any] = {}
     if cluster.api_key is not None:
         options["api_key"] = cluster.api_key.get_secret_value()

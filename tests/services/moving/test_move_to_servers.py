@@ -25,11 +25,7 @@ from stream.ports import POSTS, TOPICS, Append
 from stream.sqlite_file import Writer
 from tests.services.moving.servers import Servers
 
-pytestmark = [
-    pytest.mark.services,
-    pytest.mark.timeout(900),
-    pytest.mark.filterwarnings("ignore:Elasticsearch built-in security features are not enabled:Warning"),
-]
+pytestmark = [pytest.mark.services, pytest.mark.timeout(900)]
 
 
 @pytest.fixture

@@ -7,11 +7,7 @@ import pytest
 from tests.index.reading_contract import ReadingContract
 from tests.index.store_contract import StoreContract
 
-pytestmark = [
-    pytest.mark.services,
-    pytest.mark.timeout(900),
-    pytest.mark.filterwarnings("ignore:Elasticsearch built-in security features are not enabled:Warning"),
-]
+pytestmark = [pytest.mark.services, pytest.mark.timeout(900)]
 
 
 class TestElasticStore(StoreContract):

@@ -24,11 +24,7 @@ if TYPE_CHECKING:
     from tests.services.elastic_node import Node as Server
     from tests.services.elastic_place import ElasticPlace
 
-pytestmark = [
-    pytest.mark.services,
-    pytest.mark.timeout(600),
-    pytest.mark.filterwarnings("ignore:Elasticsearch built-in security features are not enabled:Warning"),
-]
+pytestmark = [pytest.mark.services, pytest.mark.timeout(600)]
 
 BLOCK = "index.blocks.read_only_allow_delete"
 """What a cluster sets on every index of a node whose disk is past the last watermark."""

@@ -21,11 +21,7 @@ from stream.ports import OffsetOutside, Transient
 if TYPE_CHECKING:
     from tests.services.elastic_place import ElasticPlace
 
-pytestmark = [
-    pytest.mark.services,
-    pytest.mark.timeout(600),
-    pytest.mark.filterwarnings("ignore:Elasticsearch built-in security features are not enabled:Warning"),
-]
+pytestmark = [pytest.mark.services, pytest.mark.timeout(600)]
 
 ENGINE = "engines: {{store: {{kind: elasticsearch, hosts: ['{host}'], prefix: {prefix}, replicas: 0}}}}\n"
 

@@ -20,11 +20,7 @@ if TYPE_CHECKING:
     from index.elastic_documents import Entry
     from tests.services.elastic_place import ElasticPlace
 
-pytestmark = [
-    pytest.mark.services,
-    pytest.mark.timeout(600),
-    pytest.mark.filterwarnings("ignore:Elasticsearch built-in security features are not enabled:Warning"),
-]
+pytestmark = [pytest.mark.services, pytest.mark.timeout(600)]
 
 FLIGHTS = [Decided(mention=mention(n, "flight")) for n in range(12)]
 """A rebuild reads the first eight of SQL, and the log goes on behind them."""

@@ -23,11 +23,7 @@ if TYPE_CHECKING:
     from tests.services.elastic_node import Node as Server
     from tests.services.elastic_place import ElasticPlace
 
-pytestmark = [
-    pytest.mark.services,
-    pytest.mark.timeout(600),
-    pytest.mark.filterwarnings("ignore:Elasticsearch built-in security features are not enabled:Warning"),
-]
+pytestmark = [pytest.mark.services, pytest.mark.timeout(600)]
 
 SECRET = "zanahorindigo"
 YEAR = 365 * DAY
