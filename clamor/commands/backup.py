@@ -31,7 +31,7 @@ def backup(
 ) -> None:
     """Copy both databases, each as of one moment, the configuration and your own models, while everything goes on.
 
-    Where the database is on a server, this copies nothing and names what does.
+    Where the database or the log is on a server, this copies nothing and names what does.
 
     A manifest holds the checksums. The index is not copied, since it is rebuilt from SQL, and secrets.env never is.
     A backup holds the posts' texts: keep it as safe as the home, and no longer than you may.
