@@ -196,6 +196,7 @@ PASSING: tuple[type[BaseException], ...] = (
     TimeoutError,
 )
 
+_FILES = "look at the paths of `certificates`, `client_certificate` and `client_key` in `engines: log: kafka`"
 _LOGIN = "look at `user`, `password_env` and `mechanism` of `engines: log: kafka`"
 _FOR_A_PERSON: Mapping[type[BaseException], str] = {
     kafka_errors.AuthorizationError: "give this user the right to it",
@@ -212,8 +213,8 @@ _FOR_A_PERSON: Mapping[type[BaseException], str] = {
     kafka_errors.InvalidReplicationFactorError: "lower `replication`: there are too few brokers",
     kafka_errors.InvalidConfigurationError: "see docs/kafka.md for what topics need",
     kafka_errors.SecurityDisabledError: "the brokers ask for no login: leave `user` empty",
-    FileNotFoundError: "look at the paths of `engines: log: kafka: tls`",
-    PermissionError: "look at the paths of `engines: log: kafka: tls`",
+    FileNotFoundError: _FILES,
+    PermissionError: _FILES,
 }
 
 
