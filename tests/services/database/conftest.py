@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-TESTS = Path(__file__).parents[2]
-sys.path[:0] = [str(TESTS / "clamor"), str(TESTS / "routing"), str(TESTS / "simulation"), str(TESTS)]
+HERE = Path(__file__).parent
+TESTS = HERE.parents[1]
+ROOMS = ("clamor", "routing", "simulation")
+sys.path[:0] = [str(HERE), *(str(TESTS / room) for room in ROOMS), str(TESTS)]
 
 from database.engine import open_database  # noqa: E402
 from tests.places import keeping, new_database  # noqa: E402
