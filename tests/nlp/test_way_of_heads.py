@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from nlp.classifier import Passage
 from nlp.encoder import TransformerClassifier
 from nlp.language import Languages
 from nlp.linear import LinearClassifier
-from nlp.reading import Reader, Rows
+from nlp.reading import MEASURED, Reader, Rows
 from nlp.service import Service
 from stream.merge import content_hash
 from stream.records import EMOTIONS, Decided, Post, Scores, Understanding, Understood
@@ -183,6 +184,14 @@ def test_in_a_language_that_a_head_is_not_measured_in_it_abstains(tmp_path: Path
     assert rows_of(classifier, posts(), "es").review(0) == ("complaint",)
     assert rows_of(classifier, posts(), "en").review(0) == ()
     assert rows_of(LinearClassifier(), posts(), "ca").review(0) == five, "what it does not say it cannot doubt"
+
+
+def test_what_counts_as_measured_has_a_figure_in_the_docs() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "accuracy.md").read_text("utf-8")
+    figures = page.partition("### Heads: macro-F1")[2].partition("###")[0]
+    rows = re.findall(r"^\| (\w+) \| \w+ \| ([a-z, ]+) \|", figures, re.M)
+    found = {(head, lang) for head, langs in rows for lang in langs.split(", ")}
+    assert {(head, lang) for head, langs in MEASURED.items() for lang in langs} <= found
 
 
 def test_a_line_of_classify_says_them_and_null_where_the_model_does_not(classifier: TransformerClassifier) -> None:
