@@ -29,6 +29,8 @@ class Home:
 
     root: Path
     data: Path
+    settings: str = "clamor.yaml"
+    """Name of the settings' file in the home."""
 
     @classmethod
     def at(cls, root: str | os.PathLike[str], data: str = "data") -> Home:
@@ -42,7 +44,11 @@ class Home:
         return cls.at(option or environ.get(HOME_VARIABLE) or DEFAULT_HOME)
 
     def with_data(self, data: str) -> Home:
-        return Home.at(self.root, data)
+        return Home(self.root, Home.at(self.root, data).data, self.settings)
+
+    def with_settings(self, name: str) -> Home:
+        """The same folder, as another file in it says."""
+        return Home(self.root, self.data, name)
 
     def path(self, written: str) -> Path:
         """A path as a setting writes it: in the home unless absolute."""
@@ -50,7 +56,7 @@ class Home:
 
     @property
     def settings_file(self) -> Path:
-        return self.root / "clamor.yaml"
+        return self.root / self.settings
 
     @property
     def rules_file(self) -> Path:

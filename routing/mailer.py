@@ -3,7 +3,10 @@
 A mail is claimed in SQL, handed over, then marked sent. A process killed in between leaves it claimed; the next mailer
 asks the journal whether the server had taken it, and hands it over again where the journal does not know. So a mail is
 doubled only by a crash between the server's taking it and the journal's line (the answer's way back and some
-microseconds), by a power cut, or by a server that takes a mail and never answers; the double has the same Message-ID.
+microseconds), by a power cut or a mailer on another machine (which has another journal) before SQL knows of it, or by a
+server that takes a mail and never answers; the double has the same Message-ID.
+
+The lease is short and renewed while a hand-over lasts; where that fails, the hand-over ends before the lease does.
 """
 
 from __future__ import annotations
@@ -18,7 +21,8 @@ import msgspec
 import structlog
 from sqlalchemy import Engine
 
-from database.engine import many, read, write
+from database.engine import many, read, rows, write
+from database.tenure import LeaseLost, Tenure
 from routing.mail.compose import Composed, MailRow, Reason, as_decided, compose
 from routing.mail.journal import Journal
 from routing.mail.render import message
@@ -27,7 +31,6 @@ from routing.mail_status import MailStatus, mail_status
 from routing.named import named
 from routing.people_to_tell import MailSettings, Person, valid_address
 from routing.planner import forget_old, plan_pending
-from routing.tenure import LeaseLost, Tenure
 from stream.clock import HOUR, MINUTE, SECOND, Clock, passed
 from stream.ports import Transient
 from stream.records import Millis
@@ -43,6 +46,8 @@ MOST_STEP: Millis = 10 * SECOND
 """A step starts no further mail after this long."""
 DOWN_LONGEST: Millis = MINUTE
 """Longest pause before a server that did not answer is tried again; an unwelcoming one: `retry_longest`."""
+NAMED_IN_LOG = 20
+"""Mentions of a mail that its line in the log names."""
 FAULTS_IN_A_ROW = 3
 """Mails that fail one after the other in the middle of a session: the server is at fault, not the mails."""
 
@@ -88,9 +93,9 @@ class Mailer:
         self._engine, self._clock, self._transport = engine, clock, transport
         self._people, self._settings, self._reason = people, settings, reason
         self._journal = Journal(journal)
-        # A live holder's hand-over ends before its lease does: whoever takes over knows that nothing is under way.
-        self._hand_over: Millis = int(transport.deadline * 1000) + 5 * SECOND
-        self._tenure = Tenure(engine, LEASE, self._hand_over + 30 * SECOND, owner)
+        self._longest: Millis = MOST_STEP + int(transport.deadline * SECOND) + 5 * SECOND
+        """A round of hand-overs, the last of which may begin at the end of MOST_STEP."""
+        self._tenure = Tenure(engine, LEASE, clock, owner)
         self._recovered: int | None = None
         self._rest_until: Millis = 0
         """By the steady clock, as all pauses of this process."""
@@ -121,7 +126,7 @@ class Mailer:
     def step(self, now: Millis) -> StepResult:
         """One pass: plan what waits, hand over what is due. Bounded by MOST_STEP and one mail's deadline."""
         try:
-            if not self._tenure.hold(self._clock.wall()):
+            if not self._tenure.hold():
                 return StepResult(leader=False)
             if self._recovered != self._tenure.fence:
                 self._recover()
@@ -187,17 +192,23 @@ class Mailer:
         if started < self._rest_until:
             return counts
         found = _due_mails(self._engine, self._clock.wall(), self._settings.retry_longest)
-        for mail in found:
-            if self._clock.steady() - started > MOST_STEP or not self._tenure.hold(self._clock.wall(), self._hand_over):
-                break
-            outcome = self._one(mail, people.get(mail.person), now)
-            if outcome in counts:
-                counts[outcome] += 1
-            if self._rest_until > started:
-                break
-        if found:
+        if not found:
+            return counts
+        with self._tenure.kept(self._longest):
+            for mail in found:
+                if self._clock.steady() - started > MOST_STEP or not self._is_still_the_one():
+                    break
+                outcome = self._one(mail, people.get(mail.person), now)
+                if outcome in counts:
+                    counts[outcome] += 1
+                if self._rest_until > started:
+                    break
             self._transport.hang_up()
         return counts
+
+    def _is_still_the_one(self) -> bool:
+        """Without a break: where another one mailed meanwhile, what was found due may be sent by now."""
+        return self._tenure.hold() and self._tenure.fence == self._recovered
 
     def _one(self, mail: _Due, person: Person | None, now: Millis) -> str:
         if person is None:
@@ -215,10 +226,17 @@ class Mailer:
         if content is None:
             return self._end(mail, "dropped", composed.dropped, untell=True)
         self._claim(mail, content, composed.arrived_at)
-        delivery = self._transport.send(
-            Outgoing(mail.message_id, self._settings.from_address, person.email, content, bool(mail.repeated))
+        sender, repeated = self._settings.from_address, bool(mail.repeated)
+        return self._settle(
+            mail,
+            self._transport.send(
+                Outgoing(mail.message_id, sender, person.email, content, repeated, allowed=self._allowed)
+            ),
         )
-        return self._settle(mail, delivery)
+
+    def _allowed(self) -> float:
+        """Seconds: whoever takes over as mailer knows that a hand-over of this one has ended before."""
+        return self._tenure.left() / SECOND
 
     def _written(self, mail: _Due, person: Person, now: Millis) -> tuple[Composed, bytes | None]:
         """The mail as of now; None where nothing is left to tell."""
@@ -301,7 +319,8 @@ class Mailer:
             if untell:
                 # Nobody was told after all: the next alert of the same case is news again.
                 many(connection, _UNTELL, [(mail.person, mail.id)])
-        log.info("mail_ended", mail=mail.id, state=state, why=reason)
+            told = [f"{post}#{brand}" for post, brand in rows(connection, _TOLD, (mail.id, NAMED_IN_LOG))]
+        log.info("mail_ended", mail=mail.id, state=state, why=reason, keys=told)
         return state
 
 
@@ -320,6 +339,10 @@ class _Due(msgspec.Struct, frozen=True):
     """Whether an earlier try may have reached the server; SQLite has no booleans."""
 
 
+_TOLD = (
+    "SELECT p.id, a.brand FROM mail_item i JOIN alert a ON a.id = i.alert JOIN mention m ON m.n = a.mention_n"
+    " JOIN post p ON p.n = m.post WHERE i.mail = ? ORDER BY a.id LIMIT ?"
+)
 _UNTELL = (
     "DELETE FROM told WHERE person = ? AND subject IN (SELECT COALESCE(a.case_id, -a.mention_n) FROM mail_item i"
     " JOIN alert a ON a.id = i.alert WHERE i.mail = ?)"

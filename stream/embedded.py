@@ -209,6 +209,22 @@ class EmbeddedLog:
         with self.writer.transaction("forget a group") as connection:
             connection.execute("DELETE FROM progress WHERE grp = ?", (group,))
 
+    def close_off(self, why: str) -> None:
+        """From now on nothing is appended, by whatever process: each that tries is told `why`. Reads go on."""
+        words = why.replace("'", "''")
+        with self.writer.transaction("close it off") as connection:
+            for table in self._tables():
+                connection.execute(
+                    f"CREATE TRIGGER IF NOT EXISTS closed_{table} BEFORE INSERT ON {table} "
+                    f"BEGIN SELECT RAISE(ABORT, '{words}'); END"
+                )
+
+    def open_again(self) -> None:
+        """The end of `close_off`."""
+        with self.writer.transaction("open it again") as connection:
+            for table in self._tables():
+                connection.execute(f"DROP TRIGGER IF EXISTS closed_{table}")
+
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """The connection for reads outside of a group, one thread at a time."""
@@ -286,6 +302,9 @@ class EmbeddedLog:
             "UPDATE topic SET retention = ?, retention_bytes = ? WHERE id = ?",
             (spec.retention, spec.retention_bytes, topic.id),
         )
+
+    def _tables(self) -> list[str]:
+        return [topic.table(partition) for topic in self.topics() for partition in range(topic.partitions)]
 
     def _partition(self, topic: str, partition: int) -> str:
         found = self.topic(topic)

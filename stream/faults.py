@@ -13,7 +13,7 @@ def of_the_surroundings(error: Exception) -> bool:
     while cause is not None:
         if isinstance(cause, OSError | MemoryError | sqlite3.OperationalError):
             return True
-        if type(cause).__name__ in ("OperationalError", "InterfaceError"):
+        if any(kind.__name__ in ("OperationalError", "InterfaceError") for kind in type(cause).__mro__):
             return True
         cause = cause.__cause__
     return False

@@ -94,5 +94,7 @@ def test_times_are_short(millis: int, words: str) -> None:
     ],
 )
 def test_the_days_of_disk_are_no_more_exact_than_they_can_be(days: float, words: str) -> None:
-    disk: dict[str, Any] = {"bytes": {}, "bytes_a_post": {}, "free": 7e10, "free_share": 0.5, "writes": "all"}
+    disk: dict[str, Any] = {
+        "bytes": {}, "bytes_a_post": {}, "on_server": None, "free": 7e10, "free_share": 0.5, "writes": "all",
+    }  # fmt: skip
     assert words in _disk({**disk, "days_left": days})

@@ -9,11 +9,13 @@ import pytest
 from living import Living, post, settled_home
 from msgspec.structs import replace
 
+from clamor import chores
 from clamor.chores import Watch
 from clamor.serving import ready
 from clamor.standstill import standing_still
 from clamor.status import status
 from clamor.upkeep import FAILING, Kept, noted, noting
+from config.disk import DiskFree
 from database.engine import write
 from routing.operations import raise_operations
 from stream.clock import HOUR, MINUTE, SECOND
@@ -117,3 +119,21 @@ def test_a_clock_that_is_set_back_is_told_once(living: Living) -> None:
     ((why,),) = living.sql("SELECT why FROM alert WHERE kind = 'clock'")
     assert "set back by 3600 s" in why
     assert living.mail() == 1
+
+
+def test_a_machine_takes_no_trouble_of_another_one_for_over(living: Living, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chores, "file_of", lambda configuration: None)
+    watches, free = {}, {"one": DiskFree(7, 100), "two": DiskFree(50, 100)}
+    for name in free:
+        monkeypatch.setattr(chores, "gethostname", lambda name=name: name)
+        watches[name] = Watch(living.opened)
+    for name in ("one", "two", "one", "two"):
+        monkeypatch.setattr(living.opened, "disk", lambda name=name: free[name])
+        watches[name].step()
+    assert troubles(living) == [("disk:data@one", False)]
+    ((why,),) = living.sql("SELECT why FROM alert WHERE kind = 'disk'")
+    assert why.endswith("(on one)")
+    monkeypatch.setattr(living.opened, "disk", lambda: free["two"])
+    monkeypatch.setattr(chores, "gethostname", lambda: "one")
+    Watch(living.opened).step()
+    assert troubles(living) == [("disk:data@one", True)], "the machine itself sees that it is over"

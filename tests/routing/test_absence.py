@@ -140,14 +140,14 @@ def test_very_many_posts_are_taken_along_in_chunks_while_others_are_decided(home
     assert home.sql("SELECT count(*) FROM absence_sweep") == [(0,)]
 
 
-def test_kill_9_between_and_in_chunks_loses_no_post_and_repeats_none(tmp_path: Path) -> None:
+def test_kill_9_between_and_in_chunks_loses_no_post_and_repeats_none(tmp_path: Path, kept_in: str) -> None:
     home = RouteHome(tmp_path)
     try:
         home.take(*(wrote(n, NOW) for n in range(600)))
         home.take(account("author_gone", NOW + 10))
         killed = 0
         for after in (0.0, 0.01, 0.03, 0.06, 0.1):
-            with subprocess.Popen([sys.executable, WORKER, home.path], stdout=subprocess.PIPE, text=True) as worker:
+            with subprocess.Popen([sys.executable, WORKER, home.address], stdout=subprocess.PIPE, text=True) as worker:
                 assert worker.stdout is not None
                 assert worker.stdout.readline() == "ready\n"
                 time.sleep(after)

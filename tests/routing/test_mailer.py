@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from math import inf
 from pathlib import Path
 
 import pytest
 from mail_home import ANA, BEN, MailHome, settle, smtp
-from smtp_server import Fault, SmtpServer, make_certificate
+from smtp_server import Fault, Place, SmtpServer, make_certificate
 
 from database.engine import write
 from routing import failed
+from routing.mail.transport import Outgoing
 from routing.mail_status import mail_status
 from stream.clock import HOUR, MINUTE, SECOND
 
@@ -255,6 +258,38 @@ def test_only_one_of_two_mailers_sends(home: MailHome, server: SmtpServer) -> No
     settle(second, home)
     assert home.states() == ["sent", "sent"]
     assert len(set(server.ids())) == 2
+
+
+@pytest.mark.parametrize("place", ["rcpt", "data"])
+def test_a_hand_over_ends_before_another_mailer_may_begin(server: SmtpServer, place: Place) -> None:
+    """However long the server takes. What was said before the text is certain, what came of the text is not."""
+    server.fault = Fault(place, "hang")
+    transport, ends = smtp(server.port, timeout=20.0, deadline=20.0), time.monotonic() + 0.3
+    delivery = transport.send(mail_for(ANA.email, lambda: ends - time.monotonic()))
+    transport.close()
+    assert (delivery.outcome, delivery.unsure) == ("later", place == "data")
+    assert "the one mailer" in delivery.reason
+
+
+def test_a_hand_over_goes_on_while_the_lease_is_renewed(server: SmtpServer) -> None:
+    server.fault = Fault("rcpt", "hang")
+    transport = smtp(server.port, timeout=20.0, deadline=1.2)
+    delivery = transport.send(mail_for(ANA.email, lambda: 0.5))
+    transport.close()
+    assert "no end after 1.2 s" in delivery.reason
+
+
+def test_a_hand_over_that_may_not_begin_says_nothing_to_the_server(server: SmtpServer) -> None:
+    transport = smtp(server.port)
+    assert transport.send(mail_for(ANA.email, lambda: 0.0)).outcome == "later"
+    assert transport.send(mail_for(ANA.email)).outcome == "sent"
+    transport.close()
+    assert server.ids() == ["<1@example.net>"]
+
+
+def mail_for(recipient: str, allowed: Callable[[], float] = lambda: inf) -> Outgoing:
+    content = b"Message-ID: <1@example.net>\r\nSubject: one\r\n\r\nwords\r\n"
+    return Outgoing("<1@example.net>", "clamor@example.net", recipient, content, allowed=allowed)
 
 
 def _posts_told(subject: str) -> int:

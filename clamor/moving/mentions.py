@@ -1,0 +1,160 @@
+"""The mentions put into another store from SQL, and what changed meanwhile from the topic that the indexer reads."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import blake2b
+from typing import NamedTuple
+
+import msgspec
+from sqlalchemy import Engine
+
+from clamor.moving.journal import Journal
+from clamor.moving.note import MoveError
+from clamor.reindexing import chunks
+from database import epochs
+from database.engine import read, rows, rows_in
+from index.port import IndexStore
+from index.refusals import NotIndexed
+from query.tree import Equals, Not, Or
+from stream.ports import DECIDED, EVERYTHING, Log
+from stream.records import Decided, Mention, Millis, UnknownMajor, decode
+
+WHOLE = "index/whole"
+AFTER = "index/after"
+RECORDS = 500
+PAGE = 1_000
+FOUND_WITHIN = 30.0
+"""Seconds after which what was written is to be found: a cluster needs one."""
+
+ALL = Or((Equals("about", True), Not(Equals("about", True))))
+"""Every mention, those that are set aside among them: a question that asks for them is shown them."""
+_WAITING = "SELECT DISTINCT mention FROM outbox WHERE kind = 'decided'"
+_BODIES = "SELECT body, indexed_month FROM mention WHERE n IN (??)"
+
+
+class Sum(NamedTuple):
+    """Of mentions, whatever their order."""
+
+    count: int = 0
+    digest: int = 0
+
+    def and_(self, mention: Mention) -> Sum:
+        said = f"{mention.id}\0{mention.revision}\0{mention.queue}\0{mention.post.text if mention.post else ''}"
+        added = int.from_bytes(blake2b(said.encode(errors="surrogatepass"), digest_size=8).digest(), "big")
+        return Sum(self.count + 1, (self.digest + added) % (1 << 64))
+
+
+class IndexCopy:
+    """`step` as long as it does anything; once the source stands still `finish`, and `compare`."""
+
+    def __init__(
+        self, engine: Engine, log: Log, store: IndexStore, journal: Journal, epoch: str, now: Callable[[], Millis]
+    ) -> None:
+        """From the database `engine` and its `log` into `store`, whose offsets will be those of the log `epoch`."""
+        self._engine, self._log, self._store = engine, log, store
+        self._journal, self._epoch, self._now = journal, epoch, now
+
+    def step(self) -> int:
+        """Mentions put there. Raises Transient, IndexUnusable."""
+        if self._journal.mark(WHOLE):
+            return sum(self._follow(part, bounds) for part, bounds in self._log.bounds(DECIDED).items())
+        after = self._journal.mark(AFTER)
+        if after is None:
+            after = self._begin()
+        for last, decided in chunks(self._engine, after):
+            self._put(decided)
+            self._journal.set({AFTER: last})
+            return len(decided)
+        self._journal.set({WHOLE: 1})
+        return 1
+
+    def finish(self) -> None:
+        """What SQL holds and the log was not told yet: it will be told in the new one, and the index knows it then."""
+        while self.step():
+            pass
+        with read(self._engine) as connection:
+            epoch = epochs.current(connection)
+            waiting = sorted(row[0] for row in rows(connection, _WAITING))
+            found = rows_in(connection, _BODIES, waiting)
+        for start in range(0, len(found), RECORDS):
+            part = found[start : start + RECORDS]
+            self._put([Decided(epoch=epoch, month=month, mention=decode(Mention, body)) for body, month in part])
+
+    def compare(self) -> int:
+        """Mentions that can be found there: all that are live. Raises MoveError where they are not those of SQL."""
+        refused = self._journal.refused()
+        wanted = self._in_sql(refused)
+        deadline = time.monotonic() + FOUND_WITHIN
+        while (found := self._in_store(refused)) != wanted:
+            if time.monotonic() > deadline:
+                raise MoveError(
+                    f"the new index holds {found.count:,} mentions and SQL {wanted.count:,}"
+                    + (", with other contents" if found.count == wanted.count else "")
+                    + ": nothing was switched; remove that index and give the move again"
+                )
+            time.sleep(1.0)
+        return found.count
+
+    def go_on_at(self, offsets: Mapping[int, int]) -> None:
+        """The store holds what stands below these, by partition: it is the one that there was before."""
+        self._journal.set({WHOLE: 1, **{_tail(part): offset for part, offset in offsets.items()}})
+
+    def _begin(self) -> int:
+        """Before the first mention is read: what changes from now on comes by the log."""
+        bounds = self._log.bounds(DECIDED)
+        self._journal.set({AFTER: 0, **{_tail(part): end for part, (_, end) in bounds.items()}})
+        return 0
+
+    def _follow(self, part: int, bounds: tuple[int, int]) -> int:
+        low, end = bounds
+        place = self._journal.mark(_tail(part)) or 0
+        if place >= end:
+            return 0
+        if place < low:
+            # Retention was quicker than the copy: SQL is read once more.
+            self._journal.set({WHOLE: 0})
+            self._begin()
+            return 1
+        found = self._log.read(DECIDED, part, place, RECORDS)
+        if not found:
+            return 0
+        decided: list[Decided] = []
+        for record in found:
+            try:
+                decided.append(decode(Decided, record.value))
+            except (msgspec.DecodeError, UnknownMajor, UnicodeDecodeError):
+                continue  # The indexer made a dead letter of it.
+        self._put(decided)
+        self._journal.set({_tail(part): found[-1].offset + 1})
+        return len(found)
+
+    def _put(self, decided: Sequence[Decided]) -> None:
+        try:
+            self._store.apply(decided, (), self._epoch, self._now())
+        except NotIndexed as error:
+            self._journal.refuse([refusal.mention_id for refusal in error.refusals])
+
+    def _in_sql(self, refused: frozenset[str]) -> Sum:
+        found = Sum()
+        for _, decided in chunks(self._engine, 0):
+            for each in decided:
+                if each.mention.state == "live" and each.mention.id not in refused:
+                    found = found.and_(each.mention)
+        return found
+
+    def _in_store(self, refused: frozenset[str]) -> Sum:
+        found, cursor = Sum(), None
+        while True:
+            page = self._store.search(ALL, EVERYTHING, limit=PAGE, cursor=cursor, order="oldest")
+            for hit in page.hits:
+                if hit.mention.id not in refused:
+                    found = found.and_(hit.mention)
+            cursor = page.cursor
+            if cursor is None:
+                return found
+
+
+def _tail(part: int) -> str:
+    return f"index/tail/{part}"
