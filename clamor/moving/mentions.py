@@ -19,7 +19,7 @@ from index.port import IndexStore
 from index.refusals import NotIndexed
 from query.tree import Equals, Not, Or
 from stream.ports import DECIDED, EVERYTHING, Log
-from stream.records import Decided, Mention, Millis, UnknownMajor, decode
+from stream.records import Decided, Mention, Millis, UnknownMajor, decode, encode
 
 WHOLE = "index/whole"
 AFTER = "index/after"
@@ -35,15 +35,14 @@ _BODIES = "SELECT body, indexed_month FROM mention WHERE n IN (??)"
 
 
 class Sum(NamedTuple):
-    """Of mentions, whatever their order."""
+    """Of whole mentions, whatever their order."""
 
-    count: int = 0
+    mentions: int = 0
     digest: int = 0
 
     def and_(self, mention: Mention) -> Sum:
-        said = f"{mention.id}\0{mention.revision}\0{mention.queue}\0{mention.post.text if mention.post else ''}"
-        added = int.from_bytes(blake2b(said.encode(errors="surrogatepass"), digest_size=8).digest(), "big")
-        return Sum(self.count + 1, (self.digest + added) % (1 << 64))
+        added = int.from_bytes(blake2b(encode(mention), digest_size=8).digest(), "big")
+        return Sum(self.mentions + 1, (self.digest + added) % (1 << 64))
 
 
 class IndexCopy:
@@ -90,12 +89,12 @@ class IndexCopy:
         while (found := self._in_store(refused)) != wanted:
             if time.monotonic() > deadline:
                 raise MoveError(
-                    f"the new index holds {found.count:,} mentions and SQL {wanted.count:,}"
-                    + (", with other contents" if found.count == wanted.count else "")
+                    f"the new index holds {found.mentions:,} mentions and SQL {wanted.mentions:,}"
+                    + (", with other contents" if found.mentions == wanted.mentions else "")
                     + ": nothing was switched; remove that index and give the move again"
                 )
             time.sleep(1.0)
-        return found.count
+        return found.mentions
 
     def go_on_at(self, offsets: Mapping[int, int]) -> None:
         """The store holds what stands below these, by partition: it is the one that there was before."""

@@ -170,10 +170,10 @@ class _Prolonged:
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool | None:
+    ) -> None:
         if self._next is not None:
             self._next.cancel()
-        return await self._limit.__aexit__(kind, error, trace)
+        await self._limit.__aexit__(kind, error, trace)
 
     def _look(self) -> None:
         loop, when = asyncio.get_running_loop(), self._limit.when()
