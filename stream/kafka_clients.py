@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,9 +12,11 @@ from typing import Any, Literal, TypeAlias, TypeVar
 import msgspec
 from kafka import KafkaConsumer
 from kafka import errors as kafka_errors
+from kafka.net.selector import NetworkSelector
 from pydantic import SecretStr
 
 from stream.clock import MINUTE, SECOND
+from stream.kafka_connections import Connections
 from stream.ports import LogUnusable, Transient
 from stream.records import Millis
 
@@ -31,7 +32,6 @@ RECONNECT_AFTER: Millis = SECOND
 """Longest wait between two tries to reach a broker; the library's own would keep the first record waiting 16 s."""
 IDLE: Millis = 9 * MINUTE
 SHORTEST_SLEEP = 0.1
-LAST_CAUSES = 8
 REFUSED_SECONDS = 1.0
 
 
@@ -114,39 +114,31 @@ def made(kind: Callable[..., Made], settings: KafkaSettings, options: Mapping[st
     """A client of that kind. Raises Transient where no broker answers, LogUnusable where none lets us in.
 
     A constructor that gives up leaves a thread and sockets behind, so that they are closed here. It says only that it
-    found no broker, so that the connections are asked why. And the library does not tell its questions about topics
-    that they must make none, so that it is told here.
+    found no broker, so that the connections are asked why.
     """
     plain = KafkaConsumer.DEFAULT_CONFIG["kafka_client"]
-    opened: list[Any] = []
-    causes: deque[BaseException] = deque(maxlen=LAST_CAUSES)
+    opened: list[tuple[Any, Connections]] = []
 
-    def client(*arguments: Any, **configuration: Any) -> Any:
-        each = plain(*arguments, **configuration)
-        opened.append(each)
-        each.cluster.config["allow_auto_create_topics"] = False
-        connect = each._manager.get_connection
-
-        def overheard(*arguments: Any, **configuration: Any) -> Any:
-            connection = connect(*arguments, **configuration)
-            connection.init_future.add_errback(causes.append)
-            return connection
-
-        each._manager.get_connection = overheard
+    def client(**configuration: Any) -> Any:
+        net = NetworkSelector(**configuration)
+        connections = Connections(net, **configuration)
+        each = plain(net, connections, **configuration)
+        opened.append((each, connections))
         return each
 
     try:
         with speaking(settings, "connect"):
             whole = kind(**connection(settings), **options, kafka_client=client)
     except BaseException as error:
-        for each in opened:
+        causes = [cause for _, connections in opened for cause in connections.causes or ()]
+        for each, _ in opened:
             with suppress(Exception):
                 each.close()
         if isinstance(error, Transient) and causes:
             raise told(settings, "connect", _worst(causes)) from error
         raise
-    for each in opened:
-        del each._manager.get_connection
+    for _, connections in opened:
+        connections.causes = None
     return whole
 
 
