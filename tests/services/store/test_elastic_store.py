@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -124,6 +124,8 @@ def test_nobody_shows_a_secret(place: ElasticPlace) -> None:
 
 def test_two_indexers_with_the_same_partition_do_not_both_advance_it(place: ElasticPlace) -> None:
     with opened(place) as one, opened(place) as other:
+        for store in (one, other):
+            assert store.offsets("decided", frozenset({0}), "log") == {}
         batch = [Decided(mention=mention(n, "flight")) for n in range(20)]
         wins: list[str] = []
         gate = threading.Barrier(2)
@@ -262,7 +264,6 @@ def test_an_erasure_that_could_not_be_begun_is_begun_by_the_next_turn(
     place: ElasticPlace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from elastic_transport import ConnectionTimeout
-    from elasticsearch.client import IndicesClient
 
     begun: list[object] = []
 
@@ -273,16 +274,17 @@ def test_an_erasure_that_could_not_be_begun_is_begun_by_the_next_turn(
     with closing(place.open(clock)) as store:
         put(place, store, mention(1, "flight"), mention(2, "flight"))
         put(place, store, gone(1))
-        real = IndicesClient.forcemerge
-        monkeypatch.setattr(IndicesClient, "forcemerge", away)
+        indices = type(store._client.indices)
+        real = indices.forcemerge
+        monkeypatch.setattr(indices, "forcemerge", away)
         with pytest.raises(Transient, match="erase"):
             store.idle(clock.at)
 
-        def noted(self: IndicesClient, **settings: object) -> object:
+        def noted(self: Any, **settings: Any) -> object:
             begun.append(settings)
-            return real(self, **settings)  # type: ignore[arg-type]
+            return real(self, **settings)
 
-        monkeypatch.setattr(IndicesClient, "forcemerge", noted)
+        monkeypatch.setattr(indices, "forcemerge", noted)
         clock.advance(2 * MINUTE)
         store.idle(clock.at)
         clock.advance(2 * MINUTE)
