@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import IntegrityError
 
 from database.engine import DatabaseUnusable, delete_numbered, many, open_database, read, rows, rows_in, write
 from stream.ports import Transient
@@ -119,9 +119,10 @@ def test_only_the_numbered_rows_are_deleted(engine: Engine) -> None:
 
 def test_an_error_never_repeats_the_values(engine: Engine) -> None:
     """They may be a post's text, and errors stand in logs."""
-    sql = text("INSERT INTO thing (n, other) VALUES (:n, :word)")
-    with pytest.raises(DBAPIError) as caught, write(engine) as connection:
-        connection.execute(sql, {"n": 1, "word": "a private matter"})
+    sql = text("INSERT INTO thing (n, word) VALUES (:n, :word)")
+    with pytest.raises(IntegrityError) as caught, write(engine) as connection:
+        for _ in range(2):
+            connection.execute(sql, {"n": 1, "word": "a private matter"})
     assert "a private matter" not in str(caught.value)
 
 
