@@ -1,4 +1,4 @@
-"""The connections of a client of Kafka: the library's own, mended where they leave something behind or say too little."""
+"""Connections of a client of Kafka: the library's own, mended where they leave something behind or say too little."""
 
 from __future__ import annotations
 

@@ -8,6 +8,9 @@ from typing import Any, Literal, NamedTuple
 
 from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+from kafka.coordinator.base import Generation
+from kafka.coordinator.consumer import ConsumerCoordinator
+from kafka.structs import MemberState
 
 from stream.kafka_clients import KafkaSettings
 from stream.records import Millis
@@ -38,6 +41,35 @@ class Assignor(CooperativeStickyAssignor):
         if self.present_generation() == NO_GENERATION:
             self.member_assignment = None
         return super().metadata(topics)
+
+
+class Coordinator(ConsumerCoordinator):
+    """A division that ended between two polls is taken up by the next one. The library forgets what it brought: it
+    joins again, which divides the group anew for everybody, or, where a change of topics had been the reason, it takes
+    part in nothing any more and says nothing (kafka-python 3.0.12)."""
+
+    _brought: tuple[Generation, bytes] | None = None
+
+    @classmethod
+    def take_over(cls, client: KafkaConsumer) -> None:
+        """Before the client takes part in anything: it makes its own, and asks nobody for another."""
+        client._coordinator.__class__ = cls
+
+    def need_rejoin(self) -> bool:
+        return bool(self.rejoining or super().need_rejoin())
+
+    async def _do_join_and_sync_async(self) -> bytes:
+        if self._brought is not None and self.state is MemberState.REBALANCING:
+            generation, kept = self._brought
+            if generation is self._generation:
+                return kept
+        assignment: bytes = await super()._do_join_and_sync_async()
+        self._brought = (self._generation, assignment)
+        return assignment
+
+    async def _on_join_complete_async(self, *arguments: Any) -> None:
+        self._brought = None
+        await super()._on_join_complete_async(*arguments)
 
 
 class Listener(ConsumerRebalanceListener):

@@ -20,7 +20,7 @@ from kafka.structs import MemberState
 
 from stream.clock import SECOND
 from stream.kafka_clients import made, shut, speaking, told
-from stream.kafka_division import Assignor, Change, Listener, options
+from stream.kafka_division import Assignor, Change, Coordinator, Listener, options
 from stream.ports import Commit, LogRecord, LogUnusable, OffsetConflict, OffsetOutside, Transient
 from stream.records import Millis
 
@@ -235,6 +235,7 @@ class KafkaMember:
             assignor = Assignor()
             client = made(KafkaConsumer, self._settings, options(self._settings, self._log.group_id(self), assignor))
             assignor.present_generation = lambda: client.group_metadata().generation_id
+            Coordinator.take_over(client)
             client.subscribe([self._name], listener=Listener(client, self._changes))
             self._client = client
             self._heard = time.monotonic()

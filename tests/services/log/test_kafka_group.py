@@ -135,6 +135,21 @@ def test_members_that_come_and_go_lose_no_record_and_move_nothing_back(
     assert len(done) == len(places), "each batch was committed before its partitions moved"
 
 
+def test_a_division_that_ends_between_two_polls_is_taken_up_by_the_next(
+    place: KafkaPlace, log: KafkaLog, topic: str
+) -> None:
+    """What the brokers answer to a member that joins comes while it does something else."""
+    log.append([Append(topic, f"k{n}", b"") for n in range(20)])
+    consumer = log.consumer("g", topic)
+    records, deadline = list[LogRecord](), time.monotonic() + 30
+    while len(records) < 20:
+        assert time.monotonic() < deadline, "it joins within 30 s"
+        time.sleep(0.3)
+        records += consumer.poll(100, 0.0)
+    commit_all(log, consumer, "g", records)
+    assert log.counts().rebalances == 1
+
+
 def test_who_only_waits_takes_over_what_a_dead_member_held(place: KafkaPlace, log: KafkaLog, topic: str) -> None:
     """Also where a batch may take minutes: a member that is not in one is waited for by nobody."""
     patient = KafkaLog(replace(settings_for(place.argument), batch_limit=5 * MINUTE))
