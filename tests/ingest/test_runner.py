@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Engine
 
 from config.brands import Brand
-from database.tenure import LENGTH, Tenure
+from database.tenure import LENGTH, LOOK_EVERY, Tenure
 from ingest.collector import (
     Collector,
     CursorLost,
@@ -435,8 +435,9 @@ def test_a_source_is_run_by_one_process_and_taken_over_where_it_stood(
     threads[1].join(0.5)
     assert networks[1].cursors_seen == [], "the other one runs it"
     stop.set()
-    for thread in threads:
-        thread.join(20)
+    threads[0].join(20)
+    clock.advance(LOOK_EVERY)
+    threads[1].join(20)
     assert networks[1].cursors_seen == ["3"]
     assert ids(held) == ["1", "2", "3", "4"]
     assert cursors.get("feed") == "4"

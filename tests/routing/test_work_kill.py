@@ -66,7 +66,9 @@ def state(home: RouteHome) -> dict[str, Any]:
     )
     sent = home.sql("SELECT kind, revision, count(*) FROM outbox GROUP BY kind, revision ORDER BY kind, revision")
     alerts = home.sql("SELECT kind, brand, queue, count(*) FROM alert GROUP BY kind, brand, queue ORDER BY 1, 2, 3")
-    authors = home.sql("SELECT author, brand, mentions, negatives FROM author ORDER BY author, brand")
+    authors = home.sql(
+        "SELECT author, value, mentions, negatives FROM author JOIN dictionary d ON d.n = brand ORDER BY author, value"
+    )
     offset = home.sql("SELECT next FROM stored_offset")
     return {
         "mentions": mentions, "cases": cases, "outbox": sent, "alerts": alerts, "authors": authors,
