@@ -10,8 +10,13 @@ from kafka.net.inet import KafkaNetSocket, create_connection
 from kafka.net.manager import KafkaConnectionManager
 from kafka.net.transport import KafkaSSLTransport, KafkaTCPTransport
 
+from stream.clock import SECOND
+from stream.records import Millis
+
 DIRECT = "direct"
 LAST_CAUSES = 8
+LONGEST_CONNECT: Millis = 10 * SECOND
+"""Login included."""
 
 
 class Direct(KafkaNetSocket):
@@ -29,11 +34,14 @@ class Direct(KafkaNetSocket):
 
 
 class Connections(KafkaConnectionManager):
-    """It keeps why attempts failed, since a constructor that gives up says only that it found no broker; and it tells
-    questions about topics that they must make none, which the library does not, whatever its option says."""
+    """It keeps why attempts failed, since a constructor that gives up says only that it found no broker. It tells
+    questions about topics that they must make none, which the library does not, whatever its option says. And it waits
+    for a broker that takes a connection and says nothing no longer than for any answer."""
 
     def __init__(self, net: Any, **configuration: Any) -> None:
         super().__init__(net, **configuration)
+        for option in ("socket_connection_setup_timeout_ms", "socket_connection_setup_timeout_max_ms"):
+            self.config[option] = min(LONGEST_CONNECT, self.config["request_timeout_ms"])
         self.cluster.config["allow_auto_create_topics"] = False
         self.causes: deque[BaseException] | None = deque(maxlen=LAST_CAUSES)
         """None: nobody asks any more."""

@@ -25,7 +25,7 @@ from stream.ports import Transient
 
 VERSION = "4.1.2"
 LOG4J = "2.25.1"
-PATIENCE = 60.0
+PATIENCE = 180.0
 USER, PASSWORD = "clamor", "not-a-secret-of-anybody"
 STORE_PASSWORD = "changeit"
 
