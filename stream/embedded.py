@@ -319,7 +319,7 @@ class EmbeddedLog:
         if size > bound:
             raise RecordTooLarge(
                 f"record {key[:100]!r} for topic {topic!r} has {size} bytes, the log takes {bound}: "
-                "shorten it at its source or raise log.max_record"
+                "shorten it at its source"
             )
         if len(key) > LONGEST_KEY:
             raise RecordTooLarge(f"key {key[:100]!r} for topic {topic!r} has {len(key)} characters of {LONGEST_KEY}")

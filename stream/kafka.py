@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from zlib import crc32
 
 import structlog
@@ -28,7 +28,6 @@ from stream.ports import (
     MENTIONS,
     POSTS,
     Append,
-    Counts,
     LogRecord,
     LogUnusable,
     RecordTooLarge,
@@ -40,7 +39,6 @@ from stream.records import Millis
 logger = structlog.get_logger(__name__)
 
 Answer = TypeVar("Answer")
-Counted: TypeAlias = Literal["rebalances", "partitions_lost", "producers_replaced"]
 
 IDENTIFIED_BY: tuple[str, ...] = (POSTS, MENTIONS, DECIDED)
 """Topics whose offsets are kept elsewhere too: the log is another one when one of these was made anew."""
@@ -80,9 +78,7 @@ class KafkaLog:
         self.lags = Lags()
         self._on_loss = on_loss
         self._pid = os.getpid()
-        self._counted = Counter[str]()
-        self._counting = threading.Lock()
-        self._appender = Appender(settings, lambda: self.count("producers_replaced", 1))
+        self._appender = Appender(settings)
         self._admin_door = Door(KafkaAdminClient, settings, {})
         self._admin_lock = threading.RLock()
         self._admin: KafkaAdminClient | None = None
@@ -170,7 +166,7 @@ class KafkaLog:
         if size > bound:
             raise RecordTooLarge(
                 f"record {key[:100]!r} for topic {topic!r} has {size} bytes, the log takes {bound}: "
-                "shorten it at its source or raise log.max_record"
+                "shorten it at its source"
             )
         if len(key) > LONGEST_KEY:
             raise RecordTooLarge(f"key {key[:100]!r} for topic {topic!r} has {len(key)} characters of {LONGEST_KEY}")
@@ -249,14 +245,6 @@ class KafkaLog:
         logger.error("records_lost", group=group, topic=topic, partition=partition, records=loss.records)
         if self._on_loss is not None:
             self._on_loss(loss)
-
-    def counts(self) -> Counts:
-        with self._counting:
-            return Counts(**{what: self._counted[what] for what in Counts._fields})
-
-    def count(self, what: Counted, number: int) -> None:
-        with self._counting:
-            self._counted[what] += number
 
     def _waiting(self, group: str, topic: str, partition: int, start: int, end: int) -> int:
         if end - start > FEW:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -44,9 +44,8 @@ class Appender:
     by key and revision.
     """
 
-    def __init__(self, settings: KafkaSettings, on_replaced: Callable[[], None]) -> None:
+    def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
-        self._on_replaced = on_replaced
         self._lock = threading.Lock()
         self._producer: KafkaProducer | None = None
         self._closed = False
@@ -105,7 +104,6 @@ class Appender:
                 return
             self._producer = None
         logger.warning("producer_replaced", error=type(error).__name__)
-        self._on_replaced()
         _end(producer)
 
 

@@ -245,8 +245,6 @@ class KafkaMember:
 
     def _settle(self) -> frozenset[int]:
         """Act on what the group's divisions have brought since, in their order, then start what waits for it; what."""
-        if self._changes:
-            self._log.count("rebalances", 1)
         while self._changes:
             kind, partitions = self._changes.popleft()
             if kind == "assigned":
@@ -285,7 +283,6 @@ class KafkaMember:
 
     def _lost(self, partitions: frozenset[int]) -> None:
         logger.warning("partitions_lost", group=self.group, topic=self.topic, partitions=sorted(partitions))
-        self._log.count("partitions_lost", len(partitions))
 
     def _begin_anew(self, stale: frozenset[int]) -> None:
         """What of these is still assigned is asked for like what has just been assigned."""

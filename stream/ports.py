@@ -128,24 +128,6 @@ class Log(Protocol):
     def close(self) -> None: ...
 
 
-class Counts(NamedTuple):
-    """What a log on other machines went through since this process opened it: for metrics."""
-
-    rebalances: int
-    """Divisions of a group that gave partitions to a member of this process or took some from it."""
-    partitions_lost: int
-    """Of these, partitions that were taken while the member could not be heard."""
-    producers_replaced: int
-    """Times that appending began anew, since an answer stayed away."""
-
-
-@runtime_checkable
-class Counting(Protocol):
-    """A log that has something to count."""
-
-    def counts(self) -> Counts: ...
-
-
 @runtime_checkable
 class Brokered(Protocol):
     """A log that others keep: they remove its records by themselves, and offsets may come not to fit it."""

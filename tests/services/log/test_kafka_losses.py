@@ -11,7 +11,7 @@ library("kafka", "kafka")
 
 import pytest  # noqa: E402
 from kafka_place import KafkaPlace, settings_for  # noqa: E402
-from log_contract import commit_all, settle, take  # noqa: E402
+from log_contract import commit_all, take  # noqa: E402
 
 from stream.clock import DAY  # noqa: E402
 from stream.kafka import KafkaLog  # noqa: E402
@@ -120,11 +120,3 @@ def test_where_a_group_goes_on_is_said_by_a_person_when_nobody_works_for_it(log:
     beyond.close()
     log.move("g", topic, {0: log.bounds(topic)[0][0]})
     assert len(take(log.consumer("g", topic), 10)) == 10
-
-
-def test_divisions_are_counted(place: KafkaPlace, log: KafkaLog, topic: str) -> None:
-    assert log.counts() == (0, 0, 0)
-    consumer = log.consumer("g", topic)
-    settle([consumer], lambda: len(consumer.assignment()) == 1)
-    assert log.counts().rebalances == 1
-    assert log.counts().partitions_lost == 0
