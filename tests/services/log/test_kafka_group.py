@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from signal import SIGKILL
+from signal import SIGCONT, SIGKILL, SIGSTOP
 from uuid import uuid4
 
 from tests.services.needs import library
@@ -162,6 +162,55 @@ def test_who_only_waits_takes_over_what_a_dead_member_held(place: KafkaPlace, lo
         process.wait(30)
         stay_until_it_holds(waiting, PARTITIONS)
     patient.close()
+
+
+def test_who_is_put_out_while_it_joins_comes_back_as_another_and_moves_nothing(
+    place: KafkaPlace, log: KafkaLog, topic: str
+) -> None:
+    """The library tells nothing of that: it goes on as if nobody could have held its partitions meanwhile."""
+    busy = log.consumer("g", topic)
+    done: list[LogRecord] = []
+    with worker(place, "consume", topic, "g", "100") as stopped:
+        settle([busy], lambda: len(busy.assignment()) == PARTITIONS // 2)
+        places = log.append([Append(topic, f"k{n}", b"") for n in range(40)])
+        batch = take(busy, sum(partition in busy.assignment() for partition, _ in places))
+        wait_for_lag(log, topic, len(batch))
+        third = Beside(place, topic)
+        # Time for `stopped` to hear of the division and to ask to join: it then waits for the batch of `busy`.
+        time.sleep(3)
+        stopped.send_signal(SIGSTOP)
+        commit_all(log, busy, "g", batch)
+        settle([busy], lambda: len(busy.assignment()) + len(third.held) == PARTITIONS)
+        places += append_and_wait(log, topic, busy, done)
+        stopped.send_signal(SIGCONT)
+        settle([busy], lambda: len(busy.assignment()) + len(third.held) < PARTITIONS)
+        places += append_and_wait(log, topic, busy, done)
+        third.close()
+        assert stopped.poll() is None
+        stopped.send_signal(SIGKILL)
+        its = [tuple(map(int, each.split(":"))) for each in stopped.stdout.read().split()]
+    found = [(record.partition, record.offset) for record in batch + done + third.records]
+    assert sorted(found + its) == sorted(places), "each once"
+
+
+def wait_for_lag(log: KafkaLog, topic: str, lag: int) -> None:
+    deadline = time.monotonic() + 30
+    while log.lag("g", topic) != lag:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def append_and_wait(log: KafkaLog, topic: str, member: Consumer, done: list[LogRecord]) -> list[tuple[int, int]]:
+    """Where; `member` does its share, as others do theirs."""
+    places = log.append([Append(topic, f"k{n}", b"") for n in range(40)])
+    deadline = time.monotonic() + 30
+    while log.lag("g", topic):
+        assert time.monotonic() < deadline
+        found = member.poll(100, 0.1)
+        if found:
+            commit_all(log, member, "g", found)
+            done += found
+    return places
 
 
 def stay_until_it_holds(member: Consumer, partitions: int) -> None:
