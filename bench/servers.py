@@ -18,7 +18,7 @@ DURABLE = ("fsync=on", "full_page_writes=on", "shared_buffers=256MB", "max_wal_s
 def started() -> Engines:
     """Ends the program with a sentence where one of them cannot be had here."""
     try:
-        return engines(*DURABLE)
+        return engines(*DURABLE, measured=True)
     except pytest.skip.Exception as why:
         raise SystemExit(str(why)) from None
 

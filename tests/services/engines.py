@@ -64,8 +64,9 @@ engines:
 
 
 @cache
-def engines(*postgres_settings: str) -> Engines:
-    """Those of this process, started when they are first asked for. Skips, or fails in CI, where one cannot be had."""
+def engines(*postgres_settings: str, measured: bool = False) -> Engines:
+    """Those of this process, started when they are first asked for; `measured`, as of `Node`. Skips, or fails in CI,
+    where one cannot be had."""
     for library, extra in (("kafka", "kafka"), ("elasticsearch", "elastic"), ("psycopg", "postgres")):
         if importlib.util.find_spec(library) is None:
             missing(f"{library} is not installed: pip install 'clamor[{extra}]'")
@@ -78,7 +79,7 @@ def engines(*postgres_settings: str) -> Engines:
     postgres = postgres_server.server(*postgres_settings)
     folder = Path(tempfile.mkdtemp(prefix="clamor-kafka-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    kafka, node = kafka_server.KafkaServer(folder), Node()
+    kafka, node = kafka_server.KafkaServer(folder), Node(measured=measured)
     atexit.register(node.close)
     atexit.register(kafka.kill)
     kafka.start()
