@@ -3,14 +3,21 @@ the program. They are those of the tests (`tests/services`), but for PostgreSQL,
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
+import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 
 from bench.pipeline import home_in
 from tests.services.engines import PASSWORD_NAME, Engines, engines
+
+if TYPE_CHECKING:
+    from tests.services.kafka_server import KafkaServer
 
 DURABLE = ("fsync=on", "full_page_writes=on", "shared_buffers=256MB", "max_wal_size=1GB")
 
@@ -21,6 +28,21 @@ def started() -> Engines:
         return engines(*DURABLE, measured=True)
     except pytest.skip.Exception as why:
         raise SystemExit(str(why)) from None
+
+
+def broker() -> KafkaServer:
+    """Kafka without the other two, which would take memory and time from it."""
+    from tests.services.kafka_server import KafkaServer, Missing
+
+    folder = Path(tempfile.mkdtemp(prefix="clamor-kafka-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    try:
+        server = KafkaServer(folder)
+    except Missing as why:
+        raise SystemExit(str(why)) from None
+    atexit.register(server.kill)
+    server.start()
+    return server
 
 
 def big_home(folder: Path, servers: Engines, model: str, *, webhook: bool = False, partitions: int = 4) -> Path:
