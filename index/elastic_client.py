@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
 import logging
 import ssl
 import warnings
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from elastic_transport import NodeConfig, Urllib3HttpNode
+from elastic_transport import HttpHeaders, NodeConfig, Urllib3HttpNode
+from elastic_transport.client_utils import DEFAULT
 from elasticsearch import Elasticsearch, ElasticsearchWarning
 from pydantic import SecretStr
 
@@ -64,7 +66,7 @@ def connect(cluster: Cluster) -> Elasticsearch:
         options["ca_certs"] = cluster.certificates
     return Elasticsearch(
         [_with_port(host) for host in cluster.hosts],
-        node_class=_Trusting,
+        node_class=_Connection,
         request_timeout=cluster.time_limit + GRACE,
         connections_per_node=CONNECTIONS,
         max_retries=max(1, len(cluster.hosts) - 1),
@@ -75,16 +77,32 @@ def connect(cluster: Cluster) -> Elasticsearch:
     )
 
 
-class _Trusting(Urllib3HttpNode):
-    """Trusts the named file alone: left to itself the client adds it to the machine's authorities."""
+class _Connection(Urllib3HttpNode):
+    """Trusts the named file alone: left to itself the client adds it to the machine's authorities. Compresses with
+    a quarter of the work that the client spends on it, to half as many bytes again."""
 
     def __init__(self, config: NodeConfig) -> None:
         super().__init__(config)
+        self._http_compress = False
         if config.scheme == "https" and config.ca_certs is not None:
             only = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             only.minimum_version = ssl.TLSVersion.TLSv1_2
             only.load_verify_locations(config.ca_certs)
             self.pool.conn_kw["ssl_context"] = only
+
+    def perform_request(
+        self,
+        method: str,
+        target: str,
+        body: bytes | None = None,
+        headers: HttpHeaders | None = None,
+        request_timeout: Any = DEFAULT,
+    ) -> Any:
+        if body and self.config.http_compress:
+            headers = HttpHeaders(headers or {})
+            headers["content-encoding"] = "gzip"
+            body = gzip.compress(body, 1)
+        return super().perform_request(method, target, body, headers, request_timeout)
 
 
 def _with_port(host: str) -> str:
