@@ -150,9 +150,11 @@ class Shape(NamedTuple):
         return layout(self.mappings())
 
     def settings(self) -> dict[str, Any]:
-        """A deleted text leaves the disk with the next merge that is asked for, however few of its neighbours did."""
+        """A deleted text leaves the disk with the next merge that is asked for, however few of its neighbours did.
+        Documents lie in the order of a page, the newest first, so that a search for one ends with its last hit."""
         return {
             "index": {
+                "sort": {"field": ["f.created", "key"], "order": ["desc", "desc"]},
                 "number_of_shards": self.shards,
                 "number_of_replicas": self.replicas,
                 "refresh_interval": "1s",
