@@ -10,6 +10,7 @@ from index.elastic_documents import LONGEST_KEY, REVISION_BITS, key, prepare, ve
 from index.elastic_mapping import AFTER, BEFORE, BUILT_IN, MAPPINGS, PROPERTIES, Names, Shape, ended, home, layout
 from index.elastic_query import DEEPEST, PARSED, ranked, read
 from index.visibility import sees
+from query.error import QueryError
 from query.fields import FIELDS
 from query.parse import MAX_DEPTH, parse
 from query.tree import And, Between, Equals, Near, Node, Not, Or, Phrase, StartsWith, Word
@@ -86,9 +87,20 @@ def test_a_field_that_does_not_exist_is_named() -> None:
         read(Equals("colour", "red"), EVERYTHING)
 
 
+def deepest_typed() -> Node:
+    """Of parentheses inside one another, as many as the language takes."""
+    found: Node | None = None
+    for levels in range(1, MAX_DEPTH + 1):
+        try:
+            found = parse("a OR b (" * levels + "flight" + ")" * levels, now=NOW)
+        except QueryError:
+            break
+    assert found is not None
+    return found
+
+
 def test_a_query_as_deep_as_can_be_typed_goes_in_pieces_and_a_deeper_one_is_refused() -> None:
-    typed = "a OR b (" * MAX_DEPTH + "flight" + ")" * MAX_DEPTH
-    body = read(parse(typed, now=NOW), AccessScope(brands=frozenset({"acme"})))
+    body = read(deepest_typed(), AccessScope(brands=frozenset({"acme"})))
     assert depth(body) <= PARSED + 3 < TAKEN_AT_ONCE
     (document,) = documents([mention(1, " ".join(["b"] * 3) + " flight")]).values()
     assert holds(body, document)
