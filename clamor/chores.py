@@ -215,7 +215,7 @@ class Watch:
 
     def __init__(self, opened: Opened) -> None:
         self._opened = opened
-        self._here = f"@{gethostname()}" if file_of(opened.configuration) is None else ""
+        self._here = f"@{opened.home.machine}" if file_of(opened.configuration) is None else ""
         """Where other machines may watch as well: the name of this one."""
         with read(opened.engine) as connection:
             self._raised = {key for key in open_troubles(connection, _WATCHED) if key == self._key(key)}
@@ -295,7 +295,7 @@ class Watch:
         return key if key.endswith(here) else key + here
 
     def _placed(self, key: str, why: str) -> str:
-        return f"{why} (on {self._here[1:]})" if self._here and key.startswith(_OF_THIS_MACHINE) else why
+        return f"{why} (on {gethostname()})" if self._here and key.startswith(_OF_THIS_MACHINE) else why
 
     def _wall_ahead(self) -> Millis:
         return self._opened.clock.wall() - self._opened.clock.steady()

@@ -16,7 +16,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from clamor.engines import ENGINES, silent_engines
 from clamor.opening import Opened
 from clamor.standstill import standing_still
-from clamor.status import process_of, stages, status
+from clamor.status import living, process_of, stages, status
 from stream.timing import BOUNDS
 
 MILLIS = 1_000
@@ -37,11 +37,11 @@ def metrics(opened: Opened) -> bytes:
 
 
 def _without(opened: Opened, silent: Collection[str]) -> Iterator[Metric]:
-    living = [one for one in opened.statuses.read() if one.alive()]
+    alive = living(opened)
     nothing_asked = dict.fromkeys(STAGES, 0)
     yield from _program(silent)
-    yield from _standing(stages(living, nothing_asked), {one.stage for one in standing_still(opened, nothing_asked)})
-    yield from _processes([process_of(one) for one in living])
+    yield from _standing(stages(alive, nothing_asked), {one.stage for one in standing_still(opened, nothing_asked)})
+    yield from _processes([process_of(one) for one in alive])
 
 
 def _program(silent: Collection[str] = ()) -> Iterator[Metric]:

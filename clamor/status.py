@@ -38,7 +38,7 @@ _ALERT = ("kind", "brand", "queue", "case_id", "risk", "why", "created_at", "sta
 def status(opened: Opened) -> dict[str, Any]:
     """Plain values, as `clamor status --json` prints and `/api/status` answers them. Times in milliseconds UTC."""
     now = opened.clock.now()
-    statuses = [one for one in opened.statuses.read() if one.alive()]
+    statuses = living(opened)
     running = holder(opened.home)
     figure = opened.ledger.figure(now - DAY, now)
     behind = backlog(opened)
@@ -87,11 +87,25 @@ def stages(statuses: Sequence[StageStatus], lags: Mapping[str, int]) -> list[dic
     return found
 
 
+def living(opened: Opened) -> list[StageStatus]:
+    """What living processes say, one status a stage and process: a container that was started again has the name and
+    the number of the one before, which counts as alive for a while."""
+    latest: dict[tuple[str, str], StageStatus] = {}
+    for one in opened.statuses.read():
+        if one.alive():
+            latest.setdefault((one.stage, _process(one)), one)
+    return list(latest.values())
+
+
+def _process(status: StageStatus) -> str:
+    return f"{status.place.partition('/')[0]}:{status.pid}"
+
+
 def process_of(status: StageStatus) -> dict[str, Any]:
     """What one process says of its stage since it began."""
     told = ("stage", "state", "records", "dead_letters", "retries", "rebalances", "batch_time", "model_time")
     return {
-        "process": f"{status.place.partition('/')[0]}:{status.pid}",
+        "process": _process(status),
         **{name: msgspec.to_builtins(getattr(status, name)) for name in told},
     }
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,6 +93,19 @@ class Home:
     @property
     def locks(self) -> Path:
         return self.data / "locks"
+
+    @property
+    def machine(self) -> str:
+        """The name of this data folder among those that share a database: a container's host name is another with each
+        start. Made when it is first asked for."""
+        path = self.data / "machine"
+        if not path.exists():
+            draft = self.data / f"machine.{os.getpid()}"
+            draft.write_text(secrets.token_hex(4))
+            with suppress(FileExistsError):
+                path.hardlink_to(draft)
+            draft.unlink()
+        return path.read_text()
 
 
 def prepare(home: Home) -> None:

@@ -25,6 +25,8 @@ NO_INDEX = "index_not_found_exception"
 EXISTS = "resource_already_exists_exception"
 CLOSED = "index write (api)"
 """How Elasticsearch words the block that stands on an index while it is looked at to be deleted."""
+TWO_HOMES = "more than one write index"
+"""How Elasticsearch refuses an alias a second index to be written to: that of a month, while a rebuild moves it."""
 
 _TOO_DEEP = frozenset({"too_many_clauses", "too_many_nested_clauses"})
 _TIMED_OUT = frozenset({"search_timeout_exception", "timeout_exception", "time_exceeded_exception"})
@@ -89,6 +91,8 @@ def told(where: str, doing: str, status: int, body: object) -> Exception:
         )
     if kinds & _TIMED_OUT or "Time exceeded" in _words(body):
         return QueryTooSlow(f"cannot {doing} in time: ask for a shorter time (since:-7d), or add a word or a field")
+    if TWO_HOMES in _words(body):
+        return Transient(f"{where}: cannot {doing}: another process makes or moves the same index; it is tried again")
     if BLOCKED in kinds and (blocked := _blocked(status, _words(body))):
         return Transient(f"{where}: cannot {doing}: {blocked}; it is tried again and nothing is lost")
     if status in PASSING:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
+from index.elastic_errors import speaking
 from index.files import IndexUnusable
 from index.refusals import NotIndexed
 from index.work import IndexWork
@@ -320,12 +321,10 @@ def test_a_mention_counts_as_searchable_when_a_search_finds_it(place: ElasticPla
 
 def test_two_generations_do_not_both_make_a_month_s_home(place: ElasticPlace) -> None:
     """A process that has not heard of a rebuild yet, and one that has, in the first minute of a month."""
-    from elasticsearch import ApiError
-
     with closing(place.open()) as store:
         put(place, store, mention(1, "flight"))
         names, client = place.cluster.names, store._client
-        with pytest.raises(ApiError):
+        with pytest.raises(Transient), speaking("here", "make an index"):
             client.indices.create(
                 index=names.index_of("2026-09", "abc123"),
                 aliases={names.home("2026-09"): {"is_write_index": True}, names.read: {}},
