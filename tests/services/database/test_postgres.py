@@ -168,6 +168,28 @@ def test_a_server_that_went_away_is_a_fault_that_passes(
         assert rows(connection, "SELECT name FROM lease ORDER BY name") == [("after",), ("before",)]
 
 
+def test_a_commit_that_fails_for_want_of_room_is_a_fault_that_passes_and_leaves_nothing(engine: Engine) -> None:
+    with write(engine) as connection:
+        connection.exec_driver_sql(_NO_ROOM)
+        connection.exec_driver_sql(
+            "CREATE CONSTRAINT TRIGGER no_room AFTER INSERT ON lease DEFERRABLE INITIALLY DEFERRED "
+            "FOR EACH ROW EXECUTE FUNCTION no_room()"
+        )
+    with pytest.raises(Transient, match="its disk is full: free some space"):
+        add(engine, "a")
+    assert owners(engine) == []
+    with write(engine) as connection:
+        connection.exec_driver_sql("DROP TRIGGER no_room ON lease")
+    add(engine, "a")
+    assert owners(engine) == ["one"]
+
+
+_NO_ROOM = (
+    "CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS "
+    "$$ BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = '53100'; END $$"
+)
+
+
 # --- what it has to be ---------------------------------------------------------------------------------------------
 
 
