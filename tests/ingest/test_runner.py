@@ -423,11 +423,14 @@ def test_a_source_is_run_by_one_process_and_taken_over_where_it_stood(
         yield Delivery(drafts=drafts(4), cursor="4")
         raise Exhausted
 
-    networks = [Network(clock, [first]), Network(clock, [second])]
+    networks, over = [Network(clock, [first]), Network(clock, [second])], Event()
     runners = [
-        Runner(network, log, cursors, ledger, clock, tenure=Tenure(engine, "source:feed", clock, f"process {number}"))
+        Runner(
+            network, log, cursors, ledger, clock, stop=over,
+            tenure=Tenure(engine, "source:feed", clock, f"process {number}"),
+        )
         for number, network in enumerate(networks)
-    ]
+    ]  # fmt: skip
     threads = [Thread(target=runner.run) for runner in runners]
     threads[0].start()
     assert heard.wait(10)
@@ -438,6 +441,7 @@ def test_a_source_is_run_by_one_process_and_taken_over_where_it_stood(
     threads[0].join(20)
     clock.advance(LOOK_EVERY)
     threads[1].join(20)
+    over.set()
     assert networks[1].cursors_seen == ["3"]
     assert ids(held) == ["1", "2", "3", "4"]
     assert cursors.get("feed") == "4"
