@@ -111,8 +111,10 @@ def _kafka(sheet: Sheet, settings: Settings, secrets: Container[str], use: Use) 
             )
     far = [server for server in kafka.servers if not _loopback(server.rpartition(":")[0].strip("[]"))]
     if kafka.security == "none" and far:
-        what = "posts and the password go" if kafka.user and kafka.mechanism == "PLAIN" else "posts go"
-        message, advice = f"{what} over the network unencrypted", "use tls, unless the network is trusted"
+        if kafka.user and kafka.mechanism == "PLAIN":
+            message = "the password would go over the network as it is"
+            yield sheet.problem((*where, "security"), message, "use tls, or one of the SCRAM mechanisms")
+        message, advice = "posts go over the network unencrypted", "use tls, unless the network is trusted"
         yield sheet.problem((*where, "security"), message, advice, severity="warning")
 
 

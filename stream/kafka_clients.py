@@ -243,6 +243,10 @@ def insist(settings: KafkaSettings, what: str, ask: Callable[[], Answer], again:
         except (kafka_errors.KafkaError, OSError, RuntimeError) as error:
             again()
             raise told(settings, what, error) from error
+        except Exception:
+            # Of a client in which a thread has died, each further question would raise the same.
+            again()
+            raise
         time.sleep(SHORTEST_SLEEP)
 
 

@@ -300,6 +300,12 @@ class KafkaMember:
         kept = (self._on_assigned(partitions) if self._on_assigned else None) or {}
         stored = self._log.committed(self.group, self.topic)
         bounds = self._log.bounds(self.topic)
+        if strange := sorted(partitions - bounds.keys()):
+            raise LogUnusable(
+                f"topic {self._name!r} of Kafka at {self._settings.where} was given partitions {strange} while Clamor "
+                "ran, so that its keys are in other partitions from then on: stop every process, set `engines: log: "
+                "partitions` to what it has, and start again"
+            )
         begin = {p: kept.get(p, stored.get(p)) for p in partitions}
         if _outside(begin, bounds):
             # A person will be asked: not for the moment in which a new leader does not know its own end yet.

@@ -94,7 +94,7 @@ def wanted(settings: KafkaSettings, spec: TopicSpec) -> dict[str, str]:
 def _make(admin: KafkaAdminClient, settings: KafkaSettings, spec: TopicSpec, name: str) -> None:
     configs = {**FIXED, **wanted(settings, spec)}
     if settings.replication is not None:
-        # One copy may be away, and what was acknowledged is still on more than one.
+        # One copy may be away. What was acknowledged is on more than one even then where there are three.
         configs["min.insync.replicas"] = str(max(1, settings.replication - 1))
     asked = {"num_partitions": spec.partitions, "replication_factor": settings.replication or -1, "configs": configs}
     try:

@@ -448,7 +448,7 @@ class Stage:
             # a log again that may be away.
             try:
                 self._lag = self._log.lag(self._work.group, self._work.topic)
-            except (Transient, Unusable, OSError) as error:
+            except Exception as error:
                 logger.warning("lag_not_known", stage=self._work.name, error=type(error).__name__)
         try:
             if self._publish is not None:

@@ -192,6 +192,9 @@ def test_kafka_needs_its_password_to_run_and_tls_beyond_this_machine(make_home: 
     assert [severity for severity, _ in severities(home, "engines.log.kafka.password_env", "run")] == ["error"]
     ((severity, message),) = severities(home, "engines.log.kafka.security")
     assert (severity, "unencrypted" in message) == ("warning", True)
+    plain = make_home(f"engines: {{log: {{kind: kafka, kafka: {{{settings}, mechanism: PLAIN}}}}}}\n")
+    (severity, message), _ = severities(plain, "engines.log.kafka.security")
+    assert (severity, "password" in message) == ("error", True)
     here = "servers: ['localhost:9092', '[::1]:9092'], security: none"
     assert check(make_home(f"engines: {{log: {{kind: kafka, kafka: {{{here}}}}}}}\n"), use="run") == []
 

@@ -213,6 +213,23 @@ def test_the_one_record_that_breaks_the_work_is_found(log: EmbeddedLog, work: ty
     stage.close()
 
 
+def test_what_a_server_will_not_store_is_its_record_s_fault_whatever_the_driver_calls_it(log: EmbeddedLog) -> None:
+    class OperationalError(Exception):
+        """As psycopg's, for an id that is too long to be indexed (SQLSTATE 54000)."""
+
+        sqlstate = "54000"
+
+    def break_down(records: Sequence[LogRecord]) -> None:
+        if any(record.key == "x:3" for record in records):
+            raise RuntimeError("wrapped") from OperationalError()
+
+    fill(log, 6)
+    stage = Stage(log, Toy(break_down), WallClock(), options=PROMPT)
+    drain(stage, log)
+    assert [letter.key for letter in letters(log)] == ["x:3"]
+    stage.close()
+
+
 def test_a_work_that_breaks_on_every_record_does_not_bury_the_stream(log: EmbeddedLog) -> None:
     expected = fill(log, 200)
     broken = [True]
