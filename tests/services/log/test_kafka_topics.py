@@ -224,6 +224,27 @@ def test_what_ends_a_transaction_is_no_record_that_waits(broker: KafkaServer, lo
     wait_until(lambda: log.lag("g", topic) == 0)
 
 
+def test_a_transaction_that_is_open_keeps_what_is_behind_it_waiting_and_is_no_fault(
+    broker: KafkaServer, place: KafkaPlace
+) -> None:
+    log = KafkaLog(replace(settings_for(place.argument), quiet=200))
+    topic = name()
+    log.ensure([TopicSpec(topic, 1, DAY)])
+    consumer = log.consumer("g", topic)
+    producer = KafkaProducer(bootstrap_servers=broker.address, transactional_id=topic)
+    producer.init_transactions()
+    producer.begin_transaction()
+    producer.send(log.topic(topic).name, key=b"k", value=b"open", partition=0).get(timeout=10)
+    log.append([Append(topic, "a", b"behind")])
+    for _ in range(10):
+        assert consumer.poll(10, 0.2) == []
+    assert log.lag("g", topic) == 0, "nobody can read it yet"
+    producer.commit_transaction()
+    assert [record.value for record in take(consumer, 2)] == [b"open", b"behind"]
+    producer.close()
+    log.close()
+
+
 def test_a_key_has_the_partition_that_the_embedded_log_gives_it(log: KafkaLog) -> None:
     """So that the records of a home keep their partitions when it moves."""
     topic = name()
