@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
-from typing import NamedTuple
+from zlib import crc32
 
 import msgspec
 from sqlalchemy import Engine
@@ -27,6 +27,8 @@ RECORDS = 500
 PAGE = 1_000
 FOUND_WITHIN = 30.0
 """Seconds after which what was written is to be found: a cluster needs one."""
+PARTS = 4_096
+"""That are compared each by itself: the fewer mentions one has, the fewer are looked at again for one that changed."""
 
 ALL = Or((Equals("about", True), Not(Equals("about", True))))
 """Every mention, those that are set aside among them: a question that asks for them is shown them."""
@@ -34,15 +36,21 @@ _WAITING = "SELECT DISTINCT mention FROM outbox WHERE kind = 'decided'"
 _BODIES = "SELECT body, indexed_month FROM mention WHERE n IN (??)"
 
 
-class Sum(NamedTuple):
-    """Of whole mentions, whatever their order."""
+class Sums:
+    """Of whole mentions, whatever their order, in as many parts as there are `PARTS`: by their ids."""
 
-    mentions: int = 0
-    digest: int = 0
+    def __init__(self) -> None:
+        self.mentions, self._parts = 0, [0] * PARTS
 
-    def and_(self, mention: Mention) -> Sum:
+    def add(self, mention: Mention) -> None:
         added = int.from_bytes(blake2b(encode(mention), digest_size=8).digest(), "big")
-        return Sum(self.mentions + 1, (self.digest + added) % (1 << 64))
+        part = crc32(mention.id.encode()) % PARTS
+        self._parts[part] = (self._parts[part] + added) % (1 << 64)
+        self.mentions += 1
+
+    def differing(self, other: Sums) -> set[int]:
+        """The parts that are not equal."""
+        return {part for part in range(PARTS) if self._parts[part] != other._parts[part]}
 
 
 class IndexCopy:
@@ -82,19 +90,34 @@ class IndexCopy:
             self._put([Decided(epoch=epoch, month=month, mention=decode(Mention, body)) for body, month in part])
 
     def compare(self) -> int:
-        """Mentions that can be found there: all that are live. Raises MoveError where they are not those of SQL."""
-        refused = self._journal.refused()
-        wanted = self._in_sql(refused)
+        """Mentions that can be found there: all that are live. Raises MoveError where they are not those of SQL.
+
+        Where others may write to the database meanwhile, a mention that changes between the two looks is looked at
+        again: it is enough that each part was equal once, since what came later stands behind `followed`.
+        """
         deadline = time.monotonic() + FOUND_WITHIN
-        while (found := self._in_store(refused)) != wanted:
-            if time.monotonic() > deadline:
+        unequal: set[int] | None = None
+        while True:
+            refused = self._journal.refused()
+            wanted, found = self._in_sql(refused), self._in_store(refused)
+            differing = wanted.differing(found)
+            left = differing if unequal is None else differing & unequal
+            if not left:
+                return found.mentions
+            if left == unequal and time.monotonic() > deadline:
                 raise MoveError(
                     f"the new index holds {found.mentions:,} mentions and SQL {wanted.mentions:,}"
                     + (", with other contents" if found.mentions == wanted.mentions else "")
                     + ": nothing was switched; remove that index and give the move again"
                 )
+            unequal = left
             time.sleep(1.0)
-        return found.mentions
+            self.finish()
+
+    def followed(self) -> dict[int, int]:
+        """By partition of `decided` in the log that is read: everything below was put there, what comes later may not
+        have been."""
+        return {part: self._journal.mark(_tail(part)) or 0 for part in self._log.bounds(DECIDED)}
 
     def go_on_at(self, offsets: Mapping[int, int]) -> None:
         """The store holds what stands below these, by partition: it is the one that there was before."""
@@ -135,21 +158,21 @@ class IndexCopy:
         except NotIndexed as error:
             self._journal.refuse([refusal.mention_id for refusal in error.refusals])
 
-    def _in_sql(self, refused: frozenset[str]) -> Sum:
-        found = Sum()
+    def _in_sql(self, refused: frozenset[str]) -> Sums:
+        found = Sums()
         for _, decided in chunks(self._engine, 0):
             for each in decided:
                 if each.mention.state == "live" and each.mention.id not in refused:
-                    found = found.and_(each.mention)
+                    found.add(each.mention)
         return found
 
-    def _in_store(self, refused: frozenset[str]) -> Sum:
-        found, cursor = Sum(), None
+    def _in_store(self, refused: frozenset[str]) -> Sums:
+        found, cursor = Sums(), None
         while True:
             page = self._store.search(ALL, EVERYTHING, limit=PAGE, cursor=cursor, order="oldest")
             for hit in page.hits:
                 if hit.mention.id not in refused:
-                    found = found.and_(hit.mention)
+                    found.add(hit.mention)
             cursor = page.cursor
             if cursor is None:
                 return found

@@ -163,17 +163,22 @@ class Move:
         self.journal.remove()
 
     def _carry_offsets(self, engine: Engine) -> None:
-        source, epoch, log = self.source, self.note.epoch, (self.target if self.moved.log else self.source).log
+        source, epoch = self.source, self.note.epoch
         routing = stored_places(source.engine, source.log.epoch())
         if self.moved.log:
+            log = self.target.log
             put_group(log, READER, POSTS, self._places(POSTS, source.log.committed(READER, POSTS)))
             routing = self._places(MENTIONS, routing)
-        if engine is not source.engine or not stored_places(engine, epoch):
+            # All that `decided` holds was put there, and what SQL still has to tell it comes behind.
+            indexed = {part: end for part, (_, end) in log.bounds(DECIDED).items()}
+        else:
+            # Nobody has closed this log off: other machines may have told it more since the mentions were compared.
+            indexed = self._index.followed()
+        if engine is not source.engine or (self.moved.log and not stored_places(engine, epoch)):
             store_places(engine, epoch, routing)
         if self.moved.log or self.moved.store:
-            # All that `decided` holds was put there, and what SQL still has to tell it comes behind.
             store = (self.target if self.moved.store else source).store
-            store.adopt(epoch, {(DECIDED, part): end for part, (_, end) in log.bounds(DECIDED).items()})
+            store.adopt(epoch, {(DECIDED, part): end for part, end in indexed.items()})
 
     def _places(self, topic: str, stands: Mapping[int, int]) -> dict[int, int]:
         sources, bounds = self.source.log.partitions(topic), self.target.log.bounds(topic)
