@@ -105,6 +105,7 @@ class IndexCopy:
             if not left:
                 return found.mentions
             if left == unequal and time.monotonic() > deadline:
+                self._begin()
                 raise MoveError(
                     f"the new index holds {found.mentions:,} mentions and SQL {wanted.mentions:,}"
                     + (", with other contents" if found.mentions == wanted.mentions else "")
@@ -124,9 +125,10 @@ class IndexCopy:
         self._journal.set({WHOLE: 1, **{_tail(part): offset for part, offset in offsets.items()}})
 
     def _begin(self) -> int:
-        """Before the first mention is read: what changes from now on comes by the log."""
+        """All of SQL is to be put there, whatever was; before it is read, since what changes from now on comes by the
+        log."""
         bounds = self._log.bounds(DECIDED)
-        self._journal.set({AFTER: 0, **{_tail(part): end for part, (_, end) in bounds.items()}})
+        self._journal.set({WHOLE: 0, AFTER: 0, **{_tail(part): end for part, (_, end) in bounds.items()}})
         return 0
 
     def _follow(self, part: int, bounds: tuple[int, int]) -> int:
@@ -136,7 +138,6 @@ class IndexCopy:
             return 0
         if place < low:
             # Retention was quicker than the copy: SQL is read once more.
-            self._journal.set({WHOLE: 0})
             self._begin()
             return 1
         found = self._log.read(DECIDED, part, place, RECORDS)

@@ -16,7 +16,7 @@ from test_move import BIG, moving, on_the_new_engines, quiet
 from clamor.moving import beginning, mentions
 from clamor.moving.mentions import IndexCopy
 from clamor.moving.move import catch_up
-from clamor.moving.note import Engines, engines_of
+from clamor.moving.note import Engines, MoveError, engines_of, noted
 from config.home import Home
 from config.load import Configuration
 
@@ -85,3 +85,31 @@ def test_mentions_that_change_while_they_are_compared_hold_nothing_up(
     with Living(on_the_new_engines(home)) as living:
         living.drain()
         assert living.found() == wanted
+
+
+def test_an_index_that_is_not_equal_is_refused_and_once_removed_it_is_filled_anew(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mentions, "FOUND_WITHIN", 0.0)
+    with Living(home) as living:
+        living.live(*(post(n) for n in range(8)))
+        wanted = living.found()
+    with moving(home) as move:
+        catch_up(move, quiet)
+    remove_index(home)
+    with moving(home) as move, pytest.raises(MoveError, match=r"holds 0 mentions and SQL 8: .* remove that index"):
+        move.end(quiet)
+    note = noted(living.home)
+    assert note is not None
+    assert note.phase == "copying"
+    remove_index(home)
+    with moving(home) as move:
+        catch_up(move, quiet)
+        assert move.end(quiet).mentions == len(wanted)
+    with Living(on_the_new_engines(home)) as living:
+        assert living.found() == wanted
+
+
+def remove_index(home: Home) -> None:
+    for path in (home.root / "moved").glob("index*"):
+        path.unlink()
