@@ -1,7 +1,8 @@
 """`move.db`: which records of the log were copied where, so that a move goes on where it was cut short.
 
 A batch is noted once it is durable in the other log. One that was appended and never noted is appended again: it then
-stands there twice, as after any call of `append` that failed, and readers work by key and revision.
+stands there twice, as after any call of `append` that failed, and readers work by key and revision. What is tried is
+written down before it is appended, since not all of it need be copied the next time.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ CREATE TABLE IF NOT EXISTS batch (topic TEXT, part INTEGER, next INTEGER, ends T
     copied INTEGER NOT NULL, left_out INTEGER NOT NULL, PRIMARY KEY (topic, part, next)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS span (topic TEXT, part INTEGER, first INTEGER, last INTEGER NOT NULL, digest BLOB NOT NULL,
     PRIMARY KEY (topic, part, first)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS tried (topic TEXT, record BLOB, PRIMARY KEY (topic, record)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS refused (mention TEXT PRIMARY KEY) WITHOUT ROWID
 """
 PATIENCE = 10.0
@@ -58,7 +60,21 @@ class Journal:
             for statement in _TABLES.split(";"):
                 connection.execute(statement)
 
-    def note(self, batch: Batch) -> None:
+    def try_out(self, topic: str, records: Sequence[bytes]) -> list[bytes]:
+        """Before these fingerprints' records are appended; those that were not tried before, for `note`."""
+        with self._writer.transaction("note what is tried") as connection:
+            asked = "INSERT OR IGNORE INTO tried (topic, record) VALUES (?, ?)"
+            return [record for record in records if connection.execute(asked, (topic, record)).rowcount]
+
+    def tried(self, topic: str) -> frozenset[bytes]:
+        """Fingerprints of records that may stand in the copy though no batch has them: their call failed, or whoever
+        called was killed."""
+        with self._writer.transaction("read") as connection:
+            found = connection.execute("SELECT record FROM tried WHERE topic = ?", (topic,))
+            return frozenset(row[0] for row in found)
+
+    def note(self, batch: Batch, tried: Sequence[bytes] = ()) -> None:
+        """`tried`: what `try_out` gave for it, whose whereabouts are known from now on."""
         ends = json.dumps(sorted(batch.ends.items()))
         with self._writer.transaction("note a batch") as connection:
             connection.execute(
@@ -68,6 +84,9 @@ class Journal:
             connection.executemany(
                 "INSERT INTO span (topic, part, first, last, digest) VALUES (?, ?, ?, ?, ?)",
                 [(batch.topic, *span) for span in batch.spans],
+            )
+            connection.executemany(
+                "DELETE FROM tried WHERE topic = ? AND record = ?", [(batch.topic, record) for record in tried]
             )
 
     def next(self, topic: str, part: int) -> int | None:

@@ -93,12 +93,14 @@ class LogCopy:
         if not found:
             return 0
         kept = self._choose(topic, found, through)
+        tried = self._journal.try_out(topic, [_fingerprint(record) for record in kept])
         at = self._target.append([Append(topic, record.key, record.value) for record in kept])
         ends = self._ended(topic)
         for partition, offset in at:
             ends[partition] = max(ends[partition], offset + 1)
         left_out = len(found) - len(kept)
-        self._journal.note(Batch(topic, part, found[-1].offset + 1, ends, len(kept), left_out, _spans(at, kept)))
+        batch = Batch(topic, part, found[-1].offset + 1, ends, len(kept), left_out, _spans(at, kept))
+        self._journal.note(batch, tried)
         return len(found)
 
     def _ended(self, topic: str) -> dict[int, int]:
@@ -142,10 +144,12 @@ class LogCopy:
         return Compared(records, len(strays), expired)
 
     def _refuse_others(self, topic: str, part: int, strays: Sequence[bytes]) -> None:
-        """What stands between the batches must be of a batch that was tried before."""
-        if not strays:
+        """What stands between the batches must be of a batch that was tried before, whether or not it was copied in the
+        end: a post may have been deleted since."""
+        unknown = set(strays) - self._journal.tried(topic) if strays else set()
+        if not unknown:
             return
-        unknown, low = set(strays), self._target.bounds(topic)[part][0]
+        low = self._target.bounds(topic)[part][0]
         spans = self._journal.spans(topic, part, low)
         span = next(spans, None)
         for record in _read(self._target, topic, part, low, self._target.bounds(topic)[part][1]):

@@ -239,10 +239,10 @@ def test_a_batch_that_was_appended_and_not_noted_stands_there_twice_and_changes_
     with moving(home) as move:
         original = move.journal.note
 
-        def forgetful(batch: Any) -> None:
+        def forgetful(batch: Any, tried: Any = ()) -> None:
             if batch.copied:
                 raise KeyboardInterrupt
-            original(batch)
+            original(batch, tried)
 
         monkeypatch.setattr(move.journal, "note", forgetful)
         with pytest.raises(KeyboardInterrupt):
