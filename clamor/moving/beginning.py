@@ -75,6 +75,11 @@ def give_up(home: Home) -> Note:
                 f"the move of {here.home.data} to the engines of {found.settings} is at its end and cannot be given up"
                 + ("" if found.phase == "done" else f": give `clamor move --to {found.settings}` once more")
             )
+        if engines_of(here) != found.source:
+            raise MoveError(
+                f"{here.home.settings_file} names other engines than those that are moved from, which may be closed "
+                "and would stay so: put them back, and give `clamor move --give-up` again"
+            )
         if isinstance(source.log, EmbeddedLog):
             source.log.open_again()
         if source.engine.dialect.name == "sqlite":

@@ -35,6 +35,7 @@ from stream.ports import DECIDED, MENTIONS, POSTS, TOPICS, Append, LogUnusable
 from stream.sqlite_file import Writer
 
 BIG = CONFIGURATION + "data: moved\nengines: {log: {partitions: 6}}\n"
+SERVER = "{kind: postgres, host: db.example.org, name: clamor, user: clamor, password_env: CLAMOR_TEST_DATABASE}"
 
 
 @pytest.fixture
@@ -349,6 +350,24 @@ def test_where_the_end_was_cut_short_the_home_waits_for_one_of_two_words(home: H
         move._close_off()
     with pytest.raises(MoveError, match=r"clamor move --to big\.yaml.*--give-up"):
         open_home(home, use="check")
+    give_up(home)
+    with Living(home) as living:
+        living.live(post(2))
+        assert living.found() == {"x:1#acme", "x:2#acme"}
+
+
+def test_a_move_is_given_up_with_the_engines_that_it_moves_from(home: Home) -> None:
+    with Living(home) as living:
+        living.live(post(1))
+    with moving(home) as move:
+        catch_up(move, quiet)
+        move._enter("stopping")
+        move._close_off()
+    settings = home.settings_file.read_text(encoding="utf-8")
+    home.settings_file.write_text(f"{settings}engines: {{database: {SERVER}}}\n", encoding="utf-8")
+    with pytest.raises(MoveError, match=r"names other engines .*: put them back"):
+        give_up(home)
+    home.settings_file.write_text(settings, encoding="utf-8")
     give_up(home)
     with Living(home) as living:
         living.live(post(2))
