@@ -25,6 +25,8 @@ from clamor.backed_models import Returned
 from clamor.backup import CLOCK, CONFIGURATION, DATABASES, BackupError, File, Manifest, Show, Source, refuse_server
 from clamor.clocks import clock_of
 from clamor.former import Former, former
+from clamor.moving.note import JOURNAL, NOTE
+from clamor.moving.note import ROLE as MOVE
 from clamor.opening import unfinished
 from clamor.reindexing import reindex
 from clamor.stores import index_file, open_store
@@ -45,7 +47,9 @@ from stream.embedded import EmbeddedLog
 from stream.ports import Transient, Unusable
 from stream.status import StatusFolder
 
-ROLES = ("run", "start", "routing", "index", "web", "reindex")
+ROLES = ("run", "start", "routing", "index", "web", "reindex", MOVE)
+REPLACED = (*DATABASES, "index.db", CLOCK, NOTE, JOURNAL)
+"""Of the data folder. A move that was begun was one of what stood there, and the restored home is in none."""
 
 
 class Restored(NamedTuple):
@@ -320,7 +324,9 @@ def _swap(home: Home, to: Home, stage: Path, aside: Path) -> bool:
     fresh = not marker.exists()
     marker.write_text(aside.name, encoding="utf-8")
     _sync_folder(to.data)
-    replaced = [path for name in (*DATABASES, "index.db", CLOCK) for path in _with_company(to.data, name)]
+    replaced = [
+        path for name in REPLACED for path in _with_company(to.data, name)
+    ]
     replaced += [home.root / name for name in CONFIGURATION if _differ(home.root / name, stage / name)]
     if replaced or not fresh:
         aside.mkdir(mode=0o700, exist_ok=True)

@@ -13,6 +13,8 @@ import msgspec
 from clamor.backlog import backlog
 from clamor.clocks import pace_of
 from clamor.kafka_log import on_kafka
+from clamor.moving.note import ROLE as MOVE
+from clamor.moving.note import noted
 from clamor.opening import Opened
 from clamor.rescoring import count_marked
 from clamor.roles import WEB
@@ -20,6 +22,7 @@ from clamor.sources import standings
 from clamor.sql import file_of
 from clamor.standstill import BROKEN, standing_still
 from clamor.stores import index_file
+from config.home import Home
 from config.lock import holder
 from database.engine import read, rows, size_on_server
 from database.revisions import last_generation
@@ -47,6 +50,7 @@ def status(opened: Opened) -> dict[str, Any]:
         "simulated": pace_of(opened.home) is not None,
         "log": "kafka" if on_kafka(opened.configuration) else "embedded",
         "running": running.pid if running else None,
+        "move": _move(opened.home),
         "stages": stages(statuses, behind.by_stage),
         "processes": [process_of(one) for one in statuses],
         "understanding": _understanding(opened, statuses),
@@ -107,6 +111,20 @@ def process_of(status: StageStatus) -> dict[str, Any]:
     return {
         "process": _process(status),
         **{name: msgspec.to_builtins(getattr(status, name)) for name in told},
+    }
+
+
+def _move(home: Home) -> dict[str, Any] | None:
+    """The move to other engines that is not at its end, and the process that works on it now."""
+    found = noted(home)
+    if found is None or found.phase == "done":
+        return None
+    at_work = holder(home, MOVE)
+    return {
+        "phase": found.phase,
+        "to": found.settings,
+        "since": found.begun_at,
+        "process": at_work.pid if at_work else None,
     }
 
 

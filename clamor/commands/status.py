@@ -100,6 +100,8 @@ def _show_rest(found: dict[str, Any]) -> None:
         "to be erased": _erasure(found["erasure"], found["now"]),
         "disk": _disk(disk),
     }
+    if found["move"] is not None:
+        lines["move"] = _move(found["move"])
     if found["log"] == "kafka":
         lines["log"] = "on Kafka: its size is the brokers' to tell"
     table = Table.grid(padding=(0, 1))
@@ -108,6 +110,13 @@ def _show_rest(found: dict[str, Any]) -> None:
     for name, value in lines.items():
         table.add_row(name, Text(value))
     answers.print(table, highlight=False)
+
+
+def _move(found: dict[str, Any]) -> str:
+    words = f"to the engines of {found['to']} since {when(found['since'])}: {found['phase']}"
+    if found["process"] is not None:
+        return words
+    return f"{words}, cut short: `clamor move --to {found['to']}` goes on"
 
 
 def _alert(alert: dict[str, Any] | None) -> str:

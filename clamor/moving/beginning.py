@@ -11,7 +11,7 @@ from typing import NamedTuple
 from clamor.clocks import pace_of
 from clamor.moving.journal import Journal
 from clamor.moving.mentions import ALL
-from clamor.moving.note import MoveError, Note, engines_of, forget, note, noted
+from clamor.moving.note import JOURNAL, ROLE, MoveError, Note, engines_of, forget, note, noted
 from clamor.opening import Opened, refuse_unfinished
 from config.home import Home, prepare
 from config.load import Configuration, load
@@ -21,8 +21,6 @@ from database.migrate import UNFINISHED, current, head, make_aside
 from routing.check import check_rules
 from stream.embedded import EmbeddedLog
 from stream.ports import EVERYTHING, TOPICS
-
-ROLE = "move"
 
 
 class Moved(NamedTuple):
@@ -102,7 +100,7 @@ def _configured(home: Home) -> Configuration:
 
 
 def _journal(home: Home) -> Path:
-    return home.data / "move.db"
+    return home.data / JOURNAL
 
 
 def _moved(source: Opened, target: Opened) -> Moved:

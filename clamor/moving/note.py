@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -18,6 +19,12 @@ Phase: TypeAlias = Literal["copying", "stopping", "opening", "done"]
 compared and the new engines are put in use, which is only ever finished. `done`: the old ones are not to be used."""
 
 
+NOTE, JOURNAL = "move.json", "move.db"
+"""In the data folder."""
+ROLE = "move"
+"""Of the lock that a process holds while it moves the home."""
+
+
 class Engines(msgspec.Struct, frozen=True):
     """Where the engines of a configuration are; two that are equal name the same data. No secret is part of it."""
 
@@ -27,7 +34,7 @@ class Engines(msgspec.Struct, frozen=True):
 
 
 class Note(msgspec.Struct, frozen=True, kw_only=True):
-    """`move.json` in the data folder that is moved away from."""
+    """`NOTE` in the data folder that is moved away from."""
 
     id: str
     phase: Phase
@@ -93,9 +100,10 @@ def refuse_moved(configuration: Configuration) -> None:
     again = f"`clamor move --to {found.settings}`"
     if found.phase in ("stopping", "opening"):
         otherwise = ", or `clamor move --give-up` to stay with the former ones" if found.phase == "stopping" else ""
+        since = datetime.fromtimestamp(found.begun_at / 1000, UTC).strftime("%Y-%m-%d %H:%M")
         raise MoveError(
-            f"{configuration.home.data} is being moved to the engines of {found.settings}: wait for that to end. If it "
-            f"was cut short, give {again} again{otherwise}"
+            f"{configuration.home.data} is being moved to the engines of {found.settings} since {since} UTC (phase "
+            f"{found.phase}): wait for that to end. If it was cut short, give {again} again{otherwise}"
         )
     if found.phase == "copying" and named == found.target:
         raise MoveError(
@@ -110,7 +118,7 @@ def refuse_moved(configuration: Configuration) -> None:
 
 
 def _path(home: Home) -> Path:
-    return home.data / "move.json"
+    return home.data / NOTE
 
 
 def _sync(folder: Path) -> None:
