@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import time
 from collections.abc import Callable, Iterator
 from math import inf
@@ -13,6 +15,8 @@ from smtp_server import Fault, Place, SmtpServer, make_certificate
 
 from database.engine import write
 from routing import failed
+from routing.mail import journal
+from routing.mail.journal import Journal
 from routing.mail.transport import Outgoing
 from routing.mail_status import mail_status
 from stream.clock import HOUR, MINUTE, SECOND
@@ -258,6 +262,39 @@ def test_only_one_of_two_mailers_sends(home: MailHome, server: SmtpServer) -> No
     settle(second, home)
     assert home.states() == ["sent", "sent"]
     assert len(set(server.ids())) == 2
+
+
+@pytest.mark.parametrize("full", ["from its start", "later"])
+def test_a_full_disk_under_the_journal_neither_stops_nor_doubles_a_mail(
+    home: MailHome, server: SmtpServer, full: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the database lies on a server, the journal's disk may be full and all else goes on."""
+    home.people = [ANA]
+    if full == "from its start":
+        (home.folder / "data").write_text("no folder: nothing can be made in it")
+    mailer = home.mailer(smtp(server.port), home.folder / "data" / "mails.journal")
+    mailer.step(home.clock.now())
+    if full == "later":
+        monkeypatch.setattr(journal.os, "write", _no_space)
+    home.severe()
+    for _ in range(3):
+        settle(mailer, home)
+        home.clock.advance(MINUTE)
+    assert home.states() == ["sent"]
+    assert len(server.ids()) == 1
+
+
+def test_what_a_full_disk_keeps_out_of_the_journal_its_process_knows(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("no folder")
+    kept = Journal(tmp_path / "data" / "mails.journal")
+    kept.write("<1@example.net>")
+    assert kept.taken() == {"<1@example.net>"}
+    kept.forget()
+    assert not kept.taken()
+
+
+def _no_space(*_: object) -> int:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 @pytest.mark.parametrize("place", ["rcpt", "data"])
