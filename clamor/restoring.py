@@ -324,9 +324,7 @@ def _swap(home: Home, to: Home, stage: Path, aside: Path) -> bool:
     fresh = not marker.exists()
     marker.write_text(aside.name, encoding="utf-8")
     _sync_folder(to.data)
-    replaced = [
-        path for name in REPLACED for path in _with_company(to.data, name)
-    ]
+    replaced = [path for name in REPLACED for path in _with_company(to.data, name)]
     replaced += [home.root / name for name in CONFIGURATION if _differ(home.root / name, stage / name)]
     if replaced or not fresh:
         aside.mkdir(mode=0o700, exist_ok=True)
