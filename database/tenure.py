@@ -58,6 +58,8 @@ class Tenure:
         self._seen_at: Millis = 0
         self._looked_at: Millis | None = None
         self._turn = threading.Lock()
+        self.outlived: int | None = None
+        """The fence of the dead process that this one followed; None where whoever it followed may still live."""
 
     @property
     def fence(self) -> int | None:
@@ -143,6 +145,7 @@ class Tenure:
             lease = take(connection, self.name, self.owner, self._clock.wall() + self.length, seen)
         if lease is None:
             return False
+        self.outlived = seen.fence if seen is not None and is_dead(seen.owner) else None
         self._held, self._seen, self._looked_at = _Held(lease, began + self.length), None, None
         log.info("lease_taken", lease=self.name, fence=lease.fence)
         return True

@@ -6,6 +6,9 @@ doubled only by a crash between the server's taking it and the journal's line (t
 microseconds), by a power cut or a mailer on another machine (which has another journal) before SQL knows of it, or by a
 server that takes a mail and never answers; the double has the same Message-ID.
 
+A mailer that was overtaken while SQL was away tells what its journal knows as soon as it can; its follower waits a
+while for that before it hands over what it found claimed.
+
 The lease is short and renewed while a hand-over lasts; where that fails, the hand-over ends before the lease does.
 """
 
@@ -46,6 +49,9 @@ MOST_STEP: Millis = 10 * SECOND
 """A step starts no further mail after this long."""
 DOWN_LONGEST: Millis = MINUTE
 """Longest pause before a server that did not answer is tried again; an unwelcoming one: `retry_longest`."""
+FORMER_TELLS: Millis = MINUTE
+"""So long a mail that another machine's mailer had claimed waits for that one's word, which looks again within half a
+minute after the database is back."""
 NAMED_IN_LOG = 20
 """Mentions of a mail that its line in the log names."""
 FAULTS_IN_A_ROW = 3
@@ -75,7 +81,8 @@ class Mailer:
     """Make it in the process and thread that steps it. `people` is asked in every step.
 
     `journal`: a file on a local disk that only mailers of this database use; None leaves the window of a double at some
-    milliseconds. `reason` says why a mention was routed as it was, in the reader's language.
+    milliseconds. `elsewhere`: mailers of other machines, with journals of their own, may work on this database.
+    `reason` says why a mention was routed as it was, in the reader's language.
     """
 
     def __init__(
@@ -88,15 +95,20 @@ class Mailer:
         *,
         reason: Reason = as_decided,
         journal: Path | None = None,
+        elsewhere: bool = False,
         owner: str | None = None,
     ) -> None:
         self._engine, self._clock, self._transport = engine, clock, transport
         self._people, self._settings, self._reason = people, settings, reason
-        self._journal = Journal(journal)
+        self._journal, self._elsewhere = Journal(journal), elsewhere
+        self._told = frozenset[str]()
+        """Of the journal: what this one has told since it gave way."""
         self._longest: Millis = MOST_STEP + int(transport.deadline * SECOND) + 5 * SECOND
         """A round of hand-overs, the last of which may begin at the end of MOST_STEP."""
         self._tenure = Tenure(engine, LEASE, clock, owner)
         self._recovered: int | None = None
+        self._mine = set[int]()
+        """Fences under which this one has mailed."""
         self._rest_until: Millis = 0
         """By the steady clock, as all pauses of this process."""
         self._rests = 0
@@ -127,6 +139,7 @@ class Mailer:
         """One pass: plan what waits, hand over what is due. Bounded by MOST_STEP and one mail's deadline."""
         try:
             if not self._tenure.hold():
+                self._tell_taken()
                 return StepResult(leader=False)
             if self._recovered != self._tenure.fence:
                 self._recover()
@@ -142,10 +155,11 @@ class Mailer:
     def close(self) -> None:
         """End the session with the server and let another process take over at once."""
         self._transport.close()
-        self._journal.close()
         # A database that is away keeps the lease until it runs out; nothing else hangs on it.
         with suppress(Transient):
+            self._tell_taken()
             self._tenure.leave()
+        self._journal.close()
 
     def status(self) -> MailStatus:
         """How the mails stand now."""
@@ -176,15 +190,36 @@ class Mailer:
         now = self._clock.now()
         with write(self._engine) as connection:
             self._tenure.guard(connection)
-            claimed = named(connection, "SELECT id, message_id FROM mail WHERE state = 'sending'")
+            claimed = named(connection, "SELECT id, message_id, fence, next_try FROM mail WHERE state = 'sending'")
             done = [(now, r.id) for r in claimed if r.message_id in taken]
             many(connection, "UPDATE mail SET state = 'sent', reason = '', ended_at = ? WHERE id = ?", done)
-            unknown = [(True, r.id) for r in claimed if r.message_id not in taken]
-            many(connection, "UPDATE mail SET state = 'pending', repeated = ? WHERE id = ?", unknown)
+            unknown = [
+                (True, self._clock.wall() + FORMER_TELLS if self._may_be_told(r.fence) else r.next_try, r.id)
+                for r in claimed
+                if r.message_id not in taken
+            ]
+            many(connection, "UPDATE mail SET state = 'pending', repeated = ?, next_try = ? WHERE id = ?", unknown)
+            fence = self._tenure.fence
         self._journal.forget()
-        self._recovered = self._tenure.fence
+        self._recovered = fence
+        if fence is not None:
+            self._mine.add(fence)
         if claimed:
             log.info("mails_found_claimed", known_sent=len(done), sent_again=len(unknown))
+
+    def _may_be_told(self, fence: int) -> bool:
+        """Whether who claimed a mail under `fence` may live, with a journal that this one does not see."""
+        return self._elsewhere and fence not in self._mine and fence != self._tenure.outlived
+
+    def _tell_taken(self) -> None:
+        """What SQL does not know of what the journal does. For that nobody has to be the mailer: it is a fact."""
+        taken = self._journal.taken()
+        if taken <= self._told:
+            return
+        now = self._clock.now()
+        with write(self._engine) as connection:
+            many(connection, _TAKEN, [(now, message_id) for message_id in sorted(taken)])
+        self._told = taken
 
     def _hand_over_due(self, people: dict[str, Person], now: Millis) -> dict[str, int]:
         counts = {"sent": 0, "failed": 0, "later": 0, "dropped": 0}
@@ -225,7 +260,8 @@ class Mailer:
             return self._end(mail, "failed", f"could not be written ({type(error).__name__})")
         if content is None:
             return self._end(mail, "dropped", composed.dropped, untell=True)
-        self._claim(mail, content, composed.arrived_at)
+        if not self._claim(mail, content, composed.arrived_at):
+            return "told by another one"
         sender, repeated = self._settings.from_address, bool(mail.repeated)
         return self._settle(
             mail,
@@ -248,16 +284,19 @@ class Mailer:
         content = message(composed.letter, person, self._settings, mail.message_id, now, composed.case_id)
         return composed, content
 
-    def _claim(self, mail: _Due, content: bytes, arrived_at: Millis | None) -> None:
+    def _claim(self, mail: _Due, content: bytes, arrived_at: Millis | None) -> bool:
+        """False where a former mailer has told meanwhile that it was taken."""
         wall = self._clock.wall()
         with write(self._engine) as connection:
             self._tenure.guard(connection)
-            many(
+            claimed = many(
                 connection,
                 "UPDATE mail SET state = 'sending', claimed_at = ?, fence = ?, content_hash = ?, arrived_at = ?,"
-                " attempts = attempts + 1, first_try = COALESCE(first_try, ?) WHERE id = ?",
+                " attempts = attempts + 1, first_try = COALESCE(first_try, ?)"
+                " WHERE id = ? AND state = 'pending'",
                 [(wall, self._tenure.fence, sha256(content).hexdigest(), arrived_at, wall, mail.id)],
             )
+        return claimed > 0
 
     def _settle(self, mail: _Due, delivery: Delivery) -> str:
         """Write down how a hand-over went. Whoever lost the lease meanwhile writes to the journal only."""
@@ -304,7 +343,8 @@ class Mailer:
             self._tenure.guard(connection)
             many(
                 connection,
-                "UPDATE mail SET state = 'pending', reason = ?, attempts = ?, next_try = ?, repeated = ? WHERE id = ?",
+                "UPDATE mail SET state = 'pending', reason = ?, attempts = ?, next_try = ?, repeated = ?"
+                " WHERE id = ? AND state = 'sending'",
                 [(reason, attempts, next_try, repeated, mail.id)],
             )
 
@@ -313,7 +353,7 @@ class Mailer:
             self._tenure.guard(connection)
             many(
                 connection,
-                "UPDATE mail SET state = ?, reason = ?, ended_at = ? WHERE id = ?",
+                "UPDATE mail SET state = ?, reason = ?, ended_at = ? WHERE id = ? AND state <> 'sent'",
                 [(state, reason, self._clock.now(), mail.id)],
             )
             if untell:
@@ -339,6 +379,9 @@ class _Due(msgspec.Struct, frozen=True):
     """Whether an earlier try may have reached the server; SQLite has no booleans."""
 
 
+_TAKEN = (
+    "UPDATE mail SET state = 'sent', reason = '', ended_at = ? WHERE message_id = ? AND state IN ('sending', 'pending')"
+)
 _TOLD = (
     "SELECT p.id, a.brand FROM mail_item i JOIN alert a ON a.id = i.alert JOIN mention m ON m.n = a.mention_n"
     " JOIN post p ON p.n = m.post WHERE i.mail = ? ORDER BY a.id LIMIT ?"

@@ -18,7 +18,8 @@ log = structlog.get_logger(__name__)
 class Journal:
     """A file of Message-IDs, one a line, that SQL may not know yet.
 
-    Without `path`, and where the file cannot be written, this process alone knows them: that is told of and stops nothing.
+    Without `path`, and where the file cannot be written, this process alone knows them; the latter is logged and stops
+    nothing.
     """
 
     def __init__(self, path: Path | None) -> None:

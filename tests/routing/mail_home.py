@@ -42,7 +42,9 @@ class MailHome:
         self._brands: dict[str, int] = {}
         self._staged: list[tuple[int, tuple[Any, ...]]] = []
 
-    def mailer(self, transport: Transport, journal: Path | None = None, owner: str | None = None) -> Mailer:
+    def mailer(
+        self, transport: Transport, journal: Path | None = None, owner: str | None = None, *, elsewhere: bool = False
+    ) -> Mailer:
         made = Mailer(
             self.engine,
             self.clock,
@@ -50,6 +52,7 @@ class MailHome:
             lambda: self.people,
             self.settings,
             journal=journal,
+            elsewhere=elsewhere,
             owner=owner,
         )
         self.mailers.append(made)
