@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from mail_home import START, MailHome
+from mail_home import START, MailHome, settle
 from mail_worker import PEOPLE
 from smtp_server import SmtpServer
 
@@ -22,7 +22,7 @@ from database.engine import read, write
 from database.tenure import LENGTH
 from routing.mail.journal import Journal
 from routing.mail.mailbox import MailboxTransport
-from routing.mail.transport import Outgoing
+from routing.mail.transport import Delivery, Outgoing
 from routing.mailer import Mailer
 from routing.named import named
 from tests.places import only_sqlite
@@ -174,6 +174,23 @@ def test_what_the_journal_knows_is_not_sent_again(home: MailHome) -> None:
 def test_a_journal_torn_by_a_crash_is_read_up_to_its_last_whole_line(tmp_path: Path) -> None:
     (tmp_path / "j").write_bytes(b"<a@b>\n<c@d>\n<e@")
     assert Journal(tmp_path / "j").taken() == {"<a@b>", "<c@d>"}
+
+
+def test_a_mailbox_gets_nothing_of_a_process_that_stood_still_until_another_one_may_mail(home: MailHome) -> None:
+    class StoodStill(MailboxTransport):
+        def send(self, mail: Outgoing) -> Delivery:
+            home.clock.advance(LENGTH)
+            return super().send(mail)
+
+    home.severe()
+    path = home.folder / "alerts.mbox"
+    assert home.mailer(StoodStill(path), owner="one").step(START).sent == 0
+    assert not path.exists()
+    settle(home.mailer(MailboxTransport(path), owner="two"), home)
+    home.clock.advance(LENGTH)
+    settle(home.mailers[1], home)
+    assert home.states() == ["sent"]
+    assert path.read_bytes().count(b"\nMessage-ID: ") == 1
 
 
 def test_a_mailbox_cut_off_by_a_crash_is_mended(tmp_path: Path) -> None:
