@@ -17,11 +17,13 @@ from sqlalchemy import Engine
 
 from database.engine import delete_numbered, read, rows, rows_in, write
 from database.tenure import LeaseLost, Tenure
-from stream.clock import Clock
+from stream.clock import MINUTE, Clock
 from stream.ports import ALERTS, DECIDED, ESCALATIONS, Append, Log
 from stream.records import MAJOR, Alert, Millis, encode
 
 LEASE = "relay"
+LONGEST_APPEND: Millis = 10 * MINUTE
+"""More than twice the most patience that a log may be given; a relay that takes longer counts as hanging."""
 
 
 class Relay:
@@ -51,7 +53,9 @@ class Relay:
             return 0
         records = _records(waiting, bodies, told, self._epoch)
         if records:
-            self._log.append(records)
+            # A log may let us wait for minutes; overtaken meanwhile, an old text would come behind its tombstone.
+            with self._tenure.kept(LONGEST_APPEND):
+                self._log.append(records)
         with suppress(LeaseLost), write(self._engine) as connection:
             self._tenure.guard(connection)
             delete_numbered(connection, "outbox", [row[0] for row in waiting])
