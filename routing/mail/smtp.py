@@ -21,6 +21,7 @@ from stream.records import Millis
 
 ASK_EVERY = 0.25
 """Seconds between two looks at how long a hand-over may still take."""
+BROKEN_OFF = "broken off, since this process could not prove for longer that it is the one mailer"
 SERVICE_NOT_AVAILABLE = 421
 WANTS_LOGIN = frozenset({530, 534, 535, 538})
 
@@ -63,7 +64,7 @@ class SmtpTransport:
             self._drop()
             why = f"no end after {self.deadline:g} s"
             if loop.time() < latest:
-                why = "broken off, since this process could not prove for longer that it is the one mailer"
+                why = BROKEN_OFF
             return Delivery("later", f"{self._place()}: {why}", broke_off=True, unsure=self._text_is_out)
 
     async def _send(self, mail: Outgoing) -> Delivery:
@@ -121,6 +122,10 @@ class SmtpTransport:
             return await self._refused(client, refusal)
         except (SMTPException, OSError) as fault:
             raise _SessionIsGone(fault) from fault
+        if mail.allowed() <= 0:
+            # The loop's clock stood still while the machine slept: its time-out may go off behind the server's answer.
+            self._drop()
+            return Delivery("later", f"{self._place()}: {BROKEN_OFF}", broke_off=True)
         self._text_is_out = True
         try:
             await client.data(mail.content)

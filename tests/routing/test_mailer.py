@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from math import inf
 from pathlib import Path
 
@@ -322,6 +322,25 @@ def test_a_hand_over_that_may_not_begin_says_nothing_to_the_server(server: SmtpS
     assert transport.send(mail_for(ANA.email)).outcome == "sent"
     transport.close()
     assert server.ids() == ["<1@example.net>"]
+
+
+def test_a_machine_that_slept_before_the_text_went_out_sends_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lease has run out then; the clock that the time-out goes by stood still, so that it is not due yet."""
+    monkeypatch.setattr("routing.mail.smtp.ASK_EVERY", 60.0)
+    left = [10.0]
+
+    class PutsToSleep(SmtpServer):
+        def take_fault(self, place: Place, recipients: Iterable[str] = ()) -> str | None:
+            if place == "rcpt":
+                left[0] = 0.0
+            return super().take_fault(place, recipients)
+
+    with PutsToSleep() as server:
+        transport = smtp(server.port)
+        delivery = transport.send(mail_for(ANA.email, lambda: left[0]))
+        transport.close()
+        assert (delivery.outcome, delivery.unsure, server.ids()) == ("later", False, [])
+    assert "the one mailer" in delivery.reason
 
 
 def mail_for(recipient: str, allowed: Callable[[], float] = lambda: inf) -> Outgoing:
