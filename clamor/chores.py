@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from socket import gethostname
 from typing import Literal
 
@@ -53,7 +56,6 @@ def of_routing(opened: Opened) -> list[Chore]:
     mails = mailer(opened)
     keeper = Keeper(opened)
     watch = Watch(opened)
-    tenure = Tenure(opened.engine, KEEPER, opened.clock)
     with read(opened.engine) as connection:
         epoch = epochs.current(connection)
     relay = Relay(opened.engine, opened.log, opened.clock, epoch=epoch)
@@ -61,25 +63,40 @@ def of_routing(opened: Opened) -> list[Chore]:
         Chore("relay", lambda: relay.step() > 0, 0.02, relay.close),
         Chore("deletes", RoutedDeletes(opened, held(opened)).step, LOOK),
         Chore("mailer", lambda: mails.step(opened.clock.now()).more, 0.25, mails.close),
-        Chore("absences", by_one(tenure, Absences(opened).step), 0.5),
-        Chore("compactor", by_one(tenure, lambda: fold(opened.engine) > 0), 2.0),
-        Chore("keeper", by_one(tenure, keeper.step), 30.0, tenure.leave),
         Chore("retention", lambda: keep_log(opened), 60.0),
-        Chore("ledger", by_one(tenure, LedgerKeeper(opened).step), 600.0),
         Chore("watch", watch.step, 5.0),
+        *by_one(
+            Tenure(opened.engine, KEEPER, opened.clock),
+            Chore("absences", Absences(opened).step, 0.5),
+            Chore("compactor", lambda: fold(opened.engine) > 0, 2.0),
+            Chore("keeper", keeper.step, 30.0),
+            Chore("ledger", LedgerKeeper(opened).step, 600.0),
+        ),
     ]
 
 
-def by_one(tenure: Tenure, step: Callable[[], bool]) -> Callable[[], bool]:
-    """The step of a chore that one process of all machines does; False as well where another one does it."""
+def by_one(tenure: Tenure, *chores: Chore) -> list[Chore]:
+    """The chores, done by one process of all machines. A step is False as well where another one does it.
 
-    def of_the_holder() -> bool:
+    The last of them to end gives the lease back: one that was still at work would lose it, or take it anew for good.
+    """
+    at_work, turn = len(chores), threading.Lock()
+
+    def step(chore: Chore) -> bool:
         if not tenure.hold():
             return False
         with tenure.kept(LONGEST_STEP):
-            return step()
+            return chore.step()
 
-    return of_the_holder
+    def leave() -> None:
+        nonlocal at_work
+        with turn:
+            at_work -= 1
+            last = at_work == 0
+        if last:
+            tenure.leave()
+
+    return [replace(chore, step=partial(step, chore), leave=leave) for chore in chores]
 
 
 def held(opened: Opened) -> Callable[[], bool]:

@@ -33,8 +33,7 @@ def test_of_two_that_have_the_same_chore_one_does_it_until_it_is_gone(engine: En
             done.append(machine)
             return True
 
-        tenure = Tenure(engine, "keeper", clock, machine)
-        return Chore("chore", by_one(tenure, step), 0.0, tenure.leave)
+        return by_one(Tenure(engine, "keeper", clock, machine), Chore("chore", step, 0.0))[0]
 
     one, two = on("one"), on("two")
     assert (one.step(), two.step(), one.step()) == (True, False, True)
@@ -44,6 +43,18 @@ def test_of_two_that_have_the_same_chore_one_does_it_until_it_is_gone(engine: En
     clock.advance(LOOK_EVERY)
     assert one.step(), "what was given back is not waited for"
     assert done == ["one", "one", "two", "one"]
+
+
+def test_a_lease_that_chores_share_is_given_back_by_the_last_of_them(engine: Engine) -> None:
+    clock = ManualClock(1_790_000_000_000)
+    here = Tenure(engine, "keeper", clock, "here")
+    first, second = by_one(here, Chore("first", lambda: True, 0.0), Chore("second", lambda: True, 0.0))
+    assert (first.step(), second.step()) == (True, True)
+    fence = here.fence
+    first.leave()
+    assert (second.step(), here.fence) == (True, fence), "it works on under the same lease"
+    second.leave()
+    assert Tenure(engine, "keeper", clock, "there").hold(), "nobody is waited for"
 
 
 def test_a_chore_is_handed_on_when_it_is_told_to_stop(engine: Engine) -> None:

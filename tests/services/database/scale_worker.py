@@ -74,8 +74,11 @@ def main(folder: Path, address: str, partitions: int) -> None:
     chores = [
         Chore("relay", lambda: relay.step() > 0, 0.05, relay.close),
         Chore("mailer", lambda: mails.step(clock.now()).more, 0.25, mails.close),
-        Chore("absences", by_one(tenure, take_along), 0.2),
-        Chore("compactor", by_one(tenure, lambda: fold(engine) > 0), 0.5, tenure.leave),
+        *by_one(
+            tenure,
+            Chore("absences", take_along, 0.2),
+            Chore("compactor", lambda: fold(engine) > 0, 0.5),
+        ),
     ]
     run_threads(stages, chores, lambda: told)
     log.close()
