@@ -49,7 +49,10 @@ def big_home(folder: Path, servers: Engines, model: str, *, webhook: bool = Fals
     """A home on them, with a database, topics and indices of its own."""
     home = home_in(folder, webhook)
     settings = home / "clamor.yaml"
-    more = servers.settings(servers.database(), partitions) + f"understanding: {{model: {model}}}\n"
+    more = (
+        servers.settings(servers.database(), partitions)
+        + f"understanding: {{model: {model}, overload: {{auto: no}}}}\n"
+    )
     settings.write_text(settings.read_text(encoding="utf-8") + more, encoding="utf-8")
     secrets = home / "secrets.env"
     secrets.touch(mode=0o600)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -18,6 +19,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+import structlog
 
 from bench.corpus import source, write_posts
 from bench.servers import about, big_home, started
@@ -100,6 +103,7 @@ def fill(opened: Opened, path: Path, posts: int) -> None:
 
 def work(home: Path, core: int) -> None:
     """One worker, until the topic is done; what it had done, and when, a line each half second."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     os.sched_setaffinity(0, {core})
     with open_home(Home.at(home)) as opened:
         stage = Stage(opened.log, understand(opened), opened.clock, options=StageOptions(max_batch=BATCH))

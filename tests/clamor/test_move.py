@@ -348,7 +348,7 @@ def test_where_the_end_was_cut_short_the_home_waits_for_one_of_two_words(home: H
         catch_up(move, quiet)
         move._enter("stopping")
         move._close_off()
-    with pytest.raises(MoveError, match=r"clamor move --to big\.yaml.*--give-up"):
+    with pytest.raises(MoveError, match=r"since .* UTC \(phase stopping\).*clamor move --to big\.yaml.*--give-up"):
         open_home(home, use="check")
     give_up(home)
     with Living(home) as living:
