@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from living import CONFIGURATION, NOW, Living, gone, post, settled_home
 from test_move import moved, moving, on_the_new_engines, quiet
+from test_move_store import meanwhile
 
 from clamor.moving.move import catch_up
 from clamor.moving.note import MoveError, noted
@@ -157,3 +158,27 @@ def test_with_the_log_alone_the_tables_and_the_index_stay(home: Home) -> None:
         assert (truth(living), living.found()) == (told, known)
         drain(living)
         assert living.found() == known | {"x:50#acme"}
+
+
+def test_with_the_store_alone_nothing_is_missed_of_what_is_decided_meanwhile(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = (home.root / "big.yaml").read_text(encoding="utf-8")
+    (store,) = [line for line in settings.splitlines() if line.startswith("  store:")]
+    (home.root / "big.yaml").write_text(f"{CONFIGURATION}engines:\n{store}\n", encoding="utf-8")
+    numbers = iter(range(100, 1_000))
+    with Living(home) as elsewhere:
+        elsewhere.live(*(post(n) for n in range(40)))
+        meanwhile(monkeypatch, "_in_sql", lambda: elsewhere.live(post(next(numbers))), after=False)
+        meanwhile(monkeypatch, "_in_store", lambda: elsewhere.live(gone(next(numbers) - 100), post(50)), after=True)
+        with moving(home) as move:
+            catch_up(move, quiet)
+            move.end(quiet)
+        told, known = truth(elsewhere), elsewhere.found()
+    with Living(on_the_new_engines(home)) as living:
+        assert truth(living) == told
+        deadline = time.monotonic() + 60
+        while found(living) != known:
+            # The log was told by the former index that all of it is done, so that its lag says nothing.
+            assert time.monotonic() < deadline, found(living) ^ known
+            living.drain()
