@@ -11,7 +11,7 @@ OWN_VENV ?= .cache/own
 OWN_TESTS := tests/nlp/test_own_bring.py tests/nlp/test_own_train.py tests/nlp/test_own_weights.py tests/training/test_batches.py tests/training/test_network.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev install-own install-gpu demo test test-all test-own soak bench docs lint format schemas train train-linear evaluate lock clean
+.PHONY: help install install-dev install-own install-gpu demo up test test-all test-own soak bench docs lint format schemas train train-linear evaluate lock clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,13 @@ install-gpu: $(VENV)/.installed requirements/gpu.txt ## and what reads posts on 
 
 demo: $(VENV)/.installed ## a week of three brands at 2,000 times its speed, in a home of its own
 	$(BIN)/clamor demo --home $(DEMO_HOME)
+
+up: .env ## Kafka, Elasticsearch, PostgreSQL, a mail catcher and Clamor's stages in containers (docs/containers.md)
+	docker compose up --build --detach --wait
+
+.env:
+	@umask 077 && printf 'CLAMOR_DATABASE_PASSWORD=%s\n' "$$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')" > $@
+	@echo "a password for the database was made: it stands in .env, keep that file for yourself"
 
 test: $(VENV)/.installed-dev ## lint, types, arrows and the test suite
 	$(BIN)/ruff check .
@@ -109,8 +116,11 @@ lock: $(BIN)/python ## pin every dependency anew, by version and hash, for all p
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	  --no-header --no-annotate pyproject.toml requirements/build.in -o requirements/default.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
-	  --no-header --no-annotate -c requirements/default.txt --extra dev --extra docs --extra train \
+	  --no-header --no-annotate -c requirements/default.txt --extra dev --extra docs --extra elastic --extra kafka --extra postgres --extra train \
 	  pyproject.toml requirements/build.in -o requirements/dev.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	  --no-header --no-annotate -c requirements/dev.txt --extra elastic --extra kafka --extra postgres \
+	  pyproject.toml requirements/build.in -o requirements/engines.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	  --no-header --no-annotate -c requirements/dev.txt --extra own pyproject.toml requirements/build.in -o requirements/own.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \

@@ -66,14 +66,14 @@ def throughput(sizes: list[int], *, short: bool) -> None:
     print(f"{'posts':>9} {'posts/s':>8} {'CPU µs a post':>14} {'memory MB':>10}   by process")
     for size in sizes:
         with tempfile.TemporaryDirectory() as folder:
-            home, posts = _home(Path(folder)), Path(folder) / "posts.jsonl"
+            home, posts = home_in(Path(folder)), Path(folder) / "posts.jsonl"
             if short:
                 write_texts(posts, unrepeated(SHIPPED / "fast", size)[0])
             else:
                 write_posts(posts, size)
             towards = ["--brand", "apple"] if short else []
-            measured = _watched([*_clamor(home), "replay", str(posts), *towards], home)
-            status = json.loads(subprocess.check_output([*_clamor(home), "status", "--json"]))
+            measured = watched([*clamor(home), "replay", str(posts), *towards], home)
+            status = json.loads(subprocess.check_output([*clamor(home), "status", "--json"]))
             assert status["posts"] == size, status
             assert status["dead_letters"] == 0, status
         busy = sum(measured.cpu.get(stage, 0.0) for stage in STAGES)
@@ -87,16 +87,16 @@ def throughput(sizes: list[int], *, short: bool) -> None:
 def latencies(rate: int, seconds: int) -> None:
     """Pushes posts at `rate` to the webhook of a running program; what its own stamps say."""
     with tempfile.TemporaryDirectory() as folder:
-        home, port = _home(Path(folder), webhook=True), random.randint(20_000, 60_000)
+        home, port = home_in(Path(folder), webhook=True), random.randint(20_000, 60_000)
         posts = Path(folder) / "posts.jsonl"
         write_posts(posts, rate * seconds)
         environment = {**os.environ, "CLAMOR_API__PORT": str(port), "BENCH_SECRET": "s" * 32}
-        program = subprocess.Popen([*_clamor(home), "run"], env=environment, stderr=subprocess.DEVNULL)
+        program = subprocess.Popen([*clamor(home), "run"], env=environment, stderr=subprocess.DEVNULL)
         try:
-            _wait_for(f"http://127.0.0.1:{port}/readyz")
-            late = _push(posts, f"http://127.0.0.1:{port}/api/webhooks/bench", rate)
+            wait_for(f"http://127.0.0.1:{port}/readyz")
+            late = push(posts, f"http://127.0.0.1:{port}/api/webhooks/bench", rate)
             time.sleep(8)
-            status = json.loads(subprocess.check_output([*_clamor(home), "status", "--json"], env=environment))
+            status = json.loads(subprocess.check_output([*clamor(home), "status", "--json"], env=environment))
             memory = sum(_memory(psutil.Process(program.pid)).values())
         finally:
             program.terminate()
@@ -108,7 +108,7 @@ def latencies(rate: int, seconds: int) -> None:
     print(f"memory of all processes: {memory / 1e6:.0f} MB (PSS)")
 
 
-def _home(folder: Path, webhook: bool = False) -> Path:
+def home_in(folder: Path, webhook: bool = False) -> Path:
     home = folder / "home"
     home.mkdir()
     extra = "sources:\n  - {id: bench, kind: webhook, network: x, secret_env: BENCH_SECRET}\n" if webhook else ""
@@ -116,11 +116,11 @@ def _home(folder: Path, webhook: bool = False) -> Path:
     return home
 
 
-def _clamor(home: Path) -> list[str]:
+def clamor(home: Path) -> list[str]:
     return [sys.executable, "-m", "clamor.cli", "--home", str(home)]
 
 
-def _watched(command: list[str], home: Path) -> Measured:
+def watched(command: list[str], home: Path) -> Measured:
     started = time.monotonic()
     program = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     watched = psutil.Process(program.pid)
@@ -168,7 +168,7 @@ def _memory(process: psutil.Process) -> dict[int, float]:
     return found
 
 
-def _push(posts: Path, url: str, rate: int) -> float:
+def push(posts: Path, url: str, rate: int) -> float:
     """Ten pushes a second, each signed; the longest delay behind the plan, in seconds."""
     batch, started, sent, late = max(1, rate // 10), time.monotonic(), 0, 0.0
     with posts.open(encoding="utf-8") as file:
@@ -193,7 +193,7 @@ def _item(row: dict[str, Any]) -> dict[str, Any]:
     return item | ({"reply_to": row["reply_to"]} if "reply_to" in row else {})
 
 
-def _wait_for(url: str) -> None:
+def wait_for(url: str) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:

@@ -1,5 +1,8 @@
 """How fast the index takes mentions in and answers: `python bench/search.py --rows 1000000`.
 
+`--elasticsearch http://127.0.0.1:9200` asks a cluster in place of the embedded index: in indices of its own, which are
+deleted at the end unless `--keep NAME` gives them a name to be found by again.
+
 The corpus is made here, from a seed: words of two invented vocabularies (common English and Spanish words, endings that
 both languages put to use, and made-up rare ones) drawn by Zipf's law, twelve brands of very different size, thirty days
 with a daily rhythm. The queries stand in `bench/queries.txt`, in three classes by the hits they have in a million rows.
@@ -17,18 +20,21 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+from uuid import uuid4
 
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from index.embedded import EmbeddedStore
+from index.port import IndexStore
 from query.parse import parse
 from query.tree import Node
 from stream.clock import DAY, HOUR
-from stream.ports import AccessScope, Commit
+from stream.ports import EVERYTHING, AccessScope, Commit
 from stream.records import (
     INTENTS,
     Author,
@@ -42,6 +48,9 @@ from stream.records import (
     Term,
     Understanding,
 )
+
+if TYPE_CHECKING:
+    from index.elastic import ElasticStore
 
 START = 1_790_000_000_000
 DAYS = 30
@@ -240,7 +249,7 @@ def questions() -> list[Question]:
     return found
 
 
-def build(store: EmbeddedStore, corpus: Corpus) -> Iterator[tuple[int, float]]:
+def build(store: IndexStore, corpus: Corpus) -> Iterator[tuple[int, float]]:
     """(rows so far, CPU µs a mention since the report before) at 10 k, 100 k, each further 100 k, and the end."""
     spent, rows, reported, before = 0.0, 0, 0, 0.0
     for number in range(-(-corpus.rows // CHUNK)):
@@ -256,7 +265,7 @@ def build(store: EmbeddedStore, corpus: Corpus) -> Iterator[tuple[int, float]]:
             reported, before = rows, spent
 
 
-def timed(store: EmbeddedStore, asked: Sequence[Question], rounds: int) -> dict[str, list[tuple[float, str]]]:
+def timed(store: IndexStore, asked: Sequence[Question], rounds: int) -> dict[str, list[tuple[float, str]]]:
     """Milliseconds of the first page of each query, newest first, by class; the best of `rounds`."""
     found: dict[str, list[tuple[float, str]]] = {size: [] for size in CLASSES}
     for question in asked:
@@ -276,27 +285,59 @@ def percentile(values: Sequence[float], share: float) -> float:
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     arguments.add_argument("--rows", type=int, default=100_000)
-    arguments.add_argument("--keep", type=Path, help="folder to build in, or to find a built index in")
+    arguments.add_argument("--keep", help="folder (or prefix in the cluster) to build in, or to find a built index in")
     arguments.add_argument("--rounds", type=int, default=2, help="times that each query is asked; the best counts")
     arguments.add_argument("--hits", action="store_true", help="print the number of hits of each query")
+    arguments.add_argument("--elasticsearch", metavar="URL", help="address of a cluster without a login")
     given = arguments.parse_args()
     machine = f"{platform.machine()}, {os.cpu_count()} cores"
     print(f"{machine}, Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}")
+    if given.elasticsearch:
+        on_a_cluster(given.elasticsearch, given.keep, given.rows, given.rounds, hits=given.hits)
+        return
     with tempfile.TemporaryDirectory() as folder:
-        path = (given.keep or Path(folder)) / "index.db"
+        path = Path(given.keep or folder) / "index.db"
         path.parent.mkdir(parents=True, exist_ok=True)
         built = path.exists()
-        store = EmbeddedStore(path, time_limit=60)
-        if not built:
-            started = time.perf_counter()
-            for rows, cost in build(store, Corpus(given.rows)):
-                print(f"{rows:>9,} rows: {cost:6.1f} µs CPU a mention, {path.stat().st_size >> 20:,} MiB", flush=True)
-            print(f"built in {time.perf_counter() - started:.0f} s (the making of the corpus included)")
-        report(store, given.rounds, hits=given.hits)
-        store.close()
+        with closing(EmbeddedStore(path, time_limit=60)) as store:
+            if not built:
+                fill(store, given.rows)
+            report(store, given.rounds, hits=given.hits)
 
 
-def report(store: EmbeddedStore, rounds: int, *, hits: bool) -> None:
+def on_a_cluster(address: str, keep: str | None, rows: int, rounds: int, *, hits: bool) -> None:
+    from index.elastic import Cluster, ElasticStore
+    from index.elastic_mapping import Shape
+
+    cluster = Cluster((address,), prefix=keep or f"bench-{uuid4().hex[:8]}", shape=Shape(1, 0), time_limit=60)
+    with closing(ElasticStore(cluster)) as store:
+        try:
+            if not store.standing().offsets:
+                fill(store, rows)
+            store.refresh()
+            print(f"{cluster.where}: {store.count(parse('', now=START), EVERYTHING).value:,} mentions")
+            report(store, rounds, hits=hits)
+        finally:
+            if keep is None:
+                _delete(store)
+
+
+def fill(store: IndexStore, rows: int) -> None:
+    started = time.perf_counter()
+    for done, cost in build(store, Corpus(rows)):
+        print(f"{done:>9,} rows: {cost:6.1f} µs CPU a mention here, {store.size() >> 20:,} MiB", flush=True)
+    took = time.perf_counter() - started
+    print(f"built in {took:.0f} s, {rows / took:,.0f} mentions/s (the making of the corpus included)")
+
+
+def _delete(store: ElasticStore) -> None:
+    client, prefix = store._client, store.cluster.prefix
+    for index in client.indices.get_alias(index=f"{prefix}-*", allow_no_indices=True):
+        client.options(ignore_status=404).indices.delete(index=index)
+    client.options(ignore_status=[403, 404]).indices.delete_index_template(name=store.cluster.names.read)
+
+
+def report(store: IndexStore, rounds: int, *, hits: bool) -> None:
     asked = questions()
     if hits:
         for question in asked:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from clamor.clocks import pace_of
 from clamor.opening import Opened
+from clamor.stores import index_file
 from database.engine import read, rows
 from routing import absence
-from stream.ports import DECIDED, MENTIONS, POSTS
+from stream.ports import DECIDED, MENTIONS, POSTS, Transient, Unusable
 
 
 @dataclass(frozen=True)
@@ -84,8 +85,17 @@ def stored_in_sql(opened: Opened) -> dict[int, int]:
 
 
 def stored_in_index(opened: Opened) -> dict[int, int]:
-    """Where the index stands on `decided`, by partition; those that it never read are missing."""
-    if not opened.home.index_db.exists():
+    """Where the index stands on `decided`, by partition; those that it never read are missing.
+
+    While a cluster cannot be asked: what the log was last told of it, which is no more than that.
+    """
+    path = index_file(opened.configuration)
+    if path is not None and not path.exists():
         return {}
     partitions = frozenset(range(opened.log.partitions(DECIDED)))
-    return dict(opened.store.offsets(DECIDED, partitions, opened.log.epoch()))
+    try:
+        return dict(opened.store.offsets(DECIDED, partitions, opened.log.epoch()))
+    except (Transient, Unusable):
+        if path is not None:
+            raise
+        return opened.log.committed("index", DECIDED)

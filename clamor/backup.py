@@ -28,6 +28,7 @@ from msgspec.structs import replace
 from clamor import backed_models
 from config.disk import disk_free
 from config.home import Home, HomeError
+from config.schema import Settings
 from stream.records import Millis
 
 FORMAT = 2
@@ -112,6 +113,23 @@ def backup(home: Home, target: Path, now: Millis, show: Show = lambda what, done
         if draft is not None:
             shutil.rmtree(draft, ignore_errors=True)
     return place, manifest
+
+
+def refuse_server(settings: Settings) -> None:
+    """Raises BackupError where database or log is not a file: log and SQL could not be copied as of one moment."""
+    asked = settings.engines.database
+    if asked.kind != "sqlite":
+        raise BackupError(
+            f"the database {asked.name} is on the server {asked.host}, and `clamor backup` and `clamor restore` copy "
+            "files: stop the stages, take the database by `pg_dump -Fc`, then the home's folder; what has to follow a "
+            "`pg_restore` is told in docs/postgresql.md"
+        )
+    log = settings.engines.log
+    if log.kind == "kafka":
+        raise BackupError(
+            f"the log is on Kafka at {', '.join(log.kafka.servers)}, and `clamor backup` and `clamor restore` copy "
+            "files: its brokers keep it, on as many of them as `replication` says; see docs/kafka.md"
+        )
 
 
 class Source:

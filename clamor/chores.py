@@ -3,60 +3,100 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from socket import gethostname
 from typing import Literal
 
 import structlog
 
+from clamor import losses
 from clamor.deletes import IndexedDeletes, RoutedDeletes
 from clamor.mail import mailer
+from clamor.offsets import places
 from clamor.opening import Opened
 from clamor.sources import silent_sources
-from clamor.standstill import standing_still
+from clamor.sql import file_of
+from clamor.standstill import BROKEN, standing_still
 from clamor.threads import Chore
 from config.home import low_disk
 from database import epochs
 from database.engine import read, write
+from database.tenure import Tenure
 from ingest import thinning
 from routing import absence, erasure
 from routing.counts import fold
 from routing.desk import Desk
 from routing.operations import open_troubles, raise_operations, resolve_operations
 from routing.relay import Relay
-from routing.tenure import this_process
 from routing.unreachable import Unreachable
-from stream.clock import DAY, SECOND
-from stream.ports import Transient
-from stream.records import Coverage, Millis
-from stream.retention import Loss, laggards, sweep
+from stream.clock import DAY, MINUTE, SECOND
+from stream.embedded import EmbeddedLog
+from stream.losses import Laggard
+from stream.ports import Brokered, Log, Transient
+from stream.records import Millis
+from stream.retention import laggards, sweep
 from stream.status import Pressure
 
 log = structlog.get_logger(__name__)
 
 LOOK = 0.5
+KEEPER = "keeper"
+"""The lease of whoever keeps SQL: retention, the ledger, accounts that went away, the folding of counts."""
+LONGEST_STEP: Millis = 10 * MINUTE
+"""A chore that takes longer counts as hanging: another process may begin beside it."""
 
 
 def of_routing(opened: Opened) -> list[Chore]:
-    """The chores of the process that owns SQL."""
+    """The chores of a process that routes. Where several do, on as many machines, one of them keeps SQL, one relays and
+    one mails; each watches over its own machine."""
     mails = mailer(opened)
     keeper = Keeper(opened)
     watch = Watch(opened)
-    owner = this_process()
     with read(opened.engine) as connection:
         epoch = epochs.current(connection)
     relay = Relay(opened.engine, opened.log, opened.clock, epoch=epoch)
     return [
-        Chore("relay", lambda: relay.step() > 0, 0.02),
+        Chore("relay", lambda: relay.step() > 0, 0.02, relay.close),
         Chore("deletes", RoutedDeletes(opened, held(opened)).step, LOOK),
-        Chore("mailer", lambda: mails.step(opened.clock.now()).more, 0.25),
-        Chore("absences", Absences(opened).step, 0.5),
-        Chore("compactor", lambda: fold(opened.engine, owner, opened.clock.wall()) > 0, 2.0),
-        Chore("keeper", keeper.step, 30.0),
+        Chore("mailer", lambda: mails.step(opened.clock.now()).more, 0.25, mails.close),
         Chore("retention", lambda: keep_log(opened), 60.0),
-        Chore("ledger", LedgerKeeper(opened).step, 600.0),
         Chore("watch", watch.step, 5.0),
+        *by_one(
+            Tenure(opened.engine, KEEPER, opened.clock),
+            Chore("absences", Absences(opened).step, 0.5),
+            Chore("compactor", lambda: fold(opened.engine) > 0, 2.0),
+            Chore("keeper", keeper.step, 30.0),
+            Chore("ledger", LedgerKeeper(opened).step, 600.0),
+        ),
     ]
+
+
+def by_one(tenure: Tenure, *chores: Chore) -> list[Chore]:
+    """The chores, done by one process of all machines. A step is False as well where another one does it.
+
+    The last of them to end gives the lease back: one that was still at work would lose it, or take it anew for good.
+    """
+    at_work, turn = len(chores), threading.Lock()
+
+    def step(chore: Chore) -> bool:
+        if not tenure.hold():
+            return False
+        with tenure.kept(LONGEST_STEP):
+            return chore.step()
+
+    def leave() -> None:
+        nonlocal at_work
+        with turn:
+            at_work -= 1
+            last = at_work == 0
+        if last:
+            tenure.leave()
+
+    return [replace(chore, step=partial(step, chore), leave=leave) for chore in chores]
 
 
 def held(opened: Opened) -> Callable[[], bool]:
@@ -96,25 +136,18 @@ def pressure(opened: Opened, after: tuple[str, str] | None = None, most: int = 0
 
 
 def keep_log(opened: Opened) -> bool:
-    """Let go of old records; what a group lost by it is written into the ledger. False: nothing more to do."""
-    now = opened.clock.now()
-    for loss in sweep(opened.log, now).losses:
-        _record(opened, loss)
+    """Let go of old records; what a stage lost by it is written into the ledger. False: nothing more to do."""
+    log = opened.log
+    if isinstance(log, EmbeddedLog):
+        now = opened.clock.now()
+        for loss in sweep(log, now).losses:
+            losses.record(opened.ledger, loss, now)
+    elif isinstance(log, Brokered):
+        # The brokers let go by themselves: a stage that stands still must not have to start for its loss to be known.
+        for place in places(opened):
+            if place.lost:
+                log.tell_loss(place.group, place.topic, place.partition, place.next or 0, place.low)
     return False
-
-
-def _record(opened: Opened, loss: Loss) -> None:
-    row = Coverage(
-        source_id=f"log:{loss.topic}",
-        query=loss.group,
-        since=loss.since,
-        until=loss.until + 1,
-        state="lost",
-        missed=loss.records,
-        reason=f"stage {loss.group} stood still until retention removed its records",
-        recorded_at=opened.clock.now(),
-    )
-    opened.ledger.record(row, part=f"{loss.partition}:{loss.first}")
 
 
 def of_index(opened: Opened) -> list[Chore]:
@@ -189,6 +222,8 @@ SET_BACK: Millis = 10 * SECOND
 """A wall clock that was set back by more than this is told of; less is what keeping it right takes."""
 _WATCHED = ("stage:", "retention:", "disk:data", "coverage:silent:", "clock:")
 """How the keys of troubles that `Watch` raises, and resolves, begin."""
+_OF_THIS_MACHINE = ("stage:", "disk:data", "clock:")
+"""Of these: those that another machine knows nothing of, and must not take for over."""
 
 
 class Watch:
@@ -197,12 +232,17 @@ class Watch:
 
     def __init__(self, opened: Opened) -> None:
         self._opened = opened
+        self._here = f"@{opened.home.machine}" if file_of(opened.configuration) is None else ""
+        """Where other machines may watch as well: the name of this one."""
         with read(opened.engine) as connection:
-            self._raised = open_troubles(connection, _WATCHED)
+            self._raised = {key for key in open_troubles(connection, _WATCHED) if key == self._key(key)}
         self._set_by = self._wall_ahead()
+        self._look_behind_at: Millis = 0
+        self._were_behind: list[Laggard] = []
 
     def step(self) -> bool:
-        troubles = {**self._stages(), **self._behind(), **self._disk(), **self._silent(), **self._clock()}
+        found = {**self._stages(), **self._behind(), **self._disk(), **self._silent(), **self._clock()}
+        troubles = {self._key(key): self._placed(key, why) for key, why in found.items()}
         now = self._opened.clock.now()
         over = self._raised - troubles.keys()
         if troubles or over:
@@ -223,13 +263,25 @@ class Watch:
 
     def _behind(self) -> dict[str, str]:
         """Stages that stand still for so long that retention comes near to what they have not done."""
+        log, now = self._opened.log, self._opened.clock.now()
+        found = laggards(log, now) if isinstance(log, EmbeddedLog) else self._behind_at_brokers(log, now)
         return {
             f"retention:{one.group}:{one.topic}:{one.partition}:{one.level}": (
                 f"stage {one.group} stands still on {one.topic}: {one.percent} % of the retention has passed "
                 f"and {one.behind} records are not done; see clamor status, records are lost at 100 %"
             )
-            for one in laggards(self._opened.log, self._opened.clock.now())
+            for one in found
         }
+
+    def _behind_at_brokers(self, log: Log, now: Millis) -> list[Laggard]:
+        """Looked up once a minute, each time by several questions; as before while nobody answers."""
+        steady = self._opened.clock.steady()
+        if steady >= self._look_behind_at:
+            self._look_behind_at = steady + MINUTE
+            with contextlib.suppress(*BROKEN):
+                retention = self._opened.settings.engines.log.retention
+                self._were_behind = losses.laggards(log, places(self._opened), retention, now)
+        return self._were_behind
 
     def _silent(self) -> dict[str, str]:
         """Sources that used to bring posts and bring none though they are listened to."""
@@ -239,7 +291,7 @@ class Watch:
         """Two troubles, so that the worse one is told to people who know of the other; never both at once."""
         data, free = self._opened.home.data, self._opened.disk()
         found = {"disk:data:stop"} if free.stop else set[str]()
-        if free.pause and (not free.stop or "disk:data" in self._raised):
+        if free.pause and (not free.stop or self._key("disk:data") in self._raised):
             found.add("disk:data")
         return dict.fromkeys(sorted(found), low_disk(data, free))
 
@@ -253,6 +305,14 @@ class Watch:
             "what came in before it lie ahead: look at its time service"
         )
         return {"clock:wall": why}
+
+    def _key(self, key: str) -> str:
+        """As it is kept: with this machine's name where other machines keep theirs beside it."""
+        here = self._here if key.startswith(_OF_THIS_MACHINE) else ""
+        return key if key.endswith(here) else key + here
+
+    def _placed(self, key: str, why: str) -> str:
+        return f"{why} (on {gethostname()})" if self._here and key.startswith(_OF_THIS_MACHINE) else why
 
     def _wall_ahead(self) -> Millis:
         return self._opened.clock.wall() - self._opened.clock.steady()

@@ -31,6 +31,7 @@ from clamor.commands import (
     init,
     mails,
     model,
+    move,
     offsets,
     reindex,
     replay,
@@ -74,6 +75,7 @@ app.command("apply", rich_help_panel=KEEP)(apply.apply)
 app.command("export", rich_help_panel=KEEP)(apply.export)
 app.command("backup", rich_help_panel=KEEP)(backup.backup)
 app.command("restore", rich_help_panel=KEEP)(backup.restore)
+app.command("move", rich_help_panel=KEEP)(move.move)
 app.command("offsets", rich_help_panel=KEEP)(offsets.offsets)
 app.command("reindex", rich_help_panel=KEEP)(reindex.reindex)
 app.add_typer(brands.app, name="brand", rich_help_panel=KEEP)

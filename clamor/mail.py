@@ -8,6 +8,7 @@ from pathlib import Path
 
 from clamor.clocks import sends_mails
 from clamor.opening import Opened
+from clamor.sql import file_of
 from config.brands import Brand
 from config.home import HomeError
 from config.load import Configuration
@@ -30,6 +31,7 @@ def mailer(opened: Opened) -> Mailer:
         chosen,
         reason=in_words_of(_Rules(opened), chosen.brand_names),
         journal=opened.home.data / "mails.journal",
+        elsewhere=file_of(opened.configuration) is None,
     )
 
 

@@ -1,32 +1,65 @@
-"""Prometheus metrics of a home: from what all its processes wrote, so that one address tells of all of them."""
+"""Prometheus metrics of a home: from what all its processes wrote, so that one address tells of all of them.
+
+The dashboard and the alert rules in `config/observability/` ask for them by these names.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from importlib.metadata import version
+from itertools import accumulate
 from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
+from clamor.engines import ENGINES, silent_engines
 from clamor.opening import Opened
-from clamor.status import status
+from clamor.standstill import standing_still
+from clamor.status import living, process_of, stages, status
+from stream.timing import BOUNDS
 
 MILLIS = 1_000
+STAGES = ("nlp", "routing", "index")
+BY_PROCESS = ("stage", "process")
+_EDGES = (*map(str, BOUNDS), "+Inf")
 
 
 def metrics(opened: Opened) -> bytes:
-    """Text format 0.0.4. Names and meanings stand in docs/api.md; times are in seconds, sizes in bytes."""
+    """Text format 0.0.4. Names and meanings stand in docs/observability.md; times are in seconds, sizes in bytes.
+
+    While an engine does not answer: which one, and what the stages say of themselves.
+    """
+    silent = silent_engines(opened)
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Once(families(status(opened))))
+    registry.register(_Once(_without(opened, silent) if silent else families(status(opened))))
     return generate_latest(registry)
+
+
+def _without(opened: Opened, silent: Collection[str]) -> Iterator[Metric]:
+    alive = living(opened)
+    nothing_asked = dict.fromkeys(STAGES, 0)
+    yield from _program(silent)
+    yield from _standing(stages(alive, nothing_asked), {one.stage for one in standing_still(opened, nothing_asked)})
+    yield from _processes([process_of(one) for one in alive])
+
+
+def _program(silent: Collection[str] = ()) -> Iterator[Metric]:
+    unknown = {"store"} if "log" in silent else set[str]()
+    up = {name: int(name not in silent) for name in ENGINES if name not in unknown}
+    yield _one("clamor_info", "Version of the program.", {version("clamor"): 1}, "version")
+    yield _one("clamor_engine_up", "1 where log, database or store answers.", up, "engine")
 
 
 def families(found: dict[str, Any]) -> Iterator[Metric]:
     """The metrics of one status (see `clamor.status.status`). What is not known now is left out."""
-    yield _one("clamor_info", "Version of the program.", {version("clamor"): 1}, "version")
+    yield from _program()
     yield _one("clamor_running", "1 while `clamor run` holds the home.", 0 if found["running"] is None else 1)
-    yield from _stages(found)
+    lags = {one["stage"]: one["lag"] for one in found["stages"]}
+    yield _one("clamor_stage_lag_records", "Records that wait for the stage.", lags, "stage")
+    yield from _standing(found["stages"], {one["stage"] for one in found["stuck"]})
+    yield from _processes(found["processes"])
+    yield _one("clamor_troubles", "Troubles that people were told of and that are not over.", len(found["troubles"]))
     yield _counter("clamor_posts_taken", "Posts that the log has taken.", found["posts"])
     yield _counter(
         "clamor_dead_letters", "Records put aside because they could not be processed.", found["dead_letters"]
@@ -42,7 +75,7 @@ def families(found: dict[str, Any]) -> Iterator[Metric]:
         "Posts read under overload that the model in force will read anew.",
         found["understanding"]["provisional"],
     )
-    yield from _mails(found["mail"])
+    yield from _mails(found["mail"], found["now"])
     yield from _latencies(found)
     yield from _erasure(found["erasure"], found["now"])
     yield from _coverage(found["coverage"])
@@ -64,21 +97,42 @@ class _Once:
         return self._found
 
 
-def _stages(found: dict[str, Any]) -> Iterator[Metric]:
-    stages = found["stages"]
-    stuck = {one["stage"] for one in found["stuck"]}
-    of = {key: {one["stage"]: one[key] for one in stages} for key in ("lag", "processes", "records", "retries")}
-    dead = {one["stage"]: one["dead_letters"] for one in stages}
-    still = {one["stage"]: int(one["stage"] in stuck) for one in stages}
-    yield _one("clamor_stage_lag_records", "Records that wait for the stage.", of["lag"], "stage")
-    yield _one("clamor_stage_processes", "Living processes of the stage.", of["processes"], "stage")
+def _standing(found: list[dict[str, Any]], stuck: Collection[str]) -> Iterator[Metric]:
+    processes = {one["stage"]: one["processes"] for one in found}
+    still = {one["stage"]: int(one["stage"] in stuck) for one in found}
+    yield _one("clamor_stage_processes", "Living processes of the stage.", processes, "stage")
     yield _one("clamor_stage_stuck", "1 where the stage makes no progress or waits for a person.", still, "stage")
-    yield _counter("clamor_stage_records", "Records done by the living processes.", of["records"], "stage")
-    yield _counter("clamor_stage_retries", "Batches tried again by the living processes.", of["retries"], "stage")
-    yield _counter("clamor_stage_dead_letters", "Records put aside by the living processes.", dead, "stage")
 
 
-def _mails(mail: dict[str, Any]) -> Iterator[Metric]:
+def _processes(found: list[dict[str, Any]]) -> Iterator[Metric]:
+    """A series a process, since each begins at nothing: a sum would seem to run back when one of them ends."""
+    working = [one for one in found if one["stage"] in STAGES]
+    for key, about in (
+        ("records", "Records done."),
+        ("retries", "Batches tried again."),
+        ("rebalances", "How often its partitions became others."),
+        ("dead_letters", "Records put aside."),
+    ):
+        counter = CounterMetricFamily(f"clamor_stage_{key}", about, labels=BY_PROCESS)
+        for one in working:
+            counter.add_metric([one["stage"], one["process"]], one[key])
+        yield counter
+    for key, about in (
+        ("batch", "From a batch's first record to its commit."),
+        ("model", "What the model took for the texts that were read together."),
+    ):
+        histogram = HistogramMetricFamily(f"clamor_stage_{key}_seconds", about, labels=BY_PROCESS)
+        for one in working:
+            if key == "batch" or one["stage"] == "nlp":
+                timing = one[f"{key}_time"]
+                buckets = list(zip(_EDGES, accumulate(timing["counts"]), strict=True))
+                histogram.add_metric([one["stage"], one["process"]], buckets, timing["seconds"])
+        yield histogram
+
+
+def _mails(mail: dict[str, Any], now: int) -> Iterator[Metric]:
+    oldest = 0 if mail["oldest_waiting"] is None else max(0, now - mail["oldest_waiting"]) / MILLIS
+    yield _one("clamor_mail_oldest_waiting_seconds", "How long the oldest of the waiting mails has waited.", oldest)
     yield _one("clamor_mails_waiting", "Mails to be sent as soon as the server takes them.", mail["waiting"])
     yield _one("clamor_mails_gathering", "Summaries that wait for more.", mail["gathering"])
     yield _one("clamor_mails_failed", "Mails given up or refused for good within the last day.", mail["failed"])

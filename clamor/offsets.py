@@ -7,9 +7,7 @@ from typing import Literal, NamedTuple
 
 from clamor.opening import Opened
 from database.engine import many, read, rows, write
-from index.standing import adopt as adopt_index
-from index.standing import standing
-from stream.ports import DECIDED, MENTIONS, POSTS
+from stream.ports import DECIDED, MENTIONS, POSTS, Brokered
 
 Where = Literal["earliest", "latest"]
 GROUPS = {"nlp": POSTS, "routing": MENTIONS, "index": DECIDED}
@@ -39,12 +37,13 @@ class Place(NamedTuple):
 
 
 def places(opened: Opened) -> list[Place]:
-    """Every group in every partition. The log itself keeps those of nlp, SQL routing's, the index its own."""
+    """Every group in every partition. The log itself keeps those of nlp, SQL routing's, the index its own. On Kafka the
+    log is told of those as well, for whoever looks there: what counts is here."""
     epoch, log = opened.log.epoch(), opened.log
     with read(opened.engine) as connection:
         sql = "SELECT part, epoch, next FROM stored_offset WHERE consumer_group = 'routing' AND topic = ?"
         routing = {part: (of, following) for part, of, following in rows(connection, sql, (MENTIONS,))}
-    index = standing(opened.home.index_db)
+    index = opened.store.standing()
     kept = {
         "nlp": {part: (epoch, following) for part, following in log.committed("nlp", POSTS).items() if following},
         "routing": routing,
@@ -60,7 +59,7 @@ def places(opened: Opened) -> list[Place]:
 def adopt(opened: Opened, group: str, where: Where) -> list[Place]:
     """Let `group` go on at the oldest record that is kept, or behind the newest; its places before.
 
-    Its stage must not run. Raises ValueError for a group whose offsets the log keeps itself: they always fit.
+    Its stage must not run. Raises ValueError for a group whose offsets the log keeps itself in a file: they always fit.
     """
     before = [place for place in places(opened) if place.group == group]
     chosen = {place.partition: place.low if where == "earliest" else place.end for place in before}
@@ -71,7 +70,10 @@ def adopt(opened: Opened, group: str, where: Where) -> list[Place]:
             values = [(group, topic, part, epoch, following) for part, following in chosen.items()]
             many(connection, _STORE, values)
     elif group == "index":
-        adopt_index(opened.home.index_db, epoch, {(topic, part): following for part, following in chosen.items()})
+        opened.store.adopt(epoch, {(topic, part): following for part, following in chosen.items()})
+    elif isinstance(opened.log, Brokered):
+        # Kept by the brokers, which may have lost records that this group had done.
+        opened.log.move(group, topic, chosen)
     else:
         raise ValueError(f"the log itself keeps the offsets of {group}: there is nothing to decide")
     return before

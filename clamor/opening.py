@@ -11,19 +11,25 @@ from typing import Self
 
 from sqlalchemy import Engine
 
+from clamor import losses
 from clamor.clocks import clock_of, sends_mails
+from clamor.kafka_log import on_kafka, open_kafka
+from clamor.moving.note import refuse_moved
+from clamor.sql import place_of
+from clamor.stores import open_store
 from config.consistency import Use
 from config.disk import DiskFree, disk_free
 from config.home import Home, HomeError, prepare
 from config.load import Configuration, load
 from database.engine import open_database
 from database.registry import SqlRegistry
-from index.embedded import EmbeddedStore
+from index.port import IndexStore
 from ingest.coverage import Ledger
 from routing.check import check_rules
 from stream.clock import Clock
 from stream.embedded import EmbeddedLog, LogSettings
-from stream.ports import ALERTS, DEAD_LETTER, DECIDED, ESCALATIONS, MENTIONS, POSTS, TopicSpec
+from stream.losses import Loss
+from stream.ports import ALERTS, DEAD_LETTER, DECIDED, ESCALATIONS, MENTIONS, POSTS, Log, TopicSpec
 from stream.status import StatusFolder
 
 
@@ -42,22 +48,32 @@ class Opened:
 
     @cached_property
     def engine(self) -> Engine:
-        return open_database(self.home.app_db)
+        return open_database(place_of(self.configuration))
 
     @cached_property
-    def log(self) -> EmbeddedLog:
-        log = EmbeddedLog(self.home.log_db, self.clock, log_settings(self.configuration))
+    def log(self) -> Log:
+        log: Log
+        if on_kafka(self.configuration):
+            log = open_kafka(self.configuration, self._lost)
+        else:
+            log = EmbeddedLog(self.home.log_db, self.clock, log_settings(self.configuration))
         try:
             log.ensure(topic_specs(self.configuration))
         except ValueError as error:
             log.close()
             raise HomeError(f"{error}: set `engines: log: partitions` back in {self.home.settings_file}") from error
+        except BaseException:
+            log.close()
+            raise
         return log
 
+    def _lost(self, loss: Loss) -> None:
+        losses.record(self.ledger, loss, self.clock.now())
+
     @cached_property
-    def store(self) -> EmbeddedStore:
-        """Any process may search it, one writes it."""
-        return EmbeddedStore(self.home.index_db, self.clock)
+    def store(self) -> IndexStore:
+        """Any process may search it; the embedded one is written by one."""
+        return open_store(self.configuration, self.clock)
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -109,6 +125,7 @@ def open_home(
         configuration = load(home, [check_rules], use="run")
     prepare(configuration.home)
     refuse_unfinished(configuration.home)
+    refuse_moved(configuration)
     return Opened(configuration, clock, disk)
 
 

@@ -145,6 +145,7 @@ def nlp_stage(opened: Opened, rescoring: Rescoring, options: StageOptions) -> St
         publish=opened.statuses.write,
         spare=rescoring.step,
         overloaded=rescoring.work.overloaded,
+        model_time=rescoring.work.model_time,
     )
 
 

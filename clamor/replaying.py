@@ -29,7 +29,7 @@ from ingest.foreign import ForeignFile
 from ingest.reading import STDIN
 from routing.check import check_rules
 from stream.clock import HOUR
-from stream.ports import POSTS
+from stream.ports import POSTS, Transient
 
 HIGH_WATER = 50_000
 """Posts that may wait to be understood before a replay holds back."""
@@ -154,9 +154,13 @@ def _supervised(
         if time.monotonic() - looked < LOOK:
             return True
         looked = time.monotonic()
-        with Opened(configuration) as opened:
-            show(News(mouth.progress, mouth.report, backlog(opened), time.monotonic() - started))
-            return mouth.report is None or not settled(opened) or not told(opened)
+        try:
+            with Opened(configuration) as opened:
+                show(News(mouth.progress, mouth.report, backlog(opened), time.monotonic() - started))
+                return mouth.report is None or not settled(opened) or not told(opened)
+        except Transient:
+            # The stages wait for it as well, and say so.
+            return True
 
     try:
         supervisor.run(each_round, interval=0.05)

@@ -8,7 +8,7 @@ come from SQL, as `clamor reprocess` reads them; a reading goes the way of every
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple, Self
 
@@ -17,12 +17,11 @@ from msgspec.structs import replace
 
 from clamor.backlog import stored_in_sql, waiting_for_routing
 from clamor.opening import Opened
-from config.home import AlreadyRunning
-from config.lock import RunLock
 from database.engine import read, rows
+from database.tenure import Tenure
 from routing.decide import may_wake
 from stream.clock import SECOND
-from stream.ports import POSTS, LogRecord
+from stream.ports import POSTS, LogRecord, Transient
 from stream.records import Mention, Millis, Post, Understood, decode, encode
 
 if TYPE_CHECKING:
@@ -36,8 +35,8 @@ ROOM_NLP, ROOM_ROUTING = 100, 1_000
 """There is room while fewer records wait for these stages."""
 LOOK: Millis = 2 * SECOND
 """How often it is looked whether there is something, where there was nothing."""
-ROLE = "rescoring"
-"""One process of a home does it at a time."""
+LEASE = "rescoring"
+"""One process does it at a time."""
 
 
 class Marked(NamedTuple):
@@ -54,7 +53,7 @@ class Rescoring:
     def __init__(self, opened: Opened, work: UnderstandWork) -> None:
         self.work = work
         self._opened = opened
-        self._held = ExitStack()
+        self._tenure = Tenure(opened.engine, LEASE, opened.clock)
         self._look_at: Millis = 0
         self._after = 0
         self._sent: dict[int, int] = {}
@@ -68,8 +67,11 @@ class Rescoring:
             return False
         if not self._has_room() or not (found := marked(self._opened, self._after, self.work.generation, CHUNK)):
             return self._rest(steady)
-        if not self._after and not self._begin():
+        if not self._tenure.hold():
             return self._rest(steady)
+        if not self._after:
+            self._sent = {}
+            log.info("re-scoring what was read under overload")
         self._send(found)
         self._after = found[-1].n
         return True
@@ -78,12 +80,13 @@ class Rescoring:
         return self
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        self._held.close()
+        with suppress(Transient):
+            self._tenure.leave()
 
     def _rest(self, steady: Millis) -> bool:
         self._look_at = steady + LOOK
         self._after = 0
-        self._held.close()
+        self._tenure.leave()
         return False
 
     def _has_room(self) -> bool:
@@ -92,16 +95,6 @@ class Rescoring:
         if not self._after and not _all_decided(self._sent, stored_in_sql(opened)):
             return False
         return opened.log.lag("nlp", POSTS) < ROOM_NLP and waiting_for_routing(opened) < ROOM_ROUTING
-
-    def _begin(self) -> bool:
-        """A round from the first marked post on; False where another process is at it."""
-        try:
-            self._held.enter_context(RunLock(self._opened.home, ROLE, patience=0.0))
-        except AlreadyRunning:
-            return False
-        self._sent = {}
-        log.info("re-scoring what was read under overload")
-        return True
 
     def _send(self, found: list[Marked]) -> None:
         now = self._opened.clock.now()

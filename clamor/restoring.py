@@ -13,6 +13,7 @@ import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -21,26 +22,34 @@ from sqlalchemy import Engine
 
 from clamor import backed_models
 from clamor.backed_models import Returned
-from clamor.backup import CLOCK, CONFIGURATION, DATABASES, BackupError, File, Manifest, Show, Source
+from clamor.backup import CLOCK, CONFIGURATION, DATABASES, BackupError, File, Manifest, Show, Source, refuse_server
 from clamor.clocks import clock_of
 from clamor.former import Former, former
+from clamor.moving.note import JOURNAL, NOTE
+from clamor.moving.note import ROLE as MOVE
 from clamor.opening import unfinished
 from clamor.reindexing import reindex
+from clamor.stores import index_file, open_store
 from config.disk import disk_free
 from config.home import AlreadyRunning, Home, prepare
-from config.load import load
+from config.load import Configuration, load
 from config.lock import RunLock
+from config.secrets import Secrets
 from database import epochs
 from database.engine import many, open_database, write
 from database.migrate import upgrade
 from index.embedded import EmbeddedStore
+from index.port import IndexStore
 from routing import held
 from routing.check import check_rules
 from stream.clock import Clock
 from stream.embedded import EmbeddedLog
+from stream.ports import Transient, Unusable
 from stream.status import StatusFolder
 
-ROLES = ("run", "start", "routing", "index", "web", "reindex")
+ROLES = ("run", "start", "routing", "index", "web", "reindex", MOVE)
+REPLACED = (*DATABASES, "index.db", CLOCK, NOTE, JOURNAL)
+"""Of the data folder. A move that was begun was one of what stood there, and the restored home is in none."""
 
 
 class Restored(NamedTuple):
@@ -57,6 +66,8 @@ class Restored(NamedTuple):
     knew_former: bool
     """What had been deleted since the backup was known."""
     models: Returned
+    index_left: str = ""
+    """Why the index, which is on a cluster, is still the one of before; empty where it is rebuilt."""
 
 
 def restore(
@@ -69,14 +80,14 @@ def restore(
     """
     with Source(path) as source, ExitStack() as held_open:
         manifest = source.manifest()
-        now_at, to = _places(home, source, manifest)
+        now_at, to, elsewhere = _places(home, source, manifest)
         prepare(to)
         for role in ROLES:
             held_open.enter_context(RunLock(to, role))
         _refuse_living(to)
         if not force:
             _refuse_to_overwrite(home, to, source, manifest)
-        _enough_space(home, to, manifest)
+        _enough_space(home, to, manifest, elsewhere)
         stage = held_open.enter_context(_staging(to.data))
         for file in manifest.files:
             if not backed_models.belongs(file.name):
@@ -85,25 +96,66 @@ def restore(
         models = held_open.enter_context(_staged_models(home, source, of_models, show))
         aside = _aside(to)
         old = former(_former_place(now_at, to, aside), without_deletes)
-        ready = _make_ready(stage, clock_of(Home(home.root, stage)), manifest, old, show)
+        clock = clock_of(Home(home.root, stage))
+        settled = _settled(home, stage)
+        cluster = _reached(settled, clock, held_open) if index_file(settled) is None else None
+        ready = _make_ready(stage, clock, manifest, old, show, with_index=cluster is None)
         returned = _put_back(home, models, of_models)
         replaced = _swap(home, to, stage, aside)
-    return Restored(manifest, *ready, aside if replaced else None, old.known, returned)
+        mentions, left = ready.mentions, ""
+        if cluster is not None:
+            mentions, left = _fill_cluster(cluster, settled, to, clock, show)
+    return Restored(
+        manifest, ready.epoch, mentions, ready.deletes, ready.held, aside if replaced else None, old.known, returned,
+        left,
+    )  # fmt: skip
 
 
-def _places(home: Home, source: Source, manifest: Manifest) -> tuple[Home, Home]:
-    """(the home as it stands, the home as the backup's configuration wants it)."""
+def _settled(home: Home, stage: Path) -> Configuration:
+    """What the home will say, with its data still where they are made ready."""
+    found = load(Home.at(stage), [check_rules], use="check")
+    return replace(found, home=Home(home.root, stage), secrets=Secrets(home.secrets_file, os.environ))
+
+
+def _reached(settled: Configuration, clock: Clock, held_open: ExitStack) -> IndexStore:
+    """The cluster that will hold the index. Raises BackupError where it does not answer."""
+    cluster = held_open.enter_context(closing(open_store(settled, clock)))
+    try:
+        cluster.standing()
+    except (Transient, Unusable) as error:
+        raise BackupError(f"{error}. The backup's settings keep the index there; nothing was changed") from error
+    return cluster
+
+
+def _fill_cluster(cluster: IndexStore, settled: Configuration, to: Home, clock: Clock, show: Show) -> tuple[int, str]:
+    """(mentions, why there are none). Until it is filled the stage `index` refuses to go on, since its offsets are of
+    the log of before, and searches answer as before the restore."""
+    if settled.settings.engines.log.kind != "embedded":
+        return 0, "its offsets are those of a log on Kafka, which was not restored"
+    try:
+        with _opened(to.data, clock) as (engine, log):
+            return reindex(engine, log, cluster, lambda done, total: show("index", done, total)), ""
+    except (Transient, Unusable) as error:
+        return 0, str(error)
+
+
+def _places(home: Home, source: Source, manifest: Manifest) -> tuple[Home, Home, bool]:
+    """(the home as it stands, the home as the backup's configuration wants it, whether that keeps its index
+    elsewhere)."""
     with tempfile.TemporaryDirectory(prefix="clamor-restore-") as folder:
         for file in manifest.files:
             if file.name in CONFIGURATION:
                 source.copy(file, Path(folder) / file.name, lambda *_: None)
         if home.secrets_file.exists():
             shutil.copy2(home.secrets_file, Path(folder) / home.secrets_file.name)
-        wanted = load(Home.at(folder), [check_rules], use="check").settings.data
+        wanted = load(Home.at(folder), [check_rules], use="check").settings
     standing = wanted
     if home.settings_file.exists():
-        standing = load(home, [check_rules], use="check").settings.data
-    return home.with_data(standing), home.with_data(wanted)
+        standing = load(home, [check_rules], use="check").settings
+    for settings in (wanted, standing):
+        refuse_server(settings)
+    elsewhere = wanted.engines.store.kind != "embedded"
+    return home.with_data(standing.data), home.with_data(wanted.data), elsewhere
 
 
 def _refuse_living(to: Home) -> None:
@@ -129,10 +181,12 @@ def _refuse_to_overwrite(home: Home, to: Home, source: Source, manifest: Manifes
         )
 
 
-def _enough_space(home: Home, to: Home, manifest: Manifest) -> None:
+def _enough_space(home: Home, to: Home, manifest: Manifest, elsewhere: bool) -> None:
+    """`elsewhere`: the index takes nothing of the disk here."""
     models = sum(file.bytes for file in manifest.files if backed_models.belongs(file.name))
-    needed = 2 * (sum(file.bytes for file in manifest.files) - models)
-    for folder, size, what in ((to.data, needed, "backup and its index need"), (home.root, models, "models need")):
+    data = sum(file.bytes for file in manifest.files) - models
+    needed, of_what = (data, "backup needs") if elsewhere else (2 * data, "backup and its index need")
+    for folder, size, what in ((to.data, needed, of_what), (home.root, models, "models need")):
         free = disk_free(folder).free
         if free < size:
             raise BackupError(
@@ -170,8 +224,15 @@ def _staged_models(home: Home, source: Source, files: Sequence[File], show: Show
 # --- made ready beside ---------------------------------------------------------------------------------------------
 
 
-def _make_ready(stage: Path, clock: Clock, manifest: Manifest, old: Former, show: Show) -> tuple[int, int, int, int]:
-    """(epoch, mentions, deletes done again, mails and alerts held)."""
+class Ready(NamedTuple):
+    epoch: int
+    mentions: int
+    deletes: int
+    held: int
+
+
+def _make_ready(stage: Path, clock: Clock, manifest: Manifest, old: Former, show: Show, *, with_index: bool) -> Ready:
+    """Figures as of `Restored`; without an index no mentions."""
     with _opened(stage, clock) as (engine, log):
         upgrade(engine)
         deletes = old.delete_again(engine, clock.now(), lambda done: show("deletes since", done, done))
@@ -186,14 +247,14 @@ def _make_ready(stage: Path, clock: Clock, manifest: Manifest, old: Former, show
             waiting = held.hold(connection)
             old.settle_mails(connection)
     _rename_log(stage / "log.db", identity)
-    with _opened(stage, clock) as (engine, log):
-        store = EmbeddedStore(stage / "index.db", clock)
-        try:
-            mentions = reindex(engine, log, store, lambda done, total: show("index", done, total))
-        finally:
-            store.close()
+    mentions = _indexed(stage, clock, show) if with_index else 0
     _one_file_each(stage)
-    return epoch, mentions, deletes, waiting
+    return Ready(epoch, mentions, deletes, waiting)
+
+
+def _indexed(stage: Path, clock: Clock, show: Show) -> int:
+    with _opened(stage, clock) as (engine, log), closing(EmbeddedStore(stage / "index.db", clock)) as store:
+        return reindex(engine, log, store, lambda done, total: show("index", done, total))
 
 
 @contextmanager
@@ -263,7 +324,7 @@ def _swap(home: Home, to: Home, stage: Path, aside: Path) -> bool:
     fresh = not marker.exists()
     marker.write_text(aside.name, encoding="utf-8")
     _sync_folder(to.data)
-    replaced = [path for name in (*DATABASES, "index.db", CLOCK) for path in _with_company(to.data, name)]
+    replaced = [path for name in REPLACED for path in _with_company(to.data, name)]
     replaced += [home.root / name for name in CONFIGURATION if _differ(home.root / name, stage / name)]
     if replaced or not fresh:
         aside.mkdir(mode=0o700, exist_ok=True)

@@ -13,19 +13,18 @@ import structlog
 import uvicorn
 
 from clamor.address import cannot_listen
+from clamor.engines import silent_engines
 from clamor.metrics import metrics
 from clamor.opening import Opened
 from clamor.roles import WEB
-from clamor.standstill import BROKEN, standing_still
+from clamor.standstill import standing_still
 from clamor.status import status
 from clamor.threads import Chore, repeat
 from clamor.webhooks import Webhooks
 from config.home import HomeError
-from database.engine import read, rows
 from routing.explain import in_words
 from stream.clock import SECOND
-from stream.ports import DECIDED, POSTS
-from stream.process import this_process
+from stream.process import here, this_process
 from stream.records import Decision, Mention, Millis
 from stream.status import StageState, StageStatus
 from web.app import create_app
@@ -106,26 +105,11 @@ def explained(mention: Mention, decision: Decision) -> list[str]:
 
 def ready(opened: Opened) -> dict[str, str]:
     """What keeps the program from serving, by part."""
-    parts: dict[str, Callable[[], object]] = {
-        "log": lambda: opened.log.bounds(POSTS),
-        "database": lambda: _ask(opened),
-        "store": lambda: opened.store.offsets(DECIDED, frozenset({0}), opened.log.epoch()),
-    }
-    missing = {}
-    for part, ask in parts.items():
-        try:
-            ask()
-        except BROKEN as error:
-            missing[part] = str(error)
+    missing = silent_engines(opened)
     missing |= {f"stage {one.stage}": one.why for one in standing_still(opened)}
     if missing:
         log.warning("not ready", missing=missing)
     return missing
-
-
-def _ask(opened: Opened) -> None:
-    with read(opened.engine) as connection:
-        rows(connection, "SELECT 1")
 
 
 class Presence:
@@ -150,8 +134,8 @@ class Presence:
         wall, steady = self._clock.wall(), self._clock.steady()
         began = wall - steady + self._began
         status = StageStatus(
-            stage=WEB, topic="", group=WEB, pid=self._pid, started=self._started, state=state,
-            at=wall, began=began, since=began, progress_at=wall,
+            stage=WEB, topic="", group=WEB, pid=self._pid, started=self._started, place=here(),
+            state=state, at=wall, began=began, since=began, progress_at=wall,
         )  # fmt: skip
         with suppress(OSError):
             self._publish(status)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import NamedTuple
 
 from clamor.opening import Opened
@@ -11,7 +12,7 @@ from database.engine import read, write
 from database.migrate import upgrade
 from database.revisions import Revision
 from routing.rules import default_rules
-from stream.ports import DECIDED
+from stream.ports import DECIDED, Transient
 from web.tokens import any_made, issue_first
 
 
@@ -36,7 +37,10 @@ def make_ready(opened: Opened, by: str = "clamor run", *, serves: bool = False) 
     """Idempotent. With `serves`, whoever starts this home serves its API and shows the token that is made."""
     upgrade(opened.engine)
     opened.statuses.sweep()
-    searchable_from(opened)
+    opened.log.partitions(DECIDED)
+    with suppress(Transient):
+        # A cluster that is away holds the index up, and nothing else: its stage tries again.
+        searchable_from(opened)
     wanted, shipped, now = opened.configuration.content, default_rules(), opened.clock.now()
     with write(opened.engine) as connection:
         applied = configuration.apply_first(connection, wanted, shipped, by, now)

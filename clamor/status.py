@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -10,22 +10,29 @@ from typing import Any
 
 import msgspec
 
-from clamor.backlog import Backlog, backlog
+from clamor.backlog import backlog
 from clamor.clocks import pace_of
+from clamor.kafka_log import on_kafka
+from clamor.moving.note import ROLE as MOVE
+from clamor.moving.note import noted
 from clamor.opening import Opened
 from clamor.rescoring import count_marked
 from clamor.roles import WEB
 from clamor.sources import standings
-from clamor.standstill import standing_still
+from clamor.sql import file_of
+from clamor.standstill import BROKEN, standing_still
+from clamor.stores import index_file
+from config.home import Home
 from config.lock import holder
-from database.engine import read, rows
+from database.engine import read, rows, size_on_server
 from database.revisions import last_generation
 from ingest.coverage import Figure
 from nlp.shelf import ModelError, in_force, named
 from routing.mail_status import mail_status
 from routing.unreachable import unreachable
 from stream.clock import DAY, HOUR
-from stream.ports import DEAD_LETTER, POSTS, Transient
+from stream.embedded import EmbeddedLog
+from stream.ports import DEAD_LETTER, POSTS
 from stream.status import StageStatus
 
 _ALERT = ("kind", "brand", "queue", "case_id", "risk", "why", "created_at", "state")
@@ -34,15 +41,18 @@ _ALERT = ("kind", "brand", "queue", "case_id", "risk", "why", "created_at", "sta
 def status(opened: Opened) -> dict[str, Any]:
     """Plain values, as `clamor status --json` prints and `/api/status` answers them. Times in milliseconds UTC."""
     now = opened.clock.now()
-    statuses = [one for one in opened.statuses.read() if one.alive()]
+    statuses = living(opened)
     running = holder(opened.home)
     figure = opened.ledger.figure(now - DAY, now)
     behind = backlog(opened)
     return {
         "now": now,
         "simulated": pace_of(opened.home) is not None,
+        "log": "kafka" if on_kafka(opened.configuration) else "embedded",
         "running": running.pid if running else None,
-        "stages": _stages(statuses, behind),
+        "move": _move(opened.home),
+        "stages": stages(statuses, behind.by_stage),
+        "processes": [process_of(one) for one in statuses],
         "understanding": _understanding(opened, statuses),
         "stuck": [msgspec.to_builtins(one) for one in standing_still(opened, behind.by_stage)],
         "troubles": _troubles(opened),
@@ -60,9 +70,10 @@ def status(opened: Opened) -> dict[str, Any]:
     }
 
 
-def _stages(statuses: list[StageStatus], behind: Backlog) -> list[dict[str, Any]]:
+def stages(statuses: Sequence[StageStatus], lags: Mapping[str, int]) -> list[dict[str, Any]]:
+    """What living processes say, added up by stage, and how many records wait for each."""
     found: list[dict[str, Any]] = []
-    for name, lag in {**behind.by_stage, WEB: 0}.items():
+    for name, lag in {**lags, WEB: 0}.items():
         members = [one for one in statuses if one.stage == name]
         found.append(
             {
@@ -73,10 +84,48 @@ def _stages(statuses: list[StageStatus], behind: Backlog) -> list[dict[str, Any]
                 "records": sum(one.records for one in members),
                 "dead_letters": sum(one.dead_letters for one in members),
                 "retries": sum(one.retries for one in members),
+                "rebalances": sum(one.rebalances for one in members),
                 "error": next((one.error for one in members if one.error), ""),
             }
         )
     return found
+
+
+def living(opened: Opened) -> list[StageStatus]:
+    """What living processes say, one status a stage and process: a container that was started again has the name and
+    the number of the one before, which counts as alive for a while."""
+    latest: dict[tuple[str, str], StageStatus] = {}
+    for one in opened.statuses.read():
+        if one.alive():
+            latest.setdefault((one.stage, _process(one)), one)
+    return list(latest.values())
+
+
+def _process(status: StageStatus) -> str:
+    return f"{status.place.partition('/')[0]}:{status.pid}"
+
+
+def process_of(status: StageStatus) -> dict[str, Any]:
+    """What one process says of its stage since it began."""
+    told = ("stage", "state", "records", "dead_letters", "retries", "rebalances", "batch_time", "model_time")
+    return {
+        "process": _process(status),
+        **{name: msgspec.to_builtins(getattr(status, name)) for name in told},
+    }
+
+
+def _move(home: Home) -> dict[str, Any] | None:
+    """The move to other engines that is not at its end, and the process that works on it now."""
+    found = noted(home)
+    if found is None or found.phase == "done":
+        return None
+    at_work = holder(home, MOVE)
+    return {
+        "phase": found.phase,
+        "to": found.settings,
+        "since": found.begun_at,
+        "process": at_work.pid if at_work else None,
+    }
 
 
 def _understanding(opened: Opened, statuses: list[StageStatus]) -> dict[str, Any]:
@@ -101,8 +150,9 @@ def _understanding(opened: Opened, statuses: list[StageStatus]) -> dict[str, Any
 
 
 def _appended(opened: Opened, topic: str) -> int:
-    """How many records the topic has ever taken (embedded offsets start at 1 and grow by one a record)."""
-    return sum(high - 1 for _, high in opened.log.bounds(topic).values())
+    """How many records the topic has ever taken: offsets grow by one a record, and start at 1 in the embedded log."""
+    first = 1 if isinstance(opened.log, EmbeddedLog) else 0
+    return sum(high - first for _, high in opened.log.bounds(topic).values())
 
 
 def _coverage(figure: Figure) -> dict[str, Any]:
@@ -143,7 +193,7 @@ def _cases(opened: Opened) -> dict[str, int]:
 def _latency(opened: Opened, now: int) -> dict[str, Any]:
     try:
         found = opened.store.latency(now)
-    except (Transient, sqlite3.Error, FileNotFoundError):
+    except BROKEN:
         return {}
     return {"arrival_to_searchable": msgspec.to_builtins(found)}
 
@@ -154,29 +204,44 @@ def _erasure(opened: Opened, now: int) -> dict[str, Any]:
     spans = {"hour": HOUR, "day": DAY}
     took: dict[str, Any] = {"sql": {name: unreachable(opened.engine, now, span) for name, span in spans.items()}}
     found: dict[str, Any] = {}
-    with suppress(Transient, sqlite3.Error, FileNotFoundError):
+    with suppress(*BROKEN):
         took["index"] = {name: opened.store.hidden(now, span) for name, span in spans.items()}
         found = dict(msgspec.to_builtins(opened.store.erasing()))
     return {"unreachable": msgspec.to_builtins(took), **found}
 
 
 def _disk(opened: Opened) -> dict[str, Any]:
-    """Bytes of each file, bytes a post, and how many days of disk are left at the pace of the last day."""
+    """Bytes of each file here, of a database on a server and of an index that is elsewhere, bytes a post, and how many
+    days of the disk here are left at the pace of the last day. A log on Kafka is none of them: its brokers know it."""
     home = opened.home
-    files = {path.name: _size(path) for path in (home.log_db, home.app_db, home.index_db)}
+    log = None if on_kafka(opened.configuration) else home.log_db
+    databases = (log, file_of(opened.configuration), index_file(opened.configuration))
+    files = {path.name: _size(path) for path in databases if path is not None}
     free = opened.disk()
     posts = _appended(opened, POSTS)
     total = sum(files.values())
+    everywhere = {**files, **_elsewhere(opened)}
+    with read(opened.engine) as connection:
+        on_server = size_on_server(connection)
     lately = _posts_since(opened, opened.clock.now() - DAY)
     per_day = total / posts * lately if posts else 0.0
     return {
-        "bytes": files,
-        "bytes_a_post": {name: size // posts for name, size in files.items()} if posts else {},
+        "bytes": everywhere,
+        "bytes_a_post": {name: size // posts for name, size in everywhere.items()} if posts else {},
+        "on_server": on_server,
         "free": free.free,
         "free_share": round(free.part, 4),
         "writes": "deletes" if free.stop else "stages" if free.pause else "all",
         "days_left": round(free.free / per_day, 1) if per_day else None,
     }
+
+
+def _elsewhere(opened: Opened) -> dict[str, int]:
+    """Of the index on a cluster; nothing while that does not answer."""
+    if index_file(opened.configuration) is None:
+        with suppress(*BROKEN):
+            return {"elasticsearch": opened.store.size()}
+    return {}
 
 
 def _posts_since(opened: Opened, since: int) -> int:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from stream.ports import Transient
+from stream.ports import Transient, Unusable
 from stream.stage import Stage
 
 log = structlog.get_logger(__name__)
@@ -31,6 +31,8 @@ class Chore:
     step: Callable[[], bool]
     every: float
     """Seconds to wait when there is nothing more to do."""
+    leave: Callable[[], None] = lambda: None
+    """Called in its thread when no more steps follow: lets another process go on with it at once."""
 
 
 def run_threads(stages: Sequence[Stage], chores: Sequence[Chore], stop: Callable[[], bool]) -> None:
@@ -91,6 +93,10 @@ def repeat(chore: Chore, halt: threading.Event) -> None:
             log.error("chore failed, tried again", chore=chore.name, fault=type(error).__name__, place=_place(error))
         if wait:
             halt.wait(wait)
+    try:
+        chore.leave()
+    except (Transient, Unusable) as fault:
+        log.warning("chore not handed on", chore=chore.name, why=str(fault))
 
 
 def _place(error: Exception) -> str:

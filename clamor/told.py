@@ -7,7 +7,7 @@ from clamor.console import errors
 from config.home import AlreadyRunning, HomeError
 from config.problems import ConfigurationError
 from database.engine import DatabaseUnusable
-from database.migrate import TooNew
+from database.migrate import NotWhole, TooNew
 from index.embedded import IndexUnusable, QueryTooSlow
 from ingest.files import Unmapped, Unreadable
 from nlp.shelf import ModelError
@@ -25,6 +25,7 @@ _SENTENCES = (
     Transient,
     QueryTooSlow,
     TooNew,
+    NotWhole,
     ModelError,
 )
 """Errors whose words say what to do."""

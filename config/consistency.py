@@ -10,6 +10,7 @@ import ipaddress
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Any, Literal, TypeAlias
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
@@ -17,7 +18,7 @@ from config.aspects import SHIPPED, forms
 from config.everyday import everyday
 from config.marked import Path, Sheet, written
 from config.problems import Problem, did_you_mean, shown
-from config.schema import Settings
+from config.schema import Settings, StoreEngine
 from config.secrets import SHORTEST_KEY, Secrets
 
 Use: TypeAlias = Literal["check", "run"]
@@ -59,7 +60,7 @@ def check_content(sheet: Sheet, secrets: Secrets, known_brands: Iterable[str] = 
 
 def check_engine(sheet: Sheet, settings: Settings, secrets: Container[str], use: Use) -> Iterator[Problem]:
     """Findings in the engine part, the environment already laid over it."""
-    mail, workers = settings.mail, settings.processes.nlp_workers
+    mail, workers, database = settings.mail, settings.processes.nlp_workers, settings.engines.database
     if mail.password_env is not None and mail.password_env not in secrets:
         yield sheet.problem(
             ("mail", "password_env"),
@@ -67,6 +68,18 @@ def check_engine(sheet: Sheet, settings: Settings, secrets: Container[str], use:
             f"write {mail.password_env}=… into secrets.env, or set it where Clamor is started",
             severity="error" if use == "run" else "warning",
         )
+    name = database.password_env
+    if database.kind == "postgres" and name is not None and name not in secrets:
+        yield sheet.problem(
+            ("engines", "database", "password_env"),
+            f"{name} is neither in the environment nor in secrets.env",
+            f"write {name}=… into secrets.env, or set it where Clamor is started",
+            severity="error" if use == "run" else "warning",
+        )
+    if database.kind == "postgres" and database.security == "none" and not _within(database.host or ""):
+        message = "posts, cases and the password go over the network unencrypted"
+        advice = "use tls, unless the network is trusted"
+        yield sheet.problem(("engines", "database", "security"), message, advice, severity="warning")
     if mail.host is not None and mail.security == "none" and not _loopback(mail.host):
         message = "mails and the password go over the network unencrypted"
         advice = "use starttls or tls, unless the network is trusted"
@@ -76,10 +89,52 @@ def check_engine(sheet: Sheet, settings: Settings, secrets: Container[str], use:
         message = f"only {count} of the workers get work: the log has {count} partitions"
         advice = "lower nlp_workers, or raise `engines: log: partitions` before the first start"
         yield sheet.problem(("processes", "nlp_workers"), message, advice, severity="warning", value=str(workers))
+    yield from _kafka(sheet, settings, secrets, use)
+    yield from _cluster(sheet, settings.engines.store, secrets, use)
     if not _loopback(settings.api.host) and not settings.api.url.startswith("https://"):
         message = "pages and API are reached from other machines, and without TLS"
         advice = "put a proxy with TLS before it and its https address into public_url"
         yield sheet.problem(("api", "host"), message, advice, severity="warning", value=shown(settings.api.host))
+
+
+def _kafka(sheet: Sheet, settings: Settings, secrets: Container[str], use: Use) -> Iterator[Problem]:
+    kafka, where = settings.engines.log.kafka, ("engines", "log", "kafka")
+    if settings.engines.log.kind != "kafka":
+        return
+    for key, name in (("password_env", kafka.password_env), ("client_key_password_env", kafka.client_key_password_env)):
+        if name is not None and name not in secrets:
+            yield sheet.problem(
+                (*where, key),
+                f"{name} is neither in the environment nor in secrets.env",
+                f"write {name}=… into secrets.env, or set it where Clamor is started",
+                severity="error" if use == "run" else "warning",
+            )
+    far = [server for server in kafka.servers if not _loopback(server.rpartition(":")[0].strip("[]"))]
+    if kafka.security == "none" and far:
+        if kafka.user and kafka.mechanism == "PLAIN":
+            message = "the password would go over the network as it is"
+            yield sheet.problem((*where, "security"), message, "use tls, or one of the SCRAM mechanisms")
+        message, advice = "posts go over the network unencrypted", "use tls, unless the network is trusted"
+        yield sheet.problem((*where, "security"), message, advice, severity="warning")
+
+
+def _cluster(sheet: Sheet, store: StoreEngine, secrets: Container[str], use: Use) -> Iterator[Problem]:
+    if store.kind != "elasticsearch":
+        return
+    for setting, name in (("api_key_env", store.api_key_env), ("password_env", store.password_env)):
+        if name is not None and name not in secrets:
+            yield sheet.problem(
+                ("engines", "store", setting),
+                f"{name} is neither in the environment nor in secrets.env",
+                f"write {name}=… into secrets.env, or set it where Clamor is started",
+                severity="error" if use == "run" else "warning",
+            )
+    for n, host in enumerate(store.hosts):
+        if host.startswith("http://") and not _loopback(urlsplit(host).hostname or ""):
+            message = "posts, and a login if there is one, go over the network unencrypted"
+            advice = "write https://, unless the network is trusted"
+            place: Path = ("engines", "store", "hosts", n)
+            yield sheet.problem(place, message, advice, severity="warning", value=shown(host))
 
 
 _Items: TypeAlias = list[tuple[int, Mapping[str, Any]]]
@@ -255,6 +310,11 @@ def _nobody_told(sheet: Sheet, brands: _Items, people: _Items) -> Iterator[Probl
             message = f"alerts in {', '.join(silent)} about this brand reach nobody"
             advice = "let somebody in people have its id in brands and the queue in queues (or leave them empty: all)"
             yield sheet.problem(("brands", n, "id"), message, advice, severity="warning", value=shown(brand.get("id")))
+
+
+def _within(host: str) -> bool:
+    """Whether what is sent there stays on this machine: a socket's folder, or its own address."""
+    return host.startswith("/") or _loopback(host)
 
 
 def _loopback(host: str) -> bool:

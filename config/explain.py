@@ -51,6 +51,7 @@ _ADDRESS_WITH_LOGIN = re.compile(r"://[^/\s]*@")
 
 PATTERNS: Mapping[str, tuple[str, str]] = {
     r"^[a-z0-9][a-z0-9_-]{0,62}$": ("not an id", "ids have small letters a-z, digits, - and _, at most 63 of them"),
+    r"^[a-z][a-z0-9_-]{0,39}$": ("not a prefix", "begin with a small letter; a-z, digits, - and _, at most 40 of them"),
     r"^[A-Z_][A-Z0-9_]{0,99}$": (
         "not the name of an environment variable",
         "put the secret itself into the environment or secrets.env, and its NAME in capitals here",
@@ -61,7 +62,9 @@ PATTERNS: Mapping[str, tuple[str, str]] = {
 def _secret(path: Path, error: ErrorDetails) -> bool:
     last = next((step for step in reversed(path) if isinstance(step, str)), "")
     found = error["input"]
-    return bool(_SENSITIVE.search(last)) or (isinstance(found, str) and bool(_ADDRESS_WITH_LOGIN.search(found)))
+    if isinstance(found, str) and (_ADDRESS_WITH_LOGIN.search(found) or (last == "servers" and "@" in found)):
+        return True
+    return bool(_SENSITIVE.search(last))
 
 
 def _found(value: object) -> str | None:

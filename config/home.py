@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +31,8 @@ class Home:
 
     root: Path
     data: Path
+    settings: str = "clamor.yaml"
+    """Name of the settings' file in the home."""
 
     @classmethod
     def at(cls, root: str | os.PathLike[str], data: str = "data") -> Home:
@@ -42,7 +46,11 @@ class Home:
         return cls.at(option or environ.get(HOME_VARIABLE) or DEFAULT_HOME)
 
     def with_data(self, data: str) -> Home:
-        return Home.at(self.root, data)
+        return Home(self.root, Home.at(self.root, data).data, self.settings)
+
+    def with_settings(self, name: str) -> Home:
+        """The same folder, as another file in it says."""
+        return Home(self.root, self.data, name)
 
     def path(self, written: str) -> Path:
         """A path as a setting writes it: in the home unless absolute."""
@@ -50,7 +58,7 @@ class Home:
 
     @property
     def settings_file(self) -> Path:
-        return self.root / "clamor.yaml"
+        return self.root / self.settings
 
     @property
     def rules_file(self) -> Path:
@@ -85,6 +93,19 @@ class Home:
     @property
     def locks(self) -> Path:
         return self.data / "locks"
+
+    @property
+    def machine(self) -> str:
+        """The name of this data folder among those that share a database: a container's host name is another with each
+        start. Made when it is first asked for."""
+        path = self.data / "machine"
+        if not path.exists():
+            draft = self.data / f"machine.{os.getpid()}"
+            draft.write_text(secrets.token_hex(4))
+            with suppress(FileExistsError):
+                path.hardlink_to(draft)
+            draft.unlink()
+        return path.read_text()
 
 
 def prepare(home: Home) -> None:

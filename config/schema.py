@@ -10,11 +10,13 @@ import json
 import os
 from email.utils import parseaddr
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from config.content import ImportPart
+from config.kafka import KafkaEngine
 from config.section import Address, EnvName, Port, Section, Sender, Text
 from config.units import Duration, Size, format_duration, format_size
 
@@ -22,24 +24,33 @@ ENV_PREFIX = "CLAMOR_"
 Device = Literal["cpu", "cuda"]
 """Where a model computes."""
 DAY = 86_400_000
-LATER: dict[str, str] = {
-    "kafka": "Apache Kafka",
-    "elastic": "Elasticsearch",
-    "elasticsearch": "Elasticsearch",
-    "postgres": "PostgreSQL",
-    "postgresql": "PostgreSQL",
-}
-"""Engines that the design foresees and this version does not have."""
 
 
-def _exists_now(value: object) -> object:
-    """Names an engine of a later version; never repeats an address, which may hold a password."""
+def _not_an_address(value: object) -> object:
+    """An address in the place of `kafka` is not repeated: it may hold a password."""
+    if isinstance(value, str) and ":" in value:
+        raise ValueError("an address does not belong here: write `kind: kafka`, and its brokers into `kafka: servers`")
+    return value
+
+
+def _store_kind(value: object) -> object:
+    """Names what was meant; never repeats an address, which may hold a password."""
     if isinstance(value, str):
-        name = value.split(":", 1)[0].split("+", 1)[0].casefold()
-        if name in LATER:
-            raise ValueError(f"{LATER[name]} is not part of this version: delete the line, the default is built in")
         if "://" in value:
-            raise ValueError("an address is not read here in this version: delete the line, the default is built in")
+            raise ValueError("an address stands in `hosts`: write `kind: elasticsearch` here")
+        if value.casefold() in ("elastic", "es", "opensearch"):
+            raise ValueError("write embedded, or elasticsearch")
+    return value
+
+
+def _as_section(value: object) -> object:
+    """`database: sqlite`, as earlier releases wrote it. Never repeats an address, which may hold a password."""
+    if value == "sqlite":
+        return {"kind": "sqlite"}
+    if isinstance(value, str) and ("://" in value or value.casefold().startswith("postgres")):
+        raise ValueError(
+            "not written as an address: write `kind: postgres` below it, then host, name, user and password_env"
+        )
     return value
 
 
@@ -52,24 +63,111 @@ def _rising(steps: tuple[int, ...]) -> tuple[int, ...]:
 class LogEngine(Section):
     """The log: posts and what was understood of them, on their way."""
 
-    kind: Annotated[Literal["embedded"], BeforeValidator(_exists_now)] = "embedded"
-    """`embedded`: a SQLite file in the data folder."""
+    kind: Annotated[Literal["embedded", "kafka"], BeforeValidator(_not_an_address)] = "embedded"
+    """`embedded`: a SQLite file in the data folder. `kafka`: the cluster that `kafka` names."""
     fsync: Literal["full", "normal"] = "full"
-    """`full`: what is accepted survives a power cut. `normal`: it survives the death of any process, but a power cut
-    may take the last moments; faster on slow disks."""
+    """Of the embedded log. `full`: what is accepted survives a power cut. `normal`: it survives the death of any
+    process, but a power cut may take the last moments; faster on slow disks."""
     partitions: int = Field(default=4, ge=1, le=64)
     """Into how many partitions a topic is cut: the most nlp workers that can share the load. Settled at first start."""
     retention: Annotated[Duration, Field(ge=3_600_000, le=7 * DAY)] = 6 * DAY
     """How long records are kept, from 1h to 7d: a deleted post's text is gone from the disk after it."""
     retention_bytes: Annotated[Size, Field(ge=10_000_000)] | None = None
     """Size, at least 10MB, above which a topic's oldest records go before their time. Empty: no limit."""
+    kafka: KafkaEngine = KafkaEngine()
+
+    @model_validator(mode="after")
+    def _has_brokers(self) -> LogEngine:
+        if self.kind == "kafka" and not self.kafka.servers:
+            raise ValueError("kind is kafka and no broker is named: write `kafka: {servers: [host:port]}` beside it")
+        return self
+
+
+def _cluster_address(text: str) -> str:
+    """The text, when it is the address of a node, or of what stands before a cluster, without a login."""
+    try:
+        parts = urlsplit(text)
+        whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        whole = False
+    if not whole or not text.isprintable() or " " in text or any(sign in text for sign in "@?#"):
+        raise ValueError("not an address: write https://search.example.org:9200, and no login in it")
+    return text
+
+
+ClusterAddress = Annotated[str, StringConstraints(max_length=500), AfterValidator(_cluster_address)]
 
 
 class StoreEngine(Section):
     """The search store."""
 
-    kind: Annotated[Literal["embedded"], BeforeValidator(_exists_now)] = "embedded"
-    """`embedded`: SQLite FTS5 in the data folder."""
+    kind: Annotated[Literal["embedded", "elasticsearch"], BeforeValidator(_store_kind)] = "embedded"
+    """`embedded`: SQLite FTS5 in the data folder. `elasticsearch`: a cluster of version 8 or 9, reached at `hosts`;
+    needs the extra `elastic`."""
+    hosts: tuple[ClusterAddress, ...] = ()
+    """Addresses of one Elasticsearch cluster, with port, without a login."""
+    prefix: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,39}$")] = "clamor"
+    """How all indices and aliases in the cluster begin: the key or user needs rights on `prefix-*` only."""
+    api_key_env: EnvName | None = None
+    """NAME of the environment variable (or of the line in secrets.env) that holds the API key, as the cluster encoded
+    it."""
+    user: Text | None = None
+    """Login name, where there is no API key. Empty: no login."""
+    password_env: EnvName | None = None
+    """NAME of the environment variable (or of the line in secrets.env) that holds the login's password."""
+    certificates: Text | None = None
+    """File with the certificates to trust, in the home unless absolute. Empty: those of the public authorities."""
+    shards: int = Field(default=1, ge=1, le=64)
+    """Into how many shards a month's index is cut; for indices that are made from now on."""
+    replicas: int = Field(default=1, ge=0, le=5)
+    """Copies of each shard on other nodes; for indices that are made from now on. 0 on a cluster of one node."""
+    timeout: Annotated[Duration, Field(ge=100, le=300_000)] = 10_000
+    """How long a search may take in the cluster."""
+    analysers: Literal["clamor", "builtin"] = "clamor"
+    """`clamor`: words are found by the stems of the embedded index. `builtin`: and by the cluster's own analysers for
+    English and Spanish, where it has them. A change takes a `clamor reindex`."""
+
+    @model_validator(mode="after")
+    def _can_be_reached(self) -> StoreEngine:
+        if self.kind == "embedded":
+            return self
+        if not self.hosts:
+            raise ValueError("hosts is missing: name the cluster's addresses, such as https://search.example.org:9200")
+        if (self.user is None) != (self.password_env is None):
+            raise ValueError("user and password_env belong together: set both or neither")
+        if self.api_key_env is not None and self.user is not None:
+            raise ValueError("api_key_env and user are two logins: keep one of them")
+        if self.certificates is not None and any(host.startswith("http://") for host in self.hosts):
+            raise ValueError("certificates are of no use to http://: write https:// in hosts, or delete certificates")
+        return self
+
+
+class DatabaseEngine(Section):
+    """The database: mentions, cases, decisions, cursors, mails, and the configuration in force."""
+
+    kind: Literal["sqlite", "postgres"] = "sqlite"
+    """`sqlite`: a file in the data folder. `postgres`: a database of a PostgreSQL server, 15 or newer, for stages on
+    several machines; needs the extra `postgres`."""
+    host: Text | None = None
+    """Of `postgres`: name or address of the server, or the folder of its socket."""
+    port: Port = 5432
+    """Port of the server."""
+    name: Text = "clamor"
+    """Name of the database; it is there already, and of encoding UTF8."""
+    user: Text | None = None
+    """Login name, best the owner of the database. Empty: the user of this machine that runs Clamor."""
+    password_env: EnvName | None = None
+    """NAME of the environment variable (or of the line in secrets.env) that holds the password."""
+    security: Literal["tls", "none"] = "tls"
+    """`tls`: encrypted, and the server's certificate is checked. `none`: only on this machine or a trusted network."""
+    certificates: Text | None = None
+    """File with the certificates to trust, in the home unless absolute. Empty: the system's."""
+
+    @model_validator(mode="after")
+    def _server_is_named(self) -> DatabaseEngine:
+        if self.kind == "postgres" and self.host is None:
+            raise ValueError("the server is not named: write its `host`")
+        return self
 
 
 class Engines(Section):
@@ -77,8 +175,7 @@ class Engines(Section):
 
     log: LogEngine = LogEngine()
     store: StoreEngine = StoreEngine()
-    database: Annotated[Literal["sqlite"], BeforeValidator(_exists_now)] = "sqlite"
-    """Cases, decisions, outbox: `sqlite` is a file in the data folder."""
+    database: Annotated[DatabaseEngine, BeforeValidator(_as_section)] = DatabaseEngine()
 
 
 class Processes(Section):

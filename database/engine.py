@@ -1,61 +1,52 @@
-"""One way into SQL: an engine, a transaction that reads, a transaction that writes.
+"""One way into SQL: an engine, a transaction that reads, a transaction that writes; on SQLite and on PostgreSQL.
 
 Statements with many rows are written with `?` and plain tuples (`many`, `rows`) and go to the driver as they are: on
-the way of every post the binding of named parameters would cost more than the statement.
+the way of every post the binding of named parameters would cost more than the statement. What the two databases do
+differently stands here, in `database.server` (PostgreSQL's connections) and in `database.faults` (errors).
 """
 
 from __future__ import annotations
 
 import os
-import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError
 
-from stream.ports import Transient, Unusable
+from database import server
+from database.faults import DatabaseUnusable, in_words
+from database.server import Server
 from stream.sqlite_file import refuse_network
+
+__all__ = [
+    "DatabaseUnusable", "Server", "delete_numbered", "driver_sql", "many", "open_database", "read", "refuse_unfit",
+    "rows", "rows_in", "size_on_server", "unhurried", "wipe", "write",
+]  # fmt: skip
 
 BUSY_MS = 10_000
 CACHE_KIB = 16_384
 """Pages kept by a connection: those that a batch changes at a million posts, and hardly more. What is kept is void as
 soon as another connection writes, as the relay does after every batch."""
 
-_PASSING_SQLITE = {
-    sqlite3.SQLITE_BUSY: "is locked by another process",
-    sqlite3.SQLITE_LOCKED: "is locked by another connection",
-    sqlite3.SQLITE_FULL: "cannot grow, the disk is full: free some space",
-    sqlite3.SQLITE_IOERR: "cannot be read or written, the disk reports an error",
-    sqlite3.SQLITE_CANTOPEN: "cannot be opened: is its folder there, and may this user write to it?",
-}
-_PASSING_SQLSTATES = ("40001", "40P01", "53", "57P", "08")
 
+def open_database(place: str | os.PathLike[str] | Server) -> Engine:
+    """Engine for `place`: a file's path, a server, or a SQLAlchemy URL (`sqlite:///…`, `postgresql+psycopg://…`).
 
-_LASTING_SQLITE = {
-    sqlite3.SQLITE_NOTADB: "is not a database: something else was written over it",
-    sqlite3.SQLITE_CORRUPT: "is damaged",
-}
+    Its errors name the statement and never the values, which may be a post's text. No password is part of it.
 
-
-class DatabaseUnusable(Unusable):
-    """The database cannot be worked with until a person decides; the message names the file and the way out."""
-
-
-def open_database(place: str | os.PathLike[str]) -> Engine:
-    """Engine for `place`: a file's path, or a SQLAlchemy URL (`sqlite:///…`, `postgresql+psycopg://…`).
-
-    Its errors name the statement and never the values, which may be a post's text.
-
-    Raises stream.ports.LogUnusable where a SQLite file would lie on a network file system.
+    Raises stream.ports.LogUnusable where a SQLite file would lie on a network file system, DatabaseUnusable where the
+    driver of PostgreSQL is not installed.
     """
+    if isinstance(place, Server):
+        return place.engine()
     text = os.fspath(place)
     url = make_url(text if "://" in text else f"sqlite:///{text}")
     if url.get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True, hide_parameters=True)
+        return server.engine_of(url._replace(password=None), server.given_in(url), {})
     if url.database and url.database != ":memory:":
         refuse_network(Path(url.database))
     engine = create_engine(
@@ -69,13 +60,16 @@ def open_database(place: str | os.PathLike[str]) -> Engine:
 
 
 @contextmanager
-def write(engine: Engine) -> Iterator[Connection]:
+def write(engine: Engine, *, alone: bool = True) -> Iterator[Connection]:
     """A transaction that will write: takes the writers' lock first, commits at the end, rolls back on an error.
+
+    Not `alone`: on PostgreSQL it goes beside other writers. That is for rows put or deleted by their key, which number
+    nothing and rest on nothing that was read before.
 
     Raises stream.ports.Transient for a fault that passes (locked, disk full, connection lost).
     """
-    with _words(engine), engine.connect() as plain:
-        connection = plain.execution_options(clamor_write=True)
+    with in_words(engine), engine.connect() as plain:
+        connection = plain.execution_options(clamor_write="alone" if alone else "beside")
         with connection.begin():
             yield connection
 
@@ -83,15 +77,17 @@ def write(engine: Engine) -> Iterator[Connection]:
 @contextmanager
 def read(engine: Engine) -> Iterator[Connection]:
     """A transaction that only reads, all of one moment. Raises as `write` does."""
-    with _words(engine), engine.connect() as connection, connection.begin():
-        yield connection
+    with in_words(engine), engine.connect() as plain:
+        connection = server.reading(plain) if _on_server(plain) else plain
+        with connection.begin():
+            yield connection
 
 
 def rows(connection: Connection, sql: str, values: Sequence[Any] = ()) -> list[Any]:
     """All rows of a statement written with `?`."""
     cursor = connection.connection.cursor()
     try:
-        cursor.execute(_driver(connection, sql), tuple(values))
+        cursor.execute(driver_sql(connection, sql), tuple(values))
         return list(cursor.fetchall())
     finally:
         cursor.close()
@@ -104,9 +100,11 @@ def many(connection: Connection, sql: str, values: Sequence[tuple[Any, ...]]) ->
     cursor = connection.connection.cursor()
     try:
         if len(values) == 1:
-            cursor.execute(_driver(connection, sql), values[0])
+            cursor.execute(driver_sql(connection, sql), values[0])
+        elif len(values) >= server.COPIED and _on_server(connection) and (copying := server.as_copy(sql)) is not None:
+            return server.copy_in(cursor, copying, values)
         else:
-            cursor.executemany(_driver(connection, sql), values)
+            cursor.executemany(driver_sql(connection, sql), values)
         return cursor.rowcount
     finally:
         cursor.close()
@@ -127,13 +125,18 @@ CHUNK = 512
 
 
 def rows_in(connection: Connection, sql: str, keys: Sequence[Any], before: Sequence[Any] = ()) -> list[Any]:
-    """Rows of a statement whose `(??)` stands for a list of `keys` of any length; `before`: values bound ahead of it.
+    """Rows of a statement whose `IN (??)` stands for a list of `keys` of any length; `before`: values bound ahead.
 
-    Lists are filled up to a few fixed lengths by repeating the last key, so that statements stay prepared.
+    Statements stay prepared: for SQLite lists are filled up to a few fixed lengths by repeating the last key,
+    PostgreSQL takes a list as one value.
     """
     found: list[Any] = []
+    as_one = _on_server(connection)
     for start in range(0, len(keys), CHUNK):
         part = list(keys[start : start + CHUNK])
+        if as_one:
+            found += rows(connection, sql.replace("IN (??)", "= ANY(?)"), (*before, part))
+            continue
         size = 8 if len(part) <= 8 else 64 if len(part) <= 64 else CHUNK
         part += [part[-1]] * (size - len(part))
         statement = sql.replace("(??)", f"({','.join('?' * size)})")
@@ -141,8 +144,54 @@ def rows_in(connection: Connection, sql: str, keys: Sequence[Any], before: Seque
     return found
 
 
-def _driver(connection: Connection, sql: str) -> str:
-    return sql if connection.dialect.paramstyle == "qmark" else sql.replace("?", "%s")
+def driver_sql(connection: Connection, sql: str) -> str:
+    """A statement written with `?`, as the driver takes it together with values."""
+    return sql if connection.dialect.paramstyle == "qmark" else _with_percents(sql)
+
+
+@lru_cache(maxsize=1_024)
+def _with_percents(sql: str) -> str:
+    return sql.replace("%", "%%").replace("?", "%s")
+
+
+def wipe(engine: Engine, tables: Sequence[str]) -> bool:
+    """Take what was deleted from `tables` out of the database's files, as far as one can ask for that; whether nobody
+    stood in the way.
+
+    SQLite: the write-ahead log is emptied, where overwritten text may still stand; with `secure_delete` on, what was
+    deleted is zeros in the file itself. PostgreSQL: its place is given free, to be written over by what comes next.
+    """
+    if engine.dialect.name != "sqlite":
+        server.give_free(engine, tables)
+        return True
+    with engine.connect() as connection:
+        cursor = connection.connection.cursor()
+        try:
+            busy, _, _ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        finally:
+            cursor.close()
+    return not busy
+
+
+def unhurried(connection: Connection) -> None:
+    """Let this transaction's statements take as long as they need: for migrations."""
+    if _on_server(connection):
+        server.unhurried(connection)
+
+
+def size_on_server(connection: Connection) -> int | None:
+    """Bytes of the database there; None for one that is a file."""
+    return server.size(connection) if _on_server(connection) else None
+
+
+def refuse_unfit(connection: Connection) -> None:
+    """Raises DatabaseUnusable for a server that is too old, or a database that cannot hold every character."""
+    if _on_server(connection):
+        server.refuse_unfit(connection)
+
+
+def _on_server(connection: Connection) -> bool:
+    return connection.dialect.name != "sqlite"
 
 
 def _prepare(connection: Any, _: object) -> None:
@@ -165,51 +214,3 @@ def _prepare(connection: Any, _: object) -> None:
 def _begin(connection: Connection) -> None:
     writes = connection.get_execution_options().get("clamor_write", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-@contextmanager
-def _words(engine: Engine) -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:
-        name = engine.url.database if engine.dialect.name == "sqlite" else engine.url.render_as_string()
-        if lasting := _lasting(engine, error):
-            raise DatabaseUnusable(f"the database {name} {lasting}") from error
-        why = _passing(engine, error)
-        if why is None:
-            raise
-        raise Transient(f"the database {name} {why}") from error
-
-
-def _lasting(engine: Engine, error: Exception) -> str | None:
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    if isinstance(cause, sqlite3.Error):
-        why = _LASTING_SQLITE.get(getattr(cause, "sqlite_errorcode", 0) & 0xFF)
-        if why is not None:
-            return f"{why}: put it back from a backup with `clamor restore`"
-    if isinstance(cause, engine.dialect.loaded_dbapi.Error) and _lacks_tables(cause):
-        return (
-            "has no tables yet, or those of an earlier release: `clamor run`, or any stage of it, makes them when it "
-            "starts"
-        )
-    return None
-
-
-def _lacks_tables(cause: BaseException) -> bool:
-    # SQLite says it in words only; 42P01 is PostgreSQL's undefined_table.
-    return getattr(cause, "sqlstate", None) == "42P01" or (
-        isinstance(cause, sqlite3.OperationalError) and str(cause).startswith("no such table:")
-    )
-
-
-def _passing(engine: Engine, error: Exception) -> str | None:
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    if not isinstance(cause, engine.dialect.loaded_dbapi.Error):
-        return None
-    if isinstance(cause, sqlite3.Error):
-        return _PASSING_SQLITE.get(getattr(cause, "sqlite_errorcode", 0) & 0xFF)
-    state = str(getattr(cause, "sqlstate", "") or "")
-    lost = isinstance(error, DBAPIError) and error.connection_invalidated
-    if lost or state.startswith(_PASSING_SQLSTATES):
-        return f"did not answer as it should ({state or 'connection lost'})"
-    return None

@@ -1,7 +1,7 @@
-"""Leases: one process at a time does a thing, and a late one finds its fence outdated. By the wall clock.
+"""Leases: one process at a time does a thing, on whatever machine, and a late one finds its fence outdated.
 
-A clock that was set back leaves leases that would hold for as long as it was set back: one that lies further ahead than
-its length is not believed.
+The row changes with every renewal, and who waits for it looks whether it still does (`database.tenure`): the clocks of
+two machines are never compared.
 """
 
 from __future__ import annotations
@@ -15,26 +15,43 @@ from stream.records import Millis
 
 
 class Lease(NamedTuple):
+    """As it stands in SQL."""
+
     name: str
     owner: str
     fence: int
-    """Grows with every change of hands: what was written under a lower one is of a former owner."""
+    """Grows with every taking: what was written under a lower one is of a former owner."""
     expires: Millis
+    """By its owner's wall clock, for people to read; 0: given back. Another one after every renewal."""
 
 
-def acquire(connection: Connection, name: str, owner: str, wall: Millis, duration: Millis) -> Lease | None:
-    """The lease, taken or prolonged for `duration`, which is the same for all that ask for `name`; None while somebody
-    else holds it."""
-    many(connection, _FIRST, [(name, owner, 0, 0)])
-    changed = many(connection, _TAKE, [(owner, owner, wall + duration, name, owner, wall, wall + duration)])
-    if changed == 0:
-        return None
-    fence = rows(connection, "SELECT fence FROM lease WHERE name = ?", (name,))[0][0]
-    return Lease(name, owner, fence, wall + duration)
+def standing(connection: Connection, name: str) -> Lease | None:
+    """None: nobody ever had it."""
+    found = rows(connection, "SELECT owner, fence, expires FROM lease WHERE name = ?", (name,))
+    return Lease(name, *found[0]) if found else None
+
+
+def take(connection: Connection, name: str, owner: str, expires: Millis, after: Lease | None) -> Lease | None:
+    """Take the lease over from `after`, which is what was seen of it; None where it has changed since.
+
+    In a transaction that writes alone, so that whoever holds it may go by `held` until the end of one.
+    """
+    if after is None:
+        made = many(connection, _FIRST, [(name, owner, expires)])
+        return Lease(name, owner, 1, expires) if made else None
+    values = (owner, expires, expires, name, after.owner, after.fence, after.expires)
+    found = rows(connection, _TAKE, values)
+    return Lease(name, owner, *found[0]) if found else None
+
+
+def renew(connection: Connection, lease: Lease, expires: Millis) -> Lease | None:
+    """The lease, kept on; None where it is in other hands, or was given back."""
+    found = rows(connection, _RENEW, (expires, expires, lease.name, lease.owner, lease.fence))
+    return lease._replace(expires=found[0][0]) if found else None
 
 
 def held(connection: Connection, lease: Lease) -> bool:
-    """Whether the lease is still in these hands; inside a writing transaction it stays so until its end."""
+    """Whether the lease is still in these hands; inside a transaction that writes alone it stays so until its end."""
     sql = "SELECT 1 FROM lease WHERE name = ? AND owner = ? AND fence = ?"
     return bool(rows(connection, sql, (lease.name, lease.owner, lease.fence)))
 
@@ -45,8 +62,11 @@ def release(connection: Connection, lease: Lease) -> None:
     many(connection, sql, [(lease.name, lease.owner, lease.fence)])
 
 
-_FIRST = "INSERT INTO lease (name, owner, fence, expires) VALUES (?, ?, ?, ?) ON CONFLICT (name) DO NOTHING"
+_LATER = "expires = CASE WHEN expires >= ? THEN expires + 1 ELSE ? END"
+"""A clock that was set back must not make two renewals look like one."""
+_FIRST = "INSERT INTO lease (name, owner, fence, expires) VALUES (?, ?, 1, ?) ON CONFLICT (name) DO NOTHING"
 _TAKE = (
-    "UPDATE lease SET fence = fence + CASE WHEN owner = ? AND fence > 0 THEN 0 ELSE 1 END, owner = ?, expires = ? "
-    "WHERE name = ? AND (owner = ? OR expires <= ? OR expires > ?)"
+    f"UPDATE lease SET owner = ?, fence = fence + 1, {_LATER} "
+    "WHERE name = ? AND owner = ? AND fence = ? AND expires = ? RETURNING fence, expires"
 )
+_RENEW = f"UPDATE lease SET {_LATER} WHERE name = ? AND owner = ? AND fence = ? AND expires > 0 RETURNING expires"

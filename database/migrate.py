@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine
 
-from database.engine import open_database, read, write
+from database.engine import many, open_database, read, refuse_unfit, unhurried, write
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -23,14 +23,23 @@ if TYPE_CHECKING:
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
+UNFINISHED = "moving-"
+"""How the mark begins that stands in the place of the revision while a database is filled from another one."""
+
+
 class TooNew(Exception):
     """The database was written by a later release."""
+
+
+class NotWhole(Exception):
+    """The database is being filled from another one, and not all of it is there."""
 
 
 def upgrade(engine: Engine) -> bool:
     """Make or upgrade all tables in one transaction; whether there was anything to do.
 
-    Raises TooNew for a database of a later release, Transient where it is locked.
+    Raises TooNew for a database of a later release, NotWhole for one that is being filled from another, Transient
+    where it is locked, DatabaseUnusable for one that cannot hold what is to be kept.
     """
     latest = head()
     if current(engine) == latest:
@@ -39,6 +48,13 @@ def upgrade(engine: Engine) -> bool:
         present = _present(connection)
         if present == latest:
             return False
+        if present is not None and present.startswith(UNFINISHED):
+            raise NotWhole(
+                "`clamor move` fills this database from another one and is not through: give the same `clamor move` "
+                "again where it was begun, and start the stages when it says so"
+            )
+        refuse_unfit(connection)
+        unhurried(connection)
         from alembic import command
 
         known = {script.revision for script in _scripts().walk_revisions()}
@@ -51,11 +67,30 @@ def upgrade(engine: Engine) -> bool:
     return True
 
 
+def make_aside(engine: Engine, mark: str) -> None:
+    """All tables in a database that has none, under `mark` (it begins with UNFINISHED) in the place of the revision:
+    until `put_in_use`, no process of Clamor starts on it. Raises as `upgrade` does."""
+    from alembic import command
+
+    with write(engine) as connection:
+        refuse_unfit(connection)
+        unhurried(connection)
+        command.upgrade(_config(connection), "head")
+        many(connection, "UPDATE alembic_version SET version_num = ?", [(mark,)])
+
+
+def put_in_use(engine: Engine, mark: str) -> None:
+    """The end of `make_aside`. Nothing happens where the mark is gone already."""
+    with write(engine) as connection:
+        many(connection, "UPDATE alembic_version SET version_num = ? WHERE version_num = ?", [(head(), mark)])
+
+
 def downgrade(engine: Engine, revision: str) -> None:
     """Back to an earlier revision (`base`: no tables). What has no place there is lost."""
     from alembic import command
 
     with write(engine) as connection:
+        unhurried(connection)
         command.downgrade(_config(connection), revision)
 
 

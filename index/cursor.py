@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+from typing import TypeVar
 
 import msgspec
 
@@ -25,7 +26,10 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True):
     skip: int = 0
 
 
-def seal(cursor: Cursor, query: Node, order: str, secret: bytes) -> str:
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+def seal(cursor: msgspec.Struct, query: Node, order: str, secret: bytes) -> str:
     """The cursor as text, bound to query and order."""
     body = msgspec.msgpack.encode(cursor)
     return base64.urlsafe_b64encode(_seal(body, query, order, secret) + body).decode().rstrip("=")
@@ -33,12 +37,17 @@ def seal(cursor: Cursor, query: Node, order: str, secret: bytes) -> str:
 
 def unseal(text: str, query: Node, order: str, secret: bytes) -> Cursor:
     """Raises BadCursor where it was changed, or belongs to another query, order or index."""
+    return unsealed(Cursor, text, query, order, secret)
+
+
+def unsealed(kind: type[T], text: str, query: Node, order: str, secret: bytes) -> T:
+    """As `unseal`, for a store whose pages end at something else."""
     try:
         raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
         sealed, body = raw[:_SIZE], raw[_SIZE:]
         if sealed != _seal(body, query, order, secret):
             raise ValueError
-        return msgspec.msgpack.decode(body, type=Cursor)
+        return msgspec.msgpack.decode(body, type=kind)
     except (ValueError, binascii.Error, msgspec.MsgspecError) as error:
         raise BadCursor(
             "this cursor does not belong to this query and order, or was changed on its way: "

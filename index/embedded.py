@@ -18,6 +18,7 @@ from index.highlight import highlights
 from index.latency import HIDDEN, SEARCHABLE, latency
 from index.readers import Readers
 from index.search import Order
+from index.standing import Standing, adopt, standing
 from index.visibility import sees
 from index.write import prepare
 from query.fields import FIELDS
@@ -78,6 +79,14 @@ class EmbeddedStore:
                 )
             rows = connection.execute("SELECT partition, next FROM offset WHERE topic = ?", (topic,)).fetchall()
         return {partition: following for partition, following in rows if partition in partitions}
+
+    def standing(self) -> Standing:
+        """What is stored of the log's offsets, whatever log they are of; nothing where there is no file yet."""
+        return standing(self.path)
+
+    def adopt(self, epoch: str, offsets: Mapping[tuple[str, int], int]) -> None:
+        """Go on at `offsets` of the log `epoch`, while no indexer runs."""
+        adopt(self.path, epoch, offsets)
 
     def rebuild(
         self, decided: Iterable[Decided], epoch: str, offsets: Mapping[tuple[str, int], int] | None = None
@@ -162,6 +171,11 @@ class EmbeddedStore:
         """Delete → not to be found any more, of the mentions that were hidden within `span` before `now`."""
         with self._readers.reading("read latencies") as connection:
             return latency(connection, HIDDEN, now, span)
+
+    def size(self) -> int:
+        """Bytes on the disk, with the write-ahead log; a rebuilt index is a link to the file that has both."""
+        path = self.path.resolve()
+        return sum(one.stat().st_size for one in (path, path.with_name(path.name + "-wal")) if one.exists())
 
     def erasing(self) -> Erasing:
         """How far the erasure of texts from the file's bytes is."""

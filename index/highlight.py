@@ -12,7 +12,7 @@ from stream.records import Mention
 
 def highlights(query: Node, mention: Mention) -> tuple[tuple[int, int], ...]:
     """Spans [start, end) of `mention.post.text`, in order, none touching another; what is negated gives none."""
-    sought = list(_sought(query))
+    sought = list(sought_in(query))
     if not sought or mention.post is None:
         return ()
     document = Document(mention)
@@ -23,10 +23,11 @@ def highlights(query: Node, mention: Mention) -> tuple[tuple[int, int], ...]:
     return _merged([spans[at] for at in sorted(found)])
 
 
-def _sought(node: Node) -> Iterator[Word | Phrase | Near | Prefix]:
+def sought_in(node: Node) -> Iterator[Word | Phrase | Near | Prefix]:
+    """The words and phrases that a query looks for; what it negates is left out."""
     if isinstance(node, And | Or):
         for part in node.parts:
-            yield from _sought(part)
+            yield from sought_in(part)
     elif isinstance(node, Word | Phrase | Near | Prefix):
         yield node
 

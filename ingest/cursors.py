@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Engine
+from collections.abc import Callable
+
+from sqlalchemy import Connection, Engine
 
 from database.engine import many, read, rows, write
 from stream.records import Millis
@@ -21,8 +23,18 @@ class Cursors:
             )
         return str(found[0][0]) if found else None
 
-    def put(self, source_id: str, name: str, value: str, now: Millis) -> None:
-        with write(self.engine) as connection:
+    def put(
+        self,
+        source_id: str,
+        name: str,
+        value: str,
+        now: Millis,
+        guard: Callable[[Connection], None] | None = None,
+    ) -> None:
+        """`guard` raises where this process may not write any more (see `database.tenure.Tenure`)."""
+        with write(self.engine, alone=guard is not None) as connection:
+            if guard is not None:
+                guard(connection)
             many(
                 connection,
                 "INSERT INTO collector_cursor (source_id, name, value, updated_at) VALUES (?, ?, ?, ?) "
@@ -31,5 +43,5 @@ class Cursors:
             )
 
     def drop(self, source_id: str, name: str = "") -> None:
-        with write(self.engine) as connection:
+        with write(self.engine, alone=False) as connection:
             many(connection, "DELETE FROM collector_cursor WHERE source_id = ? AND name = ?", [(source_id, name)])

@@ -50,7 +50,9 @@ class Pulses:
         self.engine = engine
 
     def put(self, pulse: Pulse) -> None:
-        with write(self.engine) as connection:
+        """A later post that another process of the API has noted stays, unless it lies ahead: then it is of before the
+        clock was set back."""
+        with write(self.engine, alone=False) as connection:
             many(connection, _PUT, [msgspec.structs.astuple(pulse)])
 
     def all(self) -> dict[str, Pulse]:
@@ -142,5 +144,7 @@ class Listening:
 _PUT = (
     "INSERT INTO source_pulse (source_id, listening_since, looked_at, last_post_at) VALUES (?, ?, ?, ?) "
     "ON CONFLICT (source_id) DO UPDATE SET listening_since = excluded.listening_since, "
-    "looked_at = excluded.looked_at, last_post_at = excluded.last_post_at"
+    "looked_at = excluded.looked_at, last_post_at = CASE WHEN excluded.last_post_at IS NULL "
+    "OR (source_pulse.last_post_at > excluded.last_post_at AND source_pulse.last_post_at <= excluded.looked_at) "
+    "THEN source_pulse.last_post_at ELSE excluded.last_post_at END"
 )

@@ -6,12 +6,13 @@ late posts, holes and their filling, and a stop that finishes what is in hand.
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from threading import Event, Thread
 from typing import Any, cast
 
 import structlog
 
+from database.tenure import LeaseLost, Tenure
 from ingest.collector import Budget, Collector, CursorLost, Delivery, Denied, Exhausted, Interrupted, Span
 from ingest.coverage import Ledger
 from ingest.cursors import Cursors
@@ -19,8 +20,8 @@ from ingest.gaps import Gaps
 from ingest.intake import Intake, Prefilter
 from ingest.patience import Backoff, Hold, Stopped, held, insist
 from ingest.windows import Windows
-from stream.clock import MINUTE, SECOND, Clock
-from stream.ports import Log
+from stream.clock import DAY, MINUTE, SECOND, Clock
+from stream.ports import Log, Transient
 from stream.records import Millis
 
 CURSOR_EVERY: Millis = SECOND
@@ -31,6 +32,10 @@ DENIED_WAIT: Millis = 15 * MINUTE
 BUDGET_WAIT: Millis = MINUTE
 DISK_WAIT: Millis = 10 * SECOND
 FILL_AGAIN: Millis = MINUTE
+LONGEST: Millis = DAY
+"""A connection or a wait that lasts longer counts as hanging, where several processes may run the source."""
+TURN: Millis = SECOND
+"""How often a process that does not run its source asks for it."""
 DISK = "disk"
 """The reason of a hold that cuts a stream and is recorded as a gap; any other makes it wait."""
 
@@ -53,7 +58,9 @@ class Runner:
         budget: Budget | None = None,
         backoff: Backoff | None = None,
         stop: Event | None = None,
+        tenure: Tenure | None = None,
     ) -> None:
+        """`tenure`: where several processes may run this source, the lease under which one of them does."""
         self.collector, self.source = collector, collector.source
         self.intake = Intake(log, self.source, prefilter)
         self.cursors, self.clock, self.budget = cursors, clock, budget
@@ -63,6 +70,8 @@ class Runner:
         self.trouble = ""
         self.appended = self.filtered = self.dead = 0
         """Of the stream itself; what the filler brought is in `filled`."""
+        self._ledger, self._tenure = ledger, tenure
+        self._began_under: int | None = None
         self._gap_since: Millis | None = ledger.latest(self.source.id)
         self._gap_why = "it was not running"
         self._caught_up_at: Millis | None = None
@@ -83,26 +92,71 @@ class Runner:
         filler = Thread(target=self._fill, name=f"fill-{self.source.id}")
         filler.start()
         try:
-            while not self.stop.is_set():
-                try:
-                    self._collect()
-                except (Exhausted, Stopped):
-                    break
-                except Exception as fault:
-                    self._cut(fault)
+            while not self.stop.is_set() and self._round():
+                pass
         finally:
-            self._keep_cursor()
-            self.windows.close_all(self.clock.now())
+            # Where another process runs the source by now, it knows better where that stands.
+            with suppress(LeaseLost):
+                self._keep_cursor()
+                self.windows.close_all(self.clock.now())
             self._over.set()
             self._wake_filler.set()
             filler.join()
             self.collector.close()
+            if self._tenure is not None:
+                with suppress(Transient):
+                    self._tenure.leave()
+
+    def _round(self) -> bool:
+        """A connection or a cut; False when it is over."""
+        try:
+            try:
+                if self._has_turn():
+                    self._collect()
+            except (Exhausted, Stopped, LeaseLost):
+                raise
+            except Exception as fault:
+                self._cut(fault)
+        except LeaseLost:
+            self._give_way()
+        except (Exhausted, Stopped):
+            return False
+        return True
+
+    # --- one of several ---
+
+    def _has_turn(self) -> bool:
+        """Whether this process runs the source; waits a moment where another one does. Whoever takes it over goes on
+        from where SQL says that it stands."""
+        tenure = self._tenure
+        if tenure is None:
+            return True
+        if not insist(tenure.hold, self.stop):
+            self.stop.wait(TURN / 1000)
+            return False
+        if self._began_under != (fence := tenure.fence):
+            self._cursor = self._cursor_kept = insist(lambda: self.cursors.get(self.source.id), self.stop)
+            self._gap_since = insist(lambda: self._ledger.latest(self.source.id), self.stop)
+            self._began_under = fence
+        return True
+
+    def _turn_kept(self) -> AbstractContextManager[None]:
+        return nullcontext() if self._tenure is None else self._tenure.kept(LONGEST)
+
+    def _give_way(self) -> None:
+        """What came since the last writing of the cursor comes once more to the one that has the source now."""
+        _log.warning("ingest.gave_way", source=self.source.id)
+        self._connected.clear()
+        self._cursor = self._cursor_kept = self._began_under = self._caught_up_at = None
+        self.windows.drop_all()
+
+    # --- a connection ---
 
     def _collect(self) -> None:
         """One connection of a stream, or one round of a poll."""
         self._go_on()
         since = self.clock.steady()
-        with closing(cast("Any", self.collector.collect(self._cursor))) as deliveries:
+        with self._turn_kept(), closing(cast("Any", self.collector.collect(self._cursor))) as deliveries:
             for place, delivery in enumerate(deliveries):
                 self._go_on()
                 if place == 0:
@@ -118,7 +172,7 @@ class Runner:
         self._caught_up()
         self._keep_cursor()
         self.backoff.reset()
-        self.stop.wait(self.collector.interval / 1000 / getattr(self.clock, "speed", 1.0))
+        self._rest(self.collector.interval / 1000 / getattr(self.clock, "speed", 1.0))
 
     def _take(self, delivery: Delivery) -> None:
         now, drafts = self.clock.now(), delivery.drafts
@@ -144,11 +198,16 @@ class Runner:
         self._cursor_kept_at = self.clock.steady()
         if self._cursor is not None and self._cursor != self._cursor_kept:
             wall = self.clock.wall()
-            insist(lambda: self.cursors.put(self.source.id, "", self._cursor or "", wall), Event())
+            guard = self._tenure.guard if self._tenure is not None else None
+            insist(lambda: self.cursors.put(self.source.id, "", self._cursor or "", wall, guard), Event())
             self._cursor_kept = self._cursor
 
     def _go_on(self) -> None:
-        """Return when the next request may be made. Raises Interrupted where waiting would hide a hole, Stopped."""
+        """Return when the next request may be made. Raises Interrupted where waiting would hide a hole, Stopped,
+        LeaseLost."""
+        tenure = self._tenure
+        if tenure is not None and not (insist(tenure.hold, self.stop) and tenure.fence == self._began_under):
+            raise LeaseLost(f"source {self.source.id} was run by another process meanwhile")
         reason = self.hold()
         if reason == DISK:
             raise Interrupted("too little disk is free: collecting is paused", retry_after=DISK_WAIT)
@@ -175,9 +234,15 @@ class Runner:
         self._caught_up_at = None
         self.windows.close_all(now)
         self._keep_cursor()
-        self.gaps.note(Span(self._gap_since, now), self._gap_why)
+        span = Span(self._gap_since, now)
+        insist(lambda: self.gaps.note(span, self._gap_why), self.stop)
         _log.warning("ingest.cut", source=self.source.id, fault=type(fault).__name__, why=self.trouble, wait_ms=wait)
-        self.stop.wait(wait / 1000)
+        self._rest(wait / 1000)
+
+    def _rest(self, seconds: float) -> None:
+        """Wait, and stay the one that runs the source."""
+        with self._turn_kept():
+            self.stop.wait(seconds)
 
     def _waits_for(self, fault: Exception) -> Millis:
         """How long to wait after a fault; sets `trouble`, without a strange fault's words: they may hold a post's."""
@@ -233,6 +298,10 @@ class Runner:
                     return
             except Stopped:
                 return
+            except LeaseLost:
+                # Its holes are filled by the one that runs the source now.
+                if over:
+                    return
             except Exception as fault:
                 wait = (getattr(fault, "retry_after", None) or backoff.next()) / 1000
                 _log.warning("ingest.fill_waits", source=self.source.id, fault=type(fault).__name__, wait_s=wait)

@@ -60,12 +60,13 @@ class Taken:
         if not items and answered is None:
             return
         self._remembered += 1
-        with write(self.engine) as connection:
+        with write(self.engine, alone=False) as connection:
             many(
                 connection,
                 "INSERT INTO webhook_item (source_id, item, version, at) VALUES (?, ?, ?, ?) "
                 "ON CONFLICT (source_id, item) DO UPDATE SET version = excluded.version, at = excluded.at",
-                [(source_id, item, *last) for item, last in items.items()],
+                # In one order, so that two pushes of the same posts do not each hold what the other one waits for.
+                [(source_id, item, *last) for item, last in sorted(items.items())],
             )
             if answered is not None:
                 many(
@@ -86,4 +87,9 @@ class Taken:
                     f"SELECT source_id, {key} FROM {table} WHERE at < ? ORDER BY at LIMIT {_PRUNED_AT_ONCE}",
                     (now - KEPT,),
                 )
-                many(connection, f"DELETE FROM {table} WHERE source_id = ? AND {key} = ?", [tuple(row) for row in old])
+                # Those who remember go beside: in their order, and not what they have written anew meanwhile.
+                many(
+                    connection,
+                    f"DELETE FROM {table} WHERE source_id = ? AND {key} = ? AND at < ?",
+                    [(*row, now - KEPT) for row in sorted(map(tuple, old))],
+                )

@@ -44,7 +44,7 @@ def forget(engine: Engine, before: Millis) -> int:
 
 def _thin_lane(engine: Engine, source_id: str, query: str, day: Millis) -> int:
     with write(engine) as connection:
-        newest = rows(connection, _NEWEST, (source_id, query))[0][0]
+        newest = rows(connection, _NEWEST, (source_id, query))[0][0] or 0
         found = rows(connection, _COMPLETE, (source_id, query, day, min(day + DAY, newest - LAST)))
         ours = [row for row in found if row[_PART] == span_key(row[_SINCE], row[_UNTIL])]
         return sum(_unite(connection, run) for run in _runs(ours))

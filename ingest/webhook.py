@@ -202,7 +202,9 @@ class Webhook:
         records = [Append(POSTS, post.id, encode(post)) for post in found.posts] + letters
         if records:
             self.log.append(records)
-        self.took([post.id for post in found.posts], len(rejected))
+        ids = [post.id for post in found.posts]
+        _log.debug("webhook.taken", source=self.hook.source.id, keys=ids)
+        self.took(ids, len(rejected))
         answer = {
             "accepted": len(found.posts),
             "duplicates": len(posts) - len(found.posts),

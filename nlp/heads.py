@@ -59,7 +59,7 @@ def settle(readings: Readings) -> Settled:
     triple = (p @ _WRONG).round(_DIGITS).argmin(axis=1)
     given = p * _TRIPLE[:, triple].T
     below = np.cumsum(given @ _LEVEL, axis=1)
-    level = (below.round(_DIGITS) < (below[:, -1:] / 2).round(_DIGITS)).sum(axis=1)
+    level = ((below / below[:, -1:]).round(_DIGITS) < 0.5).sum(axis=1)
     reputation, intent, queue = _TRIPLES[triple].T
     return Settled(
         p @ _REPUTATION, reputation, p @ _INTENT, intent, p @ _LEVEL, level, p @ _QUEUE, queue

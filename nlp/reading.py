@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
@@ -37,6 +38,7 @@ from stream.records import (
     Term,
     Understanding,
 )
+from stream.timing import Timer
 
 _BOTH = frozenset({"en", "es"})
 MEASURED: Mapping[str, frozenset[str]] = {
@@ -68,9 +70,13 @@ class Reader:
         brands: Sequence[Brand] = (),
         aspects: Sequence[Aspect] = (),
         filters: Iterable[tuple[str, str]] = (),
+        *,
+        model_time: Timer | None = None,
     ) -> None:
-        """`filters`: (brand's id, what was learnt of which posts mean it)."""
+        """`filters`: (brand's id, what was learnt of which posts mean it). `model_time` gathers what classifiers
+        take."""
         self.classifier, self.languages = classifier, languages
+        self._model_time = model_time or Timer()
         self._filters = about.filters(filters)
         self.matcher = BrandMatcher(brands)
         self._counted = any(map(priors.counted, brands))
@@ -121,7 +127,9 @@ class Reader:
         networks: list[str],
     ) -> dict[int, list[Understanding]]:
         """Post's number → one understanding for each target, in the targets' order."""
+        began = time.perf_counter()
         readings = classifier.read(passages)
+        self._model_time.note(time.perf_counter() - began)
         brands = _brands(passages, asked, matches) if self._counted or self._categories else []
         if self._counted:
             readings = priors.adjusted(readings, brands, classifier.priors)

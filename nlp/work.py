@@ -15,6 +15,7 @@ from nlp.valve import Valve
 from stream.merge import content_hash
 from stream.ports import MENTIONS, POSTS, Append, Commit, InForce, LogRecord, Refused, Registry
 from stream.records import CONTENT_KINDS, WAKING_ORIGINS, Millis, Post, Understood, decode, encode
+from stream.timing import Timer, Timing
 
 log = structlog.get_logger(__name__)
 
@@ -33,6 +34,7 @@ class UnderstandWork:
         """Without a `valve`, everything is read by `classifier`, however long it has waited."""
         self._classifier, self._languages, self._registry = classifier, languages, registry
         self._valve = valve
+        self._model_time = Timer()
         self._adopt(registry.current())
 
     @property
@@ -43,6 +45,10 @@ class UnderstandWork:
     def overloaded(self) -> bool:
         """Whether the valve is open."""
         return self._valve is not None and self._valve.is_open
+
+    def model_time(self) -> Timing:
+        """How long the models took, the valve's included."""
+        return self._model_time.timing()
 
     def run(self, records: Sequence[LogRecord], commits: Sequence[Commit], now: Millis) -> list[Append]:
         """One Understood for each record, in order. Raises Refused for those that are no posts, UnknownMajor for a
@@ -79,7 +85,10 @@ class UnderstandWork:
 
     def _adopt(self, current: InForce) -> None:
         self._generation, self._reads_by = current.generation, _bears_on_reading(current)
-        self._reader = Reader(self._classifier, self._languages, current.brands, current.aspects, current.filters)
+        self._reader = Reader(
+            self._classifier, self._languages, current.brands, current.aspects, current.filters,
+            model_time=self._model_time,
+        )  # fmt: skip
         for brand, head in priors.silent(current.brands, self._classifier.priors):
             log.warning("prior_has_no_effect", brand=brand, head=head, model=self._classifier.model)
 

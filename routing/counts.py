@@ -12,12 +12,9 @@ from typing import Literal, NamedTuple, TypeAlias
 from sqlalchemy import Connection, Engine
 
 from database.engine import delete_numbered, many, read, rows, write
-from database.leases import acquire
 from stream.records import Millis
 
 MINUTE: Millis = 60_000
-LEASE = "compactor"
-LEASE_FOR = 60_000
 FOLDED_AT_ONCE = 2_000
 
 Dimension: TypeAlias = Literal["network", "intent", "queue"]
@@ -40,14 +37,12 @@ class Minute(NamedTuple):
     counted: Counted
 
 
-def fold(engine: Engine, owner: str, wall: Millis, *, most: int = FOLDED_AT_ONCE) -> int:
-    """Fold up to `most` deltas into their minutes; how many were. 0 as well where another process compacts."""
+def fold(engine: Engine, *, most: int = FOLDED_AT_ONCE) -> int:
+    """Fold up to `most` deltas into their minutes; how many were. Several processes may: one waits for the other."""
     with read(engine) as connection:
         if not rows(connection, "SELECT 1 FROM count_delta LIMIT 1"):
             return 0
     with write(engine) as connection:
-        if acquire(connection, LEASE, owner, wall, LEASE_FOR) is None:
-            return 0
         return _fold(connection, most)
 
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from sqlalchemy import Engine
 
 from database.engine import delete_numbered, many, read, rows, rows_in, write
+from database.engine import wipe as overwrite
 from routing.apply import Applied, apply
 from routing.clusters import COUNTED, HELD_FOR, MOST_HELD
 from routing.desk import Desk
@@ -92,19 +93,8 @@ def let_go_of_copies(engine: Engine, now: Millis) -> bool:
 
 
 def wipe(engine: Engine) -> bool:
-    """Empty the write-ahead log, where overwritten text may still stand; whether nobody was reading it.
-
-    With `secure_delete` on, what was deleted is zeros in the file itself.
-    """
-    if engine.dialect.name != "sqlite":
-        return True
-    with engine.connect() as connection:
-        cursor = connection.connection.cursor()
-        try:
-            busy, _, _ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        finally:
-            cursor.close()
-    return not busy
+    """Take what was deleted out of the database's files too, see `database.engine.wipe`; whether that was done."""
+    return overwrite(engine, _WITH_WORDS)
 
 
 def _last(connection: object) -> int:
@@ -112,6 +102,8 @@ def _last(connection: object) -> int:
     return found
 
 
+_WITH_WORDS = ("mention", "waiting", "post")
+"""Tables that hold what people wrote, or who."""
 _UNMATCHED = (
     "DELETE FROM post WHERE n > ? AND n <= ? AND seen_at < ? "
     "AND NOT EXISTS (SELECT 1 FROM mention WHERE mention.post = post.n) "

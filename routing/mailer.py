@@ -3,7 +3,13 @@
 A mail is claimed in SQL, handed over, then marked sent. A process killed in between leaves it claimed; the next mailer
 asks the journal whether the server had taken it, and hands it over again where the journal does not know. So a mail is
 doubled only by a crash between the server's taking it and the journal's line (the answer's way back and some
-microseconds), by a power cut, or by a server that takes a mail and never answers; the double has the same Message-ID.
+microseconds), by a power cut or a mailer on another machine (which has another journal) before SQL knows of it, or by a
+server that takes a mail and never answers; the double has the same Message-ID.
+
+A mailer that was overtaken while SQL was away tells what its journal knows as soon as it can; its follower waits a
+while for that before it hands over what it found claimed.
+
+The lease is short and renewed while a hand-over lasts; where that fails, the hand-over ends before the lease does.
 """
 
 from __future__ import annotations
@@ -18,7 +24,8 @@ import msgspec
 import structlog
 from sqlalchemy import Engine
 
-from database.engine import many, read, write
+from database.engine import many, read, rows, write
+from database.tenure import LeaseLost, Tenure
 from routing.mail.compose import Composed, MailRow, Reason, as_decided, compose
 from routing.mail.journal import Journal
 from routing.mail.render import message
@@ -27,7 +34,6 @@ from routing.mail_status import MailStatus, mail_status
 from routing.named import named
 from routing.people_to_tell import MailSettings, Person, valid_address
 from routing.planner import forget_old, plan_pending
-from routing.tenure import LeaseLost, Tenure
 from stream.clock import HOUR, MINUTE, SECOND, Clock, passed
 from stream.ports import Transient
 from stream.records import Millis
@@ -43,6 +49,11 @@ MOST_STEP: Millis = 10 * SECOND
 """A step starts no further mail after this long."""
 DOWN_LONGEST: Millis = MINUTE
 """Longest pause before a server that did not answer is tried again; an unwelcoming one: `retry_longest`."""
+FORMER_TELLS: Millis = MINUTE
+"""So long a mail that another machine's mailer had claimed waits for that one's word, which looks again within half a
+minute after the database is back."""
+NAMED_IN_LOG = 20
+"""Mentions of a mail that its line in the log names."""
 FAULTS_IN_A_ROW = 3
 """Mails that fail one after the other in the middle of a session: the server is at fault, not the mails."""
 
@@ -70,7 +81,8 @@ class Mailer:
     """Make it in the process and thread that steps it. `people` is asked in every step.
 
     `journal`: a file on a local disk that only mailers of this database use; None leaves the window of a double at some
-    milliseconds. `reason` says why a mention was routed as it was, in the reader's language.
+    milliseconds. `elsewhere`: mailers of other machines, with journals of their own, may work on this database.
+    `reason` says why a mention was routed as it was, in the reader's language.
     """
 
     def __init__(
@@ -83,15 +95,20 @@ class Mailer:
         *,
         reason: Reason = as_decided,
         journal: Path | None = None,
+        elsewhere: bool = False,
         owner: str | None = None,
     ) -> None:
         self._engine, self._clock, self._transport = engine, clock, transport
         self._people, self._settings, self._reason = people, settings, reason
-        self._journal = Journal(journal)
-        # A live holder's hand-over ends before its lease does: whoever takes over knows that nothing is under way.
-        self._hand_over: Millis = int(transport.deadline * 1000) + 5 * SECOND
-        self._tenure = Tenure(engine, LEASE, self._hand_over + 30 * SECOND, owner)
+        self._journal, self._elsewhere = Journal(journal), elsewhere
+        self._told = frozenset[str]()
+        """Of the journal: what this one has told since it gave way."""
+        self._longest: Millis = MOST_STEP + int(transport.deadline * SECOND) + 5 * SECOND
+        """A round of hand-overs, the last of which may begin at the end of MOST_STEP."""
+        self._tenure = Tenure(engine, LEASE, clock, owner)
         self._recovered: int | None = None
+        self._mine = set[int]()
+        """Fences under which this one has mailed."""
         self._rest_until: Millis = 0
         """By the steady clock, as all pauses of this process."""
         self._rests = 0
@@ -121,7 +138,8 @@ class Mailer:
     def step(self, now: Millis) -> StepResult:
         """One pass: plan what waits, hand over what is due. Bounded by MOST_STEP and one mail's deadline."""
         try:
-            if not self._tenure.hold(self._clock.wall()):
+            if not self._tenure.hold():
+                self._tell_taken()
                 return StepResult(leader=False)
             if self._recovered != self._tenure.fence:
                 self._recover()
@@ -137,10 +155,11 @@ class Mailer:
     def close(self) -> None:
         """End the session with the server and let another process take over at once."""
         self._transport.close()
-        self._journal.close()
         # A database that is away keeps the lease until it runs out; nothing else hangs on it.
         with suppress(Transient):
+            self._tell_taken()
             self._tenure.leave()
+        self._journal.close()
 
     def status(self) -> MailStatus:
         """How the mails stand now."""
@@ -171,15 +190,36 @@ class Mailer:
         now = self._clock.now()
         with write(self._engine) as connection:
             self._tenure.guard(connection)
-            claimed = named(connection, "SELECT id, message_id FROM mail WHERE state = 'sending'")
+            claimed = named(connection, "SELECT id, message_id, fence, next_try FROM mail WHERE state = 'sending'")
             done = [(now, r.id) for r in claimed if r.message_id in taken]
             many(connection, "UPDATE mail SET state = 'sent', reason = '', ended_at = ? WHERE id = ?", done)
-            unknown = [(True, r.id) for r in claimed if r.message_id not in taken]
-            many(connection, "UPDATE mail SET state = 'pending', repeated = ? WHERE id = ?", unknown)
+            unknown = [
+                (True, self._clock.wall() + FORMER_TELLS if self._may_be_told(r.fence) else r.next_try, r.id)
+                for r in claimed
+                if r.message_id not in taken
+            ]
+            many(connection, "UPDATE mail SET state = 'pending', repeated = ?, next_try = ? WHERE id = ?", unknown)
+            fence = self._tenure.fence
         self._journal.forget()
-        self._recovered = self._tenure.fence
+        self._recovered = fence
+        if fence is not None:
+            self._mine.add(fence)
         if claimed:
             log.info("mails_found_claimed", known_sent=len(done), sent_again=len(unknown))
+
+    def _may_be_told(self, fence: int) -> bool:
+        """Whether who claimed a mail under `fence` may live, with a journal that this one does not see."""
+        return self._elsewhere and fence not in self._mine and fence != self._tenure.outlived
+
+    def _tell_taken(self) -> None:
+        """What SQL does not know of what the journal does. For that nobody has to be the mailer: it is a fact."""
+        taken = self._journal.taken()
+        if taken <= self._told:
+            return
+        now = self._clock.now()
+        with write(self._engine) as connection:
+            many(connection, _TAKEN, [(now, message_id) for message_id in sorted(taken)])
+        self._told = taken
 
     def _hand_over_due(self, people: dict[str, Person], now: Millis) -> dict[str, int]:
         counts = {"sent": 0, "failed": 0, "later": 0, "dropped": 0}
@@ -187,17 +227,23 @@ class Mailer:
         if started < self._rest_until:
             return counts
         found = _due_mails(self._engine, self._clock.wall(), self._settings.retry_longest)
-        for mail in found:
-            if self._clock.steady() - started > MOST_STEP or not self._tenure.hold(self._clock.wall(), self._hand_over):
-                break
-            outcome = self._one(mail, people.get(mail.person), now)
-            if outcome in counts:
-                counts[outcome] += 1
-            if self._rest_until > started:
-                break
-        if found:
+        if not found:
+            return counts
+        with self._tenure.kept(self._longest):
+            for mail in found:
+                if self._clock.steady() - started > MOST_STEP or not self._is_still_the_one():
+                    break
+                outcome = self._one(mail, people.get(mail.person), now)
+                if outcome in counts:
+                    counts[outcome] += 1
+                if self._rest_until > started:
+                    break
             self._transport.hang_up()
         return counts
+
+    def _is_still_the_one(self) -> bool:
+        """Without a break: where another one mailed meanwhile, what was found due may be sent by now."""
+        return self._tenure.hold() and self._tenure.fence == self._recovered
 
     def _one(self, mail: _Due, person: Person | None, now: Millis) -> str:
         if person is None:
@@ -214,11 +260,19 @@ class Mailer:
             return self._end(mail, "failed", f"could not be written ({type(error).__name__})")
         if content is None:
             return self._end(mail, "dropped", composed.dropped, untell=True)
-        self._claim(mail, content, composed.arrived_at)
-        delivery = self._transport.send(
-            Outgoing(mail.message_id, self._settings.from_address, person.email, content, bool(mail.repeated))
+        if not self._claim(mail, content, composed.arrived_at):
+            return "told by another one"
+        sender, repeated = self._settings.from_address, bool(mail.repeated)
+        return self._settle(
+            mail,
+            self._transport.send(
+                Outgoing(mail.message_id, sender, person.email, content, repeated, allowed=self._allowed)
+            ),
         )
-        return self._settle(mail, delivery)
+
+    def _allowed(self) -> float:
+        """Seconds: whoever takes over as mailer knows that a hand-over of this one has ended before."""
+        return self._tenure.left() / SECOND
 
     def _written(self, mail: _Due, person: Person, now: Millis) -> tuple[Composed, bytes | None]:
         """The mail as of now; None where nothing is left to tell."""
@@ -230,16 +284,19 @@ class Mailer:
         content = message(composed.letter, person, self._settings, mail.message_id, now, composed.case_id)
         return composed, content
 
-    def _claim(self, mail: _Due, content: bytes, arrived_at: Millis | None) -> None:
+    def _claim(self, mail: _Due, content: bytes, arrived_at: Millis | None) -> bool:
+        """False where a former mailer has told meanwhile that it was taken."""
         wall = self._clock.wall()
         with write(self._engine) as connection:
             self._tenure.guard(connection)
-            many(
+            claimed = many(
                 connection,
                 "UPDATE mail SET state = 'sending', claimed_at = ?, fence = ?, content_hash = ?, arrived_at = ?,"
-                " attempts = attempts + 1, first_try = COALESCE(first_try, ?) WHERE id = ?",
+                " attempts = attempts + 1, first_try = COALESCE(first_try, ?)"
+                " WHERE id = ? AND state = 'pending'",
                 [(wall, self._tenure.fence, sha256(content).hexdigest(), arrived_at, wall, mail.id)],
             )
+        return claimed > 0
 
     def _settle(self, mail: _Due, delivery: Delivery) -> str:
         """Write down how a hand-over went. Whoever lost the lease meanwhile writes to the journal only."""
@@ -286,7 +343,8 @@ class Mailer:
             self._tenure.guard(connection)
             many(
                 connection,
-                "UPDATE mail SET state = 'pending', reason = ?, attempts = ?, next_try = ?, repeated = ? WHERE id = ?",
+                "UPDATE mail SET state = 'pending', reason = ?, attempts = ?, next_try = ?, repeated = ?"
+                " WHERE id = ? AND state = 'sending'",
                 [(reason, attempts, next_try, repeated, mail.id)],
             )
 
@@ -295,13 +353,14 @@ class Mailer:
             self._tenure.guard(connection)
             many(
                 connection,
-                "UPDATE mail SET state = ?, reason = ?, ended_at = ? WHERE id = ?",
+                "UPDATE mail SET state = ?, reason = ?, ended_at = ? WHERE id = ? AND state <> 'sent'",
                 [(state, reason, self._clock.now(), mail.id)],
             )
             if untell:
                 # Nobody was told after all: the next alert of the same case is news again.
                 many(connection, _UNTELL, [(mail.person, mail.id)])
-        log.info("mail_ended", mail=mail.id, state=state, why=reason)
+            told = [f"{post}#{brand}" for post, brand in rows(connection, _TOLD, (mail.id, NAMED_IN_LOG))]
+        log.info("mail_ended", mail=mail.id, state=state, why=reason, keys=told)
         return state
 
 
@@ -320,6 +379,13 @@ class _Due(msgspec.Struct, frozen=True):
     """Whether an earlier try may have reached the server; SQLite has no booleans."""
 
 
+_TAKEN = (
+    "UPDATE mail SET state = 'sent', reason = '', ended_at = ? WHERE message_id = ? AND state IN ('sending', 'pending')"
+)
+_TOLD = (
+    "SELECT p.id, a.brand FROM mail_item i JOIN alert a ON a.id = i.alert JOIN mention m ON m.n = a.mention_n"
+    " JOIN post p ON p.n = m.post WHERE i.mail = ? ORDER BY a.id LIMIT ?"
+)
 _UNTELL = (
     "DELETE FROM told WHERE person = ? AND subject IN (SELECT COALESCE(a.case_id, -a.mention_n) FROM mail_item i"
     " JOIN alert a ON a.id = i.alert WHERE i.mail = ?)"

@@ -7,8 +7,9 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from database.engine import driver_sql
+
 
 def named(connection: Connection, sql: str, values: Sequence[Any] = ()) -> list[Any]:
     """All rows of a statement written with `?`; `row.column` is a column's value."""
-    statement = sql if connection.dialect.paramstyle == "qmark" else sql.replace("?", "%s")
-    return list(connection.exec_driver_sql(statement, tuple(values)).fetchall())
+    return list(connection.exec_driver_sql(driver_sql(connection, sql), tuple(values)).fetchall())

@@ -16,14 +16,14 @@ import msgspec
 from sqlalchemy import Engine
 
 from database.engine import delete_numbered, read, rows, rows_in, write
-from routing.tenure import LeaseLost, Tenure
-from stream.clock import Clock
+from database.tenure import LeaseLost, Tenure
+from stream.clock import MINUTE, Clock
 from stream.ports import ALERTS, DECIDED, ESCALATIONS, Append, Log
 from stream.records import MAJOR, Alert, Millis, encode
 
 LEASE = "relay"
-LEASE_FOR = 15_000
-RENEW_BEFORE = 5_000
+LONGEST_APPEND: Millis = 10 * MINUTE
+"""More than twice the most patience that a log may be given; a relay that takes longer counts as hanging."""
 
 
 class Relay:
@@ -33,26 +33,29 @@ class Relay:
         self, engine: Engine, log: Log, clock: Clock, owner: str | None = None, *, epoch: int = 0, batch: int = 1_000
     ) -> None:
         """`owner`: as of a Tenure; `epoch` grows when SQL was restored from a backup."""
-        self._engine, self._log, self._clock = engine, log, clock
+        self._engine, self._log = engine, log
         self._epoch, self._batch = epoch, batch
-        self._tenure = Tenure(engine, LEASE, LEASE_FOR, owner)
+        self._tenure = Tenure(engine, LEASE, clock, owner)
 
     def step(self) -> int:
         """Records sent; 0 when there is nothing to send or another process has the lease.
 
         Raises Transient, with the rows still there.
         """
-        if not self._tenure.hold(self._clock.wall(), RENEW_BEFORE):
+        if not self._tenure.hold():
             return 0
         with read(self._engine) as connection:
             waiting = rows(connection, _WAITING, (self._batch,))
-            bodies = dict(rows_in(connection, _BODIES, sorted({mention for _, _, mention, *_ in waiting})))
+            found = rows_in(connection, _BODIES, sorted({mention for _, _, mention, *_ in waiting}))
+            bodies = {n: (body, month) for n, body, month in found}
             told = {row[0]: row for row in rows_in(connection, _ALERTS, [row[-1] for row in waiting if row[-1]])}
         if not waiting:
             return 0
         records = _records(waiting, bodies, told, self._epoch)
         if records:
-            self._log.append(records)
+            # A log may let us wait for minutes; overtaken meanwhile, an old text would come behind its tombstone.
+            with self._tenure.kept(LONGEST_APPEND):
+                self._log.append(records)
         with suppress(LeaseLost), write(self._engine) as connection:
             self._tenure.guard(connection)
             delete_numbered(connection, "outbox", [row[0] for row in waiting])
@@ -68,31 +71,32 @@ class Relay:
         self._tenure.leave()
 
 
-def _records(waiting: Sequence[Any], bodies: dict[int, bytes], told: dict[int, Any], epoch: int) -> list[Append]:
+def _records(
+    waiting: Sequence[Any], bodies: dict[int, tuple[bytes, int]], told: dict[int, Any], epoch: int
+) -> list[Append]:
     """Each mention once, as it stands; each move of a case with the mention that made it; each alert by reference."""
     records: list[Append] = []
     sent: set[int] = set()
-    head = _head(epoch)
     for _, kind, n, case_id, queue, at, key, brand, alert in waiting:
         if kind == "alert":
             if alert in told:
                 records.append(Append(ALERTS, str(alert), _alert(told[alert], f"{key}#{brand}")))
             continue
-        body = bodies.get(n)
-        if body is None:
+        if n not in bodies:
             continue
+        body, month = bodies[n]
         if kind == "decided":
             if n not in sent:
                 sent.add(n)
-                records.append(Append(DECIDED, f"{key}#{brand}", head + body + b"}"))
+                records.append(Append(DECIDED, f"{key}#{brand}", _head(epoch, month) + body + b"}"))
             continue
         records.append(Append(ESCALATIONS[queue], str(case_id), _escalation(case_id, kind, brand, queue, body, at)))
     return records
 
 
-def _head(epoch: int) -> bytes:
+def _head(epoch: int, month: int) -> bytes:
     """What stands before the mention in a Decided: the stored body is taken as it is."""
-    return f'{{"v":{MAJOR},"epoch":{epoch},"mention":'.encode()
+    return f'{{"v":{MAJOR},"epoch":{epoch},"month":{month},"mention":'.encode()
 
 
 def _escalation(case_id: int, change: str, brand: str, queue: str, body: bytes, at: Millis) -> bytes:
@@ -118,4 +122,4 @@ _WAITING = (
     "ORDER BY o.n LIMIT ?"
 )
 _ALERTS = "SELECT id, kind, brand, queue, case_id, risk, why, created_at FROM alert WHERE id IN (??)"
-_BODIES = "SELECT n, body FROM mention WHERE n IN (??)"
+_BODIES = "SELECT n, body, indexed_month FROM mention WHERE n IN (??)"

@@ -31,7 +31,7 @@ class Unreachable:
     def store(self, connection: Connection) -> None:
         """Inside a transaction; `stored` follows its commit."""
         if self._stopwatch:
-            many(connection, _ADD, self._stopwatch.rows())
+            many(connection, _ADD, sorted(self._stopwatch.rows()))
             many(connection, "DELETE FROM delete_latency WHERE minute < ?", [(self._stopwatch.forgotten(),)])
 
     def stored(self) -> None:
@@ -40,7 +40,7 @@ class Unreachable:
     def tidy(self, engine: Engine) -> None:
         """Store what was noted since the last transaction."""
         if self._stopwatch:
-            with write(engine) as connection:
+            with write(engine, alone=False) as connection:
                 self.store(connection)
             self.stored()
 

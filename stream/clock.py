@@ -24,7 +24,8 @@ class Clock(Protocol):
     def wall(self) -> Millis: ...
 
     def steady(self) -> Millis:
-        """Milliseconds since some moment, the same for one process only; they never run back."""
+        """Milliseconds since some moment, the same for one process only; they never run back, and go on while the
+        machine sleeps, where the system can tell: a lease of before has run out then."""
 
 
 class WallClock:
@@ -35,7 +36,7 @@ class WallClock:
         return time.time_ns() // 1_000_000
 
     def steady(self) -> Millis:
-        return time.monotonic_ns() // 1_000_000
+        return _steady()
 
 
 class SimulatedClock:
@@ -55,7 +56,7 @@ class SimulatedClock:
         return time.time_ns() // 1_000_000
 
     def steady(self) -> Millis:
-        return time.monotonic_ns() // 1_000_000
+        return _steady()
 
 
 class ManualClock:
@@ -81,6 +82,14 @@ class ManualClock:
         """As somebody who sets the machine's clock: no time passes."""
         self.at += by
         self._set_by += by
+
+
+_ALSO_ASLEEP: int | None = getattr(time, "CLOCK_BOOTTIME", None)
+"""Linux: what `monotonic` counts there stands still while the machine is suspended."""
+
+
+def _steady() -> Millis:
+    return (time.monotonic_ns() if _ALSO_ASLEEP is None else time.clock_gettime_ns(_ALSO_ASLEEP)) // 1_000_000
 
 
 def passed(since: Millis, now: Millis, length: Millis) -> bool:

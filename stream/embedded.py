@@ -209,6 +209,22 @@ class EmbeddedLog:
         with self.writer.transaction("forget a group") as connection:
             connection.execute("DELETE FROM progress WHERE grp = ?", (group,))
 
+    def close_off(self, why: str) -> None:
+        """From now on nothing is appended, by whatever process: each that tries is told `why`. Reads go on."""
+        words = why.replace("'", "''")
+        with self.writer.transaction("close it off") as connection:
+            for table in self._tables():
+                connection.execute(
+                    f"CREATE TRIGGER IF NOT EXISTS closed_{table} BEFORE INSERT ON {table} "
+                    f"BEGIN SELECT RAISE(ABORT, '{words}'); END"
+                )
+
+    def open_again(self) -> None:
+        """The end of `close_off`."""
+        with self.writer.transaction("open it again") as connection:
+            for table in self._tables():
+                connection.execute(f"DROP TRIGGER IF EXISTS closed_{table}")
+
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """The connection for reads outside of a group, one thread at a time."""
@@ -287,6 +303,9 @@ class EmbeddedLog:
             (spec.retention, spec.retention_bytes, topic.id),
         )
 
+    def _tables(self) -> list[str]:
+        return [topic.table(partition) for topic in self.topics() for partition in range(topic.partitions)]
+
     def _partition(self, topic: str, partition: int) -> str:
         found = self.topic(topic)
         if not 0 <= partition < found.partitions:
@@ -300,7 +319,7 @@ class EmbeddedLog:
         if size > bound:
             raise RecordTooLarge(
                 f"record {key[:100]!r} for topic {topic!r} has {size} bytes, the log takes {bound}: "
-                "shorten it at its source or raise log.max_record"
+                "shorten it at its source"
             )
         if len(key) > LONGEST_KEY:
             raise RecordTooLarge(f"key {key[:100]!r} for topic {topic!r} has {len(key)} characters of {LONGEST_KEY}")

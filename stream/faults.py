@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import sqlite3
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
+
+_OF_WHAT_IS_STORED = ("22", "23", "54")
+"""SQLSTATE classes of data, of rules that it breaks, and of sizes that a server does not take (an id too long to be
+indexed): drivers count the last among their OperationalErrors."""
 
 
 def of_the_surroundings(error: Exception) -> bool:
     """A fault of disk, memory, network or database: no record is to blame, so that none becomes a dead letter."""
-    cause: BaseException | None = error
-    while cause is not None:
+    if any(str(getattr(cause, "sqlstate", None) or "").startswith(_OF_WHAT_IS_STORED) for cause in _causes(error)):
+        return False
+    for cause in _causes(error):
         if isinstance(cause, OSError | MemoryError | sqlite3.OperationalError):
             return True
-        if type(cause).__name__ in ("OperationalError", "InterfaceError"):
+        if any(kind.__name__ in ("OperationalError", "InterfaceError") for kind in type(cause).__mro__):
             return True
-        cause = cause.__cause__
     return False
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__
 
 
 def without_text(error: Exception) -> str:

@@ -107,6 +107,16 @@ class EmbeddedConsumer:
         self._paused.discard(partition)
         self._stale = True
 
+    def stay(self, timeout: float) -> bool:
+        """Raises as `poll` does. A commit is possible at any time here."""
+        deadline = time.monotonic() + timeout
+        while True:
+            self._settle()
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return True
+            self._log.wait(min(left, LONGEST_SLEEP))
+
     def close(self) -> None:
         """Leaves the group: the others take its partitions over at once."""
         if self._closed:

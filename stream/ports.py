@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, runtime_checkable
 
 import msgspec
 
@@ -78,6 +78,13 @@ class Consumer(Protocol):
 
     def resume(self, partition: int) -> None: ...
 
+    def stay(self, timeout: float) -> bool:
+        """Remain a member for `timeout` seconds without a record, for who waits, maybe with records not yet committed.
+
+        The group may be divided anew meanwhile: what was taken away is told as always, and is no longer this member's
+        to work on. False while a division is under way, in which nothing can be committed. Raises what `poll` raises.
+        """
+
     def close(self) -> None: ...
 
 
@@ -119,6 +126,17 @@ class Log(Protocol):
         """First offset appended at `time` or later."""
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class Brokered(Protocol):
+    """A log that others keep: they remove its records by themselves, and offsets may come not to fit it."""
+
+    def tell_loss(self, group: str, topic: str, partition: int, following: int, low: int) -> None:
+        """Keep for good what a group has lost that goes on at `following` in a log that keeps from `low` on."""
+
+    def move(self, group: str, topic: str, offsets: Mapping[int, int]) -> None:
+        """Let the group go on there, whatever it had stored. Raises Transient, LogUnusable where it has members."""
 
 
 class OffsetConflict(Exception):

@@ -6,6 +6,7 @@ What tells one from another is when it began, counted from the machine's start: 
 from __future__ import annotations
 
 import os
+import socket
 from functools import cache
 from pathlib import Path
 
@@ -19,6 +20,14 @@ _BOOT = Path("/proc/sys/kernel/random/boot_id")
 def this_process() -> tuple[int, str]:
     """(its number, when it began) as `began` says it."""
     return os.getpid(), began(os.getpid()) or UNKNOWN
+
+
+@cache
+def here() -> str:
+    """This machine since its start, seen from this container: process numbers mean nothing elsewhere."""
+    if not _BOOT.exists():
+        return socket.gethostname()
+    return f"{socket.gethostname()}/{_BOOT.read_text().strip()[:8]}/{os.stat('/proc/self/ns/pid').st_ino}"  # noqa: PTH116
 
 
 def began(pid: int) -> str | None:

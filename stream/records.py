@@ -316,6 +316,8 @@ class Decided(Struct, frozen=True, kw_only=True):
     v: int = msgspec.field(default_factory=_major)
     epoch: int = 0
     """Grows when SQL was restored from a backup; (epoch, revision) orders the projections."""
+    month: int = 0
+    """yyyymm of the mention's first revision, never changed: its home in a store of one index a month. 0: not told."""
     mention: Mention
 
 

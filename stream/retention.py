@@ -9,28 +9,11 @@ from sqlite3 import Connection
 import msgspec
 
 from stream.embedded import EmbeddedLog, Topic, bounds_of, first_where
+from stream.losses import Laggard, Loss, level_of
 from stream.records import Millis
-
-LEVELS: tuple[int, ...] = (80, 50)
-"""Percent of the retention at which a group that stands still is reported."""
 
 CHUNK_SECONDS = 0.015
 BREATH_SECONDS = 0.004
-
-
-class Loss(msgspec.Struct, frozen=True, kw_only=True):
-    """Records that retention removed before a group had done them."""
-
-    group: str
-    topic: str
-    partition: int
-    first: int
-    """Offset of the first one lost."""
-    records: int
-    since: Millis
-    """Append time of the first one lost."""
-    until: Millis
-    """Append time of the last one lost."""
 
 
 class Swept(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,22 +21,6 @@ class Swept(msgspec.Struct, frozen=True, kw_only=True):
     losses: tuple[Loss, ...]
     overwritten: bool
     """The write-ahead log was emptied as well; false where a reader stood in the way: the next sweep tries again."""
-
-
-class Laggard(msgspec.Struct, frozen=True, kw_only=True):
-    """A group whose next record in a partition will be removed when 100 percent are reached."""
-
-    group: str
-    topic: str
-    partition: int
-    percent: int
-    """How much of the retention has passed, by age or by size, whichever is more."""
-    level: int
-    """The highest of LEVELS that it has passed."""
-    behind: int
-    """Records not yet done."""
-    since: Millis
-    """Append time of the next record."""
 
 
 def sweep(log: EmbeddedLog, now: Millis) -> Swept:
@@ -98,7 +65,7 @@ def _laggard(log: EmbeddedLog, topic: Topic, group: str, partition: int, offset:
     if topic.retention_bytes:
         share = _share(topic)
         percent = max(percent, 100 * (last[1] - pending[2]) // share)
-    level = next((level for level in LEVELS if percent >= level), None)
+    level = level_of(percent)
     if level is None:
         return None
     return Laggard(

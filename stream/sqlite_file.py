@@ -143,6 +143,9 @@ def speaking(path: Path, doing: str) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_CONSTRAINT_TRIGGER:
+            # The file is closed to writers, and says in its own words why.
+            raise LogUnusable(f"{path}: cannot {doing}: {error}") from error
         code = _primary(error)
         text = f"{path}: cannot {doing}: {error}; {_ADVICE.get(code, 'it is tried again')}"
         if code in _PASSING:

@@ -10,7 +10,7 @@ import contextlib
 import random
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -32,9 +32,10 @@ from stream.ports import (
     Unusable,
     Work,
 )
-from stream.process import this_process
+from stream.process import here, this_process
 from stream.records import Alert, Millis, UnknownMajor, encode
 from stream.status import Pressure, Publish, StageState, StageStatus
+from stream.timing import Timer, Timing
 
 logger = structlog.get_logger(__name__)
 
@@ -76,15 +77,16 @@ class Stage:
         publish: Publish | None = None,
         spare: Callable[[], bool] | None = None,
         overloaded: Callable[[], bool] = lambda: False,
+        model_time: Callable[[], Timing] = Timing,
     ) -> None:
         """`pressure` is asked before each batch: while it gives a state to be in, the stage takes nothing.
 
         `spare` is other work for a time when no record waits: it does a little, and returns whether there is more.
-        `overloaded` is told in the status."""
+        `overloaded` and `model_time` are told in the status."""
         self._log, self._work, self._clock = log, work, clock
         self._options = options or StageOptions()
         self._pressure, self._publish = pressure, publish
-        self._spare, self._overloaded = spare, overloaded
+        self._spare, self._overloaded, self._model_time = spare, overloaded, model_time
         self._more_to_spare = False
         self._stopping = threading.Event()
         self._consumer: Consumer | None = None
@@ -101,7 +103,8 @@ class Stage:
         self._pid, self._started = this_process()
         self._state: StageState = "starting"
         self._began = self._since = self._progress_at = clock.steady()
-        self._records = self._dead_letters = self._retries = self._lag = 0
+        self._records = self._dead_letters = self._retries = self._rebalances = self._lag = 0
+        self._batch_time = Timer()
         self._error = ""
 
     def run(self) -> None:
@@ -143,6 +146,7 @@ class Stage:
             group=self._work.group,
             pid=self._pid,
             started=self._started,
+            place=here(),
             state=self._state,
             at=self._clock.wall(),
             began=self._began + set_by,
@@ -153,6 +157,9 @@ class Stage:
             retries=self._retries,
             lag=self._lag,
             partitions=tuple(sorted(self._done.copy())),
+            rebalances=self._rebalances,
+            batch_time=self._batch_time.timing(),
+            model_time=self._model_time(),
             overloaded=self._overloaded(),
             batch=self._batch,
             error=self._error,
@@ -176,14 +183,16 @@ class Stage:
             return
         left = self._not_before - self._clock.steady()
         if left > 0:
-            self._stopping.wait(min(left / SECOND, wait))
+            self._wait(min(left / SECOND, wait))
+            return
+        if self._chunks and self._consumer is not None and not self._consumer.stay(0.0):
             return
         if not self._chunks:
             standing = self._pressure() if self._pressure is not None else None
             if standing is not None:
                 self._become(standing)
                 self._idle()
-                self._stopping.wait(min(wait, 0.05))
+                self._stay(min(wait, 0.05))
                 return
             records = self._poll(0.0 if self._more_to_spare else wait)
             if records:
@@ -197,6 +206,26 @@ class Stage:
         self._attempts = 0
         self._error = ""
         self._idle()
+
+    def _wait(self, seconds: float) -> None:
+        """Until a batch may be begun, or tried again."""
+        if self._state != "retrying":
+            self._stopping.wait(seconds)
+            return
+        try:
+            self._stay(seconds)
+        except (OffsetConflict, OffsetOutside, UnknownMajor, Unusable):
+            raise
+        except Exception:
+            # It is met, and told, when the batch is tried again.
+            self._stopping.wait(seconds)
+
+    def _stay(self, seconds: float) -> None:
+        """Others must not have to wait for this stage to take over what is theirs, or what a dead one held."""
+        if self._consumer is None:
+            self._stopping.wait(seconds)
+        else:
+            self._consumer.stay(seconds)
 
     def _poll(self, wait: float) -> list[LogRecord]:
         if self._consumer is None:
@@ -222,7 +251,9 @@ class Stage:
                 continue
             self._chunks.popleft()
         self._dead.clear()
-        self._adapt(self._clock.steady() - began, full)
+        took = self._clock.steady() - began
+        self._batch_time.note(took / SECOND)
+        self._adapt(took, full)
 
     def _process(self, chunk: list[LogRecord]) -> None:
         commits = self._commits(chunk)
@@ -234,6 +265,7 @@ class Stage:
         self._done |= {commit.partition: commit.next for commit in commits}
         self._records += len(chunk)
         self._progress_at = self._clock.steady()
+        logger.debug("batch_done", stage=self._work.name, records=len(chunk), keys=[record.key for record in chunk])
 
     def _run(self, chunk: list[LogRecord], commits: list[Commit]) -> Sequence[Append]:
         """What the work returns for the records that it does not refuse; those are dead letters before any commit."""
@@ -274,6 +306,9 @@ class Stage:
         fresh = [entry for entry in records if (entry[0].partition, entry[0].offset) not in self._dead]
         now = self._clock.now()
         self._log.append([dead_letter(self._work.name, record, why, error, now) for record, why, error in fresh])
+        for record, _, error in fresh:
+            place = f"{record.topic}/{record.partition}:{record.offset}"
+            logger.warning("dead_letter", stage=self._work.name, key=record.key, place=place, error=error)
         self._dead |= {(record.partition, record.offset) for record, _, _ in fresh}
         self._dead_letters += len(fresh)
         return len(fresh)
@@ -301,7 +336,8 @@ class Stage:
 
     def _idle(self) -> None:
         if self._work.owns_offsets and self._clock.steady() >= self._report_at:
-            self._tell()
+            with self._untold_for_now():
+                self._tell()
         try:
             self._work.idle(self._clock.now())
         except _SIGNALS:
@@ -315,21 +351,33 @@ class Stage:
         if not self._work.owns_offsets:
             stored = self._log.committed(self._work.group, self._work.topic)
             self._done |= {p: stored.get(p, 0) for p in partitions}
+            self._rebalances += 1
             return None
         kept = self._work.offsets(partitions, self._log.epoch())
         start = {p: kept.get(p, 0) for p in partitions}
         self._done |= start
         self._told |= start
+        self._rebalances += 1
         return start
 
     def _revoked(self, partitions: frozenset[int]) -> None:
-        try:
+        self._rebalances += not self._stopping.is_set()
+        with contextlib.suppress(OffsetConflict), self._untold_for_now():
             self._tell()
-        except (Transient, OffsetConflict):
-            logger.info("offsets_not_told", stage=self._work.name)
         for partition in partitions:
             self._done.pop(partition, None)
             self._told.pop(partition, None)
+        left = ([record for record in chunk if record.partition not in partitions] for chunk in self._chunks)
+        self._chunks = deque(chunk for chunk in left if chunk)
+        self._dead = {(partition, offset) for partition, offset in self._dead if partition not in partitions}
+
+    @contextlib.contextmanager
+    def _untold_for_now(self) -> Iterator[None]:
+        """A log that takes no offset now, such as while its group is divided anew, is told later."""
+        try:
+            yield
+        except Transient as error:
+            logger.info("offsets_not_told", stage=self._work.name, error=str(error))
 
     def _tell(self) -> None:
         """Note in the log what SQL holds, for lag and retention: the truth stays in SQL."""
@@ -364,7 +412,8 @@ class Stage:
         self._retries += 1
         self._error = f"{type(error).__name__}: {error}"
         self._become("retrying")
-        logger.warning("retrying", stage=self._work.name, attempt=self._attempts, error=self._error)
+        first = self._chunks[0][0].key if self._chunks else ""
+        logger.warning("retrying", stage=self._work.name, attempt=self._attempts, error=self._error, first=first)
 
     def _rejoin(self, error: OffsetConflict) -> None:
         """Somebody else holds, or moved, a partition: drop all, and start from what is stored now."""
@@ -394,9 +443,15 @@ class Stage:
         if not at_once and steady < self._report_at:
             return
         self._report_at = steady + self._options.report
+        if not (at_once and self._error):
+            # While the log is away people look at the status: then the last lag stands in it. Who ends does not ask
+            # a log again that may be away.
+            try:
+                self._lag = self._log.lag(self._work.group, self._work.topic)
+            except Exception as error:
+                logger.warning("lag_not_known", stage=self._work.name, error=type(error).__name__)
         try:
-            self._lag = self._log.lag(self._work.group, self._work.topic)
             if self._publish is not None:
                 self._publish(self.status())
-        except (Transient, Unusable, OSError) as error:
+        except OSError as error:
             logger.warning("status_not_written", stage=self._work.name, error=type(error).__name__)

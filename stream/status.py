@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from hashlib import blake2b
 from pathlib import Path
 from typing import Literal, TypeAlias
 from urllib.parse import quote
@@ -10,7 +12,9 @@ from urllib.parse import quote
 import msgspec
 
 from stream import process
+from stream.clock import MINUTE
 from stream.records import Millis
+from stream.timing import Timing
 
 StageState: TypeAlias = Literal["starting", "idle", "working", "retrying", "waiting", "held", "paused", "stopped"]
 """`waiting`: back-pressure. `held`: the disk is nearly full. `paused`: a person has to act (see `error`). `stopped`: it
@@ -28,6 +32,8 @@ class StageStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     pid: int
     started: str
     """When the process started, as `stream.process` says it: tells it from a later one with the same pid."""
+    place: str = ""
+    """Machine and container that `pid` is of, as `stream.process.here` says it; empty: the one that reads."""
     state: StageState
     at: Millis
     began: Millis = 0
@@ -42,6 +48,12 @@ class StageStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     lag: int = 0
     """Of the whole group, in records."""
     partitions: tuple[int, ...] = ()
+    rebalances: int = 0
+    """How often its partitions became others."""
+    batch_time: Timing = Timing()
+    """From the first record of a batch to its commit."""
+    model_time: Timing = Timing()
+    """What of it the model took, a reading of texts at a time."""
     overloaded: bool = False
     """It works in a hastier way than it is set to, since too much waits."""
     batch: int = 0
@@ -50,11 +62,15 @@ class StageStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """Class and words of the last fault; empty once the stage goes on."""
 
     def alive(self) -> bool:
-        """Whether the process that wrote this still runs (on this machine)."""
-        return process.runs(self.pid, self.started)
+        """Whether the process that wrote this still runs; of one elsewhere, whether it was heard of lately."""
+        if self.place in ("", process.here()):
+            return process.runs(self.pid, self.started)
+        return self.state != "stopped" and abs(time.time_ns() // 1_000_000 - self.at) <= FRESH
 
 
 Publish: TypeAlias = Callable[[StageStatus], None]
+FRESH: Millis = MINUTE
+"""A process of another machine or container counts as ended when it has said nothing for so long."""
 
 
 class StatusFolder:
@@ -65,7 +81,7 @@ class StatusFolder:
         folder.mkdir(parents=True, exist_ok=True)
 
     def write(self, status: StageStatus) -> None:
-        target = self._folder / f"{quote(status.stage, safe='')}.{status.pid}.json"
+        target = self._folder / f"{quote(status.stage, safe='')}.{_number(status)}.json"
         draft = target.with_suffix(".new")
         draft.write_bytes(msgspec.json.encode(status))
         draft.replace(target)
@@ -90,3 +106,9 @@ class StatusFolder:
                 continue
             if not status.alive():
                 path.unlink(missing_ok=True)
+
+
+def _number(status: StageStatus) -> str:
+    """Two containers that share the folder may give their processes the same number."""
+    place = blake2b(status.place.encode(), digest_size=4).hexdigest() if status.place else "here"
+    return f"{place}.{status.pid}"

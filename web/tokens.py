@@ -6,7 +6,7 @@ import hashlib
 import secrets
 
 import msgspec
-from sqlalchemy import Engine, insert, select, update
+from sqlalchemy import Connection, Engine, insert, select, update
 
 from database.engine import read, write
 from database.tables.web import api_token
@@ -25,14 +25,7 @@ def issue(engine: Engine, name: str, now: Millis, scope: AccessScope = EVERYTHIN
     """
     if not 1 <= len(name) <= LONGEST_NAME or not name.isprintable():
         raise ValueError(f"a token's name has 1 to {LONGEST_NAME} printable characters, and this one is {name[:80]!r}")
-    token = PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
-    row = {
-        "name": name,
-        "hash": _hash(token),
-        "scope": msgspec.json.encode(scope).decode(),
-        "created_at": now,
-        "revoked_at": None,
-    }
+    token, row = _made(name, now, scope)
     with write(engine) as connection:
         changed = connection.execute(update(api_token).where(api_token.c.name == name).values(**row)).rowcount
         if not changed:
@@ -42,13 +35,21 @@ def issue(engine: Engine, name: str, now: Millis, scope: AccessScope = EVERYTHIN
 
 def issue_first(engine: Engine, now: Millis) -> str | None:
     """The token of the first start; None where there is one already (it cannot be shown again)."""
-    return None if any_made(engine) else issue(engine, "first", now)
+    if any_made(engine):
+        return None
+    token, row = _made("first", now, EVERYTHING)
+    with write(engine) as connection:
+        # Of several machines that start at once one shows a token, and it stays good.
+        if _any(connection):
+            return None
+        connection.execute(insert(api_token).values(**row))
+    return token
 
 
 def any_made(engine: Engine) -> bool:
     """Whether there is a token, be it revoked."""
     with read(engine) as connection:
-        return connection.execute(select(api_token.c.n).limit(1)).first() is not None
+        return _any(connection)
 
 
 class Listed(msgspec.Struct, frozen=True):
@@ -86,6 +87,18 @@ def scope_of(engine: Engine, token: str) -> AccessScope | None:
     with read(engine) as connection:
         row = connection.execute(statement).first()
     return msgspec.json.decode(row.scope, type=AccessScope) if row else None
+
+
+def _made(name: str, now: Millis, scope: AccessScope) -> tuple[str, dict[str, object]]:
+    """(a token, its row)."""
+    token = PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
+    encoded = msgspec.json.encode(scope).decode()
+    row = {"name": name, "hash": _hash(token), "scope": encoded, "created_at": now, "revoked_at": None}
+    return token, row
+
+
+def _any(connection: Connection) -> bool:
+    return connection.execute(select(api_token.c.n).limit(1)).first() is not None
 
 
 def _hash(token: str) -> str:

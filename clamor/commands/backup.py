@@ -9,6 +9,8 @@ import typer
 
 from clamor.backed_models import held, names_of
 from clamor.backup import backup as make
+from clamor.backup import refuse_server
+from clamor.clocks import pace_of
 from clamor.commands.search import when
 from clamor.console import answers, errors
 from clamor.opening import open_home
@@ -29,6 +31,8 @@ def backup(
 ) -> None:
     """Copy both databases, each as of one moment, the configuration and your own models, while everything goes on.
 
+    Where the database or the log is on a server, this copies nothing and names what does.
+
     A manifest holds the checksums. The index is not copied, since it is rebuilt from SQL, and secrets.env never is.
     A backup holds the posts' texts: keep it as safe as the home, and no longer than you may.
 
@@ -40,6 +44,9 @@ def backup(
     home: Home = context.obj
     with open_home(home, use="check") as opened:
         now, place = opened.clock.wall(), opened.home
+        if pace_of(place) is None:
+            # In simulated time all of it is in files, whatever the settings name.
+            refuse_server(opened.configuration.settings)
     with progress() as show:
         written, manifest = make(place, target, now, show)
     size = sum(file.bytes for file in manifest.files)
@@ -82,11 +89,19 @@ def restore(
     home: Home = context.obj
     with progress() as show:
         done = put_back(home, source, force=force, without_deletes=without_deletes, show=show)
+    index = "the index still of before" if done.index_left else f"{done.mentions:,} mentions in the new index"
     answers.print(
-        f"restored the backup of {when(done.manifest.made_at)} UTC: {done.manifest.posts:,} posts, {done.mentions:,} "
-        f"mentions in the new index, epoch {done.epoch}",
+        f"restored the backup of {when(done.manifest.made_at)} UTC: {done.manifest.posts:,} posts, {index}, "
+        f"epoch {done.epoch}",
         highlight=False,
     )
+    if done.index_left:
+        errors.print(
+            f"the index on the cluster is not rebuilt ({done.index_left}): give `clamor reindex` before `clamor run`",
+            style="yellow",
+            markup=False,
+            soft_wrap=True,
+        )
     if done.knew_former:
         answers.print(f"deleted since the backup, and again now: {done.deletes:,} posts", highlight=False)
     else:

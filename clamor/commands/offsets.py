@@ -11,7 +11,7 @@ from rich.table import Table
 
 from clamor import exits
 from clamor.console import answers, errors
-from clamor.offsets import Place, adopt, places, stray
+from clamor.offsets import GROUPS, Place, adopt, places, stray
 from clamor.opening import open_home
 from config.lock import RunLock
 from database.migrate import upgrade
@@ -22,7 +22,7 @@ class Where(StrEnum):
     latest = "latest"
 
 
-Group = StrEnum("Group", {name: name for name in ("routing", "index")})  # type: ignore[misc]
+Group = StrEnum("Group", {name: name for name in GROUPS})  # type: ignore[misc]
 
 
 def offsets(
@@ -56,15 +56,18 @@ def offsets(
         chosen = [one.value for one in group] if group else stray(found)
         if adopt_at is not None:
             for name in chosen:
-                adopt(opened, name, adopt_at.value)
+                try:
+                    adopt(opened, name, adopt_at.value)
+                except ValueError as error:
+                    raise typer.BadParameter(str(error), param_hint="--group") from error
                 _tell(name, adopt_at, [place for place in found if place.group == name])
             found = places(opened)
         _show(found, opened.log.epoch())
     astray = stray(found)
     if astray:
         errors.print(
-            f"the offsets of {' and '.join(astray)} belong to another log: clamor offsets --adopt earliest"
-            + (", or clamor reindex" if "index" in astray else ""),
+            f"the offsets of {' and '.join(astray)} belong to another log or lie beyond its end: "
+            "clamor offsets --adopt earliest" + (", or clamor reindex" if "index" in astray else ""),
             style="yellow",
         )
         raise typer.Exit(exits.FAILED)
@@ -90,7 +93,9 @@ def _show(found: list[Place], epoch: str) -> None:
     for place in found:
         following = "-" if place.next is None else f"{place.next:,}"
         left = f"{place.end - max(place.low, place.next or 0):,}" if place.ours else "?"
-        note = f"of log {place.epoch}" if not place.ours else f"{place.lost:,} lost" if place.lost else ""
+        note = f"{place.lost:,} lost" if place.lost else ""
+        if not place.ours:
+            note = "beyond its end" if place.epoch == epoch else f"of log {place.epoch}"
         row = (
             place.group,
             place.topic,

@@ -10,6 +10,7 @@ from clamor.console import answers
 from clamor.opening import Opened, open_home
 from clamor.progress import progress
 from clamor.reindexing import reindex as build
+from clamor.stores import index_file
 from config.disk import disk_free
 from config.home import Home, HomeError
 from config.lock import RunLock
@@ -37,8 +38,9 @@ def reindex(context: typer.Context) -> None:
 
 
 def _enough_space(opened: Opened) -> None:
-    index, free = opened.home.index_db, disk_free(opened.home.data).free
-    needed = index.stat().st_size if index.exists() else 0
+    """On the disk here; a cluster says for itself when its own are full."""
+    index, free = index_file(opened.configuration), disk_free(opened.home.data).free
+    needed = index.stat().st_size if index is not None and index.exists() else 0
     if free < needed:
         raise HomeError(
             f"{opened.home.data} has {free / 1e9:.1f} GB free; the new index needs about {needed / 1e9:.1f} GB beside "

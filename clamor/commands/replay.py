@@ -20,6 +20,7 @@ from clamor.console import answers, errors
 from clamor.opening import Opened, open_home
 from clamor.replaying import News, append_only, home_for_replay, paced, refuse_unreadable, with_stages
 from clamor.roles import worked_by
+from clamor.sql import file_of
 from config.home import Home
 from config.load import Configuration, load
 from config.sources import Source
@@ -178,7 +179,8 @@ def _in_force(configuration: Configuration) -> tuple[tuple[Source, ...], set[str
     """Sources and ids of brands; before the first start those that the files state."""
     stated = configuration.content.stated.sources or ()
     brands = {one.id for one in configuration.content.stated.brands or ()}
-    if not configuration.home.app_db.exists():
+    file = file_of(configuration)
+    if file is not None and not file.exists():
         return stated, brands
     with Opened(configuration) as opened:
         upgrade(opened.engine)

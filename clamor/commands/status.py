@@ -100,12 +100,23 @@ def _show_rest(found: dict[str, Any]) -> None:
         "to be erased": _erasure(found["erasure"], found["now"]),
         "disk": _disk(disk),
     }
+    if found["move"] is not None:
+        lines["move"] = _move(found["move"])
+    if found["log"] == "kafka":
+        lines["log"] = "on Kafka: its size is the brokers' to tell"
     table = Table.grid(padding=(0, 1))
     table.add_column(no_wrap=True, min_width=18)
     table.add_column(overflow="fold")
     for name, value in lines.items():
         table.add_row(name, Text(value))
     answers.print(table, highlight=False)
+
+
+def _move(found: dict[str, Any]) -> str:
+    words = f"to the engines of {found['to']} since {when(found['since'])}: {found['phase']}"
+    if found["process"] is not None:
+        return words
+    return f"{words}, cut short: `clamor move --to {found['to']}` goes on"
 
 
 def _alert(alert: dict[str, Any] | None) -> str:
@@ -168,6 +179,8 @@ def _disk(disk: dict[str, Any]) -> str:
         + (f" ({disk['bytes_a_post'][name]:,} B a post)" if disk["bytes_a_post"] else "")
         for name, size in disk["bytes"].items()
     )
+    if disk["on_server"] is not None:
+        files = "\n".join(filter(None, (files, f"database {disk['on_server'] / 1e6:,.1f} MB on its server")))
     left = f", {_days(disk['days_left'])} left at this pace" if disk["days_left"] is not None else ""
     return f"{disk['free'] / 1e9:,.1f} GB free ({disk['free_share']:.0%}){left}\n{_WRITES[disk['writes']]}{files}"
 

@@ -39,7 +39,7 @@ Index("ix_cases_past", cases.c.conversation, sqlite_where=_past, postgresql_wher
 case_event = Table(
     "case_event",
     metadata,
-    Column("n", Integer, primary_key=True),
+    Column("n", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
     Column("case_id", BigInteger, nullable=False, index=True),
     Column("at", BigInteger, nullable=False),
     Column("change", Text, nullable=False, comment="opened, grew, raised, shrank, closed, reopened, merged, parted"),

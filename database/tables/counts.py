@@ -19,7 +19,7 @@ def _values() -> list[Column[Any]]:
 count_delta = Table(
     "count_delta",
     metadata,
-    Column("n", Integer, primary_key=True),
+    Column("n", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
     Column("brand", Integer, nullable=False),
     Column("minute", BigInteger, nullable=False, comment="minutes since 1970 UTC, event time"),
     Column("network", Integer, nullable=False),

@@ -11,6 +11,11 @@ lease = Table(
     metadata,
     Column("name", Text, primary_key=True),
     Column("owner", Text, nullable=False),
-    Column("fence", BigInteger, nullable=False, comment="grows with every change of hands"),
-    Column("expires", BigInteger, nullable=False, comment="wall clock"),
+    Column("fence", BigInteger, nullable=False, comment="grows with every taking"),
+    Column(
+        "expires",
+        BigInteger,
+        nullable=False,
+        comment="by its owner's clock, another one after each renewal; 0: free",
+    ),
 )

@@ -57,7 +57,7 @@ conversation = Table(
 conversation_merge = Table(
     "conversation_merge",
     metadata,
-    Column("n", Integer, primary_key=True),
+    Column("n", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
     Column("loser", BigInteger, nullable=False),
     Column("winner", BigInteger, nullable=False),
     Column("at", BigInteger, nullable=False),

@@ -28,6 +28,8 @@ class MailboxTransport:
         self.path = path
 
     def send(self, mail: Outgoing) -> Delivery:
+        if mail.allowed() <= 0:
+            return Delivery("later", "this process could not prove that it is the one mailer")
         try:
             if mail.repeated and self._has(mail.message_id):
                 return Delivery("sent", "was already in the mailbox")

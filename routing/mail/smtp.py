@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
+from collections.abc import Callable
+from types import TracebackType
 from typing import Literal
 
 import aiosmtplib
@@ -17,6 +19,9 @@ from routing.mail.transport import Delivery, Outgoing, one_line
 from routing.people_to_tell import MailServer
 from stream.records import Millis
 
+ASK_EVERY = 0.25
+"""Seconds between two looks at how long a hand-over may still take."""
+BROKEN_OFF = "broken off, since this process could not prove for longer that it is the one mailer"
 SERVICE_NOT_AVAILABLE = 421
 WANTS_LOGIN = frozenset({530, 534, 535, 538})
 
@@ -49,16 +54,20 @@ class SmtpTransport:
         self._runner.close()
 
     async def _send_in_time(self, mail: Outgoing) -> Delivery:
+        loop = asyncio.get_running_loop()
+        latest = loop.time() + self.deadline
+        self._text_is_out = False
         try:
-            async with asyncio.timeout(self.deadline):
+            async with _Prolonged(lambda: min(latest, loop.time() + mail.allowed())):
                 return await self._send(mail)
         except TimeoutError:
             self._drop()
-            reason = f"{self._place()}: no end after {self.deadline:g} s"
-            return Delivery("later", reason, broke_off=True, unsure=self._text_is_out)
+            why = f"no end after {self.deadline:g} s"
+            if loop.time() < latest:
+                why = BROKEN_OFF
+            return Delivery("later", f"{self._place()}: {why}", broke_off=True, unsure=self._text_is_out)
 
     async def _send(self, mail: Outgoing) -> Delivery:
-        self._text_is_out = False
         reused = self._client is not None and self._client.is_connected
         try:
             client = await self._session()
@@ -113,6 +122,10 @@ class SmtpTransport:
             return await self._refused(client, refusal)
         except (SMTPException, OSError) as fault:
             raise _SessionIsGone(fault) from fault
+        if mail.allowed() <= 0:
+            # The loop's clock stood still while the machine slept: its time-out may go off behind the server's answer.
+            self._drop()
+            return Delivery("later", f"{self._place()}: {BROKEN_OFF}", broke_off=True)
         self._text_is_out = True
         try:
             await client.data(mail.content)
@@ -146,6 +159,34 @@ class SmtpTransport:
 
     def _place(self) -> str:
         return f"{self._server.host}:{self._server.port}"
+
+
+class _Prolonged:
+    """A time-out at `until`, which is asked for again and again; by the loop's clock. Raises TimeoutError."""
+
+    def __init__(self, until: Callable[[], float]) -> None:
+        self._until = until
+        self._limit = asyncio.timeout_at(until())
+        self._next: asyncio.TimerHandle | None = None
+
+    async def __aenter__(self) -> None:
+        await self._limit.__aenter__()
+        self._look()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._next is not None:
+            self._next.cancel()
+        await self._limit.__aexit__(kind, error, trace)
+
+    def _look(self) -> None:
+        loop, when = asyncio.get_running_loop(), self._limit.when()
+        # Once it is due it stays so: of a process that stood still it goes off before the server's answer is heard,
+        # and put off by a turn of the loop it would go off behind it.
+        if when is not None and when > loop.time():
+            self._limit.reschedule(self._until())
+            self._next = loop.call_later(ASK_EVERY, self._look)
 
 
 class _SessionIsGone(Exception):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from math import inf
 from typing import Literal, NamedTuple, Protocol
 
 import msgspec
@@ -21,6 +23,9 @@ class Outgoing(NamedTuple):
     """The whole message, lines ended by CRLF."""
     repeated: bool = False
     """It was handed over before and nobody knows how that ended."""
+    allowed: Callable[[], float] = lambda: inf
+    """Seconds from now for which this process may go on with it; to be asked again and again, since they are
+    prolonged. 0: it has to be broken off."""
 
 
 class Delivery(msgspec.Struct, frozen=True):
@@ -43,7 +48,8 @@ class Transport(Protocol):
         """Seconds that handing over one mail takes at most."""
 
     def send(self, mail: Outgoing) -> Delivery:
-        """Hand over one mail; returns within the transport's deadline and does not raise for faults of the way."""
+        """Hand over one mail; returns within the transport's deadline, and where it may take long within what the mail
+        is `allowed`. Does not raise for faults of the way."""
 
     def hang_up(self) -> None:
         """Called when there is nothing more to send for now: end the session politely."""

@@ -116,7 +116,7 @@ class Living:
             "counts": self.sql(
                 "SELECT minute, queue, sum(mentions), sum(negative), sum(risk) FROM "
                 "(SELECT minute, queue, mentions, negative, risk FROM count_minute UNION ALL "
-                "SELECT minute, queue, mentions, negative, risk FROM count_delta) GROUP BY minute, queue "
+                "SELECT minute, queue, mentions, negative, risk FROM count_delta) AS counted GROUP BY minute, queue "
                 "HAVING sum(mentions) > 0 ORDER BY minute, queue"
             ),
         }

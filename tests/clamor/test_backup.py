@@ -16,10 +16,13 @@ import pytest
 import tiny_model
 from living import CONFIGURATION, NOW, Living, gone, post, settled_home
 from msgspec.structs import replace
+from test_move import BIG, moving, quiet
 
 from clamor import backed_models
 from clamor.backup import BackupError, File, Source, backup
 from clamor.models import next_name
+from clamor.moving.move import catch_up
+from clamor.moving.note import noted
 from clamor.opening import open_home, unfinished
 from clamor.restoring import Restored, restore
 from config.home import AlreadyRunning, Home, HomeError
@@ -393,6 +396,28 @@ def test_a_restore_that_was_cut_short_is_not_worked_on_and_can_be_given_again(
     assert done.deletes == 1
     with Living(home) as living:
         assert living.found() == set()
+
+
+def test_a_restored_home_is_in_no_move(home: Home, made: Path) -> None:
+    (home.root / "big.yaml").write_text(BIG, encoding="utf-8")
+    with Living(home) as living:
+        living.live(post(2))
+        truth = living.truth()
+    with moving(home) as move:
+        catch_up(move, quiet)
+        with pytest.raises(AlreadyRunning, match="stage move"):
+            _restored(home, made)
+        move._enter("stopping")
+        move._close_off()
+    done = _restored(home, made)
+    assert noted(home) is None
+    assert not list(home.data.glob("move*"))
+    assert done.aside is not None
+    assert {"move.json", "move.db"} <= {path.name for path in done.aside.iterdir()}
+    with Living(home) as living:
+        assert living.found() == {"x:1#acme"}
+        living.live(post(2))
+        assert living.truth() == truth
 
 
 @pytest.fixture

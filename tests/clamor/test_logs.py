@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import structlog
+from living import Living, post, settled_home
 
 from clamor import logs
+from stream.ports import POSTS, Append
 
 
 def test_a_text_passed_by_mistake_does_not_reach_the_log(capsys: pytest.CaptureFixture[str]) -> None:
@@ -21,6 +24,44 @@ def test_a_text_passed_by_mistake_does_not_reach_the_log(capsys: pytest.CaptureF
     assert line["process"] == "test"
     assert "private" not in json.dumps(line)
     assert "abc" not in line["token"]
+
+
+def test_a_post_is_followed_through_all_stages_by_its_id(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """At level debug each stage names what it has done; what a mail was about is named at info."""
+    mayday = "Acme Air mayday mayday"
+    home = settled_home(tmp_path / "home")
+    home.rules_file.write_text(RULES)
+    with Living(home) as living:
+        logs.configure("json", "debug", "test")
+        living.live(post(7, mayday))
+        assert living.mail() == 1
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines() if line.startswith("{")]
+    seen = {line["stage"]: line["keys"] for line in lines if line["event"] == "batch_done"}
+    assert seen == {"nlp": ["x:7"], "routing": ["x:7"], "index": ["x:7#acme"]}
+    assert [line["keys"] for line in lines if line["event"] == "mail_ended"] == [["x:7#acme"]]
+    assert mayday not in json.dumps(lines)
+
+
+def test_what_is_put_aside_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with Living(settled_home(tmp_path / "home")) as living:
+        logs.configure("json", "info", "test")
+        living.opened.log.append([Append(POSTS, "x:8", b"no post")])
+        living.drain()
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines() if line.startswith("{")]
+    (line,) = [line for line in lines if line["event"] == "dead_letter"]
+    assert (line["stage"], line["key"]) == ("nlp", "x:8")
+
+
+RULES = """\
+rules:
+  - {name: loud, when: "mayday", queue: pr, priority: urgent, alert: true, why: {en: "mayday", es: "pide auxilio"}}
+"""
+
+
+@pytest.fixture(autouse=True)
+def _as_before() -> Iterator[None]:
+    yield
+    structlog.reset_defaults()
 
 
 def test_the_level_is_respected(capsys: pytest.CaptureFixture[str]) -> None:

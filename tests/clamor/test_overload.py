@@ -16,11 +16,11 @@ from clamor import rescoring
 from clamor.commands.status import _overload
 from clamor.metrics import metrics
 from clamor.processes import nlp_stage, understand
-from clamor.rescoring import LOOK, ROLE, Rescoring, as_reread, count_marked
+from clamor.rescoring import LEASE, LOOK, Rescoring, as_reread, count_marked
 from clamor.status import status
 from config.home import Home
-from config.lock import RunLock
 from database.engine import read
+from database.tenure import Tenure
 from routing import corrections
 from routing.desk import Desk
 from stream.clock import MINUTE
@@ -222,10 +222,13 @@ def test_nothing_is_sent_twice_where_routing_takes_its_time(living: Spared) -> N
 def test_one_process_at_a_time_does_it(living: Spared) -> None:
     living.flood(*many())
     living.clock.advance(LOOK)
-    with RunLock(living.home, ROLE):
-        assert not living.rescoring.step()
+    other = Tenure(living.opened.engine, LEASE, living.clock, "on another machine")
+    assert other.hold()
+    assert not living.rescoring.step()
+    other.leave()
     living.clock.advance(LOOK)
     assert living.rescoring.step()
+    assert not other.hold()
 
 
 def test_there_is_no_room_while_others_wait(living: Spared, monkeypatch: pytest.MonkeyPatch) -> None:

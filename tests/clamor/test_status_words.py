@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 from living import NOW, Living, gone, post, settled_home
+from msgspec.structs import replace
+from test_move import BIG
 
 from clamor.chores import Watch
+from clamor.commands.search import when
 from clamor.commands.status import _disk, _show, _time
 from clamor.console import answers
+from clamor.moving.beginning import begun
+from clamor.moving.note import note
 from clamor.status import status
 from config.disk import DiskFree
 from stream.clock import HOUR
@@ -76,6 +82,25 @@ def test_everything_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
             assert words in text
 
 
+def test_a_move_that_is_under_way(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    home = settled_home(tmp_path / "home")
+    (home.root / "big.yaml").write_text(BIG, encoding="utf-8")
+    with Living(home) as living:
+        assert status(living.opened)["move"] is None
+        living.live(post(1))
+        with begun(home, "big.yaml") as found:
+            told = {"phase": "copying", "to": "big.yaml", "since": found.note.begun_at, "process": os.getpid()}
+            assert status(living.opened)["move"] == told
+            since = when(found.note.begun_at)
+            assert f"move               to the engines of big.yaml since {since}: copying" in shown(living, capsys)
+        assert status(living.opened)["move"] == {**told, "process": None}
+        lines = shown(living, capsys)
+        assert max(map(len, lines)) <= 80
+        assert "copying, cut short: `clamor move --to big.yaml` goes on" in " ".join(" ".join(lines).split())
+        note(living.home, replace(found.note, phase="done"))
+        assert status(living.opened)["move"] is None
+
+
 @pytest.mark.parametrize(
     ("millis", "words"),
     [(0, "0 ms"), (999, "999 ms"), (1_000, "1.0 s"), (90_000, "1.5 min"), (7_200_000, "2.0 h"), (10**10, "2,777.8 h")],
@@ -94,5 +119,7 @@ def test_times_are_short(millis: int, words: str) -> None:
     ],
 )
 def test_the_days_of_disk_are_no_more_exact_than_they_can_be(days: float, words: str) -> None:
-    disk: dict[str, Any] = {"bytes": {}, "bytes_a_post": {}, "free": 7e10, "free_share": 0.5, "writes": "all"}
+    disk: dict[str, Any] = {
+        "bytes": {}, "bytes_a_post": {}, "on_server": None, "free": 7e10, "free_share": 0.5, "writes": "all",
+    }  # fmt: skip
     assert words in _disk({**disk, "days_left": days})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,11 +10,13 @@ import pytest
 from living import Living, post, settled_home
 from msgspec.structs import replace
 
+from clamor import chores
 from clamor.chores import Watch
 from clamor.serving import ready
 from clamor.standstill import standing_still
 from clamor.status import status
 from clamor.upkeep import FAILING, Kept, noted, noting
+from config.disk import DiskFree
 from database.engine import write
 from routing.operations import raise_operations
 from stream.clock import HOUR, MINUTE, SECOND
@@ -117,3 +120,48 @@ def test_a_clock_that_is_set_back_is_told_once(living: Living) -> None:
     ((why,),) = living.sql("SELECT why FROM alert WHERE kind = 'clock'")
     assert "set back by 3600 s" in why
     assert living.mail() == 1
+
+
+def test_a_machine_takes_no_trouble_of_another_one_for_over(living: Living, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chores, "file_of", lambda configuration: None)
+    watches, free = {}, {"one": DiskFree(7, 100), "two": DiskFree(50, 100)}
+    for name in free:
+        machine(living, name)
+        watches[name] = Watch(living.opened)
+    monkeypatch.setattr(chores, "gethostname", lambda: "host1")
+    for name in ("one", "two", "one", "two"):
+        monkeypatch.setattr(living.opened, "disk", lambda name=name: free[name])
+        watches[name].step()
+    assert troubles(living) == [("disk:data@one", False)]
+    ((why,),) = living.sql("SELECT why FROM alert WHERE kind = 'disk'")
+    assert why.endswith("(on host1)")
+    monkeypatch.setattr(living.opened, "disk", lambda: free["two"])
+    machine(living, "one")
+    monkeypatch.setattr(chores, "gethostname", lambda: "host2")
+    Watch(living.opened).step()
+    assert troubles(living) == [("disk:data@one", True)], (
+        "the machine itself sees that it is over, whatever its host name"
+    )
+
+
+def machine(living: Living, name: str) -> None:
+    (living.home.data / "machine").write_text(name)
+
+
+def test_the_name_of_a_machine_stays(living: Living) -> None:
+    name = living.home.machine
+    assert len(name) == 8
+    assert living.home.machine == name
+    assert sorted(path.name for path in living.home.data.glob("machine*")) == ["machine"]
+
+
+def test_of_a_process_that_was_started_again_under_its_name_the_latest_status_counts(living: Living) -> None:
+    now = living.clock.wall()
+    wall = time.time_ns() // 1_000_000
+    says(living, "nlp", now, place="container/boot/1", pid=7, at=wall - 20 * SECOND, records=5)
+    says(living, "nlp", now, place="container/boot/2", pid=7, at=wall, records=1)
+    says(living, "nlp", now, place="other/boot/3", pid=7, at=wall, records=2)
+    found = {one["process"]: one["records"] for one in status(living.opened)["processes"]}
+    assert found == {"container:7": 1, "other:7": 2}
+    (nlp,) = [one for one in status(living.opened)["stages"] if one["stage"] == "nlp"]
+    assert nlp["processes"] == 2

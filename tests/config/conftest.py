@@ -10,12 +10,21 @@ from sqlalchemy import Engine
 from config import load as load_module
 from config.disk import DiskFree
 from config.home import Home
-from database.base import metadata
 from database.engine import open_database
-from database.tables import brands as _brands
-from database.tables import revisions as _tables
+from tests.places import keeping, new_database, on_both
 
 MakeHome = Callable[..., Home]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    on_both(metafunc, ("engine",))
+
+
+@pytest.fixture(autouse=True)
+def kept_in(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Whatever works on a database does so on SQLite and on PostgreSQL."""
+    with keeping(getattr(request, "param", "sqlite")) as where:
+        yield where
 
 
 @pytest.fixture(autouse=True)
@@ -45,8 +54,12 @@ def make_home(tmp_path: Path) -> MakeHome:
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = open_database(tmp_path / "app.db")
-    metadata.create_all(engine, tables=[_tables.revision, _tables.generation, _brands.brand_filter])
+def address(tmp_path: Path) -> str:
+    return new_database(tmp_path)
+
+
+@pytest.fixture
+def engine(address: str) -> Iterator[Engine]:
+    engine = open_database(address)
     yield engine
     engine.dispose()

@@ -56,7 +56,7 @@ people:
     access: [insiders]
     max_mails_per_hour: 0
 engines:
-  log: {kind: kafka, retention: 9d, retention_bytes: 500}
+  log: {kind: 'kafka://user:hunter2@kafka:9092', retention: 9d, retention_bytes: 500}
   database: postgresql://user:hunter2@db/x
   store:
 api:
@@ -98,10 +98,10 @@ FOUND = {
     (35, "people[0].queues[0]", "did you mean 'support'"),
     (36, "people[0].access[0]", "no source has"),
     (37, "people[0].max_mails_per_hour", "at least 1"),
-    (39, "engines.log.kind", "Kafka is not part of this version"),
+    (39, "engines.log.kind", "into `kafka: servers`"),
     (39, "engines.log.retention", "at most 7d"),
     (39, "engines.log.retention_bytes", "needs its unit"),
-    (40, "engines.database", "PostgreSQL is not part of this version"),
+    (40, "engines.database", "not written as an address"),
     (43, "api.port", "at most 65535"),
     (44, "api.hots", "did you mean 'host'"),
     (47, "mail.password", "its NAME into password_env"),
@@ -176,6 +176,27 @@ def test_the_example_with_every_setting_set_is_without_problems(make_home: MakeH
     assert secret is not None
     assert secret.get_secret_value() == "x y"
     assert "x y" not in repr(loaded)
+
+
+def test_a_password_in_the_address_of_a_broker_is_not_repeated(make_home: MakeHome) -> None:
+    text = "engines: {log: {kind: kafka, kafka: {servers: ['user:hunter2@kafka:9093', 'sasl://u:hunter2@kafka:1']}}}\n"
+    problems = check(make_home(text))
+    assert len(errors(problems)) == 2
+    assert "hunter2" not in str(problems)
+
+
+def test_kafka_needs_its_password_to_run_and_tls_beyond_this_machine(make_home: MakeHome) -> None:
+    settings = "servers: ['kafka:9092'], user: u, password_env: P, security: none"
+    home = make_home(f"engines: {{log: {{kind: kafka, kafka: {{{settings}}}}}}}\n")
+    assert [severity for severity, _ in severities(home, "engines.log.kafka.password_env")] == ["warning"]
+    assert [severity for severity, _ in severities(home, "engines.log.kafka.password_env", "run")] == ["error"]
+    ((severity, message),) = severities(home, "engines.log.kafka.security")
+    assert (severity, "unencrypted" in message) == ("warning", True)
+    plain = make_home(f"engines: {{log: {{kind: kafka, kafka: {{{settings}, mechanism: PLAIN}}}}}}\n")
+    (severity, message), _ = severities(plain, "engines.log.kafka.security")
+    assert (severity, "password" in message) == ("error", True)
+    here = "servers: ['localhost:9092', '[::1]:9092'], security: none"
+    assert check(make_home(f"engines: {{log: {{kind: kafka, kafka: {{{here}}}}}}}\n"), use="run") == []
 
 
 def test_a_home_without_a_file_says_how_to_make_one(tmp_path: Path) -> None:
@@ -264,6 +285,10 @@ def test_a_missing_password_is_a_warning_to_check_and_an_error_to_run(make_home:
         ("mail: {user: u, password_env: P}\n", "mail", "host is not"),
         ("alerts: {worse_at: [50, 40]}\n", "alerts.worse_at", "rising"),
         ("rules: nowhere.yaml\n", "rules", "does not exist"),
+        ("engines: {log: {kind: kafka}}\n", "engines.log", "no broker is named"),
+        ("engines: {log: {kafka: {user: u}}}\n", "engines.log.kafka", "belong together"),
+        ("engines: {log: {kafka: {client_key: k}}}\n", "engines.log.kafka", "belong together"),
+        ("engines: {log: {kafka: {servers: [kafka]}}}\n", "engines.log.kafka.servers[0]", "not a broker's address"),
     ],
 )
 def test_settings_that_need_one_another_say_so(make_home: MakeHome, text: str, path: str, words: str) -> None:
@@ -453,3 +478,37 @@ def test_aspects_that_mean_nothing_are_named_with_the_way_out(make_home: MakeHom
         ("aspects[3].fr", "error", "'fr' is not known here"),
     ):
         assert words in found[path, severity], path
+
+
+@pytest.mark.parametrize(
+    ("store", "path", "words"),
+    [
+        ("{kind: elasticsearch}", "engines.store", "hosts is missing"),
+        ("{kind: elastic}", "engines.store.kind", "write embedded, or elasticsearch"),
+        ("{kind: 'https://eva:hunter2@x:9200'}", "engines.store.kind", "an address stands in `hosts`"),
+        ("{kind: elasticsearch, hosts: ['https://eva:hunter2@x:9200']}", "engines.store.hosts[0]", "no login in it"),
+        ("{kind: elasticsearch, hosts: ['search:9200']}", "engines.store.hosts[0]", "not an address"),
+        ("{kind: elasticsearch, hosts: ['https://x:99999']}", "engines.store.hosts[0]", "not an address"),
+        ("{kind: elasticsearch, hosts: ['https://x:1'], user: eva}", "engines.store", "belong together"),
+        ("{kind: elasticsearch, hosts: ['http://x:1'], certificates: ca.pem}", "engines.store", "of no use"),
+        (
+            "{kind: elasticsearch, hosts: ['https://x:1'], user: eva, password_env: A_NAME, api_key_env: KEY}",
+            "engines.store",
+            "two logins",
+        ),
+        ("{kind: elasticsearch, hosts: ['https://x:1'], api_key_env: hunter2}", "engines.store.api_key_env", "NAME"),
+    ],
+)
+def test_a_cluster_that_cannot_be_reached_as_written_is_told(
+    make_home: MakeHome, store: str, path: str, words: str
+) -> None:
+    problems = check(make_home(f"engines:\n  store: {store}\n"))
+    assert any(problem.path == path and words in str(problem) for problem in problems), list(map(str, problems))
+    assert not any("hunter2" in str(problem) for problem in problems)
+
+
+def test_a_cluster_s_secret_that_is_not_there_stops_a_run_and_warns_a_check(make_home: MakeHome) -> None:
+    home = make_home("engines: {store: {kind: elasticsearch, hosts: ['http://search:9200'], api_key_env: NOT_THERE}}\n")
+    found = {(problem.path, problem.severity) for problem in check(home)}
+    assert found == {("engines.store.api_key_env", "warning"), ("engines.store.hosts[0]", "warning")}
+    assert ("engines.store.api_key_env", "error") in {(one.path, one.severity) for one in check(home, use="run")}

@@ -21,6 +21,7 @@ from nlp.work import UnderstandWork
 from stream.clock import ManualClock
 from stream.ports import InForce, LogRecord, Registry
 from stream.records import Post, Understood, decode, encode
+from tests.places import only_sqlite
 
 ACME = '[{"id":"acme","name":"Acme"}]'
 MILES = '[{"en":["frequent flyer"],"id":"miles"}]'
@@ -99,12 +100,12 @@ def test_an_unknown_kind_is_refused(engine: Engine) -> None:
         revisions.adopt(conn, "plans", "x", "ana", 0)  # type: ignore[arg-type]
 
 
-def test_two_who_adopt_at_once_get_two_numbers(engine: Engine, tmp_path: Path) -> None:
+def test_two_who_adopt_at_once_get_two_numbers(engine: Engine, address: str) -> None:
     barrier = threading.Barrier(4)
     numbers: list[int] = []
 
     def one(name: str) -> None:
-        mine = open_database(tmp_path / "app.db")
+        mine = open_database(address)
         barrier.wait()
         numbers.append(adopt(mine, "brands", f'[{{"id":"{name}","name":"{name}"}}]'))
         mine.dispose()
@@ -290,6 +291,7 @@ def test_what_has_not_changed_stays_the_same_object(engine: Engine) -> None:
     assert registry.current().brands is before.brands
 
 
+@only_sqlite
 def test_a_database_that_is_away_for_a_moment_leaves_in_force_what_was(tmp_path: Path, engine: Engine) -> None:
     adopt(engine, "brands", ACME)
     seconds = Seconds()

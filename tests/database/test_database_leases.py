@@ -8,55 +8,65 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-import database.tables  # noqa: F401
-from database.base import metadata
 from database.engine import open_database, write
-from database.leases import acquire, held, release
+from database.leases import held, release, renew, standing, take
 from database.numbering import Dictionary, Serial
+from tests.places import new_database
 
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = open_database(tmp_path / "app.db")
-    with write(engine) as connection:
-        metadata.create_all(connection)
+    engine = open_database(new_database(tmp_path))
     yield engine
     engine.dispose()
 
 
-def test_a_lease_has_one_owner_until_it_runs_out_or_is_given_back(engine: Engine) -> None:
+def test_a_lease_is_taken_only_from_who_was_seen_to_have_it(engine: Engine) -> None:
     with write(engine) as connection:
-        one = acquire(connection, "relay", "one", 1_000, 500)
+        assert standing(connection, "relay") is None
+        one = take(connection, "relay", "one", 1_000, None)
         assert one is not None
-        assert acquire(connection, "relay", "two", 1_499, 500) is None
-        two = acquire(connection, "relay", "two", 1_500, 500)
+        assert take(connection, "relay", "two", 1_000, None) is None, "it is no longer as it was seen"
+        two = take(connection, "relay", "two", 2_000, one)
         assert two is not None
         assert two.fence == one.fence + 1
+        assert standing(connection, "relay") == two
         assert (held(connection, one), held(connection, two)) == (False, True)
-        release(connection, one)
-        assert acquire(connection, "relay", "three", 1_600, 500) is None, "a former owner gives nothing back"
-        release(connection, two)
-        assert acquire(connection, "relay", "three", 1_600, 500) is not None
+        assert take(connection, "relay", "three", 3_000, one) is None
+        assert take(connection, "other", "three", 1_000, None) is not None, "leases are by name"
 
 
-def test_an_owner_prolongs_its_lease_under_the_same_fence(engine: Engine) -> None:
+def test_who_renews_a_lease_is_not_overtaken_by_one_who_saw_it_before(engine: Engine) -> None:
     with write(engine) as connection:
-        first = acquire(connection, "relay", "one", 0, 500)
-        again = acquire(connection, "relay", "one", 400, 500)
-        assert first is not None
-        assert again is not None
-        assert (again.fence, again.expires) == (first.fence, 900)
-        assert acquire(connection, "other", "two", 0, 500) is not None, "leases are by name"
-
-
-def test_a_lease_from_before_the_clock_was_set_back_holds_nobody_up(engine: Engine) -> None:
-    with write(engine) as connection:
-        one = acquire(connection, "relay", "one", 3_600_000, 500)
+        one = take(connection, "relay", "one", 1_000, None)
         assert one is not None
-        two = acquire(connection, "relay", "two", 0, 500)
-        assert two is not None, "it lies an hour ahead and is half a second long"
-        assert (two.fence, two.expires, held(connection, one)) == (one.fence + 1, 500, False)
-        assert acquire(connection, "relay", "one", 1, 500) is None
+        again = renew(connection, one, 1_500)
+        assert again is not None
+        assert (again.fence, again.expires) == (one.fence, 1_500)
+        assert take(connection, "relay", "two", 2_000, one) is None
+        assert held(connection, one), "it is the same hold"
+
+
+def test_every_renewal_is_another_row_whatever_the_clock_says(engine: Engine) -> None:
+    with write(engine) as connection:
+        one = take(connection, "relay", "one", 3_600_000, None)
+        assert one is not None
+        seen = [one, *(renew(connection, one, wall) for wall in (3_600_000, 500, 500))]
+        assert len(set(seen)) == len(seen)
+        assert None not in seen
+
+
+def test_a_former_owner_neither_renews_nor_gives_back(engine: Engine) -> None:
+    with write(engine) as connection:
+        one = take(connection, "relay", "one", 1_000, None)
+        assert one is not None
+        two = take(connection, "relay", "two", 1_000, one)
+        assert two is not None
+        assert renew(connection, one, 2_000) is None
+        release(connection, one)
+        assert standing(connection, "relay") == two
+        release(connection, two)
+        assert renew(connection, two, 2_000) is None, "what was given back is nobody's"
 
 
 def test_numbers_are_never_given_twice_also_after_a_rollback(engine: Engine) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from big_program import BigProgram
     from program import Program
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
@@ -20,5 +21,19 @@ def program(tmp_path: Path) -> Iterator[Program]:
     from program import Program
 
     made = Program(tmp_path / "home")
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def big(tmp_path: Path) -> Iterator[BigProgram]:
+    """On Kafka, Elasticsearch and PostgreSQL, which a test may kill and has to start again."""
+    from big_program import BigProgram
+
+    from tests.services.engines import engines
+
+    servers = engines()
+    servers.all_up()
+    made = BigProgram(tmp_path / "home", servers)
     yield made
     made.end()

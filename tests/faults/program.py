@@ -20,6 +20,7 @@ from typing import Any
 
 import psutil
 
+from clamor import exits
 from clamor.backlog import backlog
 from clamor.opening import Opened, open_home
 from config.home import Home
@@ -73,6 +74,18 @@ class Program:
             wait_until(lambda: process.poll() is not None or len(self.children(process)) == 5, "its processes start")
             assert process.poll() is None, words.read_text()
         return process
+
+    def start_again(self) -> subprocess.Popen[bytes]:
+        """`clamor run` after its supervisor's death: its children end by themselves, then a new one may start."""
+        end = time.monotonic() + PATIENCE
+        while True:
+            run = self.start("run", ready=False)
+            while run.poll() is None and len(self.children(run)) < 5:
+                time.sleep(0.05)
+            if run.poll() is None:
+                return run
+            assert run.returncode == exits.BUSY, self.words()
+            assert time.monotonic() < end
 
     def clamor(
         self, *arguments: str, timeout: float = PATIENCE, **environment: str

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from index.embedded import EmbeddedStore
+from index.port import IndexStore
 from query.parse import parse
 from query.tree import Node
 from stream.clock import ManualClock
@@ -69,7 +70,7 @@ def gone(number: int, revision: int = 2) -> Mention:
     )
 
 
-def put(store: EmbeddedStore, *mentions: Mention, epoch: int = 0) -> None:
+def put(store: IndexStore, *mentions: Mention, epoch: int = 0) -> None:
     store.apply([Decided(epoch=epoch, mention=each) for each in mentions], (), "log", NOW)
 
 
@@ -83,5 +84,5 @@ def asked(text: str) -> Node:
     return parse(text, now=NOW)
 
 
-def ids(store: EmbeddedStore, text: str, scope: AccessScope = EVERYTHING, **how: Any) -> list[str]:
+def ids(store: IndexStore, text: str, scope: AccessScope = EVERYTHING, **how: Any) -> list[str]:
     return [hit.mention.post_id for hit in store.search(asked(text), scope, **how).hits]

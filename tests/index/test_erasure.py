@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from index import erasure
-from stream.ports import EVERYTHING
 from stream.records import Mention
-from tests.index.made import NOW, asked, gone, ids, mention, opened, put
+from tests.index.made import NOW, gone, ids, mention, opened, put
 
 SECRET = "zanahorindigo"
 
@@ -81,18 +79,6 @@ def test_a_search_under_way_delays_a_round_and_does_not_break_it(tmp_path: Path)
         assert SECRET.encode() not in bytes_of(path)
 
 
-@pytest.mark.parametrize("state", ["deleted", "expired", "forgotten", "retracted"])
-def test_what_does_not_stand_is_hidden_from_every_answer(tmp_path: Path, state: str) -> None:
-    with opened(tmp_path / "index.db") as store:
-        put(store, mention(1, "flight"), mention(2, "flight"))
-        put(store, msgspec.structs.replace(gone(1), state=state))
-        assert ids(store, "flight") == ids(store, "") == ids(store, "brand:acme") == ["x:2"]
-        assert store.count(asked("brand:acme"), EVERYTHING).value == 1
-        assert store.get("x:1#acme", EVERYTHING) is None
-        assert store.facets(asked(""), EVERYTHING, ["queue", "risk"])[0].values == (("support", 1),)
-        assert sum(bucket.count for bucket in store.histogram(asked(""), EVERYTHING, 60_000).buckets) == 1
-
-
 def test_a_late_older_revision_does_not_bring_back_what_was_deleted(tmp_path: Path) -> None:
     with opened(tmp_path / "index.db") as store:
         put(store, gone(1, revision=5))
@@ -102,12 +88,3 @@ def test_a_late_older_revision_does_not_bring_back_what_was_deleted(tmp_path: Pa
         assert SECRET.encode() not in bytes_of(tmp_path / "index.db")
         put(store, mention(1, "restored", revision=6))
         assert ids(store, "restored") == ["x:1"]
-
-
-def test_a_higher_epoch_wins_over_a_higher_revision(tmp_path: Path) -> None:
-    with opened(tmp_path / "index.db") as store:
-        put(store, mention(1, "before", revision=9))
-        put(store, mention(1, "after", revision=1), epoch=1)
-        put(store, mention(1, "before", revision=10))
-        assert ids(store, "after") == ["x:1"]
-        assert ids(store, "before") == []

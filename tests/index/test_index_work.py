@@ -1,18 +1,19 @@
-"""The index stage: records in, offsets with them, what cannot be read refused at once, latency measured."""
+"""The index stage: what cannot be read, or be taken by the store, is refused; the rest of the batch is not held up."""
 
 from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from index.embedded import EmbeddedStore
+from index.refusals import NotIndexed, Refusal
 from index.work import IndexWork
-from stream.clock import HOUR, MINUTE, ManualClock
-from stream.ports import DECIDED, EVERYTHING, Commit, LogRecord, OffsetOutside, Refused, Work
+from stream.ports import DECIDED, Commit, LogRecord, Refused
 from stream.records import Decided, UnknownMajor, encode
-from tests.index.made import NOW, asked, gone, ids, mention, opened, put
+from tests.index.made import NOW, ids, mention
 
 
 def record(offset: int, value: bytes) -> LogRecord:
@@ -21,18 +22,6 @@ def record(offset: int, value: bytes) -> LogRecord:
 
 def good(offset: int) -> LogRecord:
     return record(offset, encode(Decided(mention=mention(offset, "flight"))))
-
-
-def test_a_batch_and_its_offsets_are_one(tmp_path: Path) -> None:
-    store = EmbeddedStore(tmp_path / "index.db")
-    work: Work = IndexWork(store, "log")
-    with closing(work):
-        assert work.run([good(0), good(1)], [Commit(DECIDED, 0, 0, 2)], NOW) == ()
-        work.idle(NOW)
-        assert work.offsets(frozenset({0}), "log") == {0: 2}
-        assert ids(store, "flight") == ["x:1", "x:0"]
-        with pytest.raises(OffsetOutside):
-            work.offsets(frozenset({0}), "a new log")
 
 
 def test_all_that_cannot_be_read_is_refused_before_anything_is_done(tmp_path: Path) -> None:
@@ -51,26 +40,24 @@ def test_a_schema_from_the_future_pauses_the_stage(tmp_path: Path) -> None:
         work.run([record(0, b'{"v": 99, "mention": {"id": "x"}}')], [], NOW)
 
 
-def test_latency_is_from_arrival_until_searchable_and_bounded(tmp_path: Path) -> None:
-    clock = ManualClock(NOW)
-    with closing(EmbeddedStore(tmp_path / "index.db", clock)) as store, opened(tmp_path / "index.db") as status:
-        assert store.latency(NOW).count == 0
-        clock.at = NOW + 99_000 + 400
-        put(store, *[mention(n, "flight", appended_at=NOW + 99_000) for n in range(99)])
-        put(store, mention(99, "flight", appended_at=NOW + 99_000 - 60_000))
-        store.idle(clock.at)
-        found = status.latency(clock.at)
-        assert found.count == 100
-        assert found.p50 is not None
-        assert found.p99 is not None
-        assert 400 <= found.p50 <= 400 * 1.2
-        assert 400 <= found.p99 <= 400 * 1.2
-        put(store, mention(1, "flight again", revision=2), gone(2))
-        store.idle(clock.at)
-        assert status.latency(clock.at).count == 100
-        clock.at += 25 * HOUR
-        put(store, mention(200, "flight", appended_at=clock.at - 10))
-        store.idle(clock.at)
-        assert status.latency(clock.at, 48 * HOUR).count == 1
-        assert status.latency(clock.at + 2 * MINUTE, MINUTE).count == 0
-        assert store.count(asked("flight"), EVERYTHING).value == 100
+def test_what_the_store_cannot_take_is_refused_by_its_record_and_the_rest_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = EmbeddedStore(tmp_path / "index.db")
+    take = store.apply
+
+    def picky(decided: list[Decided], *rest: Any) -> None:
+        bad = [each.mention for each in decided if each.mention.post_id == "x:1"]
+        if bad:
+            raise NotIndexed([Refusal(each.id, each.revision, "too strange", "mapper_parsing") for each in bad])
+        take(decided, *rest)
+
+    monkeypatch.setattr(store, "apply", picky)
+    with closing(IndexWork(store, "log")) as work:
+        commits = [Commit(DECIDED, 0, 0, 3)]
+        with pytest.raises(Refused) as refused:
+            work.run([good(0), good(1), good(2)], commits, NOW)
+        assert refused.value.records == [(good(1), "too strange", "mapper_parsing")]
+        assert work.offsets(frozenset({0}), "log") == {}
+        work.run([good(0), good(2)], commits, NOW)
+        assert work.offsets(frozenset({0}), "log") == {0: 3}

@@ -16,6 +16,7 @@ from stream.clock import HOUR, MINUTE
 from stream.ports import EVERYTHING, AccessScope
 from stream.records import Mention
 from tests.index.made import NOW, mention, opened, put
+from tests.index.reading_contract import by_hand
 from tests.strategies import BRANDS, mentions
 
 FEW = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
@@ -85,20 +86,6 @@ def test_rollups_count_what_is_there(
                 assert [bucket.start for bucket in histogram.buckets] == sorted(expected)
             for facet in store.facets(query, scope, [*KEYS, *FIELDS, *COUNTED], size=50):
                 assert dict(facet.values) == by_hand(found, facet.field), facet.field
-
-
-def by_hand(found: list[Mention], field: str) -> Counter[str]:
-    counted: Counter[str] = Counter()
-    for each in found:
-        value = Document(each).value(field)
-        if field == "risk" and value is not None:
-            low = int(value) // 10 * 10
-            counted[f"{low}..{low + 9}"] += 1
-        elif isinstance(value, bool):
-            counted[str(int(value))] += 1
-        elif isinstance(value, tuple):
-            counted.update(value[:1] if field == "author" else value)
-    return counted
 
 
 def test_what_rollups_cannot_answer_is_not_asked_of_them() -> None:

@@ -6,8 +6,6 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-import database.tables  # noqa: F401
-from database.base import metadata
 from database.engine import open_database
 from ingest.coverage import Ledger
 from ingest.cursors import Cursors
@@ -15,8 +13,20 @@ from stream.clock import DAY, ManualClock
 from stream.embedded import EmbeddedLog
 from stream.ports import DEAD_LETTER, POSTS, TopicSpec
 from stream.records import DeadLetter, Post, decode
+from tests.places import keeping, new_database, on_both
 
 NOW = 1_795_000_000_000
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    on_both(metafunc, ("engine",))
+
+
+@pytest.fixture(autouse=True)
+def kept_in(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Whatever works on a database does so on SQLite and on PostgreSQL."""
+    with keeping(getattr(request, "param", "sqlite")) as where:
+        yield where
 
 
 class Held:
@@ -54,9 +64,7 @@ def held(log: EmbeddedLog) -> Held:
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
     (tmp_path / "home").mkdir(exist_ok=True)
-    engine = open_database(tmp_path / "home" / "app.db")
-    names = ("collector_cursor", "coverage", "webhook_request", "webhook_item", "source_pulse")
-    metadata.create_all(engine, tables=[metadata.tables[name] for name in names])
+    engine = open_database(new_database(tmp_path / "home"))
     yield engine
     engine.dispose()
 

@@ -126,3 +126,16 @@ def test_what_could_not_be_written_is_written_at_the_next_look(
     monkeypatch.setattr(ledger, "record", record)
     shop.look(START + 7 * MINUTE, paused=False)
     assert [(row.received, row.until - row.since) for row in ledger.rows()] == [(1, 7 * MINUTE)]
+
+
+def test_a_post_that_another_process_of_the_api_took_breaks_the_silence_of_all(
+    engine: Engine, listen: Callable[..., Listening]
+) -> None:
+    one, two = listen(), listen()
+    one.took(["forum:1"], 0)
+    for shop in (one, two):
+        looks(shop, START, START + HOUR)
+    two.took(["forum:2"], 0)
+    two.look(START + 2 * HOUR, paused=False)
+    one.look(START + 2 * HOUR + SECOND, paused=False)
+    assert silence(engine) == SECOND

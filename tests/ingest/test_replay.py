@@ -20,6 +20,7 @@ from ingest.files import Options, ReplayReport, Unmapped, Unreadable, network_of
 from stream.clock import ManualClock, SimulatedClock, WallClock
 from stream.embedded import EmbeddedLog
 from stream.records import encode
+from tests.places import only_sqlite
 
 MOMENT = 1_509_487_847_000
 
@@ -623,6 +624,7 @@ engine.dispose()
 ROOT = Path(__file__).parents[2]
 
 
+@only_sqlite
 def test_a_killed_replay_goes_on_without_loss(tmp_path: Path, log: EmbeddedLog, held: Any, cursors: Cursors) -> None:
     path = jsonl(tmp_path / "a.jsonl", rows(3_000))
     command = [sys.executable, "-c", KILLED, str(tmp_path / "home"), str(path)]

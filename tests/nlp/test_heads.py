@@ -112,7 +112,8 @@ def test_no_level_that_goes_with_the_rest_is_expected_to_lie_nearer(shares: tupl
             if (one.reputation, one.intent, one.queue) == said:
                 act = given.act[row] if one.act else 1 - given.act[row]
                 own = given.detractor[row, one.level] if one.reputation == 0 else 1.0
-                share[one.level] = share.get(one.level, 0.0) + own * act + 1e-9
+                rest = given.reputation[row, one.reputation] * given.intent[row, one.intent]
+                share[one.level] = share.get(one.level, 0.0) + rest * own * act + 1e-12
         whole = sum(share.values())
         far = {level: sum(p / whole * abs(level - other) for other, p in share.items()) for level in share}
         assert far[int(settled.detractor_label[row])] <= min(far.values()) + 1e-5

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import database.tables  # noqa: F401
-from database.base import metadata
 from database.engine import many, open_database, read, write
 from routing.mail.smtp import SmtpTransport
 from routing.mail.transport import Transport
@@ -16,6 +14,7 @@ from routing.named import named
 from routing.people_to_tell import MailServer, MailSettings, Person
 from stream.clock import ManualClock
 from stream.records import Author, Decision, Mention, Metrics, Millis, Post, Queue, Scores, Term, Understanding, encode
+from tests.places import new_database
 
 START: Millis = 1_790_000_000_000
 
@@ -33,8 +32,8 @@ class MailHome:
 
     def __init__(self, folder: Path, people: Sequence[Person] = (ANA,), settings: MailSettings = SETTINGS) -> None:
         self.folder = folder
-        self.engine = open_database(folder / "app.db")
-        metadata.create_all(self.engine)
+        self.address = new_database(folder)
+        self.engine = open_database(self.address)
         self.clock = ManualClock(START)
         self.people: list[Person] = list(people)
         self.settings = settings
@@ -43,7 +42,9 @@ class MailHome:
         self._brands: dict[str, int] = {}
         self._staged: list[tuple[int, tuple[Any, ...]]] = []
 
-    def mailer(self, transport: Transport, journal: Path | None = None, owner: str | None = None) -> Mailer:
+    def mailer(
+        self, transport: Transport, journal: Path | None = None, owner: str | None = None, *, elsewhere: bool = False
+    ) -> Mailer:
         made = Mailer(
             self.engine,
             self.clock,
@@ -51,6 +52,7 @@ class MailHome:
             lambda: self.people,
             self.settings,
             journal=journal,
+            elsewhere=elsewhere,
             owner=owner,
         )
         self.mailers.append(made)
@@ -138,7 +140,7 @@ class MailHome:
                 "INSERT INTO cases (id, brand, conversation, author, queue, state, live, priority, risk, mentions,"
                 " opened_at, updated_at) VALUES (?, ?, ?, 0, ?, 'new', ?, 'high', 0, ?, ?, ?)"
                 " ON CONFLICT (id) DO UPDATE SET queue = excluded.queue, mentions = excluded.mentions",
-                [(number, self._brand(brand), number, queue, True, mentions, self.clock.at, self.clock.at)],
+                [(number, self._brand(brand), number, queue, 1, mentions, self.clock.at, self.clock.at)],
             )
         return number
 

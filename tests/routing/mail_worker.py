@@ -1,4 +1,4 @@
-"""A program that runs the mailer and may be killed at any instant: `mail_worker.py HOME PORT`.
+"""A program that runs the mailer and may be killed at any instant: `mail_worker.py HOME DATABASE PORT`.
 
 Prints the number of the process that mails; for each line on its standard input it starts another, once that is dead.
 """
@@ -20,11 +20,11 @@ from stream.clock import WallClock
 PEOPLE = [Person(id=f"p{n}", name=f"Person {n}", email=f"p{n}@example.org", max_mails_per_hour=1000) for n in range(2)]
 
 
-def main(folder: Path, port: int) -> None:
+def main(folder: Path, address: str, port: int) -> None:
     while True:
         child = os.fork()
         if child == 0:
-            mail(folder, port)
+            mail(folder, address, port)
             os._exit(0)
         print(child, flush=True)
         os.waitpid(child, 0)
@@ -32,11 +32,11 @@ def main(folder: Path, port: int) -> None:
             return
 
 
-def mail(folder: Path, port: int) -> None:
-    engine = open_database(folder / "app.db")
+def mail(folder: Path, address: str, port: int) -> None:
+    engine = open_database(address)
     mailer = Mailer(engine, WallClock(), smtp(port), lambda: PEOPLE, SETTINGS, journal=folder / "mail.journal")
     mailer.run(threading.Event())
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 from hashlib import blake2b
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from sqlalchemy import event
 
-import database.tables  # noqa: F401
 from config.brands import Brand
 from database.base import metadata
-from database.engine import open_database, read, rows, write
+from database.engine import open_database, read, rows
 from routing import absence
 from routing.desk import Desk
 from routing.rules import default_rules
@@ -35,6 +32,7 @@ from stream.records import (
     decode,
     encode,
 )
+from tests.places import new_database
 
 NOW = 1_790_000_000_000
 SECOND = 1_000
@@ -61,9 +59,11 @@ class RouteHome:
     def __init__(self, folder: Path, rules: str | None = None, *, durable: bool = True) -> None:
         """Where power loss is no matter, not `durable` is several times as fast."""
         self.path = folder / "app.db"
-        self.path.write_bytes(empty())
-        self.engine = open_database(self.path)
-        if not durable:
+        """Of a database that is a file."""
+        self.address = new_database(folder)
+        self.engine = open_database(self.address)
+        self.is_file = self.engine.dialect.name == "sqlite"
+        if self.is_file and not durable:
             event.listen(self.engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous = OFF"))
         self.registry = FixedRegistry(rules)
         self.work = RouteWork(self.engine, self.registry)
@@ -117,30 +117,22 @@ class RouteHome:
         names = ("mentions", "negative", "positive", "detractors", "severe", "risk", "own")
         sums = ", ".join(f"coalesce(sum({name}), 0)" for name in names)
         columns = ", ".join(names)
-        both = f"(SELECT {columns} FROM count_delta UNION ALL SELECT {columns} FROM count_minute)"
+        both = f"(SELECT {columns} FROM count_delta UNION ALL SELECT {columns} FROM count_minute) counted"
         return dict(zip(names, self.sql(f"SELECT {sums} FROM {both}")[0], strict=True))
 
     def alerts(self) -> list[tuple[Any, ...]]:
         return self.sql("SELECT kind, brand, queue, risk FROM alert ORDER BY id")
 
     def bytes_on_disk(self) -> bytes:
-        """Every byte of the database's files."""
-        return b"".join(path.read_bytes() for path in sorted(self.path.parent.glob("app.db*")))
+        """Every byte of the database's files; of a server's, every value of every row."""
+        if self.is_file:
+            return b"".join(path.read_bytes() for path in sorted(self.path.parent.glob("app.db*")))
+        found = [row for table in sorted(metadata.tables) for row in self.sql(f"SELECT * FROM {table}")]
+        values = [value for row in found for value in row]
+        return b"\n".join(value if isinstance(value, bytes) else str(value).encode() for value in values)
 
     def close(self) -> None:
         self.work.close()
-
-
-@cache
-def empty() -> bytes:
-    """A database with all tables and nothing in it."""
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "app.db"
-        engine = open_database(path)
-        with write(engine) as connection:
-            metadata.create_all(connection)
-        engine.dispose()
-        return path.read_bytes()
 
 
 def as_log(records: Sequence[Understood], first: int = 0) -> list[LogRecord]:

@@ -28,7 +28,7 @@ def main(path: str) -> None:
         batch = records[at : at + BATCH]
         work.run(batch, [Commit("mentions", 0, at, at + len(batch))], NOW)
         at += len(batch)
-        fold(engine, "worker", NOW, most=5)
+        fold(engine, most=5)
     print("done", flush=True)
 
 

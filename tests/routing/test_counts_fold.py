@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,9 +45,9 @@ def test_event_time_decides_the_minute_and_folding_changes_no_number(home: Route
     before = seen(home)
     assert before[0][:5] == (3, 1, 0, 1, 0)
     assert before[1:] == ([(-5, 2), (0, 1)], {"help_request": 2, "complaint": 1})
-    assert fold(home.engine, "one", 0, most=2) == 2
+    assert fold(home.engine, most=2) == 2
     assert seen(home) == before
-    while fold(home.engine, "one", 0):
+    while fold(home.engine):
         pass
     assert seen(home) == before
     assert home.sql("SELECT count(*) FROM count_delta") == [(0,)]
@@ -54,7 +55,7 @@ def test_event_time_decides_the_minute_and_folding_changes_no_number(home: Route
 
 def test_a_revision_takes_the_old_contribution_back_also_after_it_was_folded(home: RouteHome) -> None:
     home.take(said("1", reading(intent="complaint", detractor=2), text="a"))
-    fold(home.engine, "one", 0)
+    fold(home.engine)
     home.take(
         said(
             "1", reading(intent="praise", reputation="positive"), text="b", kind="edited", edited_at=NOW + 1, at=NOW + 1
@@ -63,16 +64,25 @@ def test_a_revision_takes_the_old_contribution_back_also_after_it_was_folded(hom
     assert seen(home)[0][:5] == (1, 0, 1, 0, 0)
     home.take(passed("1", "deleted", NOW + 2))
     assert seen(home) == (Counted(), [], {})
-    fold(home.engine, "one", 0)
+    fold(home.engine)
     assert seen(home) == (Counted(), [], {})
 
 
-def test_one_process_compacts_at_a_time(home: RouteHome) -> None:
-    home.take(said("1", reading()))
-    assert fold(home.engine, "one", 0) == 1
-    home.take(said("2", reading()))
-    assert fold(home.engine, "two", 1_000) == 0
-    assert fold(home.engine, "two", 10 * MINUTE) == 1, "its lease has run out"
+def test_what_several_fold_at_once_is_folded_once(home: RouteHome) -> None:
+    home.take(*[said(str(n), reading(), at=NOW - n * MINUTE) for n in range(20)])
+    before, folded = seen(home), list[int]()
+
+    def compact() -> None:
+        while some := fold(home.engine, most=3):
+            folded.append(some)
+
+    threads = [threading.Thread(target=compact) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(folded) == 20
+    assert seen(home) == before
 
 
 def test_a_contribution_is_read_as_it_was_written() -> None:

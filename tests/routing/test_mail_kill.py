@@ -14,21 +14,23 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from mail_home import START, MailHome
+from mail_home import START, MailHome, settle
 from mail_worker import PEOPLE
 from smtp_server import SmtpServer
 
 from database.engine import read, write
+from database.tenure import LENGTH
 from routing.mail.journal import Journal
 from routing.mail.mailbox import MailboxTransport
-from routing.mail.transport import Outgoing
+from routing.mail.transport import Delivery, Outgoing
 from routing.mailer import Mailer
 from routing.named import named
+from tests.places import only_sqlite
 
 WORKER = Path(__file__).with_name("mail_worker.py")
 
 
-def test_killed_at_random_instants_no_mail_is_lost(tmp_path: Path) -> None:
+def test_killed_at_random_instants_no_mail_is_lost(tmp_path: Path, kept_in: str) -> None:
     doubles = rounds_of_kills(tmp_path, kills=8, seed=7)
     assert doubles <= 2, "only a kill between the server's taking and the journal's line may double a mail"
 
@@ -44,7 +46,7 @@ def rounds_of_kills(folder: Path, kills: int, seed: int) -> int:
     """Each round an alert for two people, and a kill at any instant of the next 0.4 s; how many mails came twice."""
     chance = random.Random(seed)
     home = MailHome(folder, PEOPLE)
-    with SmtpServer() as server, working(folder, server.port) as again:
+    with SmtpServer() as server, working(home, server.port) as again:
         child = again()
         for _ in range(kills):
             home.stage_severe()
@@ -61,9 +63,9 @@ def rounds_of_kills(folder: Path, kills: int, seed: int) -> int:
 
 
 @contextmanager
-def working(folder: Path, port: int) -> Iterator[Callable[[], int]]:
+def working(home: MailHome, port: int) -> Iterator[Callable[[], int]]:
     """Calls give the process that mails now; each but the first after the one before was killed."""
-    command = [sys.executable, str(WORKER), str(folder), str(port)]
+    command = [sys.executable, str(WORKER), str(home.folder), home.address, str(port)]
     root = str(WORKER.parents[2])
     path = os.pathsep.join([root, str(WORKER.parent), str(WORKER.parents[1])])
     worker = subprocess.Popen(
@@ -135,12 +137,14 @@ def test_a_mailbox_never_holds_a_mail_twice_even_in_the_window(home: MailHome) -
     first = home.mailer(DiesAfterTaking(path), owner="a dead one")
     with pytest.raises(Dies):
         first.step(START)
-    home.clock.advance(600_000)
     second = home.mailer(MailboxTransport(path))
+    assert not second.step(START).leader
+    home.clock.advance(LENGTH)
     assert second.step(home.clock.now()).sent == 1
     assert path.read_bytes().count(b"\nMessage-ID: ") == 1
 
 
+@only_sqlite
 def test_what_the_journal_knows_is_not_sent_again(home: MailHome) -> None:
     home.severe()
     journal = home.folder / "mail.journal"
@@ -158,8 +162,10 @@ def test_what_the_journal_knows_is_not_sent_again(home: MailHome) -> None:
         connection.exec_driver_sql("DROP TRIGGER dies")
     assert len(Journal(journal).taken()) == 1
     path.unlink()
-    home.clock.advance(600_000)
-    home.mailer(MailboxTransport(path), journal).step(home.clock.now())
+    second = home.mailer(MailboxTransport(path), journal)
+    assert not second.step(START).leader
+    home.clock.advance(LENGTH)
+    second.step(home.clock.now())
     assert home.states() == ["sent"]
     assert not path.exists(), "it was not handed over again"
     assert not Journal(journal).taken()
@@ -168,6 +174,23 @@ def test_what_the_journal_knows_is_not_sent_again(home: MailHome) -> None:
 def test_a_journal_torn_by_a_crash_is_read_up_to_its_last_whole_line(tmp_path: Path) -> None:
     (tmp_path / "j").write_bytes(b"<a@b>\n<c@d>\n<e@")
     assert Journal(tmp_path / "j").taken() == {"<a@b>", "<c@d>"}
+
+
+def test_a_mailbox_gets_nothing_of_a_process_that_stood_still_until_another_one_may_mail(home: MailHome) -> None:
+    class StoodStill(MailboxTransport):
+        def send(self, mail: Outgoing) -> Delivery:
+            home.clock.advance(LENGTH)
+            return super().send(mail)
+
+    home.severe()
+    path = home.folder / "alerts.mbox"
+    assert home.mailer(StoodStill(path), owner="one").step(START).sent == 0
+    assert not path.exists()
+    settle(home.mailer(MailboxTransport(path), owner="two"), home)
+    home.clock.advance(LENGTH)
+    settle(home.mailers[1], home)
+    assert home.states() == ["sent"]
+    assert path.read_bytes().count(b"\nMessage-ID: ") == 1
 
 
 def test_a_mailbox_cut_off_by_a_crash_is_mended(tmp_path: Path) -> None:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import errno
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+from math import inf
 from pathlib import Path
 
 import pytest
 from mail_home import ANA, BEN, MailHome, settle, smtp
-from smtp_server import Fault, SmtpServer, make_certificate
+from smtp_server import Fault, Place, SmtpServer, make_certificate
 
 from database.engine import write
 from routing import failed
+from routing.mail import journal
+from routing.mail.journal import Journal
+from routing.mail.transport import Outgoing
 from routing.mail_status import mail_status
 from stream.clock import HOUR, MINUTE, SECOND
 
@@ -255,6 +262,90 @@ def test_only_one_of_two_mailers_sends(home: MailHome, server: SmtpServer) -> No
     settle(second, home)
     assert home.states() == ["sent", "sent"]
     assert len(set(server.ids())) == 2
+
+
+@pytest.mark.parametrize("full", ["from its start", "later"])
+def test_a_full_disk_under_the_journal_neither_stops_nor_doubles_a_mail(
+    home: MailHome, server: SmtpServer, full: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the database lies on a server, the journal's disk may be full and all else goes on."""
+    home.people = [ANA]
+    if full == "from its start":
+        (home.folder / "data").write_text("no folder: nothing can be made in it")
+    mailer = home.mailer(smtp(server.port), home.folder / "data" / "mails.journal")
+    mailer.step(home.clock.now())
+    if full == "later":
+        monkeypatch.setattr(journal.os, "write", _no_space)
+    home.severe()
+    for _ in range(3):
+        settle(mailer, home)
+        home.clock.advance(MINUTE)
+    assert home.states() == ["sent"]
+    assert len(server.ids()) == 1
+
+
+def test_what_a_full_disk_keeps_out_of_the_journal_its_process_knows(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("no folder")
+    kept = Journal(tmp_path / "data" / "mails.journal")
+    kept.write("<1@example.net>")
+    assert kept.taken() == {"<1@example.net>"}
+    kept.forget()
+    assert not kept.taken()
+
+
+def _no_space(*_: object) -> int:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("place", ["rcpt", "data"])
+def test_a_hand_over_ends_before_another_mailer_may_begin(server: SmtpServer, place: Place) -> None:
+    """However long the server takes. What was said before the text is certain, what came of the text is not."""
+    server.fault = Fault(place, "hang")
+    transport, ends = smtp(server.port, timeout=20.0, deadline=20.0), time.monotonic() + 0.3
+    delivery = transport.send(mail_for(ANA.email, lambda: ends - time.monotonic()))
+    transport.close()
+    assert (delivery.outcome, delivery.unsure) == ("later", place == "data")
+    assert "the one mailer" in delivery.reason
+
+
+def test_a_hand_over_goes_on_while_the_lease_is_renewed(server: SmtpServer) -> None:
+    server.fault = Fault("rcpt", "hang")
+    transport = smtp(server.port, timeout=20.0, deadline=1.2)
+    delivery = transport.send(mail_for(ANA.email, lambda: 0.5))
+    transport.close()
+    assert "no end after 1.2 s" in delivery.reason
+
+
+def test_a_hand_over_that_may_not_begin_says_nothing_to_the_server(server: SmtpServer) -> None:
+    transport = smtp(server.port)
+    assert transport.send(mail_for(ANA.email, lambda: 0.0)).outcome == "later"
+    assert transport.send(mail_for(ANA.email)).outcome == "sent"
+    transport.close()
+    assert server.ids() == ["<1@example.net>"]
+
+
+def test_a_machine_that_slept_before_the_text_went_out_sends_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lease has run out then; the clock that the time-out goes by stood still, so that it is not due yet."""
+    monkeypatch.setattr("routing.mail.smtp.ASK_EVERY", 60.0)
+    left = [10.0]
+
+    class PutsToSleep(SmtpServer):
+        def take_fault(self, place: Place, recipients: Iterable[str] = ()) -> str | None:
+            if place == "rcpt":
+                left[0] = 0.0
+            return super().take_fault(place, recipients)
+
+    with PutsToSleep() as server:
+        transport = smtp(server.port)
+        delivery = transport.send(mail_for(ANA.email, lambda: left[0]))
+        transport.close()
+        assert (delivery.outcome, delivery.unsure, server.ids()) == ("later", False, [])
+    assert "the one mailer" in delivery.reason
+
+
+def mail_for(recipient: str, allowed: Callable[[], float] = lambda: inf) -> Outgoing:
+    content = b"Message-ID: <1@example.net>\r\nSubject: one\r\n\r\nwords\r\n"
+    return Outgoing("<1@example.net>", "clamor@example.net", recipient, content, allowed=allowed)
 
 
 def _posts_told(subject: str) -> int:

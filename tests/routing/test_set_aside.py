@@ -83,9 +83,9 @@ def test_it_joins_no_case_of_its_author_and_heats_no_conversation(home: RouteHom
     home.take(said("1", COMPLAINT, author="ann", conversation="x:1"))
     home.take(said("2", LEFT_OUT, author="ann", conversation="x:1", reply_to="x:1", at=NOW + 1))
     assert [home.mention(f"x:{n}#acme").case_id is None for n in (1, 2)] == [False, True]
-    heat = home.sql("SELECT heat FROM conversation")
+    heat = home.sql("SELECT heat FROM conversation ORDER BY n")
     home.take(said("3", LEFT_OUT, author="bob", conversation="x:1", reply_to="x:1", at=NOW + 2))
-    assert home.sql("SELECT heat FROM conversation") == heat
+    assert home.sql("SELECT heat FROM conversation ORDER BY n") == heat
 
 
 def test_a_queue_cannot_stand_beside_it(home: RouteHome) -> None:

@@ -18,7 +18,7 @@ WORKER = Path(__file__).parent / "route_worker.py"
 ROUNDS = 3
 
 
-def test_kill_9_during_batches_leaves_every_effect_exactly_once(tmp_path: Path) -> None:
+def test_kill_9_during_batches_leaves_every_effect_exactly_once(tmp_path: Path, kept_in: str) -> None:
     (tmp_path / "calm").mkdir()
     (tmp_path / "killed").mkdir()
     expected = calm(tmp_path / "calm")
@@ -26,16 +26,16 @@ def test_kill_9_during_batches_leaves_every_effect_exactly_once(tmp_path: Path) 
     dice = random.Random(5)
     try:
         for _ in range(ROUNDS):
-            _run_and_kill(home.path, dice.uniform(0.0, 0.15))
-        finished = subprocess.run([sys.executable, WORKER, home.path], capture_output=True, text=True, timeout=60)
+            _run_and_kill(home.address, dice.uniform(0.0, 0.15))
+        finished = subprocess.run([sys.executable, WORKER, home.address], capture_output=True, text=True, timeout=60)
         assert finished.stdout.endswith("done\n"), finished.stderr
         assert state(home) == expected
     finally:
         home.close()
 
 
-def _run_and_kill(path: Path, after: float) -> None:
-    with subprocess.Popen([sys.executable, WORKER, path], stdout=subprocess.PIPE, text=True) as worker:
+def _run_and_kill(address: str, after: float) -> None:
+    with subprocess.Popen([sys.executable, WORKER, address], stdout=subprocess.PIPE, text=True) as worker:
         assert worker.stdout is not None
         assert worker.stdout.readline() == "ready\n"
         time.sleep(after)
@@ -66,7 +66,9 @@ def state(home: RouteHome) -> dict[str, Any]:
     )
     sent = home.sql("SELECT kind, revision, count(*) FROM outbox GROUP BY kind, revision ORDER BY kind, revision")
     alerts = home.sql("SELECT kind, brand, queue, count(*) FROM alert GROUP BY kind, brand, queue ORDER BY 1, 2, 3")
-    authors = home.sql("SELECT author, brand, mentions, negatives FROM author ORDER BY author, brand")
+    authors = home.sql(
+        "SELECT author, value, mentions, negatives FROM author JOIN dictionary d ON d.n = brand ORDER BY author, value"
+    )
     offset = home.sql("SELECT next FROM stored_offset")
     return {
         "mentions": mentions, "cases": cases, "outbox": sent, "alerts": alerts, "authors": authors,

@@ -13,6 +13,7 @@ from database.engine import write
 from routing.work import RouteWork
 from stream.ports import Commit, LogRecord, OffsetConflict, OffsetOutside, Refused, Transient
 from stream.records import UnknownMajor, encode
+from tests.places import only_sqlite
 
 
 @pytest.fixture
@@ -69,6 +70,7 @@ def test_a_record_of_an_unknown_major_version_pauses_the_stage(home: RouteHome) 
         home.work.run([LogRecord("mentions", 0, 0, "x:1", value, NOW)], [], NOW)
 
 
+@only_sqlite
 def test_a_locked_database_is_a_fault_that_passes(home: RouteHome) -> None:
     other = sqlite3.connect(home.path, isolation_level=None)
     impatient = home.engine.raw_connection()

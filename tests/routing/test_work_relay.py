@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
 from route_home import NOW, RouteHome, passed, reading, said
 
-from routing.relay import LEASE_FOR, Relay
-from stream.clock import HOUR, ManualClock
+from database.engine import read
+from database.leases import Lease, standing
+from database.tenure import LENGTH, Tenure
+from routing.relay import Relay
+from stream.clock import HOUR, ManualClock, WallClock
 from stream.ports import Append, Transient
 from stream.records import Alert, Decided, Escalation, decode
 
@@ -135,13 +140,33 @@ def test_only_one_relay_works_and_another_takes_over_when_its_lease_ends(home: R
     assert one.step() == 2
     home.take(said("2", reading()))
     assert two.step() == 0
-    clock.advance(LEASE_FOR + 1)
+    clock.advance(LENGTH)
     assert two.step() == 2
     assert one.step() == 0
 
 
+def test_a_relay_whose_log_lets_it_wait_keeps_its_lease(home: RouteHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else what it holds in hand would come behind what another one sent meanwhile: a text behind its tombstone."""
+    monkeypatch.setattr("routing.relay.Tenure", partial(Tenure, length=600))
+
+    class Slow(Sink):
+        def append(self, records: Sequence[Append]) -> list[tuple[int, int]]:
+            for _ in range(2):
+                before = stands()
+                assert any(stands() != before or time.sleep(0.01) for _ in range(1_000)), "it is not renewed"
+            return super().append(records)
+
+    def stands() -> Lease | None:
+        with read(home.engine) as connection:
+            return standing(connection, "relay")
+
+    sink = Slow()
+    home.take(said("1", reading()))
+    assert Relay(home.engine, sink, WallClock(), "one").step() == len(sink.records) > 0  # type: ignore[arg-type]
+
+
 def test_a_relay_whose_process_was_killed_is_followed_at_once(home: RouteHome) -> None:
-    said_by_the_dead = [sys.executable, "-c", "from routing.tenure import this_process; print(this_process())"]
+    said_by_the_dead = [sys.executable, "-c", "from database.tenure import this_process; print(this_process())"]
     dead = subprocess.run(said_by_the_dead, capture_output=True, text=True, check=True).stdout.strip()
     sink = Sink()
     home.take(said("1", reading()))
@@ -156,7 +181,10 @@ def test_a_clock_that_is_set_back_keeps_no_relay_waiting(home: RouteHome) -> Non
     assert relay(home, sink, "gone, on another machine", clock).step() == 2
     clock.set(-HOUR)
     home.take(said("2", reading()))
-    assert relay(home, sink, "two", clock).step() == 2
+    two = relay(home, sink, "two", clock)
+    assert two.step() == 0
+    clock.advance(LENGTH)
+    assert two.step() == 2, "it has waited as long as ever"
 
 
 def test_a_relay_that_was_overtaken_deletes_nothing(home: RouteHome) -> None:
@@ -164,7 +192,8 @@ def test_a_relay_that_was_overtaken_deletes_nothing(home: RouteHome) -> None:
 
     class Slow(Sink):
         def append(self, records: Sequence[Append]) -> list[tuple[int, int]]:
-            clock.advance(LEASE_FOR + 1)
+            other.step()
+            clock.advance(LENGTH)
             home.take(said("2", reading()))
             other.step()
             home.take(said("3", reading()))

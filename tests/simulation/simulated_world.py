@@ -264,7 +264,7 @@ class Routing(Process):
                 return part, self.mailer.step(self.world.clock.at)
             if part == "absences":
                 return part, absence.sweep(self.sql, self.desk, self.world.clock.at, most=2)
-            return part, fold(self.sql, self.name, self.world.clock.at)
+            return part, fold(self.sql)
         return part, "not now"
 
     def abandon(self) -> None:

@@ -299,6 +299,38 @@ class LogContract:
         records = list[LogRecord]()
         settle(members, lambda: len(records) == 1, records)
 
+    def test_who_stays_gets_no_record_and_misses_none(self, log: Log, topic: str) -> None:
+        consumer = joined(log.consumer("g", topic))
+        log.append([Append(topic, f"k{n}", b"") for n in range(10)])
+        before = {partition: consumer.position(partition) for partition in range(PARTITIONS)}
+        assert consumer.stay(0.3)
+        assert {partition: consumer.position(partition) for partition in range(PARTITIONS)} == before
+        records = take(consumer, 10)
+        consumer.stay(0.1)
+        commit_all(log, consumer, "g", records)
+        assert log.lag("g", topic) == 0
+
+    def test_who_stays_with_records_lets_others_have_their_share(self, place: Place, log: Log, topic: str) -> None:
+        log.append([Append(topic, f"k{n}", b"") for n in range(40)])
+        revoked = list[frozenset[int]]()
+        first = log.consumer("g", topic, on_revoked=revoked.append)
+        batch = take(first, 40)
+        other = place.open()
+        second = other.consumer("g", topic)
+        records, deadline = list[LogRecord](), time.monotonic() + PATIENCE
+        while not first.stay(0.05) or len(second.assignment()) < PARTITIONS // 2:
+            assert time.monotonic() < deadline, "the group did not settle"
+            records += second.poll(500, 0.05)
+        gone = frozenset().union(*revoked)
+        assert gone == second.assignment()
+        taken = {(record.partition, record.offset) for record in batch if record.partition in gone}
+        with pytest.raises(OffsetConflict):
+            first.commit([Commit(topic, partition, 0, 1) for partition in gone])
+        commit_all(log, first, "g", [record for record in batch if record.partition not in gone])
+        settle([second], lambda: len(records) >= len(taken), records)
+        assert sorted((record.partition, record.offset) for record in records) == sorted(taken)
+        other.close()
+
     def test_groups_do_not_know_one_another(self, log: Log, topic: str) -> None:
         log.append([Append(topic, f"k{n}", b"") for n in range(10)])
         one, two = log.consumer("one", topic), log.consumer("two", topic)

@@ -6,6 +6,8 @@ import importlib
 import sys
 from itertools import count
 
+import structlog
+
 from stream.ports import Append, Commit, Log, OffsetConflict
 
 
@@ -47,6 +49,8 @@ def hold(log: Log, topic: str, group: str, size: str) -> None:
 
 
 if __name__ == "__main__":
+    # Its words are read line by line.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     module, _, function = sys.argv[1].partition(":")
     log = getattr(importlib.import_module(module), function)(sys.argv[2])
     {"append": append, "consume": consume, "hold": hold}[sys.argv[3]](log, *sys.argv[4:])

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 
+import structlog
 from embedded_place import open_embedded
 
 from stream.clock import WallClock
@@ -71,6 +72,7 @@ class Ledger:
 
 
 if __name__ == "__main__":
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     log = open_embedded(sys.argv[1])
     stage = Stage(log, Ledger(sys.argv[2]), WallClock(), options=StageOptions(max_batch=20, pace=0))
     signal.signal(signal.SIGTERM, lambda *_: stage.stop())

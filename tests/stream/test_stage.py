@@ -6,12 +6,15 @@ import base64
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from stream.clock import HOUR, SECOND, ManualClock, WallClock
 from stream.embedded import EmbeddedLog, LogSettings
+from stream.groups import EmbeddedConsumer
 from stream.ports import (
     ALERTS,
     DEAD_LETTER,
@@ -207,6 +210,23 @@ def test_the_one_record_that_breaks_the_work_is_found(log: EmbeddedLog, work: ty
     assert "text of" not in letter.reason
     assert "test_stage.py" in letter.reason
     assert sorted(key for batch in toy.batches for key in batch) == sorted(set(expected) - {"x:42"})
+    stage.close()
+
+
+def test_what_a_server_will_not_store_is_its_record_s_fault_whatever_the_driver_calls_it(log: EmbeddedLog) -> None:
+    class OperationalError(Exception):
+        """As psycopg's, for an id that is too long to be indexed (SQLSTATE 54000)."""
+
+        sqlstate = "54000"
+
+    def break_down(records: Sequence[LogRecord]) -> None:
+        if any(record.key == "x:3" for record in records):
+            raise RuntimeError("wrapped") from OperationalError()
+
+    fill(log, 6)
+    stage = Stage(log, Toy(break_down), WallClock(), options=PROMPT)
+    drain(stage, log)
+    assert [letter.key for letter in letters(log)] == ["x:3"]
     stage.close()
 
 
@@ -515,3 +535,96 @@ def test_a_clock_that_is_set_keeps_no_stage_waiting_and_ages_nothing(log: Embedd
     assert 0 <= said[-1].at - said[-1].progress_at <= 5 * SECOND
     assert 0 <= said[-1].at - said[-1].began <= 5 * SECOND
     stage.close()
+
+
+def test_a_stage_that_tries_again_and_again_lets_others_have_their_share(log: EmbeddedLog) -> None:
+    expected = fill(log, 100)
+    down = [True]
+
+    def fail(records: Sequence[LogRecord]) -> None:
+        if down:
+            raise Transient("mail server down")
+
+    first, toy = Stage(log, Toy(fail), WallClock(), options=PROMPT), Toy()
+    first.step()
+    assert (first.status().state, len(first.status().partitions)) == ("retrying", 2)
+    second = Stage(log, toy, WallClock(), options=PROMPT)
+    for _ in range(500):
+        first.step()
+        second.step()
+        if toy.batches:
+            break
+    assert toy.batches, "the other one works on what was given back"
+    assert (len(first.status().partitions), first.status().state) == (1, "retrying")
+    down.clear()
+    for _ in range(500):
+        first.step()
+        second.step()
+        if log.lag("toy", "posts") == 0:
+            break
+    assert sorted(keys(log, "out")) == sorted(expected), "each once: what was given back is no longer its to do"
+    first.close()
+    second.close()
+
+
+def test_a_log_that_is_away_keeps_no_stage_from_saying_how_it_does(
+    log: EmbeddedLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(group: str, topic: str) -> int:
+        raise Transient("no broker answers")
+
+    said = list[StageStatus]()
+    stage = Stage(log, Toy(), WallClock(), options=PROMPT, publish=said.append)
+    monkeypatch.setattr(log, "lag", away)
+    stage.step()
+    assert said[-1].state == "idle"
+    stage.close()
+
+
+def test_offsets_in_sql_that_the_log_does_not_take_now_hold_nobody_up(
+    log: EmbeddedLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(log, 10)
+    plain, refusing = log.consumer, [True]
+
+    def consumer(*arguments: Any, **named: Any) -> EmbeddedConsumer:
+        made = plain(*arguments, **named)
+        commit = made.commit
+
+        def refuse(commits: Sequence[Commit]) -> None:
+            if refusing:
+                raise Transient("the group is divided anew")
+            commit(commits)
+
+        monkeypatch.setattr(made, "commit", refuse)
+        return made
+
+    monkeypatch.setattr(log, "consumer", consumer)
+    owner = Owner()
+    stage = Stage(log, owner, WallClock(), options=replace(PROMPT, report=0))
+    for _ in range(5):
+        stage.step()
+    assert (stage.status().records, stage.status().retries, stage.status().state) == (10, 0, "idle")
+    assert log.lag("toy", "posts") == 10
+    refusing.clear()
+    stage.step()
+    assert log.lag("toy", "posts") == 0
+    stage.close()
+
+
+def test_a_fault_is_met_once_a_try_and_not_while_the_stage_waits_for_the_next(tmp_path: Path) -> None:
+    class Away(Owner):
+        def offsets(self, partitions: frozenset[int], epoch: str) -> Mapping[int, int]:
+            raise OSError("no route to the database")
+
+    clock = ManualClock(1_764_000_000_000)
+    log = EmbeddedLog(tmp_path / "manual.db", clock, LogSettings(rebalance=0))
+    log.ensure([TopicSpec(topic, 2, DAY) for topic in ("posts", "out", ALERTS, DEAD_LETTER)])
+    stage = Stage(log, Away(), clock, options=StageOptions(poll=0))
+    for tries in (1, 2, 3):
+        for _ in range(5):
+            stage.step(0)
+            assert (stage.status().state, stage.status().retries) == ("retrying", tries)
+        clock.advance(31 * SECOND)
+    stage.close()
+    log.close()

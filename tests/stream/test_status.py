@@ -12,10 +12,10 @@ from msgspec.structs import replace
 
 from stream.clock import MINUTE, SECOND, WallClock
 from stream.embedded import EmbeddedLog
-from stream.ports import ALERTS, DEAD_LETTER, Append, Commit, LogRecord, TopicSpec
-from stream.process import began, runs, this_process
+from stream.ports import ALERTS, DEAD_LETTER, Append, Commit, LogRecord, TopicSpec, Transient
+from stream.process import began, here, runs, this_process
 from stream.stage import Stage, StageOptions
-from stream.status import StageStatus, StatusFolder
+from stream.status import FRESH, StageStatus, StatusFolder
 from stream.watchdog import PATIENCE, Stuck, absent, stuck
 
 NOW = 1_764_000_000_000
@@ -72,6 +72,56 @@ def test_what_ended_processes_left_is_known_and_swept(tmp_path: Path) -> None:
     assert sorted(status.alive() for status in folder.read()) == [False, True]
     folder.sweep()
     assert [status.pid for status in folder.read()] == [PID]
+
+
+def test_a_process_of_another_container_lives_while_it_is_heard_of(tmp_path: Path) -> None:
+    """Its number means nothing here, and two containers may give the same."""
+    now = WallClock().now()
+    elsewhere = replace(FINE, place="other/1", at=now)
+    assert elsewhere.alive()
+    assert not replace(elsewhere, at=now - FRESH - SECOND).alive()
+    assert not replace(elsewhere, state="stopped").alive()
+    folder = StatusFolder(tmp_path)
+    for place in ("", here(), "other/1", "other/2"):
+        folder.write(replace(elsewhere, place=place))
+    assert {status.place for status in folder.read()} == {"", here(), "other/1", "other/2"}
+    folder.sweep()
+    assert len(folder.read()) == 4, "who is heard of is not swept by somebody else's start"
+
+
+def test_a_stage_counts_batches_their_time_and_changes_of_its_partitions(tmp_path: Path) -> None:
+    log = EmbeddedLog(tmp_path / "log.db", WallClock())
+    log.ensure([TopicSpec(topic, 1, MINUTE) for topic in ("posts", ALERTS, DEAD_LETTER)])
+    stage = Stage(log, Nothing(), WallClock(), options=StageOptions(pace=0, poll=20))
+    for n in range(3):
+        log.append([Append("posts", f"x:{n}", b"")])
+        assert stage.step() == 1
+    status = stage.status()
+    assert sum(status.batch_time.counts) == 3
+    assert status.rebalances == 1
+    assert status.place == here()
+    stage.close()
+    log.close()
+
+
+def test_a_stage_says_how_it_is_while_the_log_does_not_say_what_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = EmbeddedLog(tmp_path / "log.db", WallClock())
+    log.ensure([TopicSpec(topic, 1, MINUTE) for topic in ("posts", ALERTS, DEAD_LETTER)])
+    said: list[StageStatus] = []
+    stage = Stage(log, Nothing(), WallClock(), options=StageOptions(report=0, poll=20), publish=said.append)
+    log.append([Append("posts", "x:1", b"")])
+    stage.step()
+
+    def away(*_: object) -> int:
+        raise Transient("no broker answers")
+
+    monkeypatch.setattr(EmbeddedLog, "lag", away)
+    stage.step()
+    assert len(said) == 2
+    stage.close()
+    log.close()
 
 
 def test_a_pid_that_was_given_again_is_another_process() -> None:
