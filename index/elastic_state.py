@@ -170,7 +170,9 @@ class State:
                 lines.append({"index": {"_id": _offset(topic, partition)}})
                 lines.append(_offset_document(topic, partition, following))
             sent = len(before.keys() - offsets.keys()) + len(offsets)
-            done_so = self._client.bulk(index=self._index, operations=lines, refresh=True) if lines else {"items": []}
+            done_so: Any = {"items": []}
+            if lines:
+                done_so = self._client.bulk(index=self._index, operations=lines, refresh=True)
             answered = outcomes(done_so, sent)
         for done in answered:
             if done["status"] >= 300 and done["status"] != 404:
