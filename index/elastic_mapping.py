@@ -47,11 +47,9 @@ PROPERTIES: dict[str, Any] = {
 `access`: the label as it is, in its case. `text`: the analyser's surfaces, `stems`: all their stems. `f`: the values of
 the query language's fields, as `query.document` reads them. `record`: the mention as JSON, never looked into."""
 
-MAPPINGS: dict[str, Any] = {
-    "dynamic": "strict",
-    "_source": {"includes": ["key", "live", "record"]},
-    "properties": PROPERTIES,
-}
+MAPPINGS: dict[str, Any] = {"dynamic": "strict", "properties": PROPERTIES}
+"""All of a document is kept: to keep `record` alone costs the node a fifth more, since it takes each document apart for
+that, and keeps the whole beside until all copies have it (docs/performance.md)."""
 
 
 BUILT_IN: Mapping[str, str] = {"words.en": "english", "words.es": "spanish"}
