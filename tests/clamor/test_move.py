@@ -341,13 +341,18 @@ def test_a_move_that_is_given_up_leaves_the_home_as_it_is(home: Home) -> None:
         assert living.found() == {"x:1#acme", "x:2#acme"}
 
 
-def test_where_the_end_was_cut_short_the_home_waits_for_one_of_two_words(home: Home) -> None:
+def cut_short(home: Home) -> None:
+    """With one post in it, in the middle of what closes the old engines."""
     with Living(home) as living:
         living.live(post(1))
     with moving(home) as move:
         catch_up(move, quiet)
         move._enter("stopping")
         move._close_off()
+
+
+def test_where_the_end_was_cut_short_the_home_waits_for_one_of_two_words(home: Home) -> None:
+    cut_short(home)
     with pytest.raises(MoveError, match=r"since .* UTC \(phase stopping\).*clamor move --to big\.yaml.*--give-up"):
         open_home(home, use="check")
     give_up(home)
@@ -357,12 +362,7 @@ def test_where_the_end_was_cut_short_the_home_waits_for_one_of_two_words(home: H
 
 
 def test_a_move_is_given_up_with_the_engines_that_it_moves_from(home: Home) -> None:
-    with Living(home) as living:
-        living.live(post(1))
-    with moving(home) as move:
-        catch_up(move, quiet)
-        move._enter("stopping")
-        move._close_off()
+    cut_short(home)
     settings = home.settings_file.read_text(encoding="utf-8")
     home.settings_file.write_text(f"{settings}engines: {{database: {SERVER}}}\n", encoding="utf-8")
     with pytest.raises(MoveError, match=r"names other engines .*: put them back"):

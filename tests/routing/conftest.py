@@ -11,6 +11,8 @@ import pytest
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
+from smtp_server import SmtpServer  # noqa: E402
+
 from tests.places import keeping, on_both  # noqa: E402
 
 
@@ -22,3 +24,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def kept_in(request: pytest.FixtureRequest) -> Iterator[str]:
     with keeping(getattr(request, "param", "sqlite")) as where:
         yield where
+
+
+@pytest.fixture
+def server() -> Iterator[SmtpServer]:
+    with SmtpServer() as running:
+        yield running

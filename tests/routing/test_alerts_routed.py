@@ -50,12 +50,6 @@ class Way:
 
 
 @pytest.fixture
-def server() -> Iterator[SmtpServer]:
-    with SmtpServer() as running:
-        yield running
-
-
-@pytest.fixture
 def way(tmp_path: Path, server: SmtpServer) -> Iterator[Way]:
     made = Way(tmp_path, server.port)
     yield made

@@ -29,12 +29,6 @@ def home(tmp_path: Path) -> Iterator[MailHome]:
     made.close()
 
 
-@pytest.fixture
-def server() -> Iterator[SmtpServer]:
-    with SmtpServer() as running:
-        yield running
-
-
 def test_a_severe_post_reaches_the_people_of_its_brand_and_queue(home: MailHome, server: SmtpServer) -> None:
     home.severe("the plane left without us", queue="support")
     settle(home.mailer(smtp(server.port)), home)

@@ -27,12 +27,6 @@ def home(tmp_path: Path) -> Iterator[MailHome]:
     made.close()
 
 
-@pytest.fixture
-def server() -> Iterator[SmtpServer]:
-    with SmtpServer() as running:
-        yield running
-
-
 def cut_off(home: MailHome, server: SmtpServer, patch: pytest.MonkeyPatch, owner: str) -> Mailer:
     """A mailer whose database goes away between the server's taking of a mail and the commit."""
     mailer = home.mailer(smtp(server.port), home.folder / "one.journal", owner, elsewhere=True)

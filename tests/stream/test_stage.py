@@ -567,11 +567,12 @@ def test_a_stage_that_tries_again_and_again_lets_others_have_their_share(log: Em
     second.close()
 
 
+@pytest.mark.parametrize("fault", [Transient("no broker answers"), KeyError("of a client whose thread has died")])
 def test_a_log_that_is_away_keeps_no_stage_from_saying_how_it_does(
-    log: EmbeddedLog, monkeypatch: pytest.MonkeyPatch
+    log: EmbeddedLog, monkeypatch: pytest.MonkeyPatch, fault: Exception
 ) -> None:
     def away(group: str, topic: str) -> int:
-        raise Transient("no broker answers")
+        raise fault
 
     said = list[StageStatus]()
     stage = Stage(log, Toy(), WallClock(), options=PROMPT, publish=said.append)

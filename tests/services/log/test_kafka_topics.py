@@ -90,6 +90,16 @@ def test_partitions_of_a_topic_cannot_change(log: KafkaLog) -> None:
         log.ensure([TopicSpec(topic, 3, DAY)])
 
 
+def test_partitions_that_a_topic_was_given_meanwhile_are_named(log: KafkaLog, admin: KafkaAdminClient) -> None:
+    topic = name()
+    log.ensure([TopicSpec(topic, 2, DAY)])
+    admin.create_partitions({log.topic(topic).name: 3})
+    member = log.consumer("g", topic)
+    with pytest.raises(LogUnusable, match=r"was given partitions \[2\] while Clamor ran.*engines: log: partitions"):
+        take(member, 1)
+    member.close()
+
+
 @pytest.mark.parametrize(("key", "value"), [("cleanup.policy", "compact"), ("message.timestamp.type", "CreateTime")])
 def test_a_topic_whose_records_would_mean_something_else_is_refused(
     log: KafkaLog, admin: KafkaAdminClient, key: str, value: str
