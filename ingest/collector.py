@@ -8,11 +8,12 @@ same intake.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Literal, NamedTuple, Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import msgspec
 
+from ingest.wanted import Wanted
 from stream.clock import MINUTE
 from stream.records import Author, Metrics, Millis, PostKind
 
@@ -136,11 +137,63 @@ class Collector(Protocol):
     def close(self) -> None: ...
 
 
-class Sweepable(Protocol):
-    """A collector whose network can be asked whether posts still exist."""
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """What looking up posts by their ids brought."""
 
-    def existing(self, native_ids: Collection[str]) -> Mapping[str, Existence]:
-        """`gone` is the network's explicit word; `absent` only means that it was not in the answer."""
+    existence: Mapping[str, Existence]
+    """Of every id that was asked for: `gone` is the network's explicit word; `absent` only means that it was not in the
+    answer."""
+    drafts: Sequence[Draft] = ()
+    """Those that are there, as they are now: kind `edited` where the text may have changed, else `metrics`."""
+    asked: int = 1
+    cost: int = 0
+
+
+@runtime_checkable
+class Sweepable(Protocol):
+    """A collector whose network does not tell of deletes and edits by itself, but can be asked about single posts."""
+
+    most_looked_up: int
+    """Ids in one request."""
+
+    def look_up(self, native_ids: Sequence[str]) -> Found:
+        """At most `most_looked_up` ids. Raises what `collect` raises. Called from a thread of its own."""
+
+
+@runtime_checkable
+class Contextual(Protocol):
+    """A collector that can fetch what a post answers."""
+
+    def context(self, native_id: str) -> Iterator[Delivery]:
+        """The posts above it in its thread, nearest first; those below it too where they come in the same answer.
+        Raises what `collect` raises. Called from a thread of its own."""
+
+
+class Sample(NamedTuple):
+    """What a query brought in a span that has passed, so that its volume can be forecast."""
+
+    posts_by_hour: tuple[int, ...]
+    """Oldest first; the span ends now."""
+    asked: int = 1
+    cost: int = 0
+    capped: bool = False
+    """The network had more than it showed: the numbers are a lower bound."""
+
+
+@runtime_checkable
+class Estimable(Protocol):
+    """A collector that can say how much a query would bring before it is switched on."""
+
+    def sample(self, wanted: Wanted) -> Sample: ...
+
+
+@runtime_checkable
+class Checkable(Protocol):
+    """A collector whose access can be tested."""
+
+    def check(self) -> str:
+        """One cheap request; a sentence on what works and as whom. Raises Denied with what is missing and where to get
+        it, Interrupted where the network does not answer."""
 
 
 class Budget(Protocol):

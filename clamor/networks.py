@@ -1,0 +1,42 @@
+"""The networks that Clamor can ask, each a line: which file makes the collector of a source."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, NamedTuple, cast
+
+from config.sources import Collected
+from ingest.collector import Collector
+from ingest.setting import Setting
+
+
+class Network(NamedTuple):
+    """`module` has `collector(settings, setting)`. It is imported when a source of its kind is first opened: libraries
+    of networks that nobody listens to cost nothing."""
+
+    module: str
+    extra: str = ""
+    """Of the package, where its library is not part of the default install."""
+
+
+class NotInstalled(Exception):
+    """The library that a network needs is not here; the message has the command that brings it."""
+
+
+NETWORKS: dict[str, Network] = {}
+
+
+def make(settings: Collected, setting: Setting) -> Collector:
+    """The collector of a source. Raises NotInstalled."""
+    kind: str = cast("Any", settings).kind
+    network = NETWORKS[kind]
+    try:
+        made = cast("Callable[[Collected, Setting], Collector]", import_module(network.module).collector)
+    except ModuleNotFoundError as missing:
+        if not network.extra or (missing.name or "").startswith("ingest"):
+            raise
+        raise NotInstalled(
+            f"source {settings.id} of kind {kind} needs {missing.name}: pip install 'clamor[{network.extra}]'"
+        ) from None
+    return made(settings, setting)

@@ -1,0 +1,15 @@
+"""Where posts come from. A kind of source is one class in a file of its own; `kind:` chooses it."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeAlias
+
+from pydantic import Field
+
+from config.sources.common import AnySource, Collected
+from config.sources.file import FileSource
+from config.sources.webhook import WebhookSource
+
+__all__ = ["AnySource", "Collected", "FileSource", "Source", "WebhookSource"]
+
+Source: TypeAlias = Annotated[FileSource | WebhookSource, Field(discriminator="kind")]

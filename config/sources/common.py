@@ -1,0 +1,31 @@
+"""What sources of every kind share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from config.brands import Slug
+from config.section import Section
+from config.units import Duration
+
+
+class AnySource(Section):
+    """What every source has."""
+
+    id: Slug
+    """Stands in posts and in the coverage ledger: never change it."""
+    brands: tuple[Slug, ...] = ()
+    """Brands that every post of this source belongs to, whatever its text says (an own page, a review page)."""
+    access: Slug = "public"
+    """Who may read its posts: `public`, or a name of your own for a private source."""
+    max_lateness: Annotated[Duration, Field(ge=0)] = 900_000
+    """Posts older than this when they arrive change numbers and cases but wake nobody."""
+
+
+class Collected(AnySource):
+    """What every source has that Clamor asks itself."""
+
+    listen_for: tuple[Slug, ...] = ()
+    """Brands that are asked for here. Empty: all."""

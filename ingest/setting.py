@@ -1,0 +1,31 @@
+"""What a network's file is given to make its collector of, besides its own section of the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from threading import Event
+
+from ingest.collector import Source
+from ingest.wanted import Wanted
+from stream.clock import Clock
+
+
+def _all_allowed(query: str) -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class Setting:
+    source: Source
+    wanted: Callable[[], Sequence[Wanted]]
+    """Asked anew before each round, and now and then by a stream: brands change while it runs."""
+    secret: Callable[[str], str | None]
+    """The value of a secret by the NAME that the settings give, at this moment; None: there is none. Never keep it in
+    anything that is shown, logged or compared."""
+    clock: Clock
+    stop: Event = field(default_factory=Event)
+    """Set when the collector is to end: whoever waits, waits on it."""
+    allowed: Callable[[str], bool] = _all_allowed
+    """Whether the budget leaves room to ask for this brand now. Where it does not, the collector leaves the brand out
+    and says so: `Delivery(query=brand, asked=0, missed=None, reason="spend cap")`."""
