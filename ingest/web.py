@@ -162,7 +162,9 @@ class Web:
         for part in response.iter_bytes():
             size += len(part)
             if size > self._max_bytes:
-                raise Refused(response.status_code, self._host(str(response.url)), f"more than {self._max_bytes:,} bytes")
+                raise Refused(
+                    response.status_code, self._host(str(response.url)), f"more than {self._max_bytes:,} bytes"
+                )
             parts.append(part)
         return b"".join(parts)
 

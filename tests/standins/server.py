@@ -179,7 +179,9 @@ def _handler(standin: StandIn) -> type[BaseHTTPRequestHandler]:
             elif fault is not None and fault.kind == "status":
                 self._send(Response(fault.status, fault.body, fault.headers))
             elif fault is not None and fault.kind == "garbage":
-                self._send(Response(200, b"<html><body>We'll be right back</body></html>", {"Content-Type": "text/html"}))
+                self._send(
+                    Response(200, b"<html><body>We'll be right back</body></html>", {"Content-Type": "text/html"})
+                )
             else:
                 with standin.lock:
                     response = standin.answer(request)
