@@ -24,7 +24,9 @@ class NotInstalled(Exception):
     """The library that a network needs is not here; the message has the command that brings it."""
 
 
-NETWORKS: dict[str, Network] = {}
+NETWORKS: dict[str, Network] = {
+    "youtube": Network("ingest.networks.youtube"),
+}
 
 
 def make(settings: Collected, setting: Setting) -> Collector:

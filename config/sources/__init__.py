@@ -9,7 +9,8 @@ from pydantic import Field
 from config.sources.common import AnySource, Collected
 from config.sources.file import FileSource
 from config.sources.webhook import WebhookSource
+from config.sources.youtube import YoutubeSource
 
-__all__ = ["AnySource", "Collected", "FileSource", "Source", "WebhookSource"]
+__all__ = ["AnySource", "Collected", "FileSource", "Source", "WebhookSource", "YoutubeSource"]
 
-Source: TypeAlias = Annotated[FileSource | WebhookSource, Field(discriminator="kind")]
+Source: TypeAlias = Annotated[FileSource | WebhookSource | YoutubeSource, Field(discriminator="kind")]
