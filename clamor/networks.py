@@ -26,6 +26,7 @@ class NotInstalled(Exception):
 
 NETWORKS: dict[str, Network] = {
     "youtube": Network("ingest.networks.youtube"),
+    "reddit": Network("ingest.networks.reddit", extra="reddit"),
 }
 
 

@@ -32,7 +32,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     max_lateness: Millis = 15 * MINUTE
     """Older than this on arrival, a post wakes nobody: 15 minutes for a stream, three intervals for a poll."""
     firehose: bool = False
-    """It brings posts that nobody asked for: only those that pass the pre-filter are kept."""
+    """It brings posts that nobody asked for: of these only those that pass the pre-filter are kept."""
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -111,7 +111,7 @@ class Intake:
         return Took(kept, filtered, dead, mended)
 
     def _passes(self, draft: Draft) -> bool:
-        if draft.kind not in CONTENT_KINDS or draft.brands or self.source.brands:
+        if draft.kind not in CONTENT_KINDS or draft.brands or draft.query_ids or self.source.brands:
             return True
         assert self._wanted is not None
         author = draft.author

@@ -8,9 +8,10 @@ from pydantic import Field
 
 from config.sources.common import AnySource, Collected
 from config.sources.file import FileSource
+from config.sources.reddit import RedditSource
 from config.sources.webhook import WebhookSource
 from config.sources.youtube import YoutubeSource
 
-__all__ = ["AnySource", "Collected", "FileSource", "Source", "WebhookSource", "YoutubeSource"]
+__all__ = ["AnySource", "Collected", "FileSource", "RedditSource", "Source", "WebhookSource", "YoutubeSource"]
 
-Source: TypeAlias = Annotated[FileSource | WebhookSource | YoutubeSource, Field(discriminator="kind")]
+Source: TypeAlias = Annotated[FileSource | RedditSource | WebhookSource | YoutubeSource, Field(discriminator="kind")]
