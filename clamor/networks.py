@@ -25,6 +25,7 @@ class NotInstalled(Exception):
 
 
 NETWORKS: dict[str, Network] = {
+    "x": Network("ingest.networks.x", "x"),
     "youtube": Network("ingest.networks.youtube"),
     "reddit": Network("ingest.networks.reddit", extra="reddit"),
 }

@@ -7,9 +7,11 @@ What passes is raised as `Interrupted`, what a person has to mend as `Denied`, a
 from __future__ import annotations
 
 import re
+import ssl
 import time
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
+from functools import cache
 from importlib.metadata import version
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -75,6 +77,7 @@ class Web:
             timeout=timeout,
             follow_redirects=redirects,
             max_redirects=MOST_REDIRECTS,
+            verify=certificates(),
             trust_env=True,
         )
         self.asked = 0
@@ -106,11 +109,12 @@ class Web:
         headers: Mapping[str, str] | None = None,
         form: Mapping[str, str] | None = None,
         json: object = None,
+        body: bytes | None = None,
         good: tuple[int, ...] = (304, 404, 410),
     ) -> Answer:
-        """`good`: what is an answer besides 2xx."""
+        """`good`: what is an answer besides 2xx; `body`: what is sent as it stands."""
         sent = {**self._now(), **(headers or {})}
-        content = None
+        content = body
         if json is not None:
             content, sent = msgspec.json.encode(json), {**sent, "Content-Type": "application/json"}
         self.asked += 1
@@ -118,7 +122,7 @@ class Web:
             with self._client.stream(
                 method, path, params=dict(params) if params else None, headers=sent, data=form, content=content
             ) as response:
-                body = self._read(response)
+                said = self._read(response)
         except httpx.InvalidURL:
             raise Refused(0, path.partition("?")[0][:200], "this is no address") from None
         except httpx.UnsupportedProtocol:
@@ -128,7 +132,7 @@ class Web:
         except httpx.TransportError as fault:
             raise Interrupted(f"no answer from {self._host(path)}: {type(fault).__name__}") from None
         names = {name.lower(): value for name, value in response.headers.items()}
-        answer = Answer(response.status_code, names, body, str(response.url))
+        answer = Answer(response.status_code, names, said, str(response.url))
         if 200 <= answer.status < 300 or answer.status in good:
             return answer
         raise self.fault(answer)
@@ -170,6 +174,12 @@ class Web:
 
     def _host(self, path: str) -> str:
         return httpx.URL(path).host or self._client.base_url.host or "?"
+
+
+@cache
+def certificates() -> ssl.SSLContext:
+    """Whom a connection trusts, for all of them: reading it anew takes longer than most questions."""
+    return httpx.create_ssl_context()
 
 
 def user_agent() -> str:

@@ -10,8 +10,20 @@ from config.sources.common import AnySource, Collected
 from config.sources.file import FileSource
 from config.sources.reddit import RedditSource
 from config.sources.webhook import WebhookSource
+from config.sources.x import XSource
 from config.sources.youtube import YoutubeSource
 
-__all__ = ["AnySource", "Collected", "FileSource", "RedditSource", "Source", "WebhookSource", "YoutubeSource"]
+__all__ = [
+    "AnySource",
+    "Collected",
+    "FileSource",
+    "RedditSource",
+    "Source",
+    "WebhookSource",
+    "XSource",
+    "YoutubeSource",
+]
 
-Source: TypeAlias = Annotated[FileSource | RedditSource | WebhookSource | YoutubeSource, Field(discriminator="kind")]
+Source: TypeAlias = Annotated[
+    FileSource | RedditSource | WebhookSource | XSource | YoutubeSource, Field(discriminator="kind")
+]
