@@ -94,6 +94,7 @@ def draft(post: Any, included: Included, query_ids: tuple[str, ...] = ()) -> Dra
     author = _author(post, included)
     created = _time(post.get("created_at"))
     id = _id(post["id"])
+    edited_at = (time_of(id) or created) if version.number else None
     return Draft(
         native_id=version.first,
         kind="edited" if version.number else "created",
@@ -102,7 +103,8 @@ def draft(post: Any, included: Included, query_ids: tuple[str, ...] = ()) -> Dra
         lang=_text(post.get("lang")),
         country=_country(post, included),
         claimed_at=time_of(version.first) or created if version.number else created or time_of(id),
-        edited_at=(time_of(id) or created) if version.number else None,
+        seen_at=edited_at,
+        edited_at=edited_at,
         revision=version.number,
         conversation=_first(_text(post.get("conversation_id")), included),
         reply_to=related.get("replied_to"),
