@@ -1,7 +1,8 @@
 """Questions over HTTP, as every network's file without a client library of its own asks them.
 
 What passes is raised as `Interrupted`, what a person has to mend as `Denied`, anything else that is no answer as
-`Refused`. Answers are bounded; no error says more of an address than its host and path, since a query may hold a key.
+`Refused`. Answers are bounded; no error says more of an address than its host and path, since a query may hold a key,
+and none repeats what was sent, should the network's answer do so.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import re
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from email.utils import parsedate_to_datetime
 from functools import cache
 from importlib.metadata import version
@@ -29,6 +30,9 @@ MOST_REDIRECTS = 5
 LONGEST_WAIT: Millis = 24 * 3600 * SECOND
 """What a network may make us wait in one answer; a longer wait is taken as this."""
 PASSES = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
+MOST_SAID = 65_536
+"""Bytes of an error's body that are looked at."""
+_SHORTEST_SECRET = 8
 _BLANK = re.compile(r"\s+")
 
 
@@ -80,6 +84,7 @@ class Web:
             verify=certificates(),
             trust_env=True,
         )
+        self._sent: frozenset[str] = frozenset()
         self.asked = 0
         """Requests made so far."""
 
@@ -118,6 +123,7 @@ class Web:
         if json is not None:
             content, sent = msgspec.json.encode(json), {**sent, "Content-Type": "application/json"}
         self.asked += 1
+        self._sent = _sent(sent, params, form, json)
         try:
             with self._client.stream(
                 method, path, params=dict(params) if params else None, headers=sent, data=form, content=content
@@ -140,7 +146,7 @@ class Web:
     def fault(self, answer: Answer) -> Exception:
         """What an answer means that is no good one."""
         place = httpx.URL(answer.url).copy_with(query=None, userinfo=b"", fragment=None)
-        said = words(answer.body)
+        said = words(_without(answer.body, self._sent))
         if answer.status in PASSES:
             return Interrupted(f"{place} answered {answer.status}", retry_after=retry_after(answer.headers))
         if answer.status in (401, 403):
@@ -180,6 +186,19 @@ class Web:
 def certificates() -> ssl.SSLContext:
     """Whom a connection trusts, for all of them: reading it anew takes longer than most questions."""
     return httpx.create_ssl_context()
+
+
+def _sent(*parts: object) -> frozenset[str]:
+    """What of a request may be a secret: its values, and the words of them, but for the shortest."""
+    values = [value for part in parts if isinstance(part, Mapping) for value in part.values() if isinstance(value, str)]
+    return frozenset(word for value in values for word in (value, *value.split()) if len(word) >= _SHORTEST_SECRET)
+
+
+def _without(body: bytes, sent: Collection[str]) -> bytes:
+    body = body[:MOST_SAID]
+    for word in sorted(sent, key=len, reverse=True):
+        body = body.replace(word.encode(), b"(what was sent)")
+    return body
 
 
 def user_agent() -> str:

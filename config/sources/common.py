@@ -29,3 +29,5 @@ class Collected(AnySource):
 
     listen_for: tuple[Slug, ...] = ()
     """Brands that are asked for here. Empty: all."""
+    timeout: Annotated[Duration, Field(ge=100, le=300_000)] = 30_000
+    """How long the network may take for an answer, or a connection for its beginning."""

@@ -63,6 +63,23 @@ class Response(NamedTuple):
         return cls(status, json.dumps(held).encode(), {"Content-Type": "application/json", **(headers or {})})
 
 
+def oddly(held: Any) -> Any:
+    """The same JSON value, each object in it with fields that nobody knows, but for tables of objects by name."""
+    if isinstance(held, list):
+        return [oddly(one) for one in held]
+    if not isinstance(held, dict):
+        return held
+    table = held and all(isinstance(one, dict) for one in held.values())
+    more = {} if table else {"x_not_yet_known": {"since": [1, None, "\u2603"]}, "xNew": None}
+    return {**{name: oddly(one) for name, one in held.items()}, **more}
+
+
+def _odd(response: Response) -> Response:
+    if not isinstance(response.body, bytes) or not response.body.startswith((b"{", b"[")):
+        return response
+    return response._replace(body=json.dumps(oddly(json.loads(response.body))).encode())
+
+
 class StandIn:
     """Use as a context manager; `url` is where it listens."""
 
@@ -70,6 +87,9 @@ class StandIn:
         self.requests: list[Request] = []
         self.lock = threading.RLock()
         """Held while a request is answered (not while a stream is written): change the truth under it."""
+        self.odd = False
+        """Every object in JSON that is answered whole has fields that no documentation names; streams and XML add them
+        by themselves when they see it (`oddly`)."""
         self._faults: list[Fault] = []
         self._streams: set[socket.socket] = set()
         self._over = threading.Event()
@@ -88,6 +108,17 @@ class StandIn:
         """The next requests that they fit go wrong, in this order."""
         with self.lock:
             self._faults.extend(faults)
+
+    @property
+    def to_go_wrong(self) -> int:
+        """Kinds of faults that have not happened yet, or not as often as they were to."""
+        with self.lock:
+            return len(self._faults)
+
+    def recover(self) -> None:
+        """Whatever was still to go wrong does not."""
+        with self.lock:
+            self._faults.clear()
 
     def cut_streams(self) -> None:
         """Every open connection ends, in the middle of whatever it says."""
@@ -185,7 +216,7 @@ def _handler(standin: StandIn) -> type[BaseHTTPRequestHandler]:
             else:
                 with standin.lock:
                     response = standin.answer(request)
-                self._send(response, half=fault is not None)
+                self._send(_odd(response) if standin.odd else response, half=fault is not None)
 
         do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_PATCH = _do
 
