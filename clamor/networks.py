@@ -28,6 +28,7 @@ NETWORKS: dict[str, Network] = {
     "x": Network("ingest.networks.x", "x"),
     "youtube": Network("ingest.networks.youtube"),
     "reddit": Network("ingest.networks.reddit", extra="reddit"),
+    "feeds": Network("ingest.networks.feeds"),
 }
 
 

@@ -67,12 +67,13 @@ class Runner:
         self.hold, self.backoff, self.stop = hold or (lambda: None), backoff or Backoff(), stop or Event()
         self.windows = Windows(self.source, ledger)
         self.gaps = Gaps(collector, self.intake, cursors, ledger, clock)
+        self._ledger = ledger
         self.trouble = ""
         self.appended = self.filtered = self.dead = 0
         """Of the stream itself; what the filler brought is in `filled`."""
-        self._ledger, self._tenure = ledger, tenure
+        self._tenure = tenure
         self._began_under: int | None = None
-        self._gap_since: Millis | None = ledger.latest(self.source.id)
+        self._gap_since: Millis | None = self._known_until()
         self._gap_why = "it was not running"
         self._caught_up_at: Millis | None = None
         self._connected_at: Millis = 0
@@ -136,9 +137,19 @@ class Runner:
             return False
         if self._began_under != (fence := tenure.fence):
             self._cursor = self._cursor_kept = insist(lambda: self.cursors.get(self.source.id), self.stop)
-            self._gap_since = insist(lambda: self._ledger.latest(self.source.id), self.stop)
+            self._gap_since = insist(self._known_until, self.stop)
             self._began_under = fence
         return True
+
+    def _known_until(self) -> Millis | None:
+        """Up to when anything is known. A hole that was being closed when its process died goes on: what was missed
+        comes from the cursor on."""
+        latest = self._ledger.latest(self.source.id)
+        if latest is not None and self.collector.resumes:
+            for gap in self._ledger.gaps([self.source.id], fillable=True):
+                if gap.until == latest and not gap.query:
+                    return gap.since
+        return latest
 
     def _turn_kept(self) -> AbstractContextManager[None]:
         return nullcontext() if self._tenure is None else self._tenure.kept(LONGEST)

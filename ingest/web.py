@@ -21,6 +21,7 @@ import httpx
 import msgspec
 
 from ingest.collector import Denied, Interrupted
+from ingest.public import NotPublic, PublicTransport
 from stream.clock import SECOND
 from stream.records import Millis
 
@@ -71,8 +72,10 @@ class Web:
         timeout: float = TIMEOUT,
         max_bytes: int = MAX_BYTES,
         redirects: bool = False,
+        public_only: bool = False,
     ) -> None:
-        """`headers` may be a function that is asked before each request (a token that changes)."""
+        """`headers` may be a function that is asked before each request (a token that changes). `public_only`: for
+        addresses that strangers named; whatever leads into a private network is Refused, and no proxy is used."""
         self._headers = headers
         self._max_bytes = max_bytes
         self._client = httpx.Client(
@@ -83,6 +86,7 @@ class Web:
             max_redirects=MOST_REDIRECTS,
             verify=certificates(),
             trust_env=True,
+            transport=PublicTransport() if public_only else None,
         )
         self._sent: frozenset[str] = frozenset()
         self.asked = 0
@@ -136,6 +140,8 @@ class Web:
         except httpx.TooManyRedirects:
             raise Refused(0, path.partition("?")[0][:200], "it redirects in a circle") from None
         except httpx.TransportError as fault:
+            if isinstance(fault.__cause__, NotPublic):
+                raise Refused(0, self._host(path), str(fault)) from None
             raise Interrupted(f"no answer from {self._host(path)}: {type(fault).__name__}") from None
         names = {name.lower(): value for name, value in response.headers.items()}
         answer = Answer(response.status_code, names, said, str(response.url))

@@ -7,6 +7,7 @@ from typing import Annotated, TypeAlias
 from pydantic import Field
 
 from config.sources.common import AnySource, Collected
+from config.sources.feeds import FeedsSource
 from config.sources.file import FileSource
 from config.sources.reddit import RedditSource
 from config.sources.webhook import WebhookSource
@@ -16,6 +17,7 @@ from config.sources.youtube import YoutubeSource
 __all__ = [
     "AnySource",
     "Collected",
+    "FeedsSource",
     "FileSource",
     "RedditSource",
     "Source",
@@ -25,5 +27,5 @@ __all__ = [
 ]
 
 Source: TypeAlias = Annotated[
-    FileSource | RedditSource | WebhookSource | XSource | YoutubeSource, Field(discriminator="kind")
+    FeedsSource | FileSource | RedditSource | WebhookSource | XSource | YoutubeSource, Field(discriminator="kind")
 ]

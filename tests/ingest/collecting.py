@@ -141,7 +141,7 @@ class Collecting(Home):
         super().__init__(place, clock)
         self.stop, self._wait = threading.Event(), wait
         kind: str = settings.kind  # type: ignore[attr-defined]
-        self.source = Source(
+        source = Source(
             id=settings.id,
             network=network or kind,
             brands=settings.brands,
@@ -150,7 +150,7 @@ class Collecting(Home):
             firehose=firehose,
         )
         setting = Setting(
-            source=self.source,
+            source=source,
             wanted=lambda: wanted,
             secret=lambda name: secrets.get(name),
             clock=self.clock,

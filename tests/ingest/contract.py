@@ -144,7 +144,7 @@ class Contract:
                 case.publish(f"Acme {n}")
             agree(case, at_work)
             seen = len(at_work.held.contents())
-            assert seen == len(case.truth()), "without a fault nothing comes twice"
+            assert seen == len({post.id for post in at_work.held.contents()}), "without a fault nothing comes twice"
             threading.Event().wait(0.5)
             assert len(at_work.held.contents()) == seen
             assert at_work.end(5) < 2.0
@@ -271,18 +271,24 @@ class Contract:
             assert at_work.end(5) < 2.0
 
     def test_killed_in_the_middle_of_a_burst_it_goes_on_where_it_was(self, case: Case, home: Path) -> None:
+        most = 150 if self.burst_kept else 15
         with Home(home) as reader:
             for round in range(2):
                 with child(case, home):
                     held = len(reader.held.texts())
-                    for n in range(150):
+                    for n in range(most):
                         case.publish(f"Acme {round} {n}")
                     _more_than(reader, held)
-                for n in range(50):
+                for n in range(most // 3):
                     case.publish(f"Acme {round} while nobody listens {n}")
         with collecting(case, home) as at_work:
             case.publish("Acme after")
             agree(case, at_work, 30)
+            if keeps(case, at_work):
+                until(
+                    lambda: not at_work.ledger.gaps(["source"]),
+                    lambda: f"all came, and still there are gaps: {at_work.ledger.gaps(['source'])}",
+                )
 
     # --- edits, deletes ---
 
@@ -358,7 +364,7 @@ class Contract:
             agree(case, at_work)
             at_work.end(10)
             figure = at_work.ledger.figure(since, at_work.clock.now() + 1, sources=["source"])
-            assert figure.received == 40
+            assert 40 <= figure.received <= len(case.truth())
             assert (figure.known_missed, figure.unknown_gaps, figure.refused) == (0, 0, 0)
             assert figure.share == 1.0
             assert sum(row.asked for row in at_work.ledger.rows(["source"])) > 0
@@ -516,7 +522,7 @@ def sweep(at_work: Collecting, native_ids: Sequence[str]) -> dict[str, Existence
     """Look these up as the sweep does, and take what comes."""
     collector = at_work.collector
     assert isinstance(collector, Sweepable), "learnt of by sweep, and there is no look_up"
-    intake, existence = Intake(at_work.log, at_work.source), dict[str, Existence]()
+    intake, existence = Intake(at_work.log, at_work.collector.source), dict[str, Existence]()
     for begin in range(0, len(native_ids), collector.most_looked_up):
         asked = native_ids[begin : begin + collector.most_looked_up]
         found = collector.look_up(asked)
@@ -535,7 +541,7 @@ def _undeleted(case: Case, at_work: Collecting) -> set[str]:
 
 
 def _id(at_work: Collecting, native: str) -> str:
-    return post_id(at_work.source.network, native)
+    return post_id(at_work.collector.source.network, native)
 
 
 def _settings(case: Case) -> Collected:

@@ -33,7 +33,7 @@ from query.prefilter import compile_prefilter
 from stream.clock import ManualClock
 from stream.embedded import EmbeddedLog
 from stream.ports import Append, Transient
-from stream.records import Author
+from stream.records import Author, Coverage
 
 ACME = Brand(id="acme", name="Acme", accounts=("x:AcmeHelp",))
 START = 1_795_000_000_000
@@ -177,6 +177,24 @@ def test_a_gap_that_cannot_be_filled_is_said_to_be_lost(
     assert "unexpected TimeoutError" in lost.reason
     assert "no search in this plan" in lost.reason
     assert "some text" not in lost.reason
+
+
+def test_a_hole_that_was_being_closed_when_the_process_died_is_closed_by_the_next(
+    run: Callable[..., Runner], clock: ManualClock, ledger: Ledger, cursors: Cursors
+) -> None:
+    def caught_up(_: str | None) -> Iterator[Delivery]:
+        yield Delivery(drafts=drafts(2), cursor="2")
+        raise Exhausted
+
+    cursors.put("feed", "", "1", START)
+    ledger.record(
+        Coverage(source_id="feed", since=START, until=START + MINUTE, state="gap", reason="killed", recorded_at=0),
+        f"gap:{START}",
+    )
+    clock.advance(3 * MINUTE)
+    run(Network(clock, [caught_up], resumes=True))
+    assert ledger.gaps() == []
+    assert ledger.figure(START, clock.now()).complete
 
 
 def test_a_network_that_rewinds_closes_its_gap_itself(
