@@ -7,6 +7,7 @@ answer otherwise a moment later.
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Iterable
 from ipaddress import ip_address
 
@@ -31,11 +32,11 @@ class PublicTransport(httpx.HTTPTransport):
     """Connects to public addresses only, and through no proxy. The `httpx.ConnectError` that it raises else has a
     NotPublic for its cause."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, certificates: ssl.SSLContext) -> None:
+        super().__init__(verify=certificates)
         self._pool.close()
         self._pool = httpcore.ConnectionPool(
-            ssl_context=httpx.create_ssl_context(), network_backend=_PublicBackend(), max_connections=10
+            ssl_context=certificates, network_backend=_PublicBackend(), max_connections=10
         )
 
 

@@ -86,7 +86,7 @@ class Web:
             max_redirects=MOST_REDIRECTS,
             verify=certificates(),
             trust_env=True,
-            transport=PublicTransport() if public_only else None,
+            transport=PublicTransport(certificates()) if public_only else None,
         )
         self._sent: frozenset[str] = frozenset()
         self.asked = 0
