@@ -357,7 +357,7 @@ class Youtube:
         return [*map(threads_of, self._channels), *(Feed(f"video:{one}", {"videoId": one}) for one in self._followed)]
 
     def _new_api(self) -> Api:
-        return Api(self._settings.url, self._key, self._quota)
+        return Api(self._settings.url, self._key, self._quota, self._settings.timeout / 1000)
 
     def _key(self) -> str:
         key = self._setting.secret(self._settings.key_env)

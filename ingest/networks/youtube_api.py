@@ -110,9 +110,9 @@ class Quota:
 class Api:
     """One thread's way to the API."""
 
-    def __init__(self, url: str, key: Callable[[], str], quota: Quota) -> None:
+    def __init__(self, url: str, key: Callable[[], str], quota: Quota, timeout: float) -> None:
         self.quota = quota
-        self._web = Web(url.rstrip("/") + "/", lambda: {"X-Goog-Api-Key": key()})
+        self._web = Web(url.rstrip("/") + "/", lambda: {"X-Goog-Api-Key": key()}, timeout=timeout)
         self._told = (0, 0)
         self._units = 0
 

@@ -288,8 +288,8 @@ def _paged(items: list[dict[str, Any]], params: Any, most: int, default: int = 5
     size = min(int(params.get("maxResults", default)), most)
     start, token = 0, params.get("pageToken", "")
     if token:
-        last = bytes.fromhex(token).decode()
-        place = next((at for at, item in enumerate(items) if json.dumps(_id(item)) == last), None)
+        last = json.loads(bytes.fromhex(token).decode())
+        place = next((at for at, item in enumerate(items) if _id(item) == last), None)
         if place is None:
             raise Gone(400, "invalidPageToken")
         start = place + 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,6 +28,7 @@ from ingest.networks.youtube_search import LONGEST_QUERY, terms
 from ingest.setting import Setting
 from ingest.wanted import Wanted
 from stream.clock import DAY, HOUR, MINUTE, ManualClock
+from tests.ingest.contract import Contract, How
 from tests.standins.server import Fault
 from tests.standins.youtube import KEY, YoutubeStandIn
 
@@ -493,3 +494,49 @@ def test_names_that_do_not_fit_into_one_search_take_several() -> None:
     assert all(len(one) <= LONGEST_QUERY for one in searches)
     assert sum(one.count("|") + 1 for one in searches) == 60
     assert terms(Wanted(brand="b", phrases=('Say "Acme" | now',), hashtags=("#acme",))) == ('"Say Acme now"|#acme',)
+
+
+class YoutubeCase:
+    edits: How = "poll"
+    deletes: How = "sweep"
+    fills = True
+    first = "/commentThreads"
+
+    def __init__(self, youtube: YoutubeStandIn) -> None:
+        self.standin = self._youtube = youtube
+        youtube.units = 10**9
+        self._film = youtube.upload(youtube.open_channel("acme"), "Our new plane", at=youtube.wall() - 9 * DAY)
+
+    def settings(self) -> YoutubeSource:
+        return YoutubeSource(
+            id="source", kind="youtube", key_env="KEY", url=self._youtube.url, channels=("@acme",), interval="50ms",
+            searches_per_day=0, units_per_day=10**9,
+        )  # fmt: skip
+
+    def secrets(self) -> Mapping[str, str]:
+        return {"KEY": KEY}
+
+    def publish(self, text: str, *, at: int | None = None, author: str = "ana") -> str:
+        return self._youtube.comment(self._film, text, author, at)
+
+    def publish_malformed(self) -> None:
+        self._youtube.broken.append(17)
+
+    def edit(self, native_id: str, text: str) -> None:
+        self._youtube.edit(native_id, text)
+
+    def delete(self, native_id: str) -> None:
+        self._youtube.delete(native_id)
+
+    def truth(self) -> Mapping[str, str]:
+        with self._youtube.lock:
+            return {id: one.text for id, one in self._youtube.said.items()}
+
+
+class TestContract(Contract):
+    asks_by_brand = False
+
+    @pytest.fixture
+    def case(self) -> Iterator[YoutubeCase]:
+        with YoutubeStandIn() as youtube:
+            yield YoutubeCase(youtube)
