@@ -6,8 +6,9 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any, NamedTuple, cast
 
-from config.sources import Collected
+from config.sources import AnySource, Collected
 from ingest.collector import Collector
+from ingest.push import Push
 from ingest.setting import Setting
 
 
@@ -18,6 +19,8 @@ class Network(NamedTuple):
     module: str
     extra: str = ""
     """Of the package, where its library is not part of the default install."""
+    pushes: bool = False
+    """It calls as well: `module` has `push(settings, setting)`, an `ingest.push.Push`."""
 
 
 class NotInstalled(Exception):
@@ -34,14 +37,28 @@ NETWORKS: dict[str, Network] = {
 
 def make(settings: Collected, setting: Setting) -> Collector:
     """The collector of a source. Raises NotInstalled."""
+    return cast("Collector", _of(settings, "collector")(settings, setting))
+
+
+def pushes(settings: AnySource) -> bool:
+    """Whether the network of a source calls us."""
+    network = NETWORKS.get(cast("Any", settings).kind)
+    return network is not None and network.pushes
+
+
+def make_push(settings: Collected, setting: Setting) -> Push:
+    """What reads the pushes of a source. Raises NotInstalled."""
+    return cast("Push", _of(settings, "push")(settings, setting))
+
+
+def _of(settings: Collected, name: str) -> Callable[[Collected, Setting], object]:
     kind: str = cast("Any", settings).kind
     network = NETWORKS[kind]
     try:
-        made = cast("Callable[[Collected, Setting], Collector]", import_module(network.module).collector)
+        return cast("Callable[[Collected, Setting], object]", getattr(import_module(network.module), name))
     except ModuleNotFoundError as missing:
         if not network.extra or (missing.name or "").startswith("ingest"):
             raise
         raise NotInstalled(
             f"source {settings.id} of kind {kind} needs {missing.name}: pip install 'clamor[{network.extra}]'"
         ) from None
-    return made(settings, setting)

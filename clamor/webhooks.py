@@ -5,11 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
+from typing import Any, cast
 
+from clamor.networks import make_push, pushes
 from clamor.opening import Opened
-from config.sources import WebhookSource
+from config.sources import Collected, WebhookSource
 from ingest.collector import Source
 from ingest.listening import APART, Listening, Pulses
+from ingest.push import Receiver
+from ingest.setting import Setting
 from ingest.signature import signing_keys
 from ingest.taken import Taken
 from ingest.webhook import Answer, Hook, Webhook
@@ -39,15 +43,19 @@ class Webhooks:
         self._opened = opened
         self._taken = Taken(opened.engine)
         self._made: dict[str, tuple[WebhookSource, Mounted]] = {}
+        self._receivers: dict[str, tuple[Collected, Receiver]] = {}
         self._listening: dict[str, tuple[WebhookSource, Listening]] = {}
         self._lock = threading.Lock()
 
-    def of(self, source_id: str) -> Mounted | None:
-        """The handler of a source in force; None where there is none of that id. Several threads may ask."""
+    def of(self, source_id: str) -> Mounted | Receiver | None:
+        """The handler of a source in force that is pushed; None where there is none of that id. Several threads may
+        ask."""
         with self._lock:
             for source in self._opened.registry.sources():
                 if source.id == source_id and isinstance(source, WebhookSource):
                     return self._handler(source)
+                if source.id == source_id and isinstance(source, Collected) and pushes(source):
+                    return self._receiver(source)
         return None
 
     def look(self) -> bool:
@@ -91,6 +99,32 @@ class Webhooks:
             made = (source, Mounted(Webhook(self._hook(source), self._opened.log, self._taken, self._hold, heard)))
             self._made[source.id] = made
         return made[1]
+
+    def _receiver(self, source: Collected) -> Receiver:
+        """Of a network that calls. Its poll is the safety net, and keeps the ledger."""
+        made = self._receivers.get(source.id)
+        if made is None or made[0] != source:
+            opened = self._opened
+            kind: str = cast("Any", source).kind
+            setting = Setting(
+                source=Source(
+                    id=source.id,
+                    network=kind,
+                    brands=source.brands,
+                    access=source.access,
+                    max_lateness=source.max_lateness,
+                ),
+                wanted=tuple,
+                secret=self._secret,
+                clock=opened.clock,
+            )
+            made = (source, Receiver(make_push(source, setting), opened.log, self._taken, self._hold))
+            self._receivers[source.id] = made
+        return made[1]
+
+    def _secret(self, name: str) -> str | None:
+        found = self._opened.configuration.secrets.get(name)
+        return None if found is None else found.get_secret_value()
 
     def _hook(self, source: WebhookSource) -> Hook:
         secrets = self._opened.configuration.secrets

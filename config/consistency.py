@@ -269,6 +269,12 @@ def _shared_phrases(sheet: Sheet, brands: _Items) -> Iterator[Problem]:
 
 def _access_labels(sheet: Sheet, sources: _Items, people: _Items) -> Iterator[Problem]:
     labels = {"public"} | {str(source["access"]) for _, source in sources if "access" in source}
+    labels |= {
+        str(label)
+        for _, source in sources
+        if isinstance(source.get("private"), dict)
+        for label in source["private"].values()
+    }
     for n, person in people:
         for at, label in _texts(person.get("access")):
             if label not in labels:

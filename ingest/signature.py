@@ -58,6 +58,17 @@ def verify(headers: Mapping[str, str], body: bytes, secrets: Sequence[str], now:
         )
 
 
+def verify_body(given: str, body: bytes, secrets: Sequence[str], header: str) -> None:
+    """Return if `given`, the value of `header`, is `sha256=` and the hexadecimal HMAC-SHA256 of the body under one of
+    the secrets, as networks sign what they push. Raises BadSignature. Every secret is compared, in constant time."""
+    good = False
+    for secret in secrets:
+        expected = "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+        good |= hmac.compare_digest(expected.encode(), given.strip().encode("utf-8", "replace"))
+    if not good:
+        raise BadSignature(f"{header} does not fit: it is sha256= and the HMAC-SHA256 of the body under the secret")
+
+
 def signing_keys(*values: str | None) -> tuple[str, ...]:
     """Those of a source's keys, the present one and the former, by which a body may be signed: each whole, as it
     stands, and none that is too short to be a secret."""

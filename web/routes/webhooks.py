@@ -116,7 +116,7 @@ def _handled(
         status, said = webhook.handle(headers, body, clock.now(), clock.wall())
         if status != 403:
             return status, said
-        _log.warning("webhook without a secret", source=source, why=said.get("error"))
+        _log.warning("webhook.refused", source=source, why=said.get("error"))
     try:
         verify(headers, body, (), clock.wall())
     except BadSignature as wrong:
