@@ -105,6 +105,12 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     """Posts known to be missing; None: missing, and nobody can say how many."""
     reason: str = ""
     """Why something is missing: page cap, rate limit."""
+    filtered: int = 0
+    """Posts of a firehose that the collector itself left out by the pre-filter: received, and about nobody who is
+    listened for."""
+    reached: Millis | None = None
+    """Up to when a stream has been read, in its network's times; None: as its drafts say, and one without drafts has
+    caught up."""
 
 
 class Collector(Protocol):

@@ -14,6 +14,7 @@ import structlog
 
 from ingest.collector import Draft, Malformed, Source
 from ingest.dates import EARLIEST, LATEST
+from ingest.known import Held, Known
 from ingest.links import web_address
 from stream.clock import event_time
 from stream.ports import DEAD_LETTER, POSTS, Append, Log
@@ -69,9 +70,11 @@ class Stamped(NamedTuple):
 class Intake:
     """Stamps, filters and appends the drafts of one source. What `take` returned for is durable."""
 
-    def __init__(self, log: Log, source: Source, prefilter: Prefilter | None = None) -> None:
+    def __init__(self, log: Log, source: Source, prefilter: Prefilter | None = None, held: Held | None = None) -> None:
+        """`held`: of a firehose, words about posts and authors that are not here are left out. None: all are kept."""
         self.log, self.source = log, source
         self._wanted = prefilter if source.firehose else None
+        self._known = Known(source.network, held) if held is not None and source.firehose else None
 
     def take(
         self,
@@ -87,11 +90,14 @@ class Intake:
         records: list[Append] = [dead_letter(one, now) for one in malformed]
         kept: list[str] = []
         mended: Counter[str] = Counter()
-        dead, filtered = len(records), 0
-        for draft in drafts:
-            if self._wanted is not None and not self._passes(draft):
-                filtered += 1
-                continue
+        dead = len(records)
+        sorted_out = None if self._known is None else self._known.sort(drafts, self._passes, now)
+        if sorted_out is None:
+            wanted: Sequence[Draft] = [draft for draft in drafts if self._passes(draft)]
+            filtered = len(drafts) - len(wanted)
+        else:
+            wanted, filtered = sorted_out.kept, sorted_out.filtered
+        for draft in wanted:
             late = origin == "live" and (draft.seen_at or draft.claimed_at or now) < late_before
             try:
                 post, notes = stamped(draft, self.source, now, "gapfill" if late else origin)
@@ -106,14 +112,17 @@ class Intake:
                 mended.update(notes)
         if records:
             self.log.append(records)
+        if self._known is not None and sorted_out is not None:
+            self._known.note(sorted_out, now)
         for note, posts in mended.items():
             _log.info("ingest.mended", source=self.source.id, note=note, posts=posts)
         return Took(kept, filtered, dead, mended)
 
     def _passes(self, draft: Draft) -> bool:
-        if draft.kind not in CONTENT_KINDS or draft.brands or draft.query_ids or self.source.brands:
+        if self._wanted is None or draft.kind not in CONTENT_KINDS:
             return True
-        assert self._wanted is not None
+        if draft.brands or draft.query_ids or self.source.brands:
+            return True
         author = draft.author
         who = "" if author is None else author.handle or author.id
         return self._wanted(f"{draft.title or ''}\n{draft.text}\n{who}")

@@ -18,6 +18,7 @@ from ingest.coverage import Ledger
 from ingest.cursors import Cursors
 from ingest.gaps import Gaps
 from ingest.intake import Intake, Prefilter
+from ingest.known import Held
 from ingest.patience import Backoff, Hold, Stopped, held, insist
 from ingest.windows import Windows
 from stream.clock import DAY, MINUTE, SECOND, Clock
@@ -54,15 +55,17 @@ class Runner:
         clock: Clock,
         *,
         prefilter: Prefilter | None = None,
+        held: Held | None = None,
         hold: Hold | None = None,
         budget: Budget | None = None,
         backoff: Backoff | None = None,
         stop: Event | None = None,
         tenure: Tenure | None = None,
     ) -> None:
-        """`tenure`: where several processes may run this source, the lease under which one of them does."""
+        """`tenure`: where several processes may run this source, the lease under which one of them does.
+        `held`: what tells which posts of a firehose may be here (see `ingest.known`)."""
         self.collector, self.source = collector, collector.source
-        self.intake = Intake(log, self.source, prefilter)
+        self.intake = Intake(log, self.source, prefilter, held)
         self.cursors, self.clock, self.budget = cursors, clock, budget
         self.hold, self.backoff, self.stop = hold or (lambda: None), backoff or Backoff(), stop or Event()
         self.windows = Windows(self.source, ledger)
@@ -191,7 +194,7 @@ class Runner:
             lambda: self.intake.take(drafts, now, "live", delivery.malformed, late_before=self._connected_at), self.stop
         )
         self.appended += len(took.kept)
-        self.filtered += took.filtered
+        self.filtered += took.filtered + delivery.filtered
         self.dead += took.dead
         if self.budget is not None:
             self.budget.spent(self.source.id, delivery.cost, delivery.asked, self.clock.wall())
@@ -202,7 +205,8 @@ class Runner:
             self._keep_cursor()
         if self.collector.style == "stream" and self._caught_up_at is not None:
             times = [draft.seen_at or draft.claimed_at or now for draft in drafts]
-            if not times or max(times) >= self._caught_up_at:
+            reached = delivery.reached if delivery.reached is not None else max(times, default=now)
+            if reached >= self._caught_up_at:
                 self._caught_up()
 
     def _keep_cursor(self) -> None:

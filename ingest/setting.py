@@ -26,6 +26,9 @@ class Setting:
     clock: Clock
     stop: Event = field(default_factory=Event)
     """Set when the collector is to end: whoever waits, waits on it."""
+    prefilter: Callable[[str], bool] | None = None
+    """Whether a post may be about any brand in force (`query.prefilter.compile_prefilter`), for a network that brings
+    everything: asked before anything that costs is done for a post. None: everything is wanted."""
     allowed: Callable[[str], bool] = _all_allowed
     """Whether the budget leaves room to ask for this brand now. Where it does not, the collector leaves the brand out
     and says so: `Delivery(query=brand, asked=0, missed=None, reason="spend cap")`."""

@@ -30,7 +30,7 @@ class Window:
         self._ids.update(took.kept)
         self.until = max(self.until, until)
         self.asked += delivery.asked
-        self.filtered += took.filtered
+        self.filtered += took.filtered + delivery.filtered
         self.refused += took.dead
         lost = (self._missed, delivery.missed)
         self._missed = None if None in lost else sum(part or 0 for part in lost)

@@ -490,3 +490,28 @@ def test_who_was_overtaken_moves_no_cursor_and_comes_back_to_where_it_stands(
     Runner(network, log, cursors, ledger, clock, tenure=mine).run()
     assert network.cursors_seen == [None, "7"]
     assert cursors.get("feed") == "8"
+
+
+def test_a_firehose_that_is_replayed_has_caught_up_when_it_says_so(
+    run: Callable[..., Runner], clock: ManualClock, ledger: Ledger
+) -> None:
+    def first(_: str | None) -> Iterator[Delivery]:
+        yield Delivery(cursor="1")
+        clock.advance(MINUTE)
+        raise Interrupted("cut")
+
+    holes: list[int] = []
+
+    def replay(_: str | None) -> Iterator[Delivery]:
+        yield Delivery(reached=START)
+        holes.append(len(ledger.gaps()))
+        yield Delivery(filtered=1_000, reached=START + MINUTE // 2)
+        holes.append(len(ledger.gaps()))
+        yield Delivery(filtered=1_000, reached=START + MINUTE)
+        holes.append(len(ledger.gaps()))
+        raise Exhausted
+
+    runner = run(Network(clock, [first, replay], style="stream", resumes=True))
+    assert holes == [1, 1, 0]
+    assert runner.filtered == 2_000
+    assert sum(row.received for row in ledger.rows()) == 2_000
