@@ -507,6 +507,7 @@ def test_a_firehose_that_is_replayed_has_caught_up_when_it_says_so(
         holes.append(len(ledger.gaps()))
         yield Delivery(filtered=1_000, reached=START + MINUTE // 2)
         holes.append(len(ledger.gaps()))
+        clock.advance(MINUTE)
         yield Delivery(filtered=1_000, reached=START + MINUTE)
         holes.append(len(ledger.gaps()))
         raise Exhausted
