@@ -32,6 +32,7 @@ NETWORKS: dict[str, Network] = {
     "youtube": Network("ingest.networks.youtube"),
     "reddit": Network("ingest.networks.reddit", extra="reddit"),
     "feeds": Network("ingest.networks.feeds"),
+    "bluesky": Network("ingest.networks.bluesky"),
 }
 
 

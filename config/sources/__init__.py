@@ -6,6 +6,7 @@ from typing import Annotated, TypeAlias
 
 from pydantic import Field
 
+from config.sources.bluesky import BlueskySource
 from config.sources.common import AnySource, Collected
 from config.sources.feeds import FeedsSource
 from config.sources.file import FileSource
@@ -16,6 +17,7 @@ from config.sources.youtube import YoutubeSource
 
 __all__ = [
     "AnySource",
+    "BlueskySource",
     "Collected",
     "FeedsSource",
     "FileSource",
@@ -27,5 +29,5 @@ __all__ = [
 ]
 
 Source: TypeAlias = Annotated[
-    FeedsSource | FileSource | RedditSource | WebhookSource | XSource | YoutubeSource, Field(discriminator="kind")
+    BlueskySource | FeedsSource | FileSource | RedditSource | WebhookSource | XSource | YoutubeSource, Field(discriminator="kind")
 ]
