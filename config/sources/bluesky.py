@@ -38,4 +38,4 @@ class BlueskySource(Collected):
     api: Api = "https://public.api.bsky.app"
     """Where handles, threads and reach are looked up."""
     profiles_per_minute: Annotated[int, Field(ge=0, le=300)] = 60
-    """Look-ups of authors, 25 authors each. A post whose author was not looked up comes with the account's DID alone."""
+    """Look-ups of authors, 25 each. A post whose author was not looked up comes with the account's DID alone."""

@@ -48,7 +48,7 @@ from ingest.setting import Setting
 from ingest.wanted import Wanted
 from ingest.web import Refused, Web
 from query.prefilter import compile_prefilter
-from stream.clock import HOUR, MINUTE, SECOND
+from stream.clock import DAY, HOUR, MINUTE, SECOND
 from stream.records import CONTENT_KINDS, Author, Millis, PostKind
 
 T = TypeVar("T")
@@ -86,16 +86,22 @@ class Bluesky:
         self._settings, self._setting, self._clock = settings, setting, setting.clock
         self._instances = [Instance.at(address) for address in settings.hosts]
         self._turn = self._failed = 0
+        self._seconds = settings.timeout / 1_000
         self._dictionaries: dict[str, Dictionary | None] = {}
         self._people = People(
-            Web(settings.api, timeout=5.0), setting.clock, setting.wanted, settings.profiles_per_minute
+            Web(settings.api, timeout=min(5.0, settings.timeout / 1_000)),
+            setting.clock,
+            setting.wanted,
+            settings.profiles_per_minute,
         )
 
     def collect(self, cursor: str | None) -> Iterator[Delivery]:
         at = None if cursor is None else Cursor.read(cursor)
         with self._open(at) as stream:
             self._failed = 0
-            yield Delivery(reached=None if at is None else at.time_us // 1_000)
+            here = Cursor(stream.instance.version, stream.instance.host, 0, self._clock.wall() * 1_000)
+            # Whoever is killed before the first event goes on from here, not from when it is started again.
+            yield Delivery(cursor=str(at or here), reached=None if at is None else at.time_us // 1_000)
             yield from self._listen(stream, at)
 
     def fill(self, query: str, span: Span, cursor: str | None) -> Iterator[Delivery]:
@@ -115,8 +121,8 @@ class Bluesky:
         instance = self._instances[self._turn % len(self._instances)]
         try:
             if self._settings.compress and instance.version == 2 and instance.host not in self._dictionaries:
-                self._dictionaries[instance.host] = dictionary(instance)
-            with Connection(instance, at, self._dictionaries.get(instance.host)) as stream:
+                self._dictionaries[instance.host] = dictionary(instance, self._seconds)
+            with Connection(instance, at, self._dictionaries.get(instance.host), self._seconds) as stream:
                 yield stream
         except (Interrupted, Denied) as fault:
             self._dictionaries.pop(instance.host, None)
@@ -130,7 +136,7 @@ class Bluesky:
         heard = self._clock.steady()
         batch = Batch(heard, self._people.own())
         reached = None if at is None else at.time_us
-        asked_from = reached
+        asked_from = reached if stream.instance.version == 1 else None
         while True:
             event = self._next(stream, batch)
             now = self._clock.steady()
@@ -154,7 +160,8 @@ class Bluesky:
     def _between(self, stream: Connection, since: int, span: Span) -> Iterator[Delivery]:
         """What an instance has of a span, from `since` (microseconds) on."""
         heard = self._clock.steady()
-        batch, reached, slack = Batch(heard, self._people.own()), since, SLACK * 1_000
+        batch, reached = Batch(heard, self._people.own()), since
+        slack = SLACK * 1_000 if stream.instance.version == 1 else None
         first, over = True, False
         while not over:
             event = self._next(stream, batch)
@@ -167,7 +174,7 @@ class Bluesky:
                 slack = 0
             else:
                 heard, over = now, event.time_us >= span.until * 1_000
-                if first and event.time_us - since > slack:
+                if first and slack is not None and event.time_us - since > slack:
                     if over:
                         raise Unfillable(f"{stream.instance.host} keeps nothing that old")
                     yield Delivery(asked=0, missed=None, reason="the instance keeps nothing that old")
@@ -195,14 +202,14 @@ class Bluesky:
     # --- an event ---
 
     def _take(self, event: Event, batch: Batch, instance: Instance) -> int | None:
-        """The event's time, in microseconds, where it can be gone on from: never one that lies ahead of us."""
+        """The event's time, in microseconds, where it has one that can be gone on from."""
         batch.events += 1
         draft = self._draft(event, batch)
         if draft is not None:
             batch.drafts.append(draft)
         if not event.time_us:
             return None
-        time_us = min(event.time_us, self._clock.wall() * 1_000)
+        time_us = min(event.time_us, (self._clock.wall() + DAY) * 1_000)
         batch.cursor = Cursor(instance.version, instance.host, event.seq, time_us)
         return time_us
 
@@ -272,7 +279,7 @@ class Bluesky:
 
     def context(self, native_id: str) -> Iterator[Delivery]:
         with self._web() as web:
-            asked = {"uri": native_id, "parentHeight": ABOVE, "depth": BELOW}
+            asked: dict[str, str | int] = {"uri": native_id, "parentHeight": ABOVE, "depth": BELOW}
             try:
                 answer = web.get("/xrpc/app.bsky.feed.getPostThread", asked)
             except Refused as refusal:
@@ -326,7 +333,7 @@ class Bluesky:
         return count
 
     def _web(self) -> Web:
-        return Web(self._settings.api)
+        return Web(self._settings.api, timeout=self._seconds)
 
 
 class Batch:

@@ -1,16 +1,17 @@
 """A connection to Jetstream, Bluesky's stream of records as JSON over a websocket, in both of its versions.
 
 Version 1 is `/subscribe`: its cursor is a time in microseconds, good at every instance, and one from before what an
-instance keeps is silently taken as the oldest that it keeps. Version 2 is `network.bsky.jetstream.subscribeEvents`: each
-instance numbers its events (`seq`), refuses a number that it no longer keeps, takes a time as well, and says so where it
-keeps less than was asked for. So a cursor here names its version and instance, and holds number and time: the same
-instance goes on by number, any other by time, a little earlier.
+instance keeps is silently taken as the oldest that it keeps. Version 2 is `network.bsky.jetstream.subscribeEvents`:
+each instance numbers its events (`seq`), refuses a number that it no longer keeps, takes a time as well, and says so
+where it keeps less than was asked for. So a cursor here names its version and instance, and holds number and time: the
+same instance goes on by number, any other by time, a little earlier.
 
 Follows README and docs/README.md (5.1, 5.2) and the lexicons of github.com/bluesky-social/jetstream.
 """
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -32,8 +33,6 @@ from stream.records import Millis
 MOST_BYTES = 1_000_000
 """Of one event; larger ones, which no post is, are left out by the instance."""
 MOST_DICTIONARY = 2_000_000
-OPENING = 15.0
-"""Seconds that a connection may take to open."""
 REWIND: Millis = 10 * SECOND
 """Instances see the same event at slightly different times."""
 VERSION_2 = "/xrpc/network.bsky.jetstream.subscribeEvents"
@@ -119,10 +118,10 @@ class Dictionary:
             raise ValueError("no zstd frame, or made with another dictionary") from None
 
 
-def dictionary(instance: Instance) -> Dictionary | None:
+def dictionary(instance: Instance, seconds: float) -> Dictionary | None:
     """The one in force at an instance of version 2; None where it gives none: then frames come as they are."""
     try:
-        with Web(instance.web, timeout=OPENING, max_bytes=MOST_DICTIONARY) as web:
+        with Web(instance.web, timeout=seconds, max_bytes=MOST_DICTIONARY) as web:
             answer = web.get(DICTIONARY)
         return Dictionary(answer.body) if answer.status == 200 else None
     except (Interrupted, Denied, Refused, ValueError, zstandard.ZstdError) as fault:
@@ -131,22 +130,25 @@ def dictionary(instance: Instance) -> Dictionary | None:
 
 
 class Connection:
-    """Open from the beginning; a context manager. `at`: where to go on, None: from now."""
+    """Open from the beginning; a context manager."""
 
-    def __init__(self, instance: Instance, at: Cursor | None, unpacking: Dictionary | None) -> None:
-        """Raises Interrupted, Denied, CursorLost."""
-        self.instance, self._unpacking = instance, unpacking
+    def __init__(self, instance: Instance, at: Cursor | None, unpacking: Dictionary | None, seconds: float) -> None:
+        """`at`: where to go on, None: from now. `seconds`: that it may take to open. Raises Interrupted,
+        Denied, CursorLost."""
+        self.instance, self._unpacking, self._open = instance, unpacking, ExitStack()
         self._read = _read_2 if instance.version == 2 else _read_1
         try:
-            self._socket = connect(
-                _address(instance, at, unpacking),
-                subprotocols=[Subprotocol("xrpc.v1.json")] if instance.version == 2 else None,
-                compression=None,
-                user_agent_header=user_agent(),
-                open_timeout=OPENING,
-                close_timeout=1,
-                max_size=2 * MOST_BYTES,
-                max_queue=256,
+            self._socket = self._open.enter_context(
+                connect(
+                    _address(instance, at, unpacking),
+                    subprotocols=[Subprotocol("xrpc.v1.json")] if instance.version == 2 else None,
+                    compression=None,
+                    user_agent_header=user_agent(),
+                    open_timeout=seconds,
+                    close_timeout=1,
+                    max_size=2 * MOST_BYTES,
+                    max_queue=256,
+                )
             )
         except broken.InvalidStatus as refusal:
             raise _refused(instance.host, refusal) from None
@@ -174,7 +176,7 @@ class Connection:
         return self._read(frame)
 
     def close(self) -> None:
-        self._socket.close()
+        self._open.close()
 
     def __enter__(self) -> Self:
         return self
@@ -201,7 +203,7 @@ def _address(instance: Instance, at: Cursor | None, unpacking: Dictionary | None
 
 def _refused(host: str, refusal: broken.InvalidStatus) -> Exception:
     answer = refusal.response
-    status, body = answer.status_code, answer.body or b""
+    status, body = answer.status_code, bytes(answer.body or b"")
     if status == 400 and b"CursorTooOld" in body:
         return CursorLost(f"{host} does not reach back to the cursor any more")
     if status in (401, 403):

@@ -15,7 +15,7 @@ from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, Self
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 Kind = Literal["status", "hang", "cut", "half", "garbage"]
 
@@ -44,6 +44,12 @@ class Request(NamedTuple):
     body: bytes
     at: float
     """time.monotonic()"""
+    query: str = ""
+    """As it was sent."""
+
+    def all(self, name: str) -> list[str]:
+        """Of a doubled name every value."""
+        return parse_qs(self.query, keep_blank_values=True).get(name, [])
 
     def form(self) -> dict[str, str]:
         return dict(parse_qsl(self.body.decode(), keep_blank_values=True))
@@ -198,7 +204,7 @@ def _handler(standin: StandIn) -> type[BaseHTTPRequestHandler]:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             headers = {name.lower(): value for name, value in self.headers.items()}
             params = dict(parse_qsl(split.query, keep_blank_values=True))
-            request = Request(self.command, split.path, params, headers, body, time.monotonic())
+            request = Request(self.command, split.path, params, headers, body, time.monotonic(), split.query)
             fault = standin.next_fault(split.path)
             with standin.lock:
                 standin.requests.append(request)
