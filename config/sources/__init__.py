@@ -29,5 +29,6 @@ __all__ = [
 ]
 
 Source: TypeAlias = Annotated[
-    BlueskySource | FeedsSource | FileSource | RedditSource | WebhookSource | XSource | YoutubeSource, Field(discriminator="kind")
+    BlueskySource | FeedsSource | FileSource | RedditSource | WebhookSource | XSource | YoutubeSource,
+    Field(discriminator="kind"),
 ]

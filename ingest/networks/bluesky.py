@@ -315,7 +315,7 @@ class Bluesky:
 
     def _count(self, stream: Connection, span: Span, matches: Callable[[str], bool]) -> int | None:
         """New posts of a span that match; None where the instance does not reach back to it."""
-        count, heard = 0, self._clock.steady()
+        count, heard, first = 0, self._clock.steady(), True
         while not self._setting.stop.is_set():
             event = self._next(stream, Batch(0, {}))
             now = self._clock.steady()
@@ -324,10 +324,11 @@ class Bluesky:
                     break
                 continue
             heard, at = now, event.time_us // 1_000
-            if event.kind == "outdated" or at - span.since > HOUR:
+            if event.kind == "outdated" or (first and at - span.since > HOUR):
                 return None
             if at >= span.until:
                 break
+            first = False
             if at >= span.since and event.operation == "create" and event.record is not None:
                 count += matches("\n".join(filter(None, content(event.record))))
         return count
