@@ -83,6 +83,9 @@ ANSWERS: dict[str, Fault] = {
     "half": Fault("half"),
     "hang": Fault("hang", seconds=3.0),
     "garbage": Fault("garbage"),
+    "shape": Fault(
+        "status", status=200, body=b'{"unexpected": {"shape": [1]}}', headers={"Content-Type": "application/json"}
+    ),
 }
 
 
@@ -395,6 +398,7 @@ class Contract:
                 Fault("status", status=400, body=echo),
                 Fault("cut"),
                 Fault("garbage"),
+                ANSWERS["shape"],
                 Fault("status", status=401, body=echo, times=1_000),
             ):
                 case.standin.misbehave(fault._replace(only=case.first))
