@@ -20,7 +20,7 @@ import feedparser
 import msgspec
 
 from ingest.collector import Draft, Malformed
-from ingest.intake import MAX_LIST, MAX_SHORT
+from ingest.intake import MAX_LIST, MAX_SHORT, MAX_TEXT
 from ingest.links import web_address
 from ingest.markup import words_of
 from stream.clock import HOUR, MINUTE, SECOND
@@ -109,7 +109,7 @@ def _feed(found: Mapping[str, Any], host: str) -> Feed:
 
 def _entry(one: Mapping[str, Any], given: str, host: str) -> Entry:
     """Raises ValueError for what is no entry."""
-    title = words_of(str(one.get("title") or ""), MAX_SHORT)
+    title = _words(one.get("title_detail") or {"value": one.get("title")})[:MAX_SHORT]
     text = max((_words(part) for part in _texts(one)), key=len, default="")
     link = web_address(str(one.get("link") or ""))
     media = tuple(_media(one))
@@ -149,8 +149,9 @@ def _texts(one: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 def _words(part: Mapping[str, Any]) -> str:
+    """feedparser knows a text that calls itself plain and holds markup."""
     value = str(part.get("value") or "")
-    return value.strip() if part.get("type") == "text/plain" and "<" not in value else words_of(value)
+    return value.strip()[:MAX_TEXT] if part.get("type") == "text/plain" else words_of(value)
 
 
 def _author(one: Mapping[str, Any], host: str) -> Author:

@@ -17,7 +17,7 @@ from ingest.networks.feeds_entries import MOST_ENTRIES, Unreadable, read_feed
 from ingest.setting import Setting
 from stream.clock import DAY, HOUR, MINUTE, SECOND, ManualClock
 from tests.ingest.collecting import Collecting, until
-from tests.ingest.contract import Case, Contract, How
+from tests.ingest.contract import Case, Contract, How, agree, collecting
 from tests.standins.feeds import FeedsStandIn
 from tests.standins.server import Fault
 
@@ -64,6 +64,17 @@ class TestFeeds(Contract):
     def case(self) -> Iterator[Case]:
         with FeedsStandIn() as site:
             yield FeedsCase(site)
+
+
+def test_an_atom_feed_tells_the_same(tmp_path: Path) -> None:
+    with FeedsStandIn() as site:
+        case = FeedsCase(site, "/feed.atom")
+        with collecting(case, tmp_path / "home") as at_work:
+            changed, _ = case.publish("Acme one"), case.publish("Acme <two> & more")
+            agree(case, at_work)
+            case.edit(changed, "Acme one, edited")
+            agree(case, at_work)
+            assert {post.link for post in at_work.held.contents()} == {f"{site.url}/posts/{n}" for n in (1, 2)}
 
 
 # --- politeness, redirects, several feeds ---
