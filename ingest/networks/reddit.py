@@ -27,6 +27,7 @@ from ingest.networks.reddit_listings import (
 )
 from ingest.networks.reddit_posts import (
     COMMENT,
+    POST,
     Thing,
     draft,
     name_of,
@@ -83,10 +84,11 @@ class Reddit:
     # --- Collector ---
 
     def collect(self, cursor: str | None) -> Iterator[Delivery]:
-        known, asked_at = decode(cursor), self.setting.clock.now()
+        known = decode(cursor)
         since, self._began = self._began, self.setting.clock.steady()
         yield from self._unreadable()
         read, kept = dict[str, Known](), dict[str, Known]()
+        newest = dict[str, Known | None]()
         most = tried = 0
         refused = ""
         for listing in listings(self.settings, self.setting.wanted()):
@@ -96,7 +98,9 @@ class Reddit:
                 kept |= {listing.key: before} if before is not None else {}
                 continue
             tried += 1
-            reading = Reading(listing, before, asked_at)
+            if before is None:
+                before = newest[listing.kind] = newest.get(listing.kind) or self._newest_of_all(listing.kind)
+            reading = Reading(listing, before)
             try:
                 yield from self._read(reading)
             except Closed as why:
@@ -225,12 +229,12 @@ class Reddit:
         """All that is new in a listing, then in its parts where it showed too little, then among all of Reddit."""
         for found, malformed in self._pages(reading):
             yield reading.delivery(found, malformed)
-        if not reading.overflowed or reading.first:
+        if not reading.overflowed:
             return
         missing = [reading]
         if reading.listing.parts:
             missing = []
-            for part in (Reading(part, reading.before, reading.since) for part in reading.listing.parts):
+            for part in (Reading(part, reading.before) for part in reading.listing.parts):
                 try:
                     for found, malformed in self._pages(part):
                         yield reading.delivery(found, malformed)
@@ -340,6 +344,15 @@ class Reddit:
         return missing
 
     # --- asking ---
+
+    def _newest_of_all(self, kind: str) -> Known | None:
+        """Where a listing that was never read begins: behind the newest thing of all Reddit. None: it is not told."""
+        path = f"/r/all/{'new' if kind == POST else 'comments'}"
+        try:
+            found, _ = things(children(self._access().get(path, {"limit": PAGE})), path)
+        except Closed:
+            return None
+        return Known(max(one.number for one in found)) if found else None
 
     def _access(self) -> Access:
         """This thread's: connections are not shared, what Reddit allows is."""

@@ -18,7 +18,7 @@ from prawcore.exceptions import InvalidInvocation, OAuthException, RequestExcept
 
 from config.sources.reddit import RedditSource
 from ingest.collector import Denied, Interrupted
-from ingest.web import LONGEST_WAIT, MAX_BYTES, PASSES, TIMEOUT, retry_after, user_agent, words
+from ingest.web import LONGEST_WAIT, MAX_BYTES, PASSES, retry_after, user_agent
 from stream.clock import SECOND, Clock
 from stream.records import Millis
 
@@ -26,6 +26,8 @@ KEPT_BACK = 3
 """Requests of a window that are left over: several threads, and what else runs under the same app, may ask at once."""
 CHUNK = 65_536
 APPS = "reddit.com/prefs/apps"
+_CLOSED = frozenset({"private", "banned", "quarantined", "gated", "gold_only", "employees_only", "restricted"})
+_NO_TOKEN = frozenset({"invalid_grant", "unsupported_grant_type", "unauthorized_client", "invalid_client"})
 
 
 class Closed(Exception):
@@ -155,7 +157,8 @@ class Access:
         try:
             authorizer.refresh()
         except OAuthException as refusal:
-            raise Denied(f"Reddit gives no token ({words(str(refusal.error).encode())}): {self._which()}") from None
+            said = refusal.error if refusal.error in _NO_TOKEN else "for a reason that is not documented"
+            raise Denied(f"Reddit gives no token ({said}): {self._which()}") from None
         except ResponseException as fault:
             raise self._no_token(fault.response) from None
         except RequestException as fault:
@@ -170,7 +173,7 @@ class Access:
         return Requestor(
             oauth_url=self._settings.url,
             reddit_url=self._settings.login_url,
-            timeout=TIMEOUT,
+            timeout=self._settings.timeout / 1000,
             user_agent=signature(self._settings.username),
         )
 
@@ -225,17 +228,17 @@ def _fault(answer: Answer, path: str) -> Exception:
         if answer.status == 403 and reason is None:
             return Denied("Reddit answered 403 with a page for people: it blocks this machine's address or this app")
         return Closed(reason or f"status {answer.status}")
-    return Interrupted(f"Reddit answered {answer.status} to {path}: {words(answer.body)}")
+    return Interrupted(f"Reddit answered {answer.status} to {path}")
 
 
 def _reason(answer: Answer) -> str | None:
-    """`private`, `banned`, `quarantined`, `gold_only`, … stand in the body; None: the body is no data."""
+    """Why a page is closed; None: the body is no data. Nothing else of it is repeated: it may hold what was sent."""
     try:
         said = msgspec.json.decode(answer.body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     reason = said.get("reason") if isinstance(said, dict) else None
-    return words(reason.encode(), 60) if isinstance(reason, str) and reason else f"status {answer.status}"
+    return reason if reason in _CLOSED else f"status {answer.status}"
 
 
 def _number(said: str | None) -> float | None:

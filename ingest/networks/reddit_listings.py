@@ -80,10 +80,6 @@ class Known(msgspec.Struct, frozen=True):
         kept = tuple(numbers[:REMEMBERED])
         return Known(kept[-1] - 1 if len(numbers) > REMEMBERED else self.floor, kept)
 
-    def from_here(self, number: int) -> Known:
-        """Nothing older than this number is looked for."""
-        return Known(max(self.floor, number - 1), self.numbers)
-
 
 class _Cursor(msgspec.Struct, frozen=True):
     listings: dict[str, Known]

@@ -11,17 +11,14 @@ from typing import Any
 from ingest.collector import Delivery, Draft, Interrupted, Malformed, Span
 from ingest.networks.reddit_listings import ENDS_EARLY, RUN, Known, Listing
 from ingest.networks.reddit_posts import Thing, draft, stands, things
-from stream.clock import SECOND
 from stream.records import Millis
 
 
 class Reading:
-    """A listing being read back to what is known of it; one that was never read, back to `since`."""
+    """A listing being read back to what is known of it. Of one of which nothing is known all that it shows is old."""
 
-    def __init__(self, listing: Listing, known: Known | None, since: Millis) -> None:
+    def __init__(self, listing: Listing, known: Known | None) -> None:
         self.listing, self.first = listing, known is None
-        self.since = since - since % SECOND
-        """Reddit's times have whole seconds."""
         self.before = self.known = known or Known()
         self.overflowed = self.done = False
         self.new = self.lowest = 0
@@ -32,28 +29,22 @@ class Reading:
     def add(self, page: Sequence[Thing], *, ended: bool, cut: bool = False) -> None:
         """`cut`: the page before promised more than this one has."""
         self._read += len(page)
-        numbers = [one.number for one in self._news(page)]
+        self.known = self.known.with_these(page)
+        if self.first:
+            self.done = True
+            return
+        numbers = [one.number for one in self.before.news(page)]
         self.lowest = min([*numbers, self.lowest] if self.lowest else numbers, default=0)
-        arrived = self._older(page) if self.first else self.before.arrived(page)
+        arrived = self.before.arrived(page)
         self.done = arrived or ended
         self.overflowed = ended and not arrived and (cut or self._read >= ENDS_EARLY)
-        self.known = self.known.with_these(page)
-        if self.first and page:
-            self.known = self.known.from_here(min(one.number for one in page))
 
     def delivery(self, found: Sequence[Thing], malformed: Sequence[Malformed]) -> Delivery:
         """What of this is new, once."""
-        news = [one for one in self._news(found) if one.name not in self._given]
-        self._given.update(one.name for one in news)
-        self.new += len(news)
-        return Delivery(drafts=drafts(news, self.listing), malformed=malformed, query=self.listing.query)
-
-    def _news(self, found: Sequence[Thing]) -> list[Thing]:
-        news = self.before.news(found)
-        return [one for one in news if one.created_at >= self.since] if self.first else news
-
-    def _older(self, page: Sequence[Thing]) -> bool:
-        return bool(page) and all(one.created_at < self.since for one in page[-RUN:])
+        fresh = [] if self.first else [one for one in self.before.news(found) if one.name not in self._given]
+        self._given.update(one.name for one in fresh)
+        self.new += len(fresh)
+        return Delivery(drafts=drafts(fresh, self.listing), malformed=malformed, query=self.listing.query)
 
 
 class Back:

@@ -27,7 +27,7 @@ ENDS_AFTER = 1_000
 SEARCH_ENDS_AFTER = 250
 PAGE = 100
 WINDOW = 600
-CLIENT_ID, CLIENT_SECRET, PASSWORD = "app-of-ana", "secret-of-ana", "password of ana"
+CLIENT_ID, CLIENT_SECRET, PASSWORD = "app-of-ana-0001", "secret-of-ana-0002", "password of ana 0003"
 TOKEN_LASTS = 86_400
 OVERLOADED = b"<!doctype html><html><title>Ow! -- reddit.com</title><body>we took too long</body></html>"
 _AGENT = re.compile(r"\w+:[\w.]+:v[\w.+-]+ \(by /u/[\w-]+\)")
@@ -49,7 +49,8 @@ class Thing:
     crosspost: str = ""
     edited: float | bool = False
     state: str = "there"
-    """`there`, `deleted` (by its writer), `removed` (by moderators), `vanished` (not even a stub)."""
+    """`there`, `deleted` (by its writer), `removed` (by moderators), `vanished` (not even a stub), `strange` (shown,
+    and none of the truth)."""
     score: int = 1
     over_18: bool = False
     more: dict[str, Any] = field(default_factory=dict)
@@ -72,6 +73,9 @@ class RedditStandIn(StandIn):
         self.agents: set[str] = set()
         self._next = {"t1": 36**6, "t3": 36**5}
         self._gone_accounts: set[str] = set()
+        # Something has been said before anybody listens.
+        first = self.publish("Good morning", subreddit="elsewhere", author="ivan")
+        self.comment("And to you", on=first, author="nora")
 
     # --- for tests ---
 
@@ -122,7 +126,10 @@ class RedditStandIn(StandIn):
 
     def truth(self) -> dict[str, str]:
         with self.lock:
-            return {one.name: one.text for one in self.things.values() if one.state == "there"}
+            return {one.name: one.text for one in self._listened_to() if one.state == "there"}
+
+    def _listened_to(self) -> list[Thing]:
+        return [one for one in self.things.values() if one.subreddit != "elsewhere"]
 
     def _add(self, kind: str, text: str, at: int | None, author: str, subreddit: str, **more: Any) -> Thing:
         with self.lock:
@@ -184,26 +191,26 @@ class RedditStandIn(StandIn):
             names = [name.lower() for name in parts[1].split("+")]
             if len(names) == 1 and self.subreddits.get(names[0]) == "private":
                 return Response.of({"reason": "private", "message": "Forbidden", "error": 403}, 403, headers)
-            if len(names) == 1 and names[0] not in self.subreddits:
+            if len(names) == 1 and names[0] not in (*self.subreddits, "all"):
                 return Response.of({"reason": "banned", "message": "Not Found", "error": 404}, 404, headers)
             kind = "t3" if parts[2] == "new" else "t1"
             return Response.of(_listing(self._newest(kind, names), params, ENDS_AFTER, self), headers=headers)
         return Response.of({"message": "Not Found", "error": 404}, 404, headers)
 
-    def _newest(self, kind: str, names: Iterable[str]) -> list[Thing]:
+    def _newest(self, kind: str, names: list[str]) -> list[Thing]:
         held = [
             one
-            for name in names
+            for name in (self.subreddits if names == ["all"] else names)
             if self.subreddits.get(name) in ("public", "restricted")
             for one in self.by_subreddit.get(f"{kind}:{name}", [])
         ]
-        return sorted(held, key=lambda one: (one.created, one.number), reverse=True)
+        return _newest_first(held)
 
     def _search(self, q: str) -> list[Thing]:
         wanted = [(phrase.lower(), author.lower()) for phrase, author in _QUOTED.findall(q)]
         return [
             one
-            for one in sorted(self.posts, key=lambda one: (one.created, one.number), reverse=True)
+            for one in _newest_first(self.posts)
             if any(
                 (phrase and phrase in f"{one.title} {one.text} {one.url}".lower()) or author == one.author.lower()
                 for phrase, author in wanted
@@ -292,9 +299,13 @@ class RedditStandIn(StandIn):
         return {"kind": one.name[:2], "data": data | one.more}
 
 
+def _newest_first(held: Iterable[Thing]) -> list[Thing]:
+    return sorted(held, key=lambda one: (one.created, one.number), reverse=True)
+
+
 def _listing(found: list[Thing], params: Mapping[str, str], ends_after: int, reddit: RedditStandIn) -> Any:
     """Deleted and removed things are not listed; `after` one that is not listed any more begins behind its place."""
-    shown = [one for one in found if one.state == "there"][:ends_after]
+    shown = [one for one in found if one.state in ("there", "strange")][:ends_after]
     after, before = params.get("after"), params.get("before")
     if after is not None:
         place = next((place for place, one in enumerate(shown) if one.name == after), None)

@@ -40,6 +40,7 @@ from ingest.wanted import Wanted, wanted
 from query.prefilter import compile_prefilter
 from stream.clock import HOUR, WallClock
 from stream.embedded import EmbeddedLog
+from tests.ingest.contract import Contract
 from tests.standins import reddit as standin
 from tests.standins.reddit import CLIENT_ID, CLIENT_SECRET, OVERLOADED, PASSWORD, RedditStandIn
 from tests.standins.server import Fault
@@ -666,6 +667,80 @@ def _until(done: Callable[[], bool], seconds: float = 10) -> None:
     while not done():
         assert time.monotonic() < ends, "it did not come about"
         time.sleep(0.01)
+
+
+# --- what every collector promises ---
+
+
+class SubredditCase:
+    """A subreddit that is read whole."""
+
+    edits = deletes = "sweep"
+    fills = True
+    first = "/r/"
+    firehose = True
+    subreddits: tuple[str, ...] = ("acme",)
+
+    def __init__(self, reddit: RedditStandIn) -> None:
+        self.standin = self.reddit = reddit
+
+    def settings(self) -> RedditSource:
+        return RedditSource(
+            id="source",
+            kind="reddit",
+            client_id_env="REDDIT_ID",
+            client_secret_env="REDDIT_SECRET",
+            username="ana-writes",
+            subreddits=self.subreddits,
+            comments=False,
+            search=not self.subreddits,
+            interval="60ms",
+            shortest_interval="50ms",
+            url=self.reddit.url,
+            login_url=self.reddit.url,
+        )
+
+    def secrets(self) -> Mapping[str, str]:
+        return {"REDDIT_ID": CLIENT_ID, "REDDIT_SECRET": CLIENT_SECRET}
+
+    def publish(self, text: str, *, at: int | None = None, author: str = "ana") -> str:
+        return self.reddit.publish(text, at=at, author=author)
+
+    def publish_malformed(self) -> None:
+        self.reddit.put(self.reddit.publish("Acme", more={"created_utc": "yesterday"}), "strange")
+
+    def edit(self, native_id: str, text: str) -> None:
+        self.reddit.edit(native_id, text)
+
+    def delete(self, native_id: str) -> None:
+        self.reddit.delete(native_id)
+
+    def truth(self) -> Mapping[str, str]:
+        return self.reddit.truth()
+
+
+class SearchCase(SubredditCase):
+    """A brand that is searched for everywhere."""
+
+    first = "/search"
+    firehose = False
+    subreddits = ()
+
+
+class TestSubreddits(Contract):
+    asks_by_brand = False
+
+    @pytest.fixture
+    def case(self, reddit: RedditStandIn) -> SubredditCase:
+        reddit.allowed = 10**6
+        return SubredditCase(reddit)
+
+
+class TestSearches(Contract):
+    @pytest.fixture
+    def case(self, reddit: RedditStandIn) -> SearchCase:
+        reddit.allowed = 10**6
+        return SearchCase(reddit)
 
 
 # --- numbers, and the stand-in itself ---
