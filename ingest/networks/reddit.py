@@ -84,48 +84,52 @@ class Reddit:
     # --- Collector ---
 
     def collect(self, cursor: str | None) -> Iterator[Delivery]:
-        known = decode(cursor)
+        known, way = decode(cursor), self._access()
         since, self._began = self._began, self.setting.clock.steady()
-        yield from self._unreadable()
+        told = way.asked
+        yield from self._unreadable(way)
         read, kept = dict[str, Known](), dict[str, Known]()
         newest = dict[str, Known | None]()
-        most = tried = 0
-        refused = ""
+        most, refused = 0, None
         for listing in listings(self.settings, self.setting.wanted()):
             before = carried(listing, known)
             if listing.brand and not self.setting.allowed(listing.brand):
                 yield Delivery(query=listing.query, asked=0, missed=None, reason="spend cap")
                 kept |= {listing.key: before} if before is not None else {}
                 continue
-            tried += 1
             if before is None:
                 before = newest[listing.kind] = newest.get(listing.kind) or self._newest_of_all(listing.kind)
             reading = Reading(listing, before)
             try:
-                yield from self._read(reading)
+                for delivery in self._read(reading):
+                    told += delivery.asked
+                    yield delivery
             except Closed as why:
-                refused = f"Reddit refuses {listing.path}: {why}"
-                yield Delivery(query=listing.query, missed=None, reason=refused)
+                refused = why
                 kept |= {listing.key: before} if before is not None else {}
-                continue
-            read[listing.key] = reading.known
-            most = max(most, reading.new)
-            yield Delivery(
-                query=listing.query,
-                cursor=encode({**known, **read}),
-                asked=0,
-                missed=None if reading.overflowed else 0,
-                reason=PAGE_CAP if reading.overflowed else "",
-            )
-        if tried and not read:
-            raise Denied(refused)
+                yield Delivery(query=listing.query, asked=way.asked - told, missed=None, reason=str(why))
+            else:
+                read[listing.key] = reading.known
+                most = max(most, reading.new)
+                yield Delivery(
+                    query=listing.query,
+                    cursor=encode({**known, **read}),
+                    asked=way.asked - told,
+                    missed=None if reading.overflowed else 0,
+                    reason=PAGE_CAP if reading.overflowed else "",
+                )
+            told = way.asked
+        if refused is not None and not read:
+            raise refused
         if known.keys() - {*read, *kept}:
             yield Delivery(cursor=encode({**kept, **read}), asked=0)
         self._pace(most, since)
 
     def fill(self, query: str, span: Span, cursor: str | None) -> Iterator[Delivery]:
-        found, ends_at, overflowed = 0, span.until, False
+        found, reached, missing = 0, span.until, ""
         chosen = [one for one in listings(self.settings, self.setting.wanted()) if query in ("", one.query)]
+        if not chosen:
+            raise Unfillable(f"{query} is not asked for here any more")
         for listing in chosen:
             reading = Back(listing, span)
             try:
@@ -133,15 +137,15 @@ class Reddit:
                     found += len(delivery.drafts)
                     yield delivery
             except Closed as why:
-                raise Unfillable(f"Reddit refuses {listing.path}: {why}") from None
-            overflowed |= reading.overflowed
-            ends_at = min(ends_at, reading.reached)
-        if not chosen:
-            raise Unfillable(f"{query} is not asked for here any more")
-        if overflowed and not found and ends_at >= span.until:
-            raise Unfillable("a listing shows about a thousand things, and all of these are newer")
-        if overflowed:
-            yield Delivery(query=query, asked=0, missed=None, reason=PAGE_CAP)
+                missing = str(why)
+                continue
+            reached = min(reached, reading.reached)
+            missing = missing or (PAGE_CAP if reading.overflowed else "")
+        if missing and not found and reached >= span.until:
+            why_not = "a listing shows about a thousand things, and all of these are newer"
+            raise Unfillable(why_not if missing == PAGE_CAP else missing)
+        if missing:
+            yield Delivery(query=query, asked=0, missed=None, reason=missing)
 
     def close(self) -> None:
         with self._lock:
@@ -166,7 +170,7 @@ class Reddit:
 
     def context(self, native_id: str) -> Iterator[Delivery]:
         """Of a comment: those above it and its post, then those below; of a post: its comments."""
-        own, asked = self._own(native_id), 1
+        own = self._own(native_id)
         if own is None:
             return
         post = str(own.data.get("link_id") or "") if own.name.startswith(COMMENT) else own.name
@@ -182,7 +186,7 @@ class Reddit:
         yield Delivery(
             drafts=[draft(one) for one in nearest_first(own, found) if stands(one) == "there"],
             malformed=malformed,
-            asked=asked + 1,
+            asked=2,
         )
 
     def sample(self, wanted: Wanted) -> Sample:
@@ -212,10 +216,7 @@ class Reddit:
             missing = self._missing(access)
         else:
             missing = {}
-            try:
-                access.get("/search", {"q": "reddit", "sort": "new", "limit": 1})
-            except Closed as why:
-                raise Denied(f"Reddit refuses its search to this app: {why}") from None
+            access.get("/search", {"q": "reddit", "sort": "new", "limit": 1})
         if missing and len(missing) == len({name.lower() for name in self.settings.subreddits}):
             raise Denied(f"none of the subreddits can be read: {_told(missing)}")
         as_whom = f"u/{self.settings.username}" if self.settings.password_env else "the app alone"
@@ -315,18 +316,18 @@ class Reddit:
 
     # --- subreddits that cannot be read ---
 
-    def _unreadable(self) -> Iterator[Delivery]:
+    def _unreadable(self, way: Access) -> Iterator[Delivery]:
         """Several subreddits in one question are answered without a word about those that are private or gone."""
         now = self.setting.clock.steady()
         last = self._looked_at_subreddits
         if not self.settings.subreddits or (last is not None and now - last < LOOK_AT_SUBREDDITS):
             return
-        missing = self._missing(self._access())
-        self._looked_at_subreddits = now
+        missing = self._missing(way)
         if len(missing) == len({name.lower() for name in self.settings.subreddits}) and not self.settings.search:
             raise Denied(f"none of the subreddits can be read: {_told(missing)}")
+        self._looked_at_subreddits = now
         for name, why in missing.items():
-            yield Delivery(query=f"r/{name}", missed=None, reason=why)
+            yield Delivery(query=f"r/{name}", asked=0, missed=None, reason=why)
 
     def _missing(self, access: Access) -> dict[str, str]:
         """Subreddits that give nothing to read, and why."""
@@ -364,10 +365,7 @@ class Reddit:
             return way
 
     def _info(self, names: str) -> tuple[list[Thing], list[Malformed]]:
-        try:
-            return things(children(self._access().get("/api/info", {"id": names})), "/api/info")
-        except Closed as why:
-            raise Denied(f"Reddit refuses to look up posts: {why}") from None
+        return things(children(self._access().get("/api/info", {"id": names})), "/api/info")
 
     def _own(self, native_id: str) -> Thing | None:
         found, _ = self._info(native_id)

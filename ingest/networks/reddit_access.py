@@ -30,8 +30,8 @@ _CLOSED = frozenset({"private", "banned", "quarantined", "gated", "gold_only", "
 _NO_TOKEN = frozenset({"invalid_grant", "unsupported_grant_type", "unauthorized_client", "invalid_client"})
 
 
-class Closed(Exception):
-    """Reddit refuses this page (private, banned, quarantined, not there), not the app: the reason as it names it."""
+class Closed(Denied):
+    """Reddit refuses this page (private, banned, quarantined, not there), not the app."""
 
 
 class Answer(NamedTuple):
@@ -227,7 +227,7 @@ def _fault(answer: Answer, path: str) -> Exception:
         reason = _reason(answer)
         if answer.status == 403 and reason is None:
             return Denied("Reddit answered 403 with a page for people: it blocks this machine's address or this app")
-        return Closed(reason or f"status {answer.status}")
+        return Closed(f"Reddit refuses {path}: {reason or answer.status}")
     return Interrupted(f"Reddit answered {answer.status} to {path}")
 
 
@@ -238,7 +238,7 @@ def _reason(answer: Answer) -> str | None:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     reason = said.get("reason") if isinstance(said, dict) else None
-    return reason if reason in _CLOSED else f"status {answer.status}"
+    return str(reason) if reason in _CLOSED else str(answer.status)
 
 
 def _number(said: str | None) -> float | None:

@@ -743,6 +743,17 @@ class TestSearches(Contract):
         return SearchCase(reddit)
 
 
+def test_every_request_of_a_round_stands_in_the_ledger(
+    reddit: RedditStandIn, collector: Callable[..., Reddit]
+) -> None:
+    one = collector(comments=True, search=True, subreddits=("acme", "acmefans"))
+    first = Round(one)
+    burst(reddit, 320)
+    second = Round(one, first.cursor)
+    told = sum(delivery.asked for each in (first, second) for delivery in each.deliveries)
+    assert told == reddit.asked("/") - reddit.asked("/api/v1/access_token")
+
+
 # --- numbers, and the stand-in itself ---
 
 
