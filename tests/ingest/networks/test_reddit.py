@@ -737,15 +737,15 @@ class TestSubreddits(Contract):
 
 
 class TestSearches(Contract):
+    burst = 1_200
+
     @pytest.fixture
     def case(self, reddit: RedditStandIn) -> SearchCase:
         reddit.allowed = 10**6
         return SearchCase(reddit)
 
 
-def test_every_request_of_a_round_stands_in_the_ledger(
-    reddit: RedditStandIn, collector: Callable[..., Reddit]
-) -> None:
+def test_every_request_of_a_round_stands_in_the_ledger(reddit: RedditStandIn, collector: Callable[..., Reddit]) -> None:
     one = collector(comments=True, search=True, subreddits=("acme", "acmefans"))
     first = Round(one)
     burst(reddit, 320)
