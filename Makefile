@@ -73,7 +73,7 @@ test-own: $(OWN_VENV)/.installed-own ## the tests of model import and training, 
 
 soak: $(VENV)/.installed-dev ## hundreds of rounds of kill -9, thousands of simulated interleavings
 	CLAMOR_SOAK=1 $(BIN)/python -m pytest -q -m "soak or not soak" tests/faults tests/simulation \
-	  tests/routing/test_work_order.py tests/routing/test_mail_kill.py tests/routing/test_work_kill.py tests/stream
+	  tests/routing/test_work_order.py tests/routing/test_mail_kill.py tests/routing/test_work_kill.py tests/stream tests/ingest/networks
 
 bench: $(VENV)/.installed ## every figure of docs/performance.md, measured here
 	$(BIN)/python -m bench
