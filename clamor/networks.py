@@ -33,6 +33,7 @@ NETWORKS: dict[str, Network] = {
     "reddit": Network("ingest.networks.reddit", extra="reddit"),
     "feeds": Network("ingest.networks.feeds"),
     "bluesky": Network("ingest.networks.bluesky"),
+    "mastodon": Network("ingest.networks.mastodon"),
 }
 
 

@@ -11,6 +11,7 @@ import re
 import ssl
 import time
 from collections.abc import Callable, Collection, Mapping
+from datetime import datetime
 from email.utils import parsedate_to_datetime
 from functools import cache
 from importlib.metadata import version
@@ -213,7 +214,7 @@ def user_agent() -> str:
 
 def retry_after(headers: Mapping[str, str], wall: float | None = None) -> Millis | None:
     """Milliseconds to wait by `Retry-After` (RFC 9110, 10.2.3: seconds or a date) or by `X-RateLimit-Reset` (seconds
-    since 1970, or from now); None where neither says so."""
+    since 1970, or from now, or a time of ISO 8601); None where neither says so."""
     now = time.time() if wall is None else wall
     said = headers.get("retry-after", "").strip()
     if said.isascii() and said.isdigit():
@@ -227,7 +228,7 @@ def retry_after(headers: Mapping[str, str], wall: float | None = None) -> Millis
     try:
         number = float(reset)
     except ValueError:
-        return None
+        return _until(reset, now)
     if number != number:
         return None
     return _bounded(number - now if number > 1e9 else number)
@@ -237,6 +238,14 @@ def words(body: bytes, most: int = 200) -> str:
     """The beginning of an error's body on one line, without control characters."""
     text = _BLANK.sub(" ", body[: 4 * most].decode("utf-8", "replace")).strip()
     return "".join(sign for sign in text if sign.isprintable())[:most]
+
+
+def _until(moment: str, now: float) -> Millis | None:
+    try:
+        found = datetime.fromisoformat(moment)
+    except ValueError:
+        return None
+    return _bounded(found.timestamp() - now) if found.tzinfo is not None else None
 
 
 def _bounded(seconds: float) -> Millis:

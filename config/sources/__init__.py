@@ -10,6 +10,7 @@ from config.sources.bluesky import BlueskySource
 from config.sources.common import AnySource, Collected
 from config.sources.feeds import FeedsSource
 from config.sources.file import FileSource
+from config.sources.mastodon import MastodonSource
 from config.sources.reddit import RedditSource
 from config.sources.webhook import WebhookSource
 from config.sources.x import XSource
@@ -21,6 +22,7 @@ __all__ = [
     "Collected",
     "FeedsSource",
     "FileSource",
+    "MastodonSource",
     "RedditSource",
     "Source",
     "WebhookSource",
@@ -29,6 +31,6 @@ __all__ = [
 ]
 
 Source: TypeAlias = Annotated[
-    BlueskySource | FeedsSource | FileSource | RedditSource | WebhookSource | XSource | YoutubeSource,
+    BlueskySource | FeedsSource | FileSource | MastodonSource | RedditSource | WebhookSource | XSource | YoutubeSource,
     Field(discriminator="kind"),
 ]

@@ -1,0 +1,36 @@
+"""Mastodon, by the timelines of its instances."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from config.section import EnvName, Text
+from config.sources.common import Collected
+from config.units import Duration
+
+Instance = Annotated[
+    str, StringConstraints(strip_whitespace=True, max_length=200, pattern=r"^https?://[A-Za-z0-9.:\[\]-]+$")
+]
+"""Address of a server, without a path."""
+
+
+class MastodonSource(Collected):
+    """Public timelines of Mastodon's servers: hashtags, and all that a server knows."""
+
+    kind: Literal["mastodon"]
+    """`mastodon`: servers of Mastodon."""
+    instances: Annotated[tuple[Instance, ...], Field(min_length=1, max_length=20)]
+    """Servers that are asked. A post that several of them show is one post."""
+    token_envs: dict[Text, EnvName] = Field(default_factory=dict)
+    """Server: NAME of the environment variable with a token of an account there. Many servers show their timelines to
+    nobody without one."""
+    public: bool = False
+    """Whether all public posts that a server knows are read, and those kept that may be about a brand."""
+    hashtags: Annotated[tuple[Text, ...], Field(max_length=100)] = ()
+    """Read besides the brands' own hashtags."""
+    interval: Annotated[Duration, Field(ge=50, le=3_600_000)] = 30_000
+    """Between two rounds. A server answers 300 questions in five minutes and address."""
+    look_back: Annotated[Duration, Field(ge=0, le=3_600_000)] = 300_000
+    """Of hashtags, read again in each round: posts of other servers arrive late, and edits are found."""
