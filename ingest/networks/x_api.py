@@ -89,7 +89,9 @@ class Access:
         self._refused = 0
 
     def fault(self, status: int, headers: Mapping[str, str], body: bytes) -> Exception:
-        """What an answer means that brings nothing."""
+        """What an answer means that brings nothing. Its words never repeat the token, should X do so."""
+        token = (self._secret(self.token_env) or "").strip()
+        body = body.replace(token.encode("utf-8", "replace"), b"(the token)") if token else body
         held = decoded(body)
         problem = problem_of(held, status, body)
         wait = retry_after(headers, (self._wall() + self.skew) / 1000)

@@ -534,3 +534,12 @@ def test_a_check_says_what_works(x: XStandIn) -> None:
     said = Asking(x).collector().check()
     assert "0 of 3000000 posts read this month" in said
     assert "1 of 1,000 rules" in said
+
+
+def test_no_error_repeats_the_token_that_x_sends_back(x: XStandIn) -> None:
+    for status in (400, 401, 403, 422, 429, 500):
+        body = json.dumps({"title": "Bad", "detail": f"Bearer {TOKEN} is bad", "type": "p/usage-capped"}).encode()
+        x.misbehave(Fault("status", status=status, body=body))
+        with pytest.raises((Denied, Interrupted)) as fault:
+            Asking(x).collector().check()
+        assert TOKEN not in str(fault.value)
