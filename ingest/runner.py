@@ -37,6 +37,8 @@ LONGEST: Millis = DAY
 """A connection or a wait that lasts longer counts as hanging, where several processes may run the source."""
 TURN: Millis = SECOND
 """How often a process that does not run its source asks for it."""
+BEGUN = "begun"
+"""Name of the cursor that says since when a source is listened to, until the ledger has its first row."""
 DISK = "disk"
 """The reason of a hold that cuts a stream and is recorded as a gap; any other makes it wait."""
 
@@ -148,6 +150,8 @@ class Runner:
         """Up to when anything is known. A hole that was being closed when its process died goes on: what was missed
         comes from the cursor on."""
         latest = self._ledger.latest(self.source.id)
+        if latest is None and (begun := self.cursors.get(self.source.id, BEGUN)) is not None:
+            return int(begun)
         if latest is not None and self.collector.resumes:
             for gap in self._ledger.gaps([self.source.id], fillable=True):
                 if gap.until == latest and not gap.query:
@@ -276,6 +280,9 @@ class Runner:
         if self._connected.is_set():
             return
         self._connected_at = now
+        if not self.collector.resumes and self._ledger.latest(self.source.id) is None:
+            # Killed before its first row, it would not know afterwards that it had begun.
+            self.cursors.put(self.source.id, BEGUN, str(now), self.clock.wall())
         if self._gap_since is not None and self._gap_since < now:
             self._late_before = now
             self.gaps.note(Span(self._gap_since, now), self._gap_why)

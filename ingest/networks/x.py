@@ -18,7 +18,19 @@ import msgspec
 from config.sources.x import XSource
 from ingest.collector import Delivery, Found, Interrupted, Malformed, Sample, Span, Unfillable
 from ingest.networks import x_sweep
-from ingest.networks.x_api import Access, Lines, Posts, Problem, Rejected, Rules, decoded, problem_of, unrejected, whole
+from ingest.networks.x_api import (
+    NOISE,
+    Access,
+    Lines,
+    Posts,
+    Problem,
+    Rejected,
+    Rules,
+    decoded,
+    problem_of,
+    unrejected,
+    whole,
+)
 from ingest.networks.x_posts import FIELDS, read, reply_to
 from ingest.networks.x_rules import asked
 from ingest.networks.x_standing import SPEND_CAP, Standing, shape, standing
@@ -99,7 +111,7 @@ class XCollector:
         """Until the connection is cut, or there is nothing more to ask for."""
         clock, stop = self.setting.clock, self.setting.stop
         with unrejected():
-            lines = Lines(self.access, self.settings.backfill_minutes, self.settings.silence, clock.now)
+            lines = Lines(self.access, self.settings, clock.now)
         with closing(lines):
             yield Delivery(asked=asked + 1)
             yield from self._rules.left_out()
@@ -176,15 +188,17 @@ class XCollector:
         reaches. Raises Unfillable, Interrupted."""
         skew = self.access.skew
         there = self.setting.clock.now() + skew
-        since, until = span.since + min(0, skew) - LATE, span.until + max(0, skew)
-        fresh = until + self.settings.search_lag - there
+        known = there - self.settings.search_lag
+        since, until = span.since + skew - LATE, span.until + skew
+        fresh = until - known
         if fresh > 0:
             raise Interrupted("the search of X does not know posts so young", retry_after=fresh)
+        until = min(until + NOISE, known)
         if self.settings.full_archive:
             return Span(since, until), False
-        if until <= there - REACH:
+        if span.until + skew <= there - REACH:
             raise Unfillable("recent search reaches seven days back; `full_archive: true` where the plan has it")
-        return Span(max(since, there - REACH), until), span.since < there - REACH
+        return Span(max(since, there - REACH), until), span.since + skew < there - REACH
 
     def _page(self, api: Posts, value: str, day: Span, token: str | None) -> Mapping[str, Any]:
         search, size = (
@@ -253,7 +267,7 @@ class XCollector:
         return Sample(tuple(hours[hour] for hour in sorted(hours)), asked=len(queries), cost=len(queries))
 
     def check(self) -> str:
-        with Web(self.settings.url, self.access.headers) as web, unrejected():
+        with Web(self.settings.url, self.access.headers, timeout=self.settings.timeout / 1000) as web, unrejected():
             api = Rules(self.access, web)
             usage = whole(api.request("GET", "/2/usage/tweets").json()).get("data") or {}
             rules = standing(api)
@@ -270,7 +284,7 @@ class XCollector:
 
     @contextmanager
     def _posts(self) -> Iterator[Posts]:
-        with Web(self.settings.url, self.access.headers) as web:
+        with Web(self.settings.url, self.access.headers, timeout=self.settings.timeout / 1000) as web:
             yield Posts(self.access, web)
 
 

@@ -17,6 +17,7 @@ import httpx
 import msgspec
 import tweepy
 
+from config.sources.x import XSource
 from ingest.collector import Denied, Interrupted
 from ingest.networks.x_posts import FIELDS
 from ingest.web import PASSES, Answer, Web, certificates, retry_after, user_agent, words
@@ -33,7 +34,6 @@ NOISE: Millis = 2 * SECOND
 MOST_HELD = 64_000_000
 """Bytes of the stream that wait here; then X waits, and ends the connection when its own buffer is full."""
 MOST_LINE = 1_000_000
-CONNECT_WAIT = 30.0
 
 
 class Rejected(Exception):
@@ -168,9 +168,9 @@ class Lines:
     X ends a connection whose reader is slow, and what it had to say is lost (docs.x.com, "Consuming streaming data").
     """
 
-    def __init__(self, access: Access, backfill_minutes: int, silence: Millis, now: Callable[[], Millis]) -> None:
+    def __init__(self, access: Access, settings: XSource, now: Callable[[], Millis]) -> None:
         """Connects. Raises Interrupted, Denied, Rejected (409: there are no rules)."""
-        self._now, self._silence = now, silence
+        self._now, self._silence = now, settings.silence
         self._held: deque[bytes] = deque()
         self._bytes = 0
         self._change = threading.Condition()
@@ -178,9 +178,10 @@ class Lines:
         self._closed = False
         self.heard_at = now()
         """When anything came last."""
-        self._client = httpx.Client(timeout=httpx.Timeout(CONNECT_WAIT, read=silence / 1000), verify=certificates())
+        patience = httpx.Timeout(settings.timeout / 1000, read=settings.silence / 1000)
+        self._client = httpx.Client(timeout=patience, verify=certificates())
         try:
-            self._response = self._connect(access, backfill_minutes)
+            self._response = self._connect(access, settings.backfill_minutes)
         except BaseException:
             self._client.close()
             raise

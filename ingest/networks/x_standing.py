@@ -66,7 +66,7 @@ class Standing:
         fresh = self._read_at is not None and steady - self._read_at < READ_EVERY
         if first or wants != self._wants or not fresh:
             try:
-                with Web(self.settings.url, self.access.headers) as web:
+                with Web(self.settings.url, self.access.headers, timeout=self.settings.timeout / 1000) as web:
                     left_out |= self._changed(Rules(self.access, web), wants)
                     requests = web.asked
                 self._wants, self._read_at = wants, steady

@@ -516,3 +516,28 @@ def test_a_firehose_that_is_replayed_has_caught_up_when_it_says_so(
     assert holes == [1, 1, 0]
     assert runner.filtered == 2_000
     assert sum(row.received for row in ledger.rows()) == 2_000
+
+
+def test_killed_before_its_first_row_it_knows_that_it_had_begun(
+    log: EmbeddedLog, cursors: Cursors, ledger: Ledger, clock: ManualClock
+) -> None:
+    clock.at = START
+
+    def killed(_: str | None) -> Iterator[Delivery]:
+        yield Delivery()
+        yield Delivery(drafts=drafts(1))
+        raise KeyboardInterrupt
+
+    def after(_: str | None) -> Iterator[Delivery]:
+        yield Delivery()
+        raise Exhausted
+
+    network = Network(clock, [killed, after], history=lambda span: iter(()))
+    first = Runner(network, log, cursors, ledger, clock)
+    first.windows.close_all = lambda now: None  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        first.run()
+    assert ledger.rows() == []
+    clock.advance(MINUTE)
+    Runner(network, log, cursors, ledger, clock).run()
+    assert network.filled == [Span(START, START + MINUTE)]

@@ -119,6 +119,11 @@ class XStandIn(StandIn):
                 self._deliver(held, held.last)
             return held.first
 
+    def publish_malformed(self) -> None:
+        """On every connection something that matches all rules and is no post."""
+        rules = [{"id": rule["id"], "tag": rule.get("tag", "")} for rule in self.rules.values()]
+        self.say(json.dumps({"data": {"id": {"no": "id"}, "text": "Acme"}, "matching_rules": rules}).encode())
+
     def edit(self, native_id: str, text: str, *, quiet: bool = False) -> str:
         with self.lock:
             held = self.posts[native_id]
