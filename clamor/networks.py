@@ -28,6 +28,7 @@ class NotInstalled(Exception):
 
 
 NETWORKS: dict[str, Network] = {
+    "discourse": Network("ingest.networks.discourse", pushes=True),
     "x": Network("ingest.networks.x", "x"),
     "youtube": Network("ingest.networks.youtube"),
     "reddit": Network("ingest.networks.reddit", extra="reddit"),

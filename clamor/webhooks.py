@@ -74,6 +74,8 @@ class Webhooks:
     def close(self) -> None:
         """They are shut from now on."""
         now = self._opened.clock.now()
+        for _, receiver in self._receivers.values():
+            receiver.close()
         for _, listening in self._listening.values():
             with suppress(Transient):
                 listening.close(now)
@@ -118,6 +120,8 @@ class Webhooks:
                 secret=self._secret,
                 clock=opened.clock,
             )
+            if made is not None:
+                made[1].close()
             made = (source, Receiver(make_push(source, setting), opened.log, self._taken, self._hold))
             self._receivers[source.id] = made
         return made[1]

@@ -39,6 +39,8 @@ class Pushed(NamedTuple):
 
     drafts: Sequence[Draft] = ()
     malformed: Sequence[Malformed] = ()
+    key: str = ""
+    """What the headers say of it that the body does not: the event, and its number where the network counts."""
 
 
 class Unsigned(Exception):
@@ -54,6 +56,8 @@ class Push(Protocol):
     def read(self, headers: Mapping[str, str], body: bytes, wall: Millis) -> Pushed:
         """`headers` have names in small letters. Raises BadSignature, Unsigned; Interrupted where it cannot be
         understood now. What is signed and can be no post is Malformed."""
+
+    def close(self) -> None: ...
 
 
 class Receiver:
@@ -92,9 +96,12 @@ class Receiver:
                 _log.warning("webhook.not_durable", source=self.push.source.id, fault=str(fault))
                 return 503, {"error": "the log does not take posts now: send it again", "retry_after": AGAIN}
 
+    def close(self) -> None:
+        self.push.close()
+
     def _taken_once(self, pushed: Pushed, body: bytes, now: Millis) -> Answer:
-        """The same body within a week changes nothing: whoever recorded one cannot take back a later word with it."""
-        source, digest = self.push.source.id, hashlib.sha256(body).hexdigest()
+        """The same push within a week changes nothing."""
+        source, digest = self.push.source.id, hashlib.sha256(pushed.key.encode() + b"\0" + body).hexdigest()
         earlier = self.taken.answer(source, digest)
         if earlier is not None:
             return earlier[1], msgspec.json.decode(earlier[2])

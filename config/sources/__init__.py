@@ -8,6 +8,7 @@ from pydantic import Field
 
 from config.sources.bluesky import BlueskySource
 from config.sources.common import AnySource, Collected
+from config.sources.discourse import DiscourseSource
 from config.sources.feeds import FeedsSource
 from config.sources.file import FileSource
 from config.sources.mastodon import MastodonSource
@@ -20,6 +21,7 @@ __all__ = [
     "AnySource",
     "BlueskySource",
     "Collected",
+    "DiscourseSource",
     "FeedsSource",
     "FileSource",
     "MastodonSource",
@@ -31,6 +33,14 @@ __all__ = [
 ]
 
 Source: TypeAlias = Annotated[
-    BlueskySource | FeedsSource | FileSource | MastodonSource | RedditSource | WebhookSource | XSource | YoutubeSource,
+    BlueskySource
+    | DiscourseSource
+    | FeedsSource
+    | FileSource
+    | MastodonSource
+    | RedditSource
+    | WebhookSource
+    | XSource
+    | YoutubeSource,
     Field(discriminator="kind"),
 ]

@@ -28,6 +28,8 @@ class Bulletin:
     max_body = 10_000
     waits = False
 
+    def close(self) -> None: ...
+
     def read(self, headers: Mapping[str, str], body: bytes, wall: Millis) -> Pushed:
         verify_body(headers.get("x-bulletin", ""), body, [SECRET], "X-Bulletin")
         if self.waits:
