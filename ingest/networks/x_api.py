@@ -280,9 +280,9 @@ def unrejected() -> Iterator[None]:
 
 
 def whole(answer: Any) -> Mapping[str, Any]:
-    """An answer that is an object. Raises Interrupted."""
-    if not isinstance(answer, dict):
-        raise Interrupted("X answered something that is no object")
+    """An answer that has one of the parts that answers have. Raises Interrupted."""
+    if not isinstance(answer, dict) or not answer.keys() & {"data", "meta", "errors"}:
+        raise Interrupted("X answered something that is none of its answers")
     return answer
 
 

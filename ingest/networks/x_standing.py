@@ -117,11 +117,13 @@ class Standing:
             some = list(rules[begin : begin + AT_ONCE])
             while some:
                 try:
-                    answer: Mapping[str, Any] = api.request(
-                        "POST",
-                        "/2/tweets/search/stream/rules",
-                        json={"add": [{"value": value, "tag": tag} for value, tag in some]},
-                    ).json()
+                    answer: Mapping[str, Any] = whole(
+                        api.request(
+                            "POST",
+                            "/2/tweets/search/stream/rules",
+                            json={"add": [{"value": value, "tag": tag} for value, tag in some]},
+                        ).json()
+                    )
                 except Rejected as fault:
                     answer = fault.body
                     told = {str(one["value"]) for one in _about_rules(answer)}
