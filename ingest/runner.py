@@ -74,8 +74,11 @@ class Runner:
         self.gaps = Gaps(collector, self.intake, cursors, ledger, clock)
         self._ledger = ledger
         self.trouble = ""
-        self.appended = self.filtered = self.dead = 0
+        self.appended = self.filtered = self.dead = self.cuts = 0
         """Of the stream itself; what the filler brought is in `filled`."""
+        self.last_post_at: Millis | None = None
+        self.ended = self.refused = False
+        """The source has an end, and it is reached; the network refuses, and a person has to act."""
         self._tenure = tenure
         self._began_under: int | None = None
         self._gap_since: Millis | None = self._known_until()
@@ -92,6 +95,20 @@ class Runner:
     def filled(self) -> int:
         """Posts appended that filled a hole."""
         return self.gaps.appended
+
+    @property
+    def has_turn(self) -> bool:
+        """Whether this process runs the source, as far as it knows."""
+        return self._tenure is None or (self._began_under is not None and self._tenure.fence == self._began_under)
+
+    @property
+    def connected(self) -> bool:
+        return self._connected.is_set()
+
+    @property
+    def reached_at(self) -> Millis | None:
+        """Up to when all that was asked for came, but for older holes; None: nothing is known yet."""
+        return self._gap_since if self._gap_since is not None else self.windows.until()
 
     def run(self) -> None:
         """Collect until stopped or until the source ends; a second thread fills holes meanwhile."""
@@ -125,7 +142,10 @@ class Runner:
                 self._cut(fault)
         except LeaseLost:
             self._give_way()
-        except (Exhausted, Stopped):
+        except Exhausted:
+            self.ended = True
+            return False
+        except Stopped:
             return False
         return True
 
@@ -198,6 +218,8 @@ class Runner:
             lambda: self.intake.take(drafts, now, "live", delivery.malformed, late_before=self._connected_at), self.stop
         )
         self.appended += len(took.kept)
+        if took.kept:
+            self.last_post_at = now
         self.filtered += took.filtered + delivery.filtered
         self.dead += took.dead
         if self.budget is not None:
@@ -243,6 +265,7 @@ class Runner:
     def _cut(self, fault: Exception) -> None:
         """The connection is gone: its hole is in the ledger from now on and grows until it comes back."""
         wait = self._waits_for(fault)
+        self.cuts += 1
         self._connected.clear()
         now = self.clock.now()
         if isinstance(fault, CursorLost):
@@ -265,18 +288,20 @@ class Runner:
 
     def _waits_for(self, fault: Exception) -> Millis:
         """How long to wait after a fault; sets `trouble`, without a strange fault's words: they may hold a post's."""
-        if isinstance(fault, Denied):
+        self.refused = isinstance(fault, Denied)
+        if self.refused:
             self.trouble = f"refused by the network, a person has to act: {fault}"
             return DENIED_WAIT
         known = isinstance(fault, Interrupted | CursorLost)
         self.trouble = str(fault) if known else f"unexpected {type(fault).__name__}"
         named = fault.retry_after if isinstance(fault, Interrupted) else None
-        return self.backoff.next() if named is None else named
+        # A network that names no time, or none to speak of, must not be asked again and again at once.
+        return self.backoff.next() if named is None or named < self.backoff.first else named
 
     def _now_connected(self) -> None:
         """The network answers. A hole before now is closed by what comes, or asked for by the filler."""
         now = self.clock.now()
-        self.trouble = ""
+        self.trouble, self.refused = "", False
         if self._connected.is_set():
             return
         self._connected_at = now
