@@ -18,7 +18,7 @@ from clamor.deletes import IndexedDeletes, RoutedDeletes
 from clamor.mail import mailer
 from clamor.offsets import places
 from clamor.opening import Opened
-from clamor.sources import silent_sources
+from clamor.sources import ailing_sources, silent_sources
 from clamor.sql import file_of
 from clamor.standstill import BROKEN, standing_still
 from clamor.threads import Chore
@@ -220,7 +220,7 @@ class LedgerKeeper:
 
 SET_BACK: Millis = 10 * SECOND
 """A wall clock that was set back by more than this is told of; less is what keeping it right takes."""
-_WATCHED = ("stage:", "retention:", "disk:data", "coverage:silent:", "clock:")
+_WATCHED = ("stage:", "retention:", "disk:data", "coverage:silent:", "coverage:source:", "clock:")
 """How the keys of troubles that `Watch` raises, and resolves, begin."""
 _OF_THIS_MACHINE = ("stage:", "disk:data", "clock:")
 """Of these: those that another machine knows nothing of, and must not take for over."""
@@ -284,8 +284,9 @@ class Watch:
         return self._were_behind
 
     def _silent(self) -> dict[str, str]:
-        """Sources that used to bring posts and bring none though they are listened to."""
-        return {f"coverage:silent:{one.id}": one.why for one in silent_sources(self._opened)}
+        """Sources that used to bring posts and bring none though they are listened to, or that cannot be asked."""
+        found = {f"coverage:silent:{one.id}": one.why for one in silent_sources(self._opened)}
+        return found | {f"coverage:source:{one.id}": one.why for one in ailing_sources(self._opened)}
 
     def _disk(self) -> dict[str, str]:
         """Two troubles, so that the worse one is told to people who know of the other; never both at once."""

@@ -38,6 +38,7 @@ from clamor.commands import (
     reprocess,
     run,
     search,
+    sources,
     stage,
     status,
     token,
@@ -78,6 +79,7 @@ app.command("restore", rich_help_panel=KEEP)(backup.restore)
 app.command("move", rich_help_panel=KEEP)(move.move)
 app.command("offsets", rich_help_panel=KEEP)(offsets.offsets)
 app.command("reindex", rich_help_panel=KEEP)(reindex.reindex)
+app.add_typer(sources.app, name="sources", rich_help_panel=FEED)
 app.add_typer(brands.app, name="brand", rich_help_panel=KEEP)
 app.add_typer(model.app, name="model", rich_help_panel=KEEP)
 app.add_typer(mails.app, name="mails", rich_help_panel=KEEP)

@@ -199,10 +199,32 @@ def _coverage(coverage: dict[str, Any]) -> Iterator[Metric]:
 
 
 def _sources(sources: list[dict[str, Any]]) -> Iterator[Metric]:
-    silent = {one["source"]: int(one["state"] == "silent") for one in sources}
+    pushed = [one for one in sources if one["kind"] == "webhook"]
+    asked = [one for one in sources if one["kind"] != "webhook"]
+    silent = {one["source"]: int(one["state"] == "silent") for one in pushed}
     last = {one["source"]: one["last_post_at"] / MILLIS for one in sources if one["last_post_at"] is not None}
     yield _one("clamor_source_silent", "1 where a push source brings no posts any more.", silent, "source")
-    yield _one("clamor_source_last_post_timestamp_seconds", "When a push source last brought any.", last, "source")
+    yield _one("clamor_source_last_post_timestamp_seconds", "When a source last brought any.", last, "source")
+    posts = CounterMetricFamily(
+        "clamor_source_posts", "What a source brought, by what became of it.", labels=("source", "became")
+    )
+    for one in asked:
+        for became in ("appended", "filled", "filtered", "dead"):
+            posts.add_metric([one["source"], became], one[became])
+    yield posts
+    cuts = {one["source"]: one["cuts"] for one in asked}
+    yield _counter("clamor_source_cuts", "Connections and rounds of a source that failed.", cuts, "source")
+    lag = {one["source"]: one["lag"] / MILLIS for one in asked if one["lag"] is not None}
+    yield _one("clamor_source_lag_seconds", "How far what came of a source lies behind now.", lag, "source")
+    trouble = GaugeMetricFamily(
+        "clamor_source_trouble",
+        "1 where a source cannot be asked as things are.",
+        labels=("source", "state", "trouble"),
+    )
+    for one in asked:
+        if one["trouble"]:
+            trouble.add_metric([one["source"], one["state"], one["trouble"]], 1)
+    yield trouble
 
 
 def _one(name: str, about: str, value: float | Mapping[str, float], *labels: str) -> Metric:

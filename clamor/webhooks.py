@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, cast
 
+from clamor import holding
 from clamor.networks import make_push, pushes
 from clamor.opening import Opened
 from config.sources import Collected, WebhookSource
@@ -17,11 +18,8 @@ from ingest.setting import Setting
 from ingest.signature import signing_keys
 from ingest.taken import Taken
 from ingest.webhook import Answer, Hook, Webhook
-from stream.ports import POSTS, Transient
+from stream.ports import Transient
 from stream.records import Millis
-
-HIGH_WATER = 100_000
-"""Posts that may wait to be understood before pushes are asked to come again later."""
 
 
 class Mounted:
@@ -153,6 +151,4 @@ class Webhooks:
         )
 
     def _hold(self) -> str | None:
-        if self._opened.disk().pause:
-            return "disk"
-        return "lag" if self._opened.log.lag("nlp", POSTS) > HIGH_WATER else None
+        return holding.standing(self._opened)

@@ -13,7 +13,7 @@ from rich.text import Text
 from clamor.commands.search import when
 from clamor.console import answers
 from clamor.opening import open_home
-from clamor.roles import WEB
+from clamor.roles import COLLECT, WEB
 from clamor.status import status as status_of
 from config.home import Home
 from database.migrate import upgrade
@@ -51,8 +51,8 @@ def _show(found: dict[str, Any]) -> None:
         table.add_column(name, justify="left" if name in ("stage", "state") else "right")
     for stage in found["stages"]:
         counts = [f"{stage[k]:,}" for k in ("lag", "records", "dead_letters", "retries")]
-        if stage["stage"] == WEB:
-            counts = []  # it takes no records: what it says is whether it is there
+        if stage["stage"] in (WEB, COLLECT):
+            counts = []  # they take no records: what they say is whether they are there
         table.add_row(stage["stage"], stage["state"], *counts)
     answers.print(table)
     if found["understanding"]["why"]:
@@ -88,7 +88,7 @@ def _show_rest(found: dict[str, Any]) -> None:
     lines = {
         "posts": f"{found['posts']:,} taken, {found['dead_letters']:,} dead letters",
         "coverage, last day": share + missing + gaps,
-        "push sources": _sources(found["sources"]),
+        "sources": _sources(found["sources"]),
         "live cases": cases,
         "last alert": _alert(alert),
         "mails": f"{mail['waiting']} waiting, {mail['gathering']} gathering, {mail['failed']} failed today"
@@ -128,9 +128,18 @@ def _alert(alert: dict[str, Any] | None) -> str:
 
 def _sources(sources: list[dict[str, Any]]) -> str:
     """Those that need somebody by name, the others by number."""
-    silent = [f"{one['source']} silent for {_time(one['silent_for'])}" for one in sources if one["state"] == "silent"]
-    counts = Counter(one["state"] for one in sources if one["state"] != "silent")
-    return ", ".join([*silent, *(f"{number} {state}" for state, number in sorted(counts.items()))]) or "none"
+    named = [
+        f"{one['source']} silent for {_time(one['silent_for'])}"
+        if one["state"] == "silent"
+        else f"{one['source']} {one['state']}: {one['trouble']}"
+        for one in sources
+        if one["state"] in _NAMED
+    ]
+    counts = Counter(one["state"] for one in sources if one["state"] not in _NAMED)
+    return ", ".join([*named, *(f"{number} {state}" for state, number in sorted(counts.items()))]) or "none"
+
+
+_NAMED = ("silent", "cut", "refused", "broken")
 
 
 def _latency(found: dict[str, Any] | None) -> str:

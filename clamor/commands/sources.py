@@ -1,0 +1,13 @@
+"""`clamor sources`: what is collected where, and whether it can be."""
+
+from __future__ import annotations
+
+import typer
+
+from clamor.commands.source_check import check_sources
+from clamor.commands.source_list import list_
+
+app = typer.Typer(help="The sources in force: how they do, and whether each can be asked.", no_args_is_help=True)
+
+app.command("list")(list_)
+app.command("test")(check_sources)
