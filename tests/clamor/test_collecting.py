@@ -25,7 +25,7 @@ from stream.records import Post, decode
 from tests.standins.json_feed import JsonFeed, JsonFeedSource, collector
 from tests.standins.server import Fault
 
-PATIENCE = 10.0
+PATIENCE = 60.0
 
 
 class Registry:
