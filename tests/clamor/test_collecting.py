@@ -118,7 +118,7 @@ def test_what_is_applied_is_asked_what_is_taken_out_is_not_and_what_changed_is_a
         soon(lambda: texts(living) == ["one", "two"])
         registry.inforce = ()
         work.look()
-        soon(lambda: not work._leaving[0].alive)
+        soon(lambda: not work._leaving, work.look)
         asked = second.asked("/")
         second.publish("three")
         time.sleep(0.4)
