@@ -104,6 +104,11 @@ class Reddit:
                 for delivery in self._read(reading):
                     told += delivery.asked
                     yield delivery
+                read[listing.key] = reading.known
+                for delivery in self._pay(reading):
+                    told += delivery.asked
+                    read[listing.key] = reading.known
+                    yield msgspec.structs.replace(delivery, cursor=encode({**known, **read}))
             except Closed as why:
                 refused = why
                 kept |= {listing.key: before} if before is not None else {}
@@ -227,7 +232,7 @@ class Reddit:
     # --- a round ---
 
     def _read(self, reading: Reading) -> Iterator[Delivery]:
-        """All that is new in a listing, then in its parts where it showed too little, then among all of Reddit."""
+        """All that is new in a listing, then in its parts where it showed too little; what these hide is owed."""
         for found, malformed in self._pages(reading):
             yield reading.delivery(found, malformed)
         if not reading.overflowed:
@@ -245,20 +250,22 @@ class Reddit:
                 missing += [part] if part.overflowed else []
         reading.overflowed = bool(missing)
         if missing:
-            yield from self._scan(reading, missing)
+            first, last = reading.before.newest + 1, max(one.lowest for one in missing) - 1
+            if reading.before.newest > 0 and last - first < self.settings.most_scanned:
+                reading.overflowed = False
+                if first <= last:
+                    reading.owes(first, last)
 
-    def _scan(self, reading: Reading, missing: Sequence[Reading]) -> Iterator[Delivery]:
-        """What fell out of listings, among all of Reddit's things with a number between what was known and what was
-        still shown."""
-        first, last = reading.before.newest + 1, max(one.lowest for one in missing) - 1
-        if reading.before.newest <= 0 or last - first >= self.settings.most_scanned:
-            return
-        for start in range(first, last + 1, PAGE):
-            numbers = range(start, min(start + PAGE, last + 1))
+    def _pay(self, reading: Reading) -> Iterator[Delivery]:
+        """Look up what fell out of listings, among all of Reddit's things with a number between what was known and what
+        was still shown."""
+        if reading.known.owed:
+            yield Delivery(query=reading.listing.query, asked=0)
+        while reading.known.owed:
+            first, last = reading.known.owed[0]
+            numbers = range(first, min(first + PAGE - 1, last) + 1)
             found, malformed = self._info(",".join(name_of(reading.listing.kind, number) for number in numbers))
-            held = [one for one in found if any(short.listing.holds(one) for short in missing)]
-            yield reading.delivery(held, malformed)
-        reading.overflowed = False
+            yield reading.paid(found, malformed, numbers[-1])
 
     def _pages(self, reading: Reading | Back, most: int = MOST_PAGES) -> Iterator[tuple[list[Thing], list[Malformed]]]:
         """Pages of a listing, newest first, until what is looked for has been read or there is no more."""

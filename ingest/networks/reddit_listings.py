@@ -62,6 +62,8 @@ class Known(msgspec.Struct, frozen=True):
     floor: int = 0
     numbers: tuple[int, ...] = ()
     """Newest first."""
+    owed: tuple[tuple[int, int], ...] = ()
+    """First and last number of what is still to be looked up one by one: an interruption does not begin it anew."""
 
     @property
     def newest(self) -> int:
@@ -78,7 +80,7 @@ class Known(msgspec.Struct, frozen=True):
     def with_these(self, found: Iterable[Thing]) -> Known:
         numbers = sorted({*self.numbers, *(one.number for one in found if one.number > self.floor)}, reverse=True)
         kept = tuple(numbers[:REMEMBERED])
-        return Known(kept[-1] - 1 if len(numbers) > REMEMBERED else self.floor, kept)
+        return Known(kept[-1] - 1 if len(numbers) > REMEMBERED else self.floor, kept, self.owed)
 
 
 class _Cursor(msgspec.Struct, frozen=True):

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from ingest.collector import Delivery, Draft, Interrupted, Malformed, Span
 from ingest.networks.reddit_listings import ENDS_EARLY, RUN, Known, Listing
 from ingest.networks.reddit_posts import Thing, draft, stands, things
@@ -45,6 +47,18 @@ class Reading:
         self._given.update(one.name for one in fresh)
         self.new += len(fresh)
         return Delivery(drafts=drafts(fresh, self.listing), malformed=malformed, query=self.listing.query)
+
+    def owes(self, first: int, last: int) -> None:
+        """What it did not show has these numbers."""
+        self.known = msgspec.structs.replace(self.known, owed=(*self.known.owed, (first, last)))
+
+    def paid(self, found: Sequence[Thing], malformed: Sequence[Malformed], last: int) -> Delivery:
+        """What of a look-up by number belongs to it, all up to `last`."""
+        held = [one for one in found if self.listing.holds(one) and one.name not in self._given]
+        (_, end), *others = self.known.owed
+        left = [(last + 1, end), *others] if last < end else others
+        self.known = msgspec.structs.replace(self.known, owed=tuple(left))
+        return Delivery(drafts=drafts(held, self.listing), malformed=malformed, query=self.listing.query)
 
 
 class Back:

@@ -300,6 +300,24 @@ def test_what_a_killed_round_brought_comes_again(reddit: RedditStandIn, collecto
     assert found.names == names
 
 
+def test_a_look_up_that_is_interrupted_goes_on_where_it_was(
+    reddit: RedditStandIn, collector: Callable[..., Reddit]
+) -> None:
+    burst(reddit, 3)
+    cursor = Round(collector()).cursor
+    names = burst(reddit, 2_000)
+    found: set[str] = set()
+    for number, delivery in enumerate(collector().collect(cursor)):
+        found.update(draft.native_id for draft in delivery.drafts)
+        cursor = delivery.cursor or cursor
+        if number == 15:
+            break
+    asked = reddit.asked("/api/info")
+    found.update(Round(collector(), cursor).names)
+    assert found == set(names)
+    assert reddit.asked("/api/info") - asked <= 7
+
+
 def test_another_company_of_subreddits_goes_on_where_the_former_stood(
     reddit: RedditStandIn, collector: Callable[..., Reddit]
 ) -> None:
