@@ -21,8 +21,9 @@ REMEMBERED = 200
 """Newest ids known of a listing: two pages."""
 RUN = 5
 """So many things in a row that are no news, at the end of a page, say that reading has arrived at what is known."""
-ENDS_EARLY = 200
-"""A listing that ends after fewer things has shown all there are; searches are cut at a few hundred."""
+ENDS_EARLY = 100
+"""A listing that ends after fewer things, less than a page, has shown all there are. A search is cut at a few hundred,
+and its end moves up while new things come."""
 TOGETHER = 20
 """Subreddits in one question."""
 LONGEST_QUERY = 512
