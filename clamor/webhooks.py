@@ -32,7 +32,13 @@ class Mounted:
     def max_body(self) -> int:
         return self._webhook.hook.max_body
 
-    def handle(self, headers: Mapping[str, str], body: bytes, now: Millis, wall: Millis) -> Answer:
+    def challenge(self, query: Mapping[str, str], wall: Millis) -> str | None:
+        """Programs that sign what they send ask nothing before."""
+        return None
+
+    def handle(
+        self, headers: Mapping[str, str], body: bytes, now: Millis, wall: Millis, query: Mapping[str, str]
+    ) -> Answer:
         return self._webhook.handle(headers, body, now, wall)
 
 

@@ -8,9 +8,10 @@ answers. `web` mounts it at `/api/webhooks/SOURCE`.
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import msgspec
 import structlog
@@ -29,6 +30,9 @@ Answer: TypeAlias = tuple[int, dict[str, Any]]
 Heard: TypeAlias = Callable[[Sequence[str], int], None]
 AGAIN = 10
 """Seconds after which a push that could not be taken now is best sent again."""
+_ECHO = re.compile(r"[!-~]{0,500}", re.ASCII)
+"""What is given back of a challenge: signs without a space, and not many."""
+_NOTHING: Mapping[str, str] = {}
 _TAKES_AWAY = frozenset({"deleted", "expired", "forgotten", "author_gone"})
 
 _log = structlog.get_logger(__name__)
@@ -53,11 +57,19 @@ class Push(Protocol):
     source: Source
     max_body: int
 
-    def read(self, headers: Mapping[str, str], body: bytes, wall: Millis) -> Pushed:
-        """`headers` have names in small letters. Raises BadSignature, Unsigned; Interrupted where it cannot be
-        understood now. What is signed and can be no post is Malformed."""
+    def read(self, headers: Mapping[str, str], body: bytes, wall: Millis, query: Mapping[str, str]) -> Pushed:
+        """`headers` have names in small letters, `query` is that of the address called. Raises BadSignature, Unsigned;
+        Interrupted where it cannot be understood now. What is signed and can be no post is Malformed."""
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class Challenged(Protocol):
+    """A network that asks, before it calls, whether it is wanted (`hub.challenge`). Several threads may ask it."""
+
+    def challenge(self, query: Mapping[str, str], wall: Millis) -> str | None:
+        """What to answer, which only who asked can know; None: it is not from the network, or not wanted here."""
 
 
 class Receiver:
@@ -73,13 +85,22 @@ class Receiver:
     def max_body(self) -> int:
         return self.push.max_body
 
-    def handle(self, headers: Mapping[str, str], body: bytes, now: Millis, wall: Millis) -> Answer:
+    def challenge(self, query: Mapping[str, str], wall: Millis) -> str | None:
+        """What to answer to a question before the first push; None: nothing, as where nobody listens."""
+        if not isinstance(self.push, Challenged):
+            return None
+        said = self.push.challenge(query, wall)
+        return said if said is not None and _ECHO.fullmatch(said) else None
+
+    def handle(
+        self, headers: Mapping[str, str], body: bytes, now: Millis, wall: Millis, query: Mapping[str, str] = _NOTHING
+    ) -> Answer:
         """(status, JSON) for one push; never raises for what a sender, the network or the log may do. 403: it is not
         signed, or nothing can be; `web` tells that to nobody but the log, so that no source is found by guessing."""
         if len(body) > self.max_body:
             return 413, {"error": f"the body has {len(body):,} bytes, more than {self.max_body:,}"}
         try:
-            pushed = self.push.read({name.lower(): value for name, value in headers.items()}, body, wall)
+            pushed = self.push.read({name.lower(): value for name, value in headers.items()}, body, wall, query)
         except (BadSignature, Unsigned) as wrong:
             return 403, {"error": str(wrong)}
         except Interrupted as fault:

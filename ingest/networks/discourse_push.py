@@ -30,7 +30,7 @@ class DiscoursePush:
         self._settings, self._setting = settings, setting
         self._categories = Categories(settings, setting)
 
-    def read(self, headers: Mapping[str, str], body: bytes, wall: Millis) -> Pushed:
+    def read(self, headers: Mapping[str, str], body: bytes, wall: Millis, query: Mapping[str, str]) -> Pushed:
         settings, secret = self._settings, self._setting.secret
         keys = signing_keys(*(secret(name) for name in (settings.secret_env, settings.former_secret_env) if name))
         if not keys:

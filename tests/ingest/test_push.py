@@ -30,7 +30,7 @@ class Bulletin:
 
     def close(self) -> None: ...
 
-    def read(self, headers: Mapping[str, str], body: bytes, wall: Millis) -> Pushed:
+    def read(self, headers: Mapping[str, str], body: bytes, wall: Millis, query: Mapping[str, str]) -> Pushed:
         verify_body(headers.get("x-bulletin", ""), body, [SECRET], "X-Bulletin")
         if self.waits:
             raise Interrupted("the board does not say who may read this", 5_000)
@@ -76,6 +76,25 @@ def test_what_is_not_signed_is_not_read(receiver: Receiver, held: Held) -> None:
     assert receiver.handle({"X-Bulletin": "sha256=é"}, b"[]", NOW, NOW)[0] == 403
     assert receiver.handle({}, b"x" * 10_001, NOW, NOW)[0] == 413
     assert held.posts() == []
+
+
+class Asking(Bulletin):
+    """One that asks first."""
+
+    def challenge(self, query: Mapping[str, str], wall: Millis) -> str | None:
+        return query["hub.challenge"] if query.get("hub.verify_token") == SECRET else None
+
+
+def test_a_question_is_answered_to_who_knows_what_was_agreed_and_never_with_more_than_a_word(
+    receiver: Receiver, log: EmbeddedLog, engine: Engine
+) -> None:
+    asked = Receiver(Asking(), log, Taken(engine))
+    known = {"hub.verify_token": SECRET}
+    assert asked.challenge({**known, "hub.challenge": "1158201444"}, NOW) == "1158201444"
+    assert asked.challenge({"hub.verify_token": "a guess", "hub.challenge": "1"}, NOW) is None
+    for echo in ("a b", "é", "a\n", "x" * 501):
+        assert asked.challenge({**known, "hub.challenge": echo}, NOW) is None
+    assert receiver.challenge({**known, "hub.challenge": "1"}, NOW) is None, "this network never asks"
 
 
 def test_what_cannot_be_understood_or_kept_now_is_asked_for_again(receiver: Receiver, held: Held) -> None:

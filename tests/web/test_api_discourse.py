@@ -47,6 +47,18 @@ def test_a_private_post_is_seen_with_its_label_alone(listening: WebHome, communi
     assert len(listening.ok("/api/cases", staff)["cases"]) == 1
 
 
+def test_who_asks_and_knows_nothing_learns_of_no_source(listening: WebHome) -> None:
+    asked = "hub.mode=subscribe&hub.challenge=1158201444&hub.verify_token=guess"
+    answers = [
+        listening.client.get(f"/api/webhooks/{source}?{query}")
+        for source in ("acmes", "community", "absent")
+        for query in (asked, "", "hub.challenge=" + "9" * 5_000)
+    ]
+    assert {answer.status_code for answer in answers} == {404}
+    assert len({answer.text for answer in answers}) == 1
+    assert "1158201444" not in answers[0].text
+
+
 def test_who_cannot_sign_for_a_community_learns_of_none(listening: WebHome, community: DiscourseStandIn) -> None:
     one = community.topic("Open", "x")
     headers, body = community.event("post_created", one, "a guess of sixteen signs")

@@ -267,4 +267,5 @@ def test_a_head_is_answered_like_a_get_without_its_body(home: WebHome, address: 
 def test_a_head_wants_what_a_get_wants(home: WebHome) -> None:
     assert home.client.head("/api/search").status_code == 401
     assert home.client.head("/nowhere").status_code == 404
-    assert home.client.head("/api/webhooks/shop").status_code == 405
+    assert home.client.head("/api/webhooks/shop").status_code == 404
+    assert home.client.put("/api/webhooks/shop").status_code == 405
