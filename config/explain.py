@@ -52,6 +52,7 @@ _ADDRESS_WITH_LOGIN = re.compile(r"://[^/\s]*@")
 PATTERNS: Mapping[str, tuple[str, str]] = {
     r"^[a-z0-9][a-z0-9_-]{0,62}$": ("not an id", "ids have small letters a-z, digits, - and _, at most 63 of them"),
     r"^[a-z][a-z0-9_-]{0,39}$": ("not a prefix", "begin with a small letter; a-z, digits, - and _, at most 40 of them"),
+    r"^[A-Z]{3}$": ("not a currency", "write its three letters, such as USD or EUR"),
     r"^[A-Z_][A-Z0-9_]{0,99}$": (
         "not the name of an environment variable",
         "put the secret itself into the environment or secrets.env, and its NAME in capitals here",

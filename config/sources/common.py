@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from config.brands import Slug
 from config.section import Section
+from config.sources.budget import Budget, Costs, unfit
 from config.units import Duration
 
 
@@ -27,7 +28,19 @@ class AnySource(Section):
 class Collected(AnySource):
     """What every source has that Clamor asks itself."""
 
+    costs: ClassVar[Costs] = Costs()
+    """What the network documents of its prices and quotas."""
+
     listen_for: tuple[Slug, ...] = ()
     """Brands that are asked for here. Empty: all."""
     timeout: Annotated[Duration, Field(ge=100, le=300_000)] = 30_000
     """How long the network may take for an answer, or a connection for its beginning."""
+    budget: Budget = Budget()
+    """What it may use up: money, quota units, requests."""
+
+    @field_validator("budget")
+    @classmethod
+    def _fits_the_network(cls, budget: Budget) -> Budget:
+        if why := unfit(budget, cls.costs):
+            raise ValueError(why)
+        return budget
