@@ -203,12 +203,16 @@ class Checkable(Protocol):
 
 
 class Budget(Protocol):
-    """Money, quota units or requests that a source may use up."""
+    """Money, quota units or requests that a source may use up (see `ingest.budget`)."""
 
-    def wait(self, source_id: str, now: Millis) -> Millis:
-        """How long to wait before the next request; 0: go ahead; -1: used up for this period, which is then missed."""
+    def wait(self, source_id: str, now: Millis, brand: str | None = None) -> Millis:
+        """How long to wait before the next request; 0: go ahead; -1: used up for this period, which is then missed.
+        `brand`: the one that it is for, empty where it is for none; None: for those that `Setting.allowed` lets in."""
 
-    def spent(self, source_id: str, cost: int, requests: int, now: Millis) -> None: ...
+    def spent(self, source_id: str, cost: int, requests: int, now: Millis, brand: str = "") -> None: ...
+
+    def leave(self) -> None:
+        """This thread asks no more: what was kept for its next request is free again."""
 
 
 class Interrupted(Exception):

@@ -40,9 +40,17 @@ class Gaps:
         """What was missed in `span` came after all, and was counted with what came since."""
         self.ledger.fill(msgspec.structs.replace(self._row(span, "", ""), missed=0), self.collector.source.brands)
 
-    def fill_all(self, stop: Event, go_on: Callable[[], None], *, before: Millis, besides: Millis | None) -> None:
+    def fill_all(
+        self,
+        stop: Event,
+        go_on: Callable[[str], None],
+        pay: Callable[[Delivery, str], None],
+        *,
+        before: Millis,
+        besides: Millis | None,
+    ) -> None:
         """Ask the network for every hole in the ledger that ended `before`, oldest first, but for the one that begins
-        at `besides`. `go_on` returns when the next request may be made.
+        at `besides`. `go_on` returns when the next request may be made for a query, `pay` is told what came of it.
 
         What fails for now stays a gap; raises what `fill` and `go_on` raise, and Stopped.
         """
@@ -50,21 +58,24 @@ class Gaps:
             if stop.is_set():
                 raise Stopped
             if gap.until <= before and gap.since != besides:
-                self._fill(gap, stop, go_on)
+                self._fill(gap, stop, go_on, pay)
 
-    def _fill(self, gap: Coverage, stop: Event, go_on: Callable[[], None]) -> None:
+    def _fill(
+        self, gap: Coverage, stop: Event, go_on: Callable[[str], None], pay: Callable[[Delivery, str], None]
+    ) -> None:
         source, name = self.collector.source, f"fill:{gap.query}:{gap.since}-{gap.until}"
         span = Span(gap.since, gap.until)
         origin: Origin = "gapfill" if self.clock.now() - gap.until < FOUND_LATE else "backfill"
         window = Window(source.id, gap.query, gap.since)
-        go_on()
+        go_on(gap.query)
         try:
             for delivery in self.collector.fill(gap.query, span, self.cursors.get(source.id, name)):
                 took = self._take(delivery, origin, stop)
+                pay(delivery, delivery.query or gap.query)
                 window.add(delivery, took, gap.since)
                 if delivery.cursor is not None:
                     self.cursors.put(source.id, name, delivery.cursor, self.clock.wall())
-                go_on()
+                go_on(gap.query)
         except Unfillable as lost:
             why = f"{gap.reason}; the network gives no history: {lost}"
             self.ledger.lose(self._row(span, gap.query, why), source.brands)

@@ -39,6 +39,8 @@ TURN: Millis = SECOND
 """How often a process that does not run its source asks for it."""
 BEGUN = "begun"
 """Name of the cursor that says since when a source is listened to, until the ledger has its first row."""
+SPEND_CAP = "spend cap"
+"""How the reason of a hole begins that a budget made."""
 DISK = "disk"
 """The reason of a hold that cuts a stream and is recorded as a gap; any other makes it wait."""
 
@@ -126,6 +128,7 @@ class Runner:
             self._wake_filler.set()
             filler.join()
             self.collector.close()
+            self._pay_back()
             if self._tenure is not None:
                 with suppress(Transient):
                     self._tenure.leave()
@@ -222,8 +225,7 @@ class Runner:
             self.last_post_at = now
         self.filtered += took.filtered + delivery.filtered
         self.dead += took.dead
-        if self.budget is not None:
-            self.budget.spent(self.source.id, delivery.cost, delivery.asked, self.clock.wall())
+        self._pay(delivery, delivery.query)
         self.windows.add(delivery, took, now)
         if delivery.cursor is not None:
             self._cursor = delivery.cursor
@@ -243,9 +245,20 @@ class Runner:
             insist(lambda: self.cursors.put(self.source.id, "", self._cursor or "", wall, guard), Event())
             self._cursor_kept = self._cursor
 
-    def _go_on(self) -> None:
-        """Return when the next request may be made. Raises Interrupted where waiting would hide a hole, Stopped,
-        LeaseLost."""
+    def _pay(self, delivery: Delivery, query: str) -> None:
+        budget, wall = self.budget, self.clock.wall()
+        if budget is not None:
+            insist(lambda: budget.spent(self.source.id, delivery.cost, delivery.asked, wall, query), self.stop)
+
+    def _pay_back(self) -> None:
+        """What this thread had reserved for its next request is free again."""
+        if self.budget is not None:
+            with suppress(Transient):
+                self.budget.leave()
+
+    def _go_on(self, query: str | None = None) -> None:
+        """Return when the next request may be made; `query`: what it is for, where one thing alone is asked for. Raises
+        Interrupted where waiting would hide a hole, Stopped, LeaseLost."""
         tenure = self._tenure
         if tenure is not None and not (insist(tenure.hold, self.stop) and tenure.fence == self._began_under):
             raise LeaseLost(f"source {self.source.id} was run by another process meanwhile")
@@ -254,11 +267,16 @@ class Runner:
             raise Interrupted("too little disk is free: collecting is paused", retry_after=DISK_WAIT)
         if reason is not None:
             held(self.hold, self.stop)
-        wait = 0 if self.budget is None else self.budget.wait(self.source.id, self.clock.wall())
-        if wait < 0:
-            raise Interrupted("the budget of this period is used up", retry_after=BUDGET_WAIT)
-        if wait and self.stop.wait(wait / 1000):
-            raise Stopped
+        budget = self.budget
+        while budget is not None:
+            wait = insist(lambda: budget.wait(self.source.id, self.clock.wall(), query), self.stop)
+            if wait < 0:
+                raise Interrupted(f"{SPEND_CAP}: the budget of this period is used up", retry_after=BUDGET_WAIT)
+            if not wait:
+                return
+            with self._turn_kept():
+                if self.stop.wait(wait / 1000):
+                    raise Stopped
 
     # --- cuts, holes ---
 
@@ -326,6 +344,12 @@ class Runner:
         self._caught_up_at = None
 
     def _fill(self) -> None:
+        try:
+            self._fill_on()
+        finally:
+            self._pay_back()
+
+    def _fill_on(self) -> None:
         """Ask for what is missing, at once after a cut and now and then; once more when the source has ended."""
         backoff = Backoff(self.backoff.first, self.backoff.most)
         wait: float | None = None
@@ -339,7 +363,9 @@ class Runner:
                 continue
             wait = FILL_AGAIN / 1000
             try:
-                self.gaps.fill_all(self.stop, self._go_on, before=self._connected_at, besides=self._gap_since)
+                self.gaps.fill_all(
+                    self.stop, self._go_on, self._pay, before=self._connected_at, besides=self._gap_since
+                )
                 backoff.reset()
                 if over:
                     return

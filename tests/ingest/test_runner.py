@@ -355,13 +355,16 @@ def test_the_budget_of_a_source_stops_its_requests(
     log: EmbeddedLog, cursors: Cursors, ledger: Ledger, clock: ManualClock
 ) -> None:
     class Purse:
-        left = 2
+        left, waits = 2, 3
 
-        def wait(self, source_id: str, now: int) -> int:
-            return 1 if self.left else -1
+        def wait(self, source_id: str, now: int, brand: str | None = None) -> int:
+            self.waits -= 1
+            return -1 if not self.left else 1 if self.waits >= 0 else 0
 
-        def spent(self, source_id: str, cost: int, requests: int, now: int) -> None:
+        def spent(self, source_id: str, cost: int, requests: int, now: int, brand: str = "") -> None:
             self.left -= requests
+
+        def leave(self) -> None: ...
 
     def poll(_: str | None) -> Iterator[Delivery]:
         clock.advance(MINUTE)
