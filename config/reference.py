@@ -88,8 +88,15 @@ def _rows(
         if "properties" in inner:
             yield from _rows(inner, root, f"{path}.", "", value)
         elif "oneOf" in members:
-            for name, reference in members["discriminator"]["mapping"].items():
-                yield from _rows(resolved({"$ref": reference}, root), root, f"{path}[].", name, value)
+            kinds = members["discriminator"]["mapping"].items()
+            of_kinds = [
+                row
+                for name, reference in kinds
+                for row in _rows(resolved({"$ref": reference}, root), root, f"{path}[].", name, value)
+            ]
+            yield from (row for row in of_kinds if row.only)
+            # A section that several kinds have is told once.
+            yield from {row.path: row for row in reversed(of_kinds) if not row.only}.values()
         elif "properties" in resolved(members, root):
             yield from _rows(resolved(members, root), root, f"{path}[].", "", value)
         else:
