@@ -184,6 +184,9 @@ class Sample(NamedTuple):
     cost: int = 0
     capped: bool = False
     """The network had more than it showed: the numbers are a lower bound."""
+    per_day: int = 0
+    """Units that asking for it costs a day, however many posts come; what each post costs besides is the `per_post` of
+    the network's `costs`."""
 
 
 @runtime_checkable

@@ -22,6 +22,8 @@ class Costs(NamedTuple):
     """What one unit of `Delivery.cost` is, in the plural: `posts read`, `quota units`."""
     most: int = 0
     """Most units that one delivery can cost; 0: asking costs none. So much is reserved before it is asked for."""
+    per_post: int = 0
+    """Units that each post received costs; 0: what is paid is the asking."""
     price: float | None = None
     """Of one unit; None: the network takes no money."""
     currency: str = "USD"
