@@ -19,6 +19,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from clamor import exits, logs
 from clamor.commands import (
     apply,
+    backfill,
     backup,
     brands,
     cases,
@@ -65,6 +66,7 @@ app.command("check", rich_help_panel=START)(check.check)
 app.command("run", rich_help_panel=START)(run.run)
 app.command("stage", rich_help_panel=START)(stage.stage)
 app.command("replay", rich_help_panel=FEED)(replay.replay)
+app.command("backfill", rich_help_panel=FEED)(backfill.backfill)
 app.command("reprocess", rich_help_panel=FEED)(reprocess.reprocess)
 app.command("classify", rich_help_panel=ASK)(classify.classify)
 app.command("search", rich_help_panel=ASK)(search.search)

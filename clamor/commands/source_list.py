@@ -11,8 +11,9 @@ from rich.table import Table
 
 from clamor.commands.search import when
 from clamor.console import answers, errors
-from clamor.opening import open_home
+from clamor.opening import Opened, open_home
 from clamor.sources import SourceStanding, kind_of, longest, standings
+from config.sources import Collected
 from database.migrate import upgrade
 
 LATE = 60_000
@@ -62,6 +63,11 @@ def list_(
 
 _UNKNOWN = {"webhook": "shut", "file": "by hand"}
 """State of those of which nothing is known."""
+
+
+def ids_that_are_asked(opened: Opened) -> list[str]:
+    """Ids of the sources in force that Clamor asks itself."""
+    return [source.id for source in opened.registry.sources() if isinstance(source, Collected)]
 
 
 def _trouble(one: SourceStanding) -> str:

@@ -91,7 +91,7 @@ def standing(living: Living, id: str = "feed") -> SourceStanding:
 def test_a_source_in_force_is_asked_and_says_how_it_does(living: Living, feed: JsonFeed) -> None:
     feed.publish("Acme Air is late")
     feed.publish("")
-    with collecting(living, JsonFeedSource(id="feed", url=feed.url)) as (work, _):
+    with collecting(living, JsonFeedSource(kind="json_feed", id="feed", url=feed.url)) as (work, _):
         assert standing(living).state == "shut"
         work.look()
         soon(lambda: texts(living) == ["Acme Air is late"])
@@ -107,11 +107,11 @@ def test_a_source_in_force_is_asked_and_says_how_it_does(living: Living, feed: J
 def test_what_is_applied_is_asked_what_is_taken_out_is_not_and_what_changed_is_asked_anew(living: Living) -> None:
     with JsonFeed() as first, JsonFeed() as second, collecting(living) as (work, registry):
         work.look()
-        registry.inforce = (JsonFeedSource(id="feed", url=first.url),)
+        registry.inforce = (JsonFeedSource(kind="json_feed", id="feed", url=first.url),)
         first.publish("one")
         work.look()
         soon(lambda: texts(living) == ["one"])
-        registry.inforce = (JsonFeedSource(id="feed", url=second.url),)
+        registry.inforce = (JsonFeedSource(kind="json_feed", id="feed", url=second.url),)
         second.publish("seen already, by its number")
         second.publish("two")
         work.look()
@@ -131,7 +131,10 @@ def test_a_secret_that_is_replaced_counts_without_a_restart(living: Living) -> N
     secrets.chmod(0o600)
     with (
         JsonFeed(token="new") as feed,
-        collecting(living, JsonFeedSource(id="feed", url=feed.url, token_env="FEED_TOKEN")) as (work, _),
+        collecting(living, JsonFeedSource(kind="json_feed", id="feed", url=feed.url, token_env="FEED_TOKEN")) as (
+            work,
+            _,
+        ),
     ):
         feed.publish("Acme")
         work.look()
@@ -150,7 +153,7 @@ def test_a_source_that_cannot_be_made_is_told_in_words_and_the_others_go_on(livi
         return made(settings, setting)
 
     feed.publish("Acme")
-    sources = [JsonFeedSource(id=id, url=feed.url) for id in ("other", "feed")]
+    sources = [JsonFeedSource(kind="json_feed", id=id, url=feed.url) for id in ("other", "feed")]
     with collecting(living, *sources, make=make) as (work, registry):
         work.look()
         soon(lambda: texts(living) == ["Acme"])
@@ -174,7 +177,7 @@ def test_a_strange_fault_never_shows_its_words(living: Living, feed: JsonFeed) -
     def make(settings: Collected, setting: Setting) -> Collector:
         raise RuntimeError("the token is hunter2")
 
-    with collecting(living, JsonFeedSource(id="feed", url=feed.url), make=make) as (work, _):
+    with collecting(living, JsonFeedSource(kind="json_feed", id="feed", url=feed.url), make=make) as (work, _):
         work.look()
         soon(lambda: standing(living).trouble, work.tell)
         assert standing(living).trouble == "unexpected RuntimeError"
@@ -182,7 +185,7 @@ def test_a_strange_fault_never_shows_its_words(living: Living, feed: JsonFeed) -
 
 def test_a_network_that_is_down_is_told_after_a_while(living: Living, feed: JsonFeed) -> None:
     feed.misbehave(Fault("status", times=10_000, headers={"Retry-After": "0"}))
-    with collecting(living, JsonFeedSource(id="feed", url=feed.url)) as (work, _):
+    with collecting(living, JsonFeedSource(kind="json_feed", id="feed", url=feed.url)) as (work, _):
         work.look()
         soon(lambda: standing(living).state == "cut", work.tell)
         assert standing(living).cuts > 0
@@ -197,7 +200,7 @@ def test_a_network_that_is_down_is_told_after_a_while(living: Living, feed: Json
 
 
 def test_two_processes_share_the_sources(living: Living, feed: JsonFeed) -> None:
-    source = JsonFeedSource(id="feed", url=feed.url)
+    source = JsonFeedSource(kind="json_feed", id="feed", url=feed.url)
     with collecting(living, source) as (one, _):
         one.look()
         soon(lambda: feed.asked("/"))

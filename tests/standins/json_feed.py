@@ -1,6 +1,7 @@
 """A network that nobody has: a list of posts as JSON, paged by number, for tests of what is the same for all networks.
 
-`python -m tests.standins.json_feed WORDS…` is the command line with this kind of source known to it.
+`python -m tests.standins.json_feed WORDS…` is the command line with this kind of source known to it; with `served`
+instead of words it is `tests/clamor/command_line.py`.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Literal, TypeAlias, cast
 
 from pydantic import Field
@@ -27,7 +29,7 @@ PAGE = 50
 class JsonFeedSource(Collected):
     """A list of posts."""
 
-    kind: Literal["json_feed"] = "json_feed"
+    kind: Literal["json_feed"]
     url: str
     token_env: EnvName | None = None
     every: int = 100
@@ -146,6 +148,10 @@ if __name__ == "__main__":
     from tests.standins import json_feed
 
     json_feed.install()
-    from clamor.cli import main
+    if sys.argv[1:] == ["served"]:
+        sys.path.insert(0, str(Path(__file__).parents[1] / "clamor"))
+        from command_line import main
+    else:
+        from clamor.cli import main
 
     main()
