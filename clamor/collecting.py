@@ -31,6 +31,7 @@ from ingest.patience import Backoff
 from ingest.runner import DISK, Runner
 from ingest.setting import Setting
 from ingest.standing import CollectorStanding, Standings, State
+from ingest.turns import Turns
 from ingest.wanted import Wanted, wanted
 from query.prefilter import compile_prefilter
 from stream.clock import MINUTE, SECOND
@@ -82,6 +83,7 @@ class Collecting:
         self._opened, self._make = opened, make
         self._brands = BrandsInForce(opened)
         self._standings = Standings(opened.engine)
+        self._turns = Turns()
         self._asked: dict[str, Asked] = {}
         self._leaving: list[Asked] = []
 
@@ -97,7 +99,7 @@ class Collecting:
         for id, source in inforce.items():
             if id not in self._asked:
                 log.info("source taken up", source=id)
-                self._asked[id] = Asked(self._opened, source, self._make, self._brands)
+                self._asked[id] = Asked(self._opened, source, self._make, self._brands, self._turns)
                 self._asked[id].start()
 
     def tell(self) -> None:
@@ -181,9 +183,9 @@ class Counts(NamedTuple):
 class Asked:
     """One source, in a thread of its own; how it stands is asked from another one."""
 
-    def __init__(self, opened: Opened, source: Collected, make: Make, brands: BrandsInForce) -> None:
+    def __init__(self, opened: Opened, source: Collected, make: Make, brands: BrandsInForce, turns: Turns) -> None:
         self.source, self.stop = source, threading.Event()
-        self._opened, self._make, self._brands = opened, make, brands
+        self._opened, self._make, self._brands, self._turns = opened, make, brands, turns
         self._keys = keys(opened, source)
         self._thread = threading.Thread(target=self._run, name=f"collect-{source.id}", daemon=True)
         self._runner: Runner | None = None
@@ -285,7 +287,13 @@ class Asked:
             hold=Holding(opened).reason,
             stop=self.stop,
             tenure=Tenure(opened.engine, f"source:{source.id}", opened.clock),
+            turns=self._turns,
+            urgent=self._is_urgent,
         )
+
+    def _is_urgent(self, query: str) -> bool:
+        """Whether a hole of this query is one of a brand in a crisis; without a query, of all that are asked for."""
+        return any(one.urgent for one in self._brands.wanted(self.source.listen_for) if query in ("", one.brand))
 
 
 def setting_of(

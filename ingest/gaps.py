@@ -13,6 +13,7 @@ from ingest.coverage import Ledger
 from ingest.cursors import Cursors
 from ingest.intake import Intake, Took
 from ingest.patience import Stopped, insist
+from ingest.turns import Rank, Turns
 from ingest.windows import Window
 from stream.clock import DAY, Clock
 from stream.records import Coverage, Millis, Origin
@@ -26,9 +27,22 @@ _log = structlog.get_logger(__name__)
 class Gaps:
     """The holes of one collector."""
 
-    def __init__(self, collector: Collector, intake: Intake, cursors: Cursors, ledger: Ledger, clock: Clock) -> None:
+    def __init__(
+        self,
+        collector: Collector,
+        intake: Intake,
+        cursors: Cursors,
+        ledger: Ledger,
+        clock: Clock,
+        *,
+        turns: Turns | None = None,
+        urgent: Callable[[str], bool] = lambda _: False,
+    ) -> None:
+        """`turns` are shared with the other sources; `urgent`: whether a query asks for a brand in a crisis (the empty
+        one: for any)."""
         self.collector, self.intake = collector, intake
         self.cursors, self.ledger, self.clock = cursors, ledger, clock
+        self._turns, self._urgent = turns or Turns(), urgent
         self.appended = 0
 
     def note(self, span: Span, reason: str) -> None:
@@ -49,16 +63,21 @@ class Gaps:
         before: Millis,
         besides: Millis | None,
     ) -> None:
-        """Ask the network for every hole in the ledger that ended `before`, oldest first, but for the one that begins
-        at `besides`. `go_on` returns when the next request may be made for a query, `pay` is told what came of it.
+        """Ask the network for every hole in the ledger that ended `before`, those of brands in a crisis first, then the
+        oldest, but for the one that begins at `besides`. `go_on` returns when the next request may be made for a query,
+        `pay` is told what came of it.
 
         What fails for now stays a gap; raises what `fill` and `go_on` raise, and Stopped.
         """
-        for gap in self.ledger.gaps([self.collector.source.id], fillable=True):
+        found = self.ledger.gaps([self.collector.source.id], fillable=True)
+        for gap in sorted(found, key=self._rank):
             if stop.is_set():
                 raise Stopped
             if gap.until <= before and gap.since != besides:
                 self._fill(gap, stop, go_on, pay)
+
+    def _rank(self, gap: Coverage) -> Rank:
+        return Rank(not self._urgent(gap.query), gap.since, gap.source_id, gap.query)
 
     def _fill(
         self, gap: Coverage, stop: Event, go_on: Callable[[str], None], pay: Callable[[Delivery, str], None]
@@ -67,15 +86,20 @@ class Gaps:
         span = Span(gap.since, gap.until)
         origin: Origin = "gapfill" if self.clock.now() - gap.until < FOUND_LATE else "backfill"
         window = Window(source.id, gap.query, gap.since)
-        go_on(gap.query)
+        deliveries = iter(self.collector.fill(gap.query, span, self.cursors.get(source.id, name)))
         try:
-            for delivery in self.collector.fill(gap.query, span, self.cursors.get(source.id, name)):
+            while True:
+                # Waiting for the budget takes no turn from the others.
+                go_on(gap.query)
+                with self._turns.turn(self._rank(gap), stop):
+                    delivery = next(deliveries, None)
+                if delivery is None:
+                    break
                 took = self._take(delivery, origin, stop)
                 pay(delivery, delivery.query or gap.query)
                 window.add(delivery, took, gap.since)
                 if delivery.cursor is not None:
                     self.cursors.put(source.id, name, delivery.cursor, self.clock.wall())
-                go_on(gap.query)
         except Unfillable as lost:
             why = f"{gap.reason}; the network gives no history: {lost}"
             self.ledger.lose(self._row(span, gap.query, why), source.brands)

@@ -6,6 +6,7 @@ late posts, holes and their filling, and a stop that finishes what is in hand.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from threading import Event, Thread
 from typing import Any, cast
@@ -20,6 +21,7 @@ from ingest.gaps import Gaps
 from ingest.intake import Intake, Prefilter
 from ingest.known import Held
 from ingest.patience import Backoff, Hold, Stopped, held, insist
+from ingest.turns import Turns
 from ingest.windows import Windows
 from stream.clock import DAY, MINUTE, SECOND, Clock
 from stream.ports import Log, Transient
@@ -65,15 +67,18 @@ class Runner:
         backoff: Backoff | None = None,
         stop: Event | None = None,
         tenure: Tenure | None = None,
+        turns: Turns | None = None,
+        urgent: Callable[[str], bool] = lambda _: False,
     ) -> None:
-        """`tenure`: where several processes may run this source, the lease under which one of them does.
-        `held`: what tells which posts of a firehose may be here (see `ingest.known`)."""
+        """`tenure`: where several processes may run this source, the lease under which one of them does. `turns` and
+        `urgent`: in which order holes are filled (see `ingest.gaps.Gaps`). `held`: what tells which posts of a firehose
+        may be here (see `ingest.known`)."""
         self.collector, self.source = collector, collector.source
         self.intake = Intake(log, self.source, prefilter, held)
         self.cursors, self.clock, self.budget = cursors, clock, budget
         self.hold, self.backoff, self.stop = hold or (lambda: None), backoff or Backoff(), stop or Event()
         self.windows = Windows(self.source, ledger)
-        self.gaps = Gaps(collector, self.intake, cursors, ledger, clock)
+        self.gaps = Gaps(collector, self.intake, cursors, ledger, clock, turns=turns, urgent=urgent)
         self._ledger = ledger
         self.trouble = ""
         self.appended = self.filtered = self.dead = self.cuts = 0
