@@ -14,6 +14,7 @@ from typing import Literal
 import structlog
 
 from clamor import losses
+from clamor.budgets import caps_reached
 from clamor.deletes import IndexedDeletes, RoutedDeletes
 from clamor.mail import mailer
 from clamor.offsets import places
@@ -220,15 +221,16 @@ class LedgerKeeper:
 
 SET_BACK: Millis = 10 * SECOND
 """A wall clock that was set back by more than this is told of; less is what keeping it right takes."""
-_WATCHED = ("stage:", "retention:", "disk:data", "coverage:silent:", "coverage:source:", "clock:")
+_WATCHED = ("stage:", "retention:", "disk:data", "coverage:silent:", "coverage:source:", "budget:", "clock:")
 """How the keys of troubles that `Watch` raises, and resolves, begin."""
 _OF_THIS_MACHINE = ("stage:", "disk:data", "clock:")
 """Of these: those that another machine knows nothing of, and must not take for over."""
 
 
 class Watch:
-    """Tells of stages that make no progress or come near to losing records, of a disk that fills up, of a clock that
-    was set back; once each, until it is over. What a process before this one has told of, it goes on with."""
+    """Tells of stages that make no progress or come near to losing records, of budgets that come to their end, of a
+    disk that fills up, of a clock that was set back; once each, until it is over. What a process before this one has
+    told of, it goes on with."""
 
     def __init__(self, opened: Opened) -> None:
         self._opened = opened
@@ -241,7 +243,14 @@ class Watch:
         self._were_behind: list[Laggard] = []
 
     def step(self) -> bool:
-        found = {**self._stages(), **self._behind(), **self._disk(), **self._silent(), **self._clock()}
+        found = {
+            **self._stages(),
+            **self._behind(),
+            **self._disk(),
+            **self._silent(),
+            **caps_reached(self._opened),
+            **self._clock(),
+        }
         troubles = {self._key(key): self._placed(key, why) for key, why in found.items()}
         now = self._opened.clock.now()
         over = self._raised - troubles.keys()

@@ -11,12 +11,14 @@ import threading
 import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import structlog
 
 from clamor import networks
+from clamor.budgets import budget_of
 from clamor.holding import Holding
 from clamor.networks import NotInstalled
 from clamor.opening import Opened
@@ -275,7 +277,10 @@ class Asked:
 
     def _made(self) -> Runner:
         opened, source = self._opened, self.source
+        budget = budget_of(opened, source, lambda: self._brands.wanted(source.listen_for))
         setting = setting_of(opened, source, self._brands, self.stop)
+        if budget is not None:
+            setting = replace(setting, allowed=budget.allowed)
         collector = self._make(source, setting)
         return Runner(
             collector,
@@ -285,6 +290,7 @@ class Asked:
             opened.clock,
             prefilter=self._brands.prefilter(source.listen_for),
             hold=Holding(opened).reason,
+            budget=budget,
             stop=self.stop,
             tenure=Tenure(opened.engine, f"source:{source.id}", opened.clock),
             turns=self._turns,

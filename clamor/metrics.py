@@ -80,6 +80,7 @@ def families(found: dict[str, Any]) -> Iterator[Metric]:
     yield from _erasure(found["erasure"], found["now"])
     yield from _coverage(found["coverage"])
     yield from _sources(found["sources"])
+    yield from _budgets(found["budgets"])
     yield _one("clamor_cases", "Live cases.", dict(sorted(found["cases"].items())), "queue")
     disk = found["disk"]
     yield _one("clamor_disk_free_bytes", "Free under the data folder.", disk["free"])
@@ -225,6 +226,19 @@ def _sources(sources: list[dict[str, Any]]) -> Iterator[Metric]:
         if one["trouble"]:
             trouble.add_metric([one["source"], one["state"], one["trouble"]], 1)
     yield trouble
+
+
+def _budgets(budgets: list[dict[str, Any]]) -> Iterator[Metric]:
+    labels = ("source", "brand", "measure", "unit")
+    used = GaugeMetricFamily("clamor_budget_used", "Used up in the day or month that it is now.", labels=labels)
+    cap = GaugeMetricFamily("clamor_budget_cap", "The cap of that day or month.", labels=labels)
+    for one in budgets:
+        named = [one[label] for label in labels]
+        used.add_metric(named, one["used"])
+        if one["limit"] is not None:
+            cap.add_metric(named, one["limit"])
+    yield used
+    yield cap
 
 
 def _one(name: str, about: str, value: float | Mapping[str, float], *labels: str) -> Metric:

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from clamor.backlog import backlog
+from clamor.budgets import budgets
 from clamor.clocks import pace_of
 from clamor.kafka_log import on_kafka
 from clamor.moving.note import ROLE as MOVE
@@ -62,6 +63,7 @@ def status(opened: Opened) -> dict[str, Any]:
         "dead_letters": _appended(opened, DEAD_LETTER),
         "coverage": _coverage(figure),
         "sources": msgspec.to_builtins(sources),
+        "budgets": msgspec.to_builtins(budgets(opened)),
         "mail": msgspec.to_builtins(mail_status(opened.engine, now)),
         "last_alert": _last_alert(opened),
         "cases": _cases(opened),

@@ -20,6 +20,7 @@ from config.marked import Path, Sheet, written
 from config.problems import Problem, did_you_mean, shown
 from config.schema import Settings, StoreEngine
 from config.secrets import SHORTEST_KEY, Secrets
+from config.sources.kinds import costs_of
 
 Use: TypeAlias = Literal["check", "run"]
 """`run`: what would keep the program from doing its work is an error. `check`: a file may be looked at elsewhere."""
@@ -43,6 +44,7 @@ def check_content(sheet: Sheet, secrets: Secrets, known_brands: Iterable[str] = 
     ids = {str(brand.get("id")) for _, brand in brands} if "brands" in parts else set(known_brands)
     for name, items in (("sources", sources), ("people", people)):
         yield from _unknown_brands(sheet, name, items, ids)
+    yield from _budgets(sheet, sources, ids)
     for n, brand in brands:
         yield from _accounts(sheet, n, brand)
         yield from _excludes_itself(sheet, n, brand)
@@ -201,6 +203,25 @@ def _unknown_brands(sheet: Sheet, name: str, items: _Items, ids: set[str]) -> It
             if brand not in ids:
                 message, advice = "no brand has this id", did_you_mean(brand, ids) or "write the brand first"
                 yield sheet.problem((name, n, "brands", at), message, advice, value=shown(brand))
+
+
+def _budgets(sheet: Sheet, sources: _Items, ids: set[str]) -> Iterator[Problem]:
+    for n, source in sources:
+        budget = source.get("budget")
+        if costs_of(str(source.get("kind"))).price is not None and not (
+            isinstance(budget, dict) and budget.get("money")
+        ):
+            message = "this network bills what is read, and there is no cap of money"
+            advice = "write `budget: {money: 100}`; clamor sources estimate says what it will cost"
+            yield sheet.problem(
+                ("sources", n, "id"), message, advice, severity="warning", value=shown(source.get("id"))
+            )
+        parts = budget.get("brands") if isinstance(budget, dict) else None
+        for brand in parts if isinstance(parts, dict) else ():
+            if brand not in ids:
+                message, advice = "no brand has this id", did_you_mean(str(brand), ids) or "write the brand first"
+                path: Path = ("sources", n, "budget", "brands", str(brand))
+                yield sheet.problem(path, message, advice, value=shown(brand), at_key=True)
 
 
 _HANDLE = r"@[\w][\w.\-]*(?:@[\w.\-]+)?"

@@ -1,9 +1,10 @@
-"""`clamor sources`: what is collected where, and whether it can be."""
+"""`clamor sources`: what is collected where, whether it can be, and what it will cost."""
 
 from __future__ import annotations
 
 import typer
 
+from clamor.commands.estimate import estimate
 from clamor.commands.source_check import check_sources
 from clamor.commands.source_list import list_
 
@@ -11,3 +12,4 @@ app = typer.Typer(help="The sources in force: how they do, and whether each can 
 
 app.command("list")(list_)
 app.command("test")(check_sources)
+app.command("estimate")(estimate)

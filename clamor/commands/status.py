@@ -89,6 +89,7 @@ def _show_rest(found: dict[str, Any]) -> None:
         "posts": f"{found['posts']:,} taken, {found['dead_letters']:,} dead letters",
         "coverage, last day": share + missing + gaps,
         "sources": _sources(found["sources"]),
+        "used up": _budgets(found["budgets"]),
         "live cases": cases,
         "last alert": _alert(alert),
         "mails": f"{mail['waiting']} waiting, {mail['gathering']} gathering, {mail['failed']} failed today"
@@ -100,6 +101,8 @@ def _show_rest(found: dict[str, Any]) -> None:
         "to be erased": _erasure(found["erasure"], found["now"]),
         "disk": _disk(disk),
     }
+    if not found["budgets"]:
+        del lines["used up"]
     if found["move"] is not None:
         lines["move"] = _move(found["move"])
     if found["log"] == "kafka":
@@ -137,6 +140,20 @@ def _sources(sources: list[dict[str, Any]]) -> str:
     ]
     counts = Counter(one["state"] for one in sources if one["state"] not in _NAMED)
     return ", ".join([*named, *(f"{number} {state}" for state, number in sorted(counts.items()))]) or "none"
+
+
+def _budgets(budgets: list[dict[str, Any]]) -> str:
+    """Of each source and of brands that have a part of their own; those of brands without one are in --json."""
+    return ", ".join(
+        f"{one['source']}{' ' * bool(one['brand'])}{one['brand']} {_amount(one['used'], one)}"
+        + ("" if one["limit"] is None else f" of {_amount(one['limit'], one)} ({one['share']:.0%})")
+        for one in budgets
+        if one["limit"] is not None or not one["brand"]
+    )
+
+
+def _amount(amount: float, one: dict[str, Any]) -> str:
+    return f"{amount:,.2f} {one['unit']}" if one["measure"] == "money" else f"{amount:,.0f} {one['unit']}"
 
 
 _NAMED = ("silent", "cut", "refused", "broken")
