@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Event
 
 import msgspec
@@ -14,6 +15,7 @@ from ingest.cursors import Cursors
 from ingest.intake import Intake, Took
 from ingest.patience import Backoff, Hold, Stopped, held, insist
 from stream.clock import MINUTE, Clock
+from stream.ports import Transient
 from stream.records import Coverage, Millis
 
 BUDGET_WAIT: Millis = MINUTE
@@ -78,9 +80,18 @@ class Backfill:
     def run(self, begun: Filled, stop: Event, show: Show) -> Filled:
         """Until its end. What passes is waited for; raises Unfillable, Denied, Stopped, and what the log raises for
         good. Whatever ends it, the same goes on from there."""
+        try:
+            return self._run(begun, stop, show)
+        finally:
+            if self.budget is not None:
+                with suppress(Transient):
+                    self.budget.leave()
+
+    def _run(self, begun: Filled, stop: Event, show: Show) -> Filled:
         far = begun
         while True:
             try:
+                self._go_on(far, stop, show)
                 for delivery in self.collector.fill(self.query, far.span, far.cursor):
                     far = self._took(far, delivery, stop)
                     self.backoff.reset()
@@ -102,8 +113,10 @@ class Backfill:
         took: Took = insist(lambda: self.intake.take(drafts, now, "backfill", delivery.malformed), stop)
         before = len(self._ids)
         self._ids.update(took.kept)
-        if self.budget is not None:
-            self.budget.spent(self.collector.source.id, delivery.cost, delivery.asked, self.clock.wall())
+        budget, wall = self.budget, self.clock.wall()
+        if budget is not None:
+            whose = delivery.query or self.query
+            insist(lambda: budget.spent(self.collector.source.id, delivery.cost, delivery.asked, wall, whose), stop)
         times = [one.claimed_at for one in drafts if one.claimed_at is not None]
         reasons = (*far.reasons, delivery.reason) if delivery.reason else far.reasons
         missed = None if far.missed is None or delivery.missed is None else far.missed + delivery.missed
@@ -120,7 +133,7 @@ class Backfill:
             newest=max([*times, *([far.newest] if far.newest is not None else [])], default=None),
         )
         if delivery.cursor is not None:
-            kept, wall = msgspec.json.encode(far).decode(), self.clock.wall()
+            kept = msgspec.json.encode(far).decode()
             insist(lambda: self.cursors.put(self.collector.source.id, self.name, kept, wall), stop)
         return far
 
@@ -129,8 +142,9 @@ class Backfill:
         if stop.is_set():
             raise Stopped
         held(self.hold, stop, lambda why: show(far, why))
-        while self.budget is not None:
-            wait = self.budget.wait(self.collector.source.id, self.clock.wall())
+        budget = self.budget
+        while budget is not None:
+            wait = insist(lambda: budget.wait(self.collector.source.id, self.clock.wall(), self.query), stop)
             if wait == 0:
                 return
             why = "the budget of this period is used up" if wait < 0 else ""

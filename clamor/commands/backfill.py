@@ -22,6 +22,7 @@ from clamor.opening import Opened, open_home
 from config.sources import Collected
 from database.migrate import upgrade
 from ingest.backfill import Backfill, Filled
+from ingest.budget import Budgets
 from ingest.collector import Collector, Denied, Estimable, Interrupted, Span, Unfillable
 from ingest.cursors import Cursors
 from ingest.intake import Intake
@@ -66,6 +67,9 @@ def backfill(
                 query=brand,
                 name=f"backfill:{brand}:{since}:{until}",
                 hold=Holding(opened).reason,
+                budget=Budgets(opened.engine, opened.clock).of(
+                    section, lambda: BrandsInForce(opened).wanted(section.listen_for)
+                ),
             )
             begun = work.begun(span)
             _tell_plan(collector, begun, BrandsInForce(opened).wanted(only or section.listen_for))
