@@ -180,26 +180,26 @@ class CoverageRow(Model):
     reason: str = Field(examples=["the source did not answer"])
 
 
-Incomplete = Annotated[
-    list[CoverageRow],
-    Field(
-        description="The newest 20 holes in what was collected for the time that the query asks for; of its last 90 "
-        "days where it names no beginning."
-    ),
-]
+class Covered(Model):
+    """How far a number can be trusted, beside the number: over the time that the query asks for (of its last 90 days
+    where it names no beginning), for the sources and brands that it names."""
+
+    complete: float | None = Field(examples=[0.93])
+    """Part of the time asked for that was received, 0 to 1; 1 also where all holes were filled. Null: nothing was asked
+    for then."""
+    gaps: list[CoverageRow] = Field(description="The newest 20 holes in what was collected, newest first.")
 
 
-class SearchPage(Model):
+class SearchPage(Covered):
     hits: list[Hit]
     cursor: str | None
     """Pass it back, with the same `q` and `order`, for the next page; null at the end."""
     total: Count | None
     """Null where it was not asked for."""
-    incomplete: Incomplete
 
 
-class Counted(Count):
-    incomplete: Incomplete
+class Counted(Count, Covered):
+    """How many match."""
 
 
 class Value(Model):
@@ -213,9 +213,8 @@ class Facet(Model):
     estimated: bool
 
 
-class Facets(Model):
+class Facets(Covered):
     facets: list[Facet]
-    incomplete: Incomplete
 
 
 class Bucket(Model):
@@ -223,14 +222,13 @@ class Bucket(Model):
     count: int
 
 
-class Histogram(Model):
+class Histogram(Covered):
     interval_seconds: int = Field(examples=[3600])
     buckets: list[Bucket]
     """Oldest first; intervals without a mention are left out."""
     estimated: bool
     truncated: bool
     """Older buckets were left out: narrow the time or take a wider interval."""
-    incomplete: Incomplete
 
 
 class Case(Model):
