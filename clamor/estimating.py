@@ -91,7 +91,7 @@ def estimate(opened: Opened, sources: Iterable[Collected], brands: Sequence[Bran
         chosen = [one for one in wanted(brands, source.listen_for) if not only or one.brand in only]
         found, missing = _sampled(opened, source, chosen)
         unknown += missing
-        priced = caps(source.budget, source.costs)
+        priced = caps(source.budget, source.documented())
         expected += [_expected(source, priced, one) for one in found]
         reached += [one for cap in priced for one in _reached(opened, source, cap, found)]
     return Estimate(tuple(expected), tuple(unknown), tuple(reached))
@@ -163,7 +163,7 @@ def _expected(source: Collected, priced: Sequence[Cap], one: _One) -> Expected:
 
 def _cost(source: Collected, cap: Cap, one: _One, posts: Draws, days: int) -> Draws:
     """In the cap's unit."""
-    units = posts * source.costs.per_post + one.sample.per_day * days
+    units = posts * source.documented().per_post + one.sample.per_day * days
     return units * cap.price / (MICRO if cap.measure == "money" else 1)
 
 

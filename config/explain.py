@@ -247,8 +247,14 @@ def _inner(schema: Mapping[str, Any], step: Step) -> Mapping[str, Any] | None:
     if isinstance(step, int):
         found = schema.get("items")
     else:
-        found = schema.get("properties", {}).get(step, schema.get("additionalProperties") or None)
+        found = schema.get("properties", {}).get(step, values_of(schema))
     return found if isinstance(found, Mapping) else None
+
+
+def values_of(schema: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """What the values of a map are, whether or not its keys have a form; None: it is no map."""
+    of_form: Mapping[str, Any] = schema.get("patternProperties", {})
+    return next(iter(of_form.values()), None) or schema.get("additionalProperties") or None
 
 
 def resolved(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:

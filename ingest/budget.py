@@ -40,11 +40,11 @@ class Budgets:
 
         Whoever else asks the source (sweeps, a fetched thread, an estimate) asks `wait` before and tells `spent` after.
         """
-        of_source = caps(settings.budget, settings.costs)
-        pace = rate(settings.budget, settings.costs)
+        costs = settings.documented()
+        of_source, pace = caps(settings.budget, costs), rate(settings.budget, costs)
         if not of_source and pace is None:
             return None
-        return SourceBudget(self.engine, self.clock, settings.id, of_source, pace, settings.costs.most, wanted)
+        return SourceBudget(self.engine, self.clock, settings.id, of_source, pace, costs.most, wanted)
 
 
 class _Key(NamedTuple):
@@ -256,7 +256,7 @@ class Spent(msgspec.Struct, frozen=True, kw_only=True):
 def spent_of(engine: Engine, settings: Collected, now: Millis) -> list[Spent]:
     """Of the source, then of each of its brands that has used up anything. Read from SQL alone."""
     found = []
-    for cap in caps(settings.budget, settings.costs):
+    for cap in caps(settings.budget, settings.documented()):
         period = cap.period(now)
         with read(engine) as connection:
             used = rows(connection, _OF_CAP, (settings.id, cap.measure, period.since))
@@ -274,7 +274,7 @@ _OF_CAP = "SELECT brand, used, level FROM budget_used WHERE source_id = ? AND me
 
 def _spent(settings: Collected, cap: Cap, brand: str, row: _Row, since: Millis, until: Millis) -> Spent:
     limit = cap.of_brand(brand) if brand else cap.limit
-    out = tuple(left_out(row.used, limit, cap.of(settings.costs.most))) if limit and not brand else ()
+    out = tuple(left_out(row.used, limit, cap.of(settings.documented().most))) if limit and not brand else ()
     scale = MICRO if cap.measure == "money" else 1
     whose = f"source {settings.id}" + (f", brand {brand}," if brand else "")
     of = f"{cap.words(row.used)}" + ("" if limit is None else f" of {cap.words(limit)}")

@@ -38,6 +38,10 @@ class Collected(AnySource):
     budget: Budget = Budget()
     """What it may use up: money, quota units, requests."""
 
+    def documented(self) -> Costs:
+        """`costs`, as far as these settings say otherwise."""
+        return self.costs
+
     @field_validator("budget")
     @classmethod
     def _fits_the_network(cls, budget: Budget) -> Budget:

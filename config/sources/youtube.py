@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
 from config.section import EnvName, Text
+from config.sources.budget import Costs
 from config.sources.common import Collected
 from config.units import Duration
 
@@ -17,6 +18,8 @@ Video = Annotated[str, StringConstraints(pattern=r"^[\w-]{11}$")]
 class YoutubeSource(Collected):
     """Comments and videos of watched channels, of single videos, and of videos that a search by brand finds: by the
     YouTube Data API v3, with an API key."""
+
+    costs: ClassVar[Costs] = Costs(unit="quota units", most=100, units=10_000, zone="America/Los_Angeles")
 
     kind: Literal["youtube"]
     """`youtube`: videos and their comments."""
@@ -44,3 +47,6 @@ class YoutubeSource(Collected):
     """Quota units of the key's project that this source may use up between midnight and midnight, Pacific time."""
     url: Text = "https://www.googleapis.com/youtube/v3"
     """Address of the API, for a proxy."""
+
+    def documented(self) -> Costs:
+        return self.costs._replace(units=self.units_per_day)
