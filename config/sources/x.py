@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
 from config.brands import Slug
 from config.section import EnvName, WebAddress
+from config.sources.budget import Costs
 from config.sources.common import Collected
 from config.units import Duration
 
@@ -17,6 +18,8 @@ Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 
 class XSource(Collected):
     """Posts on X that match the brands: the filtered stream, holes filled by search. Every post read costs money."""
+
+    costs: ClassVar[Costs] = Costs(unit="posts read", most=100, per_post=1, price=0.005)
 
     kind: Literal["x"]
     """`x`: the filtered stream and the search of X."""
@@ -62,3 +65,7 @@ class XSource(Collected):
     sweep: Literal["lookup", "batch"] = "lookup"
     """How deletes are asked for. `lookup`: 100 posts a request, which brings edits and reach too, and every post found
     counts as read. `batch`: compliance jobs of up to 10,000 posts, which bring deletes alone."""
+
+    def documented(self) -> Costs:
+        """A page of the full archive has five times as many posts."""
+        return self.costs._replace(most=500) if self.full_archive else self.costs
