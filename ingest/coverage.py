@@ -24,6 +24,9 @@ REPLACE = (
     "state = excluded.state, asked = excluded.asked, received = excluded.received, missed = excluded.missed, "
     "refused = excluded.refused, reason = excluded.reason, brands = excluded.brands, recorded_at = excluded.recorded_at"
 )
+SWEEP = "sweep"
+"""Query of the rows that say how many posts were looked up again: requests and answers, no time that was listened to,
+so no figure rests on them."""
 _FAR: Millis = 2**62
 _WORST_FIRST = {"gap": 0, "lost": 0, "partial": 1, "complete": 2, "backfilled": 2}
 
@@ -102,7 +105,9 @@ class Ledger:
     def latest(self, source_id: str) -> Millis | None:
         """Up to when anything is known of a source."""
         with read(self.engine) as connection:
-            found = rows(connection, "SELECT max(until) FROM coverage WHERE source_id = ?", (source_id,))
+            found = rows(
+                connection, "SELECT max(until) FROM coverage WHERE source_id = ? AND query <> ?", (source_id, SWEEP)
+            )
         return found[0][0] if found else None
 
     def figure(
@@ -139,8 +144,9 @@ def figure(found: Sequence[Coverage], since: Millis, until: Millis) -> Figure:
 
     Each (source, query) is a lane, and a hole of a source without a query is one of all its lanes; where rows of a lane
     overlap, the worst one counts. A partial row counts by the part of its posts that was received, and as nothing where
-    nobody knows how many were missed.
+    nobody knows how many were missed. What was looked up again (`SWEEP`) is left out.
     """
+    found = [row for row in found if row.query != SWEEP]
     lanes = _lanes(found)
     asked = good = 0.0
     for lane in lanes.values():

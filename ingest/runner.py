@@ -14,7 +14,17 @@ from typing import Any, cast
 import structlog
 
 from database.tenure import LeaseLost, Tenure
-from ingest.collector import Budget, Collector, CursorLost, Delivery, Denied, Exhausted, Interrupted, Span
+from ingest.collector import (
+    Budget,
+    Collector,
+    CursorLost,
+    Delivery,
+    Denied,
+    Exhausted,
+    Interrupted,
+    Span,
+    Sweepable,
+)
 from ingest.coverage import Ledger
 from ingest.cursors import Cursors
 from ingest.gaps import Gaps
@@ -22,6 +32,8 @@ from ingest.intake import Intake, Prefilter
 from ingest.known import Held
 from ingest.patience import Backoff, Hold, Stopped, held, insist
 from ingest.turns import Turns
+from ingest.sweep_plan import Schedule
+from ingest.sweeper import Sweeper
 from ingest.windows import Windows
 from stream.clock import DAY, MINUTE, SECOND, Clock
 from stream.ports import Log, Transient
@@ -69,10 +81,12 @@ class Runner:
         tenure: Tenure | None = None,
         turns: Turns | None = None,
         urgent: Callable[[str], bool] = lambda _: False,
+        sweeps: Schedule = (),
     ) -> None:
         """`tenure`: where several processes may run this source, the lease under which one of them does. `turns` and
         `urgent`: in which order holes are filled (see `ingest.gaps.Gaps`). `held`: what tells which posts of a firehose
-        may be here (see `ingest.known`)."""
+        may be here (see `ingest.known`). `sweeps`: how often its posts are looked up again, where its network can be
+        asked for single posts."""
         self.collector, self.source = collector, collector.source
         self.intake = Intake(log, self.source, prefilter, held)
         self.cursors, self.clock, self.budget = cursors, clock, budget
@@ -97,6 +111,7 @@ class Runner:
         self._cursor = self._cursor_kept = cursors.get(self.source.id)
         self._cursor_kept_at: Millis = 0
         self._over, self._connected, self._wake_filler = Event(), Event(), Event()
+        self.sweeper = self._sweeper(log, sweeps) if sweeps and isinstance(collector, Sweepable) else None
 
     @property
     def filled(self) -> int:
@@ -117,10 +132,30 @@ class Runner:
         """Up to when all that was asked for came, but for older holes; None: nothing is known yet."""
         return self._gap_since if self._gap_since is not None else self.windows.until()
 
+    def _sweeper(self, log: Log, sweeps: Schedule) -> Sweeper:
+        return Sweeper(
+            cast("Sweepable", self.collector),
+            self.source,
+            sweeps,
+            log,
+            self.cursors.engine,
+            self._ledger,
+            self.clock,
+            hold=self.hold,
+            budget=self.budget,
+            backoff=Backoff(self.backoff.first, self.backoff.most),
+            has_turn=self._has_the_turn,
+            turn_kept=self._turn_kept,
+            guard=None if self._tenure is None else self._tenure.guard,
+        )
+
     def run(self) -> None:
-        """Collect until stopped or until the source ends; a second thread fills holes meanwhile."""
+        """Collect until stopped or until the source ends; other threads fill holes and sweep meanwhile."""
         filler = Thread(target=self._fill, name=f"fill-{self.source.id}")
         filler.start()
+        sweeper = None if self.sweeper is None else Thread(target=self.sweeper.run, name=f"sweep-{self.source.id}")
+        if sweeper is not None:
+            sweeper.start()
         try:
             while not self.stop.is_set() and self._round():
                 pass
@@ -132,6 +167,9 @@ class Runner:
             self._over.set()
             self._wake_filler.set()
             filler.join()
+            if self.sweeper is not None and sweeper is not None:
+                self.sweeper.stop.set()
+                sweeper.join()
             self.collector.close()
             self._pay_back()
             if self._tenure is not None:
@@ -186,6 +224,11 @@ class Runner:
                     return gap.since
         return latest
 
+    def _has_the_turn(self) -> bool:
+        """Whether this process runs the source at this moment, for those who work beside the collector."""
+        tenure = self._tenure
+        return tenure is None or (self._began_under is not None and tenure.hold() and tenure.fence == self._began_under)
+
     def _turn_kept(self) -> AbstractContextManager[None]:
         return nullcontext() if self._tenure is None else self._tenure.kept(LONGEST)
 
@@ -228,6 +271,8 @@ class Runner:
         self.appended += len(took.kept)
         if took.kept:
             self.last_post_at = now
+        if self.sweeper is not None and took.kept:
+            self.sweeper.seen(drafts, took.kept[-1])
         self.filtered += took.filtered + delivery.filtered
         self.dead += took.dead
         self._pay(delivery, delivery.query)

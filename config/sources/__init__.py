@@ -7,7 +7,7 @@ from typing import Annotated, TypeAlias
 from pydantic import Field
 
 from config.sources.bluesky import BlueskySource
-from config.sources.common import AnySource, Collected
+from config.sources.common import AnySource, Collected, LookAgain, Swept, looks
 from config.sources.discourse import DiscourseSource
 from config.sources.feeds import FeedsSource
 from config.sources.file import FileSource
@@ -24,12 +24,15 @@ __all__ = [
     "DiscourseSource",
     "FeedsSource",
     "FileSource",
+    "LookAgain",
     "MastodonSource",
     "RedditSource",
     "Source",
+    "Swept",
     "WebhookSource",
     "XSource",
     "YoutubeSource",
+    "looks",
 ]
 
 Source: TypeAlias = Annotated[

@@ -48,3 +48,34 @@ class Collected(AnySource):
         if why := unfit(budget, cls.costs):
             raise ValueError(why)
         return budget
+
+
+class LookAgain(Section):
+    """How often posts up to an age are looked up again on their network."""
+
+    younger_than: Annotated[Duration, Field(gt=0)]
+    """Age of a post, from its publication, up to which this step holds."""
+    every: Annotated[Duration, Field(ge=100)]
+    """Such a post is looked up once in so long, at least; most are when three quarters of it have passed."""
+
+
+def looks(*steps: tuple[str, str]) -> tuple[LookAgain, ...]:
+    """Of (age, span) as people write them: `("24h", "12h"), ("30d", "10d")`."""
+    return tuple(LookAgain.model_validate({"younger_than": age, "every": every}) for age, every in steps)
+
+
+class Swept(Collected):
+    """What every source has whose network does not tell of deletes and edits by itself: each post that we hold is
+    looked up again."""
+
+    sweep: tuple[LookAgain, ...] = looks(("24h", "12h"), ("7d", "2d"), ("30d", "10d"), ("400d", "90d"))
+    """How often posts are looked up again to learn whether they were deleted or edited, by their age; each look counts
+    against the budget. Posts that are older than the last step are not looked up any more; `[]`: none is."""
+
+    @field_validator("sweep")
+    @classmethod
+    def _by_age(cls, sweep: tuple[LookAgain, ...]) -> tuple[LookAgain, ...]:
+        ages = [step.younger_than for step in sweep]
+        if ages != sorted(set(ages)):
+            raise ValueError("the ages do not rise: write the steps from the youngest posts to the oldest")
+        return sweep

@@ -1,0 +1,47 @@
+"""A collector of the board (`tests.standins.board`): a poll that can look its posts up again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
+
+from ingest.collector import Delivery, Draft, Existence, Found, Source, Span, Unfillable
+from ingest.web import Web
+from stream.records import Author, Metrics
+
+
+class BoardCollector:
+    style: Literal["stream", "poll"] = "poll"
+    resumes = True
+    interval = 50
+
+    def __init__(self, source: Source, url: str, most_looked_up: int = 100) -> None:
+        self.source, self.most_looked_up = source, most_looked_up
+        self._latest, self._looking = Web(url), Web(url)
+
+    def collect(self, cursor: str | None) -> Iterator[Delivery]:
+        posts = self._latest.get("/latest", {"after": cursor or "0"}).json()["posts"]
+        yield Delivery(drafts=[draft(one) for one in posts], cursor=posts[-1]["id"] if posts else None)
+
+    def fill(self, query: str, span: Span, cursor: str | None) -> Iterator[Delivery]:
+        raise Unfillable("the board has no history")
+
+    def look_up(self, native_ids: Sequence[str]) -> Found:
+        answer = self._looking.get("/posts", {"ids": ",".join(native_ids)}).json()
+        existence: dict[str, Existence] = dict.fromkeys(native_ids, "absent")
+        existence |= dict.fromkeys(answer["gone"], "gone")
+        existence |= {one["id"]: "there" for one in answer["posts"]}
+        drafts = [draft(one, kind="edited") for one in answer["posts"]]
+        return Found(existence=existence, drafts=drafts, cost=len(native_ids))
+
+    def close(self) -> None:
+        self._latest.close()
+        self._looking.close()
+
+
+def draft(post: dict[str, Any], **changes: Any) -> Draft:
+    fields: dict[str, Any] = {
+        "native_id": post["id"], "text": post["text"], "claimed_at": post["at"],
+        "author": Author(id=post["author"], handle=post["author"]), "metrics": Metrics(likes=post["likes"]),
+    }  # fmt: skip
+    return Draft(**{**fields, **changes})

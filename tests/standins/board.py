@@ -1,0 +1,56 @@
+"""A small board of our own making: what a network looks like whose deletes have to be asked for.
+
+It follows no documentation: its protocol is what tests of the sweep need. `GET /latest?after=N` gives the posts behind
+number N, `GET /posts?ids=1,2` those that are there; a number that was deleted `loudly` is named under `gone`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.standins.server import Request, Response, StandIn
+
+
+class Board(StandIn):
+    def __init__(self) -> None:
+        super().__init__()
+        self.posts: dict[str, dict[str, Any]] = {}
+        self.gone: set[str] = set()
+        self.blind = False
+        """It answers, and finds nothing."""
+        self._number = 0
+
+    def publish(self, text: str, at: int, author: str = "ana") -> str:
+        with self.lock:
+            self._number += 1
+            id = str(self._number)
+            self.posts[id] = {"id": id, "text": text, "at": at, "author": author, "likes": 0}
+            return id
+
+    def edit(self, id: str, text: str) -> None:
+        with self.lock:
+            self.posts[id]["text"] = text
+
+    def delete(self, id: str, *, loudly: bool = False) -> dict[str, Any]:
+        """What it was, so that it can be put back."""
+        with self.lock:
+            if loudly:
+                self.gone.add(id)
+            return self.posts.pop(id)
+
+    def put_back(self, post: dict[str, Any]) -> None:
+        with self.lock:
+            self.gone.discard(post["id"])
+            self.posts[post["id"]] = post
+
+    def answer(self, request: Request) -> Response:
+        if request.path == "/latest":
+            after = int(request.params.get("after", "0"))
+            return Response.of({"posts": [one for id, one in self.posts.items() if int(id) > after][:100]})
+        if request.path == "/posts":
+            ids = request.params.get("ids", "").split(",")
+            if len(ids) > 100:
+                return Response.of({"error": "at most 100 ids"}, 400)
+            posts = [] if self.blind else [self.posts[id] for id in ids if id in self.posts]
+            return Response.of({"posts": posts, "gone": [id for id in ids if id in self.gone and not self.blind]})
+        return Response.of({"error": "no such path"}, 404)
