@@ -22,6 +22,7 @@ from clamor.opening import Opened
 from clamor.sources import ailing_sources, silent_sources
 from clamor.sql import file_of
 from clamor.standstill import BROKEN, standing_still
+from clamor.sweeps import troubled_sweeps
 from clamor.threads import Chore
 from config.home import low_disk
 from database import epochs
@@ -221,7 +222,16 @@ class LedgerKeeper:
 
 SET_BACK: Millis = 10 * SECOND
 """A wall clock that was set back by more than this is told of; less is what keeping it right takes."""
-_WATCHED = ("stage:", "retention:", "disk:data", "coverage:silent:", "coverage:source:", "budget:", "clock:")
+_WATCHED = (
+    "stage:",
+    "retention:",
+    "disk:data",
+    "coverage:silent:",
+    "coverage:source:",
+    "coverage:sweep:",
+    "budget:",
+    "clock:",
+)
 """How the keys of troubles that `Watch` raises, and resolves, begin."""
 _OF_THIS_MACHINE = ("stage:", "disk:data", "clock:")
 """Of these: those that another machine knows nothing of, and must not take for over."""
@@ -249,6 +259,7 @@ class Watch:
             **self._disk(),
             **self._silent(),
             **caps_reached(self._opened),
+            **self._sweeps(),
             **self._clock(),
         }
         troubles = {self._key(key): self._placed(key, why) for key, why in found.items()}
@@ -296,6 +307,10 @@ class Watch:
         """Sources that used to bring posts and bring none though they are listened to, or that cannot be asked."""
         found = {f"coverage:silent:{one.id}": one.why for one in silent_sources(self._opened)}
         return found | {f"coverage:source:{one.id}": one.why for one in ailing_sources(self._opened)}
+
+    def _sweeps(self) -> dict[str, str]:
+        """Sources whose posts are not looked up again in time, or not at all."""
+        return {f"coverage:sweep:{source}": why for source, why in troubled_sweeps(self._opened).items()}
 
     def _disk(self) -> dict[str, str]:
         """Two troubles, so that the worse one is told to people who know of the other; never both at once."""

@@ -42,6 +42,7 @@ from clamor.commands import (
     sources,
     stage,
     status,
+    sweep,
     token,
 )
 from clamor.told import told
@@ -76,6 +77,7 @@ app.command("status", rich_help_panel=ASK)(status.status)
 app.command("coverage", rich_help_panel=ASK)(coverage.coverage)
 app.command("apply", rich_help_panel=KEEP)(apply.apply)
 app.command("export", rich_help_panel=KEEP)(apply.export)
+app.command("sweep", rich_help_panel=KEEP)(sweep.sweep)
 app.command("backup", rich_help_panel=KEEP)(backup.backup)
 app.command("restore", rich_help_panel=KEEP)(backup.restore)
 app.command("move", rich_help_panel=KEEP)(move.move)

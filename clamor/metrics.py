@@ -81,6 +81,7 @@ def families(found: dict[str, Any]) -> Iterator[Metric]:
     yield from _coverage(found["coverage"])
     yield from _sources(found["sources"])
     yield from _budgets(found["budgets"])
+    yield from _sweeps(found["sweeps"])
     yield _one("clamor_cases", "Live cases.", dict(sorted(found["cases"].items())), "queue")
     disk = found["disk"]
     yield _one("clamor_disk_free_bytes", "Free under the data folder.", disk["free"])
@@ -239,6 +240,15 @@ def _budgets(budgets: list[dict[str, Any]]) -> Iterator[Metric]:
             cap.add_metric(named, one["limit"])
     yield used
     yield cap
+
+
+def _sweeps(sweeps: list[dict[str, Any]]) -> Iterator[Metric]:
+    held = {one["source"]: one["held"] for one in sweeps}
+    overdue = {one["source"]: one["overdue"] for one in sweeps}
+    paused = {one["source"]: int(one["state"] == "paused") for one in sweeps}
+    yield _one("clamor_sweep_posts", "Posts that are looked up again on their network.", held, "source")
+    yield _one("clamor_sweep_overdue_posts", "Posts that were not looked up in time.", overdue, "source")
+    yield _one("clamor_sweep_paused", "1 where many posts were gone at once: a person has to look.", paused, "source")
 
 
 def _one(name: str, about: str, value: float | Mapping[str, float], *labels: str) -> Metric:

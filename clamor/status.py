@@ -23,6 +23,7 @@ from clamor.sources import standings
 from clamor.sql import file_of
 from clamor.standstill import BROKEN, standing_still
 from clamor.stores import index_file
+from clamor.sweeps import sweeps
 from config.home import Home
 from config.lock import holder
 from database.engine import read, rows, size_on_server
@@ -64,6 +65,7 @@ def status(opened: Opened) -> dict[str, Any]:
         "coverage": _coverage(figure),
         "sources": msgspec.to_builtins(sources),
         "budgets": msgspec.to_builtins(budgets(opened)),
+        "sweeps": msgspec.to_builtins(sweeps(opened)),
         "mail": msgspec.to_builtins(mail_status(opened.engine, now)),
         "last_alert": _last_alert(opened),
         "cases": _cases(opened),

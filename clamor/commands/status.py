@@ -90,6 +90,7 @@ def _show_rest(found: dict[str, Any]) -> None:
         "coverage, last day": share + missing + gaps,
         "sources": _sources(found["sources"]),
         "used up": _budgets(found["budgets"]),
+        "sweeps": _sweeps(found["sweeps"]),
         "live cases": cases,
         "last alert": _alert(alert),
         "mails": f"{mail['waiting']} waiting, {mail['gathering']} gathering, {mail['failed']} failed today"
@@ -157,6 +158,17 @@ def _amount(amount: float, one: dict[str, Any]) -> str:
 
 
 _NAMED = ("silent", "cut", "refused", "broken")
+
+
+def _sweeps(sweeps: list[dict[str, Any]]) -> str:
+    """Those that are not on time by name, and how many posts are looked up again."""
+    troubled = [
+        f"{one['source']} {one['state']}" + (f" ({one['overdue']:,} posts overdue)" if one["overdue"] else "")
+        for one in sweeps
+        if one["state"] != "on time"
+    ]
+    posts = f"{sum(one['held'] for one in sweeps):,} posts are looked up again"
+    return ", ".join([*troubled, posts]) if sweeps else "none"
 
 
 def _latency(found: dict[str, Any] | None) -> str:

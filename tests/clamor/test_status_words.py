@@ -45,6 +45,7 @@ def test_a_home_without_troubles(tmp_path: Path, capsys: pytest.CaptureFixture[s
             "deletes            none in the last day",
             "to be erased       no deleted text waits in the index",
             "sources            none",
+            "sweeps             none",
             "last alert         none",
         ):
             assert line in text
