@@ -34,6 +34,7 @@ from ingest.runner import DISK, Runner
 from ingest.setting import Setting
 from ingest.standing import CollectorStanding, Standings, State
 from ingest.turns import Turns
+from ingest.sweep_plan import schedule_of
 from ingest.wanted import Wanted, wanted
 from query.prefilter import compile_prefilter
 from stream.clock import MINUTE, SECOND
@@ -295,6 +296,7 @@ class Asked:
             tenure=Tenure(opened.engine, f"source:{source.id}", opened.clock),
             turns=self._turns,
             urgent=self._is_urgent,
+            sweeps=schedule_of(source),
         )
 
     def _is_urgent(self, query: str) -> bool:

@@ -8,7 +8,7 @@ before the list remembers that the look was made: a process that is killed in be
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from threading import Event
 
 import structlog
@@ -48,7 +48,7 @@ ROUND_TIME: Millis = 10 * SECOND
 CONTROLS = 2
 PROBE: Millis = HOUR
 """How often a paused sweep looks whether the posts that it missed are there again."""
-IDLE: Millis = 5 * SECOND
+IDLE: Millis = 2 * SECOND
 LOST: Millis = SECOND
 """How long a sweep that has not the turn waits."""
 DENIED_WAIT: Millis = 15 * MINUTE
@@ -107,7 +107,10 @@ class Sweeper:
         except (Exhausted, Stopped):
             pass
         finally:
-            self._close_window()
+            with suppress(Transient):
+                if self.budget is not None:
+                    self.budget.leave()
+                self._close_window()
 
     def _step(self) -> Millis:
         """A step, and how long to wait before the next. Raises Exhausted, Stopped."""
@@ -213,8 +216,7 @@ class Sweeper:
                 self._waits_for(fault)
                 break
             now = self.clock.now()
-            if self.budget is not None:
-                self.budget.spent(self.source.id, found.cost, found.asked, self.clock.wall())
+            self._pay(found)
             existence |= {id: found.existence.get(id, "absent") for id in part}
             drafts += [replace(one, seen_at=one.seen_at or now) for one in found.drafts if one.native_id in set(part)]
             self._account(Delivery(asked=found.asked), [id for id in part if existence[id] == "there"], now)
@@ -222,13 +224,18 @@ class Sweeper:
 
     def _may_ask(self) -> bool:
         """Waits where the budget says so; False where it is used up."""
-        wait = 0 if self.budget is None else self.budget.wait(self.source.id, self.clock.wall())
+        wait = 0 if self.budget is None else self.budget.wait(self.source.id, self.clock.wall(), "")
         if wait < 0:
             self.trouble = "the budget of this period is used up"
             return False
         if wait and self.stop.wait(wait / 1000):
             raise Stopped
         return True
+
+    def _pay(self, found: Found) -> None:
+        budget, wall = self.budget, self.clock.wall()
+        if budget is not None:
+            insist(lambda: budget.spent(self.source.id, found.cost, found.asked, wall), self.stop)
 
     def _controls(self, wanted: Sequence[Held]) -> list[str]:
         """Posts that are known to exist, asked for with few others or with such as were missed before: among many, any

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
+from config.sources import Collected, Swept
 from ingest.collector import Delivery, Draft, Existence, Found, Source, Span, Unfillable
+from ingest.setting import Setting
 from ingest.web import Web
 from stream.records import Author, Metrics
 
@@ -45,3 +47,15 @@ def draft(post: dict[str, Any], **changes: Any) -> Draft:
         "author": Author(id=post["author"], handle=post["author"]), "metrics": Metrics(likes=post["likes"]),
     }  # fmt: skip
     return Draft(**{**fields, **changes})
+
+
+class BoardSource(Swept):
+    """As a network's class in `config/sources/` would be."""
+
+    kind: Literal["board"] = "board"
+    url: str
+
+
+def collector(settings: Collected, setting: Setting) -> BoardCollector:
+    assert isinstance(settings, BoardSource)
+    return BoardCollector(setting.source, settings.url)

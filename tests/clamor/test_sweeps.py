@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,12 +15,15 @@ from typer.testing import CliRunner
 
 from clamor.chores import Watch
 from clamor.cli import app
+from clamor.collecting import Collecting
 from clamor.metrics import metrics
 from clamor.status import status
 from config.sources import LookAgain, Swept
 from ingest.sweep_list import Standing, SweepList, standings
 from ingest.sweep_plan import Step, schedule_of
 from stream.clock import DAY, HOUR, MINUTE
+from tests.board import BoardSource, collector
+from tests.standins.board import Board
 
 CONFIGURATION = """\
 brands:
@@ -106,3 +111,57 @@ def test_the_steps_of_a_sources_settings_are_its_schedule() -> None:
     with pytest.raises(ValueError, match="the ages do not rise"):
         Swept.model_validate({"id": "forum", "sweep": falling})
     assert LookAgain.model_validate(falling[1]).every == 12 * HOUR
+
+
+def test_from_the_network_to_the_last_trace_and_back(living: Living) -> None:
+    """A post that its network no longer shows leaves SQL, index, case and counts; seen again, it is back."""
+    with Board() as board, collecting(living, BoardSource(id="board", url=board.url)) as work:
+        first = board.publish("Acme Air lost my bag again, I want my money back", NOW)
+        board.publish("Acme Air is fine", NOW)
+        work.look()
+        soon(lambda: len(living.found()) == 2, living.drain)
+        cases, counted = living.truth()["cases"], living.truth()["counts"]
+        was = board.delete(first, loudly=True)
+        living.clock.advance(12 * HOUR)
+        soon(lambda: len(living.found()) == 1, living.drain)
+        mention = living.mention(f"board:{first}#acme")
+        assert mention is not None
+        assert (mention.state, mention.post) == ("deleted", None)
+        assert (cases[0][2], living.truth()["cases"][0][2]) == (1, 0)
+        assert living.truth()["counts"] != counted
+        assert status(living.opened)["erasure"]["unreachable"]["sql"]["hour"]["count"] == 1
+        board.put_back(was)
+        living.clock.advance(DAY + 13 * HOUR)
+        soon(lambda: len(living.found()) == 2, living.drain)
+        assert living.truth()["counts"] == counted
+
+
+def test_a_kind_of_source_that_is_not_swept_is_on_no_list(living: Living) -> None:
+    with Board() as board, collecting(living, BoardSource(id="board", url=board.url, sweep=())) as work:
+        board.publish("Acme Air lost my bag again", NOW)
+        work.look()
+        soon(lambda: len(living.found()) == 1, living.drain)
+        assert living.sql("SELECT count(*) FROM swept_post") == [(0,)]
+
+
+@contextmanager
+def collecting(living: Living, source: BoardSource) -> Iterator[Collecting]:
+    """With this source in force, besides what the home's file says."""
+    registry = living.opened.registry
+    swept = frozenset({source.id} if source.sweep else ())
+    registry._in_force = registry.current()._replace(swept=swept)
+    registry._sources = (source,)
+    living.stages[1].step(0)
+    work = Collecting(living.opened, collector)
+    try:
+        yield work
+    finally:
+        work.close()
+
+
+def soon(holds: Callable[[], bool], meanwhile: Callable[[], None]) -> None:
+    ends = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < ends, "it did not come to pass"
+        meanwhile()
+        time.sleep(0.02)

@@ -407,11 +407,13 @@ class Purse:
     def __init__(self, left: int) -> None:
         self.left = left
 
-    def wait(self, source_id: str, now: int) -> int:
+    def wait(self, source_id: str, now: int, brand: str | None = None) -> int:
         return 0 if self.left > 0 else -1
 
-    def spent(self, source_id: str, cost: int, requests: int, now: int) -> None:
+    def spent(self, source_id: str, cost: int, requests: int, now: int, brand: str = "") -> None:
         self.left -= cost
+
+    def leave(self) -> None: ...
 
 
 def test_looks_are_paid_from_the_sources_budget(world: World) -> None:
