@@ -51,7 +51,7 @@ def troubled_sweeps(opened: Opened) -> dict[str, str]:
             told[one.source] = (
                 f"{one.overdue:,} posts of source {one.source} were not looked up in time, the first for "
                 f"{_long(now - one.oldest_limit)}{why}: whether they were deleted or edited is not known. Give the "
-                "source a larger budget or longer spans under `sweep:`"
+                "source a larger budget or longer spans under `look_again:`"
             )
     return told
 

@@ -128,7 +128,7 @@ class SqlRegistry:
         self._sources = sources
         self._in_force = InForce(
             standing.generation, brands, numbers.get("rules", 0), bodies.get("rules", ""), aspects, learnt,
-            frozenset(source.id for source in sources if isinstance(source, Swept) and source.sweep),
+            frozenset(source.id for source in sources if isinstance(source, Swept) and source.look_again),
         )  # fmt: skip
         self._standing = standing
         log.info("configuration adopted", generation=standing.generation, brands=len(brands), revisions=numbers)

@@ -90,6 +90,14 @@ class SweepList:
             ("UPDATE swept_post SET due_at = NULL WHERE source_id = ? AND gone_at IS NULL", [(self.source_id,)])
         )
 
+    def dues(self, now: Millis, most: int) -> list[Due]:
+        """Times of those that may be looked up, the longest overdue first."""
+        sql = (
+            f"SELECT due_at, limit_at FROM swept_post WHERE source_id = ? AND due_at <= ? ORDER BY due_at LIMIT {most}"
+        )
+        with read(self.engine) as connection:
+            return [Due(at, limit or at) for at, limit in rows(connection, sql, (self.source_id, now))]
+
     def waiting(self, now: Millis, most: int) -> list[Held]:
         """Those that may be looked up, the longest overdue first."""
         return self._held(_WAITING, (self.source_id, now, most))

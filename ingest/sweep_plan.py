@@ -31,7 +31,7 @@ Schedule = Sequence[Step]
 
 def schedule_of(settings: Collected) -> Schedule:
     """Of a source; empty where its network is not swept."""
-    steps = settings.sweep if isinstance(settings, Swept) else ()
+    steps = settings.look_again if isinstance(settings, Swept) else ()
     return tuple(Step(step.younger_than, step.every) for step in steps)
 
 

@@ -121,7 +121,10 @@ class Sweeper:
         except LeaseLost:
             return LOST
         except Exception as fault:
-            return self._waits_for(fault)
+            wait = self._waits_for(fault)
+            with suppress(Transient, LeaseLost):
+                self._tell()
+            return wait
         self.backoff.reset()
         return wait
 
@@ -182,12 +185,14 @@ class Sweeper:
     def _round(self) -> bool:
         """Look up what is due; False where nothing is worth a request yet."""
         now, most = self.clock.now(), self.network.most_looked_up
+        if not worth_a_request(self.list.dues(now, most), most, now):
+            return False
         waiting = self.list.waiting(now, max(ROUND, most))
         kept = [one for one in waiting if one.live or one.gone_at is not None]
         # Deleted, expired or about no brand any more: that was learnt in another way.
         self.list.remember([Look(one.post, None) for one in waiting if not one.live and one.gone_at is None])
-        if not worth_a_request([one.due for one in kept], most, now):
-            return len(kept) < len(waiting)
+        if not kept:
+            return True
         found, asked_for = self._looked_up(kept)
         if not asked_for:
             return False

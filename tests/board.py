@@ -22,8 +22,13 @@ class BoardCollector:
         self._latest, self._looking = Web(url), Web(url)
 
     def collect(self, cursor: str | None) -> Iterator[Delivery]:
-        posts = self._latest.get("/latest", {"after": cursor or "0"}).json()["posts"]
-        yield Delivery(drafts=[draft(one) for one in posts], cursor=posts[-1]["id"] if posts else None)
+        after, _, deletes = (cursor or "0:0").partition(":")
+        answer = self._latest.get("/latest", {"after": after, "deletes": deletes}).json()
+        posts = answer["posts"]
+        drafts = [draft(one) for one in posts]
+        drafts += [Draft(native_id=id, kind="deleted") for id in answer["deletes"]]
+        reached = f"{posts[-1]['id'] if posts else after}:{int(deletes) + len(answer['deletes'])}"
+        yield Delivery(drafts=drafts, cursor=reached)
 
     def fill(self, query: str, span: Span, cursor: str | None) -> Iterator[Delivery]:
         raise Unfillable("the board has no history")

@@ -68,14 +68,14 @@ class Swept(Collected):
     """What every source has whose network does not tell of deletes and edits by itself: each post that we hold is
     looked up again."""
 
-    sweep: tuple[LookAgain, ...] = looks(("24h", "12h"), ("7d", "2d"), ("30d", "10d"), ("400d", "90d"))
+    look_again: tuple[LookAgain, ...] = looks(("24h", "12h"), ("7d", "2d"), ("30d", "10d"), ("400d", "90d"))
     """How often posts are looked up again to learn whether they were deleted or edited, by their age; each look counts
     against the budget. Posts that are older than the last step are not looked up any more; `[]`: none is."""
 
-    @field_validator("sweep")
+    @field_validator("look_again")
     @classmethod
-    def _by_age(cls, sweep: tuple[LookAgain, ...]) -> tuple[LookAgain, ...]:
-        ages = [step.younger_than for step in sweep]
+    def _by_age(cls, look_again: tuple[LookAgain, ...]) -> tuple[LookAgain, ...]:
+        ages = [step.younger_than for step in look_again]
         if ages != sorted(set(ages)):
             raise ValueError("the ages do not rise: write the steps from the youngest posts to the oldest")
-        return sweep
+        return look_again

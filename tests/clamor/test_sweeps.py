@@ -106,10 +106,10 @@ def test_the_steps_of_a_sources_settings_are_its_schedule() -> None:
     steps = schedule_of(swept)
     assert steps[0] == Step(DAY, 12 * HOUR)
     assert all(step.every <= step.younger_than for step in steps)
-    assert schedule_of(swept.model_copy(update={"sweep": ()})) == ()
+    assert schedule_of(swept.model_copy(update={"look_again": ()})) == ()
     falling = [{"younger_than": "30d", "every": "10d"}, {"younger_than": "24h", "every": "12h"}]
     with pytest.raises(ValueError, match="the ages do not rise"):
-        Swept.model_validate({"id": "forum", "sweep": falling})
+        Swept.model_validate({"id": "forum", "look_again": falling})
     assert LookAgain.model_validate(falling[1]).every == 12 * HOUR
 
 
@@ -137,7 +137,7 @@ def test_from_the_network_to_the_last_trace_and_back(living: Living) -> None:
 
 
 def test_a_kind_of_source_that_is_not_swept_is_on_no_list(living: Living) -> None:
-    with Board() as board, collecting(living, BoardSource(id="board", url=board.url, sweep=())) as work:
+    with Board() as board, collecting(living, BoardSource(id="board", url=board.url, look_again=())) as work:
         board.publish("Acme Air lost my bag again", NOW)
         work.look()
         soon(lambda: len(living.found()) == 1, living.drain)
@@ -148,7 +148,7 @@ def test_a_kind_of_source_that_is_not_swept_is_on_no_list(living: Living) -> Non
 def collecting(living: Living, source: BoardSource) -> Iterator[Collecting]:
     """With this source in force, besides what the home's file says."""
     registry = living.opened.registry
-    swept = frozenset({source.id} if source.sweep else ())
+    swept = frozenset({source.id} if source.look_again else ())
     registry._in_force = registry.current()._replace(swept=swept)
     registry._sources = (source,)
     living.stages[1].step(0)

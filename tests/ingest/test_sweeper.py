@@ -337,6 +337,18 @@ def test_a_refusal_waits_for_a_person_and_says_so(world: World) -> None:
     assert "403" in sweeper.trouble
 
 
+def test_while_the_network_is_silent_it_is_told_how_many_posts_are_overdue(world: World) -> None:
+    world.publish()
+    sweeper = world.sweeper()
+    world.settle(sweeper)
+    world.clock.advance(13 * HOUR)
+    world.board.misbehave(Fault("status", times=3))
+    sweeper._step()
+    standing = standings(world.engine)["board"]
+    assert standing.overdue == 1
+    assert "503" in standing.why
+
+
 def test_a_later_request_that_fails_takes_nothing_from_the_earlier_ones(world: World, held: Any) -> None:
     for _ in range(40):
         world.publish()

@@ -1,11 +1,13 @@
 """A small board of our own making: what a network looks like whose deletes have to be asked for.
 
-It follows no documentation: its protocol is what tests of the sweep need. `GET /latest?after=N` gives the posts behind
-number N, `GET /posts?ids=1,2` those that are there; a number that was deleted `loudly` is named under `gone`.
+It follows no documentation: its protocol is what tests of the sweep need. `GET /latest?after=N&deletes=M` gives the
+posts behind number N, and the deletes behind the Mth where the board tells of them; `GET /posts?ids=1,2` those that are
+there; a number that was deleted `loudly` is named under `gone`.
 """
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from tests.standins.server import Request, Response, StandIn
@@ -16,6 +18,11 @@ class Board(StandIn):
         super().__init__()
         self.posts: dict[str, dict[str, Any]] = {}
         self.gone: set[str] = set()
+        self.tells = False
+        """Of deletes, by itself."""
+        self.told_at: dict[str, float] = {}
+        """When it was first said that a post is gone: seconds since 1970."""
+        self._deletes: list[str] = []
         self.blind = False
         """It answers, and finds nothing."""
         self._number = 0
@@ -36,6 +43,7 @@ class Board(StandIn):
         with self.lock:
             if loudly:
                 self.gone.add(id)
+                self._deletes.append(id)
             return self.posts.pop(id)
 
     def put_back(self, post: dict[str, Any]) -> None:
@@ -45,12 +53,21 @@ class Board(StandIn):
 
     def answer(self, request: Request) -> Response:
         if request.path == "/latest":
-            after = int(request.params.get("after", "0"))
-            return Response.of({"posts": [one for id, one in self.posts.items() if int(id) > after][:100]})
+            after, seen = int(request.params.get("after", "0")), int(request.params.get("deletes", "0"))
+            posts = [one for id, one in self.posts.items() if int(id) > after][:100]
+            deletes = self._told(self._deletes[seen:] if self.tells else [])
+            return Response.of({"posts": posts, "deletes": deletes})
         if request.path == "/posts":
             ids = request.params.get("ids", "").split(",")
             if len(ids) > 100:
                 return Response.of({"error": "at most 100 ids"}, 400)
             posts = [] if self.blind else [self.posts[id] for id in ids if id in self.posts]
-            return Response.of({"posts": posts, "gone": [id for id in ids if id in self.gone and not self.blind]})
+            gone = self._told([id for id in ids if id in self.gone and not self.blind])
+            return Response.of({"posts": posts, "gone": gone})
         return Response.of({"error": "no such path"}, 404)
+
+    def _told(self, ids: list[str]) -> list[str]:
+        now = time.time()
+        for id in ids:
+            self.told_at.setdefault(id, now)
+        return ids
