@@ -33,8 +33,8 @@ from ingest.patience import Backoff
 from ingest.runner import DISK, Runner
 from ingest.setting import Setting
 from ingest.standing import CollectorStanding, Standings, State
-from ingest.turns import Turns
 from ingest.sweep_plan import schedule_of
+from ingest.turns import Turns
 from ingest.wanted import Wanted, wanted
 from query.prefilter import compile_prefilter
 from stream.clock import MINUTE, SECOND

@@ -31,9 +31,9 @@ from ingest.gaps import Gaps
 from ingest.intake import Intake, Prefilter
 from ingest.known import Held
 from ingest.patience import Backoff, Hold, Stopped, held, insist
-from ingest.turns import Turns
 from ingest.sweep_plan import Schedule
 from ingest.sweeper import Sweeper
+from ingest.turns import Turns
 from ingest.windows import Windows
 from stream.clock import DAY, MINUTE, SECOND, Clock
 from stream.ports import Log, Transient

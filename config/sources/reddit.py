@@ -7,14 +7,14 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from config.section import EnvName, WebAddress
-from config.sources.common import Collected
+from config.sources.common import LookAgain, Swept, looks
 from config.units import Duration
 
 Subreddit = Annotated[str, StringConstraints(pattern=r"^(?:[A-Za-z0-9][A-Za-z0-9_]{1,20}|u_[A-Za-z0-9_-]{1,30})$")]
 RedditName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{3,20}$")]
 
 
-class RedditSource(Collected):
+class RedditSource(Swept):
     """Posts and comments of subreddits, and posts found by searching all of Reddit for the brands."""
 
     kind: Literal["reddit"]
@@ -41,6 +41,9 @@ class RedditSource(Collected):
     most_scanned: int = Field(default=10_000, ge=0, le=100_000)
     """Where more came than a listing shows, so many ids of all of Reddit are asked for one by one, 100 a request, to
     find what fell out; 0: none, and the ledger says that some is missing."""
+    look_again: tuple[LookAgain, ...] = looks(("24h", "6h"), ("400d", "24h"))
+    """How often posts are looked up again to learn whether they were deleted or edited, by their age: 100 a request.
+    Reddit wants what was deleted there to be deleted within a day or two."""
     url: WebAddress = "https://oauth.reddit.com"
     """The API's address."""
     login_url: WebAddress = "https://www.reddit.com"

@@ -9,14 +9,14 @@ from pydantic import Field, StringConstraints
 from config.brands import Slug
 from config.section import EnvName, WebAddress
 from config.sources.budget import Costs
-from config.sources.common import Collected
+from config.sources.common import LookAgain, Swept, looks
 from config.units import Duration
 
 Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}$")]
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 
 
-class XSource(Collected):
+class XSource(Swept):
     """Posts on X that match the brands: the filtered stream, holes filled by search. Every post read costs money."""
 
     costs: ClassVar[Costs] = Costs(unit="posts read", most=100, per_post=1, price=0.005)
@@ -62,6 +62,9 @@ class XSource(Collected):
     """The first wait after X refused a connection because there is another one; it doubles up to 16 times as much."""
     withheld_in: Annotated[tuple[Country, ...], Field(max_length=50)] = ()
     """Countries whose law holds here: a post that X withholds in one of them is taken away as if it were deleted."""
+    look_again: tuple[LookAgain, ...] = looks(("24h", "24h"), ("7d", "72h"), ("30d", "15d"))
+    """How often posts are looked up again to learn whether they were deleted or edited, by their age. By
+    `sweep: lookup` every look at a post that is there is paid for."""
     sweep: Literal["lookup", "batch"] = "lookup"
     """How deletes are asked for. `lookup`: 100 posts a request, which brings edits and reach too, and every post found
     counts as read. `batch`: compliance jobs of up to 10,000 posts, which bring deletes alone."""

@@ -8,14 +8,14 @@ from pydantic import Field, StringConstraints
 
 from config.section import EnvName, Text
 from config.sources.budget import Costs
-from config.sources.common import Collected
+from config.sources.common import LookAgain, Swept, looks
 from config.units import Duration
 
 Channel = Annotated[str, StringConstraints(pattern=r"^(UC[\w-]{22}|@[\w.·-]{1,100})$")]
 Video = Annotated[str, StringConstraints(pattern=r"^[\w-]{11}$")]
 
 
-class YoutubeSource(Collected):
+class YoutubeSource(Swept):
     """Comments and videos of watched channels, of single videos, and of videos that a search by brand finds: by the
     YouTube Data API v3, with an API key."""
 
@@ -31,6 +31,9 @@ class YoutubeSource(Collected):
     """Single videos whose comments are followed: the 11 signs behind `watch?v=`."""
     uploads: bool = True
     """New videos of the channels are posts themselves, with title and description."""
+    look_again: tuple[LookAgain, ...] = looks(("24h", "24h"), ("30d", "7d"), ("400d", "30d"))
+    """How often posts are looked up again to learn whether they were deleted or edited, by their age: 50 a request, a
+    unit each. YouTube wants its data refreshed or deleted every 30 days."""
     interval: Annotated[Duration, Field(ge=50)] = 300_000
     """Between two rounds. A channel is asked for new comments in each, an old video seldom."""
     watch_for: Annotated[Duration, Field(ge=3_600_000)] = 2_592_000_000
