@@ -19,6 +19,7 @@ import structlog
 
 from clamor import networks
 from clamor.budgets import budget_of
+from clamor.held import HeldInSQL
 from clamor.holding import Holding
 from clamor.networks import NotInstalled
 from clamor.opening import Opened
@@ -296,6 +297,7 @@ class Asked:
             tenure=Tenure(opened.engine, f"source:{source.id}", opened.clock),
             turns=self._turns,
             urgent=self._is_urgent,
+            held=HeldInSQL(opened.engine),
             sweeps=schedule_of(source),
         )
 
@@ -319,6 +321,7 @@ def setting_of(
         secret=lambda name: secret(opened, name),
         clock=opened.clock,
         stop=stop,
+        prefilter=brands.prefilter(chosen),
     )
 
 

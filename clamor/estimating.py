@@ -21,6 +21,7 @@ from ingest.collector import Denied, Estimable, Interrupted, Sample
 from ingest.forecast import MONTH_DAYS, Draws, Forecast, Interval, forecast, interval
 from ingest.setting import Setting
 from ingest.wanted import Wanted, wanted
+from query.prefilter import compile_prefilter
 from stream.clock import DAY
 from stream.records import Millis
 
@@ -98,12 +99,14 @@ def estimate(opened: Opened, sources: Iterable[Collected], brands: Sequence[Bran
 
 
 def _sampled(opened: Opened, source: Collected, chosen: Sequence[Wanted]) -> tuple[list[_One], list[Unknown]]:
+    asked = {one.brand for one in chosen}
     setting = Setting(
         source=source_of(source),
         wanted=lambda: chosen,
         secret=lambda name: secret(opened, name),
         clock=opened.clock,
         stop=Event(),
+        prefilter=compile_prefilter(brand for brand in opened.registry.current().brands if brand.id in asked),
     )
     try:
         collector: Any = networks.make(source, setting)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from config.sources.common import Collected
+from config.sources.common import LookAgain, Swept, looks
 from config.units import Duration
 
 Stream = Annotated[
@@ -18,7 +18,7 @@ Api = Annotated[
 ]
 
 
-class BlueskySource(Collected):
+class BlueskySource(Swept):
     """All public posts of Bluesky as they are written, those that name a brand kept. No account is needed."""
 
     kind: Literal["bluesky"]
@@ -37,5 +37,8 @@ class BlueskySource(Collected):
     """An instance that sends nothing for so long is left for the next one: all of Bluesky is never quiet."""
     api: Api = "https://public.api.bsky.app"
     """Where handles, threads and reach are looked up."""
+    look_again: tuple[LookAgain, ...] = looks(("24h", "12h"), ("7d", "3d"), ("30d", "10d"))
+    """How often posts are looked up again, by their age: for their reach, and for deletes that the stream did not
+    bring."""
     profiles_per_minute: Annotated[int, Field(ge=0, le=300)] = 60
     """Look-ups of authors, 25 each. A post whose author was not looked up comes with the account's DID alone."""

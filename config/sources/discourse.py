@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from config.brands import Slug
 from config.section import EnvName, Text
-from config.sources.common import Collected
+from config.sources.common import LookAgain, Swept, looks
 from config.units import Duration, Size
 
 Community = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*)?$", max_length=500)]
@@ -24,7 +24,7 @@ def _number(text: str) -> str:
 Category = Annotated[str, AfterValidator(_number)]
 
 
-class DiscourseSource(Collected):
+class DiscourseSource(Swept):
     """The posts of a community on Discourse: told of by its signed webhook, and asked for in case one is lost."""
 
     kind: Literal["discourse"]
@@ -45,6 +45,9 @@ class DiscourseSource(Collected):
     private: Annotated[dict[Category, Slug], Field(max_length=500)] = Field(default_factory=dict)
     """Number of a category that not everybody may read: the label of who may read its posts here. Posts of a private
     category that is not named are left out."""
+    look_again: tuple[LookAgain, ...] = looks(("24h", "12h"), ("7d", "2d"), ("30d", "10d"), ("400d", "90d"))
+    """How often posts are looked up again to learn whether they were deleted or edited, by their age: each is a
+    request."""
     interval: Annotated[Duration, Field(ge=50)] = 60_000
     """Between two rounds of asking."""
     max_body: Annotated[Size, Field(ge=1_000, le=50_000_000)] = 2_000_000

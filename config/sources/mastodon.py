@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from config.section import EnvName, Text
-from config.sources.common import Collected
+from config.sources.common import LookAgain, Swept, looks
 from config.units import Duration
 
 Instance = Annotated[
@@ -16,7 +16,7 @@ Instance = Annotated[
 """Address of a server, without a path."""
 
 
-class MastodonSource(Collected):
+class MastodonSource(Swept):
     """Public timelines of Mastodon's servers: hashtags, and all that a server knows."""
 
     kind: Literal["mastodon"]
@@ -30,6 +30,9 @@ class MastodonSource(Collected):
     """Whether all public posts that a server knows are read, and those kept that may be about a brand."""
     hashtags: Annotated[tuple[Text, ...], Field(max_length=100)] = ()
     """Read besides the brands' own hashtags."""
+    look_again: tuple[LookAgain, ...] = looks(("24h", "12h"), ("7d", "3d"), ("30d", "10d"))
+    """How often posts are looked up again to learn whether they were deleted or edited, by their age: each is a
+    request."""
     interval: Annotated[Duration, Field(ge=50, le=3_600_000)] = 30_000
     """Between two rounds. A server answers 300 questions in five minutes and address."""
     look_back: Annotated[Duration, Field(ge=0, le=3_600_000)] = 300_000

@@ -165,8 +165,8 @@ def test_the_example_is_without_problems(tmp_path: Path) -> None:
 
 
 def test_the_example_with_every_setting_set_is_without_problems(make_home: MakeHome) -> None:
-    secrets = "CLAMOR_SMTP_PASSWORD=x y\nCLAMOR_PARTNER_SECRET=" + "z" * 16
-    secrets += "\nCLAMOR_PARTNER_FORMER_SECRET=" + "y" * 16 + "\n"
+    signs = ("PARTNER", "PARTNER_FORMER", "DISCOURSE", "DISCOURSE_FORMER")
+    secrets = "CLAMOR_SMTP_PASSWORD=x y\n" + "".join(f"CLAMOR_{one}_SECRET={'z' * 16}\n" for one in signs)
     home = make_home(full_example(), secrets=secrets)
     assert check(home, use="run") == []
     loaded = load(home)
