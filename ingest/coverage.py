@@ -27,6 +27,16 @@ REPLACE = (
 SWEEP = "sweep"
 """Query of the rows that say how many posts were looked up again: requests and answers, no time that was listened to,
 so no figure rests on them."""
+UNSEEN = (
+    "closed groups and private accounts",
+    "messengers",
+    "organic TikTok",
+    "print",
+    "radio and television",
+)
+"""Where people speak as well and no collector of any source listens: said wherever a number is shown, since 100 % of
+what was asked for is not 100 % of what was said."""
+NOT_SEEN = f"Not seen by Clamor: {', '.join(UNSEEN)}."
 _FAR: Millis = 2**62
 _WORST_FIRST = {"gap": 0, "lost": 0, "partial": 1, "complete": 2, "backfilled": 2}
 

@@ -291,6 +291,8 @@ class Coverage(Model):
     """The newest 1,000, newest first."""
     truncated: bool
     """More than 20,000 rows overlap the time: the figures rest on the newest of them."""
+    unseen: list[str] = Field(examples=[["closed groups and private accounts", "messengers"]])
+    """Where people speak as well and Clamor does not listen: no figure covers it."""
 
 
 class Rejected(Model):

@@ -18,7 +18,7 @@ from clamor.timeline import LEGEND
 from clamor.timeline import timeline as lines_of
 from config.home import Home
 from database.migrate import upgrade
-from ingest.coverage import Figure, figure
+from ingest.coverage import NOT_SEEN, Figure, figure
 from stream.records import Coverage, Millis
 
 WIDE = 120
@@ -73,6 +73,7 @@ def coverage(
         f"{rows}{of} since {when(start)} UTC; {_figure(known)}",
         style="yellow" if known.gaps else "dim",
     )
+    errors.print(NOT_SEEN, style="dim", highlight=False)
 
 
 def _timeline(found: Sequence[Coverage], since: Millis, until: Millis) -> None:

@@ -15,6 +15,7 @@ from rich.text import Text
 from clamor.console import UNBROKEN, answers, errors
 from clamor.opening import Opened, open_home
 from config.home import Home
+from ingest.coverage import NOT_SEEN
 from query.document import effective
 from query.parse import parse
 from query.tree import Node
@@ -123,6 +124,8 @@ def _show(opened: Opened, hits: list[Hit], total: int) -> None:
         table.add_row(*(cells[name] for name in columns))
     answers.print(table)
     errors.print(f"{len(hits)} of {total}", style="dim")
+    if not hits:
+        errors.print(NOT_SEEN, style="dim", highlight=False)
     if hits:
         since = min(hit.mention.event_time for hit in hits)
         missing = opened.ledger.gaps(since=since, until=opened.clock.now())

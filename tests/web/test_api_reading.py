@@ -135,6 +135,7 @@ def test_what_is_missing_is_told_beside_every_number(home: WebHome) -> None:
         found = home.ok(path, q="since:-1h", **more)
         assert (found["gaps"], found["complete"]) == ([], None)
     figure = home.ok("/api/coverage")
+    assert "messengers" in figure["unseen"]
     assert (figure["share"], figure["unknown_gaps"]) == (0.0, 1)
     assert home.ok("/api/coverage", source="board")["rows"] == []
     local = home.ok("/api/coverage", since="2026-01-01T00:00:00", until="2026-01-02T00:00:00")

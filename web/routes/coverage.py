@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
-from ingest.coverage import figure
+from ingest.coverage import UNSEEN, figure
 from stream.clock import DAY
 from stream.ports import AccessScope
 from stream.records import Millis
@@ -48,6 +48,7 @@ def router(services: Services) -> APIRouter:
             unknown_gaps=known.unknown_gaps,
             rows=[coverage_row(row) for row in found[:SHOWN]],
             truncated=len(found) > ledger.FIGURED,
+            unseen=list(UNSEEN),
         )
 
     return routes
