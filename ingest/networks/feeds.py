@@ -74,10 +74,12 @@ class Feeds:
         self._due: dict[str, Millis] = dict.fromkeys(settings.urls, 0)
         """By `clock.steady()`."""
         self._backoff: dict[str, Backoff] = {}
+        self._down: dict[str, Interrupted | Denied] = {}
+        """What each feed said at its last look, where that was no answer."""
         self._told: set[tuple[str, str]] = set()
 
     def collect(self, cursor: str | None) -> Iterator[Delivery]:
-        """A look at each feed that is due. Raises what the first of them raised when none that was asked answers."""
+        """A look at each feed that is due. Raises what one of them raised while none answers, due or not."""
         seen = _cursor(cursor, self._settings.urls)
         faults: dict[str, Interrupted | Denied] = {}
         answered, written = False, self._setting.clock.steady()
@@ -89,19 +91,20 @@ class Feeds:
             try:
                 found = self._look(url, seen)
             except (Interrupted, Denied) as fault:
-                faults[url] = fault
+                faults[url] = self._down[url] = fault
                 self._wait_for(url, fault)
                 continue
             answered = True
+            self._down.pop(url, None)
             yield from found
             if self._setting.clock.steady() - written >= CURSOR_EVERY:
                 written = self._setting.clock.steady()
                 yield Delivery(asked=0, cursor=_written(seen))
-        if faults and not answered:
-            raise next((one for one in faults.values() if isinstance(one, Interrupted)), next(iter(faults.values())))
+        if len(self._down) == len(self._settings.urls):
+            raise self._nobody_answers(asked=bool(faults))
         for url, missing in faults.items():
             yield self._missing(url, seen, missing)
-        if answered:
+        if answered or faults:
             yield Delivery(asked=0, cursor=_written(seen))
 
     def fill(self, query: str, span: Span, cursor: str | None) -> Iterator[Delivery]:
@@ -201,6 +204,15 @@ class Feeds:
         else:
             wait = self._backoff.setdefault(url, Backoff(max(self._settings.every, SECOND), LONGEST_BACKOFF)).next()
         self._due[url] = self._setting.clock.steady() + wait
+
+    def _nobody_answers(self, *, asked: bool) -> Interrupted | Denied:
+        """The fault of one feed, an outage before a refusal. Where nobody was asked now: until one is due."""
+        faults = list(self._down.values())
+        fault = next((one for one in faults if isinstance(one, Interrupted)), faults[0])
+        if asked or isinstance(fault, Denied):
+            return fault
+        wait = min(self._due.values()) - self._setting.clock.steady()
+        return Interrupted(fault.reason, retry_after=max(wait, SECOND))
 
     def _missing(self, url: str, seen: dict[str, Seen], fault: Interrupted | Denied) -> Delivery:
         """What one feed of several could not tell: a row that grows until it answers again."""

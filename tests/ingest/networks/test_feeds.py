@@ -195,10 +195,30 @@ def test_one_of_several_that_fails_stands_in_the_ledger_by_itself(
     assert (closed.page, closed.query, closed.missed) == (gap.page, gap.query, 0)
 
 
-def test_when_none_answers_the_source_is_cut_off(site: FeedsStandIn, feeds: Callable[..., Feeds]) -> None:
+def test_when_none_answers_the_source_is_cut_off_until_one_does(
+    site: FeedsStandIn, feeds: Callable[..., Feeds], clock: ManualClock
+) -> None:
     site.misbehave(Fault("status", times=2, status=503))
+    one = feeds("/feed.rss", "/other.rss")
     with pytest.raises(Interrupted):
-        look(feeds("/feed.rss", "/other.rss"))
+        look(one)
+    with pytest.raises(Interrupted) as waiting:
+        look(one)
+    assert site.asked("/") == 2, "neither is due"
+    assert waiting.value.retry_after
+    clock.advance(10 * MINUTE)
+    assert titles(look(one)[0]) == ["Entry 0", "Entry 0"]
+
+
+def test_a_feed_that_fails_while_the_others_are_not_due_cuts_nothing_off(
+    site: FeedsStandIn, feeds: Callable[..., Feeds], clock: ManualClock
+) -> None:
+    one = feeds("/feed.rss", "/other.rss")
+    site.misbehave(Fault("status", times=2, only="/other", status=503, headers={"Retry-After": "60"}))
+    _, cursor = look(one)
+    clock.advance(2 * MINUTE)
+    found, _ = look(one, cursor)
+    assert [delivery.query.rpartition("/")[2] for delivery in found if delivery.missed is None] == ["other.rss"]
 
 
 def test_entries_that_came_and_went_between_two_looks_are_admitted(
