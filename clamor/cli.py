@@ -44,6 +44,7 @@ from clamor.commands import (
     status,
     sweep,
     token,
+    try_it,
 )
 from clamor.told import told
 from config.home import Home
@@ -62,6 +63,7 @@ app = typer.Typer(
 START, FEED, ASK, KEEP = "Start", "Bring posts in", "Ask", "Keep it well"
 
 app.command("demo", rich_help_panel=START)(demo.demo)
+app.command("try", rich_help_panel=START)(try_it.try_it)
 app.command("init", rich_help_panel=START)(init.init)
 app.command("check", rich_help_panel=START)(check.check)
 app.command("run", rich_help_panel=START)(run.run)

@@ -65,6 +65,11 @@ class Cursor(NamedTuple):
             raise CursorLost(f"the cursor {text[:60]!r} is of no known version of Jetstream") from None
 
 
+def rewound(to: Millis) -> str:
+    """A cursor by which any instance goes on from a time."""
+    return str(Cursor(1, "any", 0, to * 1_000))
+
+
 class Instance(NamedTuple):
     address: str
     version: int
