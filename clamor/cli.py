@@ -45,6 +45,7 @@ from clamor.commands import (
     sweep,
     token,
     try_it,
+    watch,
 )
 from clamor.told import told
 from config.home import Home
@@ -68,6 +69,7 @@ app.command("init", rich_help_panel=START)(init.init)
 app.command("check", rich_help_panel=START)(check.check)
 app.command("run", rich_help_panel=START)(run.run)
 app.command("stage", rich_help_panel=START)(stage.stage)
+app.command("watch", rich_help_panel=FEED)(watch.watch)
 app.command("replay", rich_help_panel=FEED)(replay.replay)
 app.command("backfill", rich_help_panel=FEED)(backfill.backfill)
 app.command("reprocess", rich_help_panel=FEED)(reprocess.reprocess)

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from ingest.wanted import Wanted
+from query import address
 
 TOO_LONG = "a name is too long for a rule of X"
 NO_ROOM = "more rules than the plan of X allows"
@@ -118,9 +119,12 @@ def change(brands: Sequence[tuple[str, Asked]], standing: Sequence[Rule], tag: s
 
 
 def _phrases(texts: Iterable[str], accents: bool) -> list[str]:
-    """Each in quotes, so that no word of it is taken for an operator."""
+    """Each in quotes, so that no word of it is taken for an operator; a whole address by the links of posts."""
     found: dict[str, None] = {}
     for text in texts:
+        if form := address.whole(text):
+            found[f'url:"{_UNSAID.sub(" ", form).strip()}"'] = None
+            continue
         clean = _UNSAID.sub(" ", text).strip()
         for one in (clean, plain(clean)) if accents else (clean,):
             if any(sign.isalnum() or unicodedata.category(sign) == "So" for sign in one):

@@ -26,6 +26,11 @@ def test_names_handles_hashtags_and_own_accounts_are_asked_for_in_one_rule() -> 
     assert value == '("Acme" OR "Acme Mail" OR @AcmeHelp OR #acme OR from:acme_corp OR from:acme) -is:retweet'
 
 
+def test_a_link_is_asked_for_as_a_link() -> None:
+    brand = Wanted(brand="watch-bridge", phrases=("https://www.example.org/bridge?utm_source=x",))
+    assert asked(brand, SHAPE).values == ('url:"example.org/bridge" -is:retweet',)
+
+
 def test_a_single_name_stands_without_brackets_and_reposts_are_asked_for_on_request() -> None:
     assert asked(Wanted(brand="a", phrases=("Acme",)), SHAPE._replace(reposts=True)).values == ('"Acme"',)
 
