@@ -29,7 +29,7 @@ from config.sources import Collected
 from database.engine import read, rows
 from database.tenure import Tenure
 from ingest.collector import Collector, Denied, Source
-from ingest.cursors import Cursors
+from ingest.cursors import Cursors, SourceNotes
 from ingest.patience import Backoff
 from ingest.runner import DISK, Runner
 from ingest.setting import Setting
@@ -322,6 +322,8 @@ def setting_of(
         clock=opened.clock,
         stop=stop,
         prefilter=brands.prefilter(chosen),
+        public_url=(opened.settings.api.public_url or "").rstrip("/"),
+        notes=SourceNotes(opened.engine, source.id, opened.clock.wall),
     )
 
 

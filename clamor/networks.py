@@ -32,7 +32,7 @@ NETWORKS: dict[str, Network] = {
     "x": Network("ingest.networks.x", "x"),
     "youtube": Network("ingest.networks.youtube"),
     "reddit": Network("ingest.networks.reddit", extra="reddit"),
-    "feeds": Network("ingest.networks.feeds"),
+    "feeds": Network("ingest.networks.feeds", pushes=True),
     "bluesky": Network("ingest.networks.bluesky"),
     "mastodon": Network("ingest.networks.mastodon"),
 }

@@ -5,16 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any, cast
 
 from clamor import holding
+from clamor.collecting import BrandsInForce, setting_of
 from clamor.networks import make_push, pushes
 from clamor.opening import Opened
 from config.sources import Collected, WebhookSource
 from ingest.collector import Source
 from ingest.listening import APART, Listening, Pulses
 from ingest.push import Receiver
-from ingest.setting import Setting
 from ingest.signature import signing_keys
 from ingest.taken import Taken
 from ingest.webhook import Answer, Hook, Webhook
@@ -50,6 +49,7 @@ class Webhooks:
         self._receivers: dict[str, tuple[Collected, Receiver]] = {}
         self._listening: dict[str, tuple[WebhookSource, Listening]] = {}
         self._lock = threading.Lock()
+        self._brands, self._stop = BrandsInForce(opened), threading.Event()
 
     def of(self, source_id: str) -> Mounted | Receiver | None:
         """The handler of a source in force that is pushed; None where there is none of that id. Several threads may
@@ -78,6 +78,7 @@ class Webhooks:
     def close(self) -> None:
         """They are shut from now on."""
         now = self._opened.clock.now()
+        self._stop.set()
         for _, receiver in self._receivers.values():
             receiver.close()
         for _, listening in self._listening.values():
@@ -111,28 +112,19 @@ class Webhooks:
         made = self._receivers.get(source.id)
         if made is None or made[0] != source:
             opened = self._opened
-            kind: str = cast("Any", source).kind
-            setting = Setting(
-                source=Source(
-                    id=source.id,
-                    network=kind,
-                    brands=source.brands,
-                    access=source.access,
-                    max_lateness=source.max_lateness,
-                ),
-                wanted=tuple,
-                secret=self._secret,
-                clock=opened.clock,
-            )
+            setting = setting_of(opened, source, self._brands, self._stop)
             if made is not None:
                 made[1].close()
-            made = (source, Receiver(make_push(source, setting), opened.log, self._taken, self._hold))
+            receiver = Receiver(
+                make_push(source, setting),
+                opened.log,
+                self._taken,
+                self._hold,
+                prefilter=self._brands.prefilter(source.listen_for),
+            )
+            made = (source, receiver)
             self._receivers[source.id] = made
         return made[1]
-
-    def _secret(self, name: str) -> str | None:
-        found = self._opened.configuration.secrets.get(name)
-        return None if found is None else found.get_secret_value()
 
     def _hook(self, source: WebhookSource) -> Hook:
         secrets = self._opened.configuration.secrets

@@ -45,3 +45,16 @@ class Cursors:
     def drop(self, source_id: str, name: str = "") -> None:
         with write(self.engine, alone=False) as connection:
             many(connection, "DELETE FROM collector_cursor WHERE source_id = ? AND name = ?", [(source_id, name)])
+
+
+class SourceNotes:
+    """Keeps `ingest.setting.Notes`, beside the source's cursors."""
+
+    def __init__(self, engine: Engine, source_id: str, wall: Callable[[], Millis]) -> None:
+        self._cursors, self._source, self._wall = Cursors(engine), source_id, wall
+
+    def get(self, name: str) -> str | None:
+        return self._cursors.get(self._source, f"note:{name}")
+
+    def put(self, name: str, value: str) -> None:
+        self._cursors.put(self._source, f"note:{name}", value, self._wall())

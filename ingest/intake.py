@@ -73,7 +73,7 @@ class Intake:
     def __init__(self, log: Log, source: Source, prefilter: Prefilter | None = None, held: Held | None = None) -> None:
         """`held`: of a firehose, words about posts and authors that are not here are left out. None: all are kept."""
         self.log, self.source = log, source
-        self._wanted = prefilter if source.firehose else None
+        self._prefilter = prefilter
         self._known = Known(source.network, held) if held is not None and source.firehose else None
 
     def take(
@@ -119,13 +119,18 @@ class Intake:
         return Took(kept, filtered, dead, mended)
 
     def _passes(self, draft: Draft) -> bool:
-        if self._wanted is None or draft.kind not in CONTENT_KINDS:
-            return True
-        if draft.brands or draft.query_ids or self.source.brands:
-            return True
-        author = draft.author
-        who = "" if author is None else author.handle or author.id
-        return self._wanted(f"{draft.title or ''}\n{draft.text}\n{who}")
+        return passes(draft, self.source, self._prefilter)
+
+
+def passes(draft: Draft, source: Source, prefilter: Prefilter | None) -> bool:
+    """Whether a draft is kept: of a firehose only what may be about a brand."""
+    if prefilter is None or not source.firehose or draft.kind not in CONTENT_KINDS:
+        return True
+    if draft.brands or draft.query_ids or source.brands:
+        return True
+    author = draft.author
+    who = "" if author is None else author.handle or author.id
+    return prefilter(f"{draft.title or ''}\n{draft.text}\n{who}")
 
 
 def stamped(draft: Draft, source: Source, now: Millis, origin: Origin) -> Stamped:

@@ -17,7 +17,7 @@ import msgspec
 import structlog
 
 from ingest.collector import Draft, Interrupted, Malformed, Source
-from ingest.intake import Unacceptable, dead_letter, draft_bytes, stamped
+from ingest.intake import Prefilter, Unacceptable, dead_letter, draft_bytes, passes, stamped
 from ingest.patience import Hold
 from ingest.signature import BadSignature
 from ingest.taken import Last, Taken
@@ -75,8 +75,17 @@ class Challenged(Protocol):
 class Receiver:
     """Takes the pushes of one source; several threads may call it (see `web.services.Webhook`)."""
 
-    def __init__(self, push: Push, log: Log, taken: Taken, hold: Hold | None = None, took: Heard | None = None) -> None:
-        """`took` hears of what came, once it is durable."""
+    def __init__(
+        self,
+        push: Push,
+        log: Log,
+        taken: Taken,
+        hold: Hold | None = None,
+        took: Heard | None = None,
+        prefilter: Prefilter | None = None,
+    ) -> None:
+        """`took` hears of what came, once it is durable. `prefilter`: of a firehose, what may be about a brand."""
+        self.prefilter = prefilter
         self.push, self.log, self.taken, self.hold = push, log, taken, hold or (lambda: None)
         self.took = took or (lambda ids, refused: None)
         self._one_at_a_time = threading.Lock()
@@ -149,6 +158,8 @@ class Receiver:
         posts: list[Post] = []
         malformed = list(pushed.malformed)
         for draft in pushed.drafts:
+            if not passes(draft, self.push.source, self.prefilter):
+                continue
             try:
                 posts.append(stamped(draft, self.push.source, now, "live").post)
             except Unacceptable as refusal:

@@ -5,10 +5,32 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from threading import Event
+from typing import Protocol
 
 from ingest.collector import Source
 from ingest.wanted import Wanted
 from stream.clock import Clock
+
+
+class Notes(Protocol):
+    """Short words that the processes of one source leave each other, by name; durable."""
+
+    def get(self, name: str) -> str | None: ...
+
+    def put(self, name: str, value: str) -> None: ...
+
+
+class Unshared:
+    """Notes that only this process reads, as long as it lives."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, str] = {}
+
+    def get(self, name: str) -> str | None:
+        return self._held.get(name)
+
+    def put(self, name: str, value: str) -> None:
+        self._held[name] = value
 
 
 def _all_allowed(query: str) -> bool:
@@ -32,3 +54,6 @@ class Setting:
     allowed: Callable[[str], bool] = _all_allowed
     """Whether the budget leaves room to ask for this brand now. Where it does not, the collector leaves the brand out
     and says so: `Delivery(query=brand, asked=0, missed=None, reason="spend cap")`."""
+    public_url: str = ""
+    """Where networks reach the API, without a slash at the end; empty: nowhere."""
+    notes: Notes = field(default_factory=Unshared)

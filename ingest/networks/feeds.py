@@ -8,8 +8,7 @@ only when none answers the source counts as cut off.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from hashlib import blake2b
+from collections.abc import Iterator
 from typing import Literal
 from urllib.parse import urljoin, urlsplit
 
@@ -19,7 +18,9 @@ import structlog
 from config.sources.feeds import FeedsSource
 from ingest.collector import Collector, CursorLost, Delivery, Denied, Draft, Interrupted, Malformed, Span, Unfillable
 from ingest.networks.feeds_entries import LONGEST_FRESH, Entry, Feed, Unreadable, read_feed
+from ingest.networks.feeds_hub import FeedsPush, Hub, Hubs, feed_key, hub_of
 from ingest.patience import Backoff
+from ingest.push import Push
 from ingest.setting import Setting
 from ingest.web import Answer, Refused, Web
 from stream.clock import DAY, HOUR, MINUTE, SECOND
@@ -58,6 +59,11 @@ class Seen(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Keys of the newest ones at the last look."""
     failing: Millis = 0
     """Since when it has not answered; 0: it does."""
+    hub: str = ""
+    """Of WebSub, where it is subscribed to, with the feed's topic there."""
+    topic: str = ""
+    asked: Millis = 0
+    """When the hub was last asked to push, by the wall."""
 
 
 class Feeds:
@@ -77,10 +83,17 @@ class Feeds:
         self._down: dict[str, Interrupted | Denied] = {}
         """What each feed said at its last look, where that was no answer."""
         self._told: set[tuple[str, str]] = set()
+        self._hubs = Hubs(settings, setting)
+        self._discovered: set[str] = set()
+        """Feeds of which it is known whether they name a hub."""
+        self._crowded: set[str] = set()
+        """Feeds that show too few entries to be looked at seldom."""
 
     def collect(self, cursor: str | None) -> Iterator[Delivery]:
         """A look at each feed that is due. Raises what one of them raised while none answers, due or not."""
-        seen = _cursor(cursor, self._settings.urls)
+        seen = self._left(_cursor(cursor))
+        if self._settings.websub and not self._hubs.used:
+            self._tell("", "websub", "websub needs a public_url under api, and a secret of 16 characters (secret_env)")
         faults: dict[str, Interrupted | Denied] = {}
         answered, written = False, self._setting.clock.steady()
         for url in self._settings.urls:
@@ -124,24 +137,33 @@ class Feeds:
     def _look(self, url: str, seen: dict[str, Seen]) -> list[Delivery]:
         """What is new of one feed; `seen` is brought up to date. Raises Interrupted, Denied."""
         before = seen.get(_key(url), Seen())
-        answer, place = self._ask(self._web, url, before)
+        known = not self._hubs.used or bool(before.hub) or url in self._discovered
+        answer, place = self._ask(self._web, url, before if known else Seen())
         self._backoff.pop(url, None)
         now = self._setting.clock.now()
         if answer.status == 304:
+            seen[_key(url)] = self._pushed(url, place, msgspec.structs.replace(before, at=now, failing=0))
             self._fresh_for(url, answer, 0)
-            seen[_key(url)] = msgspec.structs.replace(before, at=now, failing=0)
             return [Delivery(), *_answers_again(url, before, now, missed=0)]
         feed = self._read(answer, place)
-        self._fresh_for(url, answer, feed.fresh_for)
         drafts, malformed = _news(feed, before, now)
         lost = bool(before.newest and feed.entries) and set(before.newest).isdisjoint(e.key for e in feed.entries)
-        seen[_key(url)] = Seen(
+        self._discovered.add(url)
+        hub = hub_of(url, place, answer.headers, feed) if self._settings.websub else None
+        found = Seen(
             etag=_short(answer.headers.get("etag", "")),
             modified=_short(answer.headers.get("last-modified", "")),
             at=now,
             entries=_remembered(before, feed),
             newest=[entry.key for entry in sorted(feed.entries, key=_when)[-NEWEST:]],
+            hub=hub.address if hub else "",
+            topic=hub.topic if hub else "",
+            asked=before.asked if hub == Hub(before.hub, before.topic) else 0,
         )
+        seen[_key(url)] = self._pushed(url, place, found)
+        if lost:
+            self._crowded.add(url)
+        self._fresh_for(url, answer, feed.fresh_for)
         if lost or feed.left_out:
             # A row of its own, for the time since the last look: what other feeds brought meanwhile is whole.
             span = Span(before.at, now) if 0 < before.at < now else None
@@ -183,12 +205,34 @@ class Feeds:
         except Unreadable as fault:
             raise Interrupted(f"{_name(place)}: {fault}") from None
 
+    # --- hubs ---
+
+    def _pushed(self, url: str, place: str, seen: Seen) -> Seen:
+        if not seen.hub:
+            return seen
+        asked = self._hubs.ask(self._web, url, place, Hub(seen.hub, seen.topic), seen.asked)
+        return msgspec.structs.replace(seen, asked=asked)
+
+    def _left(self, seen: dict[str, Seen]) -> dict[str, Seen]:
+        """Without feeds that are not listened to any more; hubs are told."""
+        keys = set(map(_key, self._settings.urls))
+        for key, one in seen.items():
+            if one.asked and (key not in keys or not self._settings.websub):
+                self._hubs.leave(self._web, key, Hub(one.hub, one.topic))
+        kept = {key: one for key, one in seen.items() if key in keys}
+        if self._settings.websub:
+            return kept
+        return {key: msgspec.structs.replace(one, hub="", topic="", asked=0) for key, one in kept.items()}
+
     # --- when to ask again ---
 
     def _fresh_for(self, url: str, answer: Answer, ttl: Millis) -> None:
         age = _MAX_AGE.search(answer.headers.get("cache-control", "").lower())
         fresh = min(int(age[1]) * SECOND if age else 0, LONGEST_FRESH)
         wait = max(self._settings.every, ttl, fresh)
+        lease = self._hubs.lease(url) if url not in self._crowded else None
+        if lease is not None:
+            wait = max(wait, min(self._settings.every_pushed, lease.renew_at - self._setting.clock.wall()))
         # A little sooner than a whole number of rounds, or each look would wait for one more.
         self._due[url] = self._setting.clock.steady() + wait - min(self.interval, wait) // 2
 
@@ -274,20 +318,17 @@ def _when(entry: Entry) -> Millis:
     return entry.draft.claimed_at or 0
 
 
-def _cursor(text: str | None, urls: Sequence[str]) -> dict[str, Seen]:
+def _cursor(text: str | None) -> dict[str, Seen]:
     """Raises CursorLost for what no version of this file has written."""
     if text is None:
         return {}
     try:
-        known = msgspec.json.decode(text, type=dict[str, Seen])
+        return msgspec.json.decode(text, type=dict[str, Seen])
     except msgspec.MsgspecError:
         raise CursorLost("it is not known any more which entries were seen") from None
-    keys = set(map(_key, urls))
-    return {key: one for key, one in known.items() if key in keys}
 
 
-def _key(url: str) -> str:
-    return blake2b(url.encode(), digest_size=8).hexdigest()
+_key = feed_key
 
 
 def _written(seen: dict[str, Seen]) -> str:
@@ -307,3 +348,7 @@ def _name(url: str) -> str:
 
 def collector(settings: FeedsSource, setting: Setting) -> Collector:
     return Feeds(settings, setting)
+
+
+def push(settings: FeedsSource, setting: Setting) -> Push:
+    return FeedsPush(settings, setting)
