@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
@@ -42,6 +43,8 @@ Stop = Callable[[], bool]
 BATCH = 500
 SQL_BATCH = 350
 """What routing writes to SQL in one transaction: others wait for it, 50 ms at most on a quiet machine."""
+LEAVING = 5.0
+"""Seconds that a look at the accounts has to end with the process that collects."""
 FULL = 20_000
 """Records that may wait on the next topic before a stage takes no more."""
 
@@ -196,10 +199,18 @@ def collect_process(home: Home) -> Callable[[Stop], None]:
     """What Clamor asks itself. Without such a source it is a process that looks once a second whether there is one."""
 
     def body(stop: Stop) -> None:
+        from clamor.accounts import Accounts
         from clamor.collecting import collect
 
         with _process(home, "collect") as opened:
-            collect(opened, stop)
+            accounts = Accounts(opened)
+            looking = threading.Thread(target=accounts.run, name="accounts", daemon=True)
+            looking.start()
+            try:
+                collect(opened, stop)
+            finally:
+                accounts.stop()
+                looking.join(LEAVING)
 
     return body
 

@@ -205,6 +205,18 @@ class Checkable(Protocol):
         it, Interrupted where the network does not answer."""
 
 
+AccountState = Literal["there", "limited", "suspended", "gone"]
+"""`limited`: its posts are shown to fewer people, by a moderator's word. `gone`: deactivated, deleted or renamed."""
+
+
+@runtime_checkable
+class Accountable(Protocol):
+    """A collector whose network says in public how an account stands."""
+
+    def account(self, handle: str) -> AccountState:
+        """`handle` without `@` and network. Raises what `collect` raises. Called from a thread of its own."""
+
+
 class Budget(Protocol):
     """Money, quota units or requests that a source may use up (see `ingest.budget`)."""
 

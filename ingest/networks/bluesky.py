@@ -17,6 +17,7 @@ import msgspec
 from config.brands import Brand
 from config.sources.bluesky import BlueskySource
 from ingest.collector import (
+    AccountState,
     CursorLost,
     Delivery,
     Denied,
@@ -288,6 +289,23 @@ class Bluesky:
                 raise
         yield Delivery(drafts=[view_draft(view) for view in around(_decoded(answer.body, _Threads).thread)])
 
+    # --- an account ---
+
+    def account(self, handle: str) -> AccountState:
+        """By `app.bsky.actor.getProfile`, which names the reason where it shows no profile."""
+        name = handle if "." in handle or handle.startswith("did:") else f"{handle}.bsky.social"
+        with self._web() as web:
+            try:
+                answer = web.get("/xrpc/app.bsky.actor.getProfile", {"actor": name})
+            except Refused as refusal:
+                if "AccountTakedown" in refusal.said:
+                    return "suspended"
+                if "AccountDeactivated" in refusal.said or "not found" in refusal.said.lower():
+                    return "gone"
+                raise
+        profile = _decoded(answer.body, _Profile)
+        return "limited" if any(label.val in _HIDDEN for label in profile.labels) else "there"
+
     # --- before it is switched on ---
 
     def check(self) -> str:
@@ -355,6 +373,19 @@ class _Posts(msgspec.Struct, frozen=True):
 
 class _Threads(msgspec.Struct, frozen=True):
     thread: Thread
+
+
+class _Label(msgspec.Struct, frozen=True):
+    val: str = ""
+
+
+class _Profile(msgspec.Struct, frozen=True):
+    did: str
+    labels: list[_Label] = []
+
+
+_HIDDEN = frozenset({"!hide", "!takedown", "!suspend"})
+"""Labels by which a moderator takes an account out of sight."""
 
 
 def _decoded(body: bytes, shape: type[T]) -> T:

@@ -16,7 +16,19 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from config.sources.mastodon import MastodonSource
-from ingest.collector import Delivery, Denied, Draft, Existence, Found, Interrupted, Malformed, Sample, Span, Style
+from ingest.collector import (
+    AccountState,
+    Delivery,
+    Denied,
+    Draft,
+    Existence,
+    Found,
+    Interrupted,
+    Malformed,
+    Sample,
+    Span,
+    Style,
+)
 from ingest.markup import words_of
 from ingest.setting import Setting
 from ingest.wanted import Wanted
@@ -46,6 +58,14 @@ class Account(Shape, frozen=True, gc=False):
     display_name: str | None = None
     followers_count: int | None = None
     noindex: bool | None = None
+
+
+class _Standing(Shape, frozen=True, gc=False):
+    """Of an account, as a server's moderators left it; the flags are told only where they are true."""
+
+    acct: str
+    suspended: bool | None = None
+    limited: bool | None = None
 
 
 class Attachment(Shape, frozen=True, gc=False):
@@ -276,6 +296,17 @@ class Mastodon:
                 else:
                     capped = True
         return Sample(tuple(hours), asked=asked, capped=capped)
+
+    def account(self, handle: str) -> AccountState:
+        """By `accounts/lookup` of its own server where that is asked, else of the first one."""
+        name, _, host = handle.partition("@")
+        own = [one for one in self._settings.instances if urlsplit(one).netloc == host]
+        with self._web((own or list(self._settings.instances))[0]) as web:
+            answer = web.get("/api/v1/accounts/lookup", {"acct": name if own or not host else handle})
+        if answer.status in (404, 410):
+            return "gone"
+        found = _decoded(answer, _Standing)
+        return "suspended" if found.suspended else "limited" if found.limited else "there"
 
     def _web(self, instance: str) -> Web:
         name = self._settings.token_envs.get(instance)

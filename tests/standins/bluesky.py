@@ -56,6 +56,8 @@ class BlueskyStandIn(StandIn):
         """By AT-URI: did, record, indexedAt, the counts."""
         self.names: dict[str, str] = {}
         """Handles, by DID."""
+        self.unseen: dict[str, str] = {}
+        """Handles whose profile is not shown, and the error that says why."""
         self.retired_dictionaries = False
         self._floor = 0
         """Place of the oldest event that is kept."""
@@ -269,6 +271,8 @@ class BlueskyStandIn(StandIn):
         name = request.path.removeprefix("/xrpc/")
         if name == "app.bsky.actor.getProfiles":
             return Response.of({"profiles": [self._profile(did) for did in self._found(request.all("actors"))]})
+        if name == "app.bsky.actor.getProfile":
+            return self._one_profile(request.params["actor"])
         if name == "app.bsky.feed.getPosts":
             uris = request.all("uris")
             if len(uris) > 25:
@@ -284,6 +288,13 @@ class BlueskyStandIn(StandIn):
             did = dids.get(actor, actor)
             if did in self.names:
                 yield did
+
+    def _one_profile(self, actor: str) -> Response:
+        if actor in self.unseen:
+            return Response.of({"error": self.unseen[actor], "message": "Account is not shown"}, 400)
+        for did in self._found([actor]):
+            return Response.of(self._profile(did))
+        return Response.of({"error": "InvalidRequest", "message": "Profile not found"}, 400)
 
     def _profile(self, did: str) -> dict[str, Any]:
         name = did.rpartition(":")[2]

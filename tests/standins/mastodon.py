@@ -22,6 +22,8 @@ TAG = re.compile(r"#(\w+)")
 class MastodonStandIn(StandIn):
     def __init__(self) -> None:
         super().__init__()
+        self.accounts: dict[str, dict[str, Any]] = {}
+        """What is told of an account, by its name here."""
         self.statuses: dict[int, dict[str, Any]] = {}
         self.texts: dict[str, str] = {}
         """By URI, of those that stand."""
@@ -73,6 +75,9 @@ class MastodonStandIn(StandIn):
         parts = request.path.removeprefix("/api/v1/").split("/")
         if parts[0] == "timelines":
             return self._timeline(parts[2].lower() if parts[1] == "tag" else "", request)
+        if parts[:2] == ["accounts", "lookup"]:
+            found = self.accounts.get(request.params["acct"])
+            return Response.of({"error": "Record not found"}, 404) if found is None else Response.of(found)
         id = int(parts[1]) if parts[0] == "statuses" and parts[1].isdecimal() else 0
         if id not in self.statuses:
             return Response.of({"error": "Record not found"}, 404)
