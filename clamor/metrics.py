@@ -220,12 +220,12 @@ def _sources(sources: list[dict[str, Any]]) -> Iterator[Metric]:
     yield _one("clamor_source_lag_seconds", "How far what came of a source lies behind now.", lag, "source")
     trouble = GaugeMetricFamily(
         "clamor_source_trouble",
-        "1 where a source cannot be asked as things are.",
-        labels=("source", "state", "trouble"),
+        "1 where a source cannot be asked as things are; clamor sources list says why.",
+        labels=("source", "state"),
     )
     for one in asked:
         if one["trouble"]:
-            trouble.add_metric([one["source"], one["state"], one["trouble"]], 1)
+            trouble.add_metric([one["source"], one["state"]], 1)
     yield trouble
 
 
