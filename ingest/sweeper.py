@@ -229,12 +229,12 @@ class Sweeper:
 
     def _may_ask(self) -> bool:
         """Waits where the budget says so; False where it is used up."""
-        wait = 0 if self.budget is None else self.budget.wait(self.source.id, self.clock.wall(), "")
-        if wait < 0:
-            self.trouble = "the budget of this period is used up"
-            return False
-        if wait and self.stop.wait(wait / 1000):
-            raise Stopped
+        while self.budget is not None and (wait := self.budget.wait(self.source.id, self.clock.wall(), "")):
+            if wait < 0:
+                self.trouble = "the budget of this period is used up"
+                return False
+            if self.stop.wait(wait / 1000):
+                raise Stopped
         return True
 
     def _pay(self, found: Found) -> None:
