@@ -19,6 +19,7 @@ import structlog
 
 from clamor import networks
 from clamor.budgets import budget_of
+from clamor.clocks import pace_of
 from clamor.held import HeldInSQL
 from clamor.holding import Holding
 from clamor.networks import NotInstalled
@@ -63,9 +64,15 @@ def collect(opened: Opened, stop: Callable[[], bool]) -> None:
     """Blocks until `stop`."""
     collecting, presence = Collecting(opened), Presence(opened, COLLECT)
     told = float("-inf")
+    lived_through = pace_of(opened.home) is not None
+    if lived_through:
+        log.info("no source is asked: this home's time is simulated, and what a network says now is not of it")
     try:
         while not stop():
             presence.serving()
+            if lived_through:
+                time.sleep(LOOK)
+                continue
             try:
                 collecting.look()
                 if time.monotonic() - told >= TELL_EVERY:
@@ -299,7 +306,15 @@ class Asked:
             urgent=self._is_urgent,
             held=HeldInSQL(opened.engine),
             sweeps=schedule_of(source),
+            concerns=self._concerns,
         )
+
+    def _concerns(self, query: str) -> tuple[str, ...]:
+        """What is missing of one brand lowers no other's figure."""
+        source = self.source
+        of_one = any(query == one.brand for one in self._brands.wanted(source.listen_for))
+        asked = (query,) if of_one else source.listen_for
+        return tuple(dict.fromkeys((*source.brands, *asked)))
 
     def _is_urgent(self, query: str) -> bool:
         """Whether a hole of this query is one of a brand in a crisis; without a query, of all that are asked for."""

@@ -10,7 +10,7 @@ import msgspec
 import structlog
 
 from ingest.collector import Budget, Collector, CursorLost, Delivery, Interrupted, Span
-from ingest.coverage import Ledger
+from ingest.coverage import BY_HAND, Ledger, span_key
 from ingest.cursors import Cursors
 from ingest.intake import Intake, Took
 from ingest.patience import Backoff, Hold, Stopped, held, insist
@@ -103,7 +103,8 @@ class Backfill:
             except Interrupted as fault:
                 named = fault.retry_after or 0
                 self._wait(max(named, self.backoff.next()), str(fault), far, stop, show)
-        self.ledger.fill(self._row(far), self.collector.source.brands)
+        brands = tuple(dict.fromkeys((*self.collector.source.brands, *([self.query] if self.query else ()))))
+        self.ledger.fill(self._row(far), brands, f"{BY_HAND}{span_key(far.since, far.until)}")
         self.cursors.drop(self.collector.source.id, self.name)
         _log.info("ingest.backfilled", source=self.collector.source.id, since=far.since, until=far.until)
         return far

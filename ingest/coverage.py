@@ -27,6 +27,8 @@ REPLACE = (
 SWEEP = "sweep"
 """Query of the rows that say how many posts were looked up again: requests and answers, no time that was listened to,
 so no figure rests on them."""
+BY_HAND = "by hand:"
+"""How the part of a row begins whose span a person asked for."""
 UNSEEN = (
     "closed groups and private accounts",
     "messengers",
@@ -73,12 +75,13 @@ class Ledger:
         with write(self.engine) as connection:
             _put(connection, row, part or span_key(row.since, row.until), brands)
 
-    def fill(self, row: Coverage, brands: Collection[str] = ()) -> None:
+    def fill(self, row: Coverage, brands: Collection[str] = (), part: str = "") -> None:
         """A missed span was fetched: gaps of (source, query) inside [since, until) are replaced by `row`, whose state
         becomes `backfilled`, or `partial` where it still misses something; what sticks out on either side stays a gap.
+        `part`: of a span that was asked for by hand (`BY_HAND`), which says nothing of how far the source itself came.
         """
         state = "backfilled" if row.missed == 0 else "partial"
-        self._replace_gaps(msgspec.structs.replace(row, state=state), brands)
+        self._replace_gaps(msgspec.structs.replace(row, state=state), brands, part)
 
     def lose(self, row: Coverage, brands: Collection[str] = ()) -> None:
         """The network cannot give a missed span any more: it becomes `lost`."""
@@ -95,14 +98,29 @@ class Ledger:
     ) -> list[Coverage]:
         """Rows with something missing that overlap [since, until), oldest first; `fillable`: only state `gap`."""
         states = ("gap",) if fillable else ("gap", "partial", "lost")
-        return [row for row in self.rows(sources, brand, since, until) if row.state in states and row.missed != 0]
+        return self._rows(sources, brand, since, until, states)
 
     def rows(
         self, sources: Collection[str] | None = None, brand: str | None = None, since: Millis = 0, until: Millis = _FAR
     ) -> list[Coverage]:
         """All rows that overlap [since, until), oldest first; with `brand`, those of sources that listen for it."""
+        return self._rows(sources, brand, since, until)
+
+    def _rows(
+        self,
+        sources: Collection[str] | None,
+        brand: str | None,
+        since: Millis,
+        until: Millis,
+        missing: Sequence[str] = (),
+    ) -> list[Coverage]:
+        """`missing`: only rows of these states that miss something. A source that has long been listened to has
+        thousands that do not."""
         sql = f"SELECT {COLUMNS} FROM coverage WHERE until > ? AND since < ?"
         values: list[Any] = [since, until]
+        if missing:
+            sql += f" AND state IN ({', '.join('?' * len(missing))}) AND (missed IS NULL OR missed <> 0)"
+            values += missing
         if sources is not None:
             sql += f" AND source_id IN ({', '.join('?' * len(sources))})" if sources else " AND 1 = 0"
             values += sources
@@ -113,11 +131,10 @@ class Ledger:
             return [_row(found) for found in rows(connection, sql + " ORDER BY since, until, part", values)]
 
     def latest(self, source_id: str) -> Millis | None:
-        """Up to when anything is known of a source."""
+        """Up to when a source was listened to, as far as is known: what was asked for by hand tells nothing of it."""
         with read(self.engine) as connection:
-            found = rows(
-                connection, "SELECT max(until) FROM coverage WHERE source_id = ? AND query <> ?", (source_id, SWEEP)
-            )
+            sql = "SELECT max(until) FROM coverage WHERE source_id = ? AND query <> ? AND part NOT LIKE ?"
+            found = rows(connection, sql, (source_id, SWEEP, f"{BY_HAND}%"))
         return found[0][0] if found else None
 
     def figure(
@@ -126,7 +143,7 @@ class Ledger:
         """Coverage of [since, until), over the sources named or those that listen for `brand`."""
         return figure(self.rows(sources, brand, since, until), since, until)
 
-    def _replace_gaps(self, row: Coverage, brands: Collection[str]) -> None:
+    def _replace_gaps(self, row: Coverage, brands: Collection[str], part: str = "") -> None:
         with write(self.engine) as connection:
             found = rows(
                 connection,
@@ -146,7 +163,7 @@ class Ledger:
                     if since < until:
                         rest = msgspec.structs.replace(_row(old), since=since, until=until, missed=None)
                         _put(connection, rest, span_key(since, until), _brands(old[11]))
-            _put(connection, row, span_key(row.since, row.until), brands)
+            _put(connection, row, part or span_key(row.since, row.until), brands)
 
 
 def figure(found: Sequence[Coverage], since: Millis, until: Millis) -> Figure:

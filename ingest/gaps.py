@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from threading import Event
 
 import msgspec
 import structlog
 
-from ingest.collector import Collector, Delivery, Span, Unfillable
+from database.tenure import LeaseLost
+from ingest.collector import Collector, CursorLost, Delivery, Exhausted, Interrupted, Span, Unfillable
 from ingest.coverage import Ledger
 from ingest.cursors import Cursors
 from ingest.intake import Intake, Took
@@ -18,6 +19,8 @@ from ingest.windows import Window
 from stream.clock import DAY, Clock
 from stream.records import Coverage, Millis, Origin
 
+SPEND_CAP = "spend cap"
+"""How the reason of a hole begins that a budget made."""
 FOUND_LATE: Millis = DAY
 """A younger gap is filled as `gapfill` (severe posts found late are told once), an older one as `backfill`."""
 
@@ -37,22 +40,27 @@ class Gaps:
         *,
         turns: Turns | None = None,
         urgent: Callable[[str], bool] = lambda _: False,
+        concerns: Callable[[str], Collection[str]] | None = None,
     ) -> None:
         """`turns` are shared with the other sources; `urgent`: whether a query asks for a brand in a crisis (the empty
-        one: for any)."""
+        one: for any); `concerns`: the brands that a row of the ledger is about, by its query, else those of the source.
+        """
         self.collector, self.intake = collector, intake
         self.cursors, self.ledger, self.clock = cursors, ledger, clock
         self._turns, self._urgent = turns or Turns(), urgent
+        self._concerns = concerns or (lambda _: collector.source.brands)
         self.appended = 0
+        self._failed: dict[str, int] = {}
+        """How often in this process a hole could not be filled, by its name."""
 
     def note(self, span: Span, reason: str) -> None:
         """The hole as it is now; an earlier, shorter note of the same beginning is replaced."""
         if span.since < span.until:
-            self.ledger.record(self._row(span, "", reason), f"gap:{span.since}", self.collector.source.brands)
+            self.ledger.record(self._row(span, "", reason), f"gap:{span.since}", self._concerns(""))
 
     def closed(self, span: Span) -> None:
         """What was missed in `span` came after all, and was counted with what came since."""
-        self.ledger.fill(msgspec.structs.replace(self._row(span, "", ""), missed=0), self.collector.source.brands)
+        self.ledger.fill(msgspec.structs.replace(self._row(span, "", ""), missed=0), self._concerns(""))
 
     def fill_all(
         self,
@@ -67,14 +75,30 @@ class Gaps:
         oldest, but for the one that begins at `besides`. `go_on` returns when the next request may be made for a query,
         `pay` is told what came of it.
 
-        What fails for now stays a gap; raises what `fill` and `go_on` raise, and Stopped.
+        What fails for now stays a gap, and keeps no other from being filled for long: one whose brand has used up its
+        budget is passed over, one that failed comes last the next time. Raises what `fill` and `go_on` raise, and
+        Stopped.
         """
         found = self.ledger.gaps([self.collector.source.id], fillable=True)
-        for gap in sorted(found, key=self._rank):
+        self._failed = {gap: times for gap in map(_name, found) if (times := self._failed.get(gap))}
+        used_up: Interrupted | None = None
+        for gap in sorted(found, key=lambda one: (self._failed.get(_name(one), 0), self._rank(one))):
             if stop.is_set():
                 raise Stopped
-            if gap.until <= before and gap.since != besides:
+            if gap.until > before or gap.since == besides:
+                continue
+            try:
                 self._fill(gap, stop, go_on, pay)
+            except (Stopped, LeaseLost, Exhausted):
+                raise
+            except Exception as fault:
+                if isinstance(fault, Interrupted) and fault.reason.startswith(SPEND_CAP):
+                    used_up = fault
+                    continue
+                self._failed[_name(gap)] = self._failed.get(_name(gap), 0) + 1
+                raise
+        if used_up is not None:
+            raise used_up
 
     def _rank(self, gap: Coverage) -> Rank:
         return Rank(not self._urgent(gap.query), gap.since, gap.source_id, gap.query)
@@ -82,7 +106,7 @@ class Gaps:
     def _fill(
         self, gap: Coverage, stop: Event, go_on: Callable[[str], None], pay: Callable[[Delivery, str], None]
     ) -> None:
-        source, name = self.collector.source, f"fill:{gap.query}:{gap.since}-{gap.until}"
+        source, name = self.collector.source, _name(gap)
         span = Span(gap.since, gap.until)
         origin: Origin = "gapfill" if self.clock.now() - gap.until < FOUND_LATE else "backfill"
         window = Window(source.id, gap.query, gap.since)
@@ -100,12 +124,16 @@ class Gaps:
                 window.add(delivery, took, gap.since)
                 if delivery.cursor is not None:
                     self.cursors.put(source.id, name, delivery.cursor, self.clock.wall())
+        except CursorLost:
+            # The network knows nothing of where it was: the next try begins at the hole's beginning.
+            self.cursors.drop(source.id, name)
+            raise
         except Unfillable as lost:
             why = f"{gap.reason}; the network gives no history: {lost}"
-            self.ledger.lose(self._row(span, gap.query, why), source.brands)
+            self.ledger.lose(self._row(span, gap.query, why), self._concerns(gap.query))
             return
         window.until = gap.until
-        self.ledger.fill(window.row(self.clock.now()), source.brands)
+        self.ledger.fill(window.row(self.clock.now()), self._concerns(gap.query))
         self.cursors.drop(source.id, name)
         _log.info("ingest.gap_filled", source=source.id, since=gap.since, until=gap.until, origin=origin)
 
@@ -126,3 +154,8 @@ class Gaps:
             reason=reason,
             recorded_at=self.clock.now(),
         )
+
+
+def _name(gap: Coverage) -> str:
+    """Of the cursor of its filling."""
+    return f"fill:{gap.query}:{gap.since}-{gap.until}"

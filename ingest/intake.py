@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import json
 import re
+import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import NamedTuple
 
 import msgspec
@@ -75,6 +77,8 @@ class Intake:
         self.log, self.source = log, source
         self._prefilter = prefilter
         self._known = Known(source.network, held) if held is not None and source.firehose else None
+        self._alone = threading.Lock()
+        """What comes and what fills a hole are taken by two threads, and what is known is for one at a time."""
 
     def take(
         self,
@@ -87,6 +91,12 @@ class Intake:
     ) -> Took:
         """Append what is a post and wanted, dead-letter what can be none. Raises what the log raises; then nothing
         may be taken as done. Live posts from before `late_before` (the end of a hole) are gap-filled ones."""
+        with self._alone if self._known is not None else nullcontext():
+            return self._take(drafts, now, origin, malformed, late_before)
+
+    def _take(
+        self, drafts: Sequence[Draft], now: Millis, origin: Origin, malformed: Sequence[Malformed], late_before: Millis
+    ) -> Took:
         records: list[Append] = [dead_letter(one, now) for one in malformed]
         kept: list[str] = []
         mended: Counter[str] = Counter()

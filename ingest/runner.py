@@ -6,7 +6,7 @@ late posts, holes and their filling, and a stop that finishes what is in hand.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from threading import Event, Thread
 from typing import Any, cast
@@ -27,7 +27,7 @@ from ingest.collector import (
 )
 from ingest.coverage import Ledger
 from ingest.cursors import Cursors
-from ingest.gaps import Gaps
+from ingest.gaps import SPEND_CAP, Gaps
 from ingest.intake import Intake, Prefilter
 from ingest.known import Held
 from ingest.patience import Backoff, Hold, Stopped, held, insist
@@ -53,8 +53,6 @@ TURN: Millis = SECOND
 """How often a process that does not run its source asks for it."""
 BEGUN = "begun"
 """Name of the cursor that says since when a source is listened to, until the ledger has its first row."""
-SPEND_CAP = "spend cap"
-"""How the reason of a hole begins that a budget made."""
 DISK = "disk"
 """The reason of a hold that cuts a stream and is recorded as a gap; any other makes it wait."""
 
@@ -82,17 +80,19 @@ class Runner:
         turns: Turns | None = None,
         urgent: Callable[[str], bool] = lambda _: False,
         sweeps: Schedule = (),
+        concerns: Callable[[str], Collection[str]] | None = None,
     ) -> None:
         """`tenure`: where several processes may run this source, the lease under which one of them does. `turns` and
         `urgent`: in which order holes are filled (see `ingest.gaps.Gaps`). `held`: what tells which posts of a firehose
         may be here (see `ingest.known`). `sweeps`: how often its posts are looked up again, where its network can be
-        asked for single posts."""
+        asked for single posts. `concerns`: the brands that a row of the ledger is about, by its query; None: those of
+        the source."""
         self.collector, self.source = collector, collector.source
         self.intake = Intake(log, self.source, prefilter, held)
         self.cursors, self.clock, self.budget = cursors, clock, budget
         self.hold, self.backoff, self.stop = hold or (lambda: None), backoff or Backoff(), stop or Event()
-        self.windows = Windows(self.source, ledger)
-        self.gaps = Gaps(collector, self.intake, cursors, ledger, clock, turns=turns, urgent=urgent)
+        self.windows = Windows(self.source, ledger, concerns)
+        self.gaps = Gaps(collector, self.intake, cursors, ledger, clock, turns=turns, urgent=urgent, concerns=concerns)
         self._ledger = ledger
         self.trouble = ""
         self.appended = self.filtered = self.dead = self.cuts = 0
@@ -151,30 +151,41 @@ class Runner:
 
     def run(self) -> None:
         """Collect until stopped or until the source ends; other threads fill holes and sweep meanwhile."""
-        filler = Thread(target=self._fill, name=f"fill-{self.source.id}")
+        filler = Thread(target=self._fill, name=f"fill-{self.source.id}", daemon=True)
         filler.start()
-        sweeper = None if self.sweeper is None else Thread(target=self.sweeper.run, name=f"sweep-{self.source.id}")
+        sweeping = None if self.sweeper is None else self.sweeper.run
+        sweeper = None if sweeping is None else Thread(target=sweeping, name=f"sweep-{self.source.id}", daemon=True)
         if sweeper is not None:
             sweeper.start()
         try:
             while not self.stop.is_set() and self._round():
                 pass
         finally:
-            # Where another process runs the source by now, it knows better where that stands.
-            with suppress(LeaseLost):
-                self._keep_cursor()
+            try:
+                self._say_how_far()
+            finally:
+                self._end(filler, sweeper)
+
+    def _say_how_far(self) -> None:
+        """Where another process runs the source by now, it knows better where that stands. Where SQL does not answer,
+        whoever goes on finds an older cursor and a longer gap."""
+        with suppress(LeaseLost):
+            self._keep_cursor()
+            with suppress(Transient):
                 self.windows.close_all(self.clock.now())
-            self._over.set()
-            self._wake_filler.set()
-            filler.join()
-            if self.sweeper is not None and sweeper is not None:
-                self.sweeper.stop.set()
-                sweeper.join()
-            self.collector.close()
-            self._pay_back()
-            if self._tenure is not None:
-                with suppress(Transient):
-                    self._tenure.leave()
+
+    def _end(self, filler: Thread, sweeper: Thread | None) -> None:
+        self._over.set()
+        self._wake_filler.set()
+        filler.join()
+        if self.sweeper is not None and sweeper is not None:
+            self.sweeper.stop.set()
+            sweeper.join()
+        self.collector.close()
+        self._pay_back()
+        if self._tenure is not None:
+            with suppress(Transient):
+                self._tenure.leave()
 
     def _round(self) -> bool:
         """A connection or a cut; False when it is over."""
@@ -271,7 +282,7 @@ class Runner:
         self.appended += len(took.kept)
         if took.kept:
             self.last_post_at = now
-        if self.sweeper is not None and took.kept:
+        if self.sweeper is not None and drafts and took.kept:
             self.sweeper.seen(drafts, took.kept[-1])
         self.filtered += took.filtered + delivery.filtered
         self.dead += took.dead
@@ -342,7 +353,7 @@ class Runner:
             known = [self.windows.until() or now, getattr(fault, "since", None) or now]
             self._gap_since, self._gap_why = min(known), self.trouble
         self._caught_up_at = None
-        self.windows.close_all(now)
+        insist(lambda: self.windows.close_all(now), self.stop)
         self._keep_cursor()
         span = Span(self._gap_since, now)
         insist(lambda: self.gaps.note(span, self._gap_why), self.stop)

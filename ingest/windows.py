@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from ingest.collector import Delivery, Source
 from ingest.coverage import Ledger
@@ -62,8 +62,12 @@ class Window:
 class Windows:
     """The open windows of a source, one a query; each starts where the one before it ended."""
 
-    def __init__(self, source: Source, ledger: Ledger) -> None:
+    def __init__(
+        self, source: Source, ledger: Ledger, concerns: Callable[[str], Collection[str]] | None = None
+    ) -> None:
+        """`concerns`: the brands that a row is about, by its query; None: those of the source."""
         self.source, self.ledger = source, ledger
+        self._concerns = concerns or (lambda _: source.brands)
         self._open: dict[str, Window] = {}
         self._ended: dict[str, Millis] = {}
         self._started: Millis | None = None
@@ -79,7 +83,7 @@ class Windows:
             since, until = delivery.span or (now, now + 1)
             own = Window(self.source.id, delivery.query, since)
             own.add(delivery, took, until)
-            self.ledger.record(own.row(now), delivery.page, self.source.brands)
+            self.ledger.record(own.row(now), delivery.page, self._concerns(own.query))
             return
         query = delivery.query
         window = self._open.get(query)
@@ -106,6 +110,6 @@ class Windows:
     def _close(self, query: str, now: Millis) -> None:
         window = self._open[query]
         if window.since < window.until:
-            self.ledger.record(window.row(now), brands=self.source.brands)
+            self.ledger.record(window.row(now), brands=self._concerns(query))
         del self._open[query]
         self._ended[query] = window.until

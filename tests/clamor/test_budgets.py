@@ -172,6 +172,8 @@ def test_competitors_are_left_out_first_and_the_ledger_says_so(living: Living) -
     left_out = [row for row in living.opened.ledger.rows([source.id]) if "spend cap" in row.reason]
     assert {row.query for row in left_out} >= {"zephyr"}
     assert all(row.missed is None and row.state == "partial" for row in left_out)
+    of_acme = living.opened.ledger.rows(brand="acme")
+    assert {row.query for row in of_acme} == {"acme"}, "what is missing of one brand lowers no other's figure"
 
 
 def test_people_are_told_at_50_80_and_100_per_cent_once_each(living: Living) -> None:

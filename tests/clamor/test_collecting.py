@@ -13,7 +13,8 @@ import pytest
 from living import Living, settled_home
 
 from clamor.chores import Watch
-from clamor.collecting import BrandsInForce, Collecting, Make
+from clamor.clocks import set_pace
+from clamor.collecting import BrandsInForce, Collecting, Make, collect
 from clamor.networks import NotInstalled
 from clamor.sources import SourceStanding, standings
 from config.sources import Collected
@@ -233,3 +234,12 @@ def test_the_prefilter_follows_the_brands(living: Living) -> None:
     registry.brands = registry.brands._replace(brands=(acme, zephyr))
     assert (passes("Zephyr is late"), narrow("Zephyr is late"), narrow("Acme Air")) == (True, False, True)
     assert [one.brand for one in brands.wanted(("zephyr",))] == ["zephyr"]
+
+
+def test_a_home_whose_time_is_simulated_asks_nobody(living: Living, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[Collecting] = []
+    monkeypatch.setattr(Collecting, "look", looked.append)
+    set_pace(living.opened.home, 1_795_000_000_000, 600.0)
+    rounds = iter([False, False, True])
+    collect(living.opened, lambda: next(rounds))
+    assert looked == []

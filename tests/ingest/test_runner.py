@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from threading import Event, Thread
+from threading import enumerate as enumerate_threads
 from typing import Any, Literal
 
 import pytest
@@ -12,6 +13,7 @@ from sqlalchemy import Engine
 
 from config.brands import Brand
 from database.tenure import LENGTH, LOOK_EVERY, Tenure
+from ingest.backfill import Backfill
 from ingest.collector import (
     Collector,
     CursorLost,
@@ -19,6 +21,7 @@ from ingest.collector import (
     Denied,
     Draft,
     Exhausted,
+    Found,
     Interrupted,
     Malformed,
     Source,
@@ -27,8 +30,11 @@ from ingest.collector import (
 )
 from ingest.coverage import Ledger
 from ingest.cursors import Cursors
+from ingest.gaps import Gaps
+from ingest.intake import Intake
 from ingest.patience import Backoff, insist
 from ingest.runner import Runner
+from ingest.sweep_plan import Step
 from query.prefilter import compile_prefilter
 from stream.clock import ManualClock
 from stream.embedded import EmbeddedLog
@@ -544,3 +550,165 @@ def test_killed_before_its_first_row_it_knows_that_it_had_begun(
     clock.advance(MINUTE)
     Runner(network, log, cursors, ledger, clock).run()
     assert network.filled == [Span(START, START + MINUTE)]
+
+
+def test_a_ledger_that_does_not_answer_at_a_cut_is_waited_for(
+    log: EmbeddedLog, cursors: Cursors, ledger: Ledger, clock: ManualClock, held: Any
+) -> None:
+    clock.at = START
+
+    def cut(_: str | None) -> Iterator[Delivery]:
+        yield Delivery(drafts=drafts(1), cursor="1")
+        clock.advance(MINUTE)
+        yield Delivery(drafts=drafts(2), cursor="2")
+        raise Interrupted("cut")
+
+    def after(_: str | None) -> Iterator[Delivery]:
+        yield Delivery(drafts=drafts(3), cursor="3")
+        raise Exhausted
+
+    network = Network(clock, [cut, after], resumes=True)
+    runner = Runner(network, log, cursors, ledger, clock, backoff=Backoff(first=1, most=2))
+    close_all, faults = runner.windows.close_all, iter([Transient("the server restarts")])
+
+    def closing(now: int) -> None:
+        for fault in faults:
+            raise fault
+        close_all(now)
+
+    runner.windows.close_all = closing  # type: ignore[method-assign]
+    runner.run()
+    assert ids(held) == ["1", "2", "3"]
+    assert runner.ended
+    assert network.closed
+
+
+def test_a_ledger_that_does_not_answer_at_the_end_leaves_no_thread_and_no_lease_behind(
+    log: EmbeddedLog, cursors: Cursors, ledger: Ledger, clock: ManualClock
+) -> None:
+    def broken(now: int) -> None:
+        raise Transient("the server is gone")
+
+    network = Network(clock, [])
+    tenure = Tenure(cursors.engine, "source:feed", clock)
+    runner = Runner(network, log, cursors, ledger, clock, tenure=tenure)
+    runner.windows.close_all = broken  # type: ignore[method-assign]
+    runner.run()
+    assert network.closed
+    assert tenure.fence is None
+    assert not [thread for thread in enumerate_threads() if thread.name == "fill-feed"]
+
+
+def test_a_span_asked_for_by_hand_hides_no_time_in_which_nobody_listened(
+    log: EmbeddedLog, cursors: Cursors, ledger: Ledger, clock: ManualClock
+) -> None:
+    clock.at = START
+
+    def stream(_: str | None) -> Iterator[Delivery]:
+        yield Delivery()
+        clock.advance(MINUTE)
+        yield Delivery(drafts=drafts(1))
+        raise Exhausted
+
+    def again(_: str | None) -> Iterator[Delivery]:
+        yield Delivery()
+        raise Exhausted
+
+    network = Network(clock, [stream, again], history=lambda span: iter(()))
+    Runner(network, log, cursors, ledger, clock).run()
+    clock.advance(9 * MINUTE)
+    by_hand = Backfill(network, Intake(log, network.source), cursors, ledger, clock, query="acme", name="by hand")
+    by_hand.run(by_hand.begun(Span(START - MINUTE, clock.now())), Event(), lambda far, why: None)
+    network.filled.clear()
+    clock.advance(MINUTE)
+    Runner(network, log, cursors, ledger, clock).run()
+    assert network.filled == [Span(START + MINUTE, START + 11 * MINUTE)]
+
+
+def test_a_word_that_was_looked_at_again_while_nothing_came_cuts_no_stream(
+    log: EmbeddedLog, cursors: Cursors, ledger: Ledger, clock: ManualClock, held: Any
+) -> None:
+    known: set[str] = set()
+
+    class Here:
+        def posts(self, ids: Sequence[str]) -> set[str]:
+            return known & set(ids)
+
+        def authors(self, network: str, ids: Sequence[str]) -> set[str]:
+            return set()
+
+    class Swept(Network):
+        most_looked_up = 10
+
+        def look_up(self, native_ids: Sequence[str]) -> Found:
+            return Found(existence={})
+
+    def stream(_: str | None) -> Iterator[Delivery]:
+        yield Delivery(drafts=[Draft(native_id="7", kind="deleted")])
+        known.add("x:7")
+        clock.advance(11 * MINUTE)
+        yield Delivery()
+        raise Exhausted
+
+    network = Swept(clock, [stream], source={"firehose": True}, resumes=True)
+    stop = Event()
+    runner = Runner(
+        network, log, cursors, ledger, clock, held=Here(), prefilter=lambda _: False, stop=stop,
+        sweeps=(Step(60 * MINUTE, MINUTE),),
+    )  # fmt: skip
+    runner.run()
+    assert ids(held) == ["7"]
+    assert runner.cuts == 0
+
+
+def test_a_hole_that_always_fails_and_a_brand_without_budget_keep_no_other_hole_open(
+    log: EmbeddedLog, cursors: Cursors, ledger: Ledger, clock: ManualClock
+) -> None:
+    clock.at = START + 100 * MINUTE
+
+    def history(span: Span) -> Iterator[Delivery]:
+        if span.since == START + MINUTE:
+            raise ValueError("a page that nobody understands")
+        return iter(())
+
+    for n, query in enumerate(("poor", "rich", "rich", "rich")):
+        since = START + n * MINUTE
+        ledger.record(Coverage(source_id="feed", query=query, since=since, until=since + 1, state="gap", missed=None))
+    network = Network(clock, [], history=history)
+    gaps = Gaps(network, Intake(log, network.source), cursors, ledger, clock)
+
+    def go_on(query: str) -> None:
+        if query == "poor":
+            raise Interrupted("spend cap: the budget of this period is used up")
+
+    faults: list[str] = []
+    for _ in range(3):
+        with pytest.raises((ValueError, Interrupted)) as failed:
+            gaps.fill_all(Event(), go_on, lambda delivery, query: None, before=clock.now(), besides=None)
+        faults.append(failed.typename)
+    assert faults == ["ValueError", "ValueError", "ValueError"]
+    assert [row.since for row in ledger.gaps(fillable=True)] == [START, START + MINUTE]
+
+
+def test_a_filling_whose_cursor_is_lost_begins_anew(
+    log: EmbeddedLog, cursors: Cursors, ledger: Ledger, clock: ManualClock
+) -> None:
+    clock.at = START + 100 * MINUTE
+    ledger.record(Coverage(source_id="feed", query="", since=START, until=START + MINUTE, state="gap", missed=None))
+    seen: list[str | None] = []
+
+    class Forgetful(Network):
+        def fill(self, query: str, span: Span, cursor: str | None) -> Iterator[Delivery]:
+            seen.append(cursor)
+            if cursor is not None:
+                raise CursorLost("page 2 has expired")
+            yield Delivery(drafts=drafts(1))
+
+    network = Forgetful(clock, [])
+    cursors.put("feed", f"fill::{START}-{START + MINUTE}", "page 2", 0)
+    gaps = Gaps(network, Intake(log, network.source), cursors, ledger, clock)
+    with pytest.raises(CursorLost):
+        gaps.fill_all(Event(), lambda query: None, lambda delivery, query: None, before=clock.now(), besides=None)
+    gaps.fill_all(Event(), lambda query: None, lambda delivery, query: None, before=clock.now(), besides=None)
+    assert seen == ["page 2", None]
+    assert ledger.gaps() == []
