@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shlex
-import shutil
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -21,19 +17,21 @@ from rich.text import Text
 from clamor import exits
 from clamor.backlog import backlog
 from clamor.commands.search import when
+from clamor.commands.spans import spanned
 from clamor.console import answers, errors
 from clamor.first_look import Asked, configuration, hosts, named
 from clamor.heard import Heard, shown
 from clamor.opening import Opened, open_home
+from clamor.passing import passing_home
 from clamor.processes import all_processes
 from clamor.replaying import MESSAGES
 from clamor.roles import whole_program
 from clamor.starting import make_ready
 from clamor.supervisor import Supervisor
 from clamor.upkeep import noting
-from config.home import HOME_VARIABLE, Home, HomeError, write_example
-from config.schema import ENV_PREFIX, json_schema
-from config.units import format_duration, parse_duration
+from config.home import Home, HomeError, write_example
+from config.schema import json_schema
+from config.units import format_duration
 from ingest.coverage import NOT_SEEN, Figure, figure
 from ingest.cursors import Cursors
 from ingest.networks.bluesky_stream import rewound
@@ -105,7 +103,7 @@ def try_it(
         tuple(jetstream or ()),
         appview,
     )
-    span, rewind = _span(lasts, "--for", SECOND, 24 * HOUR), _span(back, "--back", 0, 24 * HOUR)
+    span, rewind = spanned(lasts, "--for", SECOND, 24 * HOUR), spanned(back, "--back", 0, 24 * HOUR)
     with _home(context.obj, keep=keep) as home:
         _announce(asked, span, keep)
         write_example(home, json_schema(), configuration(asked, time.strftime("%Y-%m-%d", time.gmtime())))
@@ -127,17 +125,8 @@ def _home(home: Home, *, keep: bool) -> Iterator[Home]:
             raise HomeError(f"{home.root} is a home already and is left as it is: name a new one with --home")
         yield home
         return
-    root = Path(tempfile.mkdtemp(prefix="clamor-try-"))
-    set_apart = {name: os.environ.pop(name) for name in list(os.environ) if _leads_elsewhere(name)}
-    try:
-        yield Home.at(root)
-    finally:
-        os.environ.update(set_apart)
-        shutil.rmtree(root, ignore_errors=True)
-
-
-def _leads_elsewhere(name: str) -> bool:
-    return name.upper().startswith(ENV_PREFIX.upper()) and name != HOME_VARIABLE
+    with passing_home("clamor-try-") as passing:
+        yield passing
 
 
 def _listen(home: Home, asked: Asked, span: Millis, rewind: Millis) -> bool:
@@ -169,16 +158,6 @@ def _rewind(opened: Opened, now: Millis, rewind: Millis) -> None:
     )  # fmt: skip
     opened.ledger.record(hole, f"gap:{since}")
     Cursors(opened.engine).put("bluesky", "", rewound(since), opened.clock.wall())
-
-
-def _span(text: str, option: str, least: Millis, most: Millis) -> Millis:
-    try:
-        span = parse_duration(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint=option) from error
-    if not least <= span <= most:
-        raise typer.BadParameter(f"from {format_duration(least)} to {format_duration(most)}", param_hint=option)
-    return span
 
 
 # --- what is shown ---
