@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from html.parser import HTMLParser
 from urllib.parse import urlsplit
 
 import msgspec
 
 from config.sources import DiscourseSource
 from ingest.collector import Draft, Malformed
+from ingest.markup import Piece, pieces
 from stream.records import Author, Metrics, Millis, PostKind
 
 REGULAR = 1
@@ -134,44 +134,30 @@ def draft(post: Post, settings: DiscourseSource, label: str, kind: PostKind = "c
 
 def plain(cooked: str) -> str:
     """The text that its author wrote: without tags, and without what is quoted of others."""
-    reader = _Text()
-    reader.feed(cooked)
-    reader.close()
-    lines = [" ".join(line.split()) for line in "".join(reader.parts).split("\n")]
+    parts: list[str] = []
+    left_out: list[str] = []
+    """The tag whose inside is left out, so often as it stands in itself."""
+    for piece in pieces(cooked):
+        if piece.kind == "text":
+            parts += [] if left_out else [piece.said]
+        elif piece.kind == "start" and not piece.closed and (_left_out(piece) or piece.said in left_out[:1]):
+            left_out.append(piece.said)
+        elif piece.kind == "end" and piece.said in left_out[-1:]:
+            left_out.pop()
+        elif not left_out and piece.said == "img" and "emoji" in piece.attribute("class").split():
+            parts.append(piece.attribute("alt") or piece.attribute("title"))
+        elif piece.said in _BLOCKS:
+            parts.append("\n")
+    lines = [" ".join(line.split()) for line in "".join(parts).split("\n")]
     return "\n".join(line for line in lines if line)
+
+
+def _left_out(piece: Piece) -> bool:
+    return piece.said in _SILENT or (piece.said == "aside" and "quote" in piece.attribute("class").split())
 
 
 def millis(time: datetime) -> Millis:
     return round((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1000)
-
-
-class _Text(HTMLParser):
-    """Depth counts the tags inside one whose text is left out; tags without an end do not nest."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.parts: list[str] = []
-        self._left_out: list[str] = []
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        held = dict(attributes)
-        quote = tag == "aside" and "quote" in (held.get("class") or "").split()
-        if quote or tag in _SILENT or (self._left_out and tag == self._left_out[0]):
-            self._left_out.append(tag)
-        elif not self._left_out and tag == "img" and "emoji" in (held.get("class") or "").split():
-            self.parts.append(held.get("alt") or held.get("title") or "")
-        elif tag in _BLOCKS:
-            self.parts.append("\n")
-
-    def handle_endtag(self, tag: str) -> None:
-        if self._left_out and tag == self._left_out[-1]:
-            self._left_out.pop()
-        elif tag in _BLOCKS:
-            self.parts.append("\n")
-
-    def handle_data(self, data: str) -> None:
-        if not self._left_out:
-            self.parts.append(data)
 
 
 def drafted(post: Post, settings: DiscourseSource, access: Access, kind: PostKind) -> Draft | None:
