@@ -140,6 +140,8 @@ class Web:
             raise Refused(0, path.partition("?")[0][:200], "only http and https are asked") from None
         except httpx.TooManyRedirects:
             raise Refused(0, path.partition("?")[0][:200], "it redirects in a circle") from None
+        except httpx.DecodingError:
+            raise Interrupted(f"the answer of {self._host(path)} is packed in a way that cannot be read") from None
         except httpx.TransportError as fault:
             if isinstance(fault.__cause__, NotPublic):
                 raise Refused(0, self._host(path), str(fault)) from None

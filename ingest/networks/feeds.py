@@ -187,7 +187,7 @@ class Feeds:
                 raise Interrupted(str(refused)) from None
             if answer.status not in _MOVED:
                 return self._told_gone(url, answer), place
-            place = urljoin(place, answer.headers.get("location", ""))
+            place = _moved(url, place, answer.headers.get("location", ""))
             if answer.status in _FOR_GOOD:
                 self._tell(url, "moved", f"feed {_name(url)} has moved for good to {_name(place)}: change `urls`")
         raise Interrupted(f"feed {_name(url)} redirects in a circle")
@@ -280,6 +280,16 @@ class Feeds:
             max_bytes=MOST_BYTES,
             public_only=not self._settings.private_addresses,
         )
+
+
+def _moved(url: str, place: str, location: str) -> str:
+    """Where a redirect leads. Raises Interrupted."""
+    try:
+        found = urljoin(place, location)
+        _name(found)
+    except ValueError:
+        raise Interrupted(f"feed {_name(url)} redirects to what is no address") from None
+    return found
 
 
 def _news(feed: Feed, before: Seen, now: Millis) -> tuple[list[Draft], list[Malformed]]:

@@ -71,8 +71,9 @@ def read_feed(body: bytes, url: str, content_type: str = "") -> Feed:
         body = body[: entries[-1].start()]
     headers = {"content-type": content_type or "application/xml", "content-location": url}
     try:
+        # Addresses within a text are not read, and to resolve them takes hours where it is made for that.
         found = feedparser.parse(
-            io.BytesIO(body), response_headers=headers, sanitize_html=False, resolve_relative_uris=True
+            io.BytesIO(body), response_headers=headers, sanitize_html=False, resolve_relative_uris=False
         )
     except Exception as fault:
         # It raises whatever its parsers raise, on what they did not foresee.

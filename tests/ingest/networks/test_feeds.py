@@ -195,6 +195,25 @@ def test_one_of_several_that_fails_stands_in_the_ledger_by_itself(
     assert (closed.page, closed.query, closed.missed) == (gap.page, gap.query, 0)
 
 
+@pytest.mark.parametrize("where", ["http://[", "http://a.example:99999999/", "http://a.example:x/", "file:///etc", ""])
+def test_a_feed_that_leads_nowhere_stops_no_other(site: FeedsStandIn, feeds: Callable[..., Feeds], where: str) -> None:
+    site.moved = {"/bad.rss": (301, where)}
+    found, _ = look(feeds("/bad.rss", "/feed.rss"))
+    assert titles(found) == ["Entry 0"]
+
+
+def test_an_answer_that_cannot_be_unpacked_stops_no_other(site: FeedsStandIn, feeds: Callable[..., Feeds]) -> None:
+    site.misbehave(Fault("status", times=1, status=200, body=b"no zip", headers={"Content-Encoding": "gzip"}))
+    found, _ = look(feeds("/bad.rss", "/feed.rss"))
+    assert titles(found) == ["Entry 0"]
+
+
+def test_no_entry_stops_a_feed(site: FeedsStandIn, feeds: Callable[..., Feeds]) -> None:
+    site.publish_raw("<item><guid>odd</guid><title>Odd</title><description>&lt;![foo[x]]&gt; y</description></item>")
+    found, _ = look(feeds())
+    assert titles(found) == ["Entry 0", "Odd"]
+
+
 def test_when_none_answers_the_source_is_cut_off_until_one_does(
     site: FeedsStandIn, feeds: Callable[..., Feeds], clock: ManualClock
 ) -> None:
