@@ -8,7 +8,6 @@ the others go on; a side field that cannot be read is left out.
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -131,15 +130,21 @@ def text(post: Mapping[str, Any]) -> str:
     note = _dict(post.get("note_tweet") or post.get("note_post"))
     long = _text(note.get("text"))
     said = long or _text(post.get("text")) or ""
-    for escaped, sign in (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&")):
-        said = said.replace(escaped, sign)
+    said = _signs(said)
     entities = _dict(note.get("entities")) if long else {}
     urls = _list(entities.get("urls")) + _list(_dict(post.get("entities")).get("urls"))
     for url in [_dict(one) for one in urls[:MOST_URLS]]:
         short, whole = _text(url.get("url")), _text(url.get("unwound_url")) or _text(url.get("expanded_url"))
         if short and whole and short.startswith("http") and len(whole) <= 2_000:
-            said = said.replace(short, "" if url.get("media_key") else html.unescape(whole))
+            said = said.replace(short, "" if url.get("media_key") else _signs(whole))
     return said.strip()
+
+
+def _signs(said: str) -> str:
+    """The three that X writes out: in an address, `&region=` is no `®`."""
+    for escaped, sign in (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&")):
+        said = said.replace(escaped, sign)
+    return said
 
 
 def reply_to(post: Mapping[str, Any]) -> str | None:
