@@ -40,7 +40,6 @@ from ingest.web import Web
 from stream.clock import DAY, MINUTE, SECOND
 from stream.records import Millis
 
-BATCH = 500
 TICK = 0.25
 """Seconds after which a quiet stream looks whether it is to stop."""
 LATE: Millis = MINUTE
@@ -52,6 +51,8 @@ ARCHIVE_PAUSE = 1.0
 """Seconds between two questions to the full archive, which takes one a second."""
 MOST_ABOVE = 20
 """Posts above one in its thread that are fetched."""
+REFUSED = "X refused the query"
+REPEATED = "X gave the same page again"
 TOO_OLD = "older than the seven days that recent search reaches"
 
 
@@ -82,6 +83,8 @@ class XCollector:
 
     def __init__(self, settings: XSource, setting: Setting) -> None:
         self.source, self.settings, self.setting = setting.source, settings, setting
+        self._batch = settings.documented().most
+        """Posts of a delivery: so many are reserved of the budget for each."""
         self.most_looked_up = x_sweep.MOST[settings.sweep]
         self.access = Access(
             settings.url, settings.token_env, setting.secret, setting.clock.wall, settings.refused_wait
@@ -117,7 +120,7 @@ class XCollector:
             yield from self._rules.left_out()
             told = kept = clock.steady()
             while not stop.is_set():
-                taken = [line for line in lines.take(BATCH, TICK) if line]
+                taken = [line for line in lines.take(self._batch, TICK) if line]
                 if taken or clock.steady() - told >= self.interval:
                     told = clock.steady()
                     delivery, problem = self._understood(taken)
@@ -171,15 +174,27 @@ class XCollector:
             place = _Place(span.since, of=of)
         if too_old:
             yield Delivery(query=query, asked=0, missed=None, reason=TOO_OLD)
+        seen = set[_Place]()
         with self._posts() as api:
             while place.day < span.until and queries:
+                seen.add(place)
                 day = Span(place.day, min(place.day + DAY, span.until))
-                answer = self._page(api, queries[place.query].value, day, place.token)
+                try:
+                    answer = self._page(api, queries[place.query].value, day, place.token)
+                except Rejected as fault:
+                    if not _of_query(fault):
+                        raise Interrupted(str(fault)) from None
+                    # One that X cannot read must not keep the others from being asked for.
+                    place = _next(place, {}, day, len(queries))
+                    yield Delivery(query=query, missed=None, reason=REFUSED, cursor=_text(place))
+                    continue
                 found = read(answer, (queries[place.query].brand,), f"{self.source.id}:search")
-                place = _next(place, answer, day, len(queries))
+                following = _next(place, answer, day, len(queries))
+                again = following in seen
+                place = _next(place, {}, day, len(queries)) if again else following
                 yield Delivery(
                     drafts=found.drafts, malformed=found.malformed, query=query, cost=_returned(answer),
-                    cursor=msgspec.json.encode(place).decode(),
+                    cursor=_text(place), missed=None if again else 0, reason=REPEATED if again else "",
                 )  # fmt: skip
                 self._pace(api, more=place.day < span.until)
 
@@ -201,6 +216,7 @@ class XCollector:
         return Span(max(since, there - REACH), until), span.since + skew < there - REACH
 
     def _page(self, api: Posts, value: str, day: Span, token: str | None) -> Mapping[str, Any]:
+        """Raises Rejected, Interrupted, Denied."""
         search, size = (
             (api.search_all_tweets, ARCHIVE_PAGE) if self.settings.full_archive else (api.search_recent_tweets, PAGE)
         )
@@ -211,7 +227,7 @@ class XCollector:
             return whole(search(value, **asked, **({"next_token": token} if token else {})))
         except Rejected as fault:
             if token is None or fault.status != 400:
-                raise Interrupted(str(fault)) from None
+                raise
             # A page that X no longer knows: the day is asked for anew, and what came already is one post still.
             return whole(search(value, **asked))
 
@@ -302,6 +318,23 @@ def _next(place: _Place, answer: Mapping[str, Any], day: Span, queries: int) -> 
     if place.query + 1 < queries:
         return _Place(place.day, place.query + 1, None, place.of)
     return _Place(day.until, 0, None, place.of)
+
+
+def _text(place: _Place) -> str:
+    return msgspec.json.encode(place).decode()
+
+
+def _of_query(fault: Rejected) -> bool:
+    """Whether X says that it is the query which is wrong, and not the time asked for."""
+    errors = fault.body.get("errors")
+    named = {
+        name
+        for one in (errors if isinstance(errors, list) else [])
+        if isinstance(one, dict) and isinstance(one.get("parameters"), dict)
+        for name in one["parameters"]
+    }
+    said = fault.problem.words
+    return fault.status == 400 and (named == {"query"} if named else "query" in said and "_time" not in said)
 
 
 def _returned(answer: Mapping[str, Any]) -> int:

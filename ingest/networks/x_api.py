@@ -229,7 +229,7 @@ class Lines:
             access.heard(known)
             if response.status_code == 200:
                 return response
-            body = b"".join(response.iter_bytes())[:MOST_LINE]
+            body = _beginning(response)
         except httpx.HTTPError as fault:
             raise Interrupted(f"no connection to the stream of X: {type(fault).__name__}") from None
         response.close()
@@ -268,6 +268,15 @@ class Lines:
             self._bytes += sum(map(len, lines))
             self._change.notify_all()
             return not self._closed
+
+
+def _beginning(response: httpx.Response) -> bytes:
+    body = b""
+    for part in response.iter_bytes():
+        body += part
+        if len(body) > MOST_LINE:
+            break
+    return body[:MOST_LINE]
 
 
 @contextmanager

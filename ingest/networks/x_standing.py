@@ -159,8 +159,9 @@ class Standing:
 
 def standing(api: Rules) -> list[Rule]:
     answer = whole(api.get_rules())
-    rules = _rules(answer)
-    while token := (answer.get("meta") or {}).get("next_token"):
+    rules, seen = _rules(answer), set[str]()
+    while (token := str((answer.get("meta") or {}).get("next_token") or "")) and token not in seen:
+        seen.add(token)
         answer = whole(api.request("GET", "/2/tweets/search/stream/rules", params={"pagination_token": token}).json())
         rules += _rules(answer)
     return rules

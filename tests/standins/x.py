@@ -91,6 +91,10 @@ class XStandIn(StandIn):
         super().__init__()
         self.heartbeat, self.youngest, self.enterprise, self.page = heartbeat, youngest, enterprise, page
         self.most_rules = 1_000
+        self.unread = ""
+        """A search for this is refused."""
+        self.same_page = False
+        """Each page of a search names itself as the next one."""
         self.posts: dict[str, Held] = {}
         """By the id of any version."""
         self.gone: dict[str, str] = {}
@@ -308,6 +312,10 @@ class XStandIn(StandIn):
         archive = request.path.endswith("/all")
         if not query or len(query) > (1_024 if archive else MOST_QUERY):
             return self._problem(400, "invalid-request", "Invalid Request", f"query: {len(query)} characters")
+        if self.unread and self.unread in query:
+            errors = [{"parameters": {"query": [query]}, "message": "the query cannot be read"}]
+            detail = "One or more parameters to your request was invalid."
+            return self._problem(400, "invalid-request", "Invalid Request", detail, errors=errors)
         now = time.time()
         since = _moment(params["start_time"]) if "start_time" in params else now - 7 * 86_400
         until = _moment(params["end_time"]) if "end_time" in params else now - max(self.youngest, 0)
@@ -338,6 +346,8 @@ class XStandIn(StandIn):
             meta |= {"newest_id": some[0].last.id, "oldest_id": some[-1].last.id}
         if rest:
             meta["next_token"] = f"page-{some[-1].last.id}"
+        if token and self.same_page:
+            meta["next_token"] = token
         self.read += len(some)
         data = {"data": [self._post(held, held.last) for held in some], **self._includes(some)} if some else {}
         return Response.of({**data, "meta": meta})

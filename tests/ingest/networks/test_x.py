@@ -18,7 +18,8 @@ from database.engine import open_database
 from ingest.collector import Checkable, Contextual, Denied, Estimable, Interrupted, Source, Span, Sweepable, Unfillable
 from ingest.coverage import Ledger
 from ingest.cursors import Cursors
-from ingest.networks.x import LATE, TOO_OLD, XCollector, collector
+from ingest.networks.x import LATE, REPEATED, TOO_OLD, XCollector, collector
+from ingest.networks.x import REFUSED as REFUSED_QUERY
 from ingest.networks.x_standing import REFUSED, SPEND_CAP
 from ingest.patience import Backoff
 from ingest.runner import Runner
@@ -400,6 +401,39 @@ def test_a_page_that_x_no_longer_knows_is_asked_for_anew(x: XStandIn) -> None:
     stale = json.loads(delivery.cursor) | {"token": "expired", "day": now - HOUR}
     assert texts(asking.fill("", Span(now - HOUR, now), json.dumps(stale))) == ["Acme one"]
     assert texts(asking.fill("", Span(now - HOUR, now), "no cursor of ours")) == ["Acme one"]
+
+
+def test_a_query_that_x_cannot_read_keeps_no_other_from_being_asked_for(x: XStandIn) -> None:
+    asking, now = Asking(x), time.time_ns() // 1_000_000
+    asking.brands = [OTHER, ACME]
+    x.unread = "Other"
+    x.publish("Acme one", at=now - MINUTE)
+    deliveries = list(asking.collector().fill("", Span(now - HOUR, now), None))
+    assert texts(iter(deliveries)) == ["Acme one"]
+    assert [one.reason for one in deliveries if one.missed is None] == [REFUSED_QUERY]
+
+
+def test_a_page_that_leads_to_itself_is_not_paid_for_again_and_again(x: XStandIn) -> None:
+    x.page, x.same_page = 1, True
+    now = time.time_ns() // 1_000_000
+    for minutes in range(3):
+        x.publish(f"Acme {minutes}", at=now - minutes * MINUTE - MINUTE)
+    deliveries = list(Asking(x).collector().fill("", Span(now - HOUR, now), None))
+    assert x.read == 2
+    assert [one.reason for one in deliveries if one.missed is None] == [REPEATED]
+
+
+def test_no_delivery_costs_more_than_was_reserved_for_it(x: XStandIn) -> None:
+    asking = Asking(x)
+    deliveries = asking.collector().collect(None)
+    with closing(deliveries):  # type: ignore[type-var]
+        next(deliveries)
+        for n in range(250):
+            x.publish(f"Acme {n}")
+        costs: list[int] = []
+        while sum(costs) < 250:
+            costs.append(next(deliveries).cost)
+    assert max(costs) <= asking.settings.documented().most
 
 
 def test_posts_too_young_for_search_are_waited_for(x: XStandIn) -> None:
