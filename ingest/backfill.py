@@ -97,6 +97,8 @@ class Backfill:
                     self.backoff.reset()
                     show(far, "")
                     self._go_on(far, stop, show)
+                # The collector may have ended because it was told to.
+                self._go_on(far, stop, show)
                 break
             except CursorLost:
                 far = msgspec.structs.replace(far, cursor=None)

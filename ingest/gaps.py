@@ -118,6 +118,9 @@ class Gaps:
                 with self._turns.turn(self._rank(gap), stop):
                     delivery = next(deliveries, None)
                 if delivery is None:
+                    if stop.is_set():
+                        # It may have ended because of that.
+                        raise Stopped
                     break
                 took = self._take(delivery, origin, stop)
                 pay(delivery, delivery.query or gap.query)

@@ -169,7 +169,7 @@ class Bluesky:
             now = self._clock.steady()
             if event is None:
                 over = now - heard > TIP or self._setting.stop.is_set()
-                if over and first:
+                if over and (first or not stream.answers(self._seconds)):
                     raise Interrupted(f"{stream.instance.host} is silent")
             elif event.kind == "outdated":
                 slack = 0

@@ -180,6 +180,13 @@ class Connection:
         event, Interrupted where the instance says why it ends the stream."""
         return self._read(frame)
 
+    def answers(self, seconds: float) -> bool:
+        """Whether the other side still does: a silence may be that of a connection which is gone."""
+        try:
+            return self._socket.ping().wait(seconds)
+        except broken.ConnectionClosed:
+            return False
+
     def close(self) -> None:
         self._open.close()
 

@@ -165,6 +165,32 @@ def test_a_cut_is_a_gap_until_the_network_fills_it(
     assert ledger.figure(START, clock.now()).complete
 
 
+def test_a_filling_that_a_stop_ends_leaves_the_gap_open(
+    run: Callable[..., Runner], clock: ManualClock, ledger: Ledger
+) -> None:
+    stop, begun = Event(), Event()
+
+    def before(_: str | None) -> Iterator[Delivery]:
+        yield Delivery()
+        clock.advance(MINUTE)
+        raise Interrupted("HTTP 503")
+
+    def after(_: str | None) -> Iterator[Delivery]:
+        yield Delivery()
+        assert begun.wait(10)
+        while True:
+            yield Delivery()
+
+    def history(span: Span) -> Iterator[Delivery]:
+        yield Delivery(drafts=drafts(1))
+        begun.set()
+        stop.wait(10)
+
+    Thread(target=lambda: begun.wait(10) and stop.set()).start()
+    run(Network(clock, [before, after], history=history), stop=stop)
+    assert [gap.state for gap in ledger.gaps()] == ["gap"]
+
+
 def test_a_gap_that_cannot_be_filled_is_said_to_be_lost(
     run: Callable[..., Runner], clock: ManualClock, ledger: Ledger
 ) -> None:
