@@ -120,6 +120,9 @@ class Discourse:
                     drafts.append(made)
                 elif post is not None:
                     existence[native] = "gone"
+            if "gone" in existence.values():
+                # To whom nothing is shown any more (a key that was taken back) nothing is gone: that raises Denied.
+                self._categories.ask()
             return Found(existence=existence, drafts=drafts, asked=api.used())
 
     def context(self, native_id: str) -> Iterator[Delivery]:

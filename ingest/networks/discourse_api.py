@@ -88,6 +88,11 @@ class Categories:
                 self._restricted, self._at = self._asked(), wall
             return Access(self._settings, self._restricted)
 
+    def ask(self) -> None:
+        """Anew, however young what is known. Raises what `access` raises."""
+        with self._lock:
+            self._restricted, self._at = self._asked(), self._setting.clock.wall()
+
     def used(self) -> int:
         with self._lock:
             return self._api.used()

@@ -304,6 +304,15 @@ def test_looked_up_posts_are_there_as_they_are_now_or_gone(community: DiscourseS
     assert found.asked == 2
 
 
+@pytest.mark.parametrize("status", [403, 404])
+def test_nothing_is_gone_for_whom_nothing_is_shown_any_more(community: DiscourseStandIn, at: Any, status: int) -> None:
+    collector, one = at().collector, community.topic("News", "one")
+    assert collector.look_up([community.id(one)]).existence == {community.id(one): "there"}
+    community.misbehave(Fault("status", times=3, status=status, body=b"{}"))
+    with pytest.raises((Denied, Interrupted)):
+        collector.look_up([community.id(one)])
+
+
 def test_the_context_of_an_answer_is_what_it_answers_up_to_the_first_post(community: DiscourseStandIn, at: Any) -> None:
     collector = at().collector
     assert isinstance(collector, Contextual)
