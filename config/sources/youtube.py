@@ -53,3 +53,8 @@ class YoutubeSource(Swept):
 
     def documented(self) -> Costs:
         return self.costs._replace(units=self.units_per_day)
+
+    def units_a_day(self) -> int:
+        """Over which the rounds spread what they ask: `units_per_day`, or the cap of a day where that is lower."""
+        cap = self.budget.units if self.budget.units_per != "month" else None
+        return self.units_per_day if cap is None else min(self.units_per_day, cap)

@@ -42,6 +42,8 @@ SEARCH_OVERLAP: Millis = 6 * HOUR
 UPLOADS_EVERY = 3
 """Rounds between two looks at a channel's list of videos: their comments come sooner, by the channel."""
 RESOLVED_FOR: Millis = DAY
+HIDDEN = frozenset({"processingFailure", "forbidden", "channelForbidden", "playlistItemsNotAccessible"})
+"""Reasons with which there may be comments or videos that we are not shown."""
 SEARCHES = 100
 """Of a day that Google gives a project by default."""
 
@@ -59,7 +61,7 @@ class Youtube:
         self.source, self.interval = setting.source, settings.interval
         self._settings, self._setting, self._clock = settings, setting, setting.clock
         self._quota = Quota(
-            setting.clock, settings.units_per_day, max(SEARCHES, settings.searches_per_day), settings.units_per_search
+            setting.clock, settings.units_a_day(), max(SEARCHES, settings.searches_per_day), settings.units_per_search
         )
         self._api, self._memory = self._new_api(), Memory()
         self._videos: dict[str, tuple[str, Metrics]] = {}
@@ -160,8 +162,7 @@ class Youtube:
 
     def _off(self, key: str, mark: Mark, reason: str) -> Iterator[Delivery]:
         """One channel or video cannot be read: that stands in the ledger once, and the rest goes on."""
-        passing = reason == "processingFailure"
-        missed = None if passing else 0
+        missed = None if reason in HIDDEN else 0
         words = "comments are switched off" if reason == "commentsDisabled" else reason
         if mark.off != words:
             yield self._api.delivery(page=key, missed=missed, reason=words)

@@ -146,8 +146,9 @@ class Api:
             if page is None:
                 page = self.get(resource, {**params, "pageToken": token} if token else params) or {}
             token = str(page.get("nextPageToken") or "")
-            more = bool(token) and token not in seen
-            yield page, more and number == MOST_PAGES - 1
+            again = bool(token) and token in seen
+            more = bool(token) and not again
+            yield page, again or (more and number == MOST_PAGES - 1)
             if not more:
                 return
             seen.add(token)
@@ -176,8 +177,11 @@ class Api:
         if reasons & _PASSING:
             return Interrupted("a page's token did not hold")
         here = reasons & _HERE_ONLY
-        if here or answer.status == 404:
+        if here or (answer.status == 404 and reasons):
             return Unavailable(min(here, default="notFound"), answer.status)
+        if answer.status == 404:
+            # Not the API's word: something on the way there has no such page.
+            return Interrupted("what answered 404 is not YouTube: look at `url`, or at the proxy")
         if answer.status == 403 or "API_KEY_INVALID" in reasons or "keyInvalid" in reasons or "API key" in said:
             return Denied(f"YouTube refuses the key: {', '.join(sorted(reasons)) or answer.status}: {said}")
         return self._web.fault(answer)

@@ -370,6 +370,26 @@ def test_at_the_pace_of_a_small_quota_everything_is_asked_for_less_often(
     assert 60 <= youtube.used <= 96
 
 
+def test_a_page_that_is_not_of_youtube_makes_nothing_gone(youtube: YoutubeStandIn, at: Any, film: str) -> None:
+    source, one = at(), youtube.comment(film, "one")
+    youtube.misbehave(Fault("status", status=404, body=b"<html>no such page</html>", times=9))
+    with pytest.raises(Interrupted, match="not YouTube"):
+        source.collector.look_up([one])
+
+
+def test_a_channel_that_is_not_shown_is_missing_not_empty(youtube: YoutubeStandIn, at: Any, film: str) -> None:
+    source = at()
+    body = b'{"error": {"code": 403, "message": "no", "errors": [{"reason": "forbidden"}]}}'
+    youtube.misbehave(Fault("status", status=403, body=body, only="/commentThreads", times=2))
+    assert [(one.missed, one.reason) for one in source.round() if one.page] == [(None, "forbidden")]
+
+
+def test_a_cap_of_a_day_below_the_quota_is_spread_over_the_day(at: Any, clock: ManualClock) -> None:
+    settings = at(budget={"units": 500}).settings
+    assert settings.units_a_day() == 500
+    assert at(budget={"units": 500, "units_per": "month"}).settings.units_a_day() == settings.units_per_day
+
+
 @pytest.mark.parametrize("reason", ["rateLimitExceeded", "userRateLimitExceeded"])
 def test_too_fast_is_no_used_up_quota(youtube: YoutubeStandIn, at: Any, film: str, reason: str) -> None:
     source = at()
