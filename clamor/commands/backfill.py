@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from threading import Event
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 
@@ -16,14 +16,16 @@ from clamor.commands.search import when
 from clamor.commands.source_check import sources_of, why
 from clamor.commands.source_list import ids_that_are_asked
 from clamor.console import answers, errors
+from clamor.estimating import NO_ROOM
 from clamor.holding import Holding
 from clamor.moments import moment
 from clamor.opening import Opened, open_home
 from config.sources import Collected
 from database.migrate import upgrade
 from ingest.backfill import Backfill, Filled
-from ingest.budget import Budgets
-from ingest.collector import Collector, Denied, Estimable, Interrupted, Span, Unfillable
+from ingest.budget import Budgets, SourceBudget
+from ingest.caps import caps
+from ingest.collector import Collector, Estimable, Sample, Span, Unfillable
 from ingest.cursors import Cursors
 from ingest.intake import Intake
 from ingest.patience import Stopped
@@ -58,6 +60,9 @@ def backfill(
         span, stop = _span(opened, since, until), Event()
         collector = _collector(opened, section, only, stop)
         try:
+            purse = Budgets(opened.engine, opened.clock).of(
+                section, lambda: BrandsInForce(opened).wanted(section.listen_for)
+            )
             work = Backfill(
                 collector,
                 Intake(opened.log, collector.source, BrandsInForce(opened).prefilter(only or section.listen_for)),
@@ -67,12 +72,11 @@ def backfill(
                 query=brand,
                 name=f"backfill:{brand}:{since}:{until}",
                 hold=Holding(opened).reason,
-                budget=Budgets(opened.engine, opened.clock).of(
-                    section, lambda: BrandsInForce(opened).wanted(section.listen_for)
-                ),
+                budget=purse,
             )
             begun = work.begun(span)
-            _tell_plan(collector, begun, BrandsInForce(opened).wanted(only or section.listen_for))
+            asked = BrandsInForce(opened).wanted(only or section.listen_for)
+            _tell_plan(collector, begun, asked, _Purse(purse, section, opened.clock.wall))
             if not yes:
                 typer.confirm("begin?", abort=True, err=True)
             _tell_end(_filled(work, begun, stop))
@@ -147,7 +151,34 @@ def _stopping(stop: Event) -> Iterator[None]:
 # --- what is shown ----------------------------------------------------------------------------------------------------
 
 
-def _tell_plan(collector: Collector, begun: Filled, asked: tuple[Wanted, ...]) -> None:
+class _Purse(NamedTuple):
+    """What samples are paid from."""
+
+    budget: SourceBudget | None
+    section: Collected
+    wall: Callable[[], Millis]
+
+    def sample(self, collector: Estimable, one: Wanted) -> Sample | None:
+        """None: the budget leaves no room for it now. Raises what the collector raises."""
+        if self.budget is None:
+            return collector.sample(one)
+        try:
+            if self.budget.wait(self.section.id, self.wall(), one.brand) != 0:
+                return None
+            sample = collector.sample(one)
+            self.budget.spent(self.section.id, sample.cost, sample.asked, self.wall(), one.brand)
+            return sample
+        finally:
+            self.budget.leave()
+
+    def bill(self, posts: float) -> str:
+        """What so many posts cost where the network bills them one by one, as `, 12.34 USD`."""
+        costs = self.section.documented()
+        cap = next(iter(caps(self.section.budget, costs)), None)
+        return "" if cap is None or not costs.per_post else f", {cap.words(round(posts * cap.of(costs.per_post)))}"
+
+
+def _tell_plan(collector: Collector, begun: Filled, asked: tuple[Wanted, ...], purse: _Purse) -> None:
     names = ", ".join(one.brand for one in asked) or "no brand: nothing is listened for"
     errors.print(
         f"{collector.source.id}: {when(begun.since)} to {when(begun.until)} UTC ({_long(begun.until - begun.since)}), "
@@ -160,23 +191,25 @@ def _tell_plan(collector: Collector, begun: Filled, asked: tuple[Wanted, ...]) -
     if not isinstance(collector, Estimable):
         errors.print("what it will bring and cost is not known: this network cannot be sampled", style="dim")
         return
-    with suppress(Interrupted, Denied):
-        errors.print(_forecast(collector, begun.until - begun.since, asked), markup=False, highlight=False)
+    try:
+        said = _forecast(collector, begun.until - begun.since, asked, purse)
+    except Exception as fault:
+        said = f"what it will bring and cost is not known: {why(fault)}"
+    errors.print(said, markup=False, highlight=False)
 
 
-def _forecast(collector: Estimable, long: Millis, asked: tuple[Wanted, ...]) -> str:
+def _forecast(collector: Estimable, long: Millis, asked: tuple[Wanted, ...], purse: _Purse) -> str:
     """From one sample a brand; an hour of the past is taken to be as one of the sample."""
-    posts = cost = 0.0
+    posts = 0.0
     least = ""
     for one in asked:
-        sample = collector.sample(one)
+        sample = purse.sample(collector, one)
+        if sample is None:
+            return f"what it will bring and cost is not known: {NO_ROOM}"
         seen = sum(sample.posts_by_hour)
-        expected = seen / max(1, len(sample.posts_by_hour)) * long / HOUR
-        posts += expected
-        cost += expected * sample.cost / seen if seen else 0
+        posts += seen / max(1, len(sample.posts_by_hour)) * long / HOUR
         least = "at least " if sample.capped else least
-    units = f", {cost:,.0f} units of the source's budget" if cost else ""
-    return f"{least}about {posts:,.0f} posts{units}, as a sample of now goes"
+    return f"{least}about {posts:,.0f} posts{purse.bill(posts)}, as a sample of now goes"
 
 
 def _line(far: Filled, waits: str) -> str:

@@ -18,6 +18,7 @@ from clamor.budgets import budget_of, budgets
 from clamor.chores import Watch
 from clamor.cli import app
 from clamor.collecting import Collecting
+from clamor.commands import backfill as backfill_command
 from clamor.commands import estimate as estimate_command
 from clamor.commands import status as status_command
 from clamor.estimating import NO_ROOM, estimate
@@ -135,7 +136,7 @@ def run(living: Living, monkeypatch: pytest.MonkeyPatch, *words: str) -> Any:
     def opened(*_: Any, **__: Any) -> Iterator[Opened]:
         yield living.opened
 
-    for command in (estimate_command, status_command):
+    for command in (backfill_command, estimate_command, status_command):
         monkeypatch.setattr(command, "open_home", opened)
     return CliRunner().invoke(app, ["--home", str(living.home.root), *words], env={"COLUMNS": "200"})
 
@@ -277,3 +278,20 @@ def test_brands_of_files_that_are_not_in_force_are_estimated(
     told = run(living, monkeypatch, "sources", "estimate", "--files", str(folder), "--brand", "fresh", "--json")
     assert told.exit_code == 0, told.output
     assert [one["brand"] for one in json.loads(told.stdout)["expected"]] == ["fresh"]
+
+
+def test_a_backfill_says_what_it_will_cost_and_pays_for_its_sample(
+    living: Living, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inforce(living, budget={"money": 1_500.0})
+    refused = run(living, monkeypatch, "backfill", "--source", "paid", "--since", "-10d", "--brand", "acme")
+    assert "about 480 posts, 240.00 USD" in refused.output
+    assert budgets(living.opened)[0].used == 0.5, "one unit of 0.50 USD"
+
+
+def test_a_backfill_without_room_takes_no_sample(living: Living, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = inforce(living, budget={"money": 10.0})
+    spend(living, source, 20)
+    refused = run(living, monkeypatch, "backfill", "--source", "paid", "--since", "-10d", "--brand", "acme")
+    assert NO_ROOM in " ".join(refused.output.split())
+    assert budgets(living.opened)[0].used == 10.0
