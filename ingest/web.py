@@ -23,6 +23,7 @@ import msgspec
 
 from ingest.collector import Denied, Interrupted
 from ingest.public import NotPublic, PublicTransport
+from ingest.unreached import unreached
 from stream.clock import SECOND
 from stream.records import Millis
 
@@ -145,7 +146,7 @@ class Web:
         except httpx.TransportError as fault:
             if isinstance(fault.__cause__, NotPublic):
                 raise Refused(0, self._host(path), str(fault)) from None
-            raise Interrupted(f"no answer from {self._host(path)}: {type(fault).__name__}") from None
+            raise Interrupted(f"no answer from {self._host(path)}: {unreached(fault)}") from None
         names = {name.lower(): value for name, value in response.headers.items()}
         answer = Answer(response.status_code, names, said, str(response.url))
         if 200 <= answer.status < 300 or answer.status in good:

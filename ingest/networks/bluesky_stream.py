@@ -26,6 +26,7 @@ from websockets.typing import Subprotocol
 
 from ingest.collector import CursorLost, Denied, Interrupted
 from ingest.networks.bluesky_posts import POSTS, Record
+from ingest.unreached import unreached
 from ingest.web import PASSES, Refused, Web, retry_after, user_agent, words
 from stream.clock import SECOND
 from stream.records import Millis
@@ -160,7 +161,7 @@ class Connection:
         except broken.InvalidURI:
             raise Denied(f"{instance.host} is no address of a websocket: see the source's `hosts`") from None
         except (OSError, broken.WebSocketException) as fault:
-            raise Interrupted(f"no connection to {instance.host}: {type(fault).__name__}") from None
+            raise Interrupted(f"no connection to {instance.host}: {unreached(fault)}") from None
 
     def next(self, seconds: float) -> bytes | None:
         """The next event's JSON; None where none came in time. Raises Interrupted, ValueError for a bad frame."""

@@ -20,6 +20,7 @@ import tweepy
 from config.sources.x import XSource
 from ingest.collector import Denied, Interrupted
 from ingest.networks.x_posts import FIELDS
+from ingest.unreached import unreached
 from ingest.web import PASSES, Answer, Web, certificates, retry_after, user_agent, words
 from stream.clock import HOUR, SECOND
 from stream.records import Millis
@@ -231,7 +232,7 @@ class Lines:
                 return response
             body = _beginning(response)
         except httpx.HTTPError as fault:
-            raise Interrupted(f"no connection to the stream of X: {type(fault).__name__}") from None
+            raise Interrupted(f"no connection to the stream of X: {unreached(fault)}") from None
         response.close()
         raise access.fault(response.status_code, known, body)
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from typing import Any
 
 import httpcore
+import httpx
 import pytest
 
+from ingest.collector import Interrupted
 from ingest.public import is_public
+from ingest.unreached import unreached
 from ingest.web import Refused, Web
 
 
@@ -55,3 +59,29 @@ def test_the_connection_goes_to_the_address_that_was_looked_at(monkeypatch: pyte
     with Web(public_only=True) as web, pytest.raises(Exception, match="no answer from news"):
         web.get("http://news.example.org/rss")
     assert went == ["93.184.216.34"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        (socket.gaierror(-2, "Name or service not known"), "its name is not found"),
+        (ConnectionRefusedError(111, "refused"), "nothing listens there"),
+        (TimeoutError("slow"), "did not answer in time"),
+        (OSError(errno.ENETUNREACH, "Network is unreachable"), "no way leads there"),
+        (ValueError("https://key@host"), "ConnectError"),
+    ],
+)
+def test_why_a_network_was_not_reached_is_told_in_words_that_people_can_act_on(fault: Exception, told: str) -> None:
+    try:
+        raise httpx.ConnectError("secret") from fault
+    except httpx.ConnectError as raised:
+        said = unreached(raised)
+    assert told in said
+    assert "secret" not in said
+    assert "key" not in said
+
+
+def test_a_name_that_is_not_known_is_told_so_whoever_asks() -> None:
+    for public_only in (False, True):
+        with Web(public_only=public_only) as web, pytest.raises(Interrupted, match=r"nowhere\.invalid: its name"):
+            web.get("http://nowhere.invalid/rss")
