@@ -32,6 +32,8 @@ NETWORKS: dict[str, Network] = {
     "x": Network("ingest.networks.x", "x"),
     "youtube": Network("ingest.networks.youtube"),
     "reddit": Network("ingest.networks.reddit", extra="reddit"),
+    "facebook": Network("ingest.networks.facebook", pushes=True),
+    "instagram": Network("ingest.networks.instagram", pushes=True),
     "feeds": Network("ingest.networks.feeds", pushes=True),
     "bluesky": Network("ingest.networks.bluesky"),
     "mastodon": Network("ingest.networks.mastodon"),

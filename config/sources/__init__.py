@@ -11,6 +11,7 @@ from config.sources.common import AnySource, Collected, LookAgain, Swept, looks
 from config.sources.discourse import DiscourseSource
 from config.sources.feeds import FeedsSource
 from config.sources.file import FileSource
+from config.sources.graph import FacebookSource, InstagramSource
 from config.sources.mastodon import MastodonSource
 from config.sources.reddit import RedditSource
 from config.sources.webhook import WebhookSource
@@ -22,8 +23,10 @@ __all__ = [
     "BlueskySource",
     "Collected",
     "DiscourseSource",
+    "FacebookSource",
     "FeedsSource",
     "FileSource",
+    "InstagramSource",
     "LookAgain",
     "MastodonSource",
     "RedditSource",
@@ -38,8 +41,10 @@ __all__ = [
 Source: TypeAlias = Annotated[
     BlueskySource
     | DiscourseSource
+    | FacebookSource
     | FeedsSource
     | FileSource
+    | InstagramSource
     | MastodonSource
     | RedditSource
     | WebhookSource

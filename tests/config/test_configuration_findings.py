@@ -165,7 +165,16 @@ def test_the_example_is_without_problems(tmp_path: Path) -> None:
 
 
 def test_the_example_with_every_setting_set_is_without_problems(make_home: MakeHome) -> None:
-    signs = ("PARTNER", "PARTNER_FORMER", "DISCOURSE", "DISCOURSE_FORMER", "FEEDS", "FEEDS_FORMER")
+    signs = (
+        "PARTNER",
+        "PARTNER_FORMER",
+        "DISCOURSE",
+        "DISCOURSE_FORMER",
+        "FEEDS",
+        "FEEDS_FORMER",
+        "FACEBOOK",
+        "INSTAGRAM",
+    )
     secrets = "CLAMOR_SMTP_PASSWORD=x y\n" + "".join(f"CLAMOR_{one}_SECRET={'z' * 16}\n" for one in signs)
     home = make_home(full_example(), secrets=secrets)
     assert check(home, use="run") == []
