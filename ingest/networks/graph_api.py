@@ -144,8 +144,14 @@ class Api:
             self.time = self._setting.clock.wall()
 
     def _plain_fault(self, answer: Answer) -> Exception:
+        """Without a word of the answer: it may hold secrets that were not in this question."""
         fault = self._web.fault(answer)
-        return Interrupted(str(fault)) if isinstance(fault, Refused) else fault
+        if isinstance(fault, Interrupted):
+            return fault
+        said = f"the Graph API answered {answer.status}, and not in its own form"
+        return (
+            Denied(f"{said}: look at url and {self._settings.token_env}") if answer.status == 401 else Interrupted(said)
+        )
 
     def _fault(self, answer: Answer, held: Any) -> Exception:
         error = held.get("error") if isinstance(held, dict) else None

@@ -50,7 +50,7 @@ class GraphStandIn(StandIn):
         """When the token does, in seconds since 1970; 0: never."""
         self._last = 100
         self._newest: dict[str, list[str]] = {}
-        self._counts: dict[str, int] = {}
+        self._below: dict[str, list[str]] = {}
         self.first = self.post("the first post", at=_now() - 9 * 86_400_000)
 
     # --- for tests ---
@@ -78,11 +78,15 @@ class GraphStandIn(StandIn):
     def remove(self, id: str) -> None:
         with self.lock:
             gone = self.things.pop(id)
-            self._newest[gone.post].remove(id)
+            for listed in (self._newest[gone.post], self._below.get(gone.above, [])):
+                if id in listed:
+                    listed.remove(id)
 
     def _put(self, thing: Thing) -> str:
         self.things[thing.id] = thing
         self._newest.setdefault(thing.post, []).append(thing.id)
+        if self.instagram and thing.above:
+            self._below.setdefault(thing.above, []).append(thing.id)
         return thing.id
 
     def sent(self, field: str, value: dict[str, Any], about: str = "", secret: str = SECRET) -> tuple[Any, bytes]:
@@ -131,7 +135,7 @@ class GraphStandIn(StandIn):
             ids = [id for id in self._newest.get("", []) if self.things[id].where == where]
         elif of in self.things and edge == "comments":
             ids = self._newest.get(of, [])
-            if self.instagram:
+            if self.instagram and self._below:
                 ids = [id for id in ids if not self.things[id].above]
         else:
             return self._error(100, "Unsupported get request.", sub=33)
@@ -155,8 +159,7 @@ class GraphStandIn(StandIn):
             if not one.post:
                 return {**about, "caption": one.text, "permalink": f"https://www.instagram.com/p/{one.id}/",
                         "comments_count": count}  # fmt: skip
-            below = [self._shown(self.things[id]) for id in self._newest.get(one.post, [])
-                     if self.things[id].above == one.id] if not one.above else []  # fmt: skip
+            below = [self._shown(self.things[id]) for id in self._below.get(one.id, [])]
             more = {"replies": {"data": below}} if below else {}
             media = {"id": one.post, "permalink": f"https://www.instagram.com/p/{one.post}/"}
             above = {"parent_id": one.above} if one.above else {}
