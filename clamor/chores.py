@@ -16,6 +16,7 @@ import structlog
 from clamor import losses
 from clamor.budgets import caps_reached
 from clamor.deletes import IndexedDeletes, RoutedDeletes
+from clamor.likenesses import Likenesses
 from clamor.mail import mailer
 from clamor.offsets import places
 from clamor.opening import Opened
@@ -72,6 +73,7 @@ def of_routing(opened: Opened) -> list[Chore]:
             Chore("absences", Absences(opened).step, 0.5),
             Chore("compactor", lambda: fold(opened.engine) > 0, 2.0),
             Chore("keeper", keeper.step, 30.0),
+            Chore("likenesses", Likenesses(opened).step, 5.0),
             Chore("ledger", LedgerKeeper(opened).step, 600.0),
         ),
     ]
