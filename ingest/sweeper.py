@@ -188,9 +188,10 @@ class Sweeper:
         if not worth_a_request(self.list.dues(now, most), most, now):
             return False
         waiting = self.list.waiting(now, max(ROUND, most))
-        kept = [one for one in waiting if one.live or one.gone_at is not None]
-        # Deleted, expired or about no brand any more: that was learnt in another way.
-        self.list.remember([Look(one.post, None) for one in waiting if not one.live and one.gone_at is None])
+        kept = [one for one in waiting if one.id and (one.live or one.gone_at is not None)]
+        # Deleted, expired, about no brand any more, or not even known by its id: that was learnt in another way.
+        stay = {one.post for one in kept}
+        self.list.remember([Look(one.post, None) for one in waiting if one.post not in stay])
         if not kept:
             return True
         found, asked_for = self._looked_up(kept)

@@ -203,6 +203,19 @@ def test_a_post_that_is_seen_again_after_its_delete_is_restored(world: World, he
     assert found[1].seen_at > found[0].seen_at
 
 
+def test_a_post_that_is_not_known_by_its_id_any_more_is_looked_after_no_more(world: World) -> None:
+    world.publish()
+    world.publish()
+    sweeper = world.sweeper()
+    world.board.delete("1", loudly=True)
+    world.later(sweeper, 12 * HOUR)
+    with write(world.engine) as connection:
+        many(connection, "DELETE FROM mention WHERE post = ?", [(1,)])
+        many(connection, "DELETE FROM post WHERE n = ?", [(1,)])
+    world.later(sweeper, DAY + 13 * HOUR)
+    assert set(world.listed()) == {"2"}
+
+
 def test_a_deleted_post_is_looked_for_twice_more_and_then_forgotten(world: World, held: Any) -> None:
     world.publish()
     world.publish()
