@@ -42,7 +42,9 @@ class Case(Protocol):
     a published text that holds `Acme` has to arrive here, a text without need not.
 
     Optional, looked for with `getattr`: `network`, the first part of its posts' ids where that is not the settings'
-    kind; `firehose = True` where the source brings posts that nobody asked for.
+    kind; `firehose = True` where the source brings posts that nobody asked for; `silence = True` where it is a stream
+    that is never silent for long, so that its settings say how long it may be (`silence`), and its stand-in can be
+    `frozen`.
     """
 
     standin: StandIn
@@ -227,11 +229,26 @@ class Contract:
                 threading.Event().wait(0.005)
             agree(case, at_work, 30)
 
+    def test_a_stream_that_falls_silent_while_its_connection_stays_open_is_noticed(
+        self, case: Case, home: Path
+    ) -> None:
+        """As behind a router that forgot the connection: no end comes, and no sign of life."""
+        if not getattr(case, "silence", False):
+            pytest.skip("this is no stream, or one that may be silent")
+        with collecting(case, home, silence=1_500) as at_work:
+            case.publish("Acme before")
+            agree(case, at_work)
+            case.standin.frozen = True
+            asked = case.standin.asked(case.first)
+            case.publish("Acme unheard")
+            until(lambda: case.standin.asked(case.first) > asked, lambda: "it listens to a dead connection for good")
+            case.standin.frozen = False
+            agree(case, at_work)
+
     def test_a_rate_limit_is_obeyed_to_the_second(self, case: Case, home: Path) -> None:
         with collecting(case, home) as at_work:
             asked = len(case.standin.requests)
-            case.standin.misbehave(self.rate_limited(1)._replace(only=case.first))
-            case.standin.cut_streams()
+            case.standin.cut_and(self.rate_limited(1)._replace(only=case.first))
             until(
                 lambda: not case.standin.to_go_wrong, lambda: "the collector never asked there again: is `first` right?"
             )
@@ -268,8 +285,7 @@ class Contract:
 
     def test_it_stops_at_once_though_it_was_told_to_wait(self, case: Case, home: Path) -> None:
         with collecting(case, home) as at_work:
-            case.standin.misbehave(self.rate_limited(60)._replace(only=case.first))
-            case.standin.cut_streams()
+            case.standin.cut_and(self.rate_limited(60)._replace(only=case.first))
             until(lambda: at_work.runner.trouble, lambda: "no word of the rate limit in `trouble`")
             assert at_work.end(5) < 2.0
 
@@ -456,9 +472,14 @@ class Contract:
 # --- driving ---
 
 
-def collecting(case: Case, place: Path, *, clock: Clock | None = None, **more: Any) -> Collecting:
-    """The case's collector at work in this process: `with` it."""
-    return Collecting(place, _settings(case), case.secrets(), clock=clock, **_named(case), **more)
+def collecting(
+    case: Case, place: Path, *, clock: Clock | None = None, silence: Millis | None = None, **more: Any
+) -> Collecting:
+    """The case's collector at work in this process: `with` it. `silence`: another one than the case's settings say."""
+    settings = _settings(case)
+    if silence is not None:
+        settings = settings.model_copy(update={"silence": silence})
+    return Collecting(place, settings, case.secrets(), clock=clock, **_named(case), **more)
 
 
 def child(case: Case, place: Path) -> Child:

@@ -233,6 +233,8 @@ class BlueskyStandIn(StandIn):
                 if place >= len(self.events):
                     self._more.wait(0.5)
                 events = self.events[place : place + 500]
+            while self.frozen and not self.over:
+                time.sleep(0.01)
             place += len(events)
             for event in events:
                 if event.kind not in kinds:

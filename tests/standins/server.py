@@ -96,8 +96,12 @@ class StandIn:
         self.odd = False
         """Every object in JSON that is answered whole has fields that no documentation names; streams and XML add them
         by themselves when they see it (`oddly`)."""
+        self.frozen = False
+        """Streams stay open and say nothing, not even that they live, as behind a router that forgot them."""
         self._faults: list[Fault] = []
         self._streams: set[socket.socket] = set()
+        self._severed: set[socket.socket] = set()
+        """Of these, those that were cut and whose threads may not know it yet."""
         self._over = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
@@ -130,9 +134,16 @@ class StandIn:
         """Every open connection ends, in the middle of whatever it says."""
         with self.lock:
             streams = list(self._streams)
+            self._severed.update(streams)
         for stream in streams:
             with suppress(OSError):
                 stream.shutdown(socket.SHUT_RDWR)
+
+    def cut_and(self, *faults: Fault) -> None:
+        """Every open connection ends, and the next requests go wrong: no request that was under way takes a fault."""
+        with self.lock:
+            self.cut_streams()
+            self.misbehave(*faults)
 
     def asked(self, path: str) -> int:
         """How many requests there were whose path begins so."""
@@ -176,6 +187,15 @@ class StandIn:
     def closed(self, connection: socket.socket) -> None:
         with self.lock:
             self._streams.discard(connection)
+            self._severed.discard(connection)
+
+    def received(self, request: Request, connection: socket.socket) -> Fault | None:
+        """What is to go wrong with it."""
+        with self.lock:
+            if connection in self._severed:
+                return Fault("cut")
+            self.requests.append(request)
+            return self.next_fault(request.path)
 
 
 def _handler(standin: StandIn) -> type[BaseHTTPRequestHandler]:
@@ -205,9 +225,7 @@ def _handler(standin: StandIn) -> type[BaseHTTPRequestHandler]:
             headers = {name.lower(): value for name, value in self.headers.items()}
             params = dict(parse_qsl(split.query, keep_blank_values=True))
             request = Request(self.command, split.path, params, headers, body, time.monotonic(), split.query)
-            fault = standin.next_fault(split.path)
-            with standin.lock:
-                standin.requests.append(request)
+            fault = standin.received(request, self.connection)
             if fault is not None and fault.kind == "cut":
                 self._cut()
             elif fault is not None and fault.kind == "hang":

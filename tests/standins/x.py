@@ -279,6 +279,8 @@ class XStandIn(StandIn):
                 with self._change:
                     self._change.wait_for(lambda: connection.lines or not connection.open or self.over, self.heartbeat)
                     lines = [connection.lines.popleft() for _ in range(min(200, len(connection.lines)))]
+                while self.frozen and connection.open and not self.over:
+                    time.sleep(0.01)
                 yield b"".join(line + b"\r\n" for line in lines) or b"\r\n"
         finally:
             with self.lock:

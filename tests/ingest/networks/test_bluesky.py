@@ -41,6 +41,7 @@ class BlueskyCase:
     deletes: How = "stream"
     fills = True
     firehose = True
+    silence = True
 
     def __init__(self, standin: BlueskyStandIn, version: int) -> None:
         self.standin, self.version = standin, version

@@ -16,6 +16,7 @@ class XCase:
     deletes: How = "sweep"
     fills = True
     first = "/2/tweets/search/stream"
+    silence = True
 
     def __init__(self, standin: XStandIn) -> None:
         self.standin = standin
