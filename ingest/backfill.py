@@ -118,8 +118,15 @@ class Backfill:
         self._ids.update(took.kept)
         budget, wall = self.budget, self.clock.wall()
         if budget is not None:
-            whose = delivery.query or self.query
+            whose = (delivery.query or self.query) if delivery.payer is None else delivery.payer
             insist(lambda: budget.spent(self.collector.source.id, delivery.cost, delivery.asked, wall, whose), stop)
+        if delivery.hole is not None:
+            hole = delivery.hole
+            row = Coverage(
+                source_id=self.collector.source.id, query=delivery.query, since=hole.since, until=hole.until,
+                state="gap", missed=None, reason=hole.reason, recorded_at=now,
+            )  # fmt: skip
+            self.ledger.record(row, f"gap:{hole.since}", self.collector.source.brands)
         times = [one.claimed_at for one in drafts if one.claimed_at is not None]
         reasons = (*far.reasons, delivery.reason) if delivery.reason else far.reasons
         missed = None if far.missed is None or delivery.missed is None else far.missed + delivery.missed

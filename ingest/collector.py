@@ -85,6 +85,16 @@ class Malformed(NamedTuple):
     """Line, page or event number, where there is one."""
 
 
+class Hole(NamedTuple):
+    """What a query misses while the others of its source go on."""
+
+    since: Millis
+    until: Millis
+    reason: str
+    lasts: bool = False
+    """It still grows, and is told of again, longer, with the same beginning; it is filled once it does not."""
+
+
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     """What one request or one moment of a stream brought."""
 
@@ -101,6 +111,8 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     """Requests made for it."""
     cost: int = 0
     """Units of the source's budget that it used up."""
+    payer: str | None = None
+    """The brand whose budget it is, where `query` is not one's name; empty: nobody's in particular."""
     missed: int | None = 0
     """Posts known to be missing; None: missing, and nobody can say how many."""
     reason: str = ""
@@ -108,6 +120,9 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     filtered: int = 0
     """Posts of a firehose that the collector itself left out by the pre-filter: received, and about nobody who is
     listened for."""
+    hole: Hole | None = None
+    """Of `query`: a gap of its own in the ledger, that `fill` is asked for by that query. Such a delivery brings
+    nothing else."""
     reached: Millis | None = None
     """Up to when a stream has been read, in its network's times; None: as its drafts say, and one without drafts has
     caught up."""

@@ -9,7 +9,7 @@ import msgspec
 import structlog
 
 from database.tenure import LeaseLost
-from ingest.collector import Collector, CursorLost, Delivery, Exhausted, Interrupted, Span, Unfillable
+from ingest.collector import Collector, CursorLost, Delivery, Exhausted, Hole, Interrupted, Span, Unfillable
 from ingest.coverage import Ledger
 from ingest.cursors import Cursors
 from ingest.intake import Intake, Took
@@ -52,11 +52,25 @@ class Gaps:
         self.appended = 0
         self._failed: dict[str, int] = {}
         """How often in this process a hole could not be filled, by its name."""
+        self._lasting: set[tuple[str, Millis]] = set()
+        """Holes of single queries that still grow: query and beginning."""
 
-    def note(self, span: Span, reason: str) -> None:
+    def note(self, span: Span, reason: str, query: str = "") -> None:
         """The hole as it is now; an earlier, shorter note of the same beginning is replaced."""
         if span.since < span.until:
-            self.ledger.record(self._row(span, "", reason), f"gap:{span.since}", self._concerns(""))
+            self.ledger.record(self._row(span, query, reason), f"gap:{span.since}", self._concerns(query))
+
+    def note_hole(self, query: str, hole: Hole) -> None:
+        """Of one query, while the others go on."""
+        if hole.lasts:
+            self._lasting.add((query, hole.since))
+        else:
+            self._lasting.discard((query, hole.since))
+        self.note(Span(hole.since, hole.until), hole.reason, query)
+
+    def cut(self) -> None:
+        """What single queries missed is one hole of all of them from now on."""
+        self._lasting.clear()
 
     def closed(self, span: Span) -> None:
         """What was missed in `span` came after all, and was counted with what came since."""
@@ -79,13 +93,15 @@ class Gaps:
         budget is passed over, one that failed comes last the next time. Raises what `fill` and `go_on` raise, and
         Stopped.
         """
+        failed: Interrupted | None = None
         found = self.ledger.gaps([self.collector.source.id], fillable=True)
         self._failed = {gap: times for gap in map(_name, found) if (times := self._failed.get(gap))}
         used_up: Interrupted | None = None
         for gap in sorted(found, key=lambda one: (self._failed.get(_name(one), 0), self._rank(one))):
             if stop.is_set():
                 raise Stopped
-            if gap.until > before or gap.since == besides:
+            waits = (gap.query, gap.since) in self._lasting if gap.query else gap.until > before or gap.since == besides
+            if waits:
                 continue
             try:
                 self._fill(gap, stop, go_on, pay)
@@ -96,9 +112,13 @@ class Gaps:
                     used_up = fault
                     continue
                 self._failed[_name(gap)] = self._failed.get(_name(gap), 0) + 1
+                if gap.query and isinstance(fault, Interrupted):
+                    failed = failed or fault
+                    continue
                 raise
-        if used_up is not None:
-            raise used_up
+        for fault in (failed, used_up):
+            if fault is not None:
+                raise fault
 
     def _rank(self, gap: Coverage) -> Rank:
         return Rank(not self._urgent(gap.query), gap.since, gap.source_id, gap.query)
@@ -124,7 +144,10 @@ class Gaps:
                     break
                 took = self._take(delivery, origin, stop)
                 pay(delivery, delivery.query or gap.query)
-                window.add(delivery, took, gap.since)
+                if delivery.hole is not None:
+                    self.note_hole(delivery.query, delivery.hole)
+                else:
+                    window.add(delivery, took, gap.since)
                 if delivery.cursor is not None:
                     self.cursors.put(source.id, name, delivery.cursor, self.clock.wall())
         except CursorLost:

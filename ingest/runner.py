@@ -21,6 +21,7 @@ from ingest.collector import (
     Delivery,
     Denied,
     Exhausted,
+    Hole,
     Interrupted,
     Span,
     Sweepable,
@@ -267,6 +268,8 @@ class Runner:
                 if self.stop.is_set():
                     return
         if self.collector.style == "stream":
+            if self.stop.is_set():
+                return
             raise Interrupted("the stream ended")
         self._now_connected()
         self._caught_up()
@@ -287,7 +290,10 @@ class Runner:
         self.filtered += took.filtered + delivery.filtered
         self.dead += took.dead
         self._pay(delivery, delivery.query)
-        self.windows.add(delivery, took, now)
+        if delivery.hole is not None:
+            self._note_hole(delivery.query, delivery.hole)
+        else:
+            self.windows.add(delivery, took, now)
         if delivery.cursor is not None:
             self._cursor = delivery.cursor
         if self.clock.steady() - self._cursor_kept_at >= CURSOR_EVERY:
@@ -297,6 +303,11 @@ class Runner:
             reached = delivery.reached if delivery.reached is not None else max(times, default=now)
             if reached >= self._caught_up_at:
                 self._caught_up()
+
+    def _note_hole(self, query: str, hole: Hole) -> None:
+        insist(lambda: self.gaps.note_hole(query, hole), self.stop)
+        if not hole.lasts:
+            self._wake_filler.set()
 
     def _keep_cursor(self) -> None:
         self._cursor_kept_at = self.clock.steady()
@@ -308,6 +319,7 @@ class Runner:
 
     def _pay(self, delivery: Delivery, query: str) -> None:
         budget, wall = self.budget, self.clock.wall()
+        query = query if delivery.payer is None else delivery.payer
         if budget is not None:
             insist(lambda: budget.spent(self.source.id, delivery.cost, delivery.asked, wall, query), self.stop)
 
@@ -354,6 +366,7 @@ class Runner:
             self._gap_since, self._gap_why = min(known), self.trouble
         self._caught_up_at = None
         insist(lambda: self.windows.close_all(now), self.stop)
+        self.gaps.cut()
         self._keep_cursor()
         span = Span(self._gap_since, now)
         insist(lambda: self.gaps.note(span, self._gap_why), self.stop)

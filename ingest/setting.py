@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Event
 from typing import Protocol
@@ -10,6 +10,7 @@ from typing import Protocol
 from ingest.collector import Source
 from ingest.wanted import Wanted
 from stream.clock import Clock
+from stream.records import Millis
 
 
 class Notes(Protocol):
@@ -18,6 +19,16 @@ class Notes(Protocol):
     def get(self, name: str) -> str | None: ...
 
     def put(self, name: str, value: str) -> None: ...
+
+    def all(self, names: Collection[str]) -> Mapping[str, str]:
+        """Of these names those that there are."""
+
+    def put_all(self, notes: Mapping[str, str]) -> None: ...
+
+    def drop(self, names: Collection[str]) -> None: ...
+
+    def forget(self, before: Millis) -> None:
+        """Those that were put last before that time of the wall."""
 
 
 class Unshared:
@@ -31,6 +42,19 @@ class Unshared:
 
     def put(self, name: str, value: str) -> None:
         self._held[name] = value
+
+    def all(self, names: Collection[str]) -> Mapping[str, str]:
+        return {name: self._held[name] for name in names if name in self._held}
+
+    def put_all(self, notes: Mapping[str, str]) -> None:
+        self._held.update(notes)
+
+    def drop(self, names: Collection[str]) -> None:
+        for name in names:
+            self._held.pop(name, None)
+
+    def forget(self, before: Millis) -> None:
+        """They live no longer than the process."""
 
 
 def _all_allowed(query: str) -> bool:

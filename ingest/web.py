@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 import ssl
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from functools import cache
@@ -153,6 +154,28 @@ class Web:
             return answer
         raise self.fault(answer)
 
+    def listen(self, path: str, params: Mapping[str, str] | None = None, *, silence: float) -> Unending:
+        """An answer without an end. Its beginning has to come within the time-out; of `silence` seconds without a byte
+        it is lost. Raises as `get` does, and Refused for 404 and 410 as well."""
+        sent = {**self._now(), "Accept-Encoding": "identity"}
+        self.asked += 1
+        self._sent = _sent(sent, params)
+        request = self._client.build_request("GET", path, params=dict(params) if params else None, headers=sent)
+        try:
+            response = self._client.send(request, stream=True)
+            if response.status_code == 200:
+                # The transport looks at this where the body begins.
+                request.extensions["timeout"]["read"] = silence
+                return Unending(response, self._host(path), silence)
+            try:
+                said = self._read(response)
+            finally:
+                response.close()
+        except httpx.TransportError as fault:
+            raise Interrupted(f"no answer from {self._host(path)}: {type(fault).__name__}") from None
+        names = {name.lower(): value for name, value in response.headers.items()}
+        raise self.fault(Answer(response.status_code, names, said, str(response.url)))
+
     def fault(self, answer: Answer) -> Exception:
         """What an answer means that is no good one."""
         place = httpx.URL(answer.url).copy_with(query=None, userinfo=b"", fragment=None)
@@ -190,6 +213,36 @@ class Web:
 
     def _host(self, path: str) -> str:
         return httpx.URL(path).host or self._client.base_url.host or "?"
+
+
+class Unending:
+    """An answer that is read as it comes, by one thread; another one may close it."""
+
+    def __init__(self, response: httpx.Response, host: str, silence: float) -> None:
+        self._response, self._host, self._silence = response, host, silence
+        self.headers: Mapping[str, str] = {name.lower(): value for name, value in response.headers.items()}
+
+    def parts(self) -> Iterator[bytes]:
+        """Bytes as they come, until the other side ends it. Raises Interrupted."""
+        try:
+            yield from self._response.iter_bytes()
+        except httpx.ReadTimeout:
+            raise Interrupted(
+                f"nothing came from {self._host} for {self._silence:g} s, not even a sign of life"
+            ) from None
+        except (httpx.HTTPError, httpx.StreamError, OSError) as fault:
+            raise Interrupted(f"{self._host} cut the stream: {type(fault).__name__}") from None
+        finally:
+            self._response.close()
+
+    def close(self) -> None:
+        """Whoever waits for more wakes."""
+        connection = self._response.extensions.get("network_stream")
+        socket = connection.get_extra_info("socket") if connection is not None else None
+        if socket is not None:
+            # Closing alone does not wake a thread that waits for it.
+            with suppress(OSError):
+                socket.shutdown(2)
 
 
 @cache

@@ -28,7 +28,7 @@ from config.sources import Collected
 from database.engine import open_database
 from ingest.collector import Collector, Source
 from ingest.coverage import Ledger
-from ingest.cursors import Cursors
+from ingest.cursors import Cursors, SourceNotes
 from ingest.patience import Backoff
 from ingest.runner import Runner
 from ingest.setting import Setting
@@ -156,6 +156,7 @@ class Collecting(Home):
             clock=self.clock,
             stop=self.stop,
             allowed=allowed,
+            notes=SourceNotes(self.engine, settings.id, self.clock.wall),
         )
         self.collector: Collector = make(settings, setting)
         self.runner = Runner(
