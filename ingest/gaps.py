@@ -116,9 +116,9 @@ class Gaps:
                     failed = failed or fault
                     continue
                 raise
-        for fault in (failed, used_up):
-            if fault is not None:
-                raise fault
+        for passing in (failed, used_up):
+            if passing is not None:
+                raise passing
 
     def _rank(self, gap: Coverage) -> Rank:
         return Rank(not self._urgent(gap.query), gap.since, gap.source_id, gap.query)

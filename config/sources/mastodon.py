@@ -1,4 +1,4 @@
-"""Mastodon, by the timelines of its instances."""
+"""Mastodon, by the streams and timelines of its instances."""
 
 from __future__ import annotations
 
@@ -30,10 +30,23 @@ class MastodonSource(Swept):
     """Whether all public posts that a server knows are read, and those kept that may be about a brand."""
     hashtags: Annotated[tuple[Text, ...], Field(max_length=100)] = ()
     """Read besides the brands' own hashtags."""
+    streaming: bool = True
+    """Whether posts, edits and deletes are heard as they come. It needs a token of most servers. `false`: the timelines
+    are asked every `interval`."""
+    streaming_urls: dict[Text, Instance] = Field(default_factory=dict)
+    """Server: address where it streams, if that is another site than its own. A host below its own is found by
+    itself."""
+    silence: Annotated[Duration, Field(ge=100, le=3_600_000)] = 60_000
+    """A stream of which nothing is heard for so long counts as lost. Mastodon sends a sign of life every 15
+    seconds."""
     look_again: tuple[LookAgain, ...] = looks(("24h", "12h"), ("7d", "3d"), ("30d", "10d"))
     """How often posts are looked up again to learn whether they were deleted or edited, by their age: each is a
     request."""
     interval: Annotated[Duration, Field(ge=50, le=3_600_000)] = 30_000
-    """Between two rounds. A server answers 300 questions in five minutes and address."""
+    """Between two rounds, where nothing is streamed. A server answers 300 questions in five minutes and address."""
     look_back: Annotated[Duration, Field(ge=0, le=3_600_000)] = 300_000
-    """Of hashtags, read again in each round: posts of other servers arrive late, and edits are found."""
+    """What a cut missed is asked for from so much earlier on: posts of other servers arrive late. Where nothing is
+    streamed, hashtags are read again so far in each round, and edits are found."""
+    remember: Annotated[Duration, Field(ge=86_400_000)] = 7_776_000_000
+    """How long it is kept which post a server means by its own number, so that its deletes are understood and posts of
+    other servers can be looked up again."""

@@ -1,16 +1,18 @@
-"""Mastodon: hashtags and public timelines of several servers, read forward from the last post that was seen.
+"""Mastodon: hashtags and public posts of several servers, by their streams or, where they have none, their timelines.
 
-`min_id` pages forward from a post, so that nothing that came between two rounds is skipped. Ids begin with the time of
-a post's creation, and posts of other servers arrive late, so each round reads the last minutes again; what was seen
-there before is passed over. Follows docs.joinmastodon.org: methods/timelines, methods/statuses, entities/Status.
+A stream brings posts, edits and deletes as they come; what a cut missed is asked for by timelines, which page forward
+by `min_id`, so that nothing between two pages is skipped. Ids begin with the time of a post's creation, and posts of
+other servers arrive late: each reading begins some minutes earlier. Follows docs.joinmastodon.org: methods/streaming,
+methods/timelines, methods/statuses, entities/Status.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
-from typing import NamedTuple, TypeVar
+from contextlib import closing
+from email.utils import parsedate_to_datetime
+from threading import Event, Lock
 from urllib.parse import quote, urlsplit
 
 import msgspec
@@ -23,20 +25,34 @@ from ingest.collector import (
     Draft,
     Existence,
     Found,
+    Hole,
     Interrupted,
     Malformed,
     Sample,
     Span,
     Style,
+    Unfillable,
 )
-from ingest.markup import words_of
+from ingest.networks.mastodon_ids import Ids
+from ingest.networks.mastodon_lanes import Lanes, Waits
+from ingest.networks.mastodon_posts import (
+    Context,
+    Page,
+    Standing,
+    Status,
+    Timeline,
+    decoded,
+    draft_of,
+    millis,
+    page_of,
+)
+from ingest.networks.mastodon_stream import Event as StreamEvent
+from ingest.networks.mastodon_stream import Stream, streaming_address
 from ingest.setting import Setting
 from ingest.wanted import Wanted
-from ingest.web import Answer, Web
+from ingest.web import Unending, Web
 from stream.clock import HOUR
-from stream.records import Author, Metrics, Millis, PostKind
-
-T = TypeVar("T")
+from stream.records import Millis, PostKind
 
 PAGE = 40
 """Posts of a page, the most that a server gives."""
@@ -45,71 +61,11 @@ MOST_PAGES = 1_000
 REMEMBERED = 50_000
 TIME_BITS = 16
 """Bits of an id below its time in milliseconds (Mastodon::Snowflake)."""
+LATE: Millis = 5_000
+"""What a stream brings was written so much earlier at most, and a server's clock is known no better."""
+LEFT_OUT_EVERY: Millis = 60_000
 SAMPLED_PAGES = 10
-_SHOWN = frozenset({"public", "unlisted"})
-
-
-class Shape(msgspec.Struct, frozen=True, gc=False):
-    """What stands in JSON; unknown fields are passed over."""
-
-
-class Account(Shape, frozen=True, gc=False):
-    acct: str
-    display_name: str | None = None
-    followers_count: int | None = None
-    noindex: bool | None = None
-
-
-class _Standing(Shape, frozen=True, gc=False):
-    """Of an account, as a server's moderators left it; the flags are told only where they are true."""
-
-    acct: str
-    suspended: bool | None = None
-    limited: bool | None = None
-
-
-class Attachment(Shape, frozen=True, gc=False):
-    url: str | None = None
-    description: str | None = None
-
-
-class Boosted(Shape, frozen=True, gc=False):
-    uri: str
-
-
-class Status(Shape, frozen=True, gc=False):
-    id: str
-    uri: str
-    account: Account
-    created_at: str
-    content: str = ""
-    url: str | None = None
-    edited_at: str | None = None
-    in_reply_to_id: str | None = None
-    reblog: Boosted | None = None
-    spoiler_text: str | None = None
-    visibility: str = "public"
-    language: str | None = None
-    media_attachments: list[Attachment] = []
-    favourites_count: int | None = None
-    reblogs_count: int | None = None
-    replies_count: int | None = None
-
-
-class _Context(Shape, frozen=True, gc=False):
-    ancestors: list[Status] = []
-    descendants: list[Status] = []
-
-
-class Timeline(NamedTuple):
-    instance: str
-    path: str
-    query: str = ""
-    """The brand it is read for."""
-
-    @property
-    def name(self) -> str:
-        return f"{urlsplit(self.instance).netloc}{self.path}"
+_POSTS = frozenset({"update", "status.update"})
 
 
 def collector(settings: MastodonSource, setting: Setting) -> Mastodon:
@@ -117,105 +73,250 @@ def collector(settings: MastodonSource, setting: Setting) -> Mastodon:
 
 
 class Mastodon:
-    style: Style = "poll"
-    resumes = True
     most_looked_up = 10
 
     def __init__(self, settings: MastodonSource, setting: Setting) -> None:
         self.source = msgspec.structs.replace(setting.source, firehose=True)
+        self.style: Style = "stream" if settings.streaming else "poll"
+        self.resumes = not settings.streaming
         self.interval = settings.interval
         self._settings, self._setting = settings, setting
         self._webs = {instance: self._web(instance) for instance in settings.instances}
-        self._seen: OrderedDict[tuple[str, str | None], None] = OrderedDict()
-        self._uris: OrderedDict[tuple[str, str], str] = OrderedDict()
-        """Of posts by server and its id."""
-        self._ids: OrderedDict[str, tuple[str, str]] = OrderedDict()
+        self._seen: OrderedDict[str, str] = OrderedDict()
+        """When the version was edited that came last, by address."""
+        self._ids = Ids(settings.instances, settings.remember, setting.notes, setting.clock)
+        self._waits = Waits(setting.clock)
+        self._turns = {instance: Lock() for instance in settings.instances}
+        self._skew: dict[str, Millis] = {}
+        """How far a server's clock is ahead of ours."""
+        self._gone: list[tuple[str, str, str]] = []
+        self._addresses: dict[str, str] = dict(settings.streaming_urls)
 
     def collect(self, cursor: str | None) -> Iterator[Delivery]:
-        places = _places(cursor)
-        for timeline in self._timelines():
-            if timeline.query and not self._setting.allowed(timeline.query):
-                yield Delivery(query=timeline.query, asked=0, missed=None, reason="spend cap")
-                continue
-            if timeline.name not in places:
-                newest = self._page(self._webs, timeline, {"limit": 1})
-                places[timeline.name] = max((int(one.id) for one in newest.statuses), default=0)
-                yield Delivery(cursor=_written(places))
-                continue
-            yield from self._forward(timeline, places)
-
-    def fill(self, query: str, span: Span, cursor: str | None) -> Iterator[Delivery]:
-        webs = {instance: self._web(instance) for instance in self._settings.instances}
-        try:
-            for timeline in self._timelines():
-                if query in ("", timeline.query):
-                    for page in self._pages(webs, timeline, span.since << TIME_BITS):
-                        yield self._delivery(timeline, page, fresh=False)
-                        if page.last >> TIME_BITS >= span.until:
-                            break
-        finally:
-            for web in webs.values():
-                web.close()
+        return self._streamed() if self._settings.streaming else self._polled(cursor)
 
     def close(self) -> None:
         for web in self._webs.values():
             web.close()
 
-    # --- a timeline ---
-
     def _timelines(self) -> Iterator[Timeline]:
         asked = self._setting.wanted()
         for instance in self._settings.instances:
             if self._settings.public:
-                yield Timeline(instance, "/api/v1/timelines/public")
+                yield Timeline(instance)
             for tag in self._settings.hashtags:
-                yield Timeline(instance, _tagged(tag))
+                yield Timeline(instance, _tag(tag))
             for one in asked:
                 for tag in one.hashtags:
-                    yield Timeline(instance, _tagged(tag), one.brand)
+                    yield Timeline(instance, _tag(tag), one.brand)
+
+    # --- streams ---
+
+    def _streamed(self) -> Iterator[Delivery]:
+        self._seen.clear()
+        clock, stop = self._setting.clock, self._setting.stop
+        lanes = Lanes(
+            self._affordable, self._connect, self._understood, clock, stop, patience=3 * self._settings.timeout
+        )
+        told = clock.steady() - LEFT_OUT_EVERY
+        with closing(lanes):
+            for delivery in lanes.deliveries():
+                yield delivery
+                if clock.steady() - told >= LEFT_OUT_EVERY:
+                    told = clock.steady()
+                    yield from self._left_out()
+
+    def _left_out(self) -> Iterator[Delivery]:
+        for one in self._setting.wanted():
+            if one.hashtags and not self._setting.allowed(one.brand):
+                yield Delivery(query=one.brand, asked=0, missed=None, reason="spend cap")
+
+    def _affordable(self) -> list[Timeline]:
+        return [one for one in self._timelines() if not one.brand or self._setting.allowed(one.brand)]
+
+    def _connect(self, timeline: Timeline, leave: Event) -> Stream:
+        """Called from the lane's thread. A server is asked for one stream after the other: when it wants to be left
+        alone, that counts for all of its lanes."""
+        instance = timeline.instance
+        with self._turns[instance]:
+            if leave.is_set():
+                raise Interrupted("it was stopped")
+            self._waits.check(instance)
+            try:
+                answer, web = self._opened(timeline)
+            except (Interrupted, Denied) as fault:
+                self._waits.heed(instance, fault)
+                raise
+        self._note_clock(instance, answer.headers)
+        return Stream(web, answer)
+
+    def _opened(self, timeline: Timeline) -> tuple[Unending, Web]:
+        instance = timeline.instance
+        if instance not in self._addresses:
+            with self._web(instance) as web:
+                self._addresses[instance] = streaming_address(instance, web)
+        web = self._web(instance, self._addresses[instance])
+        try:
+            path, params = timeline.stream
+            answer = web.listen(path, params, silence=self._settings.silence / 1_000)
+            if "text/event-stream" not in answer.headers.get("content-type", ""):
+                answer.close()
+                raise Interrupted(f"{timeline.name} answers with no stream")
+        except BaseException:
+            web.close()
+            raise
+        return answer, web
+
+    def _understood(self, timeline: Timeline, events: Sequence[StreamEvent]) -> Delivery:
+        """What a lane brought."""
+        statuses: list[Status] = []
+        malformed: list[Malformed] = []
+        gone: list[str] = []
+        for event in events:
+            if event.overlong:
+                malformed.append(Malformed(timeline.name, "an event of the stream that is too long", b""))
+            elif event.name in _POSTS:
+                try:
+                    status = msgspec.json.decode(event.data, type=Status)
+                    int(status.id)
+                    statuses.append(status)
+                except (msgspec.MsgspecError, UnicodeDecodeError, ValueError, RecursionError) as fault:
+                    malformed.append(Malformed(timeline.name, f"no status: {fault}"[:300], event.data))
+            elif event.name == "delete":
+                gone.append(event.data.decode("utf-8", "replace").strip().strip('"')[:40])
+        drafts = self._fresh(timeline.instance, statuses)
+        self._keep(drafts)
+        drafts += self._deleted(timeline.instance, gone)
+        return Delivery(drafts=drafts, malformed=malformed, query=timeline.name, asked=0, payer=timeline.brand)
+
+    def _deleted(self, instance: str, ids: Sequence[str]) -> list[Draft]:
+        """A post that nobody here ever saw needs no delete."""
+        for before in self._gone:
+            self._ids.drop(*before)
+        self._gone.clear()
+        if not ids:
+            return []
+        known = self._ids.uris(instance, ids)
+        # Forgotten once the delete is durable, which it is when the next delivery is made.
+        self._gone += [(instance, id, uri) for id, uri in known.items()]
+        for uri in known.values():
+            self._seen.pop(uri, None)
+        return [Draft(native_id=uri, kind="deleted") for uri in known.values()]
+
+    # --- timelines ---
+
+    def _polled(self, cursor: str | None) -> Iterator[Delivery]:
+        places = _places(cursor)
+        for timeline in self._timelines():
+            if timeline.brand and not self._setting.allowed(timeline.brand):
+                yield Delivery(query=timeline.brand, asked=0, missed=None, reason="spend cap")
+                continue
+            if timeline.name not in places:
+                newest = self._page(self._webs[timeline.instance], timeline, {"limit": 1})
+                places[timeline.name] = newest.last
+                yield Delivery(cursor=_written(places), query=timeline.name, payer=timeline.brand)
+                continue
+            yield from self._forward(timeline, places)
 
     def _forward(self, timeline: Timeline, places: dict[str, int]) -> Iterator[Delivery]:
         """What came since; the cursor moves page by page, from the oldest on."""
         known = places[timeline.name]
-        again = self._settings.look_back if "/tag/" in timeline.path else 0
+        again = self._settings.look_back if timeline.tag else 0
         begin = max(known - (again << TIME_BITS), 0)
-        for page in self._pages(self._webs, timeline, begin):
+        for number, page in enumerate(self._pages(self._webs[timeline.instance], timeline, begin)):
             places[timeline.name] = max(known, page.last)
-            yield msgspec.structs.replace(self._delivery(timeline, page), cursor=_written(places))
+            drafts = self._fresh(timeline.instance, page.statuses)
+            self._keep(drafts)
+            yield Delivery(
+                drafts=drafts,
+                malformed=page.malformed,
+                query=timeline.name,
+                cursor=_written(places),
+                payer=timeline.brand,
+            )
+            if number >= MOST_PAGES or self._setting.stop.is_set():
+                return
 
-    def _pages(self, webs: Mapping[str, Web], timeline: Timeline, begin: int) -> Iterator[Page]:
-        for _ in range(MOST_PAGES):
-            page = self._page(webs, timeline, {"limit": PAGE, "min_id": str(begin)})
+    def _pages(self, web: Web, timeline: Timeline, begin: int) -> Iterator[Page]:
+        while True:
+            page = self._page(web, timeline, {"limit": PAGE, "min_id": str(begin)})
             yield page
-            if page.size == 0 or page.last <= begin or self._setting.stop.is_set():
+            if page.size == 0 or page.last <= begin:
                 return
             begin = page.last
 
-    def _page(self, webs: Mapping[str, Web], timeline: Timeline, params: Mapping[str, str | int]) -> Page:
-        return _read(webs[timeline.instance].get(timeline.path, params), timeline)
+    def _page(self, web: Web, timeline: Timeline, params: Mapping[str, str | int]) -> Page:
+        answer = web.get(timeline.path, params)
+        self._note_clock(timeline.instance, answer.headers)
+        return page_of(answer, timeline)
 
-    def _delivery(self, timeline: Timeline, page: Page, fresh: bool = True) -> Delivery:
+    def _fresh(self, instance: str, statuses: Sequence[Status]) -> list[Draft]:
+        """Of what everybody may see, the versions that were not seen before, oldest first."""
         drafts: list[Draft] = []
-        for status in sorted(page.statuses, key=lambda status: int(status.id)):
-            self._note(timeline.instance, status)
-            version = (status.uri, status.edited_at)
-            if (fresh and version in self._seen) or status.visibility not in _SHOWN or status.account.noindex:
-                continue
-            _remember(self._seen, version)
-            drafts.append(self._draft(timeline.instance, status))
-        return Delivery(drafts=drafts, malformed=page.malformed, query=timeline.query)
+        for status in sorted(statuses, key=lambda status: int(status.id)):
+            self._ids.see(instance, status)
+            edited = status.edited_at or ""
+            if status.shown and not (status.uri in self._seen and edited <= self._seen[status.uri]):
+                self._seen[status.uri] = edited
+                drafts.append(draft_of(instance, status, self._ids.seen(instance)))
+        while len(self._seen) > REMEMBERED:
+            self._seen.popitem(last=False)
+        return drafts
 
-    def _note(self, instance: str, status: Status) -> None:
-        self._uris[instance, status.id] = status.uri
-        self._ids[status.uri] = instance, status.id
-        if len(self._uris) > REMEMBERED:
-            self._uris.popitem(last=False)
-        if len(self._ids) > REMEMBERED:
-            self._ids.popitem(last=False)
+    def _keep(self, drafts: Sequence[Draft]) -> None:
+        """Which post is meant by an id is kept of those that may be about a brand."""
+        wanted = self._setting.prefilter
+        self._ids.keep([draft.native_id for draft in drafts if wanted is None or wanted(_words(draft))])
 
-    def _draft(self, instance: str, status: Status) -> Draft:
-        answered = None if status.in_reply_to_id is None else self._uris.get((instance, status.in_reply_to_id))
-        return _draft(instance, status, answered)
+    # --- what was missed ---
+
+    def fill(self, query: str, span: Span, cursor: str | None) -> Iterator[Delivery]:
+        """By the timelines, the oldest first. A server that does not answer keeps the others from nothing: what it
+        misses becomes a hole of its own."""
+        timelines = {one.name: one for one in self._affordable() if query in ("", one.name, one.brand)}
+        if query and not timelines:
+            raise Unfillable("this is not asked for any more")
+        places, failed = _places(cursor), dict[str, Interrupted]()
+        for timeline in timelines.values():
+            try:
+                with self._web(timeline.instance) as web:
+                    yield from self._filled(web, timeline, span, places, query)
+            except Interrupted as fault:
+                self._waits.heed(timeline.instance, fault)
+                if query or self._setting.stop.is_set():
+                    raise
+                failed[timeline.name] = fault
+        if failed and len(failed) == len(timelines):
+            raise next(iter(failed.values()))
+        for name, why in failed.items():
+            yield Delivery(query=name, asked=0, hole=Hole(span.since, span.until, why.reason))
+        yield from self._left_out()
+
+    def _filled(
+        self, web: Web, timeline: Timeline, span: Span, places: dict[str, int], query: str
+    ) -> Iterator[Delivery]:
+        """The span in the server's time, and what is late in it."""
+        instance = timeline.instance
+        self._waits.check(instance)
+        if instance not in self._skew:
+            self._page(web, timeline, {"limit": 1})
+        skew = self._skew.get(instance, 0)
+        since = max(span.since + min(0, skew) - self._settings.look_back - LATE, 0)
+        until = span.until + max(0, skew) + LATE
+        begin = places.get(timeline.name, since << TIME_BITS)
+        for page in self._pages(web, timeline, begin):
+            places[timeline.name] = max(page.last, begin)
+            for status in page.statuses:
+                self._ids.see(instance, status)
+            drafts = [draft_of(instance, one, self._ids.seen(instance)) for one in page.statuses if one.shown]
+            self._keep(drafts)
+            yield Delivery(
+                drafts=drafts, malformed=page.malformed, query=query, cursor=_written(places), payer=timeline.brand
+            )
+            if page.last >> TIME_BITS >= until:
+                return
+            if self._setting.stop.is_set():
+                raise Interrupted("it was stopped")
 
     # --- single posts ---
 
@@ -225,7 +326,7 @@ class Mastodon:
         drafts: list[Draft] = []
         asked = 0
         for native_id in native_ids:
-            place = self._place(native_id)
+            place = self._ids.place(native_id)
             existence[native_id] = "there"
             if place is None:
                 continue
@@ -235,43 +336,36 @@ class Mastodon:
             if answer.status in (404, 410):
                 existence[native_id] = "gone"
                 continue
-            status = _decoded(answer, Status)
+            status = decoded(answer, Status)
             kind: PostKind = "metrics" if status.edited_at is None else "edited"
-            drafts.append(msgspec.structs.replace(self._draft(place[0], status), kind=kind))
+            draft = draft_of(place[0], status, self._ids.seen(place[0]))
+            drafts.append(msgspec.structs.replace(draft, kind=kind))
         return Found(existence=existence, drafts=drafts, asked=asked)
 
     def context(self, native_id: str) -> Iterator[Delivery]:
-        place = self._place(native_id)
+        place = self._ids.place(native_id)
         if place is None:
             return
         with self._web(place[0]) as web:
             answer = web.get(f"/api/v1/statuses/{quote(place[1], safe='')}/context")
         if answer.status in (404, 410):
             return
-        found = _decoded(answer, _Context)
+        found = decoded(answer, Context)
         for status in (*found.ancestors, *found.descendants):
-            self._note(place[0], status)
-        shown = [one for one in (*reversed(found.ancestors), *found.descendants) if one.visibility in _SHOWN]
-        yield Delivery(drafts=[self._draft(place[0], status) for status in shown])
-
-    def _place(self, uri: str) -> tuple[str, str] | None:
-        """The server to ask about a post, and its id there: only servers of the settings are ever asked."""
-        known = self._ids.get(uri)
-        if known is not None:
-            return known
-        for instance in self._settings.instances:
-            begin, _, id = uri.rpartition("/statuses/")
-            if begin.startswith(instance + "/") and id.isdecimal():
-                return instance, id
-        return None
+            self._ids.see(place[0], status)
+        shown = [one for one in (*reversed(found.ancestors), *found.descendants) if one.shown]
+        yield Delivery(drafts=[draft_of(place[0], status, self._ids.seen(place[0])) for status in shown])
 
     # --- before it is switched on ---
 
     def check(self) -> str:
         for timeline in self._timelines():
             with self._web(timeline.instance) as web:
-                _read(web.get(timeline.path, {"limit": 1}), timeline)
-            return f"{urlsplit(timeline.instance).netloc} shows its timelines"
+                self._page(web, timeline, {"limit": 1})
+            if not self._settings.streaming:
+                return f"{timeline.host} shows its timelines"
+            self._connect(timeline, self._setting.stop).close()
+            return f"{timeline.host} shows its timelines and streams them"
         raise Denied("nothing is asked for: give the brands hashtags, or set `hashtags` or `public` of the source")
 
     def sample(self, wanted: Wanted) -> Sample:
@@ -280,13 +374,13 @@ class Mastodon:
         asked, capped = 0, False
         for instance in self._settings.instances:
             for tag in wanted.hashtags:
-                timeline = Timeline(instance, _tagged(tag), wanted.brand)
+                timeline = Timeline(instance, _tag(tag), wanted.brand)
                 before: dict[str, str | int] = {}
                 for _ in range(SAMPLED_PAGES):
                     with self._web(instance) as web:
-                        page = _read(web.get(timeline.path, {"limit": PAGE, **before}), timeline)
+                        page = self._page(web, timeline, {"limit": PAGE, **before})
                     asked += 1
-                    ages = [(now - (_millis(one.created_at) or now)) // HOUR for one in page.statuses]
+                    ages = [(now - (millis(one.created_at) or now)) // HOUR for one in page.statuses]
                     for age in ages:
                         if 0 <= age < 24:
                             hours[23 - age] += 1
@@ -305,88 +399,31 @@ class Mastodon:
             answer = web.get("/api/v1/accounts/lookup", {"acct": name if own or not host else handle})
         if answer.status in (404, 410):
             return "gone"
-        found = _decoded(answer, _Standing)
+        found = decoded(answer, Standing)
         return "suspended" if found.suspended else "limited" if found.limited else "there"
 
-    def _web(self, instance: str) -> Web:
+    def _web(self, instance: str, address: str = "") -> Web:
+        """`address`: where it streams, if that is elsewhere."""
         name = self._settings.token_envs.get(instance)
         token = None if name is None else self._setting.secret(name)
         headers = {"Authorization": f"Bearer {token}"} if token else None
-        return Web(instance, headers, timeout=self._settings.timeout / 1_000)
+        return Web(address or instance, headers, timeout=self._settings.timeout / 1_000)
 
-
-class Page(NamedTuple):
-    statuses: list[Status]
-    malformed: list[Malformed]
-    size: int
-    last: int
-    """The highest id; 0: none."""
-
-
-def _read(answer: Answer, timeline: Timeline) -> Page:
-    found = answer.json()
-    if answer.status != 200 or not isinstance(found, list):
-        raise Interrupted(f"{timeline.name} answers with no timeline")
-    statuses: list[Status] = []
-    malformed: list[Malformed] = []
-    last = 0
-    for one in found:
+    def _note_clock(self, instance: str, headers: Mapping[str, str]) -> None:
         try:
-            status = msgspec.convert(one, Status)
-            last = max(last, int(status.id))
-            statuses.append(status)
-        except (msgspec.ValidationError, ValueError) as fault:
-            malformed.append(Malformed(timeline.name, f"no status: {fault}"[:300], msgspec.json.encode(one)))
-    return Page(statuses, malformed, len(found), last)
+            there = round(parsedate_to_datetime(headers["date"]).timestamp() * 1_000)
+        except (KeyError, ValueError, TypeError, OverflowError):
+            return
+        self._skew[instance] = there - self._setting.clock.now()
 
 
-def _draft(instance: str, status: Status, answered: str | None) -> Draft:
-    account, host = status.account, urlsplit(instance).netloc
-    handle = account.acct if "@" in account.acct else f"{account.acct}@{host}"
-    edited = status.edited_at is not None
-    return Draft(
-        native_id=status.uri,
-        kind="edited" if edited else "created",
-        text=words_of(status.content),
-        title=status.spoiler_text or None,
-        author=Author(
-            id=handle.lower(), handle=handle, name=account.display_name or None, followers=account.followers_count
-        ),
-        lang=status.language,
-        claimed_at=_millis(status.created_at),
-        edited_at=_millis(status.edited_at),
-        reply_to=answered,
-        repost_of=None if status.reblog is None else status.reblog.uri,
-        link=status.url or status.uri,
-        media=tuple(one.url for one in status.media_attachments if one.url),
-        metrics=Metrics(likes=status.favourites_count, reposts=status.reblogs_count, replies=status.replies_count),
-    )
+def _words(draft: Draft) -> str:
+    who = draft.author.handle if draft.author is not None else None
+    return "\n".join((draft.title or "", draft.text, who or ""))
 
 
-def _decoded(answer: Answer, shape: type[T]) -> T:
-    try:
-        return msgspec.json.decode(answer.body, type=shape)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        raise Interrupted("the server's answer is none, or only half of it") from None
-
-
-def _millis(text: str | None) -> Millis | None:
-    if text is None:
-        return None
-    try:
-        return round(datetime.fromisoformat(text).timestamp() * 1_000)
-    except (ValueError, OverflowError):
-        return None
-
-
-def _tagged(tag: str) -> str:
-    return f"/api/v1/timelines/tag/{quote(tag.lstrip('#'), safe='')}"
-
-
-def _remember(memory: OrderedDict[tuple[str, str | None], None], key: tuple[str, str | None]) -> None:
-    memory[key] = None
-    if len(memory) > REMEMBERED:
-        memory.popitem(last=False)
+def _tag(tag: str) -> str:
+    return tag.lstrip("#").casefold()
 
 
 def _places(cursor: str | None) -> dict[str, int]:

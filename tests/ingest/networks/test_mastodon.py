@@ -18,19 +18,20 @@ from tests.standins.mastodon import MastodonStandIn
 
 
 class MastodonCase:
-    edits: How = "sweep"
-    deletes: How = "sweep"
     fills = True
     firehose = True
-    first = "/api/v1/timelines"
 
-    def __init__(self, standin: MastodonStandIn) -> None:
-        self.standin = standin
+    def __init__(self, standin: MastodonStandIn, streaming: bool = True) -> None:
+        self.standin, self._streaming = standin, streaming
+        self.edits: How = "stream" if streaming else "sweep"
+        self.deletes: How = "stream" if streaming else "sweep"
+        self.first = "/api/v1/streaming" if streaming else "/api/v1/timelines"
+        self.silence = streaming
 
     def settings(self) -> MastodonSource:
         return MastodonSource(
-            id="source", kind="mastodon", instances=(self.standin.url,), public=True, interval="50ms",
-            token_envs={self.standin.url: "MASTODON_TOKEN"},
+            id="source", kind="mastodon", instances=(self.standin.url,), public=True, interval="50ms", silence="5s",
+            token_envs={self.standin.url: "MASTODON_TOKEN"}, streaming=self._streaming,
         )  # fmt: skip
 
     def secrets(self) -> Mapping[str, str]:
@@ -63,6 +64,15 @@ class TestMastodon(Contract):
             yield MastodonCase(mastodon)
 
 
+class TestMastodonByTimelines(Contract):
+    asks_by_brand = False
+
+    @pytest.fixture
+    def case(self) -> Iterator[Any]:
+        with MastodonStandIn() as mastodon:
+            yield MastodonCase(mastodon, streaming=False)
+
+
 @pytest.fixture
 def mastodon() -> Iterator[MastodonStandIn]:
     with MastodonStandIn() as standin:
@@ -78,7 +88,9 @@ def made() -> Iterator[list[Any]]:
 
 
 def collector(made: list[Any], *standins: MastodonStandIn, **more: Any) -> Any:
-    settings = MastodonSource(id="source", kind="mastodon", instances=tuple(one.url for one in standins), **more)
+    settings = MastodonSource(
+        id="source", kind="mastodon", instances=tuple(one.url for one in standins), **{"streaming": False, **more}
+    )
     setting = Setting(
         source=Source(id="source", network="mastodon"),
         wanted=lambda: (Wanted(brand="acme", hashtags=("#acme",)),),
