@@ -10,7 +10,8 @@ from typing import NamedTuple
 import structlog
 
 from clamor import networks
-from clamor.collecting import BrandsInForce, setting_of
+from clamor.clocks import pace_of
+from clamor.collecting import BrandsInForce, lacks, setting_of
 from clamor.opening import Opened
 from clamor.sources import kind_of
 from config.sources import Collected
@@ -20,7 +21,9 @@ from ingest.collector import Accountable, AccountState, Collector, Denied, Inter
 from ingest.setting import Setting
 from ingest.web import Refused
 from routing.operations import open_troubles, raise_operations, resolve_operations
+from stream.clock import MINUTE
 from stream.ports import Transient, Unusable
+from stream.records import Millis
 
 log = structlog.get_logger(__name__)
 
@@ -31,6 +34,8 @@ FIRST = 20.0
 """Seconds after the start of the first look, …"""
 AGAIN = 120.0
 """… and from a look that missed an account to the next one."""
+LONGEST: Millis = 15 * MINUTE
+"""A look that takes longer counts as hanging: another process may look."""
 KIND = "account"
 _WORDS: dict[AccountState, str] = {
     "limited": "is hidden from many people by {network}'s moderators",
@@ -65,12 +70,15 @@ class Accounts:
 
     def run(self) -> None:
         """Until `stop`."""
+        if pace_of(self._opened.home) is not None:
+            return  # what a network says now is not of a home whose time is simulated
         wait = FIRST
         while not self._stop.wait(wait):
             wait = EVERY
             with suppress(Transient, Unusable):
                 if self._tenure.hold():
-                    wait = AGAIN if self.look() else EVERY
+                    with self._tenure.kept(LONGEST):
+                        wait = AGAIN if self.look() else EVERY
         with suppress(Transient, Unusable):
             self._tenure.leave()
 
@@ -115,6 +123,10 @@ class Accounts:
                 return collector.account(one.handle) if isinstance(collector, Accountable) else None
         except (Interrupted, Denied, Refused, networks.NotInstalled) as fault:
             log.info("account not looked at", network=one.network, why=type(fault).__name__)
+            return None
+        except Exception as fault:
+            # A network's strange answer must not end the looks at all the other accounts.
+            log.error("account not looked at", network=one.network, why=lacks(fault))
             return None
 
 

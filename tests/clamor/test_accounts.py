@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from living import Living, settled_home
 
+from clamor import networks
 from clamor.accounts import Accounts
+from clamor.clocks import set_pace
+from config.sources import Collected
+from ingest.collector import Collector
+from ingest.setting import Setting
 from tests.standins.bluesky import BlueskyStandIn
 from tests.standins.mastodon import MastodonStandIn
 from tests.standins.server import Fault
@@ -101,3 +107,32 @@ def test_a_network_that_does_not_answer_says_nothing_of_an_account(living: Livin
     for _ in range(3):
         assert not accounts.look()
     assert troubles(living) == {}
+
+
+def test_a_strange_answer_about_one_account_ends_no_look_at_the_others(
+    living: Living, mastodon: MastodonStandIn
+) -> None:
+    def make(settings: Collected, setting: Setting) -> Collector:
+        if settings.id == "sky":
+            raise ValueError("an answer that nobody understands")
+        return networks.make(settings, setting)
+
+    mastodon.accounts["acme"] = {"id": "1", "acct": "acme", "suspended": True}
+    accounts = Accounts(living.opened, make)
+    accounts.look()
+    accounts.look()
+    assert list(troubles(living)) == ["account:mastodon:acme"]
+
+
+def test_a_home_whose_time_is_simulated_looks_at_no_account(living: Living, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[Accounts] = []
+    monkeypatch.setattr(Accounts, "look", looked.append)
+    monkeypatch.setattr("clamor.accounts.FIRST", 0.0)
+    set_pace(living.opened.home, 1_795_000_000_000, 600.0)
+    accounts = Accounts(living.opened)
+    thread = threading.Thread(target=accounts.run)
+    thread.start()
+    thread.join(0.3)
+    accounts.stop()
+    thread.join()
+    assert looked == []
