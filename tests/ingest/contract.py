@@ -511,7 +511,8 @@ def agree(case: Case, at_work: Collecting, seconds: float = 15, *, may_miss: boo
         lost = missing()
         return (
             f"{len(lost)} of {len(wanted(case, at_work))} posts are missing or old, such as {lost[:3]}; "
-            f"trouble: {at_work.runner.trouble!r}; gaps: {at_work.ledger.gaps(['source'])[:3]}"
+            f"trouble: {at_work.runner.trouble!r}; gaps: {at_work.ledger.gaps(['source'])[:3]}; "
+            f"not whole: {[row for row in at_work.ledger.rows() if row.missed is None][:3]}"
         )
 
     until(settled, why, seconds)

@@ -714,6 +714,8 @@ class SubredditCase:
             search=not self.subreddits,
             interval="60ms",
             shortest_interval="50ms",
+            # On a slow machine all of the soak's posts come between two rounds.
+            most_scanned=100_000,
             url=self.reddit.url,
             login_url=self.reddit.url,
         )
