@@ -27,6 +27,8 @@ from tests.standins.json_feed import JsonFeed, JsonFeedSource, collector
 from tests.standins.server import Fault
 
 PATIENCE = 60.0
+STEP = 20
+"""Milliseconds that the home's clock goes on while a source changes hands: a lease is asked for now and then only."""
 
 
 class Registry:
@@ -70,7 +72,7 @@ def collecting(living: Living, *sources: Collected, make: Make = made) -> Iterat
         work.close()
 
 
-def soon(holds: Callable[[], Any], meanwhile: Callable[[], None] = lambda: None) -> None:
+def soon(holds: Callable[[], Any], meanwhile: Callable[[], object] = lambda: None) -> None:
     ends = time.monotonic() + PATIENCE
     while not holds():
         assert time.monotonic() < ends, "it did not come to pass"
@@ -116,7 +118,7 @@ def test_what_is_applied_is_asked_what_is_taken_out_is_not_and_what_changed_is_a
         second.publish("seen already, by its number")
         second.publish("two")
         work.look()
-        soon(lambda: texts(living) == ["one", "two"])
+        soon(lambda: texts(living) == ["one", "two"], lambda: living.clock.advance(STEP))
         registry.inforce = ()
         work.look()
         soon(lambda: not work._leaving, work.look)
@@ -143,7 +145,7 @@ def test_a_secret_that_is_replaced_counts_without_a_restart(living: Living) -> N
         assert "a person has to act" in standing(living).trouble
         secrets.write_text("FEED_TOKEN=new\n")
         os.utime(secrets, (1, 1))
-        soon(lambda: texts(living) == ["Acme"], work.look)
+        soon(lambda: texts(living) == ["Acme"], lambda: (work.look(), living.clock.advance(STEP)))
         soon(lambda: standing(living).state == "listening", work.tell)
 
 
