@@ -30,7 +30,7 @@ from database import epochs
 from database.engine import read, write
 from database.tenure import Tenure
 from ingest import thinning
-from routing import absence, erasure
+from routing import absence, context, erasure
 from routing.counts import fold
 from routing.desk import Desk
 from routing.operations import open_troubles, raise_operations, resolve_operations
@@ -175,6 +175,7 @@ class Keeper:
         old = erasure.expire(opened.engine, self._desk, now - retention.posts, now, after=self._expired)
         ids = erasure.forget_unmatched(opened.engine, now - retention.ids, now, after=self._forgotten)
         copies = erasure.let_go_of_copies(opened.engine, now)
+        context.let_go(opened.engine, now)
         self._expired = 0 if old.done else old.after
         self._forgotten = 0 if ids.done else ids.after
         if old.done and ids.done:

@@ -17,6 +17,7 @@ from clamor.metrics import metrics
 from clamor.opening import Opened
 from clamor.presence import Presence
 from clamor.roles import WEB
+from clamor.sources import collected
 from clamor.standstill import standing_still
 from clamor.status import status
 from clamor.threads import Chore, repeat
@@ -90,6 +91,7 @@ def services(opened: Opened, webhooks: Webhooks) -> Services:
         ready=lambda: ready(opened),
         metrics=lambda: metrics(opened),
         scope_of=lambda token: scope_of(opened.engine, token),
+        collected=lambda source: collected(opened, source),
         explain=explained,
     )
 

@@ -106,6 +106,11 @@ def kind_of(source: AnySource) -> str:
     return str(getattr(source, "kind", ""))
 
 
+def collected(opened: Opened, source: str) -> bool:
+    """Whether Clamor asks this source by itself."""
+    return any(one.id == source and isinstance(one, Collected) for one in opened.registry.sources())
+
+
 def ailing_sources(opened: Opened) -> list[Silent]:
     """Sources that Clamor asks, of which people are to be told that they bring nothing as things are."""
     now = opened.clock.now()

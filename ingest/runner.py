@@ -26,6 +26,7 @@ from ingest.collector import (
     Span,
     Sweepable,
 )
+from ingest.context import ContextFetcher
 from ingest.coverage import Ledger
 from ingest.cursors import Cursors
 from ingest.gaps import SPEND_CAP, Gaps
@@ -113,6 +114,7 @@ class Runner:
         self._cursor_kept_at: Millis = 0
         self._over, self._connected, self._wake_filler = Event(), Event(), Event()
         self.sweeper = self._sweeper(log, sweeps) if sweeps and isinstance(collector, Sweepable) else None
+        self.context = self._context(log)
 
     @property
     def filled(self) -> int:
@@ -150,14 +152,32 @@ class Runner:
             guard=None if self._tenure is None else self._tenure.guard,
         )
 
+    def _context(self, log: Log) -> ContextFetcher:
+        return ContextFetcher(
+            self.collector,
+            log,
+            self.cursors.engine,
+            self._ledger,
+            self.clock,
+            hold=self.hold,
+            budget=self.budget,
+            backoff=Backoff(self.backoff.first, self.backoff.most),
+            has_turn=self._has_the_turn,
+            turn_kept=self._turn_kept,
+            guard=None if self._tenure is None else self._tenure.guard,
+        )
+
     def run(self) -> None:
-        """Collect until stopped or until the source ends; other threads fill holes and sweep meanwhile."""
+        """Collect until stopped or until the source ends; other threads fill holes, sweep and fetch what replies answer
+        meanwhile."""
         filler = Thread(target=self._fill, name=f"fill-{self.source.id}", daemon=True)
         filler.start()
         sweeping = None if self.sweeper is None else self.sweeper.run
         sweeper = None if sweeping is None else Thread(target=sweeping, name=f"sweep-{self.source.id}", daemon=True)
         if sweeper is not None:
             sweeper.start()
+        context = Thread(target=self.context.run, name=f"context-{self.source.id}", daemon=True)
+        context.start()
         try:
             while not self.stop.is_set() and self._round():
                 pass
@@ -165,7 +185,7 @@ class Runner:
             try:
                 self._say_how_far()
             finally:
-                self._end(filler, sweeper)
+                self._end(filler, sweeper, context)
 
     def _say_how_far(self) -> None:
         """Where another process runs the source by now, it knows better where that stands. Where SQL does not answer,
@@ -175,13 +195,15 @@ class Runner:
             with suppress(Transient):
                 self.windows.close_all(self.clock.now())
 
-    def _end(self, filler: Thread, sweeper: Thread | None) -> None:
+    def _end(self, filler: Thread, sweeper: Thread | None, context: Thread) -> None:
         self._over.set()
         self._wake_filler.set()
         filler.join()
         if self.sweeper is not None and sweeper is not None:
             self.sweeper.stop.set()
             sweeper.join()
+        self.context.stop.set()
+        context.join()
         self.collector.close()
         self._pay_back()
         if self._tenure is not None:

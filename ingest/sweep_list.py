@@ -14,7 +14,8 @@ from sqlalchemy import Connection, Engine
 
 from database.engine import many, read, rows, rows_in, write
 from ingest.sweep_plan import Due, Schedule, due, due_in_doubt, due_when_gone
-from stream.records import Mention, Metrics, Millis, decode
+from stream.merge import content_hash
+from stream.records import Mention, Metrics, Millis, Post, decode
 
 CHUNK = 500
 Guard = Callable[[Connection], None]
@@ -33,7 +34,7 @@ class Held(msgspec.Struct, frozen=True):
     absent_since: Millis | None
     gone_at: Millis | None
     live: bool
-    """A mention of it stands here with its text."""
+    """Its text stands here: in a mention, or as what a reply in a case answers."""
     content_hash: str = ""
     metrics: Metrics | None = None
     """As the mention has them: of within its bucket of reach they may be older than what was seen last."""
@@ -153,8 +154,11 @@ class SweepList:
                 "SELECT post, body FROM mention WHERE state = 'live' AND post IN (??)",
                 [row[0] for row in found],
             )
+            ids = [row[1] for row in found if row[1] is not None]
+            asked = rows_in(connection, "SELECT id, body FROM context_post WHERE body IS NOT NULL AND id IN (??)", ids)
         mentions = {post: decode(Mention, body) for post, body in bodies}
-        return [_as_held(row, mentions.get(row[0])) for row in found]
+        context = {id: decode(Post, body) for id, body in asked}
+        return [_as_held(row, mentions.get(row[0]), context.get(row[1])) for row in found]
 
     def _write(self, *statements: tuple[str, Sequence[tuple[object, ...]]]) -> None:
         if not any(values for _, values in statements):
@@ -201,12 +205,14 @@ def next_look(schedule: Schedule, held: Held, now: Millis) -> Due | None:
     return due(schedule, held.published, now) if held.gone_at is None else due_when_gone(held.gone_at, now)
 
 
-def _as_held(row: Sequence[object], mention: Mention | None) -> Held:
+def _as_held(row: Sequence[object], mention: Mention | None, context: Post | None) -> Held:
     post, id, published, due_at, limit_at, seen, absent_since, gone_at = row
-    known = None if mention is None or mention.post is None else mention.post.metrics
+    post_held = context if mention is None else mention.post
+    known = None if post_held is None else post_held.metrics
+    text = mention.content_hash if mention is not None else "" if context is None else content_hash(context)
     return Held(
         post, id or "", published or 0, Due(due_at, limit_at or due_at), seen or 0, absent_since, gone_at,  # type: ignore[arg-type]
-        mention is not None, mention.content_hash if mention is not None else "", known,
+        mention is not None or context is not None, text, known,
     )  # fmt: skip
 
 

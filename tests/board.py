@@ -1,4 +1,4 @@
-"""A collector of the board (`tests.standins.board`): a poll that can look its posts up again."""
+"""A collector of the board (`tests.standins.board`): a poll that can look its posts up, and what they answer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class BoardCollector:
 
     def __init__(self, source: Source, url: str, most_looked_up: int = 100) -> None:
         self.source, self.most_looked_up = source, most_looked_up
-        self._latest, self._looking = Web(url), Web(url)
+        self._latest, self._looking, self._context = Web(url), Web(url), Web(url)
 
     def collect(self, cursor: str | None) -> Iterator[Delivery]:
         after, _, deletes = (cursor or "0:0").partition(":")
@@ -41,15 +41,21 @@ class BoardCollector:
         drafts = [draft(one, kind="edited") for one in answer["posts"]]
         return Found(existence=existence, drafts=drafts, cost=len(native_ids))
 
+    def context(self, native_id: str) -> Iterator[Delivery]:
+        for post in self._context.get("/thread", {"id": native_id}).json()["above"]:
+            yield Delivery(drafts=[draft(post)], cost=1)
+
     def close(self) -> None:
         self._latest.close()
         self._looking.close()
+        self._context.close()
 
 
 def draft(post: dict[str, Any], **changes: Any) -> Draft:
     fields: dict[str, Any] = {
         "native_id": post["id"], "text": post["text"], "claimed_at": post["at"],
         "author": Author(id=post["author"], handle=post["author"]), "metrics": Metrics(likes=post["likes"]),
+        "reply_to": post.get("answers"),
     }  # fmt: skip
     return Draft(**{**fields, **changes})
 

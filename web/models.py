@@ -261,11 +261,53 @@ class CaseEvent(Model):
     detail: str
 
 
+class AbovePost(Model):
+    """A post that stands above a reply. It may be about no brand at all."""
+
+    post: str = Field(examples=["mastodon:https://example.social/users/ana/statuses/1"])
+    network: str
+    title: str | None
+    text: str
+    author: str | None
+    link: str | None
+    time: Time
+    mentions: list[str]
+    """Of it, those that this token may see."""
+
+
+class CaseThread(Model):
+    """What a reply in the case answers."""
+
+    mention: str
+    state: str = Field(examples=["shown"])
+    """`shown`; or why the post that it answers is not: `not_asked`, `asked` (the network has not answered yet, `why`
+    says what holds it up), `fetched` (it is on its way, or was not kept), `none` (not to be had), `refused` (by the
+    network), `gone` (deleted, or kept no longer)."""
+    why: str
+    above: list[AbovePost]
+    """Nearest first, up to 20; ends where the next is not here."""
+
+
+class ContextAsked(Model):
+    """What came of asking what the replies of a case answer. The answers stand in the case's `threads` later."""
+
+    asked: int
+    """Replies that their networks are asked about now: at most 50 a call, one for each post that is answered."""
+    waiting: int
+    """Were asked about before, and the answer is not here yet."""
+    impossible: int
+    """Their sources cannot be asked, or have answered that it is not to be had."""
+    left: int
+    """Beyond the 50: ask again once these are through."""
+
+
 class CaseWithHistory(Case):
     mention_ids: list[str]
     """Live mentions in it, the newest 500."""
     history: list[CaseEvent]
     """Oldest first, the newest 500."""
+    threads: list[CaseThread]
+    """Of the mentions that are replies, the newest 200."""
 
 
 class CasePage(Model):

@@ -47,5 +47,7 @@ class Services:
     """Prometheus text."""
     scope_of: Callable[[str], AccessScope | None]
     """What a bearer token may see; None where it is unknown or revoked."""
+    collected: Callable[[str], bool]
+    """Whether Clamor asks this source by itself, so that it can be asked for single posts too."""
     explain: Callable[[Mention, Decision], Sequence[str]]
     """A decision about a mention, in sentences."""

@@ -2,7 +2,8 @@
 
 It follows no documentation: its protocol is what tests of the sweep need. `GET /latest?after=N&deletes=M` gives the
 posts behind number N, and the deletes behind the Mth where the board tells of them; `GET /posts?ids=1,2` those that are
-there; a number that was deleted `loudly` is named under `gone`.
+there; a number that was deleted `loudly` is named under `gone`; `GET /thread?id=1` gives the posts above one,
+the nearest first.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ class Board(StandIn):
         super().__init__()
         self.posts: dict[str, dict[str, Any]] = {}
         self.gone: set[str] = set()
+        self.hidden: set[str] = set()
         self.tells = False
         """Of deletes, by itself."""
         self.told_at: dict[str, float] = {}
@@ -27,12 +29,17 @@ class Board(StandIn):
         """It answers, and finds nothing."""
         self._number = 0
 
-    def publish(self, text: str, at: int, author: str = "ana") -> str:
+    def publish(self, text: str, at: int, author: str = "ana", answers: str | None = None) -> str:
         with self.lock:
             self._number += 1
             id = str(self._number)
-            self.posts[id] = {"id": id, "text": text, "at": at, "author": author, "likes": 0}
+            self.posts[id] = {"id": id, "text": text, "at": at, "author": author, "likes": 0, "answers": answers}
             return id
+
+    def hide(self, id: str) -> None:
+        """From `/latest`, as what nobody asks for is: it is still there for who asks for it."""
+        with self.lock:
+            self.hidden.add(id)
 
     def edit(self, id: str, text: str) -> None:
         with self.lock:
@@ -54,7 +61,7 @@ class Board(StandIn):
     def answer(self, request: Request) -> Response:
         if request.path == "/latest":
             after, seen = int(request.params.get("after", "0")), int(request.params.get("deletes", "0"))
-            posts = [one for id, one in self.posts.items() if int(id) > after][:100]
+            posts = [one for id, one in self.posts.items() if int(id) > after and id not in self.hidden][:100]
             deletes = self._told(self._deletes[seen:] if self.tells else [])
             return Response.of({"posts": posts, "deletes": deletes})
         if request.path == "/posts":
@@ -64,6 +71,12 @@ class Board(StandIn):
             posts = [] if self.blind else [self.posts[id] for id in ids if id in self.posts]
             gone = self._told([id for id in ids if id in self.gone and not self.blind])
             return Response.of({"posts": posts, "gone": gone})
+        if request.path == "/thread":
+            above, id = [], self.posts.get(request.params.get("id", ""), {}).get("answers")
+            while id in self.posts:
+                above.append(self.posts[id])
+                id = self.posts[id]["answers"]
+            return Response.of({"above": above})
         return Response.of({"error": "no such path"}, 404)
 
     def _told(self, ids: list[str]) -> list[str]:
