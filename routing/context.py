@@ -7,7 +7,7 @@ was fetched for has closed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from sqlalchemy import Connection, Engine
 
@@ -18,7 +18,7 @@ from stream.clock import DAY
 from stream.records import Millis, encode
 
 KEPT_FOR: Millis = 30 * DAY
-"""After the case has closed."""
+"""After the case has closed, and after the last time that somebody asked."""
 
 
 def keep(sheet: Sheet, touched: Iterable[PostRow]) -> None:
@@ -46,10 +46,10 @@ def keep(sheet: Sheet, touched: Iterable[PostRow]) -> None:
 
 
 def let_go(engine: Engine, now: Millis) -> int:
-    """Forget what was asked for by cases that closed `KEPT_FOR` ago, or are no more; how many posts."""
+    """Forget what was asked for `KEPT_FOR` ago by cases that closed as long ago, or are no more; how many posts."""
     with read(engine) as connection:
-        found = rows(connection, "SELECT case_id FROM context_post UNION SELECT case_id FROM context_request")
-        over = [(id,) for id in _over(connection, [id for (id,) in found], now - KEPT_FOR)]
+        asked = dict(tuple(row) for row in rows(connection, _ASKED))
+        over = [(id,) for id in _over(connection, asked, now - KEPT_FOR)]
     if not over:
         return 0
     with write(engine) as connection:
@@ -57,27 +57,32 @@ def let_go(engine: Engine, now: Millis) -> int:
         return many(connection, "DELETE FROM context_post WHERE case_id = ?", over)
 
 
-def _over(connection: Connection, asking: list[int], before: Millis) -> list[int]:
-    """Those of these cases that closed before; one that was merged stands as the one that it was merged into."""
+def _over(connection: Connection, asked: Mapping[int, Millis], before: Millis) -> list[int]:
+    """Those of these cases that closed, and were asked for last, before; one that was merged stands as the one that it
+    was merged into."""
     held: dict[int, tuple[int, Millis | None, int | None]] = {}
-    wanted = set(asking)
+    wanted = set(asked)
     while wanted:
         sql = "SELECT id, live, closed_at, merged_into FROM cases WHERE id IN (??)"
         found = rows_in(connection, sql, list(wanted))
         held.update({id: (live, closed, into) for id, live, closed, into in found})
         wanted = {into for _, _, _, into in found if into is not None} - held.keys()
     over = []
-    for id in asking:
+    for id, asked_at in asked.items():
         at, passed = id, set[int]()
         while at in held and (into := held[at][2]) is not None and at not in passed:
             passed.add(at)
             at = into
         live, closed, _ = held.get(at, (0, None, None))
-        if not live and (closed or 0) < before:
+        if not live and max(closed or 0, asked_at) < before:
             over.append(id)
     return over
 
 
+_ASKED = (
+    "SELECT case_id, max(asked_at) FROM (SELECT case_id, asked_at FROM context_post "
+    "UNION ALL SELECT case_id, asked_at FROM context_request) asked GROUP BY case_id"
+)
 _HERE = ("live", "awaited")
 _SWEPT = (
     "INSERT INTO swept_post (source_id, post) VALUES (?, ?) "

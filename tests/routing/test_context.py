@@ -140,5 +140,8 @@ def test_it_is_let_go_some_time_after_its_case_has_closed(home: RouteHome) -> No
         closed = [(NOW, case)]
         many(connection, "UPDATE cases SET live = 0, state = 'closed', closed_at = ? WHERE id = ?", closed)
     assert context.let_go(home.engine, NOW + KEPT_FOR - 1) == 0
-    assert context.let_go(home.engine, NOW + KEPT_FOR + 1) == 1
+    with write(home.engine) as connection:
+        many(connection, "UPDATE context_post SET asked_at = ?", [(NOW + 5,)])
+    assert context.let_go(home.engine, NOW + KEPT_FOR + 1) == 0, "it was asked for of the closed case"
+    assert context.let_go(home.engine, NOW + KEPT_FOR + 6) == 1
     assert kept(home) == []
