@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -127,19 +128,23 @@ class InLog:
         self._next: dict[int, int] = {}
         self._states: dict[str, PostState] = {}
         self.of_source: dict[str, set[str]] = {}
-        self.records = 0
+        self.kinds: Counter[str] = Counter()
+        """Of the records."""
+        self.again = 0
+        """Records of a post's first text that was in the log already: what came twice, without effect."""
 
     def look(self, log: Log) -> None:
         for partition, (low, high) in log.bounds(POSTS).items():
             at = max(low, self._next.get(partition, 0))
             while at < high and (records := log.read(POSTS, partition, at, AT_ONCE)):
                 at = self._next[partition] = records[-1].offset + 1
-                self.records += len(records)
                 for record in records:
                     self._add(decode(Post, record.value))
 
     def _add(self, post: Post) -> None:
         found, known = state_of(post), self._states.get(post.id)
+        self.kinds[post.kind] += 1
+        self.again += known is not None and post.kind == "created"
         self._states[post.id] = found if known is None else merge(known, found)
         self.of_source.setdefault(post.source_id, set()).add(post.id)
 
