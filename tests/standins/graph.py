@@ -4,7 +4,11 @@ Read from https://developers.facebook.com/docs/graph-api: reference/page/feed, r
 reference/object/comments, results (cursors), guides/error-handling, overview/rate-limiting, reference/debug_token,
 webhooks/getting-started, webhooks/reference/page and …/instagram; and from
 https://developers.facebook.com/documentation/instagram-platform (ig-user, ig-media, ig-comment, mentions). Our reading
-of them, compared with no stored reply. Persons and texts are invented.
+of them. Compared with replies of 2020 and 2021 that sns-sdks/python-facebook keeps (testdata): a page's posts, comments
+with `filter=stream`, cursors; an account's posts, comments, answers, tags, mentions. What is pushed was compared with
+reports to restfb (issues 735, 817, 859, 897, 1202), since webhooks/reference/page says no more than the names of the
+fields `feed` and `mention`. Not compared: `?ids=`, error 100 with subcode 33, headers of limits, pushed edits and
+removals. Persons and texts are invented.
 """
 
 from __future__ import annotations

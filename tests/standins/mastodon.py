@@ -2,8 +2,12 @@
 
 Follows docs.joinmastodon.org: methods/timelines (public, tag: limit, min_id, max_id), methods/streaming (public,
 hashtag; events `update`, `status.update`, `delete`; `:thump`), methods/statuses (GET one, GET its context),
-methods/instance (v2), entities/Status, entities/Account, entities/Error. Compared with no reply of a real server. Not
-modelled: boosts, local and remote streams, the multiplexed websocket.
+methods/instance (v2), entities/Status, entities/Account, entities/Error; and of Mastodon's source streaming/index.js (a
+`:thump` each 15 seconds) and lib/mastodon/snowflake.rb (ids). Frames and statuses were compared with the samples of
+methods/streaming, which hold posts of real servers, a tag's timeline and the beginning of a stream with those that
+Mastodon.py keeps of a server of version 4.0.2 (tests/cassettes). Not compared: refusals, a post's context. Not
+modelled: boosts, local and remote streams, the multiplexed websocket, the limit of 300 requests with `min_id` or
+`max_id` in 15 minutes (config/initializers/rack_attack.rb).
 """
 
 from __future__ import annotations

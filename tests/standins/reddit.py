@@ -4,8 +4,9 @@ Follows the API's own documentation (https://www.reddit.com/dev/api/: listings w
 `/r/NAME/new`, `/r/NAME/comments`, `/search`, `/api/info`, `/comments/ID`), the page of its rules and rate-limit headers
 (https://support.reddithelp.com/hc/en-us/articles/16160319875092), the description of tokens
 (https://github.com/reddit-archive/reddit/wiki/OAuth2) and r/redditdev's FAQ (a listing ends after 1,000 things). The
-names and types of fields were compared with listings stored in public in the tests of graw (turnage/graw,
-reddit/redded_fixtures_test.go). Not verified against a reply: how a removed comment's stub looks (by praw's issues),
+names and types of fields were compared with replies that graw keeps (turnage/graw, reddit/internal/testdata:
+subreddit.json, thread.json, more.json). Not verified against a reply: `removed_by_category` and `num_crossposts`,
+which are in none of these, how a removed comment's stub looks (by praw's issues),
 that a search ends after 250, that several subreddits in one question leave out a private one without a word, and the
 wording of errors.
 
