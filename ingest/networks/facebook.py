@@ -133,7 +133,7 @@ class PageChanges:
         if verb not in ("add", "edit", "edited"):
             return []
         made = self._told(value, id, post, item == "comment", change.at)
-        if made is None:
+        if made is None or value.get("published") in (0, False):
             return []
         return [made if verb == "add" else edited(made, change.at)]
 

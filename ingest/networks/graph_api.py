@@ -11,6 +11,7 @@ import hmac
 from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
@@ -31,6 +32,7 @@ _LIMITS = frozenset({4, 17, 32, 341, 368, 613, *range(80_000, 80_015)})
 _PASSING = frozenset({1, 2})
 _TOKEN = frozenset({102, 190, 463, 467})
 _RIGHT = frozenset({3, 10, *range(200, 300)})
+_LEADS_ON = frozenset({"after", "until", "since", "offset", "__paging_token"})
 
 
 class Gone(Exception):
@@ -84,20 +86,18 @@ class Api:
 
     def pages(self, path: str, most: int, **params: str | int) -> Iterator[tuple[list[Any], bool]]:
         """(what a page of an edge lists, whether there are more). Followed by cursors, not by the addresses that the
-        API gives, which hold the token."""
+        API gives, which hold the token. Raises what `get` raises."""
         after: dict[str, str] = {}
         for _ in range(most):
             held = self.get(path, **params, **after)
             listed, paging = held.get("data"), held.get("paging")
             if not isinstance(listed, list):
                 raise Interrupted("the Graph API answered without `data`")
-            cursors = paging.get("cursors") if isinstance(paging, dict) else None
-            following = cursors.get("after") if isinstance(cursors, dict) else None
-            more = isinstance(paging, dict) and bool(paging.get("next")) and isinstance(following, str)
-            yield listed, more
-            if not more:
+            following = _following(paging)
+            yield listed, bool(following)
+            if not following or following == after:
                 return
-            after = {"after": str(following)}
+            after = following
 
     def delivery(self, **brought: Any) -> Delivery:
         return Delivery(asked=self.used(), **brought)
@@ -172,9 +172,22 @@ class Api:
                 f"the access token in {self._settings.token_env} lacks a permission (code {code}): "
                 "see docs/networks for those that are needed"
             )
-        if (code == 100 and sub == 33) or code == 803 or answer.status == 404:
+        no_object = code == 100 and (sub == 33 or str(error.get("message")).startswith("Object does not exist"))
+        if no_object or code == 803 or answer.status == 404:
             return Gone()
         return Odd(code)
+
+
+def _following(paging: Any) -> dict[str, str]:
+    """What to ask besides for the next page; empty: there is none. Some edges page by time and name no cursor: of the
+    address that they give, what leads on is taken, and nothing else."""
+    following = paging.get("next") if isinstance(paging, dict) else None
+    if not isinstance(following, str):
+        return {}
+    cursors = paging.get("cursors")
+    if isinstance(cursors, dict) and isinstance(cursors.get("after"), str):
+        return {"after": cursors["after"]}
+    return {name: value for name, value in parse_qsl(urlsplit(following).query) if name in _LEADS_ON}
 
 
 def checked(api: Api, settings: GraphSource, wall: Millis, needs: tuple[str, ...]) -> str:

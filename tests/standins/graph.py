@@ -46,6 +46,8 @@ class GraphStandIn(StandIn):
         super().__init__()
         self.instagram = instagram
         self.things: dict[str, Thing] = {}
+        self.by_time = False
+        """Edges name no cursor, and lead on by times in the address of the next page."""
         self.broken: list[Any] = []
         """Among the comments of the first post."""
         self.headers: dict[str, str] = {}
@@ -144,15 +146,19 @@ class GraphStandIn(StandIn):
         else:
             return self._error(100, "Unsupported get request.", sub=33)
         limit = int(request.params.get("limit", 25))
-        after = int(request.params["after"]) if "after" in request.params else len(ids)
+        begins = request.params.get("until" if self.by_time else "after")
+        after = len(ids) if begins is None else int(begins)
         shown = ids[max(after - limit, 0) : after][::-1]
         listed: list[Any] = [self._shown(self.things[id]) for id in shown]
-        if of == self.first and "after" not in request.params:
+        if of == self.first and begins is None:
             listed = [*self.broken, *listed]
         cursors = {"before": str(after), "after": str(after - len(shown))}
         paging: dict[str, Any] = {"cursors": cursors}
         if after - len(shown) > 0:
             paging["next"] = f"{self.url}/secret-in-here"
+        if self.by_time and "next" in paging:
+            leads_on = f"until={after - len(shown)}&__paging_token=enc_1"
+            paging = {"next": f"{self.url}/v1/{of}/{edge}?access_token={TOKEN}&limit={limit}&{leads_on}"}
         return self._of({"data": listed, "paging": paging} if listed else {"data": []})
 
     def _shown(self, one: Thing) -> dict[str, Any]:

@@ -213,6 +213,33 @@ def test_what_was_removed_is_gone_and_the_rest_is_there_as_it_is_now(graph: Grap
     assert {draft.conversation for draft in found.drafts if draft.native_id in ids} == {own}
 
 
+def test_an_edge_without_cursors_is_read_to_its_end(page: GraphStandIn, at: Any) -> None:
+    page.by_time = True
+    source = at(page)
+    source.brought()
+    ids = {page.comment(f"Acme {n}") for n in range(250)}
+    assert ids <= source.brought().keys()
+    assert not any("access_token" in one.params for one in page.requests)
+
+
+def test_what_is_gone_is_told_without_a_subcode_as_well(page: GraphStandIn, at: Any) -> None:
+    source = at(page)
+    id = page.comment("Acme")
+    source.brought()
+    said = b'{"error": {"message": "Object does not exist, cannot be loaded", "type": "OAuthException", "code": 100}}'
+    page.misbehave(Fault("status", status=400, body=said, times=2))
+    assert source.collector.look_up([id]).existence[id] != "there"
+
+
+def test_a_post_that_is_not_published_is_not_taken(page: GraphStandIn, at: Any, receiver: Any, held: Held) -> None:
+    takes, now = receiver(page), WallClock().now()
+    value = {"item": "status", "verb": "add", "post_id": f"{NUMBER}_9", "message": "Acme, soon", "published": 0}
+    assert takes.handle(*page.sent("feed", value), now, now)[0] == 202
+    assert held.posts() == []
+    takes.handle(*page.sent("feed", {**value, "published": 1}), now, now)
+    assert [post.text for post in held.posts()] == ["Acme, soon"]
+
+
 @pytest.mark.parametrize(("code", "status"), [(4, 400), (17, 400), (32, 403), (613, 400), (80_001, 400), (80_002, 400)])
 def test_a_limit_is_waited_for_as_long_as_the_api_says(page: GraphStandIn, at: Any, code: int, status: int) -> None:
     usage = f'{{"{NUMBER}": [{{"type": "pages", "call_count": 100, "estimated_time_to_regain_access": 7}}]}}'
