@@ -155,11 +155,12 @@ class Api:
 
     def _fault(self, answer: Answer, held: Any) -> Exception:
         error = held.get("error") if isinstance(held, dict) else None
-        code, sub = (error.get("code"), error.get("error_subcode")) if isinstance(error, dict) else (None, None)
+        named = error if isinstance(error, dict) else {}
+        code, sub, said = named.get("code"), named.get("error_subcode"), str(named.get("message"))
         if code in _LIMITS or answer.status == 429:
             fault = self._web.fault(answer)
-            named = fault.retry_after if isinstance(fault, Interrupted) else None
-            return Interrupted(f"the Graph API's limit is reached (code {code})", named or _regained(answer.headers))
+            wait = fault.retry_after if isinstance(fault, Interrupted) else None
+            return Interrupted(f"the Graph API's limit is reached (code {code})", wait or _regained(answer.headers))
         if code in _PASSING or answer.status >= 500 or not isinstance(code, int):
             return self._plain_fault(answer)
         if code in _TOKEN:
@@ -172,7 +173,7 @@ class Api:
                 f"the access token in {self._settings.token_env} lacks a permission (code {code}): "
                 "see docs/networks for those that are needed"
             )
-        no_object = code == 100 and (sub == 33 or str(error.get("message")).startswith("Object does not exist"))
+        no_object = code == 100 and (sub == 33 or said.startswith("Object does not exist"))
         if no_object or code == 803 or answer.status == 404:
             return Gone()
         return Odd(code)
