@@ -8,6 +8,7 @@ fill the memory: elements without end, rows of a million cells, entities. What r
 from __future__ import annotations
 
 import importlib.util
+import re
 import warnings
 import zipfile
 import zlib
@@ -35,6 +36,8 @@ MAX_ROW_TAGS = 16 * MAX_COLUMNS
 
 SAVE_AS = "save the sheet as CSV (UTF-8) and replay that"
 
+_ESCAPED = re.compile(r"_x00([01][0-9A-Fa-f])_")
+"""A control character as a cell's text holds it (ECMA-376 part 1, 22.9.2.19): Excel ends lines by `_x000D_`."""
 _CHUNK = 1_048_576
 _BEGIN = 64
 _UTF16 = (b"\xff\xfe", b"\xfe\xff", b"\0<")
@@ -200,6 +203,8 @@ def _plain(value: object) -> object:
         return value.isoformat()
     if isinstance(value, timedelta):
         return str(value)
+    if isinstance(value, str) and "_x00" in value:
+        return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), value).replace("\r\n", "\n")
     return value if isinstance(value, str | int | float) else str(value)
 
 

@@ -191,6 +191,9 @@ def _show_previews(paths: list[Path], options: Options, importing: str) -> None:
     for path in paths:
         found = first_rows(path, replace(options, paced=False), WallClock())
         answers.print(f"{found.name}: {found.form}, network {found.network} where a row names none", highlight=False)
+        if not found.looked:
+            errors.print("  it holds no row: is it the right file, and whole?", style="yellow")
+            continue
         table = Table("field", "column", "rule", box=None, pad_edge=False, header_style="bold")
         for one in found.columns:
             table.add_row(one.field, " else ".join(shortened(name, 60) for name in (one.column, *one.spare)), one.rule)

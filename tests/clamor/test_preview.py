@@ -71,3 +71,10 @@ def test_a_file_that_no_posts_can_be_made_of_is_refused_like_by_the_import(home:
     assert "no column is known as text or created_at" in done.err
     unknown = clamor(home, "replay", "--preview", str(file), "--as", "brandwach")
     assert "did you mean brandwatch?" in unknown.err
+
+
+def test_of_an_empty_file_a_preview_says_that_it_is(home: Path, tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text("text,date\n")
+    done = clamor(home, "replay", "--preview", str(file))
+    assert "it holds no row" in done.err

@@ -89,6 +89,13 @@ def test_of_a_formula_the_value_counts_that_the_program_last_saw(tmp_path: Path)
     assert (second.values["id"], second.values["text"]) == ("TRUE", "")
 
 
+def test_a_line_break_in_a_cell_is_a_line_break(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "a.xlsx", ("s", [HEADER, [1, "one_x000D_\ntwo", MOMENT]]))
+    (row,) = rows_of(path)
+    assert row.values is not None
+    assert row.values["text"] == "one\ntwo"
+
+
 def test_the_first_sheet_with_a_row_is_read_and_another_by_its_name(
     tmp_path: Path, log: EmbeddedLog, held: Any, clock: ManualClock
 ) -> None:
