@@ -202,6 +202,8 @@ def _handler(standin: StandIn) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         timeout = 60
+        disable_nagle_algorithm = True
+        """Headers and body are two writes: the second would wait until the other side has said that it has the first."""
 
         def setup(self) -> None:
             super().setup()
