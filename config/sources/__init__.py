@@ -12,6 +12,7 @@ from config.sources.discourse import DiscourseSource
 from config.sources.feeds import FeedsSource
 from config.sources.file import FileSource
 from config.sources.graph import FacebookSource, InstagramSource
+from config.sources.hackernews import HackernewsSource
 from config.sources.mastodon import MastodonSource
 from config.sources.reddit import RedditSource
 from config.sources.webhook import WebhookSource
@@ -26,6 +27,7 @@ __all__ = [
     "FacebookSource",
     "FeedsSource",
     "FileSource",
+    "HackernewsSource",
     "InstagramSource",
     "LookAgain",
     "MastodonSource",
@@ -44,6 +46,7 @@ Source: TypeAlias = Annotated[
     | FacebookSource
     | FeedsSource
     | FileSource
+    | HackernewsSource
     | InstagramSource
     | MastodonSource
     | RedditSource
