@@ -203,7 +203,7 @@ def _handler(standin: StandIn) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
         timeout = 60
         disable_nagle_algorithm = True
-        """Headers and body are two writes: the second would wait until the other side has said that it has the first."""
+        """Headers and body are two writes: the second would wait until the other side has acknowledged the first."""
 
         def setup(self) -> None:
             super().setup()
