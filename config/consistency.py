@@ -56,6 +56,7 @@ def check_content(sheet: Sheet, secrets: Secrets, known_brands: Iterable[str] = 
     yield from _shared_phrases(sheet, brands)
     yield from _access_labels(sheet, sources, people)
     yield from _webhook_secrets(sheet, sources, secrets)
+    yield from _private_readers(sheet, sources)
     if "people" in parts:
         yield from _nobody_told(sheet, brands, people)
 
@@ -302,6 +303,21 @@ def _access_labels(sheet: Sheet, sources: _Items, people: _Items) -> Iterator[Pr
                 message, advice = "no source has this access label", did_you_mean(label, labels)
                 path: Path = ("people", n, "access", at)
                 yield sheet.problem(path, message, advice, severity="warning", value=shown(label))
+
+
+def _private_readers(sheet: Sheet, sources: _Items) -> Iterator[Problem]:
+    """A source that reads as a person sees what not everybody may, and says of no post so."""
+    for n, source in sources:
+        if source.get("kind") == "reddit" and source.get("password_env") and source.get("access", "public") == "public":
+            message = (
+                f"reads as {shown(source.get('username'))}, and its posts are for everybody: "
+                "what stands in private, restricted and employees' subreddits is left out"
+            )
+            advice = (
+                "nothing is to be done, or list them in a source of their own whose `access` names who may read them "
+                "here; without password_env the app sees public ones alone"
+            )
+            yield sheet.problem(("sources", n, "password_env"), message, advice, severity="warning")
 
 
 def _webhook_secrets(sheet: Sheet, sources: _Items, secrets: Secrets) -> Iterator[Problem]:

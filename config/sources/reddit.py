@@ -27,7 +27,8 @@ class RedditSource(Swept):
     """Reddit name of the person who answers for the app, without `u/`: Reddit wants it in every request."""
     password_env: EnvName | None = None
     """NAME of the variable that holds the password of `username`, for a script app that reads as that person. Empty: as
-    the app alone, which sees what is public."""
+    the app alone, which sees what is public. What stands in private, restricted and employees' subreddits is brought
+    only where `access` names who may read it here: while that is `public`, it is left out, and the ledger says so."""
     subreddits: Annotated[tuple[Subreddit, ...], Field(max_length=200)] = ()
     """Their posts are read whole, without `r/`; those that are about a brand are kept."""
     comments: bool = True
@@ -48,6 +49,11 @@ class RedditSource(Swept):
     """The API's address."""
     login_url: WebAddress = "https://www.reddit.com"
     """Where tokens are given out."""
+
+    @property
+    def open_only(self) -> bool:
+        """It reads as a person, who may be let into private subreddits, and everybody may read here what it brings."""
+        return self.password_env is not None and self.access == "public"
 
     @model_validator(mode="after")
     def _listens_somewhere(self) -> Self:

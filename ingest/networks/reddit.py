@@ -30,6 +30,7 @@ from ingest.networks.reddit_posts import (
     POST,
     Thing,
     draft,
+    is_open,
     name_of,
     number_of,
     stands,
@@ -168,7 +169,8 @@ class Reddit:
         for one in found:
             if one.name not in existence:
                 continue
-            existence[one.name] = stands(one)
+            # Not shown any more to everybody is as good as gone where everybody reads.
+            existence[one.name] = stands(one) if self._may_bring(one) else "gone"
             if existence[one.name] == "there":
                 drafts.append(swept(one, now))
         return Found(existence=existence, drafts=drafts)
@@ -189,7 +191,7 @@ class Reddit:
             return
         found, malformed = thread(answer)
         yield Delivery(
-            drafts=[draft(one) for one in nearest_first(own, found) if stands(one) == "there"],
+            drafts=[draft(one) for one in nearest_first(own, found) if stands(one) == "there" and self._may_bring(one)],
             malformed=malformed,
             asked=2,
         )
@@ -340,16 +342,22 @@ class Reddit:
         """Subreddits that give nothing to read, and why."""
         names = sorted({name.lower() for name in self.settings.subreddits})
         kinds: dict[str, str] = {}
+        closed: set[str] = set()
         for start in range(0, len(names), PAGE):
             answer = access.get("/api/info", {"sr_name": ",".join(names[start : start + PAGE])})
             for child in children(answer):
                 data = child.get("data") if isinstance(child, dict) else None
                 if isinstance(data, dict) and isinstance(data.get("display_name"), str):
-                    kinds[data["display_name"].lower()] = str(data.get("subreddit_type"))
+                    name = data["display_name"].lower()
+                    kinds[name] = str(data.get("subreddit_type"))
+                    closed |= {name} if self.settings.open_only and not is_open(data) else set()
         missing = {name: "there is none of that name, or it was banned" for name in names if name not in kinds}
         if not self.settings.password_env:
             missing |= {name: "it is private" for name in names if kinds.get(name) == "private"}
-        return missing
+        return missing | {name: _labelled(kinds[name]) for name in names if name in closed}
+
+    def _may_bring(self, one: Thing) -> bool:
+        return one.open or not self.settings.open_only
 
     # --- asking ---
 
@@ -377,6 +385,10 @@ class Reddit:
     def _own(self, native_id: str) -> Thing | None:
         found, _ = self._info(native_id)
         return next((one for one in found if one.name == native_id), None)
+
+
+def _labelled(kind: str) -> str:
+    return f"it is {kind.replace('_', ' ')}, and `access` of the source is public: write there who may read it here"
 
 
 def _told(missing: Mapping[str, str]) -> str:

@@ -46,6 +46,8 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     terms: tuple[str, ...] = ()
     """Of a search, folded: what a post of it has to hold."""
     brand: str = ""
+    open_only: bool = False
+    """What stands in a subreddit that not everybody may read is left out."""
     parts: tuple[Listing, ...] = ()
     """Narrower listings, each with an end of its own, which together show at least the same."""
 
@@ -130,7 +132,11 @@ def listings(settings: RedditSource, wanted: Sequence[Wanted]) -> tuple[Listing,
         found += [_of_subreddits("comments", group) for group in groups]
     if settings.search:
         found += [search for one in wanted for search in searches(one)]
-    return tuple(found)
+    return tuple(_open_only(one) for one in found) if settings.open_only else tuple(found)
+
+
+def _open_only(listing: Listing) -> Listing:
+    return msgspec.structs.replace(listing, open_only=True, parts=tuple(map(_open_only, listing.parts)))
 
 
 def _of_subreddits(what: str, names: Sequence[str]) -> Listing:

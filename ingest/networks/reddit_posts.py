@@ -21,6 +21,9 @@ POST, COMMENT = "t3", "t1"
 _NOBODY = frozenset({"[deleted]", "[removed]"})
 _REMOVED = frozenset({"[deleted]", "[removed]", "[ removed by reddit ]", "[deleted by user]", "[unavailable]"})
 _OF_REDDIT = (".redd.it", ".reddit.com", ".redditmedia.com")
+_OPEN = frozenset({"public", "archived", "user", "gold_restricted"})
+"""subreddit_type of what everybody may read and write as the rest: the others are for those whom moderators or Reddit
+let in (private, restricted, employees_only, gold_only), or are not known."""
 SILENT_EDITS: Millis = HOUR
 """A post is edited without a mark in its first minutes, and is first swept soon after: until this age a sweep's text
 counts as new."""
@@ -42,6 +45,10 @@ class Thing(NamedTuple):
     @property
     def subreddit(self) -> str:
         return _text(self.data, "subreddit").lower()
+
+    @property
+    def open(self) -> bool:
+        return is_open(self.data)
 
 
 def number_of(name: str) -> int:
@@ -101,6 +108,11 @@ def stands(one: Thing) -> Existence:
     if one.name.startswith(POST) and author(data) is None and _text(data, "title").strip().lower() in _REMOVED:
         return "gone"
     return "there"
+
+
+def is_open(data: Mapping[str, Any]) -> bool:
+    """Whether a subreddit, or that of a thing, is known to be one of everybody's."""
+    return _text(data, "subreddit_type") in _OPEN
 
 
 def draft(one: Thing, query_ids: Sequence[str] = ()) -> Draft:

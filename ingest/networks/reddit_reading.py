@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from ingest.collector import Delivery, Draft, Interrupted, Malformed, Span
+from ingest.collector import Delivery, Interrupted, Malformed, Span
 from ingest.networks.reddit_listings import ENDS_EARLY, RUN, Known, Listing
 from ingest.networks.reddit_posts import Thing, draft, stands, things
 from stream.records import Millis
@@ -46,7 +46,7 @@ class Reading:
         fresh = [] if self.first else [one for one in self.before.news(found) if one.name not in self._given]
         self._given.update(one.name for one in fresh)
         self.new += len(fresh)
-        return Delivery(drafts=drafts(fresh, self.listing), malformed=malformed, query=self.listing.query)
+        return _brought(fresh, self.listing, malformed)
 
     def owes(self, first: int, last: int) -> None:
         """What it did not show has these numbers."""
@@ -58,7 +58,7 @@ class Reading:
         (_, end), *others = self.known.owed
         left = [(last + 1, end), *others] if last < end else others
         self.known = msgspec.structs.replace(self.known, owed=tuple(left))
-        return Delivery(drafts=drafts(held, self.listing), malformed=malformed, query=self.listing.query)
+        return _brought(held, self.listing, malformed)
 
 
 class Back:
@@ -83,7 +83,7 @@ class Back:
 
     def delivery(self, found: Sequence[Thing], malformed: Sequence[Malformed]) -> Delivery:
         within = [one for one in found if self.span.since <= one.created_at < self.span.until]
-        return Delivery(drafts=drafts(within, self.listing), malformed=malformed, query=self.listing.query)
+        return _brought(within, self.listing, malformed)
 
     def in_parts(self, parts: Sequence[Back]) -> None:
         """What it did not show its parts were asked for: now each of them has to have reached back."""
@@ -92,9 +92,20 @@ class Back:
         self.whole = not self.overflowed
 
 
-def drafts(found: Sequence[Thing], listing: Listing) -> list[Draft]:
+def _brought(found: Sequence[Thing], listing: Listing, malformed: Sequence[Malformed]) -> Delivery:
+    """Of a search it is told how many were left out; a subreddit that is listened to is told of by its name."""
     query_ids = (listing.brand,) if listing.brand else ()
-    return [draft(one, query_ids) for one in found if stands(one) == "there"]
+    held = [one for one in found if stands(one) == "there"]
+    shown = [one for one in held if one.open or not listing.open_only]
+    drafts = [draft(one, query_ids) for one in shown]
+    refused = len(held) - len(shown) if listing.brand else 0
+    return Delivery(
+        drafts=drafts,
+        malformed=malformed,
+        query=listing.query,
+        missed=refused,
+        reason="in subreddits that not everybody may read" if refused else "",
+    )
 
 
 def page(answer: Any) -> tuple[list[Any], str]:

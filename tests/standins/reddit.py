@@ -31,6 +31,7 @@ WINDOW = 600
 CLIENT_ID, CLIENT_SECRET, PASSWORD = "app-of-ana-0001", "secret-of-ana-0002", "password of ana 0003"
 TOKEN_LASTS = 86_400
 OVERLOADED = b"<!doctype html><html><title>Ow! -- reddit.com</title><body>we took too long</body></html>"
+_CLOSED = ("private", "employees_only", "gold_only")
 _AGENT = re.compile(r"\w+:[\w.]+:v[\w.+-]+ \(by /u/[\w-]+\)")
 _QUOTED = re.compile(r'"([^"]+)"|author:([\w-]+)')
 
@@ -65,12 +66,14 @@ class RedditStandIn(StandIn):
         self.posts: list[Thing] = []
         self.answers: dict[str, int] = {}
         self.subreddits: dict[str, str] = {"acme": "public"}
-        """Name in small letters → public, restricted, private."""
+        """Name in small letters → its type."""
         self.allowed = 1_000
         """Requests in a window."""
         self.used = 0
         self.resets_in = WINDOW
         self.tokens: set[str] = set()
+        self.members: set[str] = set()
+        """Tokens of the person who is let into every private subreddit."""
         self.agents: set[str] = set()
         self._next = {"t1": 36**6, "t3": 36**5}
         self._gone_accounts: set[str] = set()
@@ -178,6 +181,8 @@ class RedditStandIn(StandIn):
             return Response.of({"error": "unsupported_grant_type"})
         token = f"token-{len(self.requests)}"
         self.tokens.add(token)
+        if form.get("grant_type") == "password":
+            self.members.add(token)
         return Response.of({"access_token": token, "token_type": "bearer", "expires_in": TOKEN_LASTS, "scope": "*"})
 
     def _page(self, request: Request, headers: Mapping[str, str]) -> Response:
@@ -190,19 +195,21 @@ class RedditStandIn(StandIn):
             return self._thread(parts[1], params, headers)
         if parts[0] == "r" and len(parts) == 3 and parts[2] in ("new", "comments"):
             names = [name.lower() for name in parts[1].split("+")]
-            if len(names) == 1 and self.subreddits.get(names[0]) == "private":
+            member = request.headers.get("authorization", "").removeprefix("bearer ") in self.members
+            if len(names) == 1 and self.subreddits.get(names[0]) in _CLOSED and not member:
                 return Response.of({"reason": "private", "message": "Forbidden", "error": 403}, 403, headers)
             if len(names) == 1 and names[0] not in (*self.subreddits, "all"):
                 return Response.of({"reason": "banned", "message": "Not Found", "error": 404}, 404, headers)
             kind = "t3" if parts[2] == "new" else "t1"
-            return Response.of(_listing(self._newest(kind, names), params, ENDS_AFTER, self), headers=headers)
+            newest = self._newest(kind, names, member)
+            return Response.of(_listing(newest, params, ENDS_AFTER, self), headers=headers)
         return Response.of({"message": "Not Found", "error": 404}, 404, headers)
 
-    def _newest(self, kind: str, names: list[str]) -> list[Thing]:
+    def _newest(self, kind: str, names: list[str], member: bool) -> list[Thing]:
         held = [
             one
             for name in (self.subreddits if names == ["all"] else names)
-            if self.subreddits.get(name) in ("public", "restricted")
+            if member or self.subreddits.get(name) not in _CLOSED
             for one in self.by_subreddit.get(f"{kind}:{name}", [])
         ]
         return _newest_first(held)
@@ -265,6 +272,7 @@ class RedditStandIn(StandIn):
             "id": one.name[3:],
             "subreddit": one.subreddit,
             "subreddit_name_prefixed": f"r/{one.subreddit}",
+            "subreddit_type": self.subreddits.get(one.subreddit.lower(), "public"),
             "author": "[deleted]" if gone else one.author,
             "created_utc": float(one.created),
             "edited": one.edited,

@@ -66,6 +66,7 @@ def collector(reddit: RedditStandIn) -> Iterator[Callable[..., Reddit]]:
         brands: Sequence[Wanted] | None = None,
         allowed: Callable[[str], bool] = lambda brand: True,
         stop: Event | None = None,
+        access: str = "public",
         **settings: Any,
     ) -> Reddit:
         settings = {
@@ -83,10 +84,11 @@ def collector(reddit: RedditStandIn) -> Iterator[Callable[..., Reddit]]:
             username="ana-writes",
             url=reddit.url,
             login_url=reddit.url,
+            access=access,
             **settings,
         )
         setting = Setting(
-            source=Source(id="source", network="reddit"),
+            source=Source(id="source", network="reddit", access=access),
             wanted=lambda: wanted([ACME]) if brands is None else brands,
             secret=secrets.get,
             clock=WallClock(),
@@ -424,6 +426,38 @@ def test_a_subreddit_that_closes_meanwhile_leaves_the_others_alone(
     found = Round(one, cursor)
     assert found.names == [name]
     assert [(query, missed) for query, missed, _ in found.missing] == [("subreddits/posts", None)]
+
+
+@pytest.mark.parametrize("kind", ["private", "restricted", "employees_only", "gold_only", "of a kind to come"])
+def test_what_not_everybody_may_read_is_not_brought_for_everybody(
+    reddit: RedditStandIn, collector: Callable[..., Reddit], kind: str
+) -> None:
+    reddit.subreddits |= {"staff": kind}
+    named = {"subreddits": ("acme", "staff"), "comments": True, "search": True, "password_env": "PASSWORD"}
+    one, cursor = collector(**named), None
+    cursor = Round(one).cursor
+    shown, secret = reddit.publish("Acme, said to all"), reddit.publish("Acme, said to few", subreddit="staff")
+    below = reddit.comment("and below", on=secret)
+    found = Round(one, cursor)
+    assert set(found.names) == {shown}
+    assert ("acme", 1, "in subreddits that not everybody may read") in found.missing
+    assert one.look_up([shown, secret, below]).existence == {shown: "there", secret: "gone", below: "gone"}
+    assert [draft for delivery in one.context(below) for draft in delivery.drafts] == []
+    told = one.check()
+    assert "r/staff: it is " in told
+    assert "`access` of the source is public" in told
+    assert [query for query, _, _ in Round(collector(**named)).missing] == ["r/staff"]
+
+
+def test_a_source_for_few_brings_what_few_may_read(reddit: RedditStandIn, collector: Callable[..., Reddit]) -> None:
+    reddit.subreddits |= {"staff": "private"}
+    one = collector(subreddits=("staff",), password_env="PASSWORD", access="staff")
+    cursor = Round(one).cursor
+    secret = reddit.publish("Acme, said to few", subreddit="staff")
+    found = Round(one, cursor)
+    assert (found.names, found.missing) == ([secret], [])
+    assert one.look_up([secret]).existence == {secret: "there"}
+    assert "private" not in one.check()
 
 
 # --- what goes wrong ---
