@@ -25,6 +25,8 @@ POST = (
     "shares,comments.filter(stream).limit(0).summary(total_count),reactions.limit(0).summary(total_count)"
 )
 COMMENT = "id,message,created_time,from,permalink_url,like_count,comment_count,parent{id},attachment{media,url}"
+OBJECT = "object{id}"
+"""What a comment stands under: a post, or a photo or video of one, whose number the comment's own id begins with."""
 TAGGED = "tagged/"
 """Before the id of a post that stands on somebody else's page: it cannot be told from a comment's by itself."""
 _POSTS = frozenset({"post", "status", "photo", "video", "share", "link", "note", "event", "album", "reel"})
@@ -88,7 +90,7 @@ class Page:
         )
 
     def look_up(self, api: Api, native_ids: Sequence[str]) -> tuple[dict[str, Existence], list[Draft]]:
-        """Posts and comments apart: their fields differ. A comment's post is in no answer, and in its id."""
+        """Posts and comments apart: their fields differ."""
         posts = {id: id.removeprefix(TAGGED) for id in native_ids if id.startswith((f"{self._page}_", TAGGED))}
         comments = [id for id in native_ids if id not in posts]
         found, drafts = dict[str, Existence](dict.fromkeys(native_ids, "gone")), list[Draft | None]()
@@ -98,12 +100,16 @@ class Page:
                 found[native] = "there"
                 at, mark = millis(text_of(held[id], "created_time")), TAGGED if native.startswith(TAGGED) else ""
                 drafts.append(self.post_draft(held[id], at, mark) if at is not None else None)
-        for id, one in looked_up(api, comments, COMMENT).items():
+        for id, one in looked_up(api, comments, f"{COMMENT},{OBJECT}").items():
             found[id] = "there"
             at = millis(text_of(one, "created_time"))
-            post = f"{self._page}_{id.partition('_')[0]}"
-            drafts.append(comment_draft(one, id, at, post) if at is not None else None)
+            drafts.append(comment_draft(one, id, at, self._post_of(one)) if at is not None else None)
         return found, [edited(one) for one in drafts if one is not None]
+
+    def _post_of(self, comment: Any) -> str:
+        """As the API says it; empty where it names no post of the page: what was known of it stays."""
+        under = text_of(table(comment, "object"), "id")
+        return under if under.startswith(f"{self._page}_") else ""
 
     def who(self, api: Api) -> str:
         return f"page {text_of(api.get(self._page, fields='id,name'), 'name')}"
@@ -173,6 +179,7 @@ class PageChanges:
 
 
 def comment_draft(one: Any, id: str, at: Millis, post: str) -> Draft | None:
+    """`post`: empty where it is not known."""
     attached = table(one, "attachment")
     picture = table(table(attached, "media"), "image")
     media = web_address(text_of(picture, "src") or text_of(attached, "url"))
@@ -184,8 +191,8 @@ def comment_draft(one: Any, id: str, at: Millis, post: str) -> Draft | None:
         text=text,
         author=author(one),
         claimed_at=at,
-        conversation=post,
-        reply_to=text_of(table(one, "parent"), "id") or post,
+        conversation=post or None,
+        reply_to=text_of(table(one, "parent"), "id") or post or None,
         link=text_of(one, "permalink_url") or f"https://www.facebook.com/{id}",
         media=(media,) if media else (),
         metrics=Metrics(likes=number_of(one, "like_count"), replies=number_of(one, "comment_count")),

@@ -128,7 +128,21 @@ class Graph:
     def look_up(self, native_ids: Sequence[str]) -> Found:
         with closing(self._new_api()) as api:
             existence, drafts = self._network.look_up(api, native_ids)
+            if "gone" in existence.values():
+                self._sees_its_own(api)
             return Found(existence=existence, drafts=drafts, asked=api.used())
+
+    def _sees_its_own(self, api: Api) -> None:
+        """What a token may not read any more looks like what is gone: to one that does not see the list of its own
+        posts, or lacks a permission, nothing is gone. Raises Denied."""
+        try:
+            next(api.pages(self._network.edges[0].path, 1, fields="id", limit=1), None)
+            checked(api, self._settings, self._setting.clock.wall(), self._network.needs)
+        except (Gone, Odd) as fault:
+            raise Denied(
+                f"whether posts of source {self.source.id} are gone cannot be told: the token in "
+                f"{self._settings.token_env} does not see the list of its own posts ({type(fault).__name__})"
+            ) from None
 
     def check(self) -> str:
         with closing(self._new_api()) as api:

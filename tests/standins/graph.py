@@ -48,8 +48,12 @@ class GraphStandIn(StandIn):
         self.things: dict[str, Thing] = {}
         self.by_time = False
         """Edges name no cursor, and lead on by times in the address of the next page."""
+        self.blind: tuple[str, ...] = ()
+        """Ids that the token may not read any more."""
         self.broken: list[Any] = []
         """Among the comments of the first post."""
+        self.photos: dict[str, str] = {}
+        """By comment: the photo that it stands under."""
         self.headers: dict[str, str] = {}
         self.scopes = list(NEEDS)
         self.ends = 0
@@ -116,7 +120,10 @@ class GraphStandIn(StandIn):
             return self._of({"data": {"is_valid": True, "expires_at": self.ends, "scopes": self.scopes}})
         if parts == [""]:
             ids = request.params["ids"].split(",")
-            if any(id not in self.things or (self.things[id].where != "own" and self.instagram) for id in ids):
+            if any(
+                id not in self.things or id in self.blind or (self.things[id].where != "own" and self.instagram)
+                for id in ids
+            ):
                 return self._error(100, "Unsupported get request.", sub=33)
             return self._of({id: self._shown(self.things[id]) for id in ids})
         if parts == [NUMBER]:
@@ -136,6 +143,8 @@ class GraphStandIn(StandIn):
         return self._of({f"mentioned_{nested[1]}": self._shown(one), "id": NUMBER})
 
     def _edge(self, of: str, edge: str, request: Request) -> Response:
+        if of in self.blind:
+            return self._error(100, "Unsupported get request.", sub=33)
         if of == NUMBER:
             where = "tagged" if edge in ("tagged", "tags") else "own"
             ids = [id for id in self._newest.get("", []) if self.things[id].where == where]
@@ -184,6 +193,7 @@ class GraphStandIn(StandIn):
                 **about,
                 "like_count": 2,
                 "comment_count": 0,
+                "object": {"id": self.photos.get(one.id, one.post)},
                 **({"parent": {"id": one.above}} if one.above else {}),
             }
         return {**about, "updated_time": when, "comments": {"data": [], "summary": {"total_count": count}}}

@@ -240,6 +240,27 @@ def test_a_post_that_is_not_published_is_not_taken(page: GraphStandIn, at: Any, 
     assert [post.text for post in held.posts()] == ["Acme, soon"]
 
 
+@pytest.mark.parametrize("lost", ["the page's list", "a permission"])
+def test_to_a_token_that_lost_its_right_nothing_is_gone(graph: GraphStandIn, at: Any, lost: str) -> None:
+    source, id = at(graph), graph.comment("Acme")
+    graph.blind = (id,)
+    assert source.collector.look_up([id]).existence == {id: "gone"}
+    if lost == "a permission":
+        graph.scopes = graph.scopes[:1]
+    else:
+        graph.blind = (id, NUMBER)
+    with pytest.raises(Denied, match="token"):
+        source.collector.look_up([id])
+
+
+def test_a_comment_on_a_photo_stays_below_its_post(page: GraphStandIn, at: Any) -> None:
+    source, id = at(page), page.comment("Acme on a photo")
+    assert source.brought()[id].conversation == page.first
+    page.photos[id] = "8080"
+    (draft,) = source.collector.look_up([id]).drafts
+    assert (draft.conversation, draft.reply_to, draft.text) == (None, None, "Acme on a photo")
+
+
 @pytest.mark.parametrize(("code", "status"), [(4, 400), (17, 400), (32, 403), (613, 400), (80_001, 400), (80_002, 400)])
 def test_a_limit_is_waited_for_as_long_as_the_api_says(page: GraphStandIn, at: Any, code: int, status: int) -> None:
     usage = f'{{"{NUMBER}": [{{"type": "pages", "call_count": 100, "estimated_time_to_regain_access": 7}}]}}'
