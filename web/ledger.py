@@ -123,11 +123,14 @@ def _labels(connection: Connection) -> dict[str, frozenset[str]]:
 class _Source(msgspec.Struct, gc=False):
     id: str
     access: str = "public"
+    private: dict[str, str] = {}
+    """Of parts of it (categories of a community): their labels."""
 
 
 @lru_cache(maxsize=256)
 def _labels_in(body: str) -> Collection[tuple[str, str]]:
-    return [(source.id, source.access) for source in msgspec.json.decode(body, type=list[_Source])]
+    found = msgspec.json.decode(body, type=list[_Source])
+    return [(source.id, label) for source in found for label in (source.access, *source.private.values())]
 
 
 def _brands(connection: Connection) -> frozenset[str]:

@@ -8,6 +8,8 @@ import pytest
 from msgspec.structs import replace
 from web_home import SECRET, WebHome, complaint, opened_home
 
+from stream.clock import HOUR
+from stream.records import Coverage
 from tests.standins.discourse import STAFF, DiscourseStandIn
 
 
@@ -45,6 +47,15 @@ def test_a_private_post_is_seen_with_its_label_alone(listening: WebHome, communi
     assert listening.ok("/api/count", everybody, q="common")["value"] == 0
     assert listening.ok("/api/cases", everybody)["cases"] == []
     assert len(listening.ok("/api/cases", staff)["cases"]) == 1
+
+
+def test_what_was_read_of_a_community_is_seen_with_the_labels_of_its_private_categories(listening: WebHome) -> None:
+    now = listening.opened.clock.now()
+    row = Coverage(source_id="acmes", since=now - HOUR, until=now, state="complete", recorded_at=now)
+    listening.opened.ledger.record(row)
+    staff = listening.limited(access=["public", "staff"])
+    assert len(listening.ok("/api/coverage", staff, source="acmes")["rows"]) == 1
+    assert listening.ok("/api/coverage", listening.limited(), source="acmes")["rows"] == []
 
 
 def test_who_asks_and_knows_nothing_learns_of_no_source(listening: WebHome) -> None:
