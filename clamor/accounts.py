@@ -10,6 +10,7 @@ from typing import NamedTuple
 import structlog
 
 from clamor import networks
+from clamor.budgets import count_besides
 from clamor.clocks import pace_of
 from clamor.collecting import BrandsInForce, lacks, setting_of
 from clamor.opening import Opened
@@ -120,7 +121,10 @@ class Accounts:
         try:
             setting = setting_of(self._opened, one.source, self._brands, self._stop)
             with closing(self._make(one.source, setting)) as collector:
-                return collector.account(one.handle) if isinstance(collector, Accountable) else None
+                if not isinstance(collector, Accountable):
+                    return None
+                count_besides(self._opened, one.source, (1, 0))
+                return collector.account(one.handle)
         except (Interrupted, Denied, Refused, networks.NotInstalled) as fault:
             log.info("account not looked at", network=one.network, why=type(fault).__name__)
             return None

@@ -20,6 +20,15 @@ def budget_of(opened: Opened, source: Collected, wanted: Callable[[], Sequence[W
     return Budgets(opened.engine, opened.clock).of(source, wanted)
 
 
+def count_besides(opened: Opened, source: Collected, used: tuple[int, int]) -> None:
+    """(requests, units) that were used up besides collecting, by a test of the access or a look at an account. Too
+    little to be refused where a cap is reached; the collectors wait the longer for it. Raises Transient."""
+    budget = budget_of(opened, source, tuple)
+    requests, cost = used
+    if budget is not None and (requests or cost):
+        budget.spent(source.id, cost, requests, opened.clock.wall())
+
+
 def budgets(opened: Opened) -> list[Spent]:
     """Of each source in force that has caps or costs, in the order of the configuration; then of its brands."""
     now = opened.clock.wall()

@@ -220,6 +220,14 @@ class Checkable(Protocol):
         it, Interrupted where the network does not answer."""
 
 
+@runtime_checkable
+class CheckCounted(Protocol):
+    """A Checkable whose test is not one request that costs no units."""
+
+    check_used: tuple[int, int]
+    """(requests, units) of the latest `check`, however it ended."""
+
+
 AccountState = Literal["there", "limited", "suspended", "gone"]
 """`limited`: its posts are shown to fewer people, by a moderator's word. `gone`: deactivated, deleted or renamed."""
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from threading import Event
 from typing import Annotated
 
 import typer
 
 from clamor import exits, networks
+from clamor.budgets import count_besides
 from clamor.collecting import BrandsInForce, lacks, setting_of
 from clamor.console import answers, errors
 from clamor.opening import Opened, open_home
 from clamor.sources import kind_of
 from config.sources import AnySource, Collected, WebhookSource
 from database.migrate import upgrade
-from ingest.collector import Checkable, Denied, Interrupted
+from ingest.collector import Checkable, CheckCounted, Denied, Interrupted
+from stream.ports import Transient
 
 
 def check_sources(
@@ -70,7 +73,12 @@ def asked(opened: Opened, source: AnySource) -> str:
     try:
         if not isinstance(collector, Checkable):
             return "its section is right; this network has no question that would test more"
-        return collector.check()
+        try:
+            return collector.check()
+        finally:
+            used = collector.check_used if isinstance(collector, CheckCounted) else (1, 0)
+            with suppress(Transient):
+                count_besides(opened, source, used)
     finally:
         collector.close()
 

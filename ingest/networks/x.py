@@ -282,6 +282,8 @@ class XCollector:
                     hours[str(row["start"])] += int(row["tweet_count"])
         return Sample(tuple(hours[hour] for hour in sorted(hours)), asked=len(queries), cost=len(queries))
 
+    check_used = (2, 0)
+
     def check(self) -> str:
         with Web(self.settings.url, self.access.headers, timeout=self.settings.timeout / 1000) as web, unrejected():
             api = Rules(self.access, web)

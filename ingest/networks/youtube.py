@@ -69,6 +69,7 @@ class Youtube:
         self._unknown: tuple[str, ...] = ()
         self._resolved: Millis = 0
         self._followed: tuple[str, ...] = settings.videos
+        self.check_used = (0, 0)
 
     # --- the protocol ---
 
@@ -110,13 +111,18 @@ class Youtube:
             return sampled(api, wanted, self._clock.wall())
 
     def check(self) -> str:
+        self.check_used = (0, 0)
         self._key()
         with closing(self._new_api()) as api:
-            if not self._settings.channels:
-                api.get("videoCategories", {"part": "snippet", "regionCode": "US"})
-                return "the API key is taken"
-            for _ in self._resolve(api, again=True):
-                pass
+            try:
+                if not self._settings.channels:
+                    api.get("videoCategories", {"part": "snippet", "regionCode": "US"})
+                    return "the API key is taken"
+                for step in self._resolve(api, again=True):
+                    self.check_used = (self.check_used[0] + step.asked, self.check_used[1] + step.cost)
+            finally:
+                asked, cost = api.used()
+                self.check_used = (self.check_used[0] + asked, self.check_used[1] + cost)
         found = ", ".join(channel.title or channel.id for channel in self._channels)
         if self._unknown:
             raise Denied(

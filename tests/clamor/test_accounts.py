@@ -12,6 +12,7 @@ from living import Living, settled_home
 from clamor import networks
 from clamor.accounts import Accounts
 from clamor.clocks import set_pace
+from clamor.commands.source_check import asked, sources_of
 from config.sources import Collected
 from ingest.collector import Collector
 from ingest.setting import Setting
@@ -47,7 +48,7 @@ people:
   - {{id: ana, name: Ana Example, email: ana@example.org, operations: true}}
 sources:
   - {{id: sky, kind: bluesky, hosts: ['{bluesky.stream}'], api: '{bluesky.url}'}}
-  - {{id: fedi, kind: mastodon, instances: ['{mastodon.url}']}}
+  - {{id: fedi, kind: mastodon, instances: ['{mastodon.url}'], budget: {{requests: 900}}}}
 """
     with Living(settled_home(tmp_path, text)) as living:
         yield living
@@ -136,3 +137,16 @@ def test_a_home_whose_time_is_simulated_looks_at_no_account(living: Living, monk
     accounts.stop()
     thread.join()
     assert looked == []
+
+
+def test_a_look_at_an_account_and_a_test_of_the_access_are_counted(living: Living) -> None:
+    def counted() -> int:
+        ((used,),) = living.sql("SELECT coalesce(sum(used), 0) FROM budget_used WHERE source_id = 'fedi'")
+        return int(used)
+
+    Accounts(living.opened).look()
+    assert counted() == 1
+    (fedi,) = sources_of(living.opened, ["fedi"])
+    assert isinstance(fedi, Collected)
+    asked(living.opened, fedi.model_copy(update={"public": True, "streaming": False}))
+    assert counted() == 2

@@ -417,7 +417,9 @@ def test_a_wrong_key_is_denied_and_its_value_is_nowhere(youtube: YoutubeStandIn,
 
 def test_check_names_the_channels_and_those_that_are_not_there(youtube: YoutubeStandIn, at: Any, channel: str) -> None:
     assert at().collector.check() == "the API key is taken; channels: Acme"
-    assert "taken" in at(channels=()).collector.check()
+    alone = at(channels=()).collector
+    assert "taken" in alone.check()
+    assert alone.check_used == (1, 1)
     with pytest.raises(Denied, match="knows no channel @acmee"):
         at(channels=("@acme", "@acmee")).collector.check()
 
