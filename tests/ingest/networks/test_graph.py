@@ -227,7 +227,7 @@ def test_what_is_gone_is_told_without_a_subcode_as_well(page: GraphStandIn, at: 
     id = page.comment("Acme")
     source.brought()
     said = b'{"error": {"message": "Object does not exist, cannot be loaded", "type": "OAuthException", "code": 100}}'
-    page.misbehave(Fault("status", status=400, body=said, times=2))
+    page.misbehave(Fault("status", status=400, body=said, times=1))
     assert source.collector.look_up([id]).existence[id] != "there"
 
 
