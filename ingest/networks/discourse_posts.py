@@ -66,6 +66,17 @@ class Post(msgspec.Struct, frozen=True, kw_only=True):
         return counts[0] if counts and isinstance(counts[0], int) else None
 
 
+class Topic(msgspec.Struct, frozen=True, kw_only=True):
+    """As a webhook tells of it."""
+
+    id: int
+    title: str | None = None
+    slug: str | None = None
+    category_id: int | None = None
+    archetype: str | None = None
+    highest_post_number: int = 1
+
+
 class Access:
     """Who may read the posts of a category. What is not known to be public is private."""
 

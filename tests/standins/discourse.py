@@ -1,9 +1,10 @@
 """A Discourse community on a socket: site.json, posts.json, posts/by_number, and the webhooks that it would send.
 
 Written by Discourse's own source, https://github.com/discourse/discourse: `posts_controller` (latest, by_number),
-`latest_posts_query` (fifty below `before`; of earlier releases the fifty numbers up to it), `post_serializer` and
-`web_hook_post_serializer` (fields), `emit_web_hook_event` (headers, signature, body), `request_tracker` and
-`rate_limiter` (429), and by https://docs.discourse.org/ (Api-Key, Api-Username). It is our reading of them, compared
+`latest_posts_query` (fifty below `before`; of earlier releases the fifty numbers up to it), `post_serializer`,
+`web_hook_post_serializer`, `topic_view_serializer` and `web_hook_topic_view_serializer` (fields),
+`emit_web_hook_event` (headers, signature, body), `request_tracker` and `rate_limiter` (429), and by
+https://docs.discourse.org/ (Api-Key, Api-Username). It is our reading of them, compared
 with no running community. Persons and texts are invented.
 """
 
@@ -106,6 +107,20 @@ class DiscourseStandIn(StandIn):
             body = json.dumps({"post": shown}).encode()
             return self._headers("post", name, body, secret), body
 
+    def destroy(self, topic: int, *, back: bool = False) -> None:
+        """Its posts are shown to nobody; `back`: they are again."""
+        with self.lock:
+            self.topics[topic]["gone"] = not back
+
+    def topic_event(self, name: str, topic: int, secret: str = SECRET) -> tuple[dict[str, str], bytes]:
+        with self.lock:
+            self._events += 1
+            held = self.topics[topic]
+            about = {"id": topic, "title": held["title"], "slug": "a-topic", "category_id": held["category"]}
+            more = {"archetype": "regular", "highest_post_number": held["posts"], "posts_count": held["posts"]}
+            body = json.dumps({"topic": {**about, **more}}).encode()
+            return self._headers("topic", name, body, secret), body
+
     def ping(self) -> tuple[dict[str, str], bytes]:
         body = b'{"ping": "OK"}'
         return self._headers("ping", "ping", body, SECRET), body
@@ -136,6 +151,8 @@ class DiscourseStandIn(StandIn):
             return Response.of({"categories": listed})
         if request.path == "/posts.json":
             return Response.of({"latest_posts": self._latest(int(request.params.get("before", 0)), staff)})
+        if request.path.startswith("/t/"):
+            return self._topic(int(request.path.removesuffix(".json").split("/")[2]), request, staff)
         if request.path.startswith("/posts/by_number/"):
             topic, number = request.path.removesuffix(".json").split("/")[-2:]
             for held in self.posts.values():
@@ -144,6 +161,16 @@ class DiscourseStandIn(StandIn):
                         return Response.of({"errors": ["You are not permitted."]}, 403)
                     return Response.of(self._shown(held))
         return Response.of({"errors": ["The requested URL or resource could not be found."]}, 404)
+
+    def _topic(self, topic: int, request: Request, staff: bool) -> Response:
+        """Twenty posts a page; those say nothing of their topic's title and category."""
+        held = [one for one in self.posts.values() if one["topic_id"] == topic and not one["deleted_at"]]
+        page = int(request.params.get("page", 1))
+        if topic not in self.topics or self.topics[topic].get("gone") or not held[(page - 1) * 20 :]:
+            return Response.of({"errors": ["The requested URL or resource could not be found."]}, 404)
+        if not self._readable(held[0], staff):
+            return Response.of({"errors": ["You are not permitted."]}, 403)
+        return Response.of({"id": topic, "post_stream": {"posts": held[(page - 1) * 20 : page * 20]}})
 
     def _latest(self, before: int, staff: bool) -> list[Any]:
         top = (before if self.windows else before - 1) if before else self._last

@@ -251,6 +251,32 @@ def test_edits_deletes_and_restores_are_pushed_and_old_events_change_nothing(
     assert len(held.posts()) == 4
 
 
+def test_all_posts_of_a_topic_go_and_come_back_with_it(
+    community: DiscourseStandIn, at: Any, receiver: Receive, held: Held
+) -> None:
+    takes = receiver(at())
+    ids = [community.topic("News", "number 0"), *(community.post(1, f"number {n}") for n in range(1, 45))]
+    for one in ids:
+        takes.handle(*community.event("post_created", one), NOW, NOW)
+
+    def shown() -> set[str]:
+        states: dict[str, Any] = {}
+        for post in held.posts():
+            states[post.id] = merge(states[post.id], state_of(post)) if post.id in states else state_of(post)
+        return {state.visible.text for state in states.values() if state.visible is not None}
+
+    assert len(shown()) == 45
+    community.delete(ids[7])
+    community.destroy(1)
+    assert takes.handle(*community.topic_event("topic_destroyed", 1), NOW + 1_000, NOW)[0] == 202
+    assert shown() == set()
+    community.destroy(1, back=True)
+    assert takes.handle(*community.topic_event("topic_recovered", 1), NOW + 2_000, NOW)[0] == 202
+    assert shown() == {f"number {n}" for n in range(45) if n != 7}, "one that was deleted before stays so"
+    strange = community.topic_event("topic_edited", 1)
+    assert takes.handle(*strange, NOW + 3_000, NOW)[0] == 202
+
+
 @pytest.mark.parametrize("how", [{"user_deleted": True}, {"hidden": True}])
 def test_what_its_author_took_back_or_moderators_hid_is_deleted(
     community: DiscourseStandIn, at: Any, receiver: Receive, held: Held, how: dict[str, bool]
