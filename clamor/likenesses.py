@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import msgspec
 
 from clamor.opening import Opened
 from config.brands import Brand
-from database.engine import write
+from database.engine import many, read, rows, write
 from ingest.cursors import Cursors
 from routing.likeness import resembles
 from routing.operations import open_troubles, raise_operations, resolve_operations
+from stream.clock import DAY, HOUR, passed
 from stream.ports import DECIDED
-from stream.records import Decided, Mention, decode
+from stream.records import Decided, Mention, Millis, decode
 
 KIND = "impersonation"
 MOST = 1_000
 """Records that are read in one step."""
+KEPT: Millis = 30 * DAY
+"""How long the name of an account that was told is known; where it writes again after that, it is told again."""
+FORGET_EVERY: Millis = HOUR
+_FORGOTTEN = "an account passed for a brand; whose it was is forgotten, since its post is gone or 30 days have passed"
 REMEMBERED = 10_000
 """Accounts that were told, or looked at, and are not looked at again before the brands change."""
 
@@ -27,6 +34,7 @@ class Likenesses:
         self._opened, self._cursors = opened, Cursors(opened.engine)
         self._brands: tuple[Brand, ...] | None = None
         self._seen: set[tuple[str, str, str, str]] = set()
+        self._forgot_at: Millis | None = None
 
     def step(self) -> bool:
         """True while there is more to read. Raises Transient."""
@@ -39,11 +47,14 @@ class Likenesses:
             self._resolve(own)
         stands, more = self._stands(), False
         found: dict[str, str] = {}
+        gone: set[str] = set()
         for partition, (low, high) in opened.log.bounds(DECIDED).items():
             at = max(low, min(stands.get(partition, low), high))
             records = opened.log.read(DECIDED, partition, at, MOST) if at < high else []
             for record in records:
                 mention = decode(Decided, record.value).mention
+                if mention.post is None:
+                    gone.add(mention.post_id)
                 if (brand := own.get(mention.brand)) is not None:
                     found |= self._likeness(brand, mention)
             stands[partition] = records[-1].offset + 1 if records else at
@@ -53,8 +64,24 @@ class Likenesses:
             with write(opened.engine) as connection:
                 for key, why in found.items():
                     raise_operations(connection, key, KIND, why, now)
+        self._forget(gone, now)
         self._keep(stands)
         return more
+
+    def _forget(self, gone: Collection[str], now: Millis) -> None:
+        """The names of accounts, where the post that shows one is `gone`, or was told `KEPT` ago."""
+        due = self._forgot_at is None or passed(self._forgot_at, now, FORGET_EVERY)
+        if not gone and not due:
+            return
+        self._forgot_at = now if due else self._forgot_at
+        with read(self._opened.engine) as connection:
+            told = rows(connection, _TOLD, (f"{KIND}:%",))
+        old = [(key, alert) for key, alert, why, at in told if passed(at, now, KEPT) or _shown_by(why) in gone]
+        if old:
+            with write(self._opened.engine) as connection:
+                many(connection, "UPDATE alert SET why = ? WHERE id = ?", [(_FORGOTTEN, alert) for _, alert in old])
+                many(connection, "DELETE FROM operation_alert WHERE key = ?", [(key,) for key, _ in old])
+            self._seen.clear()
 
     def _likeness(self, brand: Brand, mention: Mention) -> dict[str, str]:
         """What is to be told of the author, by its key."""
@@ -102,6 +129,16 @@ class Likenesses:
         written = msgspec.json.encode(_Stands(self._opened.log.epoch(), stands)).decode()
         if written != self._cursors.get(KIND):
             self._cursors.put(KIND, "", written, self._opened.clock.wall())
+
+
+_TOLD = (
+    "SELECT o.key, o.alert, a.why, o.raised_at FROM operation_alert o JOIN alert a ON a.id = o.alert WHERE o.key LIKE ?"
+)
+
+
+def _shown_by(why: str) -> str:
+    """Id of the post."""
+    return why.partition(". It wrote ")[2].partition(". Report it there")[0]
 
 
 class _Stands(msgspec.Struct, frozen=True):

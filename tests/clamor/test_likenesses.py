@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from living import Living, post, settled_home
+from living import Living, gone, post, settled_home
 
 from clamor.cli import app
 from clamor.likenesses import Likenesses
+from stream.clock import DAY
 from stream.records import Author
 
 CONFIGURATION = """\
@@ -87,3 +88,20 @@ def test_an_account_that_is_named_is_no_trouble_any_more(living: Living) -> None
         likenesses.step()
         time.sleep(0.1)
     assert troubles(living) == {}
+
+
+@pytest.mark.parametrize("how", ["its post is deleted", "30 days have passed"])
+def test_whose_account_it_was_is_forgotten(living: Living, how: str) -> None:
+    likenesses = Likenesses(living.opened)
+    likenesses.step()
+    living.live(post(1, "Acme Air gives refunds", author=by("acmealr")))
+    likenesses.step()
+    assert len(troubles(living)) == 1
+    if how == "its post is deleted":
+        living.live(gone(1))
+    else:
+        living.clock.advance(31 * DAY)
+    likenesses.step()
+    assert living.sql("SELECT count(*) FROM operation_alert WHERE key LIKE 'impersonation:%'") == [(0,)]
+    ((why,),) = living.sql("SELECT why FROM alert WHERE kind = 'impersonation'")
+    assert "acmealr" not in why
