@@ -377,9 +377,89 @@ class Readiness(Model):
     """Parts that keep it from serving."""
 
 
+class SourceStatus(Model):
+    """How a source in force stands. Times in milliseconds since 1970 UTC, spans in milliseconds."""
+
+    model_config = ConfigDict(extra="allow")
+
+    source: str
+    kind: str = Field(default="webhook", examples=["mastodon"])
+    network: str = ""
+    state: str
+    """Of a webhook `open`, `paused` (for want of disk), `silent`, `shut` (nobody listens: the API does not run). Of a
+    source that Clamor asks: `starting`, `listening`, `waiting` (for the stages behind), `paused` (for want of disk),
+    `cut` (the network does not answer), `refused` (a person has to act there), `broken` (its section makes no
+    collector), `ended`, and `shut`: no process collects."""
+    trouble: str = ""
+    """In words; empty: none is known."""
+    since: int | None = None
+    """When it came into this state, where that is known."""
+    last_post_at: int | None
+    """None: it never brought any."""
+    silent_for: int
+    """Of a webhook: time listened since the last post."""
+    looked_at: int
+    appended: int = 0
+    filled: int = 0
+    """Posts that filled holes: not among `appended`."""
+    filtered: int = 0
+    """Left out, since they named nobody who is listened for."""
+    dead: int = 0
+    cuts: int = 0
+    lag: int | None = None
+    """How far what came lies behind now; None: it has not been asked, or pushes."""
+
+
+class BudgetStatus(Model):
+    """How much of a cap, or without one of money or units, is used up in the period that it is now."""
+
+    model_config = ConfigDict(extra="allow")
+
+    source: str
+    brand: str
+    """Empty: the source as a whole."""
+    measure: str = Field(examples=["money"])
+    """`money` or `units`."""
+    unit: str = Field(examples=["USD"])
+    used: float
+    """In `unit`, what is reserved for requests under way included."""
+    limit: float | None
+    """None: no cap."""
+    share: float | None
+    """Part of the cap, 0 to 1 and beyond; None: no cap."""
+    level: int
+    """The highest of 50, 80 and 100 % that was reached."""
+    since: int
+    """Begin and end of the period, milliseconds since 1970 UTC."""
+    until: int
+    left_out: list[str] = []
+    """Kinds of brands that are not asked for any more."""
+    told: str = ""
+    """In words."""
+
+
+class SweepStatus(Model):
+    """How the looking up again of a source's posts stands. Times in milliseconds since 1970 UTC."""
+
+    model_config = ConfigDict(extra="allow")
+
+    source: str
+    state: str = Field(examples=["on time"])
+    """`on time`, `late`, `paused`."""
+    held: int
+    """Posts that are looked up again."""
+    overdue: int
+    """Of these: not looked up in time."""
+    oldest_limit: int | None
+    """By when the first of them had to be."""
+    why: str
+    """Why it is paused or waits, in words; empty: it does not."""
+    looked_at: int
+
+
 class Status(Model):
     """What `clamor status --json` prints. A token that sees only a part gets `now`, `simulated`, `running`, `stages`,
-    `waiting` and `latency`."""
+    `waiting` and `latency`: what it may not see is not in the answer."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -387,3 +467,9 @@ class Status(Model):
     """Milliseconds since 1970 UTC."""
     stages: list[dict[str, Any]]
     """Lag, records, dead letters and retries of each."""
+    sources: list[SourceStatus] = []
+    """Those in force that posts come from by themselves."""
+    budgets: list[BudgetStatus] = []
+    """Of each source that has caps or costs, then of its brands."""
+    sweeps: list[SweepStatus] = []
+    """Of each source that was swept."""

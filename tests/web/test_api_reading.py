@@ -204,6 +204,12 @@ def test_status_and_metrics_tell_how_the_program_does(home: WebHome) -> None:
     status = home.ok("/api/status")
     assert {stage["stage"] for stage in status["stages"]} == {"nlp", "routing", "index", "web"}
     assert status["disk"]["free"] > 0
+    schema = home.client.get("/api/openapi.json").json()["components"]["schemas"]
+    for part, model in (("sources", "SourceStatus"), ("budgets", "BudgetStatus"), ("sweeps", "SweepStatus")):
+        assert schema["Status"]["properties"][part]["items"]["$ref"].endswith(model)
+        for one in status[part]:
+            assert set(one) <= set(schema[model]["properties"]), f"a field of {part} is not described"
+    assert {one["source"] for one in status["sources"]} == {"community", "board", "bakery"}
     answer = home.get("/metrics")
     assert answer.headers["content-type"].startswith("text/plain")
     lines = dict(line.rsplit(" ", 1) for line in answer.text.splitlines() if not line.startswith("#"))
