@@ -15,7 +15,7 @@ from ingest.cursors import Cursors
 from ingest.intake import Intake, Took
 from ingest.patience import Stopped, insist
 from ingest.turns import Rank, Turns
-from ingest.windows import Window
+from ingest.windows import Sums, Window
 from stream.clock import DAY, Clock
 from stream.records import Coverage, Millis, Origin
 
@@ -129,8 +129,9 @@ class Gaps:
         source, name = self.collector.source, _name(gap)
         span = Span(gap.since, gap.until)
         origin: Origin = "gapfill" if self.clock.now() - gap.until < FOUND_LATE else "backfill"
-        window = Window(source.id, gap.query, gap.since)
-        deliveries = iter(self.collector.fill(gap.query, span, self.cursors.get(source.id, name)))
+        begun = _begun(self.cursors.get(source.id, name))
+        window = Window(source.id, gap.query, gap.since, begun.sums)
+        deliveries = iter(self.collector.fill(gap.query, span, begun.cursor))
         try:
             while True:
                 # Waiting for the budget takes no turn from the others.
@@ -149,7 +150,8 @@ class Gaps:
                 else:
                     window.add(delivery, took, gap.since)
                 if delivery.cursor is not None:
-                    self.cursors.put(source.id, name, delivery.cursor, self.clock.wall())
+                    kept = _KEPT + msgspec.json.encode(_Begun(delivery.cursor, window.sums())).decode()
+                    self.cursors.put(source.id, name, kept, self.clock.wall())
         except CursorLost:
             # The network knows nothing of where it was: the next try begins at the hole's beginning.
             self.cursors.drop(source.id, name)
@@ -180,6 +182,23 @@ class Gaps:
             reason=reason,
             recorded_at=self.clock.now(),
         )
+
+
+class _Begun(msgspec.Struct, frozen=True):
+    """How far a filling came, and what it brought: one that was killed goes on with its sums."""
+
+    cursor: str | None = None
+    sums: Sums = Sums()
+
+
+_KEPT = "sums:"
+
+
+def _begun(kept: str | None) -> _Begun:
+    """Earlier releases kept the bare cursor."""
+    if kept is None or not kept.startswith(_KEPT):
+        return _Begun(kept)
+    return msgspec.json.decode(kept.removeprefix(_KEPT), type=_Begun)
 
 
 def _name(gap: Coverage) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 
+import msgspec
+
 from ingest.collector import Delivery, Source
 from ingest.coverage import Ledger
 from ingest.intake import Took
@@ -15,16 +17,30 @@ MOST_IDS = 500_000
 """Ids remembered to count distinct ones; at so many a window is closed early."""
 
 
+class Sums(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a window held, without its ids."""
+
+    asked: int = 0
+    received: int = 0
+    refused: int = 0
+    missed: int | None = 0
+    reasons: tuple[str, ...] = ()
+
+
+NOTHING = Sums()
+
+
 class Window:
     """One source and query from `since` on; `until` grows with every delivery."""
 
-    def __init__(self, source_id: str, query: str, since: Millis) -> None:
+    def __init__(self, source_id: str, query: str, since: Millis, begun: Sums = NOTHING) -> None:
+        """`begun`: what came of it before, in another process perhaps."""
         self.source_id, self.query = source_id, query
         self.since = self.until = since
-        self.asked = self.filtered = self.refused = 0
+        self.asked, self.filtered, self.refused = begun.asked, begun.received, begun.refused
         self._ids: set[str] = set()
-        self._missed: int | None = 0
-        self._reasons: dict[str, None] = {}
+        self._missed = begun.missed
+        self._reasons: dict[str, None] = dict.fromkeys(begun.reasons)
 
     def add(self, delivery: Delivery, took: Took, until: Millis) -> None:
         self._ids.update(took.kept)
@@ -41,6 +57,10 @@ class Window:
     @property
     def full(self) -> bool:
         return self.until - self.since >= WINDOW or len(self._ids) >= MOST_IDS
+
+    def sums(self) -> Sums:
+        received = len(self._ids) + self.filtered
+        return Sums(self.asked, received, self.refused, self._missed, tuple(self._reasons))
 
     def row(self, now: Millis) -> Coverage:
         """Its row of the ledger; `received` is the distinct ids kept and the posts that the pre-filter left out."""

@@ -4,6 +4,7 @@ only behind what is durable."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from threading import Event, Thread
 from threading import enumerate as enumerate_threads
 from typing import Any, Literal
@@ -738,3 +739,28 @@ def test_a_filling_whose_cursor_is_lost_begins_anew(
     gaps.fill_all(Event(), lambda query: None, lambda delivery, query: None, before=clock.now(), besides=None)
     assert seen == ["page 2", None]
     assert ledger.gaps() == []
+
+
+def test_a_filling_that_was_killed_goes_on_with_what_its_first_part_brought_and_missed(
+    log: EmbeddedLog, cursors: Cursors, ledger: Ledger, clock: ManualClock
+) -> None:
+    clock.at = START + 100 * MINUTE
+    ledger.record(Coverage(source_id="feed", query="", since=START, until=START + MINUTE, state="gap", missed=None))
+    seen: list[str | None] = []
+
+    class Paged(Network):
+        def fill(self, query: str, span: Span, cursor: str | None) -> Iterator[Delivery]:
+            seen.append(cursor)
+            if cursor is None:
+                yield Delivery(drafts=drafts(1, 2), missed=7, reason="page cap", cursor="page 2", asked=3)
+                raise SystemExit
+            yield Delivery(drafts=drafts(3))
+
+    network = Paged(clock, [])
+    for ends in (True, False):
+        gaps = Gaps(network, Intake(log, network.source), cursors, ledger, clock)
+        with pytest.raises(SystemExit) if ends else nullcontext():
+            gaps.fill_all(Event(), lambda query: None, lambda delivery, query: None, before=clock.now(), besides=None)
+    assert seen == [None, "page 2"]
+    (row,) = ledger.rows()
+    assert (row.state, row.asked, row.received, row.missed, row.reason) == ("partial", 4, 3, 7, "page cap")
