@@ -307,6 +307,7 @@ class Asked:
             held=HeldInSQL(opened.engine),
             sweeps=schedule_of(source),
             concerns=self._concerns,
+            fill_after_cap=source.budget.fill_after_cap,
         )
 
     def _concerns(self, query: str) -> tuple[str, ...]:

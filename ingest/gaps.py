@@ -21,6 +21,8 @@ from stream.records import Coverage, Millis, Origin
 
 SPEND_CAP = "spend cap"
 """How the reason of a hole begins that a budget made."""
+AGAIN = "asked for again"
+"""In the reason of what a cap left out, and was not all there when its budget had room: it is not paid for twice."""
 FOUND_LATE: Millis = DAY
 """A younger gap is filled as `gapfill` (severe posts found late are told once), an older one as `backfill`."""
 
@@ -41,13 +43,16 @@ class Gaps:
         turns: Turns | None = None,
         urgent: Callable[[str], bool] = lambda _: False,
         concerns: Callable[[str], Collection[str]] | None = None,
+        after_cap: bool = False,
     ) -> None:
         """`turns` are shared with the other sources; `urgent`: whether a query asks for a brand in a crisis (the empty
         one: for any); `concerns`: the brands that a row of the ledger is about, by its query, else those of the source.
+        `after_cap`: what a cap left out of single queries is asked for as well, once.
         """
         self.collector, self.intake = collector, intake
         self.cursors, self.ledger, self.clock = cursors, ledger, clock
         self._turns, self._urgent = turns or Turns(), urgent
+        self._after_cap = after_cap
         self._concerns = concerns or (lambda _: collector.source.brands)
         self.appended = 0
         self._failed: dict[str, int] = {}
@@ -94,10 +99,10 @@ class Gaps:
         Stopped.
         """
         failed: Interrupted | None = None
-        found = self.ledger.gaps([self.collector.source.id], fillable=True)
+        found = [*self.ledger.gaps([self.collector.source.id], fillable=True), *self._left_out()]
         self._failed = {gap: times for gap in map(_name, found) if (times := self._failed.get(gap))}
         used_up: Interrupted | None = None
-        for gap in sorted(found, key=lambda one: (self._failed.get(_name(one), 0), self._rank(one))):
+        for gap in sorted(found, key=lambda one: (one.state, self._failed.get(_name(one), 0), self._rank(one))):
             if stop.is_set():
                 raise Stopped
             waits = (gap.query, gap.since) in self._lasting if gap.query else gap.until > before or gap.since == besides
@@ -119,6 +124,23 @@ class Gaps:
         for passing in (failed, used_up):
             if passing is not None:
                 raise passing
+
+    def _left_out(self) -> list[Coverage]:
+        """Spans of single queries that a cap left out, and that were not asked for again: what lies side by side is
+        one."""
+        if not self._after_cap:
+            return []
+        rows = self.ledger.gaps([self.collector.source.id])
+        found: list[Coverage] = []
+        for row in sorted(rows, key=lambda one: (one.query, one.since)):
+            if row.state != "partial" or not row.query or SPEND_CAP not in row.reason or AGAIN in row.reason:
+                continue
+            before = found[-1] if found else None
+            if before is not None and before.query == row.query and row.since <= before.until:
+                found[-1] = msgspec.structs.replace(before, until=max(before.until, row.until))
+            else:
+                found.append(row)
+        return found
 
     def _rank(self, gap: Coverage) -> Rank:
         return Rank(not self._urgent(gap.query), gap.since, gap.source_id, gap.query)
@@ -158,10 +180,17 @@ class Gaps:
             raise
         except Unfillable as lost:
             why = f"{gap.reason}; the network gives no history: {lost}"
+            if gap.state == "partial":
+                # Some of it came.
+                self.ledger.fill(self._row(span, gap.query, f"{why}, {AGAIN}"), self._concerns(gap.query))
+                return
             self.ledger.lose(self._row(span, gap.query, why), self._concerns(gap.query))
             return
         window.until = gap.until
-        self.ledger.fill(window.row(self.clock.now()), self._concerns(gap.query))
+        row = window.row(self.clock.now())
+        if gap.state == "partial" and row.missed != 0:
+            row = msgspec.structs.replace(row, reason=f"{row.reason}, {AGAIN}")
+        self.ledger.fill(row, self._concerns(gap.query))
         self.cursors.drop(source.id, name)
         _log.info("ingest.gap_filled", source=source.id, since=gap.since, until=gap.until, origin=origin)
 

@@ -83,18 +83,22 @@ class Runner:
         urgent: Callable[[str], bool] = lambda _: False,
         sweeps: Schedule = (),
         concerns: Callable[[str], Collection[str]] | None = None,
+        fill_after_cap: bool = False,
     ) -> None:
         """`tenure`: where several processes may run this source, the lease under which one of them does. `turns` and
         `urgent`: in which order holes are filled (see `ingest.gaps.Gaps`). `held`: what tells which posts of a firehose
         may be here (see `ingest.known`). `sweeps`: how often its posts are looked up again, where its network can be
         asked for single posts. `concerns`: the brands that a row of the ledger is about, by its query; None: those of
-        the source."""
+        the source. `fill_after_cap`: whether what a cap left out of single queries is asked for when it has room."""
         self.collector, self.source = collector, collector.source
         self.intake = Intake(log, self.source, prefilter, held)
         self.cursors, self.clock, self.budget = cursors, clock, budget
         self.hold, self.backoff, self.stop = hold or (lambda: None), backoff or Backoff(), stop or Event()
         self.windows = Windows(self.source, ledger, concerns)
-        self.gaps = Gaps(collector, self.intake, cursors, ledger, clock, turns=turns, urgent=urgent, concerns=concerns)
+        self.gaps = Gaps(
+            collector, self.intake, cursors, ledger, clock,
+            turns=turns, urgent=urgent, concerns=concerns, after_cap=fill_after_cap,
+        )  # fmt: skip
         self._ledger = ledger
         self.trouble = ""
         self.appended = self.filtered = self.dead = self.cuts = 0

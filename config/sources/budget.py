@@ -71,6 +71,9 @@ class Budget(Section):
     """Time that `requests` is for. Empty: the network's."""
     brands: dict[Slug, Annotated[float, Field(gt=0, lt=1)]] = Field(default_factory=dict)
     """Brand: the part of `money` and of `units` that it may use up at most, 0.4 for two fifths."""
+    fill_after_cap: bool = False
+    """Whether the time for which a brand was left out by a cap is asked for later, once, when its budget has room: it is
+    paid for from that later period, as much as it would have cost then."""
 
 
 def unfit(budget: Budget, costs: Costs) -> str:

@@ -31,7 +31,7 @@ from ingest.collector import (
 )
 from ingest.coverage import Ledger
 from ingest.cursors import Cursors
-from ingest.gaps import Gaps
+from ingest.gaps import SPEND_CAP, Gaps
 from ingest.intake import Intake
 from ingest.patience import Backoff, insist
 from ingest.runner import Runner
@@ -764,3 +764,52 @@ def test_a_filling_that_was_killed_goes_on_with_what_its_first_part_brought_and_
     assert seen == [None, "page 2"]
     (row,) = ledger.rows()
     assert (row.state, row.asked, row.received, row.missed, row.reason) == ("partial", 4, 3, 7, "page cap")
+
+
+@pytest.mark.parametrize("how", ["all is there", "some is missing", "there is no history", "it is not wanted"])
+def test_what_a_cap_left_out_is_asked_for_once_when_its_budget_has_room(
+    log: EmbeddedLog, cursors: Cursors, ledger: Ledger, clock: ManualClock, how: str
+) -> None:
+    clock.at = START + 100 * MINUTE
+    for since in (START, START + 5 * MINUTE, START + 50 * MINUTE):
+        row = Coverage(
+            source_id="feed", query="acme", since=since, until=since + 5 * MINUTE, state="partial", missed=None,
+            reason="spend cap",
+        )  # fmt: skip
+        ledger.record(row)
+    seen: list[Span] = []
+
+    class Billed(Network):
+        def fill(self, query: str, span: Span, cursor: str | None) -> Iterator[Delivery]:
+            seen.append(span)
+            if how == "there is no history":
+                raise Unfillable("it is too old")
+            missed = None if how == "some is missing" else 0
+            yield Delivery(
+                query=query, drafts=drafts(len(seen)), missed=missed, reason="page cap" if missed is None else ""
+            )
+
+    network, room = Billed(clock, []), [False]
+    gaps = Gaps(network, Intake(log, network.source), cursors, ledger, clock, after_cap=how != "it is not wanted")
+
+    def go_on(query: str) -> None:
+        if not room[0]:
+            raise Interrupted(f"{SPEND_CAP}: the budget of this period is used up")
+
+    def fill() -> None:
+        gaps.fill_all(Event(), go_on, lambda delivery, query: None, before=clock.now(), besides=None)
+
+    if how == "it is not wanted":
+        fill()
+        assert seen == []
+        return
+    with pytest.raises(Interrupted):
+        fill()
+    assert len(ledger.gaps()) == 3
+    room[0] = True
+    seen.clear()
+    fill()
+    fill()
+    assert seen == [Span(START, START + 10 * MINUTE), Span(START + 50 * MINUTE, START + 55 * MINUTE)]
+    states = [row.state for row in ledger.rows()]
+    assert states == (["backfilled"] if how == "all is there" else ["partial"]) * 2
