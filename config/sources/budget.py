@@ -72,8 +72,8 @@ class Budget(Section):
     brands: dict[Slug, Annotated[float, Field(gt=0, lt=1)]] = Field(default_factory=dict)
     """Brand: the part of `money` and of `units` that it may use up at most, 0.4 for two fifths."""
     fill_after_cap: bool = False
-    """Whether the time for which a brand was left out by a cap is asked for later, once, when its budget has room: it is
-    paid for from that later period, as much as it would have cost then."""
+    """Whether the time for which a brand was left out by a cap is asked for later, once, when its budget has room: that
+    later period pays for it, as much as it would have cost then."""
 
 
 def unfit(budget: Budget, costs: Costs) -> str:
