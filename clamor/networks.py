@@ -37,6 +37,7 @@ NETWORKS: dict[str, Network] = {
     "feeds": Network("ingest.networks.feeds", pushes=True),
     "bluesky": Network("ingest.networks.bluesky"),
     "mastodon": Network("ingest.networks.mastodon"),
+    "mediawiki": Network("ingest.networks.mediawiki"),
     "hackernews": Network("ingest.networks.hackernews"),
 }
 

@@ -14,6 +14,7 @@ from config.sources.file import FileSource
 from config.sources.graph import FacebookSource, InstagramSource
 from config.sources.hackernews import HackernewsSource
 from config.sources.mastodon import MastodonSource
+from config.sources.mediawiki import MediawikiSource
 from config.sources.reddit import RedditSource
 from config.sources.webhook import WebhookSource
 from config.sources.x import XSource
@@ -31,6 +32,7 @@ __all__ = [
     "InstagramSource",
     "LookAgain",
     "MastodonSource",
+    "MediawikiSource",
     "RedditSource",
     "Source",
     "Swept",
@@ -49,6 +51,7 @@ Source: TypeAlias = Annotated[
     | HackernewsSource
     | InstagramSource
     | MastodonSource
+    | MediawikiSource
     | RedditSource
     | WebhookSource
     | XSource

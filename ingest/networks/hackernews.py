@@ -14,8 +14,9 @@ import msgspec
 
 from config.sources.hackernews import HackernewsSource
 from ingest.collector import CursorLost, Delivery, Draft, Existence, Found, Malformed, Sample, Span, Style, Unfillable
+from ingest.names import Names
 from ingest.networks.hackernews_items import Item, millis, of_hit, of_item, state
-from ingest.networks.hackernews_search import Names, Page, Search, seconds
+from ingest.networks.hackernews_search import Page, Search, seconds
 from ingest.setting import Setting
 from ingest.wanted import Wanted
 from stream.clock import HOUR

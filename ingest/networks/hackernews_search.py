@@ -7,7 +7,7 @@ which more was written than an answer shows is read from the items themselves, w
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from threading import Event
 from typing import NamedTuple
 
@@ -15,16 +15,14 @@ import msgspec
 
 from config.sources.hackernews import HackernewsSource
 from ingest.collector import Interrupted, Malformed
+from ingest.names import Names
 from ingest.networks.hackernews_items import Hit, Item, hits_of, item_of
-from ingest.wanted import Wanted
 from ingest.web import Web
-from query.text import analyse, spellings
 from stream.records import Millis
 
 PAGE = 1_000
 MOST_PAGES = 1_000
 TAGS = "(story,comment,poll)"
-LONGEST_QUERY = 400
 MOST_SCANS = 100
 """Seconds that were read item by item, remembered."""
 LATER = 20
@@ -48,28 +46,6 @@ class Page(NamedTuple):
     before: int
     """Second before which the next page ends."""
     missed: bool = False
-
-
-class Names:
-    """What a brand is called, as far as a search can ask for it."""
-
-    def __init__(self, wanted: Wanted) -> None:
-        signs = (name.lstrip("@#") for name in (*wanted.handles, *wanted.hashtags))
-        named = dict.fromkeys(" ".join(name.replace('"', " ").split()) for name in (*wanted.phrases, *signs))
-        names = [name for name in named if name and len(name) <= LONGEST_QUERY]
-        self._sequences = [found for name in names for found in spellings(name)]
-        self.queries = [f'"{name}"' for name in names if not self._covered(name, names)]
-        """One a name; not those in which another name stands, since that one finds them."""
-
-    def hold(self, text: str) -> bool:
-        surfaces = analyse(text).surfaces
-        return any(_within(sequence, surfaces) for sequence in self._sequences)
-
-    def _covered(self, name: str, names: Sequence[str]) -> bool:
-        words = analyse(name).surfaces
-        others = [(other, analyse(other).surfaces) for other in names[: names.index(name)]]
-        others += [(other, found) for other in names if len(found := analyse(other).surfaces) < len(words)]
-        return any(found and _within(found, words) for _, found in others)
 
 
 class Search:
@@ -178,10 +154,6 @@ class Scan:
         self.later = self.later + 1 if item.time > second else 0
         if item.time == second and not item.gone and names.hold(f"{item.title}\n{item.url}\n{item.text}"):
             self.found.append(item)
-
-
-def _within(part: Sequence[str], whole: Sequence[str]) -> bool:
-    return any(tuple(whole[at : at + len(part)]) == tuple(part) for at in range(len(whole) - len(part) + 1))
 
 
 def seconds(millis: Millis) -> int:

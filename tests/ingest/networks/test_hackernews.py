@@ -9,8 +9,8 @@ import pytest
 
 from config.sources import HackernewsSource
 from ingest.collector import Checkable, Contextual, CursorLost, Delivery, Draft, Estimable, Source, Span, Sweepable
+from ingest.names import Names
 from ingest.networks.hackernews import Hackernews
-from ingest.networks.hackernews_search import Names
 from ingest.setting import Setting
 from ingest.wanted import Wanted
 from stream.clock import HOUR, MINUTE, SECOND, ManualClock
