@@ -7,6 +7,7 @@ DEMO_HOME ?= demo-home
 LEARNT ?= .cache/learnt
 RECIPE ?= training/encoder.yaml
 MODEL_VERSION ?= 3
+WORKERS ?= 0
 OWN_VENV ?= .cache/own
 OWN_TESTS := tests/nlp/test_own_bring.py tests/nlp/test_own_train.py tests/nlp/test_own_weights.py tests/training/test_batches.py tests/training/test_network.py
 
@@ -53,12 +54,12 @@ up: .env ## Kafka, Elasticsearch, PostgreSQL, a mail catcher and Clamor's stages
 	@umask 077 && printf 'CLAMOR_DATABASE_PASSWORD=%s\n' "$$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')" > $@
 	@echo "a password for the database was made: it stands in .env, keep that file for yourself"
 
-test: $(VENV)/.installed-dev ## lint, types, arrows and the test suite
+test: $(VENV)/.installed-dev ## lint, types, arrows and the test suite (WORKERS=2: in two processes, each with servers of its own)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/python -m pytest -q -m "not soak"
+	$(BIN)/python -m pytest -q -m "not soak" --numprocesses $(WORKERS) --dist loadfile
 
 test-all: test docs ## and the documentation, built strictly
 
@@ -73,7 +74,8 @@ test-own: $(OWN_VENV)/.installed-own ## the tests of model import and training, 
 
 soak: $(VENV)/.installed-dev ## hundreds of rounds of kill -9, thousands of simulated interleavings
 	CLAMOR_SOAK=1 $(BIN)/python -m pytest -q -m "soak or not soak" tests/faults tests/simulation \
-	  tests/routing/test_work_order.py tests/routing/test_mail_kill.py tests/routing/test_work_kill.py tests/stream
+	  tests/routing/test_work_order.py tests/routing/test_mail_kill.py tests/routing/test_work_kill.py tests/stream tests/ingest/networks \
+	  tests/services/database/test_scale.py
 
 bench: $(VENV)/.installed ## every figure of docs/performance.md, measured here
 	$(BIN)/python -m bench
@@ -116,10 +118,10 @@ lock: $(BIN)/python ## pin every dependency anew, by version and hash, for all p
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	  --no-header --no-annotate pyproject.toml requirements/build.in -o requirements/default.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
-	  --no-header --no-annotate -c requirements/default.txt --extra dev --extra docs --extra elastic --extra kafka --extra postgres --extra train \
+	  --no-header --no-annotate -c requirements/default.txt --extra dev --extra docs --extra elastic --extra kafka --extra networks --extra postgres --extra sheets --extra train \
 	  pyproject.toml requirements/build.in -o requirements/dev.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
-	  --no-header --no-annotate -c requirements/dev.txt --extra elastic --extra kafka --extra postgres \
+	  --no-header --no-annotate -c requirements/dev.txt --extra elastic --extra kafka --extra networks --extra postgres --extra sheets \
 	  pyproject.toml requirements/build.in -o requirements/engines.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	  --no-header --no-annotate -c requirements/dev.txt --extra own pyproject.toml requirements/build.in -o requirements/own.txt

@@ -16,6 +16,7 @@ RUNS: tuple[tuple[str, ...], ...] = (
     ("bench.search", "--rows", "100000"),
     ("bench.pipeline", "--posts", "10000", "50000"),
     ("bench.pipeline", "--rate", "1500", "--seconds", "30"),
+    ("bench.deletes",),
 )
 
 

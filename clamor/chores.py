@@ -14,20 +14,23 @@ from typing import Literal
 import structlog
 
 from clamor import losses
+from clamor.budgets import caps_reached
 from clamor.deletes import IndexedDeletes, RoutedDeletes
+from clamor.likenesses import Likenesses
 from clamor.mail import mailer
 from clamor.offsets import places
 from clamor.opening import Opened
-from clamor.sources import silent_sources
+from clamor.sources import ailing_sources, silent_sources
 from clamor.sql import file_of
 from clamor.standstill import BROKEN, standing_still
+from clamor.sweeps import troubled_sweeps
 from clamor.threads import Chore
 from config.home import low_disk
 from database import epochs
 from database.engine import read, write
 from database.tenure import Tenure
 from ingest import thinning
-from routing import absence, erasure
+from routing import absence, context, erasure
 from routing.counts import fold
 from routing.desk import Desk
 from routing.operations import open_troubles, raise_operations, resolve_operations
@@ -70,6 +73,7 @@ def of_routing(opened: Opened) -> list[Chore]:
             Chore("absences", Absences(opened).step, 0.5),
             Chore("compactor", lambda: fold(opened.engine) > 0, 2.0),
             Chore("keeper", keeper.step, 30.0),
+            Chore("likenesses", Likenesses(opened).step, 5.0),
             Chore("ledger", LedgerKeeper(opened).step, 600.0),
         ),
     ]
@@ -171,6 +175,7 @@ class Keeper:
         old = erasure.expire(opened.engine, self._desk, now - retention.posts, now, after=self._expired)
         ids = erasure.forget_unmatched(opened.engine, now - retention.ids, now, after=self._forgotten)
         copies = erasure.let_go_of_copies(opened.engine, now)
+        context.let_go(opened.engine, now)
         self._expired = 0 if old.done else old.after
         self._forgotten = 0 if ids.done else ids.after
         if old.done and ids.done:
@@ -220,15 +225,25 @@ class LedgerKeeper:
 
 SET_BACK: Millis = 10 * SECOND
 """A wall clock that was set back by more than this is told of; less is what keeping it right takes."""
-_WATCHED = ("stage:", "retention:", "disk:data", "coverage:silent:", "clock:")
+_WATCHED = (
+    "stage:",
+    "retention:",
+    "disk:data",
+    "coverage:silent:",
+    "coverage:source:",
+    "coverage:sweep:",
+    "budget:",
+    "clock:",
+)
 """How the keys of troubles that `Watch` raises, and resolves, begin."""
 _OF_THIS_MACHINE = ("stage:", "disk:data", "clock:")
 """Of these: those that another machine knows nothing of, and must not take for over."""
 
 
 class Watch:
-    """Tells of stages that make no progress or come near to losing records, of a disk that fills up, of a clock that
-    was set back; once each, until it is over. What a process before this one has told of, it goes on with."""
+    """Tells of stages that make no progress or come near to losing records, of budgets that come to their end, of a
+    disk that fills up, of a clock that was set back; once each, until it is over. What a process before this one has
+    told of, it goes on with."""
 
     def __init__(self, opened: Opened) -> None:
         self._opened = opened
@@ -241,7 +256,15 @@ class Watch:
         self._were_behind: list[Laggard] = []
 
     def step(self) -> bool:
-        found = {**self._stages(), **self._behind(), **self._disk(), **self._silent(), **self._clock()}
+        found = {
+            **self._stages(),
+            **self._behind(),
+            **self._disk(),
+            **self._silent(),
+            **caps_reached(self._opened),
+            **self._sweeps(),
+            **self._clock(),
+        }
         troubles = {self._key(key): self._placed(key, why) for key, why in found.items()}
         now = self._opened.clock.now()
         over = self._raised - troubles.keys()
@@ -284,8 +307,13 @@ class Watch:
         return self._were_behind
 
     def _silent(self) -> dict[str, str]:
-        """Sources that used to bring posts and bring none though they are listened to."""
-        return {f"coverage:silent:{one.id}": one.why for one in silent_sources(self._opened)}
+        """Sources that used to bring posts and bring none though they are listened to, or that cannot be asked."""
+        found = {f"coverage:silent:{one.id}": one.why for one in silent_sources(self._opened)}
+        return found | {f"coverage:source:{one.id}": one.why for one in ailing_sources(self._opened)}
+
+    def _sweeps(self) -> dict[str, str]:
+        """Sources whose posts are not looked up again in time, or not at all."""
+        return {f"coverage:sweep:{source}": why for source, why in troubled_sweeps(self._opened).items()}
 
     def _disk(self) -> dict[str, str]:
         """Two troubles, so that the worse one is told to people who know of the other; never both at once."""

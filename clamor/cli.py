@@ -19,6 +19,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from clamor import exits, logs
 from clamor.commands import (
     apply,
+    backfill,
     backup,
     brands,
     cases,
@@ -38,9 +39,13 @@ from clamor.commands import (
     reprocess,
     run,
     search,
+    sources,
     stage,
     status,
+    sweep,
     token,
+    try_it,
+    watch,
 )
 from clamor.told import told
 from config.home import Home
@@ -59,11 +64,14 @@ app = typer.Typer(
 START, FEED, ASK, KEEP = "Start", "Bring posts in", "Ask", "Keep it well"
 
 app.command("demo", rich_help_panel=START)(demo.demo)
+app.command("try", rich_help_panel=START)(try_it.try_it)
 app.command("init", rich_help_panel=START)(init.init)
 app.command("check", rich_help_panel=START)(check.check)
 app.command("run", rich_help_panel=START)(run.run)
 app.command("stage", rich_help_panel=START)(stage.stage)
+app.command("watch", rich_help_panel=FEED)(watch.watch)
 app.command("replay", rich_help_panel=FEED)(replay.replay)
+app.command("backfill", rich_help_panel=FEED)(backfill.backfill)
 app.command("reprocess", rich_help_panel=FEED)(reprocess.reprocess)
 app.command("classify", rich_help_panel=ASK)(classify.classify)
 app.command("search", rich_help_panel=ASK)(search.search)
@@ -73,11 +81,13 @@ app.command("status", rich_help_panel=ASK)(status.status)
 app.command("coverage", rich_help_panel=ASK)(coverage.coverage)
 app.command("apply", rich_help_panel=KEEP)(apply.apply)
 app.command("export", rich_help_panel=KEEP)(apply.export)
+app.command("sweep", rich_help_panel=KEEP)(sweep.sweep)
 app.command("backup", rich_help_panel=KEEP)(backup.backup)
 app.command("restore", rich_help_panel=KEEP)(backup.restore)
 app.command("move", rich_help_panel=KEEP)(move.move)
 app.command("offsets", rich_help_panel=KEEP)(offsets.offsets)
 app.command("reindex", rich_help_panel=KEEP)(reindex.reindex)
+app.add_typer(sources.app, name="sources", rich_help_panel=FEED)
 app.add_typer(brands.app, name="brand", rich_help_panel=KEEP)
 app.add_typer(model.app, name="model", rich_help_panel=KEEP)
 app.add_typer(mails.app, name="mails", rich_help_panel=KEEP)

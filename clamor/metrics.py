@@ -80,6 +80,8 @@ def families(found: dict[str, Any]) -> Iterator[Metric]:
     yield from _erasure(found["erasure"], found["now"])
     yield from _coverage(found["coverage"])
     yield from _sources(found["sources"])
+    yield from _budgets(found["budgets"])
+    yield from _sweeps(found["sweeps"])
     yield _one("clamor_cases", "Live cases.", dict(sorted(found["cases"].items())), "queue")
     disk = found["disk"]
     yield _one("clamor_disk_free_bytes", "Free under the data folder.", disk["free"])
@@ -199,10 +201,54 @@ def _coverage(coverage: dict[str, Any]) -> Iterator[Metric]:
 
 
 def _sources(sources: list[dict[str, Any]]) -> Iterator[Metric]:
-    silent = {one["source"]: int(one["state"] == "silent") for one in sources}
+    pushed = [one for one in sources if one["kind"] == "webhook"]
+    asked = [one for one in sources if one["kind"] != "webhook"]
+    silent = {one["source"]: int(one["state"] == "silent") for one in pushed}
     last = {one["source"]: one["last_post_at"] / MILLIS for one in sources if one["last_post_at"] is not None}
     yield _one("clamor_source_silent", "1 where a push source brings no posts any more.", silent, "source")
-    yield _one("clamor_source_last_post_timestamp_seconds", "When a push source last brought any.", last, "source")
+    yield _one("clamor_source_last_post_timestamp_seconds", "When a source last brought any.", last, "source")
+    posts = CounterMetricFamily(
+        "clamor_source_posts", "What a source brought, by what became of it.", labels=("source", "became")
+    )
+    for one in asked:
+        for became in ("appended", "filled", "filtered", "dead"):
+            posts.add_metric([one["source"], became], one[became])
+    yield posts
+    cuts = {one["source"]: one["cuts"] for one in asked}
+    yield _counter("clamor_source_cuts", "Connections and rounds of a source that failed.", cuts, "source")
+    lag = {one["source"]: one["lag"] / MILLIS for one in asked if one["lag"] is not None}
+    yield _one("clamor_source_lag_seconds", "How far what came of a source lies behind now.", lag, "source")
+    trouble = GaugeMetricFamily(
+        "clamor_source_trouble",
+        "1 where a source cannot be asked as things are; clamor sources list says why.",
+        labels=("source", "state"),
+    )
+    for one in asked:
+        if one["trouble"]:
+            trouble.add_metric([one["source"], one["state"]], 1)
+    yield trouble
+
+
+def _budgets(budgets: list[dict[str, Any]]) -> Iterator[Metric]:
+    labels = ("source", "brand", "measure", "unit")
+    used = GaugeMetricFamily("clamor_budget_used", "Used up in the day or month that it is now.", labels=labels)
+    cap = GaugeMetricFamily("clamor_budget_cap", "The cap of that day or month.", labels=labels)
+    for one in budgets:
+        named = [one[label] for label in labels]
+        used.add_metric(named, one["used"])
+        if one["limit"] is not None:
+            cap.add_metric(named, one["limit"])
+    yield used
+    yield cap
+
+
+def _sweeps(sweeps: list[dict[str, Any]]) -> Iterator[Metric]:
+    held = {one["source"]: one["held"] for one in sweeps}
+    overdue = {one["source"]: one["overdue"] for one in sweeps}
+    paused = {one["source"]: int(one["state"] == "paused") for one in sweeps}
+    yield _one("clamor_sweep_posts", "Posts that are looked up again on their network.", held, "source")
+    yield _one("clamor_sweep_overdue_posts", "Posts that were not looked up in time.", overdue, "source")
+    yield _one("clamor_sweep_paused", "1 where many posts were gone at once: a person has to look.", paused, "source")
 
 
 def _one(name: str, about: str, value: float | Mapping[str, float], *labels: str) -> Metric:

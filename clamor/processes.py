@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,6 +13,7 @@ from clamor import chores, logs
 from clamor.clocks import pace_of
 from clamor.opening import Opened, open_home
 from clamor.rescoring import Rescoring
+from clamor.roles import COLLECT
 from clamor.supervisor import ProcessSpec
 from clamor.threads import run_threads
 from config.home import Home
@@ -41,6 +43,8 @@ Stop = Callable[[], bool]
 BATCH = 500
 SQL_BATCH = 350
 """What routing writes to SQL in one transaction: others wait for it, 50 ms at most on a quiet machine."""
+LEAVING = 5.0
+"""Seconds that a look at the accounts has to end with the process that collects."""
 FULL = 20_000
 """Records that may wait on the next topic before a stage takes no more."""
 
@@ -191,6 +195,26 @@ def web_process(home: Home) -> Callable[[Stop], None]:
     return body
 
 
+def collect_process(home: Home) -> Callable[[Stop], None]:
+    """What Clamor asks itself. Without such a source it is a process that looks once a second whether there is one."""
+
+    def body(stop: Stop) -> None:
+        from clamor.accounts import Accounts
+        from clamor.collecting import collect
+
+        with _process(home, "collect") as opened:
+            accounts = Accounts(opened)
+            looking = threading.Thread(target=accounts.run, name="accounts", daemon=True)
+            looking.start()
+            try:
+                collect(opened, stop)
+            finally:
+                accounts.stop()
+                looking.join(LEAVING)
+
+    return body
+
+
 def all_processes(home: Home, settings: Settings, nlp_workers: int | None = None) -> list[ProcessSpec]:
     """In the order in which they are asked to stop: posts cease to come in first. `nlp_workers` goes before the
     setting. The model is chosen here, and its generation begins, for all that is started from now on: a process that is
@@ -201,6 +225,7 @@ def all_processes(home: Home, settings: Settings, nlp_workers: int | None = None
         adopt_model(connection, named(chosen.card, chosen.device), opened.clock.now())
     workers = nlp_workers or settings.nlp_workers
     return [
+        ProcessSpec(COLLECT, collect_process(home)),
         ProcessSpec("web", web_process(home)),
         *(ProcessSpec(f"nlp-{number + 1}", nlp_process(home, chosen)) for number in range(workers)),
         ProcessSpec("routing", routing_process(home)),
@@ -215,10 +240,11 @@ def one_stage(home: Home, name: str) -> Callable[[Stop], None]:
         "routing": routing_process,
         "index": index_process,
         "web": web_process,
+        COLLECT: collect_process,
     }[name](home)
 
 
-STAGES: Sequence[str] = ("nlp", "routing", "index", "web")
+STAGES: Sequence[str] = ("nlp", "routing", "index", "web", COLLECT)
 
 
 def _process(home: Home, name: str) -> Opened:

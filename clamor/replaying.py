@@ -16,7 +16,7 @@ from clamor.backlog import Backlog, backlog, settled, told
 from clamor.clocks import set_pace
 from clamor.opening import Opened, open_home
 from clamor.processes import Stop, all_processes
-from clamor.roles import whole_program
+from clamor.roles import COLLECT, WEB, whole_program
 from clamor.starting import make_ready
 from clamor.supervisor import ProcessSpec, Supervisor
 from clamor.threads import halt_on
@@ -134,7 +134,7 @@ def _supervised(
     reading, writing = os.pipe()
     os.set_blocking(reading, False)
     feeder = ProcessSpec("replay", _feeder(home, paths, options, writing), essential=False)
-    stages = [spec for spec in all_processes(home, configuration.settings) if spec.name != "web"]
+    stages = [spec for spec in all_processes(home, configuration.settings) if spec.name not in (WEB, COLLECT)]
     mouth = _Mouth(reading)
     failed: list[int] = []
 

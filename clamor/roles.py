@@ -12,6 +12,9 @@ RUN = "run"
 SINGLE = ("routing", "index")
 """Stages that a home has once; nlp may run many times."""
 WEB = "web"
+COLLECT = "collect"
+"""May run many times, as nlp: its processes share the sources."""
+SEVERAL = ("nlp", COLLECT)
 
 
 @contextmanager

@@ -39,7 +39,7 @@ class Screen:
         found = status(opened)
         self._listen()
         picture = Group(
-            self._head(found), self._stages(found), self._decisions(opened), self._mail_panel(), self._coverage(found)
+            self._head(found), self._stages(found), decisions(opened), self._mail_panel(), self._coverage(found)
         )
         return Constrain(picture, MOST_COLUMNS)
 
@@ -60,29 +60,6 @@ class Screen:
             cases.append(f"{queue} {found['cases'].get(queue, 0):,}  ", style=COLOURS[queue])
         table.add_row(Text("waiting", style="dim"), lags, Text("live cases", style="dim"), cases)
         return table
-
-    def _decisions(self, opened: Opened) -> RenderableType:
-        with read(opened.engine) as connection:
-            found = rows(connection, f"SELECT body FROM mention ORDER BY n DESC LIMIT {DECISIONS}")
-        table = Table.grid(padding=(0, 1), expand=True)
-        table.add_column(no_wrap=True, width=8)
-        table.add_column(no_wrap=True, width=8)
-        table.add_column(no_wrap=True, width=4, justify="right")
-        table.add_column(no_wrap=True, ratio=3)
-        table.add_column(no_wrap=True, ratio=2)
-        for mention in (decode(Mention, body) for (body,) in found):
-            decision = mention.decision
-            if decision is None:
-                continue
-            style = COLOURS[decision.queue]
-            table.add_row(
-                Text(mention.brand, style="bold"),
-                Text(decision.queue, style=style),
-                Text(str(decision.risk), style=style),
-                Text(_line(mention.post.text) if mention.post else "(deleted)", style="default"),
-                Text(decision.why, style="dim"),
-            )
-        return Panel(table, title="latest decisions: queue, risk, post, reason", title_align="left")
 
     def _mail_panel(self) -> RenderableType:
         lines = Text("\n".join(self._subjects) or "none yet")
@@ -116,6 +93,31 @@ class Screen:
                 if line.lower().startswith(b"subject:"):
                     self._mails += 1
                     self._subjects.append(_decoded(line[8:].decode("ascii", "replace").strip()))
+
+
+def decisions(opened: Opened) -> RenderableType:
+    """The newest posts that were understood, with the queue and why."""
+    with read(opened.engine) as connection:
+        found = rows(connection, f"SELECT body FROM mention ORDER BY n DESC LIMIT {DECISIONS}")
+    table = Table.grid(padding=(0, 1), expand=True)
+    table.add_column(no_wrap=True, width=8)
+    table.add_column(no_wrap=True, width=8)
+    table.add_column(no_wrap=True, width=4, justify="right")
+    table.add_column(no_wrap=True, ratio=3)
+    table.add_column(no_wrap=True, ratio=2)
+    for mention in (decode(Mention, body) for (body,) in found):
+        decision = mention.decision
+        if decision is None:
+            continue
+        style = COLOURS[decision.queue]
+        table.add_row(
+            Text(mention.brand, style="bold"),
+            Text(decision.queue, style=style),
+            Text(str(decision.risk), style=style),
+            Text(_line(mention.post.text) if mention.post else "(deleted)", style="default"),
+            Text(decision.why, style="dim"),
+        )
+    return Panel(table, title="latest decisions: queue, risk, post, reason", title_align="left")
 
 
 def _decoded(subject: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from importlib.metadata import version
 
 import msgspec
@@ -16,17 +15,16 @@ from clamor.address import cannot_listen
 from clamor.engines import silent_engines
 from clamor.metrics import metrics
 from clamor.opening import Opened
+from clamor.presence import Presence
 from clamor.roles import WEB
+from clamor.sources import collected
 from clamor.standstill import standing_still
 from clamor.status import status
 from clamor.threads import Chore, repeat
 from clamor.webhooks import Webhooks
 from config.home import HomeError
 from routing.explain import in_words
-from stream.clock import SECOND
-from stream.process import here, this_process
-from stream.records import Decision, Mention, Millis
-from stream.status import StageState, StageStatus
+from stream.records import Decision, Mention
 from web.app import create_app
 from web.services import Services
 from web.tokens import scope_of
@@ -56,7 +54,7 @@ def serve(opened: Opened, stop: Callable[[], bool]) -> None:
         limit_concurrency=MOST_CONNECTIONS,
         timeout_graceful_shutdown=5,
     )
-    presence = Presence(opened)
+    presence = Presence(opened, WEB)
     server = _Server(config, presence)
     ended = threading.Event()
 
@@ -93,6 +91,7 @@ def services(opened: Opened, webhooks: Webhooks) -> Services:
         ready=lambda: ready(opened),
         metrics=lambda: metrics(opened),
         scope_of=lambda token: scope_of(opened.engine, token),
+        collected=lambda source: collected(opened, source),
         explain=explained,
     )
 
@@ -110,35 +109,6 @@ def ready(opened: Opened) -> dict[str, str]:
     if missing:
         log.warning("not ready", missing=missing)
     return missing
-
-
-class Presence:
-    """What the API says of itself in the folder of the stages' statuses: that it serves, every second."""
-
-    def __init__(self, opened: Opened) -> None:
-        self._clock, self._publish = opened.clock, opened.statuses.write
-        self._pid, self._started = this_process()
-        self._began = opened.clock.steady()
-        self._said_at: Millis | None = None
-
-    def serving(self) -> None:
-        steady = self._clock.steady()
-        if self._said_at is None or steady - self._said_at >= SECOND:
-            self._said_at = steady
-            self._say("working")
-
-    def ended(self) -> None:
-        self._say("stopped")
-
-    def _say(self, state: StageState) -> None:
-        wall, steady = self._clock.wall(), self._clock.steady()
-        began = wall - steady + self._began
-        status = StageStatus(
-            stage=WEB, topic="", group=WEB, pid=self._pid, started=self._started, place=here(),
-            state=state, at=wall, began=began, since=began, progress_at=wall,
-        )  # fmt: skip
-        with suppress(OSError):
-            self._publish(status)
 
 
 class _Server(uvicorn.Server):

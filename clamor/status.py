@@ -11,17 +11,19 @@ from typing import Any
 import msgspec
 
 from clamor.backlog import backlog
+from clamor.budgets import budgets
 from clamor.clocks import pace_of
 from clamor.kafka_log import on_kafka
 from clamor.moving.note import ROLE as MOVE
 from clamor.moving.note import noted
 from clamor.opening import Opened
 from clamor.rescoring import count_marked
-from clamor.roles import WEB
+from clamor.roles import COLLECT, WEB
 from clamor.sources import standings
 from clamor.sql import file_of
 from clamor.standstill import BROKEN, standing_still
 from clamor.stores import index_file
+from clamor.sweeps import sweeps
 from config.home import Home
 from config.lock import holder
 from database.engine import read, rows, size_on_server
@@ -42,6 +44,7 @@ def status(opened: Opened) -> dict[str, Any]:
     """Plain values, as `clamor status --json` prints and `/api/status` answers them. Times in milliseconds UTC."""
     now = opened.clock.now()
     statuses = living(opened)
+    sources = standings(opened)
     running = holder(opened.home)
     figure = opened.ledger.figure(now - DAY, now)
     behind = backlog(opened)
@@ -51,7 +54,7 @@ def status(opened: Opened) -> dict[str, Any]:
         "log": "kafka" if on_kafka(opened.configuration) else "embedded",
         "running": running.pid if running else None,
         "move": _move(opened.home),
-        "stages": stages(statuses, behind.by_stage),
+        "stages": stages(statuses, behind.by_stage, any(one.kind != "webhook" for one in sources)),
         "processes": [process_of(one) for one in statuses],
         "understanding": _understanding(opened, statuses),
         "stuck": [msgspec.to_builtins(one) for one in standing_still(opened, behind.by_stage)],
@@ -60,7 +63,9 @@ def status(opened: Opened) -> dict[str, Any]:
         "posts": _appended(opened, POSTS),
         "dead_letters": _appended(opened, DEAD_LETTER),
         "coverage": _coverage(figure),
-        "sources": msgspec.to_builtins(standings(opened)),
+        "sources": msgspec.to_builtins(sources),
+        "budgets": msgspec.to_builtins(budgets(opened)),
+        "sweeps": msgspec.to_builtins(sweeps(opened)),
         "mail": msgspec.to_builtins(mail_status(opened.engine, now)),
         "last_alert": _last_alert(opened),
         "cases": _cases(opened),
@@ -70,10 +75,12 @@ def status(opened: Opened) -> dict[str, Any]:
     }
 
 
-def stages(statuses: Sequence[StageStatus], lags: Mapping[str, int]) -> list[dict[str, Any]]:
-    """What living processes say, added up by stage, and how many records wait for each."""
+def stages(statuses: Sequence[StageStatus], lags: Mapping[str, int], collects: bool = False) -> list[dict[str, Any]]:
+    """What living processes say, added up by stage, and how many records wait for each. `collects`: there are sources
+    that want a process, so that its absence is told of too."""
     found: list[dict[str, Any]] = []
-    for name, lag in {**lags, WEB: 0}.items():
+    collecting = {COLLECT: 0} if collects or any(one.stage == COLLECT for one in statuses) else {}
+    for name, lag in {**lags, WEB: 0, **collecting}.items():
         members = [one for one in statuses if one.stage == name]
         found.append(
             {

@@ -6,18 +6,19 @@ import threading
 from collections.abc import Mapping
 from contextlib import suppress
 
+from clamor import holding
+from clamor.collecting import BrandsInForce, setting_of
+from clamor.networks import make_push, pushes
 from clamor.opening import Opened
-from config.sources import WebhookSource
+from config.sources import Collected, WebhookSource
 from ingest.collector import Source
 from ingest.listening import APART, Listening, Pulses
+from ingest.push import Receiver
 from ingest.signature import signing_keys
 from ingest.taken import Taken
 from ingest.webhook import Answer, Hook, Webhook
-from stream.ports import POSTS, Transient
+from stream.ports import Transient
 from stream.records import Millis
-
-HIGH_WATER = 100_000
-"""Posts that may wait to be understood before pushes are asked to come again later."""
 
 
 class Mounted:
@@ -30,7 +31,13 @@ class Mounted:
     def max_body(self) -> int:
         return self._webhook.hook.max_body
 
-    def handle(self, headers: Mapping[str, str], body: bytes, now: Millis, wall: Millis) -> Answer:
+    def challenge(self, query: Mapping[str, str], wall: Millis) -> str | None:
+        """Programs that sign what they send ask nothing before."""
+        return None
+
+    def handle(
+        self, headers: Mapping[str, str], body: bytes, now: Millis, wall: Millis, query: Mapping[str, str]
+    ) -> Answer:
         return self._webhook.handle(headers, body, now, wall)
 
 
@@ -39,15 +46,20 @@ class Webhooks:
         self._opened = opened
         self._taken = Taken(opened.engine)
         self._made: dict[str, tuple[WebhookSource, Mounted]] = {}
+        self._receivers: dict[str, tuple[Collected, Receiver]] = {}
         self._listening: dict[str, tuple[WebhookSource, Listening]] = {}
         self._lock = threading.Lock()
+        self._brands, self._stop = BrandsInForce(opened), threading.Event()
 
-    def of(self, source_id: str) -> Mounted | None:
-        """The handler of a source in force; None where there is none of that id. Several threads may ask."""
+    def of(self, source_id: str) -> Mounted | Receiver | None:
+        """The handler of a source in force that is pushed; None where there is none of that id. Several threads may
+        ask."""
         with self._lock:
             for source in self._opened.registry.sources():
                 if source.id == source_id and isinstance(source, WebhookSource):
                     return self._handler(source)
+                if source.id == source_id and isinstance(source, Collected) and pushes(source):
+                    return self._receiver(source)
         return None
 
     def look(self) -> bool:
@@ -66,6 +78,9 @@ class Webhooks:
     def close(self) -> None:
         """They are shut from now on."""
         now = self._opened.clock.now()
+        self._stop.set()
+        for _, receiver in self._receivers.values():
+            receiver.close()
         for _, listening in self._listening.values():
             with suppress(Transient):
                 listening.close(now)
@@ -92,6 +107,25 @@ class Webhooks:
             self._made[source.id] = made
         return made[1]
 
+    def _receiver(self, source: Collected) -> Receiver:
+        """Of a network that calls. Its poll is the safety net, and keeps the ledger."""
+        made = self._receivers.get(source.id)
+        if made is None or made[0] != source:
+            opened = self._opened
+            setting = setting_of(opened, source, self._brands, self._stop)
+            if made is not None:
+                made[1].close()
+            receiver = Receiver(
+                make_push(source, setting),
+                opened.log,
+                self._taken,
+                self._hold,
+                prefilter=self._brands.prefilter(source.listen_for),
+            )
+            made = (source, receiver)
+            self._receivers[source.id] = made
+        return made[1]
+
     def _hook(self, source: WebhookSource) -> Hook:
         secrets = self._opened.configuration.secrets
 
@@ -115,6 +149,4 @@ class Webhooks:
         )
 
     def _hold(self) -> str | None:
-        if self._opened.disk().pause:
-            return "disk"
-        return "lag" if self._opened.log.lag("nlp", POSTS) > HIGH_WATER else None
+        return holding.standing(self._opened)

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from pydantic import BaseModel
 from sqlalchemy import Connection
 
 from config import content
+from config.brands import WATCHED, Brand
 from config.content import KINDS, Kind
 from config.home import HomeError
 from config.load import Content
@@ -64,6 +66,14 @@ def plan(conn: Connection, wanted: Content, shipped_rules: str) -> list[Change]:
         if stated is not None and (before is None or before.hash != revisions.body_hash(stated[0])):
             changes.append(_change(kind, before, *stated))
     return changes
+
+
+def adjusted(conn: Connection, kind: Kind, items: Sequence[BaseModel], note: str = "") -> list[Change]:
+    """What is to be done so that exactly these brands, aspects, sources or people are in force."""
+    before, body = revisions.current(conn, kind), content.body(kind, items)
+    if before is not None and before.hash == revisions.body_hash(body):
+        return []
+    return [_change(kind, before, body, note)]
 
 
 def apply(conn: Connection, changes: Sequence[Change], by: str, now: Millis) -> list[Revision]:
@@ -125,12 +135,20 @@ def _stated(kind: Kind, wanted: Content, before: Revision | None, shipped_rules:
     """(body, note) that the files ask for; None: nothing is stated."""
     if kind != "rules":
         items = getattr(wanted.stated, kind)
+        if items is not None and kind == "brands" and before is not None:
+            items = (*items, *_watched(items, before.body))
         return (content.body(kind, items), "") if items is not None else None
     if wanted.rules_text is not None:
         return wanted.rules_text, ""
     if wanted.rules_shipped or before is None or before.note == SHIPPED_NOTE:
         return shipped_rules, SHIPPED_NOTE
     return None
+
+
+def _watched(stated: Sequence[Brand], body: str) -> list[Brand]:
+    """What `clamor watch` put in force and the files do not speak of."""
+    ids = {brand.id for brand in stated}
+    return [brand for brand in content.brands(body) if brand.id.startswith(WATCHED) and brand.id not in ids]
 
 
 def _change(kind: Kind, before: Revision | None, body: str, note: str) -> Change:

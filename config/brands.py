@@ -13,6 +13,9 @@ __all__ = ["Brand", "Phrase", "Slug"]
 
 Phrase = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 
+WATCHED = "watch-"
+"""How ids of brands begin that `clamor watch` made: `clamor apply` leaves them alone unless a file states them."""
+
 
 class Brand(BaseModel):
     """Names are matched without regard to case and accents, as whole words."""
@@ -22,7 +25,8 @@ class Brand(BaseModel):
     id: Slug
     """Stands in ids of mentions and in queries: never change it."""
     name: Phrase
-    """What people call it."""
+    """What people call it. An address with a path (`https://example.org/story`), here and in `aliases`, stands for
+    posts that link to it, however they write it."""
     kind: Literal["own", "competitor", "category"] = "own"
     """`category`: a need, a route, an event without a brand name; it has no reputation."""
     aliases: tuple[Phrase, ...] = ()

@@ -20,6 +20,7 @@ from config.marked import Path, Sheet, written
 from config.problems import Problem, did_you_mean, shown
 from config.schema import Settings, StoreEngine
 from config.secrets import SHORTEST_KEY, Secrets
+from config.sources.kinds import costs_of
 
 Use: TypeAlias = Literal["check", "run"]
 """`run`: what would keep the program from doing its work is an error. `check`: a file may be looked at elsewhere."""
@@ -43,6 +44,7 @@ def check_content(sheet: Sheet, secrets: Secrets, known_brands: Iterable[str] = 
     ids = {str(brand.get("id")) for _, brand in brands} if "brands" in parts else set(known_brands)
     for name, items in (("sources", sources), ("people", people)):
         yield from _unknown_brands(sheet, name, items, ids)
+    yield from _budgets(sheet, sources, ids)
     for n, brand in brands:
         yield from _accounts(sheet, n, brand)
         yield from _excludes_itself(sheet, n, brand)
@@ -54,6 +56,7 @@ def check_content(sheet: Sheet, secrets: Secrets, known_brands: Iterable[str] = 
     yield from _shared_phrases(sheet, brands)
     yield from _access_labels(sheet, sources, people)
     yield from _webhook_secrets(sheet, sources, secrets)
+    yield from _private_readers(sheet, sources)
     if "people" in parts:
         yield from _nobody_told(sheet, brands, people)
 
@@ -203,6 +206,25 @@ def _unknown_brands(sheet: Sheet, name: str, items: _Items, ids: set[str]) -> It
                 yield sheet.problem((name, n, "brands", at), message, advice, value=shown(brand))
 
 
+def _budgets(sheet: Sheet, sources: _Items, ids: set[str]) -> Iterator[Problem]:
+    for n, source in sources:
+        budget = source.get("budget")
+        if costs_of(str(source.get("kind"))).price is not None and not (
+            isinstance(budget, dict) and budget.get("money")
+        ):
+            message = "this network bills what is read, and there is no cap of money"
+            advice = "write `budget: {money: 100}`; clamor sources estimate says what it will cost"
+            yield sheet.problem(
+                ("sources", n, "id"), message, advice, severity="warning", value=shown(source.get("id"))
+            )
+        parts = budget.get("brands") if isinstance(budget, dict) else None
+        for brand in parts if isinstance(parts, dict) else ():
+            if brand not in ids:
+                message, advice = "no brand has this id", did_you_mean(str(brand), ids) or "write the brand first"
+                path: Path = ("sources", n, "budget", "brands", str(brand))
+                yield sheet.problem(path, message, advice, value=shown(brand), at_key=True)
+
+
 _HANDLE = r"@[\w][\w.\-]*(?:@[\w.\-]+)?"
 _FORMS: Mapping[str, tuple[re.Pattern[str], str, str]] = {
     "handles": (re.compile(_HANDLE), "not a handle", "write it as it is addressed, '@acme'"),
@@ -269,12 +291,33 @@ def _shared_phrases(sheet: Sheet, brands: _Items) -> Iterator[Problem]:
 
 def _access_labels(sheet: Sheet, sources: _Items, people: _Items) -> Iterator[Problem]:
     labels = {"public"} | {str(source["access"]) for _, source in sources if "access" in source}
+    labels |= {
+        str(label)
+        for _, source in sources
+        if isinstance(source.get("private"), dict)
+        for label in source["private"].values()
+    }
     for n, person in people:
         for at, label in _texts(person.get("access")):
             if label not in labels:
                 message, advice = "no source has this access label", did_you_mean(label, labels)
                 path: Path = ("people", n, "access", at)
                 yield sheet.problem(path, message, advice, severity="warning", value=shown(label))
+
+
+def _private_readers(sheet: Sheet, sources: _Items) -> Iterator[Problem]:
+    """A source that reads as a person sees what not everybody may, and says of no post so."""
+    for n, source in sources:
+        if source.get("kind") == "reddit" and source.get("password_env") and source.get("access", "public") == "public":
+            message = (
+                f"reads as {shown(source.get('username'))}, and its posts are for everybody: "
+                "what stands in private, restricted and employees' subreddits is left out"
+            )
+            advice = (
+                "nothing is to be done, or list them in a source of their own whose `access` names who may read them "
+                "here; without password_env the app sees public ones alone"
+            )
+            yield sheet.problem(("sources", n, "password_env"), message, advice, severity="warning")
 
 
 def _webhook_secrets(sheet: Sheet, sources: _Items, secrets: Secrets) -> Iterator[Problem]:

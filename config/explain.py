@@ -52,6 +52,7 @@ _ADDRESS_WITH_LOGIN = re.compile(r"://[^/\s]*@")
 PATTERNS: Mapping[str, tuple[str, str]] = {
     r"^[a-z0-9][a-z0-9_-]{0,62}$": ("not an id", "ids have small letters a-z, digits, - and _, at most 63 of them"),
     r"^[a-z][a-z0-9_-]{0,39}$": ("not a prefix", "begin with a small letter; a-z, digits, - and _, at most 40 of them"),
+    r"^[A-Z]{3}$": ("not a currency", "write its three letters, such as USD or EUR"),
     r"^[A-Z_][A-Z0-9_]{0,99}$": (
         "not the name of an environment variable",
         "put the secret itself into the environment or secrets.env, and its NAME in capitals here",
@@ -246,8 +247,14 @@ def _inner(schema: Mapping[str, Any], step: Step) -> Mapping[str, Any] | None:
     if isinstance(step, int):
         found = schema.get("items")
     else:
-        found = schema.get("properties", {}).get(step, schema.get("additionalProperties") or None)
+        found = schema.get("properties", {}).get(step, values_of(schema))
     return found if isinstance(found, Mapping) else None
+
+
+def values_of(schema: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """What the values of a map are, whether or not its keys have a form; None: it is no map."""
+    of_form: Mapping[str, Any] = schema.get("patternProperties", {})
+    return next(iter(of_form.values()), None) or schema.get("additionalProperties") or None
 
 
 def resolved(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -134,8 +134,9 @@ def low_disk(folder: Path, free: DiskFree) -> str:
     )
 
 
-def write_example(home: Home, schema: str) -> list[Path]:
-    """Write a commented clamor.yaml, the JSON Schema that editors read beside it, and an empty secrets.env (mode 600).
+def write_example(home: Home, schema: str, settings: str | None = None) -> list[Path]:
+    """Write clamor.yaml (`settings`, or the commented example), the JSON Schema that editors read beside it, and an
+    empty secrets.env (mode 600).
 
     What is there already is never touched. Returns what was written. Raises HomeError when clamor.yaml exists or the
     folder cannot be written.
@@ -143,8 +144,9 @@ def write_example(home: Home, schema: str) -> list[Path]:
     if home.settings_file.exists():
         raise HomeError(f"{home.settings_file} exists already and is left as it is: choose another --home, or edit it")
     _make(home.root)
-    example = (Path(__file__).parent / "example.yaml").read_text(encoding="utf-8")
-    files = ((home.settings_file, example), (home.schema_file, schema), (home.secrets_file, _SECRETS))
+    if settings is None:
+        settings = (Path(__file__).parent / "example.yaml").read_text(encoding="utf-8")
+    files = ((home.settings_file, settings), (home.schema_file, schema), (home.secrets_file, _SECRETS))
     return [path for path, text in files if _write_new(path, text)]
 
 

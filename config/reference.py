@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from config.explain import resolved
+from config.explain import resolved, values_of
 from config.schema import json_schema
 
 ROOT = Path(__file__).parent.parent
@@ -88,8 +88,15 @@ def _rows(
         if "properties" in inner:
             yield from _rows(inner, root, f"{path}.", "", value)
         elif "oneOf" in members:
-            for name, reference in members["discriminator"]["mapping"].items():
-                yield from _rows(resolved({"$ref": reference}, root), root, f"{path}[].", name, value)
+            kinds = members["discriminator"]["mapping"].items()
+            of_kinds = [
+                row
+                for name, reference in kinds
+                for row in _rows(resolved({"$ref": reference}, root), root, f"{path}[].", name, value)
+            ]
+            yield from (row for row in of_kinds if row.only)
+            # A section that several kinds have is told once.
+            yield from {row.path: row for row in of_kinds if not row.only}.values()
         elif "properties" in resolved(members, root):
             yield from _rows(resolved(members, root), root, f"{path}[].", "", value)
         else:
@@ -144,7 +151,7 @@ def _type(schema: Mapping[str, Any]) -> str:
     if schema.get("type") == "array":
         return f"list of {_type(schema['items'])}"
     if schema.get("type") == "object":
-        return f"map to {_type(schema['additionalProperties'])}"
+        return f"map to {_type(values_of(schema) or {})}"
     return {"boolean": "true or false", "string": "text"}[str(schema.get("type"))]
 
 

@@ -36,3 +36,5 @@ Address = Annotated[str, AfterValidator(email_address)]
 Sender = Annotated[str, AfterValidator(sender_address)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 Port = Annotated[int, Field(ge=1, le=65535)]
+WebAddress = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#@]+(?:/[^\s?#]*[^\s?#/])?$", max_length=300)]
+"""Where an API is asked: `http` or `https`, a host, at most a path; no login, no query, no slash at its end."""

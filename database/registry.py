@@ -17,7 +17,7 @@ from config.brands import Brand
 from config.marked import written
 from config.people import Person
 from config.problems import ConfigurationError, Problem
-from config.sources import Source
+from config.sources import Source, Swept
 from database import filters, revisions
 from database.engine import read, write
 from stream.clock import Clock, WallClock
@@ -127,8 +127,9 @@ class SqlRegistry:
         self._people = _understood("people", numbers, content.people, bodies)
         self._sources = sources
         self._in_force = InForce(
-            standing.generation, brands, numbers.get("rules", 0), bodies.get("rules", ""), aspects, learnt
-        )
+            standing.generation, brands, numbers.get("rules", 0), bodies.get("rules", ""), aspects, learnt,
+            frozenset(source.id for source in sources if isinstance(source, Swept) and source.look_again),
+        )  # fmt: skip
         self._standing = standing
         log.info("configuration adopted", generation=standing.generation, brands=len(brands), revisions=numbers)
 

@@ -8,11 +8,12 @@ same intake.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Literal, NamedTuple, Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import msgspec
 
+from ingest.wanted import Wanted
 from stream.clock import MINUTE
 from stream.records import Author, Metrics, Millis, PostKind
 
@@ -31,7 +32,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     max_lateness: Millis = 15 * MINUTE
     """Older than this on arrival, a post wakes nobody: 15 minutes for a stream, three intervals for a poll."""
     firehose: bool = False
-    """It brings posts that nobody asked for: only those that pass the pre-filter are kept."""
+    """It brings posts that nobody asked for: of these only those that pass the pre-filter are kept."""
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -84,6 +85,16 @@ class Malformed(NamedTuple):
     """Line, page or event number, where there is one."""
 
 
+class Hole(NamedTuple):
+    """What a query misses while the others of its source go on."""
+
+    since: Millis
+    until: Millis
+    reason: str
+    lasts: bool = False
+    """It still grows, and is told of again, longer, with the same beginning; it is filled once it does not."""
+
+
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     """What one request or one moment of a stream brought."""
 
@@ -100,10 +111,21 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     """Requests made for it."""
     cost: int = 0
     """Units of the source's budget that it used up."""
+    payer: str | None = None
+    """The brand whose budget it is, where `query` is not one's name; empty: nobody's in particular."""
     missed: int | None = 0
     """Posts known to be missing; None: missing, and nobody can say how many."""
     reason: str = ""
     """Why something is missing: page cap, rate limit."""
+    filtered: int = 0
+    """Posts of a firehose that the collector itself left out by the pre-filter: received, and about nobody who is
+    listened for."""
+    hole: Hole | None = None
+    """Of `query`: a gap of its own in the ledger, that `fill` is asked for by that query. Such a delivery brings
+    nothing else."""
+    reached: Millis | None = None
+    """Up to when a stream has been read, in its network's times; None: as its drafts say, and one without drafts has
+    caught up."""
 
 
 class Collector(Protocol):
@@ -136,20 +158,99 @@ class Collector(Protocol):
     def close(self) -> None: ...
 
 
-class Sweepable(Protocol):
-    """A collector whose network can be asked whether posts still exist."""
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """What looking up posts by their ids brought."""
 
-    def existing(self, native_ids: Collection[str]) -> Mapping[str, Existence]:
-        """`gone` is the network's explicit word; `absent` only means that it was not in the answer."""
+    existence: Mapping[str, Existence]
+    """Of every id that was asked for: `gone` is the network's explicit word; `absent` only means that it was not in the
+    answer."""
+    drafts: Sequence[Draft] = ()
+    """Those that are there, as they are now: kind `edited` where the text may have changed, else `metrics`."""
+    asked: int = 1
+    cost: int = 0
+
+
+@runtime_checkable
+class Sweepable(Protocol):
+    """A collector whose network does not tell of deletes and edits by itself, but can be asked about single posts."""
+
+    most_looked_up: int
+    """Ids in one request."""
+
+    def look_up(self, native_ids: Sequence[str]) -> Found:
+        """At most `most_looked_up` ids. Raises what `collect` raises. Called from a thread of its own."""
+
+
+@runtime_checkable
+class Contextual(Protocol):
+    """A collector that can fetch what a post answers."""
+
+    def context(self, native_id: str) -> Iterator[Delivery]:
+        """The posts above it in its thread, nearest first; those below it too where they come in the same answer.
+        Raises what `collect` raises. Called from a thread of its own."""
+
+
+class Sample(NamedTuple):
+    """What a query brought in a span that has passed, so that its volume can be forecast."""
+
+    posts_by_hour: tuple[int, ...]
+    """Oldest first; the span ends now."""
+    asked: int = 1
+    cost: int = 0
+    capped: bool = False
+    """The network had more than it showed: the numbers are a lower bound."""
+    per_day: int = 0
+    """Units that asking for it costs a day, however many posts come; what each post costs besides is the `per_post` of
+    the network's `costs`."""
+
+
+@runtime_checkable
+class Estimable(Protocol):
+    """A collector that can say how much a query would bring before it is switched on."""
+
+    def sample(self, wanted: Wanted) -> Sample: ...
+
+
+@runtime_checkable
+class Checkable(Protocol):
+    """A collector whose access can be tested."""
+
+    def check(self) -> str:
+        """One cheap request; a sentence on what works and as whom. Raises Denied with what is missing and where to get
+        it, Interrupted where the network does not answer."""
+
+
+@runtime_checkable
+class CheckCounted(Protocol):
+    """A Checkable whose test is not one request that costs no units."""
+
+    check_used: tuple[int, int]
+    """(requests, units) of the latest `check`, however it ended."""
+
+
+AccountState = Literal["there", "limited", "suspended", "gone"]
+"""`limited`: its posts are shown to fewer people, by a moderator's word. `gone`: deactivated, deleted or renamed."""
+
+
+@runtime_checkable
+class Accountable(Protocol):
+    """A collector whose network says in public how an account stands."""
+
+    def account(self, handle: str) -> AccountState:
+        """`handle` without `@` and network. Raises what `collect` raises. Called from a thread of its own."""
 
 
 class Budget(Protocol):
-    """Money, quota units or requests that a source may use up."""
+    """Money, quota units or requests that a source may use up (see `ingest.budget`)."""
 
-    def wait(self, source_id: str, now: Millis) -> Millis:
-        """How long to wait before the next request; 0: go ahead; -1: used up for this period, which is then missed."""
+    def wait(self, source_id: str, now: Millis, brand: str | None = None) -> Millis:
+        """How long to wait before the next request; 0: go ahead; -1: used up for this period, which is then missed.
+        `brand`: the one that it is for, empty where it is for none; None: for those that `Setting.allowed` lets in."""
 
-    def spent(self, source_id: str, cost: int, requests: int, now: Millis) -> None: ...
+    def spent(self, source_id: str, cost: int, requests: int, now: Millis, brand: str = "") -> None: ...
+
+    def leave(self) -> None:
+        """This thread asks no more: what was kept for its next request is free again."""
 
 
 class Interrupted(Exception):

@@ -24,6 +24,25 @@ REPLACE = (
     "state = excluded.state, asked = excluded.asked, received = excluded.received, missed = excluded.missed, "
     "refused = excluded.refused, reason = excluded.reason, brands = excluded.brands, recorded_at = excluded.recorded_at"
 )
+SWEEP = "sweep"
+"""Query of the rows that say how many posts were looked up again: requests and answers, no time that was listened to,
+so no figure rests on them."""
+CONTEXT = "context"
+"""Query of the rows that say how many posts came because a person asked what a reply answers; no figure rests on them
+either."""
+_ASKED_BY_ID = (SWEEP, CONTEXT)
+BY_HAND = "by hand:"
+"""How the part of a row begins whose span a person asked for."""
+UNSEEN = (
+    "closed groups and private accounts",
+    "messengers",
+    "organic TikTok",
+    "print",
+    "radio and television",
+)
+"""Where people speak as well and no collector of any source listens: said wherever a number is shown, since 100 % of
+what was asked for is not 100 % of what was said."""
+NOT_SEEN = f"Not seen by Clamor: {', '.join(UNSEEN)}."
 _FAR: Millis = 2**62
 _WORST_FIRST = {"gap": 0, "lost": 0, "partial": 1, "complete": 2, "backfilled": 2}
 
@@ -60,12 +79,13 @@ class Ledger:
         with write(self.engine) as connection:
             _put(connection, row, part or span_key(row.since, row.until), brands)
 
-    def fill(self, row: Coverage, brands: Collection[str] = ()) -> None:
+    def fill(self, row: Coverage, brands: Collection[str] = (), part: str = "") -> None:
         """A missed span was fetched: gaps of (source, query) inside [since, until) are replaced by `row`, whose state
         becomes `backfilled`, or `partial` where it still misses something; what sticks out on either side stays a gap.
+        `part`: of a span that was asked for by hand (`BY_HAND`), which says nothing of how far the source itself came.
         """
         state = "backfilled" if row.missed == 0 else "partial"
-        self._replace_gaps(msgspec.structs.replace(row, state=state), brands)
+        self._replace_gaps(msgspec.structs.replace(row, state=state), brands, part)
 
     def lose(self, row: Coverage, brands: Collection[str] = ()) -> None:
         """The network cannot give a missed span any more: it becomes `lost`."""
@@ -82,14 +102,29 @@ class Ledger:
     ) -> list[Coverage]:
         """Rows with something missing that overlap [since, until), oldest first; `fillable`: only state `gap`."""
         states = ("gap",) if fillable else ("gap", "partial", "lost")
-        return [row for row in self.rows(sources, brand, since, until) if row.state in states and row.missed != 0]
+        return self._rows(sources, brand, since, until, states)
 
     def rows(
         self, sources: Collection[str] | None = None, brand: str | None = None, since: Millis = 0, until: Millis = _FAR
     ) -> list[Coverage]:
         """All rows that overlap [since, until), oldest first; with `brand`, those of sources that listen for it."""
+        return self._rows(sources, brand, since, until)
+
+    def _rows(
+        self,
+        sources: Collection[str] | None,
+        brand: str | None,
+        since: Millis,
+        until: Millis,
+        missing: Sequence[str] = (),
+    ) -> list[Coverage]:
+        """`missing`: only rows of these states that miss something. A source that has long been listened to has
+        thousands that do not."""
         sql = f"SELECT {COLUMNS} FROM coverage WHERE until > ? AND since < ?"
         values: list[Any] = [since, until]
+        if missing:
+            sql += f" AND state IN ({', '.join('?' * len(missing))}) AND (missed IS NULL OR missed <> 0)"
+            values += missing
         if sources is not None:
             sql += f" AND source_id IN ({', '.join('?' * len(sources))})" if sources else " AND 1 = 0"
             values += sources
@@ -100,9 +135,10 @@ class Ledger:
             return [_row(found) for found in rows(connection, sql + " ORDER BY since, until, part", values)]
 
     def latest(self, source_id: str) -> Millis | None:
-        """Up to when anything is known of a source."""
+        """Up to when a source was listened to, as far as is known: what was asked for by hand tells nothing of it."""
         with read(self.engine) as connection:
-            found = rows(connection, "SELECT max(until) FROM coverage WHERE source_id = ?", (source_id,))
+            sql = "SELECT max(until) FROM coverage WHERE source_id = ? AND query NOT IN (?, ?) AND part NOT LIKE ?"
+            found = rows(connection, sql, (source_id, *_ASKED_BY_ID, f"{BY_HAND}%"))
         return found[0][0] if found else None
 
     def figure(
@@ -111,7 +147,7 @@ class Ledger:
         """Coverage of [since, until), over the sources named or those that listen for `brand`."""
         return figure(self.rows(sources, brand, since, until), since, until)
 
-    def _replace_gaps(self, row: Coverage, brands: Collection[str]) -> None:
+    def _replace_gaps(self, row: Coverage, brands: Collection[str], part: str = "") -> None:
         with write(self.engine) as connection:
             found = rows(
                 connection,
@@ -131,7 +167,7 @@ class Ledger:
                     if since < until:
                         rest = msgspec.structs.replace(_row(old), since=since, until=until, missed=None)
                         _put(connection, rest, span_key(since, until), _brands(old[11]))
-            _put(connection, row, span_key(row.since, row.until), brands)
+            _put(connection, row, part or span_key(row.since, row.until), brands)
 
 
 def figure(found: Sequence[Coverage], since: Millis, until: Millis) -> Figure:
@@ -139,8 +175,9 @@ def figure(found: Sequence[Coverage], since: Millis, until: Millis) -> Figure:
 
     Each (source, query) is a lane, and a hole of a source without a query is one of all its lanes; where rows of a lane
     overlap, the worst one counts. A partial row counts by the part of its posts that was received, and as nothing where
-    nobody knows how many were missed.
+    nobody knows how many were missed. What was asked for by its id (`SWEEP`, `CONTEXT`) is left out.
     """
+    found = [row for row in found if row.query not in _ASKED_BY_ID]
     lanes = _lanes(found)
     asked = good = 0.0
     for lane in lanes.values():

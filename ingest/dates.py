@@ -2,7 +2,8 @@
 
 Epoch seconds, milliseconds, microseconds and nanoseconds are told apart by size; a spreadsheet's serial number is
 days since 1899-12-30 (ECMA-376 part 1, 18.17.4.1, 1900 date base); texts are ISO 8601, RFC 5322, the form
-`Tue Oct 31 22:10:47 +0000 2017` of Twitter's first API, and day, month and year with `/`, `.` or `-` between them.
+`Tue Oct 31 22:10:47 +0000 2017` of Twitter's first API, `31-Oct-2017 10:10 PM` as spreadsheets show it, and day, month
+and year with `/`, `.` or `-` between them.
 """
 
 from __future__ import annotations
@@ -34,6 +35,11 @@ _PARTED = re.compile(
 _TWITTER = re.compile(
     r"\w{3} (?P<month>\w{3}) +(?P<day>\d{1,2}) (?P<time>\d{2}:\d{2}:\d{2}) (?P<zone>[+-]\d{4}) (?P<year>\d{4})\Z"
 )
+_NAMED = re.compile(
+    r"(?P<day>\d{1,2})[- ](?P<month>[A-Za-z]{3})[- ](?P<year>\d{4}|\d{2})"
+    r"(?:[T ,]+(?P<h>\d{1,2}):(?P<m>\d{2})(?::(?P<s>\d{2}))? ?(?P<half>[AaPp][Mm])?)?\Z",
+    re.ASCII,
+)
 _MONTHS = {
     "jan": 1, "feb": 2, "mar": 3, "apr": 4, "may": 5, "jun": 6,
     "jul": 7, "aug": 8, "sep": 9, "oct": 10, "nov": 11, "dec": 12,
@@ -62,7 +68,7 @@ def millis_reader(zone: tzinfo = UTC, order: Order = "dmy") -> Callable[[object]
                 moment = moment.replace(tzinfo=zone)
             return _checked(_millis(moment), value)
         if isinstance(value, int | float) and not isinstance(value, bool):
-            return _checked(_number(value, value), value)
+            return _checked(_number(value, value, zone), value)
         raise NoDate(f"{_shown(value)} is no date")
 
     return read
@@ -87,7 +93,7 @@ def _text(value: str, zone: tzinfo, order: Order) -> Millis:
     if _NUMBER.match(value):
         if value.isdigit() and len(value) in (8, 14) and value[:2] in ("19", "20"):
             return _compact(value, zone)
-        return _number(float(value) if "." in value else int(value), value)
+        return _number(float(value) if "." in value else int(value), value, zone)
     match = _TWITTER.match(value)
     try:
         if match:
@@ -98,16 +104,20 @@ def _text(value: str, zone: tzinfo, order: Order) -> Millis:
         match = _PARTED.match(value)
         if match:
             return _parted(match, zone, order)
+        match = _NAMED.match(value)
+        if match:
+            return _named(match, zone)
         return _mail(value, zone)
     except (ValueError, KeyError, OverflowError):
         raise NoDate(f"{_shown(value)} is no date") from None
 
 
-def _number(value: float, shown: object) -> Millis:
+def _number(value: float, shown: object, zone: tzinfo) -> Millis:
     if not -1e19 < value < 1e19:
         raise NoDate(f"{_shown(shown)} is no date")
     if 20_000 <= value < 80_000:
-        return _millis(_SPREADSHEET_ZERO) + round(value * 86_400_000)
+        # A serial number is the time on somebody's wall.
+        return _millis((_SPREADSHEET_ZERO + timedelta(milliseconds=round(value * 86_400_000))).replace(tzinfo=zone))
     size = abs(value)
     if size < 1e11:
         return round(value * 1000)
@@ -132,11 +142,21 @@ def _parted(match: re.Match[str], zone: tzinfo, order: Order) -> Millis:
     else:
         day, month = (a, b) if order == "dmy" else (b, a)
         year = c if c > 99 else 2000 + c
-    hour = int(match["h"] or 0)
-    if match["half"]:
-        hour = hour % 12 + (12 if match["half"][0] in "pP" else 0)
+    hour = _hour(match)
     where = _offset(match["zone"]) if match["zone"] else zone
     return _millis(datetime(year, month, day, hour, int(match["m"] or 0), int(match["s"] or 0), tzinfo=where))
+
+
+def _named(match: re.Match[str], zone: tzinfo) -> Millis:
+    year, month = int(match["year"]), _MONTHS[match["month"].lower()]
+    day, minute, second = int(match["day"]), int(match["m"] or 0), int(match["s"] or 0)
+    full = year if year > 99 else 2000 + year
+    return _millis(datetime(full, month, day, _hour(match), minute, second, tzinfo=zone))
+
+
+def _hour(match: re.Match[str]) -> int:
+    hour = int(match["h"] or 0)
+    return hour % 12 + (12 if match["half"][0] in "pP" else 0) if match["half"] else hour
 
 
 def _mail(value: str, zone: tzinfo) -> Millis:

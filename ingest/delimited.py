@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 DELIMITERS = (",", ";", "\t", "|")
 SNIFFED_LINES = 100
+HEADER_ROWS = 50
+"""Rows that may stand above a header that is looked for: a title, who made the export, for which days."""
 
 csv.field_size_limit(max(csv.field_size_limit(), 2_097_152))
 
@@ -28,20 +30,34 @@ class Cells(NamedTuple):
     error: str = ""
 
 
-class Table:
-    """The rows below a header line. `delimiter` is found from the first lines unless it is given."""
+class NoHeader(Exception):
+    """None of the first rows is the header that was looked for; holds how many there were."""
 
-    def __init__(self, lines: Iterator[Line], text: Callable[[bytes], str], delimiter: str | None, limit: int) -> None:
-        self._feed = _Feed(lines, text, limit)
+
+class Table:
+    """The rows below a header line: the first, or where `is_header` is given, the first of which it holds. `delimiter`
+    is found from the first lines unless it is given."""
+
+    def __init__(
+        self,
+        lines: Iterator[Line],
+        text: Callable[[bytes], str],
+        delimiter: str | None,
+        limit: int,
+        is_header: Callable[[list[str]], bool] | None = None,
+    ) -> None:
+        self._feed, self._is_header = _Feed(lines, text, limit), is_header
+        self.header_line = 0
         head = self._feed.ahead(SNIFFED_LINES)
         if head and head[0].lower().startswith("sep=") and len(head[0].rstrip("\n")) == 5:
             delimiter = delimiter or head[0][4]
             self._feed.drop()
             head = head[1:]
-        self.delimiter = delimiter or likely_delimiter(head)
+        self.delimiter = delimiter or (is_header and _fitting(head, is_header)) or likely_delimiter(head)
 
     def rows(self) -> Iterator[Cells]:
-        feed = self._feed
+        """Raises NoHeader where a header is looked for and none of the first rows is it."""
+        feed, passed = self._feed, 0
         reader = csv.reader(feed, delimiter=self.delimiter, skipinitialspace=False)
         header: list[str] = []
         while True:
@@ -54,9 +70,14 @@ class Table:
             except csv.Error as fault:
                 yield self._given_up(f"the line cannot be split into fields: {fault}", "Error")
                 continue
-            if cells is None:
+            if cells is None or passed >= HEADER_ROWS:
+                if passed and not header:
+                    raise NoHeader(passed)
                 return
             if not any(cells):
+                continue
+            if not header and self._is_header is not None and not self._is_header(cells):
+                passed += 1
                 continue
             if feed.ended_inside and (header or len(feed.pulled) > 1):
                 last = len(feed.pulled) == 1 and not feed.pulled[0].whole
@@ -64,7 +85,7 @@ class Table:
                 yield self._given_up(why, "HalfALine" if last else "OpenQuote")
                 continue
             if not header:
-                header = _names(cells)
+                header, self.header_line = named(cells), feed.pulled[0].number
                 continue
             yield self._cells(header, cells)
 
@@ -96,6 +117,17 @@ def likely_delimiter(lines: list[str]) -> str:
             if alike * min(counts[0], 20) > score:
                 best, score = delimiter, alike * min(counts[0], 20)
     return best
+
+
+def _fitting(lines: list[str], is_header: Callable[[list[str]], bool]) -> str:
+    """The delimiter by which one of the lines is the header; empty where there is none."""
+    for delimiter in DELIMITERS:
+        try:
+            if any(is_header(cells) for cells in csv.reader(lines, delimiter=delimiter)):
+                return delimiter
+        except csv.Error:
+            continue
+    return ""
 
 
 class _TooMuch(Exception):
@@ -149,7 +181,7 @@ class _Feed:
         return (text.replace("\r", " ") if "\r" in text else text) + "\n"
 
 
-def _names(cells: list[str]) -> list[str]:
+def named(cells: list[str]) -> list[str]:
     """A name for each column; the second `text` is `text_2`. In one pass: a line can hold a million columns."""
     names: dict[str, None] = {}
     times: dict[str, int] = {}

@@ -18,6 +18,7 @@ from ingest.dates import Order
 from ingest.intake import NETWORK, Unacceptable, dead_letter, stamped
 from ingest.mapping import RowMapping, Unmapped, mapping_for
 from ingest.reading import STDIN, Format, Reading, Row, Unreadable
+from ingest.ready import Ready, UnknownMapping, ready
 from stream.clock import MINUTE
 from stream.ports import POSTS, Append
 from stream.records import Millis, Origin, encode
@@ -49,6 +50,10 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """For times that name none."""
     day_order: Order | None = None
     """Whether 03/04 is in April (`dmy`) or in March (`mdy`); None: as the file's first rows show, else `dmy`."""
+    ready: str = ""
+    """Name of a ready mapping (see `ingest.ready`)."""
+    sheet: str = ""
+    """Of a workbook; empty: the first that is shown and holds a row."""
     brands: tuple[str, ...] = ()
     access: str = "public"
     max_lateness: Millis = 15 * MINUTE
@@ -89,6 +94,7 @@ class ForeignFile:
 
     def __init__(self, path: Path, options: Options) -> None:
         self.path, self.options = path, options
+        self.ready = _ready(options.ready)
         self.network = options.network or network_of(path)
         if not NETWORK.match(self.network):
             raise Unmapped(f"network {self.network[:40]!r} is no short lower-case name; say one such as mastodon")
@@ -153,6 +159,8 @@ class ForeignFile:
         told = self.options
         chosen = (sorted(told.mapping.items()), self.network, told.paced, told.format, told.delimiter, told.zone)
         parts.update(repr((*chosen, told.day_order)).encode())
+        if told.ready or told.sheet:
+            parts.update(repr((told.ready, told.sheet)).encode())
         return parts.hexdigest()
 
     def report(self) -> FileReport:
@@ -171,7 +179,15 @@ class Opened:
 
     def __enter__(self) -> tuple[Reading, RowMapping]:
         file, options = self.file, self.file.options
-        self.reading = Reading(file.path, options.format, options.delimiter)
+        known = file.ready
+        self.reading = Reading(
+            file.path,
+            options.format,
+            options.delimiter,
+            sheet=options.sheet,
+            header=known.is_header if known is not None and known.header else None,
+            inner=known.rows if known is not None else "",
+        )
         try:
             rows = [row.values for row in self.reading.sample if row.values is not None]
             if not rows and self.reading.sample:
@@ -183,7 +199,12 @@ class Opened:
                 )
             self.mapping = (
                 mapping_for(
-                    rows, options.mapping, where=self.reading.place, zone=_zone(options.zone), order=options.day_order
+                    rows,
+                    options.mapping,
+                    where=self.reading.place,
+                    zone=_zone(options.zone),
+                    order=options.day_order,
+                    ready=known,
                 )
                 if rows
                 else RowMapping({})
@@ -201,6 +222,9 @@ class Opened:
             notes.append(f"read as {reading.encoding}")
         if reading.other_encoding:
             notes.append(f"{reading.other_encoding:,} lines are not UTF-8 and were read as Windows-1252 (Latin-1)")
+        if reading.sheet is not None and len(reading.sheet.sheets) > 1:
+            others = ", ".join(repr(name[:40]) for name in reading.sheet.sheets if name != reading.sheet.name)[:400]
+            notes.append(f"sheet {reading.sheet.name[:40]!r} was read, not {others} (--sheet names another)")
         if not self.mapping.order_settled:
             notes.append(
                 "dates could be day/month or month/day: read as day/month (day_order mdy reads them otherwise)"
@@ -224,6 +248,13 @@ def network_of(path: Path) -> str:
         if slug and slug not in _VAGUE:
             return slug
     return "file"
+
+
+def _ready(name: str) -> Ready | None:
+    try:
+        return ready(name) if name else None
+    except UnknownMapping as unknown:
+        raise Unmapped(f"--as {name[:40]}: {unknown}") from None
 
 
 def _zone(name: str) -> ZoneInfo:

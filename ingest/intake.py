@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import json
 import re
+import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import NamedTuple
 
 import msgspec
@@ -14,6 +16,7 @@ import structlog
 
 from ingest.collector import Draft, Malformed, Source
 from ingest.dates import EARLIEST, LATEST
+from ingest.known import Held, Known
 from ingest.links import web_address
 from stream.clock import event_time
 from stream.ports import DEAD_LETTER, POSTS, Append, Log
@@ -69,9 +72,13 @@ class Stamped(NamedTuple):
 class Intake:
     """Stamps, filters and appends the drafts of one source. What `take` returned for is durable."""
 
-    def __init__(self, log: Log, source: Source, prefilter: Prefilter | None = None) -> None:
+    def __init__(self, log: Log, source: Source, prefilter: Prefilter | None = None, held: Held | None = None) -> None:
+        """`held`: of a firehose, words about posts and authors that are not here are left out. None: all are kept."""
         self.log, self.source = log, source
-        self._wanted = prefilter if source.firehose else None
+        self._prefilter = prefilter
+        self._known = Known(source.network, held) if held is not None and source.firehose else None
+        self._alone = threading.Lock()
+        """What comes and what fills a hole are taken by two threads, and what is known is for one at a time."""
 
     def take(
         self,
@@ -84,14 +91,23 @@ class Intake:
     ) -> Took:
         """Append what is a post and wanted, dead-letter what can be none. Raises what the log raises; then nothing
         may be taken as done. Live posts from before `late_before` (the end of a hole) are gap-filled ones."""
+        with self._alone if self._known is not None else nullcontext():
+            return self._take(drafts, now, origin, malformed, late_before)
+
+    def _take(
+        self, drafts: Sequence[Draft], now: Millis, origin: Origin, malformed: Sequence[Malformed], late_before: Millis
+    ) -> Took:
         records: list[Append] = [dead_letter(one, now) for one in malformed]
         kept: list[str] = []
         mended: Counter[str] = Counter()
-        dead, filtered = len(records), 0
-        for draft in drafts:
-            if self._wanted is not None and not self._passes(draft):
-                filtered += 1
-                continue
+        dead = len(records)
+        sorted_out = None if self._known is None else self._known.sort(drafts, self._passes, now)
+        if sorted_out is None:
+            wanted: Sequence[Draft] = [draft for draft in drafts if self._passes(draft)]
+            filtered = len(drafts) - len(wanted)
+        else:
+            wanted, filtered = sorted_out.kept, sorted_out.filtered
+        for draft in wanted:
             late = origin == "live" and (draft.seen_at or draft.claimed_at or now) < late_before
             try:
                 post, notes = stamped(draft, self.source, now, "gapfill" if late else origin)
@@ -106,17 +122,25 @@ class Intake:
                 mended.update(notes)
         if records:
             self.log.append(records)
+        if self._known is not None and sorted_out is not None:
+            self._known.note(sorted_out, now)
         for note, posts in mended.items():
             _log.info("ingest.mended", source=self.source.id, note=note, posts=posts)
         return Took(kept, filtered, dead, mended)
 
     def _passes(self, draft: Draft) -> bool:
-        if draft.kind not in CONTENT_KINDS or draft.brands or self.source.brands:
-            return True
-        assert self._wanted is not None
-        author = draft.author
-        who = "" if author is None else author.handle or author.id
-        return self._wanted(f"{draft.title or ''}\n{draft.text}\n{who}")
+        return passes(draft, self.source, self._prefilter)
+
+
+def passes(draft: Draft, source: Source, prefilter: Prefilter | None) -> bool:
+    """Whether a draft is kept: of a firehose only what may be about a brand."""
+    if prefilter is None or not source.firehose or draft.kind not in CONTENT_KINDS:
+        return True
+    if draft.brands or draft.query_ids or source.brands:
+        return True
+    author = draft.author
+    who = "" if author is None else author.handle or author.id
+    return prefilter(f"{draft.title or ''}\n{draft.text}\n{who}")
 
 
 def stamped(draft: Draft, source: Source, now: Millis, origin: Origin) -> Stamped:

@@ -9,16 +9,21 @@ import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, tzinfo
 from difflib import get_close_matches
+from fnmatch import fnmatchcase
 from typing import TypeAlias, get_args
 
 from ingest import fields
 from ingest.collector import Draft
 from ingest.dates import NoDate, Order, day_order, millis_reader
 from ingest.intake import Unacceptable, clean
+from ingest.markup import words_of
+from ingest.ready import Ready
 from stream.records import MAJOR, Author, Metrics, Millis, PostKind
 
 Values: TypeAlias = dict[str, object]
 Reader: TypeAlias = Callable[[object], object]
+
+ASKED = "--map, or the source's map"
 
 _DEEPEST = 4
 _MOST_COLUMNS = 2_000
@@ -60,7 +65,8 @@ def parse_map(text: str | Iterable[str]) -> dict[str, str]:
 
 
 class RowMapping:
-    """Makes drafts of rows. `fields` says which column each field is read from (constants in quotes)."""
+    """Makes drafts of rows. `fields` says which column each field is read from (constants in quotes), `rules` by which
+    rule each of them was found."""
 
     def __init__(
         self,
@@ -70,8 +76,13 @@ class RowMapping:
         zone: tzinfo = UTC,
         order: Order = "dmy",
         order_settled: bool = True,
+        rules: Mapping[str, str] | None = None,
+        ready: Ready | None = None,
+        spare: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
-        self.fields = dict(chosen)
+        """`spare`: for a field the columns that are read where the row has nothing in the chosen one, in order."""
+        self.fields, self.rules = dict(chosen), dict(rules or {})
+        self.spare = {target: tuple(columns) for target, columns in (spare or {}).items()}
         self.own, self.order, self.order_settled = own, order, order_settled
         when = millis_reader(zone, order)
         self._constants: dict[str, object] = {}
@@ -81,10 +92,17 @@ class RowMapping:
             read = _reader(target, when)
             if column[0] in "'\"":
                 self._constants[target] = _constant(target, column, read)
-            elif "." in column:
-                self._dotted.append((target, column, tuple(column.split(".")), read))
-            else:
-                self._flat.append((target, column, read))
+                continue
+            if ready is not None and target in ready.fields and self.rules.get(target) != ASKED:
+                read = _translated(read, ready.values.get(target, {}), markup=target in ready.markup)
+            # The last that says something holds, so that the chosen column comes behind those that stand in for it.
+            for one in (*reversed(self.spare.get(target, ())), column):
+                if one[0] in "'\"":
+                    self._constants[target] = _constant(target, one, read)
+                elif "." in one:
+                    self._dotted.append((target, one, tuple(one.split(".")), read))
+                else:
+                    self._flat.append((target, one, read))
 
     def draft(self, row: Values) -> Draft:
         """The post of a row. Raises Unacceptable, in words without its text."""
@@ -115,8 +133,10 @@ def mapping_for(
     where: str,
     zone: tzinfo = UTC,
     order: Order | None = None,
+    ready: Ready | None = None,
 ) -> RowMapping:
-    """The mapping for a file whose first rows are `rows`: `chosen` first, then what is known by name.
+    """The mapping for a file whose first rows are `rows`: `chosen` first, then the ready mapping; without one, what is
+    known by name.
 
     Raises Unmapped where text or time of creation cannot be found, or a chosen column does not exist.
     """
@@ -124,10 +144,25 @@ def mapping_for(
     for target, column in chosen.items():
         if column[0] not in "'\"" and column not in columns and rows:
             raise Unmapped(f"{where} has no column {column!r} for {target}. {_listed(columns)}")
-    found = {**fields.recognised(columns, chosen), **chosen}
+    present = set(columns)
+    by_name = fields.recognised(columns, chosen) if ready is None else {}
+    offered = ready.offered(present) if ready is not None else {}
+    found = {**by_name, **{target: held[0] for target, held in offered.items()}, **chosen}
+    rules = {
+        **dict.fromkeys(by_name, "known by name"),
+        **(dict.fromkeys(offered, f"--as {ready.name}") if ready is not None else {}),
+        **dict.fromkeys(chosen, ASKED),
+    }
+    spare = {target: held[1:] for target, held in offered.items() if target not in chosen}
     events = "kind" in found
     missing = [target for target in fields.REQUIRED if target not in found and not (events and "id" in found)]
     if missing:
+        if ready is not None:
+            wanted = "; ".join(f"{target}: {' or '.join(ready.fields.get(target, ()))}" for target in missing)
+            raise Unmapped(
+                f"{where}: it is no such export as --as {ready.name} reads, which has {wanted}. {_listed(columns)}\n"
+                "Leave --as out, or say with --map which column is which"
+            )
         guess = ",".join(f"{target}={column}" for target, column in fields.suggested(missing, columns).items())
         raise Unmapped(
             f"{where}: no column is known as {' or '.join(missing)}. {_listed(columns)}\n"
@@ -137,7 +172,14 @@ def mapping_for(
     dates = [row.get(date) or _at(row, date.split(".")) for row in rows]
     guessed, settled = day_order(dates)
     return RowMapping(
-        found, own=fields.is_own(columns), zone=zone, order=order or guessed, order_settled=settled or order is not None
+        found,
+        own=fields.is_own(columns),
+        zone=zone,
+        order=order or guessed,
+        order_settled=settled or order is not None,
+        rules=rules,
+        ready=ready,
+        spare=spare,
     )
 
 
@@ -214,6 +256,22 @@ def _derived(found: Mapping[str, object], author: object, claimed: Millis | None
 
 def _reader(target: str, when: Reader) -> Reader:
     return _date(when) if target in ("created_at", "seen_at", "edited_at") else _READERS.get(target, _string)
+
+
+def _translated(read: Reader, words: Mapping[str, str], *, markup: bool) -> Reader:
+    """`read` behind a ready mapping's own steps: HTML as it is seen, and its words as ours (`*` stands for any)."""
+    if not words and not markup:
+        return read
+
+    def translate(value: object) -> object:
+        if markup and isinstance(value, str):
+            value = words_of(value)
+        if words:
+            said = str(value).strip().lower()
+            value = words.get(said) or next((to for form, to in words.items() if fnmatchcase(said, form)), value)
+        return read(value)
+
+    return translate
 
 
 def _date(when: Reader) -> Reader:

@@ -1,4 +1,5 @@
-"""Rows out of files as people have them: JSON Lines, a JSON array, or delimited text, plain or gzip-packed.
+"""Rows out of files as people have them: JSON Lines, a JSON array, delimited text (each plain or gzip-packed), or an
+Excel workbook.
 
 Everything is bounded: a line, a record over several lines, the sample that the format is recognised from. What is
 broken becomes a row with a problem, and reading goes on after it.
@@ -13,7 +14,7 @@ import json
 import re
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from io import BufferedReader
 from pathlib import Path
@@ -22,8 +23,9 @@ from typing import BinaryIO, Literal, NamedTuple, Protocol, cast
 import msgspec
 
 from ingest import delimited
+from ingest.spreadsheet import NoSheet, Sheet, is_workbook
 
-Format = Literal["jsonl", "csv", "json"]
+Format = Literal["jsonl", "csv", "json", "xlsx"]
 
 MAX_LINE = 1_048_576
 """Bytes of one record; a longer one is refused whole."""
@@ -69,21 +71,40 @@ class ByteLines(Protocol):
 class Reading:
     """An open file: its format, columns and rows. Close it, or use it in a `with`."""
 
-    def __init__(self, path: Path, form: Format | None = None, delimiter: str | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        form: Format | None = None,
+        delimiter: str | None = None,
+        *,
+        sheet: str = "",
+        header: Callable[[list[str]], bool] | None = None,
+        inner: str = "",
+    ) -> None:
+        """`sheet`: of a workbook; empty: the first with a row. `header` knows the header of a table, which rows may
+        stand above; None: the first row is it. `inner`: name of the list that holds the posts of a JSON object."""
         self.path, self.name = path, "standard input" if path == STDIN else str(path)
         self.place = "-" if path == STDIN else str(path)
         self.other_encoding = 0
         """Lines that were not UTF-8 and were read as Windows-1252 (which contains Latin-1's letters)."""
         self.encoding = "UTF-8"
         self.delimiter = delimiter
+        self.sheet: Sheet | None = None
+        self.header_line = 0
+        """Where the header of a table stands, counted from 1; 0: it has none, or it was not read yet."""
+        self._header, self._inner = header, inner
         self._open = ExitStack()
         self._broken: Row | None = None
         self._size = 0
         try:
-            self._stream, head = self._unpacked()
+            self._stream, head = self._unpacked(sheet)
             self._lines = self._decoded(head)
             self.blank = not head.strip()
-            self.format: Format = form or self._recognised(head)
+            self.format: Format = "xlsx" if self.sheet else form or self._recognised(head)
+            if self.format == "xlsx" and self.sheet is None:
+                raise Unreadable(f"{self.name} is no Excel workbook (.xlsx); leave the format out and it is found out")
+            if sheet and self.sheet is None:
+                raise Unreadable(f"{self.name} is no Excel workbook, so that it has no sheet {sheet[:40]!r}")
             rows = self._rows()
             self.sample: list[Row] = []
             held = 0
@@ -120,7 +141,7 @@ class Reading:
 
     # --- bytes to lines ---
 
-    def _unpacked(self) -> tuple[BinaryIO, bytes]:
+    def _unpacked(self, sheet: str) -> tuple[BinaryIO, bytes]:
         stream: BinaryIO
         if self.path == STDIN:
             stream = sys.stdin.buffer
@@ -140,13 +161,21 @@ class Reading:
             except _BROKEN as fault:
                 raise self._broken_pack(fault) from None
             stream = cast("BinaryIO", packed)
+        elif head.startswith(_ZIP) and self.path != STDIN and is_workbook(self.path):
+            try:
+                self.sheet = Sheet(self.path, sheet, header=self._header, limit=MAX_LINE)
+            except NoSheet as refusal:
+                raise Unreadable(f"{self.name}: {refusal}") from None
+            self._open.callback(self.sheet.close)
+            self._size = 0
+            return stream, head
         for magic, what in _NOT_TEXT.items():
             if head.startswith(magic):
                 raise Unreadable(f"{self.name} is {what}; save it as CSV (UTF-8) or as JSON Lines and replay that")
         if _no_text(head):
             raise Unreadable(
                 f"{self.name} holds no text but the bytes of some program; replay takes JSON Lines, JSON, or a table "
-                "with a header (CSV), each plain or gzip-packed"
+                "with a header (CSV), each plain or gzip-packed, and Excel workbooks (.xlsx)"
             )
         return stream, head
 
@@ -190,17 +219,19 @@ class Reading:
         first = start.removeprefix(b"\xef\xbb\xbf").removeprefix(b"\xff\xfe").removeprefix(b"\xfe\xff").lstrip()[:1]
         if not first and _JSON_NAME.search(self.place):
             return "jsonl"
+        if _OBJECT_OVER_LINES.match(start):
+            return "json"
         return "jsonl" if first == b"{" else "json" if first == b"[" else "csv"
 
     # --- lines to rows ---
 
     def _rows(self) -> Iterator[Row]:
         if self.format == "jsonl":
-            yield from self._json_lines()
+            yield from self._unfolded(self._json_lines())
         elif self.format == "json":
-            yield from self._json_array()
+            yield from self._unfolded(self._json_array())
         else:
-            yield from self._delimited()
+            yield from self._table()
         if self._broken is not None:
             yield self._broken
 
@@ -264,11 +295,36 @@ class Reading:
                 raw = json.dumps(item)[:_KEPT].encode()
                 yield Row(number, raw, None, "the array holds JSON, but no object {…} here", "NotAnObject")
 
-    def _delimited(self) -> Iterator[Row]:
-        table = delimited.Table(self._lines, self.text, self.delimiter, MAX_LINE)
-        self.delimiter = table.delimiter
-        for row in table.rows():
-            yield Row(*row)
+    def _unfolded(self, rows: Iterator[Row]) -> Iterator[Row]:
+        """For a row that holds its posts in a list (a page of a network's answer), one row for each of them."""
+        for row in rows:
+            held = row.values.get(self._inner) if self._inner and row.values else None
+            if not isinstance(held, list):
+                yield row
+                continue
+            for item in held:
+                if isinstance(item, dict):
+                    yield Row(row.line, b"", item)
+                else:
+                    raw = json.dumps(item)[:_KEPT].encode()
+                    yield Row(row.line, raw, None, f"{self._inner} holds JSON, but no object {{…}} here", "NotAnObject")
+
+    def _table(self) -> Iterator[Row]:
+        table: delimited.Table | Sheet
+        if self.sheet is not None:
+            table = self.sheet
+        else:
+            table = delimited.Table(self._lines, self.text, self.delimiter, MAX_LINE, self._header)
+            self.delimiter = table.delimiter
+        try:
+            for row in table.rows():
+                self.header_line = table.header_line
+                yield Row(*row)
+        except delimited.NoHeader as none:
+            raise Unreadable(
+                f"{self.name}: none of its first {none.args[0]} rows is the header that such an export has; "
+                "leave --as out and say with --map which column is which"
+            ) from None
 
     def text(self, raw: bytes) -> str:
         """The line as text: UTF-8 (with surrogates written one by one, as some programs do: pairs are joined), else
@@ -298,9 +354,11 @@ def too_long(line: Line) -> Row:
 
 
 _JSON_NAME = re.compile(r"\.(json|jsonl|ndjson)(\.gz)?$", re.IGNORECASE)
+_OBJECT_OVER_LINES = re.compile(rb"\s*\{[ \t]*\r?\n\s*\"")
 _BROKEN = (OSError, EOFError, zlib.error)
+_ZIP = b"PK\x03\x04"
 _NOT_TEXT = {
-    b"PK\x03\x04": "a ZIP archive or an Excel workbook",
+    b"PK\x03\x04": "a ZIP archive, or an Excel workbook that is packed, piped or broken",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook",
     b"%PDF": "a PDF",
     b"PAR1": "a Parquet file",

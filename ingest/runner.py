@@ -6,6 +6,7 @@ late posts, holes and their filling, and a stop that finishes what is in hand.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from threading import Event, Thread
 from typing import Any, cast
@@ -13,12 +14,28 @@ from typing import Any, cast
 import structlog
 
 from database.tenure import LeaseLost, Tenure
-from ingest.collector import Budget, Collector, CursorLost, Delivery, Denied, Exhausted, Interrupted, Span
+from ingest.collector import (
+    Budget,
+    Collector,
+    CursorLost,
+    Delivery,
+    Denied,
+    Exhausted,
+    Hole,
+    Interrupted,
+    Span,
+    Sweepable,
+)
+from ingest.context import ContextFetcher
 from ingest.coverage import Ledger
 from ingest.cursors import Cursors
-from ingest.gaps import Gaps
+from ingest.gaps import SPEND_CAP, Gaps
 from ingest.intake import Intake, Prefilter
+from ingest.known import Held
 from ingest.patience import Backoff, Hold, Stopped, held, insist
+from ingest.sweep_plan import Schedule
+from ingest.sweeper import Sweeper
+from ingest.turns import Turns
 from ingest.windows import Windows
 from stream.clock import DAY, MINUTE, SECOND, Clock
 from stream.ports import Log, Transient
@@ -36,6 +53,8 @@ LONGEST: Millis = DAY
 """A connection or a wait that lasts longer counts as hanging, where several processes may run the source."""
 TURN: Millis = SECOND
 """How often a process that does not run its source asks for it."""
+BEGUN = "begun"
+"""Name of the cursor that says since when a source is listened to, until the ledger has its first row."""
 DISK = "disk"
 """The reason of a hold that cuts a stream and is recorded as a gap; any other makes it wait."""
 
@@ -54,25 +73,42 @@ class Runner:
         clock: Clock,
         *,
         prefilter: Prefilter | None = None,
+        held: Held | None = None,
         hold: Hold | None = None,
         budget: Budget | None = None,
         backoff: Backoff | None = None,
         stop: Event | None = None,
         tenure: Tenure | None = None,
+        turns: Turns | None = None,
+        urgent: Callable[[str], bool] = lambda _: False,
+        sweeps: Schedule = (),
+        concerns: Callable[[str], Collection[str]] | None = None,
+        fill_after_cap: bool = False,
     ) -> None:
-        """`tenure`: where several processes may run this source, the lease under which one of them does."""
+        """`tenure`: where several processes may run this source, the lease under which one of them does. `turns` and
+        `urgent`: in which order holes are filled (see `ingest.gaps.Gaps`). `held`: what tells which posts of a firehose
+        may be here (see `ingest.known`). `sweeps`: how often its posts are looked up again, where its network can be
+        asked for single posts. `concerns`: the brands that a row of the ledger is about, by its query; None: those of
+        the source. `fill_after_cap`: whether what a cap left out of single queries is asked for when it has room."""
         self.collector, self.source = collector, collector.source
-        self.intake = Intake(log, self.source, prefilter)
+        self.intake = Intake(log, self.source, prefilter, held)
         self.cursors, self.clock, self.budget = cursors, clock, budget
         self.hold, self.backoff, self.stop = hold or (lambda: None), backoff or Backoff(), stop or Event()
-        self.windows = Windows(self.source, ledger)
-        self.gaps = Gaps(collector, self.intake, cursors, ledger, clock)
+        self.windows = Windows(self.source, ledger, concerns)
+        self.gaps = Gaps(
+            collector, self.intake, cursors, ledger, clock,
+            turns=turns, urgent=urgent, concerns=concerns, after_cap=fill_after_cap,
+        )  # fmt: skip
+        self._ledger = ledger
         self.trouble = ""
-        self.appended = self.filtered = self.dead = 0
+        self.appended = self.filtered = self.dead = self.cuts = 0
         """Of the stream itself; what the filler brought is in `filled`."""
-        self._ledger, self._tenure = ledger, tenure
+        self.last_post_at: Millis | None = None
+        self.ended = self.refused = False
+        """The source has an end, and it is reached; the network refuses, and a person has to act."""
+        self._tenure = tenure
         self._began_under: int | None = None
-        self._gap_since: Millis | None = ledger.latest(self.source.id)
+        self._gap_since: Millis | None = self._known_until()
         self._gap_why = "it was not running"
         self._caught_up_at: Millis | None = None
         self._connected_at: Millis = 0
@@ -81,31 +117,102 @@ class Runner:
         self._cursor = self._cursor_kept = cursors.get(self.source.id)
         self._cursor_kept_at: Millis = 0
         self._over, self._connected, self._wake_filler = Event(), Event(), Event()
+        self.sweeper = self._sweeper(log, sweeps) if sweeps and isinstance(collector, Sweepable) else None
+        self.context = self._context(log)
 
     @property
     def filled(self) -> int:
         """Posts appended that filled a hole."""
         return self.gaps.appended
 
+    @property
+    def has_turn(self) -> bool:
+        """Whether this process runs the source, as far as it knows."""
+        return self._tenure is None or (self._began_under is not None and self._tenure.fence == self._began_under)
+
+    @property
+    def connected(self) -> bool:
+        return self._connected.is_set()
+
+    @property
+    def reached_at(self) -> Millis | None:
+        """Up to when all that was asked for came, but for older holes; None: nothing is known yet."""
+        return self._gap_since if self._gap_since is not None else self.windows.until()
+
+    def _sweeper(self, log: Log, sweeps: Schedule) -> Sweeper:
+        return Sweeper(
+            cast("Sweepable", self.collector),
+            self.source,
+            sweeps,
+            log,
+            self.cursors.engine,
+            self._ledger,
+            self.clock,
+            hold=self.hold,
+            budget=self.budget,
+            backoff=Backoff(self.backoff.first, self.backoff.most),
+            has_turn=self._has_the_turn,
+            turn_kept=self._turn_kept,
+            guard=None if self._tenure is None else self._tenure.guard,
+        )
+
+    def _context(self, log: Log) -> ContextFetcher:
+        return ContextFetcher(
+            self.collector,
+            log,
+            self.cursors.engine,
+            self._ledger,
+            self.clock,
+            hold=self.hold,
+            budget=self.budget,
+            backoff=Backoff(self.backoff.first, self.backoff.most),
+            has_turn=self._has_the_turn,
+            turn_kept=self._turn_kept,
+            guard=None if self._tenure is None else self._tenure.guard,
+        )
+
     def run(self) -> None:
-        """Collect until stopped or until the source ends; a second thread fills holes meanwhile."""
-        filler = Thread(target=self._fill, name=f"fill-{self.source.id}")
+        """Collect until stopped or until the source ends; other threads fill holes, sweep and fetch what replies answer
+        meanwhile."""
+        filler = Thread(target=self._fill, name=f"fill-{self.source.id}", daemon=True)
         filler.start()
+        sweeping = None if self.sweeper is None else self.sweeper.run
+        sweeper = None if sweeping is None else Thread(target=sweeping, name=f"sweep-{self.source.id}", daemon=True)
+        if sweeper is not None:
+            sweeper.start()
+        context = Thread(target=self.context.run, name=f"context-{self.source.id}", daemon=True)
+        context.start()
         try:
             while not self.stop.is_set() and self._round():
                 pass
         finally:
-            # Where another process runs the source by now, it knows better where that stands.
-            with suppress(LeaseLost):
-                self._keep_cursor()
+            try:
+                self._say_how_far()
+            finally:
+                self._end(filler, sweeper, context)
+
+    def _say_how_far(self) -> None:
+        """Where another process runs the source by now, it knows better where that stands. Where SQL does not answer,
+        whoever goes on finds an older cursor and a longer gap."""
+        with suppress(LeaseLost):
+            self._keep_cursor()
+            with suppress(Transient):
                 self.windows.close_all(self.clock.now())
-            self._over.set()
-            self._wake_filler.set()
-            filler.join()
-            self.collector.close()
-            if self._tenure is not None:
-                with suppress(Transient):
-                    self._tenure.leave()
+
+    def _end(self, filler: Thread, sweeper: Thread | None, context: Thread) -> None:
+        self._over.set()
+        self._wake_filler.set()
+        filler.join()
+        if self.sweeper is not None and sweeper is not None:
+            self.sweeper.stop.set()
+            sweeper.join()
+        self.context.stop.set()
+        context.join()
+        self.collector.close()
+        self._pay_back()
+        if self._tenure is not None:
+            with suppress(Transient):
+                self._tenure.leave()
 
     def _round(self) -> bool:
         """A connection or a cut; False when it is over."""
@@ -119,7 +226,10 @@ class Runner:
                 self._cut(fault)
         except LeaseLost:
             self._give_way()
-        except (Exhausted, Stopped):
+        except Exhausted:
+            self.ended = True
+            return False
+        except Stopped:
             return False
         return True
 
@@ -136,9 +246,26 @@ class Runner:
             return False
         if self._began_under != (fence := tenure.fence):
             self._cursor = self._cursor_kept = insist(lambda: self.cursors.get(self.source.id), self.stop)
-            self._gap_since = insist(lambda: self._ledger.latest(self.source.id), self.stop)
+            self._gap_since = insist(self._known_until, self.stop)
             self._began_under = fence
         return True
+
+    def _known_until(self) -> Millis | None:
+        """Up to when anything is known. A hole that was being closed when its process died goes on: what was missed
+        comes from the cursor on."""
+        latest = self._ledger.latest(self.source.id)
+        if latest is None and (begun := self.cursors.get(self.source.id, BEGUN)) is not None:
+            return int(begun)
+        if latest is not None and self.collector.resumes:
+            for gap in self._ledger.gaps([self.source.id], fillable=True):
+                if gap.until == latest and not gap.query:
+                    return gap.since
+        return latest
+
+    def _has_the_turn(self) -> bool:
+        """Whether this process runs the source at this moment, for those who work beside the collector."""
+        tenure = self._tenure
+        return tenure is None or (self._began_under is not None and tenure.hold() and tenure.fence == self._began_under)
 
     def _turn_kept(self) -> AbstractContextManager[None]:
         return nullcontext() if self._tenure is None else self._tenure.kept(LONGEST)
@@ -167,6 +294,8 @@ class Runner:
                 if self.stop.is_set():
                     return
         if self.collector.style == "stream":
+            if self.stop.is_set():
+                return
             raise Interrupted("the stream ended")
         self._now_connected()
         self._caught_up()
@@ -180,19 +309,31 @@ class Runner:
             lambda: self.intake.take(drafts, now, "live", delivery.malformed, late_before=self._connected_at), self.stop
         )
         self.appended += len(took.kept)
-        self.filtered += took.filtered
+        if took.kept:
+            self.last_post_at = now
+        if self.sweeper is not None and drafts and took.kept:
+            self.sweeper.seen(drafts, took.kept[-1])
+        self.filtered += took.filtered + delivery.filtered
         self.dead += took.dead
-        if self.budget is not None:
-            self.budget.spent(self.source.id, delivery.cost, delivery.asked, self.clock.wall())
-        self.windows.add(delivery, took, now)
+        self._pay(delivery, delivery.query)
+        if delivery.hole is not None:
+            self._note_hole(delivery.query, delivery.hole)
+        else:
+            self.windows.add(delivery, took, now)
         if delivery.cursor is not None:
             self._cursor = delivery.cursor
         if self.clock.steady() - self._cursor_kept_at >= CURSOR_EVERY:
             self._keep_cursor()
         if self.collector.style == "stream" and self._caught_up_at is not None:
             times = [draft.seen_at or draft.claimed_at or now for draft in drafts]
-            if not times or max(times) >= self._caught_up_at:
+            reached = delivery.reached if delivery.reached is not None else max(times, default=now)
+            if reached >= self._caught_up_at:
                 self._caught_up()
+
+    def _note_hole(self, query: str, hole: Hole) -> None:
+        insist(lambda: self.gaps.note_hole(query, hole), self.stop)
+        if not hole.lasts:
+            self._wake_filler.set()
 
     def _keep_cursor(self) -> None:
         self._cursor_kept_at = self.clock.steady()
@@ -202,9 +343,21 @@ class Runner:
             insist(lambda: self.cursors.put(self.source.id, "", self._cursor or "", wall, guard), Event())
             self._cursor_kept = self._cursor
 
-    def _go_on(self) -> None:
-        """Return when the next request may be made. Raises Interrupted where waiting would hide a hole, Stopped,
-        LeaseLost."""
+    def _pay(self, delivery: Delivery, query: str) -> None:
+        budget, wall = self.budget, self.clock.wall()
+        query = query if delivery.payer is None else delivery.payer
+        if budget is not None:
+            insist(lambda: budget.spent(self.source.id, delivery.cost, delivery.asked, wall, query), self.stop)
+
+    def _pay_back(self) -> None:
+        """What this thread had reserved for its next request is free again."""
+        if self.budget is not None:
+            with suppress(Transient):
+                self.budget.leave()
+
+    def _go_on(self, query: str | None = None) -> None:
+        """Return when the next request may be made; `query`: what it is for, where one thing alone is asked for. Raises
+        Interrupted where waiting would hide a hole, Stopped, LeaseLost."""
         tenure = self._tenure
         if tenure is not None and not (insist(tenure.hold, self.stop) and tenure.fence == self._began_under):
             raise LeaseLost(f"source {self.source.id} was run by another process meanwhile")
@@ -213,17 +366,23 @@ class Runner:
             raise Interrupted("too little disk is free: collecting is paused", retry_after=DISK_WAIT)
         if reason is not None:
             held(self.hold, self.stop)
-        wait = 0 if self.budget is None else self.budget.wait(self.source.id, self.clock.wall())
-        if wait < 0:
-            raise Interrupted("the budget of this period is used up", retry_after=BUDGET_WAIT)
-        if wait and self.stop.wait(wait / 1000):
-            raise Stopped
+        budget = self.budget
+        while budget is not None:
+            wait = insist(lambda: budget.wait(self.source.id, self.clock.wall(), query), self.stop)
+            if wait < 0:
+                raise Interrupted(f"{SPEND_CAP}: the budget of this period is used up", retry_after=BUDGET_WAIT)
+            if not wait:
+                return
+            with self._turn_kept():
+                if self.stop.wait(wait / 1000):
+                    raise Stopped
 
     # --- cuts, holes ---
 
     def _cut(self, fault: Exception) -> None:
         """The connection is gone: its hole is in the ledger from now on and grows until it comes back."""
         wait = self._waits_for(fault)
+        self.cuts += 1
         self._connected.clear()
         now = self.clock.now()
         if isinstance(fault, CursorLost):
@@ -232,7 +391,8 @@ class Runner:
             known = [self.windows.until() or now, getattr(fault, "since", None) or now]
             self._gap_since, self._gap_why = min(known), self.trouble
         self._caught_up_at = None
-        self.windows.close_all(now)
+        insist(lambda: self.windows.close_all(now), self.stop)
+        self.gaps.cut()
         self._keep_cursor()
         span = Span(self._gap_since, now)
         insist(lambda: self.gaps.note(span, self._gap_why), self.stop)
@@ -246,21 +406,26 @@ class Runner:
 
     def _waits_for(self, fault: Exception) -> Millis:
         """How long to wait after a fault; sets `trouble`, without a strange fault's words: they may hold a post's."""
-        if isinstance(fault, Denied):
+        self.refused = isinstance(fault, Denied)
+        if self.refused:
             self.trouble = f"refused by the network, a person has to act: {fault}"
             return DENIED_WAIT
         known = isinstance(fault, Interrupted | CursorLost)
         self.trouble = str(fault) if known else f"unexpected {type(fault).__name__}"
         named = fault.retry_after if isinstance(fault, Interrupted) else None
-        return self.backoff.next() if named is None else named
+        # A network that names no time, or none to speak of, must not be asked again and again at once.
+        return self.backoff.next() if named is None or named < self.backoff.first else named
 
     def _now_connected(self) -> None:
         """The network answers. A hole before now is closed by what comes, or asked for by the filler."""
         now = self.clock.now()
-        self.trouble = ""
+        self.trouble, self.refused = "", False
         if self._connected.is_set():
             return
         self._connected_at = now
+        if not self.collector.resumes and self._ledger.latest(self.source.id) is None:
+            # Killed before its first row, it would not know afterwards that it had begun.
+            self.cursors.put(self.source.id, BEGUN, str(now), self.clock.wall())
         if self._gap_since is not None and self._gap_since < now:
             self._late_before = now
             self.gaps.note(Span(self._gap_since, now), self._gap_why)
@@ -279,6 +444,12 @@ class Runner:
         self._caught_up_at = None
 
     def _fill(self) -> None:
+        try:
+            self._fill_on()
+        finally:
+            self._pay_back()
+
+    def _fill_on(self) -> None:
         """Ask for what is missing, at once after a cut and now and then; once more when the source has ended."""
         backoff = Backoff(self.backoff.first, self.backoff.most)
         wait: float | None = None
@@ -292,7 +463,9 @@ class Runner:
                 continue
             wait = FILL_AGAIN / 1000
             try:
-                self.gaps.fill_all(self.stop, self._go_on, before=self._connected_at, besides=self._gap_since)
+                self.gaps.fill_all(
+                    self.stop, self._go_on, self._pay, before=self._connected_at, besides=self._gap_since
+                )
                 backoff.reset()
                 if over:
                     return

@@ -58,6 +58,21 @@ def verify(headers: Mapping[str, str], body: bytes, secrets: Sequence[str], now:
         )
 
 
+def verify_body(
+    given: str, body: bytes, secrets: Sequence[str], header: str, methods: Sequence[str] = ("sha256",)
+) -> None:
+    """Return if `given`, the value of `header`, is one of `methods`, `=` and the hexadecimal HMAC of the body by it
+    under one of the secrets, as networks sign what they push. Raises BadSignature. Every secret is compared, in
+    constant time."""
+    good, named = False, given.strip().partition("=")[0].lower()
+    method = named if named in methods else methods[0]
+    for secret in secrets:
+        expected = f"{method}=" + hmac.new(secret.encode(), body, method).hexdigest()
+        good |= hmac.compare_digest(expected.encode(), given.strip().encode("utf-8", "replace"))
+    if not good:
+        raise BadSignature(f"{header} does not fit: it is {method}= and the HMAC of the body by it under the secret")
+
+
 def signing_keys(*values: str | None) -> tuple[str, ...]:
     """Those of a source's keys, the present one and the former, by which a body may be signed: each whole, as it
     stands, and none that is too short to be a secret."""

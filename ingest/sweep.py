@@ -18,6 +18,8 @@ APART: Millis = 30 * MINUTE
 MOST_GONE = 0.05
 SMALLEST = 20
 """Sweeps of fewer posts are not judged by the share that is gone."""
+FEW = 3
+"""So many gone are no accident, however small the sweep."""
 
 
 class Verdict(NamedTuple):
@@ -36,7 +38,7 @@ def judge(
         return Verdict((), absent_since, "the control post was not found: the sweep sees nothing")
     missing = [native_id for native_id, existence in found.items() if existence != "there"]
     fresh = [native_id for native_id in missing if native_id not in absent_since]
-    if len(found) >= SMALLEST and len(fresh) > MOST_GONE * len(found):
+    if len(found) >= SMALLEST and len(fresh) > max(FEW, MOST_GONE * len(found)):
         return Verdict(
             (), absent_since, f"{len(fresh):,} of {len(found):,} posts are gone at once: a person should look"
         )

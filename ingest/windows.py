@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
+
+import msgspec
 
 from ingest.collector import Delivery, Source
 from ingest.coverage import Ledger
@@ -15,22 +17,36 @@ MOST_IDS = 500_000
 """Ids remembered to count distinct ones; at so many a window is closed early."""
 
 
+class Sums(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a window held, without its ids."""
+
+    asked: int = 0
+    received: int = 0
+    refused: int = 0
+    missed: int | None = 0
+    reasons: tuple[str, ...] = ()
+
+
+NOTHING = Sums()
+
+
 class Window:
     """One source and query from `since` on; `until` grows with every delivery."""
 
-    def __init__(self, source_id: str, query: str, since: Millis) -> None:
+    def __init__(self, source_id: str, query: str, since: Millis, begun: Sums = NOTHING) -> None:
+        """`begun`: what came of it before, in another process perhaps."""
         self.source_id, self.query = source_id, query
         self.since = self.until = since
-        self.asked = self.filtered = self.refused = 0
+        self.asked, self.filtered, self.refused = begun.asked, begun.received, begun.refused
         self._ids: set[str] = set()
-        self._missed: int | None = 0
-        self._reasons: dict[str, None] = {}
+        self._missed = begun.missed
+        self._reasons: dict[str, None] = dict.fromkeys(begun.reasons)
 
     def add(self, delivery: Delivery, took: Took, until: Millis) -> None:
         self._ids.update(took.kept)
         self.until = max(self.until, until)
         self.asked += delivery.asked
-        self.filtered += took.filtered
+        self.filtered += took.filtered + delivery.filtered
         self.refused += took.dead
         lost = (self._missed, delivery.missed)
         self._missed = None if None in lost else sum(part or 0 for part in lost)
@@ -41,6 +57,10 @@ class Window:
     @property
     def full(self) -> bool:
         return self.until - self.since >= WINDOW or len(self._ids) >= MOST_IDS
+
+    def sums(self) -> Sums:
+        received = len(self._ids) + self.filtered
+        return Sums(self.asked, received, self.refused, self._missed, tuple(self._reasons))
 
     def row(self, now: Millis) -> Coverage:
         """Its row of the ledger; `received` is the distinct ids kept and the posts that the pre-filter left out."""
@@ -62,8 +82,12 @@ class Window:
 class Windows:
     """The open windows of a source, one a query; each starts where the one before it ended."""
 
-    def __init__(self, source: Source, ledger: Ledger) -> None:
+    def __init__(
+        self, source: Source, ledger: Ledger, concerns: Callable[[str], Collection[str]] | None = None
+    ) -> None:
+        """`concerns`: the brands that a row is about, by its query; None: those of the source."""
         self.source, self.ledger = source, ledger
+        self._concerns = concerns or (lambda _: source.brands)
         self._open: dict[str, Window] = {}
         self._ended: dict[str, Millis] = {}
         self._started: Millis | None = None
@@ -79,7 +103,7 @@ class Windows:
             since, until = delivery.span or (now, now + 1)
             own = Window(self.source.id, delivery.query, since)
             own.add(delivery, took, until)
-            self.ledger.record(own.row(now), delivery.page, self.source.brands)
+            self.ledger.record(own.row(now), delivery.page, self._concerns(own.query))
             return
         query = delivery.query
         window = self._open.get(query)
@@ -106,6 +130,6 @@ class Windows:
     def _close(self, query: str, now: Millis) -> None:
         window = self._open[query]
         if window.since < window.until:
-            self.ledger.record(window.row(now), brands=self.source.brands)
+            self.ledger.record(window.row(now), brands=self._concerns(query))
         del self._open[query]
         self._ended[query] = window.until

@@ -2,7 +2,8 @@
 
 A name counts as written, as a hashtag and as a handle of the same spelling (`Acme`, `#acme`, `@acme`); with `require`
 only where one of those phrases stands within REQUIRE_REACH tokens, and not where an `exclude` phrase covers it or
-stands within EXCLUDE_REACH tokens. Handles and hashtags that a brand lists count always.
+stands within EXCLUDE_REACH tokens. Handles and hashtags that a brand lists count always. A name that is an address
+with a path counts, always, where the text links to that very address (`query.address`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
 from config.brands import Brand
+from query import address
 from query.text import Analysis, spellings
 from stream.records import MatchedBy, Post, Speaker
 
@@ -51,6 +53,9 @@ class BrandMatcher:
         self._matcher = PhraseMatcher(self._vocab, attr="ORTH")
         self._kinds: dict[int, tuple[int, int]] = {}
         self._triggers: set[str] = set()
+        self._links: dict[str, list[int]] = {}
+        """Normal form of an address → numbers of the brands that are called so."""
+        self._hosts: set[str] = set()
         self._known: set[str] = set()
         for number, brand in enumerate(self.brands):
             self._learn(number, brand)
@@ -75,7 +80,15 @@ class BrandMatcher:
         ]
 
     def find(self, analysis: Analysis) -> dict[int, list[Span]]:
-        """Number of each brand that the text names → where, in order, without overlaps."""
+        """Number of each brand that the text names, or links to → where, in order, without overlaps."""
+        found = self._named(analysis)
+        if not self._hosts.isdisjoint(analysis.surfaces):
+            for form, span in address.linked(analysis):
+                for number in self._links.get(form, ()):
+                    found[number] = sorted({*found.get(number, ()), span})
+        return found
+
+    def _named(self, analysis: Analysis) -> dict[int, list[Span]]:
         surfaces = analysis.surfaces
         if self._triggers.isdisjoint(surfaces):
             return {}
@@ -119,6 +132,7 @@ class BrandMatcher:
             (_EXCLUDE, brand.exclude),
         )
         for kind, texts in phrases:
+            texts = self._without_links(number, texts) if kind == _NAME else texts
             patterns = {pattern for text in texts for pattern in spellings(text) if pattern}
             if not patterns:
                 continue
@@ -128,6 +142,14 @@ class BrandMatcher:
             self._known.update(word for pattern in patterns for word in pattern)
             if kind in (_NAME, _HANDLE, _HASHTAG):
                 self._triggers.update(pattern[0] for pattern in patterns)
+
+    def _without_links(self, number: int, names: Iterable[str]) -> list[str]:
+        """The names that are no whole addresses; the others are learnt as links."""
+        for name in names:
+            if form := address.whole(name):
+                self._links.setdefault(form, []).append(number)
+                self._hosts |= address.hosts(form)
+        return [name for name in names if not address.whole(name)]
 
     def _speakers(self, post: Post) -> dict[int, Speaker]:
         if not self._authors or post.author is None:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from database.engine import rows, rows_in
 from query.document import effective, set_aside
-from routing import cases, clusters
+from routing import cases, clusters, context
 from routing.contribution import Contribution, contribution, nothing, read
 from routing.decide import Reader, decide, found_late, hurts, judged_at, may_wake, same
 from routing.desk import Desk
@@ -65,6 +65,7 @@ def apply(
     touched = _observe_all(sheet, records, left or {})
     unions = unite(sheet)
     changed = {m.n: m for m in settle(sheet, touched)}
+    context.keep(sheet, touched)
     for m in _by_people(sheet, corrections, again):
         changed[m.n] = m
     for m in clusters.assign(sheet, changed.values()):

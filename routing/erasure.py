@@ -102,11 +102,12 @@ def _last(connection: object) -> int:
     return found
 
 
-_WITH_WORDS = ("mention", "waiting", "post")
+_WITH_WORDS = ("mention", "waiting", "context_post", "post")
 """Tables that hold what people wrote, or who."""
 _UNMATCHED = (
     "DELETE FROM post WHERE n > ? AND n <= ? AND seen_at < ? "
     "AND NOT EXISTS (SELECT 1 FROM mention WHERE mention.post = post.n) "
+    "AND NOT EXISTS (SELECT 1 FROM context_post WHERE context_post.id = post.id) "
     "AND NOT EXISTS (SELECT 1 FROM cases WHERE cases.conversation = post.n AND cases.live = 1 AND cases.queue = 'pr') "
     "AND NOT EXISTS (SELECT 1 FROM cases WHERE cases.conversation = post.n AND cases.live = 1 AND cases.queue != 'pr')"
 )

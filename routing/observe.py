@@ -86,6 +86,8 @@ def _content(sheet: Sheet, row: PostRow, record: Understood) -> None:
         row.parts.take_existence("restored", post.seen_at)
     held = row.parts.content_hash
     newest = row.parts.take_content(post, record.content_hash)
+    if row.parts.content_hash == record.content_hash:
+        sheet.contents[row.n] = post
     if row.was == "expired" and row.parts.state == "live":
         row.arrived_at = record.appended_at
     if post.metrics is not None:

@@ -71,11 +71,13 @@ def _conversations(sheet: Sheet) -> None:
 
 
 def _mentions(sheet: Sheet, moved: list[MentionRow]) -> None:
-    connection = sheet.connection
-    new, old, earlier = [], [], []
+    connection, swept = sheet.connection, sheet.desk.in_force.swept
+    new, old, earlier, swept_now = [], [], [], []
     for m in moved:
         value = m.value
         assert value is not None
+        if value.source_id in swept and m.state == "live" and m.was_state != "live":
+            swept_now.append((value.source_id, m.post.n))
         contribution = written(m.contribution) if m.contribution is not None else None
         body = encode(value)
         if m.new:
@@ -92,6 +94,7 @@ def _mentions(sheet: Sheet, moved: list[MentionRow]) -> None:
     many(connection, _NEW_MENTION, new)
     many(connection, _OLD_MENTION, old)
     many(connection, "INSERT INTO decision (mention, revision, at, body) VALUES (?, ?, ?, ?)", earlier)
+    many(connection, _SWEPT, swept_now)
 
 
 def _clusters(sheet: Sheet) -> None:
@@ -194,6 +197,10 @@ _NEW_MENTION = (
 _OLD_MENTION = (
     "UPDATE mention SET revision = ?, state = ?, queue = ?, risk = ?, case_id = ?, event_time = ?, contribution = ?, "
     "body = ? WHERE n = ?"
+)
+_SWEPT = (
+    "INSERT INTO swept_post (source_id, post) VALUES (?, ?) "
+    "ON CONFLICT (source_id, post) DO UPDATE SET due_at = NULL, gone_at = NULL"
 )
 _CLUSTER_POST = (
     "INSERT INTO cluster_post (post, cluster, fingerprint, author, event_time, joined_at, entry) "

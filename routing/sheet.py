@@ -13,7 +13,7 @@ from routing.contribution import Tally
 from routing.desk import Desk
 from routing.parts import Parts
 from routing.rows import CaseRow, MentionRow, PostRow
-from stream.records import Mention, Millis, Understood, decode
+from stream.records import Mention, Millis, Post, Understood, decode
 
 SHORT_THREAD = 200
 """Posts of a conversation that is read whole when a case opens in it."""
@@ -60,6 +60,8 @@ class Sheet:
         self.waiting: dict[int, Understood | None] = {}
         """By post: the reply to keep for later, None: to be dropped."""
         self.moved_waiting: set[int] = set()
+        self.contents: dict[int, Post] = {}
+        """By post: its newest content, where this batch brought it, be it new or not."""
         self.absences: dict[int, tuple[Millis, Millis]] = {}
         """By author: when the account went away, when it came back."""
         self.new_absences: set[int] = set()

@@ -294,6 +294,8 @@ class InForce(NamedTuple):
     """Laid over the shipped ones."""
     filters: tuple[tuple[str, str], ...] = ()
     """(brand's id, what was learnt of which posts mean it, as JSON)."""
+    swept: frozenset[str] = frozenset()
+    """Sources whose posts are looked up again on their network."""
 
 
 class Registry(Protocol):

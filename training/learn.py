@@ -341,7 +341,7 @@ class Learner:
             loss.backward()
             torch.nn.utils.clip_grad_norm_([one for group in optimiser.param_groups for one in group["params"]], 1.0)
             optimiser.step()
-            if number % 20 == 0:
+            if smooth is None or number % 20 == 0:
                 value = float(loss.detach())
                 smooth = value if smooth is None else 0.8 * smooth + 0.2 * value
             if now - shown > 20:

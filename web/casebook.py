@@ -47,8 +47,13 @@ class Event(NamedTuple):
 
 class Opened(NamedTuple):
     case: Case
-    mentions: list[str]
+    live: list[Mention]
+    """Those that the asker may see, the newest first."""
     history: list[Event]
+
+    @property
+    def mentions(self) -> list[str]:
+        return [m.id for m in self.live]
 
 
 def page(
@@ -85,7 +90,7 @@ def one(engine: Engine, case_id: int, scope: AccessScope) -> Opened | None:
             return None
         sql = "SELECT body FROM mention WHERE case_id = ? AND state = 'live' ORDER BY n DESC LIMIT ?"
         held = [decode(Mention, body) for (body,) in rows(connection, sql, (case_id, HISTORY))]
-        return Opened(case, [m.id for m in held if sees(scope, m)], _history(connection, case_id, scope))
+        return Opened(case, [m for m in held if sees(scope, m)], _history(connection, case_id, scope))
 
 
 def _history(connection: Connection, case_id: int, scope: AccessScope) -> list[Event]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, Engine, Select, or_, select
@@ -13,13 +13,16 @@ from database.engine import read
 from database.tables.ingest import coverage
 from database.tables.revisions import revision
 from index.sql import apart, bounds
-from query.tree import Node
+from ingest.coverage import SWEEP, figure
+from query.tree import And, Equals, Node, Or
 from stream.clock import DAY
 from stream.ports import AccessScope
 from stream.records import Coverage, Millis
 
 INCOMPLETE = ("gap", "partial", "lost")
 SHOWN_GAPS = 20
+FIGURED = 20_000
+"""Ledger rows that a figure rests on, the newest."""
 LOOKS_BACK: Millis = 90 * DAY
 """How far, where a query names no beginning: reading a ledger of years would cost more than the search."""
 _FAR: Millis = 2**62
@@ -36,18 +39,64 @@ def rows(
         return [_row(found) for found in connection.execute(statement.limit(most))]
 
 
-def incomplete(engine: Engine, scope: AccessScope, query: Node, now: Millis) -> list[Coverage]:
-    """The newest SHOWN_GAPS holes in what was collected for the time that `query` asks for, newest first; of the last
-    LOOKS_BACK of it where it names no beginning."""
-    spans, _ = apart(query)
+class Covered(NamedTuple):
+    """How far a number over the time that a query asks for can be trusted."""
+
+    complete: float | None
+    """Part of the time asked for that was received, 0 to 1; None: nothing was asked for."""
+    gaps: list[Coverage]
+    """The newest SHOWN_GAPS holes, newest first."""
+
+
+def covered(engine: Engine, scope: AccessScope, query: Node, now: Millis) -> Covered:
+    """Of the sources and brands that `query` names (all, where it names none), over the time that it asks for; of the
+    last LOOKS_BACK of it where it names no beginning. The part rests on the newest FIGURED rows of the ledger."""
+    spans, rest = apart(query)
     low, high = bounds(spans)
-    until = _FAR if high is None else high
-    since = min(until, now) - LOOKS_BACK if low is None else low
+    until = min(_FAR if high is None else high, now)
+    since = until - LOOKS_BACK if low is None else low
+    sources, brands = _named(rest, "source"), _named(rest, "brand")
     with read(engine) as connection:
-        statement = _seen(connection, scope, since, until).where(
+        others = frozenset[str]() if brands is None else _brands(connection) - brands
+        # Posts that were looked up again are no time that was listened to.
+        statement = _seen(connection, scope, since, _FAR if high is None else high).where(coverage.c.query != SWEEP)
+        if sources is not None:
+            statement = statement.where(coverage.c.source_id.in_(sorted(sources)))
+        if brands is not None:
+            ours = [coverage.c.brands.contains(f"|{brand}|", autoescape=True) for brand in sorted(brands)]
+            statement = statement.where(or_(coverage.c.brands == "", *ours), coverage.c.query.not_in(sorted(others)))
+        missing = statement.where(
             coverage.c.state.in_(INCOMPLETE), or_(coverage.c.missed.is_(None), coverage.c.missed != 0)
         )
-        return [_row(found) for found in connection.execute(statement.limit(SHOWN_GAPS))]
+        gaps = [_row(found) for found in connection.execute(missing.limit(SHOWN_GAPS))]
+        if not gaps:
+            return Covered(1.0 if connection.execute(statement.limit(1)).first() else None, [])
+        rows = [_row(found) for found in connection.execute(statement.limit(FIGURED))]
+    if len(rows) == FIGURED:
+        since = max(since, rows[-1].since)
+    return Covered(figure(rows, since, max(until, since)).share, gaps)
+
+
+def _named(parts: Sequence[Node], field: str) -> frozenset[str] | None:
+    """The only values of a keyword field that a mention which all the parts fit may have; None: any."""
+    found: frozenset[str] | None = None
+    for part in parts:
+        values = _values(part, field)
+        if values is not None:
+            found = values if found is None else found & values
+    return found
+
+
+def _values(part: Node, field: str) -> frozenset[str] | None:
+    match part:
+        case Equals(field=name, value=str() as value) if name == field:
+            return frozenset({value})
+        case And(parts=parts):
+            return _named(parts, field)
+        case Or(parts=parts):
+            each = [_values(one, field) for one in parts]
+            return None if None in each else frozenset().union(*(one for one in each if one is not None))
+    return None
 
 
 def _seen(connection: Connection, scope: AccessScope, since: Millis, until: Millis) -> Select[Any]:
@@ -74,11 +123,20 @@ def _labels(connection: Connection) -> dict[str, frozenset[str]]:
 class _Source(msgspec.Struct, gc=False):
     id: str
     access: str = "public"
+    private: dict[str, str] = {}
+    """Of parts of it (categories of a community): their labels."""
 
 
 @lru_cache(maxsize=256)
 def _labels_in(body: str) -> Collection[tuple[str, str]]:
-    return [(source.id, source.access) for source in msgspec.json.decode(body, type=list[_Source])]
+    found = msgspec.json.decode(body, type=list[_Source])
+    return [(source.id, label) for source in found for label in (source.access, *source.private.values())]
+
+
+def _brands(connection: Connection) -> frozenset[str]:
+    """Ids of all brands that ever were in force: a query of the ledger that is called so asked for that brand."""
+    bodies = connection.execute(select(revision.c.body).where(revision.c.kind == "brands"))
+    return frozenset(id for (body,) in bodies for id, _ in _labels_in(body))
 
 
 def _row(found: Any) -> Coverage:

@@ -180,26 +180,26 @@ class CoverageRow(Model):
     reason: str = Field(examples=["the source did not answer"])
 
 
-Incomplete = Annotated[
-    list[CoverageRow],
-    Field(
-        description="The newest 20 holes in what was collected for the time that the query asks for; of its last 90 "
-        "days where it names no beginning."
-    ),
-]
+class Covered(Model):
+    """How far a number can be trusted, beside the number: over the time that the query asks for (of its last 90 days
+    where it names no beginning), for the sources and brands that it names."""
+
+    complete: float | None = Field(examples=[0.93])
+    """Part of the time asked for that was received, 0 to 1; 1 also where all holes were filled. Null: nothing was asked
+    for then."""
+    gaps: list[CoverageRow] = Field(description="The newest 20 holes in what was collected, newest first.")
 
 
-class SearchPage(Model):
+class SearchPage(Covered):
     hits: list[Hit]
     cursor: str | None
     """Pass it back, with the same `q` and `order`, for the next page; null at the end."""
     total: Count | None
     """Null where it was not asked for."""
-    incomplete: Incomplete
 
 
-class Counted(Count):
-    incomplete: Incomplete
+class Counted(Count, Covered):
+    """How many match."""
 
 
 class Value(Model):
@@ -213,9 +213,8 @@ class Facet(Model):
     estimated: bool
 
 
-class Facets(Model):
+class Facets(Covered):
     facets: list[Facet]
-    incomplete: Incomplete
 
 
 class Bucket(Model):
@@ -223,14 +222,13 @@ class Bucket(Model):
     count: int
 
 
-class Histogram(Model):
+class Histogram(Covered):
     interval_seconds: int = Field(examples=[3600])
     buckets: list[Bucket]
     """Oldest first; intervals without a mention are left out."""
     estimated: bool
     truncated: bool
     """Older buckets were left out: narrow the time or take a wider interval."""
-    incomplete: Incomplete
 
 
 class Case(Model):
@@ -263,11 +261,53 @@ class CaseEvent(Model):
     detail: str
 
 
+class AbovePost(Model):
+    """A post that stands above a reply. It may be about no brand at all."""
+
+    post: str = Field(examples=["mastodon:https://example.social/users/ana/statuses/1"])
+    network: str
+    title: str | None
+    text: str
+    author: str | None
+    link: str | None
+    time: Time
+    mentions: list[str]
+    """Of it, those that this token may see."""
+
+
+class CaseThread(Model):
+    """What a reply in the case answers."""
+
+    mention: str
+    state: str = Field(examples=["shown"])
+    """`shown`; or why the post that it answers is not: `not_asked`, `asked` (the network has not answered yet, `why`
+    says what holds it up), `fetched` (it is on its way, or was not kept), `none` (not to be had), `refused` (by the
+    network), `gone` (deleted, or kept no longer)."""
+    why: str
+    above: list[AbovePost]
+    """Nearest first, up to 20; ends where the next is not here."""
+
+
+class ContextAsked(Model):
+    """What came of asking what the replies of a case answer. The answers stand in the case's `threads` later."""
+
+    asked: int
+    """Replies that their networks are asked about now: at most 50 a call, one for each post that is answered."""
+    waiting: int
+    """Were asked about before, and the answer is not here yet."""
+    impossible: int
+    """Their sources cannot be asked, or have answered that it is not to be had."""
+    left: int
+    """Beyond the 50: ask again once these are through."""
+
+
 class CaseWithHistory(Case):
     mention_ids: list[str]
     """Live mentions in it, the newest 500."""
     history: list[CaseEvent]
     """Oldest first, the newest 500."""
+    threads: list[CaseThread]
+    """Of the mentions that are replies, the newest 200."""
 
 
 class CasePage(Model):
@@ -293,6 +333,8 @@ class Coverage(Model):
     """The newest 1,000, newest first."""
     truncated: bool
     """More than 20,000 rows overlap the time: the figures rest on the newest of them."""
+    unseen: list[str] = Field(examples=[["closed groups and private accounts", "messengers"]])
+    """Where people speak as well and Clamor does not listen: no figure covers it."""
 
 
 class Rejected(Model):
@@ -335,9 +377,89 @@ class Readiness(Model):
     """Parts that keep it from serving."""
 
 
+class SourceStatus(Model):
+    """How a source in force stands. Times in milliseconds since 1970 UTC, spans in milliseconds."""
+
+    model_config = ConfigDict(extra="allow")
+
+    source: str
+    kind: str = Field(default="webhook", examples=["mastodon"])
+    network: str = ""
+    state: str
+    """Of a webhook `open`, `paused` (for want of disk), `silent`, `shut` (nobody listens: the API does not run). Of a
+    source that Clamor asks: `starting`, `listening`, `waiting` (for the stages behind), `paused` (for want of disk),
+    `cut` (the network does not answer), `refused` (a person has to act there), `broken` (its section makes no
+    collector), `ended`, and `shut`: no process collects."""
+    trouble: str = ""
+    """In words; empty: none is known."""
+    since: int | None = None
+    """When it came into this state, where that is known."""
+    last_post_at: int | None
+    """None: it never brought any."""
+    silent_for: int
+    """Of a webhook: time listened since the last post."""
+    looked_at: int
+    appended: int = 0
+    filled: int = 0
+    """Posts that filled holes: not among `appended`."""
+    filtered: int = 0
+    """Left out, since they named nobody who is listened for."""
+    dead: int = 0
+    cuts: int = 0
+    lag: int | None = None
+    """How far what came lies behind now; None: it has not been asked, or pushes."""
+
+
+class BudgetStatus(Model):
+    """How much of a cap, or without one of money or units, is used up in the period that it is now."""
+
+    model_config = ConfigDict(extra="allow")
+
+    source: str
+    brand: str
+    """Empty: the source as a whole."""
+    measure: str = Field(examples=["money"])
+    """`money` or `units`."""
+    unit: str = Field(examples=["USD"])
+    used: float
+    """In `unit`, what is reserved for requests under way included."""
+    limit: float | None
+    """None: no cap."""
+    share: float | None
+    """Part of the cap, 0 to 1 and beyond; None: no cap."""
+    level: int
+    """The highest of 50, 80 and 100 % that was reached."""
+    since: int
+    """Begin and end of the period, milliseconds since 1970 UTC."""
+    until: int
+    left_out: list[str] = []
+    """Kinds of brands that are not asked for any more."""
+    told: str = ""
+    """In words."""
+
+
+class SweepStatus(Model):
+    """How the looking up again of a source's posts stands. Times in milliseconds since 1970 UTC."""
+
+    model_config = ConfigDict(extra="allow")
+
+    source: str
+    state: str = Field(examples=["on time"])
+    """`on time`, `late`, `paused`."""
+    held: int
+    """Posts that are looked up again."""
+    overdue: int
+    """Of these: not looked up in time."""
+    oldest_limit: int | None
+    """By when the first of them had to be."""
+    why: str
+    """Why it is paused or waits, in words; empty: it does not."""
+    looked_at: int
+
+
 class Status(Model):
     """What `clamor status --json` prints. A token that sees only a part gets `now`, `simulated`, `running`, `stages`,
-    `waiting` and `latency`."""
+    `waiting` and `latency`: what it may not see is not in the answer."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -345,3 +467,9 @@ class Status(Model):
     """Milliseconds since 1970 UTC."""
     stages: list[dict[str, Any]]
     """Lag, records, dead letters and retries of each."""
+    sources: list[SourceStatus] = []
+    """Those in force that posts come from by themselves."""
+    budgets: list[BudgetStatus] = []
+    """Of each source that has caps or costs, then of its brands."""
+    sweeps: list[SweepStatus] = []
+    """Of each source that was swept."""

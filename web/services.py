@@ -20,7 +20,12 @@ class Webhook(Protocol):
     def max_body(self) -> int:
         """Bytes of a body that are read at most."""
 
-    def handle(self, headers: Mapping[str, str], body: bytes, now: Millis, wall: Millis) -> tuple[int, dict[str, Any]]:
+    def challenge(self, query: Mapping[str, str], wall: Millis) -> str | None:
+        """The answer to a network's question whether it may push here; None: it is told nothing."""
+
+    def handle(
+        self, headers: Mapping[str, str], body: bytes, now: Millis, wall: Millis, query: Mapping[str, str]
+    ) -> tuple[int, dict[str, Any]]:
         """(HTTP status, JSON answer); 202 only once the posts are durable. Several threads may call it.
 
         `now` is the home's time, `wall` the time by which senders sign.
@@ -42,5 +47,7 @@ class Services:
     """Prometheus text."""
     scope_of: Callable[[str], AccessScope | None]
     """What a bearer token may see; None where it is unknown or revoked."""
+    collected: Callable[[str], bool]
+    """Whether Clamor asks this source by itself, so that it can be asked for single posts too."""
     explain: Callable[[Mention, Decision], Sequence[str]]
     """A decision about a mention, in sentences."""

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import getpass
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from clamor.console import answers, errors
-from clamor.opening import open_home
+from clamor.opening import Opened, open_home
 from config import apply as configuration
 from config import content
+from config.apply import Change
 from config.home import Home
-from config.load import load_content
+from config.load import Content, load_content
+from config.sources import Collected
 from database import revisions
 from database.engine import read, write
 from database.migrate import upgrade
@@ -54,12 +58,34 @@ def apply(
         if not changes:
             answers.print("nothing to change")
             return
+        if advice := _estimate_first(opened, changes, wanted, folder):
+            errors.print(advice, markup=False, highlight=False)
         if dry_run:
             return
         with write(opened.engine) as connection:
             made = configuration.apply(connection, changes, getpass.getuser(), opened.clock.now())
         for revision in made:
             answers.print(f"{revision.kind}: revision {revision.number} in force", markup=False)
+
+
+def _estimate_first(opened: Opened, changes: Sequence[Change], wanted: Content, folder: Path | None) -> str:
+    """How to learn what new brands and sources will bring and cost; empty where Clamor asks nobody for them."""
+    added = {change.kind: change.added for change in changes}
+    stated = wanted.stated.sources
+    asked = [one for one in (opened.registry.sources() if stated is None else stated) if isinstance(one, Collected)]
+    new = [one.id for one in asked if one.id in added.get("sources", ())]
+    brands = added.get("brands", ())
+    if not new and not (brands and asked):
+        return ""
+    # A new source is asked for old brands too.
+    words = [] if new and brands else [*new, *(f"--brand {one}" for one in brands)]
+    words = words if len(words) <= MOST_NAMED else []
+    ahead = ["--files", shlex.quote(str(folder or opened.home.root))]
+    return f"what will it bring and cost? {' '.join(['clamor sources estimate', *ahead, *words])}"
+
+
+MOST_NAMED = 8
+"""Brands and sources that the advice repeats; of more, the command takes all."""
 
 
 def export(context: typer.Context, folder: Annotated[Path, typer.Argument(help="An empty or new folder.")]) -> None:

@@ -14,9 +14,11 @@ from clamor.commands.search import when
 from clamor.console import answers, errors
 from clamor.moments import moment
 from clamor.opening import open_home
+from clamor.timeline import LEGEND
+from clamor.timeline import timeline as lines_of
 from config.home import Home
 from database.migrate import upgrade
-from ingest.coverage import Figure, figure
+from ingest.coverage import NOT_SEEN, Figure, figure
 from stream.records import Coverage, Millis
 
 WIDE = 120
@@ -32,6 +34,9 @@ def coverage(
         bool, typer.Option("--gaps", help="Only rows with something missing, or that was and was fetched later.")
     ] = False,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Most rows to show, the newest.")] = 50,
+    timeline: Annotated[
+        bool, typer.Option("--timeline", help="A line a source instead: what came, over the time, at a glance.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One row a line, as JSON.")] = False,
 ) -> None:
     """What was asked for, received and missed: the collectors' ledger, the newest span last.
@@ -42,6 +47,7 @@ def coverage(
 
       clamor coverage
       clamor coverage --since 2026-03-01 --gaps
+      clamor coverage --timeline --since -24h
       clamor coverage --source survey --json | jq .missed
     """
     home: Home = context.obj
@@ -57,13 +63,32 @@ def coverage(
         for row in shown:
             sys.stdout.buffer.write(msgspec.json.encode(row) + b"\n")
         return
-    if shown:
+    if timeline:
+        _timeline(found, start, now)
+    elif shown:
         _table(shown) if answers.width >= WIDE else _pairs(shown)
+    rows = f"{len(found):,} rows" if timeline else f"{len(shown):,} of {len(chosen):,} rows"
     of = f" of {', '.join(source)}" if source else ""
     errors.print(
-        f"{len(shown):,} of {len(chosen):,} rows{of} since {when(start)} UTC; {_figure(known)}",
+        f"{rows}{of} since {when(start)} UTC; {_figure(known)}",
         style="yellow" if known.gaps else "dim",
     )
+    errors.print(NOT_SEEN, style="dim", highlight=False)
+
+
+def _timeline(found: Sequence[Coverage], since: Millis, until: Millis) -> None:
+    """As wide as the terminal; the time of its beginning and end stands above it."""
+    if not found:
+        return
+    names = max(len(row.source_id) for row in found)
+    width = max(20, min(answers.width, WIDE) - names - 9)
+    ends = f"{when(since)}{when(until):>{max(width - 16, 17)}}"
+    answers.print(f"{'':{names}}  {ends}", highlight=False, style="dim", no_wrap=True, crop=False)
+    for line in lines_of(found, since, until, width):
+        share = "" if line.share is None else f"{line.share:7.1%}"
+        text = f"{line.source:{names}}  {line.signs}{share}"
+        answers.print(text, highlight=False, markup=False, no_wrap=True, crop=False)
+    errors.print(LEGEND, style="dim", highlight=False)
 
 
 def _table(shown: Sequence[Coverage]) -> None:

@@ -18,7 +18,9 @@ from clamor.address import listenable
 from clamor.backlog import settled
 from clamor.clocks import set_pace
 from clamor.commands.search import when
+from clamor.commands.spans import spanned
 from clamor.console import answers, errors
+from clamor.live import watch_live
 from clamor.mail import mailbox_file
 from clamor.opening import Opened, open_home
 from clamor.processes import Stop, all_processes
@@ -33,7 +35,7 @@ from clamor.upkeep import noting
 from config.home import Home
 from ingest.cursors import Cursors
 from ingest.scenario import Scenario, load, play
-from stream.clock import HOUR
+from stream.clock import HOUR, SECOND
 
 MARK = ".clamor-demo"
 """Stands in a home that `clamor demo` made, and may therefore begin anew."""
@@ -48,16 +50,29 @@ def demo(
     stay: Annotated[
         bool | None, typer.Option("--stay/--no-stay", help="Go on serving afterwards. Default: at a terminal.")
     ] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Listen to all networks at once, to stand-ins of a checkout's tests.")
+    ] = False,
+    lasts: Annotated[str, typer.Option("--for", help="How long --live writes: 60s, 5m.")] = "60s",
+    rate: Annotated[float, typer.Option(min=0.5, max=100, help="Posts a second of --live, on all networks.")] = 4,
 ) -> None:
     """Play a built-in week: an airline, a telco and a bakery chain, English and Spanish, written for this purpose.
 
     The real program works it through: every stage in its own process, mails into a mailbox file, the API listening.
 
+    With --live it collects instead, from stand-ins of every network on this machine, in a home of which nothing stays:
+    people write, edit and delete there, connections end, rates are limited, and in the end what was published is
+    compared with what is held.
+
     [bold]Examples[/bold]
 
       clamor demo
       clamor demo --speed 10000 --no-stay
+      clamor demo --live --for 2m
     """
+    if live:
+        code = watch_live(spanned(lasts, "--for", 5 * SECOND, 24 * HOUR), rate)
+        raise typer.Exit(code)
     place = begin_anew(Home.at(home))
     scenario = load(WEEK)
     staying = sys.stdout.isatty() if stay is None else stay

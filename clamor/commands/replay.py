@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 from msgspec.structs import replace
 from rich.live import Live
+from rich.table import Table
 from rich.text import Text
 
 from clamor import exits
@@ -26,8 +27,12 @@ from config.load import Configuration, load
 from config.sources import Source
 from database.migrate import upgrade
 from ingest.files import Options, ReplayReport, parse_map
+from ingest.preview import command, shortened
+from ingest.preview import preview as first_rows
+from ingest.ready import ready_names
 from routing.check import check_rules
 from routing.mail_status import mail_status
+from stream.clock import WallClock
 
 
 class Form(StrEnum):
@@ -43,7 +48,7 @@ class DayOrder(StrEnum):
 
 def replay(
     context: typer.Context,
-    files: Annotated[list[Path], typer.Argument(help="JSONL or CSV, also .gz; - is standard input.")],
+    files: Annotated[list[Path], typer.Argument(help="JSONL or CSV, also .gz, or .xlsx; - is standard input.")],
     speed: Annotated[
         str,
         typer.Option(help="`max`: import as fast as possible; `60x`: at 60 times the pace of the days it tells of."),
@@ -57,6 +62,15 @@ def replay(
             "--map", help="Fields of a foreign file: text=body,created_at=date,network='x'.", metavar="FIELD=COLUMN,…"
         ),
     ] = None,
+    like: Annotated[
+        str,
+        typer.Option("--as", help=f"The file is an export of {', '.join(ready_names())}.", metavar="NAME"),
+    ] = "",
+    sheet: Annotated[str, typer.Option(help="Of a workbook. Default: the first that is shown and holds a row.")] = "",
+    preview: Annotated[
+        bool,
+        typer.Option("--preview", help="Show how the first rows are understood and what is refused; append nothing."),
+    ] = False,
     network: Annotated[str, typer.Option(help="For rows that name none. Default: from the file's name.")] = "",
     brand: Annotated[
         list[str] | None,
@@ -100,6 +114,8 @@ def replay(
 
       clamor replay posts.jsonl.gz
       clamor replay export.csv --map text=body,created_at=date,author=user --network x
+      clamor replay --preview answers.xlsx --sheet 2026
+      clamor replay mentions.xlsx --as brandwatch
       clamor replay answers.csv --source survey
       clamor replay week.jsonl --speed 60x
       zcat old.jsonl.gz | clamor replay - --drain
@@ -120,6 +136,8 @@ def replay(
         delimiter=delimiter or None,
         zone=zone or "UTC",
         day_order=day_order.value if day_order else None,
+        ready=like,
+        sheet=sheet,
         brands=tuple(brand or ()),
         resume=not again,
     )
@@ -132,6 +150,15 @@ def replay(
             known = ", ".join(sorted(brands)) or "none"
             raise typer.BadParameter(f"there is no brand {one!r} (in force: {known})", param_hint="--brand")
     options = _with_source(asked, sources, zone_stated=bool(zone))
+    if preview:
+        given = [
+            ("--as", like), ("--sheet", sheet), *(("--map", one) for one in mapping or ()), ("--network", network),
+            *(("--brand", one) for one in brand or ()), ("--source", "" if source == "file" else source),
+            ("--format", form.value if form else ""), ("--delimiter", delimiter), ("--zone", zone),
+            ("--day-order", day_order.value if day_order else ""), ("--speed", "" if speed == "max" else speed),
+        ]  # fmt: skip
+        _show_previews(paths, options, command(paths, given))
+        return
     refuse_unreadable(paths, options)
     unsent = ""
     with Live(console=errors, refresh_per_second=4, transient=True) as live:
@@ -158,6 +185,37 @@ def replay(
         errors.print(unsent, style="yellow", markup=False, highlight=False)
     if report.dead:
         raise typer.Exit(exits.SOME_REFUSED)
+
+
+def _show_previews(paths: list[Path], options: Options, importing: str) -> None:
+    for path in paths:
+        found = first_rows(path, replace(options, paced=False), WallClock())
+        answers.print(f"{found.name}: {found.form}, network {found.network} where a row names none", highlight=False)
+        if not found.looked:
+            errors.print("  it holds no row: is it the right file, and whole?", style="yellow")
+            continue
+        table = Table("field", "column", "rule", box=None, pad_edge=False, header_style="bold")
+        for one in found.columns:
+            table.add_row(one.field, " else ".join(shortened(name, 60) for name in (one.column, *one.spare)), one.rule)
+        answers.print(table)
+        if found.unread:
+            unread = ", ".join(shortened(name, 40) for name in found.unread[:40])
+            answers.print(f"not read: {unread}{' and more' if len(found.unread) > 40 else ''}", highlight=False)
+        for post in found.posts:
+            who = post.author.handle or post.author.name or post.author.id if post.author else "nobody named"
+            told = f"{shortened(post.title)}: {shortened(post.text)}" if post.title else shortened(post.text)
+            answers.print(
+                f"  {when(post.event_time)}  {shortened(post.id, 60)}  {shortened(who, 40)}  {told}", highlight=False
+            )
+        rows = f"of the first {found.looked:,} rows" if found.more else f"of all {found.looked:,} rows"
+        answers.print(
+            f"{rows} {found.looked - found.refused:,} are posts, {found.refused:,} are refused", highlight=False
+        )
+        for refusal in found.refusals:
+            answers.print(f"  row {refusal.line}: {shortened(refusal.why, 200)}", highlight=False)
+        for note in found.notes:
+            errors.print(f"  {note}", style="yellow", markup=False)
+    answers.print(f"nothing was appended; import with: {importing}", highlight=False)
 
 
 def _mails_go(configuration: Configuration, own: Home, send: bool) -> str:

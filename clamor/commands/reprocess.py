@@ -23,7 +23,7 @@ from clamor.processes import Stop, all_processes
 from clamor.replaying import MESSAGES
 from clamor.reprocessing import Ask, Reached, begin, forget
 from clamor.reprocessing import reprocess as work_through
-from clamor.roles import whole_program, worked_by
+from clamor.roles import COLLECT, WEB, whole_program, worked_by
 from clamor.starting import make_ready
 from clamor.supervisor import ProcessSpec, Supervisor
 from clamor.threads import halt_on
@@ -126,7 +126,7 @@ def _beside(opened: Opened, ask: Ask) -> Reached:
 def _with_stages(home: Home, opened: Opened, ask: Ask) -> Reached:
     configuration = opened.configuration
     feeder = ProcessSpec("reprocess", _feeder(home, ask), essential=False)
-    stages = [spec for spec in all_processes(home, configuration.settings) if spec.name != "web"]
+    stages = [spec for spec in all_processes(home, configuration.settings) if spec.name not in (WEB, COLLECT)]
     failed: list[int] = []
 
     def on_restart(name: str, code: int) -> None:

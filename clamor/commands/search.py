@@ -15,10 +15,13 @@ from rich.text import Text
 from clamor.console import UNBROKEN, answers, errors
 from clamor.opening import Opened, open_home
 from config.home import Home
+from ingest.coverage import NOT_SEEN
 from query.document import effective
 from query.parse import parse
+from query.tree import Node
 from stream.ports import EVERYTHING, Hit
 from stream.records import Millis
+from web.ledger import covered
 from web.truth import standing
 
 
@@ -58,6 +61,7 @@ def search(
         node = parse(query, now=opened.clock.now(), context="search")
         if count:
             print(opened.store.count(node, EVERYTHING).value)
+            _tell_covered(opened, node)
             return
         if facet:
             try:
@@ -66,6 +70,7 @@ def search(
                 raise typer.BadParameter(str(error), param_hint="--facet") from error
             for found in counted:
                 _show_facet(found.field, found.values)
+            _tell_covered(opened, node)
             return
         hits: list[Hit] = []
         cursor = None
@@ -82,6 +87,16 @@ def search(
                 sys.stdout.buffer.write(msgspec.json.encode(hit.mention) + b"\n")
             return
         _show(opened, hits, opened.store.count(node, EVERYTHING, exact=False).value)
+
+
+def _tell_covered(opened: Opened, node: Node) -> None:
+    """On standard error, where a count rests on less than there was."""
+    known = covered(opened.engine, EVERYTHING, node, opened.clock.now())
+    if known.gaps and known.complete is not None:
+        errors.print(
+            f"incomplete: {known.complete:.1%} of the time asked for was received (clamor coverage --gaps)",
+            style="yellow",
+        )
 
 
 WIDE, NARROW = 100, 72
@@ -109,6 +124,8 @@ def _show(opened: Opened, hits: list[Hit], total: int) -> None:
         table.add_row(*(cells[name] for name in columns))
     answers.print(table)
     errors.print(f"{len(hits)} of {total}", style="dim")
+    if not hits:
+        errors.print(NOT_SEEN, style="dim", highlight=False)
     if hits:
         since = min(hit.mention.event_time for hit in hits)
         missing = opened.ledger.gaps(since=since, until=opened.clock.now())

@@ -13,7 +13,7 @@ from clamor.commands.run import tell, tell_model
 from clamor.console import errors
 from clamor.opening import open_home
 from clamor.processes import STAGES, one_stage
-from clamor.roles import WEB
+from clamor.roles import SEVERAL, WEB
 from clamor.starting import make_ready
 from config.home import Home
 from config.lock import START, RunLock
@@ -25,12 +25,13 @@ Name = StrEnum("Name", {name: name for name in STAGES})  # type: ignore[misc]
 
 
 def stage(
-    context: typer.Context, name: Annotated[Name, typer.Argument(help="Which one; nlp may run several times.")]
+    context: typer.Context,
+    name: Annotated[Name, typer.Argument(help="Which one; nlp and collect may run several times.")],
 ) -> None:
     """Run one stage in this process until Ctrl-C or SIGTERM.
 
     For those who let systemd or Kubernetes keep the processes, and for looking closely. routing, index and web are
-    refused while another process, or `clamor run`, has that role; nlp may be added to any of them.
+    refused while another process, or `clamor run`, has that role; nlp and collect may be added to any of them.
 
     [bold]Examples[/bold]
 
@@ -48,7 +49,7 @@ def stage(
     signal.signal(signal.SIGINT, request_stop)
     serves = name.value == WEB
     with open_home(home) as opened, ExitStack() as held:
-        if name.value != "nlp":
+        if name.value not in SEVERAL:
             held.enter_context(RunLock(opened.home, name.value))
         with RunLock(opened.home, START, patience=OTHERS_START):
             started = make_ready(opened, by="clamor stage", serves=serves and errors.is_terminal)

@@ -13,7 +13,7 @@ from rich.text import Text
 from clamor.commands.search import when
 from clamor.console import answers
 from clamor.opening import open_home
-from clamor.roles import WEB
+from clamor.roles import COLLECT, WEB
 from clamor.status import status as status_of
 from config.home import Home
 from database.migrate import upgrade
@@ -51,8 +51,8 @@ def _show(found: dict[str, Any]) -> None:
         table.add_column(name, justify="left" if name in ("stage", "state") else "right")
     for stage in found["stages"]:
         counts = [f"{stage[k]:,}" for k in ("lag", "records", "dead_letters", "retries")]
-        if stage["stage"] == WEB:
-            counts = []  # it takes no records: what it says is whether it is there
+        if stage["stage"] in (WEB, COLLECT):
+            counts = []  # they take no records: what they say is whether they are there
         table.add_row(stage["stage"], stage["state"], *counts)
     answers.print(table)
     if found["understanding"]["why"]:
@@ -88,7 +88,9 @@ def _show_rest(found: dict[str, Any]) -> None:
     lines = {
         "posts": f"{found['posts']:,} taken, {found['dead_letters']:,} dead letters",
         "coverage, last day": share + missing + gaps,
-        "push sources": _sources(found["sources"]),
+        "sources": _sources(found["sources"]),
+        "used up": _budgets(found["budgets"]),
+        "sweeps": _sweeps(found["sweeps"]),
         "live cases": cases,
         "last alert": _alert(alert),
         "mails": f"{mail['waiting']} waiting, {mail['gathering']} gathering, {mail['failed']} failed today"
@@ -100,6 +102,8 @@ def _show_rest(found: dict[str, Any]) -> None:
         "to be erased": _erasure(found["erasure"], found["now"]),
         "disk": _disk(disk),
     }
+    if not found["budgets"]:
+        del lines["used up"]
     if found["move"] is not None:
         lines["move"] = _move(found["move"])
     if found["log"] == "kafka":
@@ -128,9 +132,43 @@ def _alert(alert: dict[str, Any] | None) -> str:
 
 def _sources(sources: list[dict[str, Any]]) -> str:
     """Those that need somebody by name, the others by number."""
-    silent = [f"{one['source']} silent for {_time(one['silent_for'])}" for one in sources if one["state"] == "silent"]
-    counts = Counter(one["state"] for one in sources if one["state"] != "silent")
-    return ", ".join([*silent, *(f"{number} {state}" for state, number in sorted(counts.items()))]) or "none"
+    named = [
+        f"{one['source']} silent for {_time(one['silent_for'])}"
+        if one["state"] == "silent"
+        else f"{one['source']} {one['state']}: {one['trouble']}"
+        for one in sources
+        if one["state"] in _NAMED
+    ]
+    counts = Counter(one["state"] for one in sources if one["state"] not in _NAMED)
+    return ", ".join([*named, *(f"{number} {state}" for state, number in sorted(counts.items()))]) or "none"
+
+
+def _budgets(budgets: list[dict[str, Any]]) -> str:
+    """Of each source and of brands that have a part of their own; those of brands without one are in --json."""
+    return ", ".join(
+        f"{one['source']}{' ' * bool(one['brand'])}{one['brand']} {_amount(one['used'], one)}"
+        + ("" if one["limit"] is None else f" of {_amount(one['limit'], one)} ({one['share']:.0%})")
+        for one in budgets
+        if one["limit"] is not None or not one["brand"]
+    )
+
+
+def _amount(amount: float, one: dict[str, Any]) -> str:
+    return f"{amount:,.2f} {one['unit']}" if one["measure"] == "money" else f"{amount:,.0f} {one['unit']}"
+
+
+_NAMED = ("silent", "cut", "refused", "broken")
+
+
+def _sweeps(sweeps: list[dict[str, Any]]) -> str:
+    """Those that are not on time by name, and how many posts are looked up again."""
+    troubled = [
+        f"{one['source']} {one['state']}" + (f" ({one['overdue']:,} posts overdue)" if one["overdue"] else "")
+        for one in sweeps
+        if one["state"] != "on time"
+    ]
+    posts = f"{sum(one['held'] for one in sweeps):,} posts are looked up again"
+    return ", ".join([*troubled, posts]) if sweeps else "none"
 
 
 def _latency(found: dict[str, Any] | None) -> str:

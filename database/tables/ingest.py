@@ -78,3 +78,22 @@ source_pulse = Table(
     Column("last_post_at", BigInteger, comment="null: it never brought any"),
     sqlite_with_rowid=False,
 )
+
+collector_standing = Table(
+    "collector_standing",
+    metadata,
+    Column("source_id", Text, primary_key=True),
+    Column("process", Text, nullable=False, comment="the one that asks, or tried to"),
+    Column("state", Text, nullable=False, comment="starting, listening, waiting, paused, cut, refused, broken, ended"),
+    Column("trouble", Text, nullable=False, comment="in words; no text of a post"),
+    Column("since", BigInteger, nullable=False, comment="when it came into this state"),
+    Column("appended", BigInteger, nullable=False, comment="posts, since it was first asked"),
+    Column("filled", BigInteger, nullable=False, comment="posts that filled a hole"),
+    Column("filtered", BigInteger, nullable=False, comment="left out by the pre-filter"),
+    Column("dead", BigInteger, nullable=False, comment="dead letters"),
+    Column("cuts", BigInteger, nullable=False, comment="connections and rounds that failed"),
+    Column("reached_at", BigInteger, comment="up to when all that was asked for came"),
+    Column("last_post_at", BigInteger, comment="null: it never brought any"),
+    Column("looked_at", BigInteger, nullable=False, comment="wall time of this word"),
+    sqlite_with_rowid=False,
+)

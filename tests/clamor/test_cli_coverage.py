@@ -85,3 +85,23 @@ def test_a_narrow_terminal_shows_a_row_on_two_lines(home: Path, columns: int) ->
     assert first.endswith("partial")
     assert second.strip() == "asked 0, received 1,000, refused 3, missed 7"
     assert max(len(first), len(second)) <= columns
+
+
+def test_a_timeline_has_a_sign_for_each_part_of_the_time(home: Path) -> None:
+    done = clamor(
+        home, "coverage", "--timeline", "--since", "-12d", "--source", "feed", "--source", "forum", columns=60
+    )
+    assert done.code == exits.OK
+    axis, feed, forum = done.out.splitlines()
+    assert re.fullmatch(r"\s+\d{4}-\d\d-\d\d \d\d:\d\d\s+\d{4}-\d\d-\d\d \d\d:\d\d", axis)
+    assert max(map(len, (feed, forum))) <= 60
+    assert re.fullmatch(r"feed   \S.* +(49|50)\.\d%", feed), feed
+    assert re.fullmatch(r"forum  ▒+ .* +99\.3%", forum), forum
+    assert "blank: not asked for" in done.err
+
+
+def test_a_count_says_that_it_rests_on_less(home: Path) -> None:
+    done = clamor(home, "search", "--count", "since:-13d")
+    assert done.out == "1\n"
+    assert "of the time asked for was received" in done.err
+    assert clamor(home, "search", "--count", "since:-1d").err == ""

@@ -60,7 +60,7 @@ def pushed(webhooks: Webhooks, source: str, number: int, now: int) -> None:
     )
     stamp = now // 1_000
     headers = {TIMESTAMP_HEADER: str(stamp), SIGNATURE_HEADER: sign(SECRET, stamp, body)}
-    status, answer = mounted.handle(headers, body, now, now)
+    status, answer = mounted.handle(headers, body, now, now, {})
     assert (status, answer["accepted"], len(answer["rejected"])) == (202, 1, 1)
 
 

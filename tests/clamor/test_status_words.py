@@ -44,7 +44,8 @@ def test_a_home_without_troubles(tmp_path: Path, capsys: pytest.CaptureFixture[s
         for line in (
             "deletes            none in the last day",
             "to be erased       no deleted text waits in the index",
-            "push sources       none",
+            "sources            none",
+            "sweeps             none",
             "last alert         none",
         ):
             assert line in text

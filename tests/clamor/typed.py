@@ -21,17 +21,21 @@ class Done(NamedTuple):
     err: str
 
 
+JSON_FEED = (sys.executable, "-m", "tests.standins.json_feed")
+"""The command line that knows the network of the tests as well."""
+_SERVER = (sys.executable, str(Path(__file__).with_name("command_line.py")))
+
+
 @cache
-def _server() -> subprocess.Popen[str]:
-    command = [sys.executable, str(Path(__file__).with_name("command_line.py"))]
+def _server(command: tuple[str, ...]) -> subprocess.Popen[str]:
     server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=PLAIN)
     atexit.register(server.communicate)
     return server
 
 
-def clamor(home: Path, *words: str, feed: str = "", columns: int | None = None) -> Done:
+def clamor(home: Path, *words: str, feed: str = "", columns: int | None = None, json_feed: bool = False) -> Done:
     """`columns`: as a terminal of so many shows it; else as it is piped on."""
-    server = _server()
+    server = _server((*JSON_FEED, "served") if json_feed else _SERVER)
     assert server.stdin is not None
     assert server.stdout is not None
     with TemporaryDirectory() as folder:

@@ -126,8 +126,17 @@ def test_a_change_of_rules_says_how_many_lines(engine: Engine, tmp_path: Path) -
 
 def test_what_is_exported_is_what_is_in_force(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLAMOR_SMTP_PASSWORD", "x")
-    monkeypatch.setenv("CLAMOR_PARTNER_SECRET", "x" * 16)
-    monkeypatch.setenv("CLAMOR_PARTNER_FORMER_SECRET", "y" * 16)
+    for signs in (
+        "PARTNER",
+        "PARTNER_FORMER",
+        "DISCOURSE",
+        "DISCOURSE_FORMER",
+        "FEEDS",
+        "FEEDS_FORMER",
+        "FACEBOOK",
+        "INSTAGRAM",
+    ):
+        monkeypatch.setenv(f"CLAMOR_{signs}_SECRET", "x" * 16)
     take(engine, content(tmp_path / "d", full_example().replace("rules: default", ""), rules="rules:\n  - ñ\n"))
     with read(engine) as conn:
         written = export(conn, tmp_path / "out")

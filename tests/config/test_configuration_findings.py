@@ -165,8 +165,17 @@ def test_the_example_is_without_problems(tmp_path: Path) -> None:
 
 
 def test_the_example_with_every_setting_set_is_without_problems(make_home: MakeHome) -> None:
-    secrets = "CLAMOR_SMTP_PASSWORD=x y\nCLAMOR_PARTNER_SECRET=" + "z" * 16
-    secrets += "\nCLAMOR_PARTNER_FORMER_SECRET=" + "y" * 16 + "\n"
+    signs = (
+        "PARTNER",
+        "PARTNER_FORMER",
+        "DISCOURSE",
+        "DISCOURSE_FORMER",
+        "FEEDS",
+        "FEEDS_FORMER",
+        "FACEBOOK",
+        "INSTAGRAM",
+    )
+    secrets = "CLAMOR_SMTP_PASSWORD=x y\n" + "".join(f"CLAMOR_{one}_SECRET={'z' * 16}\n" for one in signs)
     home = make_home(full_example(), secrets=secrets)
     assert check(home, use="run") == []
     loaded = load(home)
@@ -512,3 +521,10 @@ def test_a_cluster_s_secret_that_is_not_there_stops_a_run_and_warns_a_check(make
     found = {(problem.path, problem.severity) for problem in check(home)}
     assert found == {("engines.store.api_key_env", "warning"), ("engines.store.hosts[0]", "warning")}
     assert ("engines.store.api_key_env", "error") in {(one.path, one.severity) for one in check(home, use="run")}
+
+
+def test_a_reader_who_is_let_in_where_others_are_not_names_who_may_read_it_here(make_home: MakeHome) -> None:
+    reddit = "{id: r, kind: reddit, client_id_env: A, client_secret_env: B, username: ana-writes, password_env: C"
+    ((severity, message),) = severities(make_home(f"sources: [{reddit}}}]\n"), "sources[0].password_env")
+    assert (severity, "reads as" in message, "left out" in message) == ("warning", True, True)
+    assert severities(make_home(f"sources: [{reddit}, access: staff}}]\n"), "sources[0].password_env") == []

@@ -71,7 +71,7 @@ class Program:
             )  # fmt: skip
         self._started.append(process)
         if ready and arguments[0] == "run":
-            wait_until(lambda: process.poll() is not None or len(self.children(process)) == 5, "its processes start")
+            wait_until(lambda: process.poll() is not None or len(self.children(process)) == 6, "its processes start")
             assert process.poll() is None, words.read_text()
         return process
 
@@ -80,7 +80,7 @@ class Program:
         end = time.monotonic() + PATIENCE
         while True:
             run = self.start("run", ready=False)
-            while run.poll() is None and len(self.children(run)) < 5:
+            while run.poll() is None and len(self.children(run)) < 6:
                 time.sleep(0.05)
             if run.poll() is None:
                 return run

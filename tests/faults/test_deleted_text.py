@@ -10,6 +10,8 @@ import urllib.request
 
 from program import Program, append, free_port, gone, said, wait_until
 
+from clamor.opening import Opened
+from database.engine import many, read, rows, write
 from routing.erasure import wipe
 from stream.clock import DAY
 from stream.retention import sweep
@@ -25,7 +27,16 @@ def test_a_deleted_word_is_in_no_answer_and_later_in_no_byte(program: Program) -
     with program.opened() as opened:
         append(opened, [said(n, f"Tulip Bank {SECRET if n == 3 else 'plain'} word{n}") for n in range(40)])
         append(opened, [said(90, f"no brand and {SECRET}", reply_to="x:91"), gone(90)])
+        now = opened.clock.now()
+        with write(opened.engine) as connection:
+            # As somebody who looks at a case has it fetched: the post that a reply answers.
+            many(connection, "INSERT INTO context_post (id, case_id, asked_at) VALUES ('x:92', 1, ?)", [(now,)])
+        append(opened, [said(92, f"above a reply, and {SECRET}")])
         program.wait()
+        assert kept_above(opened) == [True]
+        append(opened, [gone(92)])
+        program.wait()
+        assert kept_above(opened) == []
         assert program.clamor("search", SECRET, "--count").stdout.strip() == "1"
         deleted = time.monotonic()
         append(opened, [gone(3)])
@@ -51,6 +62,11 @@ def test_a_deleted_word_is_in_no_answer_and_later_in_no_byte(program: Program) -
             assert b"xylophon" not in held, f"its stem is still in {path.name}"
     left = program.clamor("search", "brand:tulip", "--count")
     assert left.stdout.strip() == "39"
+
+
+def kept_above(opened: Opened) -> list[bool]:
+    with read(opened.engine) as connection:
+        return [body is not None for (body,) in rows(connection, "SELECT body FROM context_post")]
 
 
 def _listens(port: int) -> bool:

@@ -4,7 +4,9 @@ only behind what is durable."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from threading import Event, Thread
+from threading import enumerate as enumerate_threads
 from typing import Any, Literal
 
 import pytest
@@ -12,6 +14,7 @@ from sqlalchemy import Engine
 
 from config.brands import Brand
 from database.tenure import LENGTH, LOOK_EVERY, Tenure
+from ingest.backfill import Backfill
 from ingest.collector import (
     Collector,
     CursorLost,
@@ -19,6 +22,7 @@ from ingest.collector import (
     Denied,
     Draft,
     Exhausted,
+    Found,
     Interrupted,
     Malformed,
     Source,
@@ -27,13 +31,16 @@ from ingest.collector import (
 )
 from ingest.coverage import Ledger
 from ingest.cursors import Cursors
+from ingest.gaps import SPEND_CAP, Gaps
+from ingest.intake import Intake
 from ingest.patience import Backoff, insist
 from ingest.runner import Runner
+from ingest.sweep_plan import Step
 from query.prefilter import compile_prefilter
 from stream.clock import ManualClock
 from stream.embedded import EmbeddedLog
 from stream.ports import Append, Transient
-from stream.records import Author
+from stream.records import Author, Coverage
 
 ACME = Brand(id="acme", name="Acme", accounts=("x:AcmeHelp",))
 START = 1_795_000_000_000
@@ -159,6 +166,32 @@ def test_a_cut_is_a_gap_until_the_network_fills_it(
     assert ledger.figure(START, clock.now()).complete
 
 
+def test_a_filling_that_a_stop_ends_leaves_the_gap_open(
+    run: Callable[..., Runner], clock: ManualClock, ledger: Ledger
+) -> None:
+    stop, begun = Event(), Event()
+
+    def before(_: str | None) -> Iterator[Delivery]:
+        yield Delivery()
+        clock.advance(MINUTE)
+        raise Interrupted("HTTP 503")
+
+    def after(_: str | None) -> Iterator[Delivery]:
+        yield Delivery()
+        assert begun.wait(10)
+        while True:
+            yield Delivery()
+
+    def history(span: Span) -> Iterator[Delivery]:
+        yield Delivery(drafts=drafts(1))
+        begun.set()
+        stop.wait(10)
+
+    Thread(target=lambda: begun.wait(10) and stop.set()).start()
+    run(Network(clock, [before, after], history=history), stop=stop)
+    assert [gap.state for gap in ledger.gaps()] == ["gap"]
+
+
 def test_a_gap_that_cannot_be_filled_is_said_to_be_lost(
     run: Callable[..., Runner], clock: ManualClock, ledger: Ledger
 ) -> None:
@@ -177,6 +210,24 @@ def test_a_gap_that_cannot_be_filled_is_said_to_be_lost(
     assert "unexpected TimeoutError" in lost.reason
     assert "no search in this plan" in lost.reason
     assert "some text" not in lost.reason
+
+
+def test_a_hole_that_was_being_closed_when_the_process_died_is_closed_by_the_next(
+    run: Callable[..., Runner], clock: ManualClock, ledger: Ledger, cursors: Cursors
+) -> None:
+    def caught_up(_: str | None) -> Iterator[Delivery]:
+        yield Delivery(drafts=drafts(2), cursor="2")
+        raise Exhausted
+
+    cursors.put("feed", "", "1", START)
+    ledger.record(
+        Coverage(source_id="feed", since=START, until=START + MINUTE, state="gap", reason="killed", recorded_at=0),
+        f"gap:{START}",
+    )
+    clock.advance(3 * MINUTE)
+    run(Network(clock, [caught_up], resumes=True))
+    assert ledger.gaps() == []
+    assert ledger.figure(START, clock.now()).complete
 
 
 def test_a_network_that_rewinds_closes_its_gap_itself(
@@ -337,13 +388,16 @@ def test_the_budget_of_a_source_stops_its_requests(
     log: EmbeddedLog, cursors: Cursors, ledger: Ledger, clock: ManualClock
 ) -> None:
     class Purse:
-        left = 2
+        left, waits = 2, 3
 
-        def wait(self, source_id: str, now: int) -> int:
-            return 1 if self.left else -1
+        def wait(self, source_id: str, now: int, brand: str | None = None) -> int:
+            self.waits -= 1
+            return -1 if not self.left else 1 if self.waits >= 0 else 0
 
-        def spent(self, source_id: str, cost: int, requests: int, now: int) -> None:
+        def spent(self, source_id: str, cost: int, requests: int, now: int, brand: str = "") -> None:
             self.left -= requests
+
+        def leave(self) -> None: ...
 
     def poll(_: str | None) -> Iterator[Delivery]:
         clock.advance(MINUTE)
@@ -472,3 +526,290 @@ def test_who_was_overtaken_moves_no_cursor_and_comes_back_to_where_it_stands(
     Runner(network, log, cursors, ledger, clock, tenure=mine).run()
     assert network.cursors_seen == [None, "7"]
     assert cursors.get("feed") == "8"
+
+
+def test_a_firehose_that_is_replayed_has_caught_up_when_it_says_so(
+    run: Callable[..., Runner], clock: ManualClock, ledger: Ledger
+) -> None:
+    def first(_: str | None) -> Iterator[Delivery]:
+        yield Delivery(cursor="1")
+        clock.advance(MINUTE)
+        raise Interrupted("cut")
+
+    holes: list[int] = []
+
+    def replay(_: str | None) -> Iterator[Delivery]:
+        yield Delivery(reached=START)
+        holes.append(len(ledger.gaps()))
+        yield Delivery(filtered=1_000, reached=START + MINUTE // 2)
+        holes.append(len(ledger.gaps()))
+        clock.advance(MINUTE)
+        yield Delivery(filtered=1_000, reached=START + MINUTE)
+        holes.append(len(ledger.gaps()))
+        raise Exhausted
+
+    runner = run(Network(clock, [first, replay], style="stream", resumes=True))
+    assert holes == [1, 1, 0]
+    assert runner.filtered == 2_000
+    assert sum(row.received for row in ledger.rows()) == 2_000
+
+
+def test_killed_before_its_first_row_it_knows_that_it_had_begun(
+    log: EmbeddedLog, cursors: Cursors, ledger: Ledger, clock: ManualClock
+) -> None:
+    clock.at = START
+
+    def killed(_: str | None) -> Iterator[Delivery]:
+        yield Delivery()
+        yield Delivery(drafts=drafts(1))
+        raise KeyboardInterrupt
+
+    def after(_: str | None) -> Iterator[Delivery]:
+        yield Delivery()
+        raise Exhausted
+
+    network = Network(clock, [killed, after], history=lambda span: iter(()))
+    first = Runner(network, log, cursors, ledger, clock)
+    first.windows.close_all = lambda now: None  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        first.run()
+    assert ledger.rows() == []
+    clock.advance(MINUTE)
+    Runner(network, log, cursors, ledger, clock).run()
+    assert network.filled == [Span(START, START + MINUTE)]
+
+
+def test_a_ledger_that_does_not_answer_at_a_cut_is_waited_for(
+    log: EmbeddedLog, cursors: Cursors, ledger: Ledger, clock: ManualClock, held: Any
+) -> None:
+    clock.at = START
+
+    def cut(_: str | None) -> Iterator[Delivery]:
+        yield Delivery(drafts=drafts(1), cursor="1")
+        clock.advance(MINUTE)
+        yield Delivery(drafts=drafts(2), cursor="2")
+        raise Interrupted("cut")
+
+    def after(_: str | None) -> Iterator[Delivery]:
+        yield Delivery(drafts=drafts(3), cursor="3")
+        raise Exhausted
+
+    network = Network(clock, [cut, after], resumes=True)
+    runner = Runner(network, log, cursors, ledger, clock, backoff=Backoff(first=1, most=2))
+    close_all, faults = runner.windows.close_all, iter([Transient("the server restarts")])
+
+    def closing(now: int) -> None:
+        for fault in faults:
+            raise fault
+        close_all(now)
+
+    runner.windows.close_all = closing  # type: ignore[method-assign]
+    runner.run()
+    assert ids(held) == ["1", "2", "3"]
+    assert runner.ended
+    assert network.closed
+
+
+def test_a_ledger_that_does_not_answer_at_the_end_leaves_no_thread_and_no_lease_behind(
+    log: EmbeddedLog, cursors: Cursors, ledger: Ledger, clock: ManualClock
+) -> None:
+    def broken(now: int) -> None:
+        raise Transient("the server is gone")
+
+    network = Network(clock, [])
+    tenure = Tenure(cursors.engine, "source:feed", clock)
+    runner = Runner(network, log, cursors, ledger, clock, tenure=tenure)
+    runner.windows.close_all = broken  # type: ignore[method-assign]
+    runner.run()
+    assert network.closed
+    assert tenure.fence is None
+    assert not [thread for thread in enumerate_threads() if thread.name == "fill-feed"]
+
+
+def test_a_span_asked_for_by_hand_hides_no_time_in_which_nobody_listened(
+    log: EmbeddedLog, cursors: Cursors, ledger: Ledger, clock: ManualClock
+) -> None:
+    clock.at = START
+
+    def stream(_: str | None) -> Iterator[Delivery]:
+        yield Delivery()
+        clock.advance(MINUTE)
+        yield Delivery(drafts=drafts(1))
+        raise Exhausted
+
+    def again(_: str | None) -> Iterator[Delivery]:
+        yield Delivery()
+        raise Exhausted
+
+    network = Network(clock, [stream, again], history=lambda span: iter(()))
+    Runner(network, log, cursors, ledger, clock).run()
+    clock.advance(9 * MINUTE)
+    by_hand = Backfill(network, Intake(log, network.source), cursors, ledger, clock, query="acme", name="by hand")
+    by_hand.run(by_hand.begun(Span(START - MINUTE, clock.now())), Event(), lambda far, why: None)
+    network.filled.clear()
+    clock.advance(MINUTE)
+    Runner(network, log, cursors, ledger, clock).run()
+    assert network.filled == [Span(START + MINUTE, START + 11 * MINUTE)]
+
+
+def test_a_word_that_was_looked_at_again_while_nothing_came_cuts_no_stream(
+    log: EmbeddedLog, cursors: Cursors, ledger: Ledger, clock: ManualClock, held: Any
+) -> None:
+    known: set[str] = set()
+
+    class Here:
+        def posts(self, ids: Sequence[str]) -> set[str]:
+            return known & set(ids)
+
+        def authors(self, network: str, ids: Sequence[str]) -> set[str]:
+            return set()
+
+    class Swept(Network):
+        most_looked_up = 10
+
+        def look_up(self, native_ids: Sequence[str]) -> Found:
+            return Found(existence={})
+
+    def stream(_: str | None) -> Iterator[Delivery]:
+        yield Delivery(drafts=[Draft(native_id="7", kind="deleted")])
+        known.add("x:7")
+        clock.advance(11 * MINUTE)
+        yield Delivery()
+        raise Exhausted
+
+    network = Swept(clock, [stream], source={"firehose": True}, resumes=True)
+    stop = Event()
+    runner = Runner(
+        network, log, cursors, ledger, clock, held=Here(), prefilter=lambda _: False, stop=stop,
+        sweeps=(Step(60 * MINUTE, MINUTE),),
+    )  # fmt: skip
+    runner.run()
+    assert ids(held) == ["7"]
+    assert runner.cuts == 0
+
+
+def test_a_hole_that_always_fails_and_a_brand_without_budget_keep_no_other_hole_open(
+    log: EmbeddedLog, cursors: Cursors, ledger: Ledger, clock: ManualClock
+) -> None:
+    clock.at = START + 100 * MINUTE
+
+    def history(span: Span) -> Iterator[Delivery]:
+        if span.since == START + MINUTE:
+            raise ValueError("a page that nobody understands")
+        return iter(())
+
+    for n, query in enumerate(("poor", "rich", "rich", "rich")):
+        since = START + n * MINUTE
+        ledger.record(Coverage(source_id="feed", query=query, since=since, until=since + 1, state="gap", missed=None))
+    network = Network(clock, [], history=history)
+    gaps = Gaps(network, Intake(log, network.source), cursors, ledger, clock)
+
+    def go_on(query: str) -> None:
+        if query == "poor":
+            raise Interrupted("spend cap: the budget of this period is used up")
+
+    faults: list[str] = []
+    for _ in range(3):
+        with pytest.raises((ValueError, Interrupted)) as failed:
+            gaps.fill_all(Event(), go_on, lambda delivery, query: None, before=clock.now(), besides=None)
+        faults.append(failed.typename)
+    assert faults == ["ValueError", "ValueError", "ValueError"]
+    assert [row.since for row in ledger.gaps(fillable=True)] == [START, START + MINUTE]
+
+
+def test_a_filling_whose_cursor_is_lost_begins_anew(
+    log: EmbeddedLog, cursors: Cursors, ledger: Ledger, clock: ManualClock
+) -> None:
+    clock.at = START + 100 * MINUTE
+    ledger.record(Coverage(source_id="feed", query="", since=START, until=START + MINUTE, state="gap", missed=None))
+    seen: list[str | None] = []
+
+    class Forgetful(Network):
+        def fill(self, query: str, span: Span, cursor: str | None) -> Iterator[Delivery]:
+            seen.append(cursor)
+            if cursor is not None:
+                raise CursorLost("page 2 has expired")
+            yield Delivery(drafts=drafts(1))
+
+    network = Forgetful(clock, [])
+    cursors.put("feed", f"fill::{START}-{START + MINUTE}", "page 2", 0)
+    gaps = Gaps(network, Intake(log, network.source), cursors, ledger, clock)
+    with pytest.raises(CursorLost):
+        gaps.fill_all(Event(), lambda query: None, lambda delivery, query: None, before=clock.now(), besides=None)
+    gaps.fill_all(Event(), lambda query: None, lambda delivery, query: None, before=clock.now(), besides=None)
+    assert seen == ["page 2", None]
+    assert ledger.gaps() == []
+
+
+def test_a_filling_that_was_killed_goes_on_with_what_its_first_part_brought_and_missed(
+    log: EmbeddedLog, cursors: Cursors, ledger: Ledger, clock: ManualClock
+) -> None:
+    clock.at = START + 100 * MINUTE
+    ledger.record(Coverage(source_id="feed", query="", since=START, until=START + MINUTE, state="gap", missed=None))
+    seen: list[str | None] = []
+
+    class Paged(Network):
+        def fill(self, query: str, span: Span, cursor: str | None) -> Iterator[Delivery]:
+            seen.append(cursor)
+            if cursor is None:
+                yield Delivery(drafts=drafts(1, 2), missed=7, reason="page cap", cursor="page 2", asked=3)
+                raise SystemExit
+            yield Delivery(drafts=drafts(3))
+
+    network = Paged(clock, [])
+    for ends in (True, False):
+        gaps = Gaps(network, Intake(log, network.source), cursors, ledger, clock)
+        with pytest.raises(SystemExit) if ends else nullcontext():
+            gaps.fill_all(Event(), lambda query: None, lambda delivery, query: None, before=clock.now(), besides=None)
+    assert seen == [None, "page 2"]
+    (row,) = ledger.rows()
+    assert (row.state, row.asked, row.received, row.missed, row.reason) == ("partial", 4, 3, 7, "page cap")
+
+
+@pytest.mark.parametrize("how", ["all is there", "some is missing", "there is no history", "it is not wanted"])
+def test_what_a_cap_left_out_is_asked_for_once_when_its_budget_has_room(
+    log: EmbeddedLog, cursors: Cursors, ledger: Ledger, clock: ManualClock, how: str
+) -> None:
+    clock.at = START + 100 * MINUTE
+    for since in (START, START + 5 * MINUTE, START + 50 * MINUTE):
+        row = Coverage(
+            source_id="feed", query="acme", since=since, until=since + 5 * MINUTE, state="partial", missed=None,
+            reason="spend cap",
+        )  # fmt: skip
+        ledger.record(row)
+    seen: list[Span] = []
+
+    class Billed(Network):
+        def fill(self, query: str, span: Span, cursor: str | None) -> Iterator[Delivery]:
+            seen.append(span)
+            if how == "there is no history":
+                raise Unfillable("it is too old")
+            missed = None if how == "some is missing" else 0
+            yield Delivery(
+                query=query, drafts=drafts(len(seen)), missed=missed, reason="page cap" if missed is None else ""
+            )
+
+    network, room = Billed(clock, []), [False]
+    gaps = Gaps(network, Intake(log, network.source), cursors, ledger, clock, after_cap=how != "it is not wanted")
+
+    def go_on(query: str) -> None:
+        if not room[0]:
+            raise Interrupted(f"{SPEND_CAP}: the budget of this period is used up")
+
+    def fill() -> None:
+        gaps.fill_all(Event(), go_on, lambda delivery, query: None, before=clock.now(), besides=None)
+
+    if how == "it is not wanted":
+        fill()
+        assert seen == []
+        return
+    with pytest.raises(Interrupted):
+        fill()
+    assert len(ledger.gaps()) == 3
+    room[0] = True
+    seen.clear()
+    fill()
+    fill()
+    assert seen == [Span(START, START + 10 * MINUTE), Span(START + 50 * MINUTE, START + 55 * MINUTE)]
+    states = [row.state for row in ledger.rows()]
+    assert states == (["backfilled"] if how == "all is there" else ["partial"]) * 2

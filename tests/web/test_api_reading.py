@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from route_home import passed, reading, said
 from web_home import WebHome, complaint, scandal
 
+from ingest.coverage import SWEEP
 from query.parse import parse
 from stream.clock import HOUR
 from stream.ports import EVERYTHING
@@ -130,13 +131,48 @@ def test_what_is_missing_is_told_beside_every_number(home: WebHome) -> None:
     home.opened.ledger.record(gap)
     for path in ("/api/search", "/api/count", "/api/facets", "/api/histogram"):
         more = {"field": "brand"} if path == "/api/facets" else {}
-        assert [row["reason"] for row in home.ok(path, q="since:-1d", **more)["incomplete"]] == ["down"]
-        assert home.ok(path, q="since:-1h", **more)["incomplete"] == []
+        found = home.ok(path, q="since:-1d", **more)
+        assert ([row["reason"] for row in found["gaps"]], found["complete"]) == (["down"], 0.0)
+        found = home.ok(path, q="since:-1h", **more)
+        assert (found["gaps"], found["complete"]) == ([], None)
     figure = home.ok("/api/coverage")
+    assert "messengers" in figure["unseen"]
     assert (figure["share"], figure["unknown_gaps"]) == (0.0, 1)
     assert home.ok("/api/coverage", source="board")["rows"] == []
     local = home.ok("/api/coverage", since="2026-01-01T00:00:00", until="2026-01-02T00:00:00")
     assert local["since"].startswith("2026-01-01T00:00:00")
+
+
+def test_a_number_is_told_with_the_part_that_was_received_of_what_the_query_names(home: WebHome) -> None:
+    now = home.opened.clock.now()
+    hours = {"whole": ("complete", 0), "half": ("gap", None)}
+    for source, (state, missed) in hours.items():
+        for start, kind, lost in ((6, "complete", 0), (5, state, missed)):
+            since = now - start * HOUR
+            row = Coverage(
+                source_id=source, query="acme", since=since, until=since + HOUR, state=kind, missed=lost,
+                received=1, reason="" if lost == 0 else "HTTP 503", recorded_at=now,
+            )  # fmt: skip
+            home.opened.ledger.record(row)
+    late = Coverage(
+        source_id="whole", query=SWEEP, since=now - 5 * HOUR, until=now - 4 * HOUR, state="partial", missed=7,
+        reason="posts not looked up in time", recorded_at=now,
+    )  # fmt: skip
+    home.opened.ledger.record(late)
+    home.opened.ledger.record(replace(late, source_id="swept"))
+
+    def complete(q: str) -> tuple[float | None, int]:
+        found = home.ok("/api/count", q=f"since:-6h until:-4h {q}")
+        share = found["complete"]
+        return None if share is None else round(share, 3), len(found["gaps"])
+
+    assert complete("source:whole") == (1.0, 0), "what was looked up again too late is no hole in what was heard"
+    assert complete("source:swept") == (None, 0)
+    assert complete("source:half") == (0.5, 1)
+    assert complete("(source:half OR source:whole)") == (0.75, 1)
+    assert complete("source:half brand:acme") == (0.5, 1)
+    assert complete("source:half brand:brisa") == (None, 0), "its lane is another brand's"
+    assert complete("-source:half (source:half OR acme)")[0] is not None
 
 
 def test_an_edit_shows_before_the_index_hears_of_it(home: WebHome) -> None:
@@ -168,6 +204,12 @@ def test_status_and_metrics_tell_how_the_program_does(home: WebHome) -> None:
     status = home.ok("/api/status")
     assert {stage["stage"] for stage in status["stages"]} == {"nlp", "routing", "index", "web"}
     assert status["disk"]["free"] > 0
+    schema = home.client.get("/api/openapi.json").json()["components"]["schemas"]
+    for part, model in (("sources", "SourceStatus"), ("budgets", "BudgetStatus"), ("sweeps", "SweepStatus")):
+        assert schema["Status"]["properties"][part]["items"]["$ref"].endswith(model)
+        for one in status[part]:
+            assert set(one) <= set(schema[model]["properties"]), f"a field of {part} is not described"
+    assert {one["source"] for one in status["sources"]} == {"community", "board", "bakery"}
     answer = home.get("/metrics")
     assert answer.headers["content-type"].startswith("text/plain")
     lines = dict(line.rsplit(" ", 1) for line in answer.text.splitlines() if not line.startswith("#"))

@@ -180,7 +180,7 @@ def test_the_ledger_tells_of_no_source_and_brand_beyond_the_scope(filled: WebHom
         found = home.ok("/api/coverage", token)
         assert found["known_missed"] == 3 * len(found["rows"])
         rows = {row["source"] for row in found["rows"]}
-        assert {row["source"] for row in home.ok("/api/search", token)["incomplete"]} == rows
+        assert {row["source"] for row in home.ok("/api/search", token)["gaps"]} == rows
         return rows
 
     assert told(None) == {"community", "board", "bakery", "log:posts"}

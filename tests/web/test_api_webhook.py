@@ -133,7 +133,7 @@ def test_a_disk_that_fills_up_takes_no_posts(home: WebHome, monkeypatch: pytest.
 
 
 def test_a_lag_holds_pushes_back(home: WebHome, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("clamor.webhooks.HIGH_WATER", -1)
+    monkeypatch.setattr("clamor.holding.HIGH_WATER", -1)
     assert home.push("bakery", body("lag-1")).status_code == 429
 
 

@@ -35,7 +35,7 @@ sources:
   - {{id: community, kind: webhook, network: forum, secret_env: CLAMOR_TEST_PUSH, max_body: 20kB, posts_per_minute: 60}}
   - {{id: board, kind: webhook, network: forum, secret_env: CLAMOR_TEST_BOARD, access: board, brands: [acme]}}
   - {{id: bakery, kind: webhook, network: forum, secret_env: CLAMOR_TEST_BOARD, brands: [shadow]}}
-mail: {{mailbox: mail}}
+{sources}mail: {{mailbox: mail}}
 api: {{port: {port}}}
 """
 
@@ -104,11 +104,12 @@ class WebHome:
 
 
 @contextmanager
-def opened_home(folder: Path) -> Iterator[WebHome]:
+def opened_home(folder: Path, sources: str = "") -> Iterator[WebHome]:
+    """`sources`: more of them, a line each; their secrets are those of the others."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    (folder / "clamor.yaml").write_text(SETTINGS.format(port=port), encoding="utf-8")
+    (folder / "clamor.yaml").write_text(SETTINGS.format(port=port, sources=sources), encoding="utf-8")
     secrets = folder / "secrets.env"
     secrets.write_text(f"CLAMOR_TEST_PUSH={SECRET}\nCLAMOR_TEST_BOARD={SECRET}\n", encoding="utf-8")
     os.chmod(secrets, 0o600)  # noqa: PTH101

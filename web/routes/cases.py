@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Path, Query
 
 from stream.ports import AccessScope
-from web import casebook, models
+from web import casebook, context, models
 from web.auth import asker
 from web.errors import Refusal, refusals
 from web.services import Services
@@ -46,9 +46,46 @@ def router(services: Services) -> APIRouter:
                 models.CaseEvent(at=at(each.at), change=each.change, mention=each.mention, detail=each.detail)
                 for each in found.history
             ],
+            threads=[_thread(each) for each in context.threads(services.engine, found.live, scope)],
         )
 
+    @routes.post(
+        "/cases/{case_id}/context",
+        status_code=202,
+        summary="Ask the networks what the replies of a case answer",
+        responses=refusals(404),
+    )
+    def ask(case_id: Annotated[int, Path(ge=1, le=MAX_ID)], scope: AccessScope = scope_of_asker) -> models.ContextAsked:
+        """They are asked within the budgets of their sources; what comes is kept until 30 days after the case has
+        closed. Asked again, nothing that is under way is done twice."""
+        now = services.clock.now()
+        done = context.ask(services.engine, case_id, scope, "the API", now, services.collected)
+        if done is None:
+            raise Refusal(404, f"no case {case_id}", "see /api/cases for those that you may see")
+        return models.ContextAsked(**done._asdict())
+
     return routes
+
+
+def _thread(thread: context.Thread) -> models.CaseThread:
+    return models.CaseThread(
+        mention=thread.mention,
+        state=thread.state,
+        why=thread.why,
+        above=[
+            models.AbovePost(
+                post=one.post.id,
+                network=one.post.network,
+                title=one.post.title,
+                text=one.post.text,
+                author=(one.post.author.handle or one.post.author.id) if one.post.author else None,
+                link=one.post.link,
+                time=at(one.post.event_time),
+                mentions=list(one.mentions),
+            )
+            for one in thread.above
+        ],
+    )
 
 
 def _fields(case: casebook.Case) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
-from ingest.coverage import figure
+from ingest.coverage import UNSEEN, figure
 from stream.clock import DAY
 from stream.ports import AccessScope
 from stream.records import Millis
@@ -17,8 +17,6 @@ from web.errors import Refusal, refusals
 from web.services import Services
 from web.shown import at, coverage_row
 
-FIGURED = 20_000
-"""Ledger rows that the figures rest on."""
 SHOWN = 1_000
 LONGEST: Millis = 400 * DAY
 
@@ -38,8 +36,8 @@ def router(services: Services) -> APIRouter:
         start = _millis(since) if since else end - 7 * DAY
         if not 0 < end - start <= LONGEST:
             raise Refusal(422, "`since` must lie before `until`, by 400 days at most", "ask for a shorter time")
-        found = ledger.rows(services.engine, scope, start, end, FIGURED + 1, source=source)
-        known = figure(found[:FIGURED], start, end)
+        found = ledger.rows(services.engine, scope, start, end, ledger.FIGURED + 1, source=source)
+        known = figure(found[: ledger.FIGURED], start, end)
         return models.Coverage(
             since=at(start),
             until=at(end),
@@ -49,7 +47,8 @@ def router(services: Services) -> APIRouter:
             known_missed=known.known_missed,
             unknown_gaps=known.unknown_gaps,
             rows=[coverage_row(row) for row in found[:SHOWN]],
-            truncated=len(found) > FIGURED,
+            truncated=len(found) > ledger.FIGURED,
+            unseen=list(UNSEEN),
         )
 
     return routes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query
 
@@ -55,9 +55,9 @@ def router(services: Services) -> APIRouter:
             raise Refusal(422, _counted_over_all(field), f"ask without `{field}:`")
         return node
 
-    def holes(node: Node, scope: AccessScope) -> list[models.CoverageRow]:
-        found = ledger.incomplete(services.engine, scope, node, services.clock.now())
-        return [coverage_row(row) for row in found]
+    def covered(node: Node, scope: AccessScope) -> dict[str, Any]:
+        found = ledger.covered(services.engine, scope, node, services.clock.now())
+        return {"complete": found.complete, "gaps": [coverage_row(row) for row in found.gaps]}
 
     @routes.get("/search", summary="Mentions that match")
     def search(
@@ -82,14 +82,14 @@ def router(services: Services) -> APIRouter:
             hits=[models.Hit(mention=mention(hit.mention, hidden), highlights=list(hit.highlights)) for hit in hits],
             cursor=page.cursor,
             total=models.Count(value=found.value, estimated=found.estimated) if found else None,
-            incomplete=holes(node, scope),
+            **covered(node, scope),
         )
 
     @routes.get("/count", summary="How many match")
     def count(q: Q = "", exact: Exact = True, scope: AccessScope = scope_of_asker) -> models.Counted:
         node = asked(q, scope)
         found = services.store.count(node, scope, exact=exact)
-        return models.Counted(value=found.value, estimated=found.estimated, incomplete=holes(node, scope))
+        return models.Counted(value=found.value, estimated=found.estimated, **covered(node, scope))
 
     @routes.get("/facets", summary="The most frequent values of some fields among what matches")
     def facets(
@@ -122,7 +122,7 @@ def router(services: Services) -> APIRouter:
                 )
                 for one in found
             ],
-            incomplete=holes(node, scope),
+            **covered(node, scope),
         )
 
     @routes.get("/histogram", summary="How many match, over time")
@@ -140,7 +140,7 @@ def router(services: Services) -> APIRouter:
             buckets=[models.Bucket(start=at(one.start), count=one.count) for one in found.buckets[-BUCKETS:]],
             estimated=found.estimated,
             truncated=len(found.buckets) > BUCKETS,
-            incomplete=holes(node, scope),
+            **covered(node, scope),
         )
 
     return routes

@@ -20,7 +20,7 @@ def router(services: Services) -> APIRouter:
     routes = APIRouter(prefix="/api", tags=["status"], responses=refusals(401, 503))
     scope_of_asker = Depends(asker(services))
 
-    @routes.get("/status", summary="Lag of each stage, coverage, last alert, disk")
+    @routes.get("/status", summary="Lag of each stage, sources, coverage, disk", response_model_exclude_unset=True)
     def status(scope: AccessScope = scope_of_asker) -> Status:
         found = services.status()
         return Status(**(_part(found) if limited(scope) else found))

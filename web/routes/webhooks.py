@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
 from ingest.signature import BadSignature, verify
 from ingest.webhook import MAX_BODY
@@ -26,6 +26,7 @@ PATIENCE = 30.0
 """Seconds that a body may take."""
 
 _ADVICE = {
+    404: "look at the id of the source, and at the words that the network was given to verify itself with",
     401: "sign each body with the source's secret and the present time: see docs/api.md",
     413: "send fewer posts in one request",
     422: "see docs/api.md for the form of a post",
@@ -58,6 +59,32 @@ _HEADERS = [
     ("X-Clamor-Signature", True, "`v1=` and the hexadecimal HMAC-SHA256 of TIMESTAMP.BODY.", "v1=9f2c…"),
     ("Idempotency-Key", False, "The same key and body get the same answer for a week.", "batch-42"),
 ]
+MOST_ASKED = 4_000
+"""Signs of a query."""
+_NOT_HERE = "nobody here waits for this"
+_PROBLEM = {"application/json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+_CHALLENGE: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The challenge, which whoever asked has to know",
+        "content": {"text/plain": {"schema": {"type": "string"}, "example": "1158201444"}},
+    },
+    404: {"description": "Nobody here waits for this, or no such source", "content": _PROBLEM},
+    422: {"description": "No question that can be read", "content": _PROBLEM},
+}
+_ASKED = [
+    ("hub.mode", "`subscribe`, `unsubscribe` or `denied`.", "subscribe"),
+    ("hub.challenge", "What is answered.", "1158201444"),
+    ("hub.verify_token", "Of networks that are told one when the webhook is set up.", "a-word-of-yours"),
+    ("hub.topic", "Of WebSub: the feed that was subscribed to.", "https://news.example.org/rss"),
+    ("hub.lease_seconds", "Of WebSub: how long the subscription lasts.", "864000"),
+]
+ASKING = {
+    "parameters": [
+        {"name": name, "in": "query", "required": False, "description": words, "schema": {"type": "string"},
+         "example": example}
+        for name, words, example in _ASKED
+    ]
+}  # fmt: skip
 EXTRA = {
     "requestBody": {
         "required": True,
@@ -100,23 +127,52 @@ def router(services: Services) -> APIRouter:
             webhook = await to_thread.run_sync(services.webhook, source, limiter=limiter)
             body = await _bounded(request, webhook.max_body if webhook else MAX_BODY)
             headers = {name.lower(): value for name, value in request.headers.items()}
+            query = dict(request.query_params) if len(request.url.query) <= MOST_ASKED else {}
             status, said = await to_thread.run_sync(
-                _handled, webhook, headers, body, services.clock, source, limiter=limiter
+                _handled, webhook, headers, body, services.clock, source, query, limiter=limiter
             )
         return _answered(status, said)
+
+    @routes.get(
+        "/webhooks/{source}",
+        summary="A network asks whether it may push here",
+        response_class=PlainTextResponse,
+        responses=_CHALLENGE,
+        openapi_extra=ASKING,
+    )
+    async def ask(source: str, request: Request) -> Response:
+        """Answered only where the question has what the source was set up with. Any other gets 404, whether there is
+        such a source or not."""
+        if len(request.url.query) > MOST_ASKED:
+            raise Refusal(404, _NOT_HERE, _ADVICE[404])
+        query = dict(request.query_params)
+        said = await to_thread.run_sync(_challenged, services, source, query, limiter=limiter)
+        if said is None:
+            raise Refusal(404, _NOT_HERE, _ADVICE[404])
+        return PlainTextResponse(said)
 
     return routes
 
 
+def _challenged(services: Services, source: str, query: Mapping[str, str]) -> str | None:
+    webhook = services.webhook(source)
+    return None if webhook is None else webhook.challenge(query, services.clock.wall())
+
+
 def _handled(
-    webhook: Webhook | None, headers: Mapping[str, str], body: bytes, clock: Clock, source: str
+    webhook: Webhook | None,
+    headers: Mapping[str, str],
+    body: bytes,
+    clock: Clock,
+    source: str,
+    query: Mapping[str, str],
 ) -> tuple[int, dict[str, Any]]:
     """Whether a source exists, or has a secret, is told to nobody who cannot sign for it."""
     if webhook is not None:
-        status, said = webhook.handle(headers, body, clock.now(), clock.wall())
+        status, said = webhook.handle(headers, body, clock.now(), clock.wall(), query)
         if status != 403:
             return status, said
-        _log.warning("webhook without a secret", source=source, why=said.get("error"))
+        _log.warning("webhook.refused", source=source, why=said.get("error"))
     try:
         verify(headers, body, (), clock.wall())
     except BadSignature as wrong:

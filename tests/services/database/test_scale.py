@@ -39,8 +39,9 @@ STILL = 120.0
 """Seconds without any progress after which it does not come to rest."""
 
 
-def test_twenty_thousand_posts_in_any_order(address: str, tmp_path: Path) -> None:
-    made = worlds(20_000, SEED)
+@pytest.mark.parametrize("posts", [4_000, pytest.param(20_000, marks=pytest.mark.soak)])
+def test_posts_in_any_order(address: str, tmp_path: Path, posts: int) -> None:
+    made = worlds(posts, SEED)
     observations = shuffled(made, SEED)
     with keeping("sqlite"):
         alone = new_database(tmp_path)

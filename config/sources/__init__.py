@@ -1,0 +1,60 @@
+"""Where posts come from. A kind of source is one class in a file of its own; `kind:` chooses it."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeAlias
+
+from pydantic import Field
+
+from config.sources.bluesky import BlueskySource
+from config.sources.common import AnySource, Collected, LookAgain, Swept, looks
+from config.sources.discourse import DiscourseSource
+from config.sources.feeds import FeedsSource
+from config.sources.file import FileSource
+from config.sources.graph import FacebookSource, InstagramSource
+from config.sources.hackernews import HackernewsSource
+from config.sources.mastodon import MastodonSource
+from config.sources.mediawiki import MediawikiSource
+from config.sources.reddit import RedditSource
+from config.sources.webhook import WebhookSource
+from config.sources.x import XSource
+from config.sources.youtube import YoutubeSource
+
+__all__ = [
+    "AnySource",
+    "BlueskySource",
+    "Collected",
+    "DiscourseSource",
+    "FacebookSource",
+    "FeedsSource",
+    "FileSource",
+    "HackernewsSource",
+    "InstagramSource",
+    "LookAgain",
+    "MastodonSource",
+    "MediawikiSource",
+    "RedditSource",
+    "Source",
+    "Swept",
+    "WebhookSource",
+    "XSource",
+    "YoutubeSource",
+    "looks",
+]
+
+Source: TypeAlias = Annotated[
+    BlueskySource
+    | DiscourseSource
+    | FacebookSource
+    | FeedsSource
+    | FileSource
+    | HackernewsSource
+    | InstagramSource
+    | MastodonSource
+    | MediawikiSource
+    | RedditSource
+    | WebhookSource
+    | XSource
+    | YoutubeSource,
+    Field(discriminator="kind"),
+]

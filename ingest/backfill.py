@@ -1,0 +1,181 @@
+"""A span of the past asked for by hand: origin `backfill`, accounted for in the ledger, resumed where it stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from threading import Event
+
+import msgspec
+import structlog
+
+from ingest.collector import Budget, Collector, CursorLost, Delivery, Interrupted, Span
+from ingest.coverage import BY_HAND, Ledger, span_key
+from ingest.cursors import Cursors
+from ingest.intake import Intake, Took
+from ingest.patience import Backoff, Hold, Stopped, held, insist
+from stream.clock import MINUTE, Clock
+from stream.ports import Transient
+from stream.records import Coverage, Millis
+
+BUDGET_WAIT: Millis = MINUTE
+
+_log = structlog.get_logger(__name__)
+
+
+class Filled(msgspec.Struct, frozen=True, kw_only=True):
+    """How far it is; kept beside the cursor, so that the sums go on where it was stopped."""
+
+    since: Millis
+    until: Millis
+    cursor: str | None = None
+    received: int = 0
+    """Distinct posts that came."""
+    refused: int = 0
+    asked: int = 0
+    cost: int = 0
+    missed: int | None = 0
+    reasons: tuple[str, ...] = ()
+    oldest: Millis | None = None
+    """Of the posts that came so far, by their own times."""
+    newest: Millis | None = None
+
+    @property
+    def span(self) -> Span:
+        return Span(self.since, self.until)
+
+
+Show = Callable[[Filled, str], None]
+"""How far it is, and why it waits (empty: it does not)."""
+
+
+class Backfill:
+    """One source and query. `name` is what the same backfill is known by when it is asked for again."""
+
+    def __init__(
+        self,
+        collector: Collector,
+        intake: Intake,
+        cursors: Cursors,
+        ledger: Ledger,
+        clock: Clock,
+        *,
+        query: str,
+        name: str,
+        hold: Hold = lambda: None,
+        budget: Budget | None = None,
+        backoff: Backoff | None = None,
+    ) -> None:
+        self.collector, self.intake = collector, intake
+        self.cursors, self.ledger, self.clock = cursors, ledger, clock
+        self.query, self.name = query, name
+        self.hold, self.budget, self.backoff = hold, budget, backoff or Backoff()
+        self._ids: set[str] = set()
+
+    def begun(self, span: Span) -> Filled:
+        """How far it is; a new one is of `span`, one that was stopped stays of its own."""
+        kept = self.cursors.get(self.collector.source.id, self.name)
+        return Filled(since=span.since, until=span.until) if kept is None else msgspec.json.decode(kept, type=Filled)
+
+    def run(self, begun: Filled, stop: Event, show: Show) -> Filled:
+        """Until its end. What passes is waited for; raises Unfillable, Denied, Stopped, and what the log raises for
+        good. Whatever ends it, the same goes on from there."""
+        try:
+            return self._run(begun, stop, show)
+        finally:
+            if self.budget is not None:
+                with suppress(Transient):
+                    self.budget.leave()
+
+    def _run(self, begun: Filled, stop: Event, show: Show) -> Filled:
+        far = begun
+        while True:
+            try:
+                self._go_on(far, stop, show)
+                for delivery in self.collector.fill(self.query, far.span, far.cursor):
+                    far = self._took(far, delivery, stop)
+                    self.backoff.reset()
+                    show(far, "")
+                    self._go_on(far, stop, show)
+                # The collector may have ended because it was told to.
+                self._go_on(far, stop, show)
+                break
+            except CursorLost:
+                far = msgspec.structs.replace(far, cursor=None)
+            except Interrupted as fault:
+                named = fault.retry_after or 0
+                self._wait(max(named, self.backoff.next()), str(fault), far, stop, show)
+        brands = tuple(dict.fromkeys((*self.collector.source.brands, *([self.query] if self.query else ()))))
+        self.ledger.fill(self._row(far), brands, f"{BY_HAND}{span_key(far.since, far.until)}")
+        self.cursors.drop(self.collector.source.id, self.name)
+        _log.info("ingest.backfilled", source=self.collector.source.id, since=far.since, until=far.until)
+        return far
+
+    def _took(self, far: Filled, delivery: Delivery, stop: Event) -> Filled:
+        now, drafts = self.clock.now(), delivery.drafts
+        took: Took = insist(lambda: self.intake.take(drafts, now, "backfill", delivery.malformed), stop)
+        before = len(self._ids)
+        self._ids.update(took.kept)
+        budget, wall = self.budget, self.clock.wall()
+        if budget is not None:
+            whose = (delivery.query or self.query) if delivery.payer is None else delivery.payer
+            insist(lambda: budget.spent(self.collector.source.id, delivery.cost, delivery.asked, wall, whose), stop)
+        if delivery.hole is not None:
+            hole = delivery.hole
+            row = Coverage(
+                source_id=self.collector.source.id, query=delivery.query, since=hole.since, until=hole.until,
+                state="gap", missed=None, reason=hole.reason, recorded_at=now,
+            )  # fmt: skip
+            self.ledger.record(row, f"gap:{hole.since}", self.collector.source.brands)
+        times = [one.claimed_at for one in drafts if one.claimed_at is not None]
+        reasons = (*far.reasons, delivery.reason) if delivery.reason else far.reasons
+        missed = None if far.missed is None or delivery.missed is None else far.missed + delivery.missed
+        far = msgspec.structs.replace(
+            far,
+            cursor=far.cursor if delivery.cursor is None else delivery.cursor,
+            received=far.received + len(self._ids) - before + took.filtered,
+            refused=far.refused + took.dead,
+            asked=far.asked + delivery.asked,
+            cost=far.cost + delivery.cost,
+            missed=missed,
+            reasons=tuple(dict.fromkeys(reasons)),
+            oldest=min([*times, *([far.oldest] if far.oldest is not None else [])], default=None),
+            newest=max([*times, *([far.newest] if far.newest is not None else [])], default=None),
+        )
+        if delivery.cursor is not None:
+            kept = msgspec.json.encode(far).decode()
+            insist(lambda: self.cursors.put(self.collector.source.id, self.name, kept, wall), stop)
+        return far
+
+    def _go_on(self, far: Filled, stop: Event, show: Show) -> None:
+        """Return when the next request may be made. Raises Stopped."""
+        if stop.is_set():
+            raise Stopped
+        held(self.hold, stop, lambda why: show(far, why))
+        budget = self.budget
+        while budget is not None:
+            wait = insist(lambda: budget.wait(self.collector.source.id, self.clock.wall(), self.query), stop)
+            if wait == 0:
+                return
+            why = "the budget of this period is used up" if wait < 0 else ""
+            self._wait(BUDGET_WAIT if wait < 0 else wait, why, far, stop, show)
+
+    def _wait(self, millis: Millis, why: str, far: Filled, stop: Event, show: Show) -> None:
+        show(far, why)
+        if stop.wait(millis / 1000):
+            raise Stopped
+
+    def _row(self, far: Filled) -> Coverage:
+        return Coverage(
+            source_id=self.collector.source.id,
+            query=self.query,
+            since=far.since,
+            until=far.until,
+            state="backfilled" if far.missed == 0 else "partial",
+            asked=far.asked,
+            received=far.received,
+            missed=far.missed,
+            refused=far.refused,
+            reason=", ".join((*far.reasons, *(("malformed",) if far.refused else ()))),
+            recorded_at=self.clock.now(),
+        )

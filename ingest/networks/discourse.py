@@ -1,0 +1,250 @@
+"""A community on Discourse: posts as its webhook tells of them, and its list of newest posts in case one was lost.
+
+The list (`/posts.json`) is read back to the last post seen, by the posts' numbers, which only grow. Edits and deletes
+come by the webhook at once, of the newest posts by the list, of all others by sweeps. Whose posts may be read by whom
+is known by their category, and what is not known to be public is never taken for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+
+import msgspec
+
+from config.sources import DiscourseSource
+from ingest.collector import (
+    Collector,
+    CursorLost,
+    Delivery,
+    Denied,
+    Draft,
+    Existence,
+    Found,
+    Malformed,
+    Sample,
+    Span,
+    Style,
+)
+from ingest.networks.discourse_api import Api, Categories, Refusing, denied
+from ingest.networks.discourse_posts import Access, Post, community, drafted, millis, numbers, posts_of
+from ingest.networks.discourse_push import DiscoursePush
+from ingest.push import Push
+from ingest.setting import Setting
+from ingest.wanted import Wanted
+from stream.clock import HOUR
+from stream.records import Millis, PostKind
+
+FIRST: Millis = HOUR
+"""How far back the first round goes."""
+PAGE = 50
+MOST_PAGES = 1_000
+SAMPLED_PAGES = 10
+SAMPLED = 7 * 24
+MOST_KNOWN = 2_000
+MOST_ABOVE = 20
+
+
+def collector(settings: DiscourseSource, setting: Setting) -> Collector:
+    return Discourse(settings, setting)
+
+
+def push(settings: DiscourseSource, setting: Setting) -> Push:
+    return DiscoursePush(settings, setting)
+
+
+class Cursor(msgspec.Struct):
+    last: int
+    """Number of the newest post that was seen."""
+
+
+class Discourse:
+    style: Style = "poll"
+    resumes = True
+    most_looked_up = 10
+
+    def __init__(self, settings: DiscourseSource, setting: Setting) -> None:
+        self.source, self.interval = setting.source, settings.interval
+        self._settings, self._setting = settings, setting
+        self._api, self._categories = self._new_api(), Categories(settings, setting)
+        self._known: dict[int, tuple[object, ...]] = {}
+        self._buried: dict[int, None] = {}
+
+    def collect(self, cursor: str | None) -> Iterator[Delivery]:
+        """Back from the newest post to the last one seen; the cursor moves when that is reached."""
+        last = _opened(cursor)
+        access = self._categories.access()
+        newest = last.last if last else 0
+        floor = last.last if last else None
+        warm = bool(self._known)
+        seen: dict[int, tuple[object, ...]] = {}
+        for posts, malformed, cut in self._pages(self._api, floor):
+            # Earlier releases show the last post of a page on the next one too.
+            posts = [post for post in posts if post.id not in seen]
+            drafts = [made for post in posts if (made := self._news(post, access, floor, warm)) is not None]
+            yield self._api.delivery(
+                drafts=drafts,
+                malformed=self._unburied(malformed),
+                missed=None if cut else 0,
+                reason="page cap" if cut else "",
+            )
+            newest = max([newest, *(post.id for post in posts)])
+            seen |= {post.id: self._state(post, access) for post in posts}
+            if floor is None:
+                break
+        self._known = dict(sorted({**self._known, **seen}.items())[-MOST_KNOWN:])
+        yield self._api.delivery(cursor=msgspec.json.encode(Cursor(newest)).decode())
+
+    def fill(self, query: str, span: Span, cursor: str | None) -> Iterator[Delivery]:
+        with closing(self._new_api()) as api:
+            access = self._categories.access()
+            for posts, malformed, cut in self._pages(api, 0):
+                times = [millis(post.created_at) for post in posts]
+                wanted = [one for one, at in zip(posts, times, strict=True) if span.since <= at < span.until]
+                drafts = [made for one in wanted if (made := self._draft(one, access)) is not None]
+                yield api.delivery(
+                    drafts=drafts, malformed=malformed, missed=None if cut else 0, reason="page cap" if cut else ""
+                )
+                if times and max(times) < span.since:
+                    return
+
+    def look_up(self, native_ids: Sequence[str]) -> Found:
+        existence: dict[str, Existence] = {}
+        drafts: list[Draft] = []
+        with closing(self._new_api()) as api:
+            access = self._categories.access()
+            for native in native_ids:
+                post, existence[native] = self._one(api, native)
+                made = self._draft(post, access, "edited") if post is not None else None
+                if made is not None and made.kind != "deleted":
+                    drafts.append(made)
+                elif post is not None:
+                    existence[native] = "gone"
+            if "gone" in existence.values():
+                # To whom nothing is shown any more (a key that was taken back) nothing is gone: that raises Denied.
+                self._categories.ask()
+            return Found(existence=existence, drafts=drafts, asked=api.used())
+
+    def context(self, native_id: str) -> Iterator[Delivery]:
+        """The posts that it answers, one by one, up to the topic's first."""
+        with closing(self._new_api()) as api:
+            access = self._categories.access()
+            above: str | None = native_id
+            for step in range(MOST_ABOVE):
+                post, _ = self._one(api, above) if above else (None, "absent")
+                made = self._draft(post, access) if post is not None else None
+                if made is None:
+                    return
+                if step:
+                    yield api.delivery(drafts=[made])
+                above = made.reply_to
+
+    def sample(self, wanted: Wanted) -> Sample:
+        """All posts of the last week: a community is listened to whole, whatever the brand."""
+        now, counts, oldest = self._setting.clock.wall(), [0] * SAMPLED, 0
+        with closing(self._new_api()) as api:
+            for number, (posts, _, _) in enumerate(self._pages(api, 0), 1):
+                back = [(now - millis(post.created_at)) // HOUR for post in posts]
+                for hours in back:
+                    if 0 <= hours < SAMPLED:
+                        counts[SAMPLED - 1 - hours] += 1
+                oldest = max([oldest, *back])
+                if number == SAMPLED_PAGES or oldest >= SAMPLED:
+                    return Sample(tuple(counts), asked=api.used(), capped=oldest < SAMPLED)
+            return Sample(tuple(counts), asked=api.used())
+
+    def check(self) -> str:
+        with closing(self._new_api()) as api:
+            access = self._categories.access()
+            try:
+                api.get("posts.json")
+            except Refusing as refused:
+                raise denied(self._settings, refused) from None
+        private = sorted(self._settings.private)
+        unseen = [one for one in private if int(one) not in access.known]
+        if unseen:
+            raise Denied(
+                f"the community answers, but shows no category {', '.join(unseen)}: see whether {self._settings.user} "
+                f"may read it, and the numbers in private of source {self._settings.id}"
+            )
+        who = f"as {self._settings.user}" if self._settings.key_env else "as anybody"
+        return f"{community(self._settings.url)} is read {who}: {len(access.known)} categories, {len(private)} private"
+
+    def close(self) -> None:
+        self._api.close()
+        self._categories.close()
+
+    def _new_api(self) -> Api:
+        return Api(self._settings, self._setting)
+
+    def _pages(self, api: Api, floor: int | None) -> Iterator[tuple[list[Post], list[Malformed], bool]]:
+        """(posts, what is none, whether more were left out), newest first, back to the one with number `floor`.
+
+        Older versions show those in the fifty numbers up to `before`, newer ones fifty posts below it: so a page may be
+        empty or repeat one, and the end is known by the numbers.
+        """
+        before = 0
+        for number in range(MOST_PAGES):
+            try:
+                page = api.get("posts.json", **({"before": before} if before else {}))
+            except Refusing as refused:
+                raise denied(self._settings, refused) from None
+            listed = page.get("latest_posts") if isinstance(page, dict) else None
+            posts, malformed = posts_of(listed if isinstance(listed, list) else [], "posts.json")
+            lowest = min((post.id for post in posts), default=before - PAGE)
+            following = lowest if not before or lowest < before else before - PAGE
+            reached = following <= max(floor or 0, 1) or (not before and not posts)
+            yield posts, malformed, number == MOST_PAGES - 1 and not reached
+            if reached:
+                return
+            before = following
+
+    def _one(self, api: Api, native: str) -> tuple[Post | None, Existence]:
+        found = numbers(native)
+        if found is None or not native.startswith(community(self._settings.url) + "/t/"):
+            return None, "absent"
+        try:
+            held = api.get(f"posts/by_number/{found[0]}/{found[1]}.json")
+        except Refusing as refused:
+            # Not shown any more to whom it was shown is as good as gone.
+            return None, "gone" if refused.status in (403, 404, 410) else "absent"
+        posts, _ = posts_of([held], "by_number")
+        return (posts[0], "there") if posts else (None, "absent")
+
+    def _news(self, post: Post, access: Access, floor: int | None, warm: bool) -> Draft | None:
+        known = self._known.get(post.id)
+        if known is None:
+            recent = floor is None and self._setting.clock.wall() - millis(post.created_at) < FIRST
+            fresh = recent if floor is None else post.id > floor or (warm and post.id > min(self._known))
+            return self._draft(post, access) if fresh else None
+        state = self._state(post, access)
+        if known == state:
+            return None
+        made = self._draft(post, access, "edited")
+        if known[:-1] != state[:-1]:
+            return made
+        if made is None or made.kind == "deleted":
+            return None
+        return Draft(native_id=made.native_id, kind="metrics", metrics=made.metrics, access=made.access)
+
+    def _draft(self, post: Post, access: Access, kind: PostKind = "created") -> Draft | None:
+        return drafted(post, self._settings, access, kind)
+
+    def _state(self, post: Post, access: Access) -> tuple[object, ...]:
+        """What differs when there is something to tell; the last part is reach alone."""
+        text = hash((post.cooked, post.raw))
+        label = access.label(post.category_id)
+        return (post.version, post.gone, label, post.topic_title, text, (post.likes, post.reply_count))
+
+    def _unburied(self, malformed: list[Malformed]) -> list[Malformed]:
+        """The same thing is told of once."""
+        fresh = {hash(one.payload): one for one in malformed if hash(one.payload) not in self._buried}
+        self._buried = dict(list({**self._buried, **dict.fromkeys(fresh)}.items())[-MOST_KNOWN:])
+        return list(fresh.values())
+
+
+def _opened(cursor: str | None) -> Cursor | None:
+    try:
+        return None if cursor is None else msgspec.json.decode(cursor, type=Cursor)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise CursorLost("the cursor of this source is not one of Discourse's") from None

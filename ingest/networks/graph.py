@@ -1,0 +1,310 @@
+"""What Facebook and Instagram have in common: lists of posts, newest first, whose comments are read back to the last
+one seen.
+
+A round asks every list for its newest page, and for the comments of those posts whose count or time of change differs
+from what it was. How far a post's comments were read is a mark that moves only when the listing has reached what was
+known before, so that a burst, or a cut in its middle, loses nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+
+from config.sources.graph import GraphSource
+from ingest.collector import CursorLost, Delivery, Denied, Draft, Existence, Found, Malformed, Span, Style
+from ingest.networks.graph_api import Api, Gone, Odd, checked, malformed
+from ingest.setting import Setting
+from stream.clock import HOUR, MINUTE
+from stream.records import Millis
+
+FIRST: Millis = HOUR
+OVERLAP: Millis = 10 * MINUTE
+"""A comment may be shown this much later than one that was made after it."""
+MOST_PAGES = 1_000
+MOST_KNOWN = 100_000
+
+
+class Item(NamedTuple):
+    """A post or comment, as far as asking needs to know it."""
+
+    id: str
+    at: Millis
+    draft: Draft | None
+    """None: it says nothing that could be read."""
+    comments: int = 0
+    changed: str = ""
+    """Differs where its comments may differ."""
+    answers: tuple[Any, ...] = ()
+    """Comments that came with it."""
+
+
+class Edge(NamedTuple):
+    path: str
+    fields: str
+    own: bool
+    """Whether the comments of its posts may be read."""
+    mark: str = ""
+    """What stands before the ids of its posts."""
+
+
+class Network(Protocol):
+    edges: Sequence[Edge]
+    page: int
+    needs: tuple[str, ...]
+    """Permissions that the token has to have."""
+    flat: bool
+    """Answers stand in the list of comments by their time; otherwise below what they answer."""
+
+    def post(self, one: Any, edge: Edge) -> Item | None: ...
+
+    def comment(self, one: Any, post: str) -> Item | None: ...
+
+    def comments(self, post: str) -> tuple[str, dict[str, str | int]]:
+        """Path and parameters of the list, newest first."""
+
+    def look_up(self, api: Api, native_ids: Sequence[str]) -> tuple[dict[str, Existence], list[Draft]]: ...
+
+    def who(self, api: Api) -> str: ...
+
+
+class Mark(msgspec.Struct, omit_defaults=True):
+    began: Millis
+    """What is older was there before."""
+    seen: Millis = 0
+    """Of the newest comment."""
+    count: int = -1
+    changed: str = ""
+
+
+class State(msgspec.Struct, omit_defaults=True):
+    seen: dict[str, Millis] = {}
+    """Of each list: when its newest post was made."""
+    posts: dict[str, Mark] = {}
+
+
+class Graph:
+    """Keeps `Collector`, `Sweepable`, `Checkable`."""
+
+    style: Style = "poll"
+    resumes = True
+    most_looked_up = 50
+
+    def __init__(self, settings: GraphSource, setting: Setting, network: Network) -> None:
+        self.source, self.interval = setting.source, settings.interval
+        self._settings, self._setting, self._network = settings, setting, network
+        self._api = self._new_api()
+        self._known: dict[str, int] = {}
+        self._buried: dict[int, None] = {}
+
+    def collect(self, cursor: str | None) -> Iterator[Delivery]:
+        state = _opened(cursor)
+        for edge in self._network.edges:
+            yield from self._listed(state, edge)
+            yield Delivery(asked=0, cursor=msgspec.json.encode(state).decode())
+        kept = sorted(state.posts.items(), key=lambda one: one[1].began)[-4 * self._settings.follow :]
+        state.posts = dict(kept)
+        self.interval = self._settings.interval * self._api.pace()
+        yield self._api.delivery(cursor=msgspec.json.encode(state).decode())
+
+    def fill(self, query: str, span: Span, cursor: str | None) -> Iterator[Delivery]:
+        """The posts of the span, and the comments made in it on posts that are followed."""
+        with closing(self._new_api()) as api:
+            for edge in self._network.edges:
+                items: list[Item] = []
+                for found, wrong, cut in self._pages(api, edge, span.since):
+                    items += found
+                    drafts = [one.draft for one in found if one.draft and span.since <= one.at < span.until]
+                    yield api.delivery(drafts=drafts, malformed=wrong, **_cut(cut))
+                for post in items[: self._settings.follow] if edge.own else ():
+                    for comments, wrong, cut in self._comments(api, post.id, span.since, None):
+                        drafts = [one.draft for one in comments if one.draft and span.since <= one.at < span.until]
+                        yield api.delivery(drafts=drafts, malformed=wrong, **_cut(cut))
+
+    def look_up(self, native_ids: Sequence[str]) -> Found:
+        with closing(self._new_api()) as api:
+            existence, drafts = self._network.look_up(api, native_ids)
+            if "gone" in existence.values():
+                self._sees_its_own(api)
+            return Found(existence=existence, drafts=drafts, asked=api.used())
+
+    def _sees_its_own(self, api: Api) -> None:
+        """What a token may not read any more looks like what is gone: to one that does not see the list of its own
+        posts, or lacks a permission, nothing is gone. Raises Denied."""
+        try:
+            next(api.pages(self._network.edges[0].path, 1, fields="id", limit=1), None)
+            checked(api, self._settings, self._setting.clock.wall(), self._network.needs)
+        except (Gone, Odd) as fault:
+            raise Denied(
+                f"whether posts of source {self.source.id} are gone cannot be told: the token in "
+                f"{self._settings.token_env} does not see the list of its own posts ({type(fault).__name__})"
+            ) from None
+
+    def check(self) -> str:
+        with closing(self._new_api()) as api:
+            try:
+                who = self._network.who(api)
+                lasts = checked(api, self._settings, self._setting.clock.wall(), self._network.needs)
+            except (Gone, Odd) as fault:
+                raise Denied(
+                    f"the Graph API shows nothing under the number in source {self.source.id}: is it right, and may "
+                    f"the token in {self._settings.token_env} read it? ({type(fault).__name__})"
+                ) from None
+        return f"{who} answers; {lasts}"
+
+    def close(self) -> None:
+        self._api.close()
+
+    def _new_api(self) -> Api:
+        return Api(self._settings, self._setting)
+
+    # --- a round ---
+
+    def _listed(self, state: State, edge: Edge) -> Iterator[Delivery]:
+        """One list of posts, then the comments of those that have changed."""
+        before = state.seen.get(edge.path)
+        newest, items, began = before or 0, list[Item](), 0
+        for found, wrong, cut in self._pages(self._api, edge, None if before is None else before - OVERLAP):
+            began = began or self._api.time - FIRST
+            yield self._api.delivery(
+                drafts=self._news(found, began if before is None else before - OVERLAP), malformed=wrong, **_cut(cut)
+            )
+            items += found
+            newest = max([newest, *(one.at for one in found)])
+        if edge.own:
+            for post in items[: self._settings.follow]:
+                mark = state.posts.get(post.id)
+                if mark is None:
+                    mark = state.posts[post.id] = Mark(max(post.at - 1, began) if before is None else post.at - 1)
+                if (mark.count, mark.changed) != (post.comments, post.changed):
+                    yield from self._read(post, mark)
+                    yield Delivery(asked=0, cursor=msgspec.json.encode(state).decode())
+        state.seen[edge.path] = newest or self._api.time - FIRST
+
+    def _read(self, post: Item, mark: Mark) -> Iterator[Delivery]:
+        newest = mark.seen
+        floor = max(mark.seen - OVERLAP, mark.began)
+        explain = None if self._network.flat or not mark.seen else post.comments - mark.count
+        try:
+            for found, wrong, cut in self._comments(self._api, post.id, floor, explain):
+                newest = max([newest, *(one.at for one in found)])
+                yield self._api.delivery(drafts=self._news(found, mark.began), malformed=wrong, **_cut(cut))
+        except Gone:
+            yield self._api.delivery()
+        mark.seen, mark.count, mark.changed = newest, post.comments, post.changed
+
+    def _news(self, found: Sequence[Item], floor: Millis) -> list[Draft]:
+        """What was not brought yet, and what says something else now."""
+        drafts = []
+        for one in found:
+            if one.draft is None:
+                continue
+            said, known = hash((one.draft.text, one.draft.media)), self._known.pop(one.id, None)
+            self._known[one.id] = said
+            if known is None and one.at > floor:
+                drafts.append(one.draft)
+            elif known not in (None, said):
+                drafts.append(msgspec.structs.replace(one.draft, kind="edited"))
+        while len(self._known) > MOST_KNOWN:
+            self._known.pop(next(iter(self._known)))
+        return drafts
+
+    # --- lists ---
+
+    def _pages(self, api: Api, edge: Edge, floor: Millis | None) -> Iterator[tuple[list[Item], list[Malformed], bool]]:
+        """(posts, what is none, whether more were left out) of a list, back to `floor`; None: the first page only."""
+        for number, (listed, more) in enumerate(
+            api.pages(edge.path, MOST_PAGES, fields=edge.fields, limit=self._network.page), 1
+        ):
+            found, wrong = self._sorted(listed, edge.path, lambda one: self._network.post(one, edge))
+            reached = floor is None or not more or (bool(found) and min(one.at for one in found) <= floor)
+            yield found, wrong, number == MOST_PAGES and not reached
+            if reached:
+                return
+
+    def _comments(
+        self, api: Api, post: str, floor: Millis, explain: int | None
+    ) -> Iterator[tuple[list[Item], list[Malformed], bool]]:
+        """Back to `floor`, and where answers stand below what they answer until so many news explain the count."""
+        path, params = self._network.comments(post)
+        explained = 0
+        for number, (listed, more) in enumerate(api.pages(path, MOST_PAGES, **params), 1):
+            found, wrong = self._sorted(listed, "comments", lambda one: self._network.comment(one, post))
+            oldest = min((one.at for one in found), default=None)
+            for one in list(found):
+                more_of, bad = self._sorted(one.answers, "comments", lambda one: self._network.comment(one, post))
+                found, wrong = found + more_of, wrong + bad
+            explained += sum(one.at > floor and one.id not in self._known for one in found)
+            reached = (oldest is not None and oldest <= floor) and (explain is None or explained >= explain)
+            yield found, wrong, number == MOST_PAGES and more and not reached
+            if reached or not more:
+                return
+
+    def _sorted(self, listed: Sequence[Any], place: str, read: Any) -> tuple[list[Item], list[Malformed]]:
+        found, wrong = list[Item](), list[Malformed]()
+        for one in listed:
+            item = read(one)
+            if item is not None:
+                found.append(item)
+                continue
+            letter = malformed(f"{self.source.id}:{place}", one, "it has no id, or no time that can be read")
+            if hash(letter.payload) not in self._buried:
+                self._buried[hash(letter.payload)] = None
+                wrong.append(letter)
+        while len(self._buried) > MOST_KNOWN:
+            self._buried.pop(next(iter(self._buried)))
+        return found, wrong
+
+
+def _cut(cut: bool) -> Mapping[str, Any]:
+    return {"missed": None, "reason": "page cap"} if cut else {}
+
+
+def _opened(cursor: str | None) -> State:
+    try:
+        return State() if cursor is None else msgspec.json.decode(cursor, type=State)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise CursorLost("the cursor of this source is not one of the Graph API's") from None
+
+
+def millis(said: object) -> Millis | None:
+    """Of `2026-11-24T10:00:00+0000`."""
+    try:
+        found = datetime.fromisoformat(str(said))
+    except ValueError:
+        return None
+    return round((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+def text_of(one: Any, name: str) -> str:
+    held = one.get(name) if isinstance(one, dict) else None
+    return held if isinstance(held, str) else ""
+
+
+def number_of(one: Any, *names: str) -> int | None:
+    for name in names:
+        one = one.get(name) if isinstance(one, dict) else None
+    return one if isinstance(one, int) else None
+
+
+def table(one: Any, name: str) -> dict[str, Any]:
+    held = one.get(name) if isinstance(one, dict) else None
+    return held if isinstance(held, dict) else {}
+
+
+def looked_up(api: Api, ids: Sequence[str], fields: str) -> dict[str, Any]:
+    """By id those that are there. One that is gone spoils the answer for all of them: then each half is asked."""
+    if not ids:
+        return {}
+    try:
+        held = api.get("", ids=",".join(ids), fields=fields)
+    except (Gone, Odd):
+        if len(ids) == 1:
+            return {}
+        half = len(ids) // 2
+        return looked_up(api, ids[:half], fields) | looked_up(api, ids[half:], fields)
+    return {id: one for id, one in held.items() if id in ids and isinstance(one, dict)}

@@ -1,0 +1,253 @@
+"""Hacker News: stories and comments that name a brand, found by its search, looked up again by their numbers.
+
+A round asks for each brand what is newer than the last round's newest, and once more for `look_back` before that: the
+search learns some late, and edits show. All times are Hacker News' own, so that our clock decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from threading import Lock
+
+import msgspec
+
+from config.sources.hackernews import HackernewsSource
+from ingest.collector import CursorLost, Delivery, Draft, Existence, Found, Malformed, Sample, Span, Style, Unfillable
+from ingest.names import Names
+from ingest.networks.hackernews_items import Item, millis, of_hit, of_item, state
+from ingest.networks.hackernews_search import Page, Search, seconds
+from ingest.setting import Setting
+from ingest.wanted import Wanted
+from stream.clock import HOUR
+from stream.records import Millis
+
+MOST_KNOWN = 100_000
+"""Posts remembered, of all brands, to tell of each once."""
+MOST_TOLD = 1_000
+MOST_ABOVE = 50
+"""Posts above another that are looked up."""
+MOST_ROOTS = 10_000
+"""Posts of which it is remembered below which story they stand."""
+SAMPLED = 7 * 24
+"""Hours that an estimate looks at."""
+SAMPLED_PAGES = 5
+
+
+def collector(settings: HackernewsSource, setting: Setting) -> Hackernews:
+    return Hackernews(settings, setting)
+
+
+class Reach(msgspec.Struct, frozen=True):
+    """How far a brand was asked for, in seconds since 1970 of Hacker News' clock."""
+
+    begun: int
+    """When asking for it began: what was written earlier is not told of."""
+    until: int
+
+
+Cursor = dict[str, Reach]
+
+
+class Hackernews:
+    style: Style = "poll"
+    resumes = True
+    most_looked_up = 20
+
+    def __init__(self, settings: HackernewsSource, setting: Setting) -> None:
+        self.source, self.interval = setting.source, settings.interval
+        self._settings, self._setting = settings, setting
+        self._search = self._new_search()
+        self._known: dict[tuple[str, str], tuple[Millis, object, object]] = {}
+        self._buried: dict[int, None] = {}
+        self._roots: dict[str, str] = {}
+        self._lock = Lock()
+
+    # --- Collector ---
+
+    def collect(self, cursor: str | None) -> Iterator[Delivery]:
+        reaches = _opened(cursor)
+        newest = self._search.newest()
+        now = newest.created_at_i if newest else 0
+        for wanted in self._setting.wanted():
+            brand = wanted.brand
+            if not self._setting.allowed(brand):
+                yield Delivery(query=brand, asked=self._search.used(), missed=None, reason="spend cap")
+                continue
+            before = reaches.get(brand)
+            for page in self._pages(self._search, wanted, self._since(before, now)):
+                yield self._news(page, brand, before)
+            reach = Reach(before.begun, max(before.until, now)) if before else Reach(now, now)
+            reaches = {**reaches, brand: reach}
+            yield Delivery(query=brand, cursor=_closed(reaches), asked=self._search.used())
+        self._forget(now)
+
+    def fill(self, query: str, span: Span, cursor: str | None) -> Iterator[Delivery]:
+        chosen = [one for one in self._setting.wanted() if query in ("", one.brand)]
+        if not chosen:
+            raise Unfillable(f"{query} is not asked for here any more")
+        since, until = seconds(span.since), seconds(span.until + 999)
+        with closing(self._new_search()) as search:
+            for wanted in chosen:
+                for page in self._pages(search, wanted, since, until):
+                    drafts = [one for one in self._drafts(page, wanted.brand) if _in(span, one)]
+                    yield self._delivery(search, wanted.brand, page, drafts, page.malformed)
+
+    def close(self) -> None:
+        self._search.close()
+
+    # --- Sweepable, Contextual, Estimable, Checkable ---
+
+    def look_up(self, native_ids: Sequence[str]) -> Found:
+        existence: dict[str, Existence] = {}
+        drafts: list[Draft] = []
+        with closing(self._new_search()) as search:
+            for native in native_ids:
+                item = search.item(native) if native.isdecimal() else None
+                existence[native] = "absent" if item is None else "gone" if item.gone else "there"
+                if item is not None and not item.gone:
+                    drafts.append(of_item(item, self._root(search, item), kind="edited"))
+            return Found(existence=existence, drafts=drafts, asked=search.used())
+
+    def context(self, native_id: str) -> Iterator[Delivery]:
+        """What it answers, one by one, up to the story."""
+        with closing(self._new_search()) as search:
+            own = search.item(native_id) if native_id.isdecimal() else None
+            if own is None or own.parent is None:
+                return
+            root = self._root(search, own)
+            for item in _above(search, own):
+                drafts = [] if item.gone else [of_item(item, root)]
+                yield Delivery(drafts=drafts, asked=search.used())
+
+    def sample(self, wanted: Wanted) -> Sample:
+        """The last week, back from the newest post of all."""
+        counts, seen, capped = [0] * SAMPLED, set[str](), False
+        with closing(self._new_search()) as search:
+            newest = search.newest()
+            now = newest.created_at_i if newest else 0
+            for number, page in enumerate(self._pages(search, wanted, max(now - SAMPLED * 3600, 0)), 1):
+                for draft in self._drafts(page, wanted.brand):
+                    hours = (millis(now) - (draft.claimed_at or 0)) // HOUR
+                    if draft.native_id not in seen and hours < SAMPLED:
+                        counts[SAMPLED - 1 - max(hours, 0)] += 1
+                        seen.add(draft.native_id)
+                capped |= page.missed
+                if number == SAMPLED_PAGES:
+                    capped = True
+                    break
+            return Sample(tuple(counts), asked=search.used(), capped=capped)
+
+    def check(self) -> str:
+        with closing(self._new_search()) as search:
+            newest = search.newest()
+            if newest is None:
+                return "Hacker News answers, but its search knows of no post"
+            search.item(newest.objectID)
+        return f"Hacker News answers, search and items, to everybody; its newest post is number {newest.objectID}"
+
+    # --- a round ---
+
+    def _new_search(self) -> Search:
+        return Search(self._settings, self._setting.stop)
+
+    def _since(self, before: Reach | None, now: int) -> int:
+        return max((before.until if before else now) - seconds(self._settings.look_back), 0)
+
+    def _pages(self, search: Search, wanted: Wanted, since: int, until: int | None = None) -> Iterator[Page]:
+        names = Names(wanted)
+        for query in names.queries:
+            yield from search.back(query, names, since, until)
+
+    def _news(self, page: Page, brand: str, before: Reach | None) -> Delivery:
+        """What of a page was not told of. What a first round finds was written before anybody listened."""
+        drafts: list[Draft] = []
+        for draft in self._drafts(page, brand):
+            key, at, now = (brand, draft.native_id), draft.claimed_at or 0, state(draft)
+            known = self._known.pop(key, None)
+            self._known[key] = (at, *now)
+            if known is None:
+                drafts += [draft] if before is not None and at >= millis(before.begun) else []
+            elif known[1] != now[0]:
+                drafts.append(msgspec.structs.replace(draft, kind="edited"))
+            elif known[2] != now[1]:
+                drafts.append(
+                    Draft(native_id=draft.native_id, kind="metrics", claimed_at=at, metrics=draft.metrics,
+                          query_ids=draft.query_ids)
+                )  # fmt: skip
+        return self._delivery(self._search, brand, page, drafts, self._unburied(page.malformed))
+
+    def _drafts(self, page: Page, brand: str) -> list[Draft]:
+        read = [of_item(item, self._known_root(item), brand) for item in page.items]
+        return [*(of_hit(hit, brand) for hit in page.hits), *read]
+
+    def _delivery(
+        self, search: Search, brand: str, page: Page, drafts: list[Draft], malformed: list[Malformed]
+    ) -> Delivery:
+        return Delivery(
+            query=brand,
+            drafts=drafts,
+            malformed=malformed,
+            asked=search.used(),
+            missed=None if page.missed else 0,
+            reason="page cap" if page.missed else "",
+        )
+
+    def _unburied(self, malformed: list[Malformed]) -> list[Malformed]:
+        """The same thing is told of once."""
+        fresh = {hash(one.payload): one for one in malformed if hash(one.payload) not in self._buried}
+        self._buried = dict(list({**self._buried, **dict.fromkeys(fresh)}.items())[-MOST_TOLD:])
+        return list(fresh.values())
+
+    def _forget(self, now: int) -> None:
+        """What no round reads any more."""
+        oldest = millis(now) - 2 * self._settings.look_back
+        kept = [(key, one) for key, one in self._known.items() if one[0] >= oldest]
+        self._known = dict(kept[-MOST_KNOWN:])
+
+    # --- threads ---
+
+    def _known_root(self, item: Item) -> str | None:
+        if item.parent is None:
+            return str(item.id)
+        with self._lock:
+            return self._roots.get(str(item.parent))
+
+    def _root(self, search: Search, item: Item) -> str | None:
+        """The story that it stands below; None where that is too far above."""
+        passed, root = [str(item.id)], self._known_root(item)
+        if root is None:
+            for above in _above(search, item):
+                passed.append(str(above.id))
+                if (root := self._known_root(above)) is not None:
+                    break
+        if root is not None:
+            with self._lock:
+                self._roots = dict(list({**self._roots, **dict.fromkeys(passed, root)}.items())[-MOST_ROOTS:])
+        return root
+
+
+def _above(search: Search, item: Item) -> Iterator[Item]:
+    """Those above it, nearest first, also those that nobody is shown any more."""
+    above: Item | None = item
+    for _ in range(MOST_ABOVE):
+        if above is None or above.parent is None:
+            return
+        above = search.item(str(above.parent))
+        if above is not None:
+            yield above
+
+
+def _in(span: Span, draft: Draft) -> bool:
+    return draft.claimed_at is not None and span.since <= draft.claimed_at < span.until
+
+
+def _opened(cursor: str | None) -> Cursor:
+    try:
+        return {} if cursor is None else msgspec.json.decode(cursor, type=Cursor)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise CursorLost("the cursor of this source is not one of Hacker News'") from None
+
+
+def _closed(reaches: Cursor) -> str:
+    return msgspec.json.encode(reaches).decode()

@@ -1,0 +1,316 @@
+"""X's API: tweepy's methods over our own transport, and the stream read line by line.
+
+tweepy knows the paths and parameters. Its own transport has one host and no time-out and writes the token into the
+debug log; its stream swallows every fault, tries again by itself and ends its thread. Here each fault is raised.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from email.utils import parsedate_to_datetime
+from typing import Any, NamedTuple
+
+import httpx
+import msgspec
+import tweepy
+
+from config.sources.x import XSource
+from ingest.collector import Denied, Interrupted
+from ingest.networks.x_posts import FIELDS
+from ingest.unreached import unreached
+from ingest.web import PASSES, Answer, Web, certificates, retry_after, user_agent, words
+from stream.clock import HOUR, SECOND
+from stream.records import Millis
+
+ANY = tuple(range(300, 600))
+CAP_WAIT: Millis = HOUR
+"""Between two questions whether the month's cap is over."""
+MOST_REFUSED = 16
+"""Times the first wait: the longest one after a refused connection."""
+NOISE: Millis = 2 * SECOND
+"""A difference of clocks below this is that of the seconds in which X tells the time."""
+MOST_HELD = 64_000_000
+"""Bytes of the stream that wait here; then X waits, and ends the connection when its own buffer is full."""
+MOST_LINE = 1_000_000
+
+
+class Rejected(Exception):
+    """X says that the request is wrong: with what, and what it answered."""
+
+    def __init__(self, status: int, problem: Problem, body: Mapping[str, Any]) -> None:
+        super().__init__(f"X answered {status}: {problem.words}")
+        self.status, self.problem, self.body = status, problem, body
+
+
+class Problem(NamedTuple):
+    kind: str
+    """The last part of its type: `usage-capped`, `streaming-connection`."""
+    words: str
+
+
+class Access:
+    """What all connections of one source share: the token, the time at X, and how often it refused a connection."""
+
+    def __init__(
+        self,
+        url: str,
+        token_env: str,
+        secret: Callable[[str], str | None],
+        wall: Callable[[], Millis],
+        refused_wait: Millis,
+    ) -> None:
+        self.url, self.token_env = url, token_env
+        self._secret, self._wall, self._refused_wait = secret, wall, refused_wait
+        self._refused = 0
+        self.skew: Millis = 0
+        """X's clock minus ours, as its last answer showed."""
+
+    def headers(self) -> dict[str, str]:
+        """Raises Denied where there is no token."""
+        token = (self._secret(self.token_env) or "").strip()
+        if not token:
+            raise Denied(
+                f"no token for X: {self.token_env} is not set; write the app's Bearer Token from console.x.com into it"
+            )
+        if not token.isascii() or not token.isprintable() or " " in token:
+            raise Denied(f"{self.token_env} holds no Bearer Token: it has signs that none has; copy it anew")
+        return {"Authorization": f"Bearer {token}"}
+
+    def heard(self, headers: Mapping[str, str]) -> None:
+        try:
+            skew = round(parsedate_to_datetime(headers["date"]).timestamp() * 1000) - self._wall()
+        except (KeyError, ValueError, TypeError, OverflowError):
+            return
+        self.skew = 0 if abs(skew) < NOISE else skew
+
+    def connected(self) -> None:
+        self._refused = 0
+
+    def fault(self, status: int, headers: Mapping[str, str], body: bytes) -> Exception:
+        """What an answer means that brings nothing. Its words never repeat the token, should X do so."""
+        token = (self._secret(self.token_env) or "").strip()
+        body = body.replace(token.encode("utf-8", "replace"), b"(the token)") if token else body
+        held = decoded(body)
+        problem = problem_of(held, status, body)
+        wait = retry_after(headers, (self._wall() + self.skew) / 1000)
+        if status == 401:
+            return Denied(f"X refused the token in {self.token_env} ({problem.words}): copy the Bearer Token anew")
+        if status == 402:
+            return Denied(f"X wants to be paid ({problem.words}): buy credits, or raise the limit, at console.x.com")
+        if status == 403:
+            return Denied(f"X does not allow this ({problem.words}): see at console.x.com what the app's plan has")
+        if problem.kind == "usage-capped":
+            return Interrupted(f"the cap of posts that may be read is used up at X ({problem.words})", wait or CAP_WAIT)
+        if problem.kind == "streaming-connection":
+            return Interrupted(
+                f"X refused the connection ({problem.words}): is another program connected?", self.longer()
+            )
+        if status == 429:
+            return Interrupted("too many requests for X", wait if wait is not None else self.longer())
+        if status in PASSES or status >= 500:
+            named = {name: value for name, value in headers.items() if name == "retry-after"}
+            return Interrupted(f"X answered {status}", retry_after(named))
+        return Rejected(status, problem, held)
+
+    def longer(self) -> Millis:
+        """Twice as long each time, up to a bound, until a connection holds."""
+        wait = self._refused_wait * min(1 << self._refused, MOST_REFUSED)
+        self._refused = min(self._refused + 1, MOST_REFUSED)
+        return wait
+
+
+class _Over:
+    """tweepy's requests, asked by us."""
+
+    web: Web
+    access: Access
+    spent: Answer
+    """The last answer."""
+
+    def request(self, method: str, route: str, params: Any = None, json: Any = None, user_auth: bool = False) -> Answer:
+        """Raises Interrupted, Denied, Rejected."""
+        answer = self.web.ask(method, route, params=params, json=json, good=ANY)
+        self.access.heard(answer.headers)
+        if answer.status >= 300:
+            raise self.access.fault(answer.status, answer.headers, answer.body)
+        self.spent = answer
+        return answer
+
+
+class Posts(_Over, tweepy.Client):
+    """Search, counts, look-up and compliance jobs. For one thread; `web` is closed by whoever made it."""
+
+    def __init__(self, access: Access, web: Web) -> None:
+        tweepy.Client.__init__(self, return_type=dict)
+        self.access, self.web = access, web
+
+    def until_reset(self) -> Millis | None:
+        """How long to wait before the next question of this kind; None: it may be asked at once."""
+        headers = self.spent.headers
+        if headers.get("x-rate-limit-remaining", "").strip() != "0":
+            return None
+        return retry_after(headers, (self.access._wall() + self.access.skew) / 1000)
+
+
+class Rules(_Over, tweepy.StreamingClient):
+    """The rules of the stream."""
+
+    def __init__(self, access: Access, web: Web) -> None:
+        tweepy.StreamingClient.__init__(self, bearer_token="", return_type=dict)
+        self.access, self.web = access, web
+
+
+class Lines:
+    """The stream, read in a thread of its own so that X never waits for what is done with a post.
+
+    X ends a connection whose reader is slow, and what it had to say is lost (docs.x.com, "Consuming streaming data").
+    """
+
+    def __init__(self, access: Access, settings: XSource, now: Callable[[], Millis]) -> None:
+        """Connects. Raises Interrupted, Denied, Rejected (409: there are no rules)."""
+        self._now, self._silence = now, settings.silence
+        self._held: deque[bytes] = deque()
+        self._bytes = 0
+        self._change = threading.Condition()
+        self._fault: Exception | None = None
+        self._closed = False
+        self.heard_at = now()
+        """When anything came last."""
+        patience = httpx.Timeout(settings.timeout / 1000, read=settings.silence / 1000)
+        self._client = httpx.Client(timeout=patience, verify=certificates())
+        try:
+            self._response = self._connect(access, settings.backfill_minutes)
+        except BaseException:
+            self._client.close()
+            raise
+        access.connected()
+        self._thread = threading.Thread(target=self._read, name="x-stream", daemon=True)
+        self._thread.start()
+
+    def take(self, most: int, seconds: float) -> list[bytes]:
+        """Whole lines, at most so many, as soon as there is one; none after `seconds`. Raises Interrupted when the
+        connection is over and all that it brought was taken."""
+        with self._change:
+            if not self._held and self._fault is None:
+                self._change.wait(seconds)
+            taken = [self._held.popleft() for _ in range(min(most, len(self._held)))]
+            self._bytes -= sum(map(len, taken))
+            self._change.notify_all()
+            if not taken and self._fault is not None:
+                raise self._fault
+        return taken
+
+    def close(self) -> None:
+        with self._change:
+            self._closed = True
+            self._change.notify_all()
+        connection = self._response.extensions.get("network_stream")
+        socket = connection.get_extra_info("socket") if connection is not None else None
+        if socket is not None:
+            # Closing alone does not wake a thread that waits for it.
+            with suppress(OSError):
+                socket.shutdown(2)
+        self._thread.join()
+        self._client.close()
+
+    def _connect(self, access: Access, backfill_minutes: int) -> httpx.Response:
+        params = {name.replace("_", ".", 1): value for name, value in FIELDS.items()}
+        if backfill_minutes:
+            params["backfill_minutes"] = str(backfill_minutes)
+        headers = {**access.headers(), "User-Agent": user_agent(), "Accept-Encoding": "identity"}
+        request = self._client.build_request(
+            "GET", f"{access.url}/2/tweets/search/stream", params=params, headers=headers
+        )
+        try:
+            response = self._client.send(request, stream=True)
+            known = {name.lower(): value for name, value in response.headers.items()}
+            access.heard(known)
+            if response.status_code == 200:
+                return response
+            body = _beginning(response)
+        except httpx.HTTPError as fault:
+            raise Interrupted(f"no connection to the stream of X: {unreached(fault)}") from None
+        response.close()
+        raise access.fault(response.status_code, known, body)
+
+    def _read(self) -> None:
+        fault: Exception = Interrupted("X ended the stream")
+        rest = bytearray()
+        try:
+            for part in self._response.iter_bytes():
+                self.heard_at = self._now()
+                rest += part
+                *lines, last = rest.split(b"\n")
+                rest = bytearray(last)
+                if len(rest) > MOST_LINE:
+                    fault = Interrupted(f"a line of the stream has more than {MOST_LINE:,} bytes")
+                    break
+                if not self._put([bytes(line).strip() for line in lines]):
+                    break
+        except httpx.ReadTimeout:
+            fault = Interrupted(f"nothing came from X for {self._silence / 1000:g} s, not even a sign of life")
+        except (httpx.HTTPError, httpx.StreamError, OSError) as lost:
+            fault = Interrupted(f"the stream of X was cut: {type(lost).__name__}")
+        finally:
+            self._response.close()
+        if isinstance(fault, Interrupted):
+            fault.since = self.heard_at
+        with self._change:
+            self._fault = fault
+            self._change.notify_all()
+
+    def _put(self, lines: list[bytes]) -> bool:
+        with self._change:
+            self._change.wait_for(lambda: self._closed or self._bytes < MOST_HELD)
+            self._held.extend(lines)
+            self._bytes += sum(map(len, lines))
+            self._change.notify_all()
+            return not self._closed
+
+
+def _beginning(response: httpx.Response) -> bytes:
+    body = b""
+    for part in response.iter_bytes():
+        body += part
+        if len(body) > MOST_LINE:
+            break
+    return body[:MOST_LINE]
+
+
+@contextmanager
+def unrejected() -> Iterator[None]:
+    """For questions that we hold for right: that X holds them for wrong may pass, and is told in its words."""
+    try:
+        yield
+    except Rejected as fault:
+        raise Interrupted(str(fault)) from None
+
+
+def whole(answer: Any) -> Mapping[str, Any]:
+    """An answer that has one of the parts that answers have. Raises Interrupted."""
+    if not isinstance(answer, dict) or not answer.keys() & {"data", "meta", "errors"}:
+        raise Interrupted("X answered something that is none of its answers")
+    return answer
+
+
+def decoded(body: bytes) -> Mapping[str, Any]:
+    """The object in a body; empty where there is none."""
+    try:
+        held = msgspec.json.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return {}
+    return held if isinstance(held, dict) else {}
+
+
+def problem_of(held: Mapping[str, Any], status: int = 0, body: bytes = b"") -> Problem:
+    """What X says is wrong, from an answer or from a message of the stream."""
+    errors = held.get("errors")
+    first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
+    told = held if "title" in held or "detail" in held else first
+    kind = str(told.get("type", "")).rstrip("/").rpartition("/")[2]
+    detail = told.get("detail") or told.get("title") or told.get("message")
+    said = words(str(detail).encode("utf-8", "replace")) if detail else words(body) or str(status)
+    return Problem(kind, said)

@@ -1,0 +1,308 @@
+"""Questions over HTTP, as every network's file without a client library of its own asks them.
+
+What passes is raised as `Interrupted`, what a person has to mend as `Denied`, anything else that is no answer as
+`Refused`. Answers are bounded; no error says more of an address than its host and path, since a query may hold a key,
+and none repeats what was sent, should the network's answer do so.
+"""
+
+from __future__ import annotations
+
+import re
+import ssl
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from functools import cache
+from importlib.metadata import version
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+import httpx
+import msgspec
+
+from ingest.collector import Denied, Interrupted
+from ingest.public import NotPublic, PublicTransport
+from ingest.unreached import unreached
+from stream.clock import SECOND
+from stream.records import Millis
+
+MAX_BYTES = 20_000_000
+TIMEOUT = 30.0
+MOST_REDIRECTS = 5
+LONGEST_WAIT: Millis = 24 * 3600 * SECOND
+"""What a network may make us wait in one answer; a longer wait is taken as this."""
+PASSES = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
+MOST_SAID = 65_536
+"""Bytes of an error's body that are looked at."""
+_SHORTEST_SECRET = 8
+_BLANK = re.compile(r"\s+")
+
+
+class Refused(Exception):
+    """An answer that is none of those that were hoped for: its status and the beginning of its body."""
+
+    def __init__(self, status: int, place: str, said: str) -> None:
+        super().__init__(f"{place} answered {status}: {said}" if said else f"{place} answered {status}")
+        self.status, self.place, self.said = status, place, said
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: Mapping[str, str]
+    """Names in small letters."""
+    body: bytes
+    url: str
+    """Where it came from in the end, redirects followed."""
+
+    def json(self) -> Any:
+        """Raises Interrupted where it is no JSON: half an answer passes."""
+        try:
+            return msgspec.json.decode(self.body)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            raise Interrupted("the answer is no JSON, or only half of it") from None
+
+
+class Web:
+    """One network's address. Not for several threads at once: each takes a `Web` of its own."""
+
+    def __init__(
+        self,
+        base: str = "",
+        headers: Mapping[str, str] | Callable[[], Mapping[str, str]] | None = None,
+        *,
+        timeout: float = TIMEOUT,
+        max_bytes: int = MAX_BYTES,
+        redirects: bool = False,
+        public_only: bool = False,
+    ) -> None:
+        """`headers` may be a function that is asked before each request (a token that changes). `public_only`: for
+        addresses that strangers named; whatever leads into a private network is Refused, and no proxy is used."""
+        self._headers = headers
+        self._max_bytes = max_bytes
+        self._client = httpx.Client(
+            base_url=base,
+            headers={"User-Agent": user_agent()},
+            timeout=timeout,
+            follow_redirects=redirects,
+            max_redirects=MOST_REDIRECTS,
+            verify=certificates(),
+            trust_env=True,
+            transport=PublicTransport(certificates()) if public_only else None,
+        )
+        self._sent: frozenset[str] = frozenset()
+        self.asked = 0
+        """Requests made so far."""
+
+    def get(
+        self, path: str, params: Mapping[str, str | int] | None = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """The answer, its status 2xx, 304, 404 or 410. Raises Interrupted, Denied (401, 403), Refused."""
+        return self.ask("GET", path, params=params, headers=headers)
+
+    def post(
+        self,
+        path: str,
+        *,
+        form: Mapping[str, str] | None = None,
+        json: object = None,
+        params: Mapping[str, str | int] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        return self.ask("POST", path, params=params, headers=headers, form=form, json=json)
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str | int] | None = None,
+        headers: Mapping[str, str] | None = None,
+        form: Mapping[str, str] | None = None,
+        json: object = None,
+        body: bytes | None = None,
+        good: tuple[int, ...] = (304, 404, 410),
+    ) -> Answer:
+        """`good`: what is an answer besides 2xx; `body`: what is sent as it stands."""
+        sent = {**self._now(), **(headers or {})}
+        content = body
+        if json is not None:
+            content, sent = msgspec.json.encode(json), {**sent, "Content-Type": "application/json"}
+        self.asked += 1
+        self._sent = _sent(sent, params, form, json)
+        try:
+            with self._client.stream(
+                method, path, params=dict(params) if params else None, headers=sent, data=form, content=content
+            ) as response:
+                said = self._read(response)
+        except httpx.InvalidURL:
+            raise Refused(0, path.partition("?")[0][:200], "this is no address") from None
+        except httpx.UnsupportedProtocol:
+            raise Refused(0, path.partition("?")[0][:200], "only http and https are asked") from None
+        except httpx.TooManyRedirects:
+            raise Refused(0, path.partition("?")[0][:200], "it redirects in a circle") from None
+        except httpx.DecodingError:
+            raise Interrupted(f"the answer of {self._host(path)} is packed in a way that cannot be read") from None
+        except httpx.TransportError as fault:
+            if isinstance(fault.__cause__, NotPublic):
+                raise Refused(0, self._host(path), str(fault)) from None
+            raise Interrupted(f"no answer from {self._host(path)}: {unreached(fault)}") from None
+        names = {name.lower(): value for name, value in response.headers.items()}
+        answer = Answer(response.status_code, names, said, str(response.url))
+        if 200 <= answer.status < 300 or answer.status in good:
+            return answer
+        raise self.fault(answer)
+
+    def listen(self, path: str, params: Mapping[str, str] | None = None, *, silence: float) -> Unending:
+        """An answer without an end. Its beginning has to come within the time-out; of `silence` seconds without a byte
+        it is lost. Raises as `get` does, and Refused for 404 and 410 as well."""
+        sent = {**self._now(), "Accept-Encoding": "identity"}
+        self.asked += 1
+        self._sent = _sent(sent, params)
+        request = self._client.build_request("GET", path, params=dict(params) if params else None, headers=sent)
+        try:
+            response = self._client.send(request, stream=True)
+            if response.status_code == 200:
+                # The transport looks at this where the body begins.
+                request.extensions["timeout"]["read"] = silence
+                return Unending(response, self._host(path), silence)
+            try:
+                said = self._read(response)
+            finally:
+                response.close()
+        except httpx.TransportError as fault:
+            raise Interrupted(f"no answer from {self._host(path)}: {type(fault).__name__}") from None
+        names = {name.lower(): value for name, value in response.headers.items()}
+        raise self.fault(Answer(response.status_code, names, said, str(response.url)))
+
+    def fault(self, answer: Answer) -> Exception:
+        """What an answer means that is no good one."""
+        place = httpx.URL(answer.url).copy_with(query=None, userinfo=b"", fragment=None)
+        said = words(_without(answer.body, self._sent))
+        if answer.status in PASSES:
+            return Interrupted(f"{place} answered {answer.status}", retry_after=retry_after(answer.headers))
+        if answer.status in (401, 403):
+            return Denied(f"{place} answered {answer.status}: {said}" if said else f"{place} answered {answer.status}")
+        return Refused(answer.status, str(place), said)
+
+    def close(self) -> None:
+        self._client.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _now(self) -> Mapping[str, str]:
+        return self._headers() if callable(self._headers) else self._headers or {}
+
+    def _read(self, response: httpx.Response) -> bytes:
+        parts, size = [], 0
+        for part in response.iter_bytes():
+            size += len(part)
+            if size > self._max_bytes:
+                raise Refused(
+                    response.status_code, self._host(str(response.url)), f"more than {self._max_bytes:,} bytes"
+                )
+            parts.append(part)
+        return b"".join(parts)
+
+    def _host(self, path: str) -> str:
+        return httpx.URL(path).host or self._client.base_url.host or "?"
+
+
+class Unending:
+    """An answer that is read as it comes, by one thread; another one may close it."""
+
+    def __init__(self, response: httpx.Response, host: str, silence: float) -> None:
+        self._response, self._host, self._silence = response, host, silence
+        self.headers: Mapping[str, str] = {name.lower(): value for name, value in response.headers.items()}
+
+    def parts(self) -> Iterator[bytes]:
+        """Bytes as they come, until the other side ends it. Raises Interrupted."""
+        try:
+            yield from self._response.iter_bytes()
+        except httpx.ReadTimeout:
+            raise Interrupted(
+                f"nothing came from {self._host} for {self._silence:g} s, not even a sign of life"
+            ) from None
+        except (httpx.HTTPError, httpx.StreamError, OSError) as fault:
+            raise Interrupted(f"{self._host} cut the stream: {type(fault).__name__}") from None
+        finally:
+            self._response.close()
+
+    def close(self) -> None:
+        """Whoever waits for more wakes."""
+        connection = self._response.extensions.get("network_stream")
+        socket = connection.get_extra_info("socket") if connection is not None else None
+        if socket is not None:
+            # Closing alone does not wake a thread that waits for it.
+            with suppress(OSError):
+                socket.shutdown(2)
+
+
+@cache
+def certificates() -> ssl.SSLContext:
+    """Whom a connection trusts, for all of them: reading it anew takes longer than most questions."""
+    return httpx.create_ssl_context()
+
+
+def _sent(*parts: object) -> frozenset[str]:
+    """What of a request may be a secret: its values, and the words of them, but for the shortest."""
+    values = [value for part in parts if isinstance(part, Mapping) for value in part.values() if isinstance(value, str)]
+    return frozenset(word for value in values for word in (value, *value.split()) if len(word) >= _SHORTEST_SECRET)
+
+
+def _without(body: bytes, sent: Collection[str]) -> bytes:
+    body = body[:MOST_SAID]
+    for word in sorted(sent, key=len, reverse=True):
+        body = body.replace(word.encode(), b"(what was sent)")
+    return body
+
+
+def user_agent() -> str:
+    return f"Clamor/{version('clamor')}"
+
+
+def retry_after(headers: Mapping[str, str], wall: float | None = None) -> Millis | None:
+    """Milliseconds to wait by `Retry-After` (RFC 9110, 10.2.3: seconds or a date) or by `X-RateLimit-Reset` (seconds
+    since 1970, or from now, or a time of ISO 8601); None where neither says so."""
+    now = time.time() if wall is None else wall
+    said = headers.get("retry-after", "").strip()
+    if said.isascii() and said.isdigit():
+        return _bounded(float(said[:9]))
+    if said:
+        try:
+            return _bounded(parsedate_to_datetime(said).timestamp() - now)
+        except (ValueError, OverflowError):
+            pass
+    reset = headers.get("x-ratelimit-reset", headers.get("x-rate-limit-reset", "")).strip()
+    try:
+        number = float(reset)
+    except ValueError:
+        return _until(reset, now)
+    if number != number:
+        return None
+    return _bounded(number - now if number > 1e9 else number)
+
+
+def words(body: bytes, most: int = 200) -> str:
+    """The beginning of an error's body on one line, without control characters."""
+    text = _BLANK.sub(" ", body[: 4 * most].decode("utf-8", "replace")).strip()
+    return "".join(sign for sign in text if sign.isprintable())[:most]
+
+
+def _until(moment: str, now: float) -> Millis | None:
+    try:
+        found = datetime.fromisoformat(moment)
+    except ValueError:
+        return None
+    return _bounded(found.timestamp() - now) if found.tzinfo is not None else None
+
+
+def _bounded(seconds: float) -> Millis:
+    return round(min(max(seconds, 0.0) * SECOND, LONGEST_WAIT))

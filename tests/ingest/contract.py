@@ -1,0 +1,579 @@
+"""What every collector promises, as tests that run on each of them against its stand-in.
+
+A network's test file makes a `Case` and inherits the tests:
+
+    class TestReddit(Contract):
+        @pytest.fixture
+        def case(self) -> Iterator[Case]:
+            with RedditStandIn() as reddit:
+                yield RedditCase(reddit)
+
+Add promises here, never in one network's file, where they hold for all. What a network cannot do it says in its case
+(`edits = ""`) or in the attributes of its test class (`burst_kept = False`), and the test checks that the ledger then
+says so. The runner, the log, the cursors and the ledger are real, the clock is the wall's.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import pytest
+
+from config.sources import Collected
+from ingest.collector import Existence, Sweepable
+from ingest.intake import Intake, post_id
+from stream.clock import HOUR, SECOND, Clock
+from stream.records import Millis
+from tests.ingest.collecting import Child, Collecting, Home, Shifted, until
+from tests.standins.server import Fault, StandIn
+
+How = Literal["", "stream", "poll", "sweep", "webhook"]
+"""By what a collector learns of it; empty: never."""
+
+
+class Case(Protocol):
+    """One network, to be driven by the contract. Brand `acme` (name Acme, handle @acme, hashtag #acme) is listened for;
+    a published text that holds `Acme` has to arrive here, a text without need not.
+
+    Optional, looked for with `getattr`: `network`, the first part of its posts' ids where that is not the settings'
+    kind; `firehose = True` where the source brings posts that nobody asked for; `silence = True` where it is a stream
+    that is never silent for long, so that its settings say how long it may be (`silence`), and its stand-in can be
+    `frozen`.
+    """
+
+    standin: StandIn
+    edits: How
+    deletes: How
+    fills: bool
+    """Whether the network has a history that a missed span can be asked of."""
+    first: str
+    """Path that the collector's first questions begin with: where faults hit it."""
+
+    def settings(self) -> Collected:
+        """The source's section, `id="source"`, pointing at the stand-in, with short intervals (0.1 s at most). The
+        contract sets its `timeout` to half a second."""
+
+    def secrets(self) -> Mapping[str, str]:
+        """By NAME, as the environment would have them. Each at least 12 characters and found nowhere else."""
+
+    def publish(self, text: str, *, at: int | None = None, author: str = "ana") -> str:
+        """A new post by `author`, public at once, claimed at `at` (milliseconds; None: now). Its native id. Called
+        10,000 times in a row, and from several threads: be quick, and take the stand-in's lock."""
+
+    def publish_malformed(self) -> None:
+        """Something among the new posts, where Acme's posts are shown, that is no post: without its id, or a number
+        where an object should be."""
+
+    def edit(self, native_id: str, text: str) -> None: ...
+
+    def delete(self, native_id: str) -> None: ...
+
+    def truth(self) -> Mapping[str, str]:
+        """What stands on the network now: native id → text."""
+
+
+ANSWERS: dict[str, Fault] = {
+    "500": Fault("status", status=500),
+    "503": Fault("status", status=503, body=b"<h1>Service Unavailable</h1>"),
+    "cut": Fault("cut"),
+    "half": Fault("half"),
+    "hang": Fault("hang", seconds=3.0),
+    "garbage": Fault("garbage"),
+    "shape": Fault(
+        "status", status=200, body=b'{"unexpected": {"shape": [1]}}', headers={"Content-Type": "application/json"}
+    ),
+}
+
+
+class Contract:
+    """Inherit, give the fixture `case`; the attributes say what this network cannot do."""
+
+    grain: Millis = SECOND
+    """The network's times are right to so much."""
+    authors = True
+    """Posts have an author."""
+    links = True
+    """Posts have an address that a person can open."""
+    burst = 10_000
+    """Posts published at one moment."""
+    burst_kept = True
+    """False: the network shows only its last posts; the ledger has to say that some were missed."""
+    asks_by_brand = True
+    """False: what is asked does not depend on the brands (an own page, a firehose), and no brand's cap can hold it."""
+
+    @pytest.fixture
+    def case(self) -> Any:
+        raise NotImplementedError("a network's test class gives its case")
+
+    @pytest.fixture
+    def home(self, tmp_path: Path) -> Path:
+        return tmp_path / "collecting"
+
+    def rate_limited(self, seconds: int) -> Fault:
+        """How the network says: not before so many seconds have passed."""
+        return Fault("status", status=429, headers={"Retry-After": str(seconds)})
+
+    # --- what arrives ---
+
+    def test_posts_arrive_as_they_are(self, case: Case, home: Path) -> None:
+        """Id, text, time, author, link and source are the network's."""
+        with collecting(case, home) as at_work:
+            before = at_work.clock.now()
+            ids = [case.publish(f"Acme ¿qué tal? {n} 🙂", author="ana") for n in range(3)]
+            agree(case, at_work)
+            now = at_work.clock.now()
+            posts = {post.id: post for post in at_work.held.contents()}
+            for native in ids:
+                post = posts[_id(at_work, native)]
+                assert post.source_id == "source"
+                assert post.claimed_at is not None
+                assert before - self.grain <= post.claimed_at <= now + self.grain
+                assert before - self.grain <= post.event_time <= now
+                if self.authors:
+                    assert post.author is not None
+                    assert "ana" in f"{post.author.id} {post.author.handle} {post.author.name}"
+                if self.links:
+                    assert post.link is not None
+            assert at_work.held.dead() == []
+            assert at_work.runner.trouble == ""
+
+    def test_an_idle_source_brings_nothing_twice_and_stops_at_once(self, case: Case, home: Path) -> None:
+        with collecting(case, home) as at_work:
+            for n in range(5):
+                case.publish(f"Acme {n}")
+            agree(case, at_work)
+            seen = len(at_work.held.contents())
+            assert seen == len({post.id for post in at_work.held.contents()}), "without a fault nothing comes twice"
+            threading.Event().wait(0.5)
+            assert len(at_work.held.contents()) == seen
+            assert at_work.end(5) < 2.0
+
+    def test_what_comes_in_one_burst_is_not_lost(self, case: Case, home: Path) -> None:
+        """The case that costs others 700 of 1,200 posts, and more of it."""
+        with collecting(case, home) as at_work:
+            since = at_work.clock.now()
+            for n in range(self.burst):
+                case.publish(f"Acme burst {n}")
+            if self.burst_kept:
+                agree(case, at_work, 60)
+            else:
+                case.publish("Acme after the burst")
+                until(lambda: "Acme after the burst" in at_work.held.texts().values(), lambda: at_work.runner.trouble)
+            at_work.end()
+            until_now = at_work.clock.now() + 1
+            if not self.burst_kept:
+                assert set(at_work.held.texts()) < set(wanted(case, at_work)), "all came: set burst_kept"
+                assert at_work.ledger.gaps(["source"], since=since, until=until_now), "the ledger hides what is missing"
+
+    def test_fields_that_nobody_knows_change_nothing(self, case: Case, home: Path) -> None:
+        case.standin.odd = True
+        with collecting(case, home) as at_work:
+            for n in range(5):
+                case.publish(f"Acme {n}")
+            agree(case, at_work)
+            assert at_work.held.dead() == []
+
+    def test_what_is_no_post_goes_to_the_dead_letters_and_the_rest_goes_on(self, case: Case, home: Path) -> None:
+        with collecting(case, home) as at_work:
+            case.publish("Acme before")
+            case.publish_malformed()
+            case.publish("Acme behind")
+            agree(case, at_work)
+            until(at_work.held.dead, lambda: "it is nowhere in the dead letters")
+            case.publish("Acme later")
+            agree(case, at_work)
+            dead = at_work.held.dead()
+            assert all(letter.stage == "ingest" and letter.reason for letter in dead)
+            assert len(dead) < 20, "the same thing is buried again and again"
+
+    @pytest.mark.parametrize("hours", [-1, 1])
+    def test_a_clock_an_hour_wrong_loses_nothing(self, case: Case, home: Path, hours: int) -> None:
+        """Ours runs ahead of the network's, or behind it; a cut makes it matter most."""
+        with collecting(case, home, clock=Shifted(hours * HOUR)) as at_work:
+            case.publish("Acme one")
+            agree(case, at_work)
+            outage(case, at_work, ["Acme two", "Acme three"])
+            case.publish("Acme four")
+            agree(case, at_work)
+
+    # --- faults ---
+
+    @pytest.mark.parametrize("answer", ANSWERS)
+    def test_after_a_bad_answer_nothing_is_missing(self, case: Case, home: Path, answer: str) -> None:
+        with collecting(case, home) as at_work:
+            case.publish("Acme before")
+            agree(case, at_work)
+            case.standin.misbehave(ANSWERS[answer]._replace(times=2, only=case.first))
+            case.standin.cut_streams()
+            for n in range(5):
+                case.publish(f"Acme meanwhile {n}")
+            until(
+                lambda: not case.standin.to_go_wrong, lambda: "the collector never asked there again: is `first` right?"
+            )
+            until(lambda: at_work.connected, lambda: at_work.runner.trouble)
+            case.publish("Acme after")
+            agree(case, at_work)
+
+    def test_connections_that_break_all_the_time_cost_nothing(self, case: Case, home: Path) -> None:
+        with collecting(case, home) as at_work:
+            for n in range(60):
+                case.publish(f"Acme {n}")
+                if n % 15 == 7:
+                    case.standin.cut_streams()
+                threading.Event().wait(0.005)
+            agree(case, at_work, 30)
+
+    def test_a_stream_that_falls_silent_while_its_connection_stays_open_is_noticed(
+        self, case: Case, home: Path
+    ) -> None:
+        """As behind a router that forgot the connection: no end comes, and no sign of life."""
+        if not getattr(case, "silence", False):
+            pytest.skip("this is no stream, or one that may be silent")
+        with collecting(case, home, silence=1_500) as at_work:
+            case.publish("Acme before")
+            agree(case, at_work)
+            case.standin.frozen = True
+            asked = case.standin.asked(case.first)
+            case.publish("Acme unheard")
+            until(lambda: case.standin.asked(case.first) > asked, lambda: "it listens to a dead connection for good")
+            case.standin.frozen = False
+            agree(case, at_work)
+
+    def test_a_rate_limit_is_obeyed_to_the_second(self, case: Case, home: Path) -> None:
+        with collecting(case, home) as at_work:
+            asked = len(case.standin.requests)
+            case.standin.cut_and(self.rate_limited(1)._replace(only=case.first))
+            until(
+                lambda: not case.standin.to_go_wrong, lambda: "the collector never asked there again: is `first` right?"
+            )
+            case.publish("Acme meanwhile")
+            until(
+                lambda: "Acme meanwhile" in at_work.held.texts().values() or not keeps(case, at_work),
+                lambda: at_work.runner.trouble,
+            )
+            until(lambda: at_work.connected, lambda: at_work.runner.trouble)
+            with case.standin.lock:
+                times = [one.at for one in case.standin.requests[asked:] if one.path.startswith(case.first)]
+            waits = [after - before for before, after in pairwise(times)]
+            assert any(wait >= 0.95 for wait in waits[:3]), f"it waited {max(waits, default=0):.2f} s, not 1 s"
+            agree(case, at_work)
+
+    def test_an_outage_is_filled_or_stands_in_the_ledger(self, case: Case, home: Path) -> None:
+        with collecting(case, home) as at_work:
+            since = at_work.clock.now()
+            case.publish("Acme before")
+            agree(case, at_work)
+            outage(case, at_work, [f"Acme meanwhile {n}" for n in range(5)])
+            case.publish("Acme after")
+            agree(case, at_work)
+            if keeps(case, at_work):
+                until(
+                    lambda: not at_work.ledger.gaps(["source"], since=since),
+                    lambda: f"all came, and still there are gaps: {at_work.ledger.gaps(['source'])}",
+                )
+            else:
+                at_work.end(10)
+                (lost, *_) = at_work.ledger.gaps(["source"], since=since)
+                assert (lost.state, lost.missed) == ("lost", None)
+                assert lost.reason
+
+    def test_it_stops_at_once_though_it_was_told_to_wait(self, case: Case, home: Path) -> None:
+        with collecting(case, home) as at_work:
+            case.standin.cut_and(self.rate_limited(60)._replace(only=case.first))
+            until(lambda: at_work.runner.trouble, lambda: "no word of the rate limit in `trouble`")
+            assert at_work.end(5) < 2.0
+
+    def test_killed_in_the_middle_of_a_burst_it_goes_on_where_it_was(self, case: Case, home: Path) -> None:
+        most = 150 if self.burst_kept else 15
+        with Home(home) as reader:
+            for round in range(2):
+                with child(case, home):
+                    held = len(reader.held.texts())
+                    for n in range(most):
+                        case.publish(f"Acme {round} {n}")
+                    _more_than(reader, held)
+                for n in range(most // 3):
+                    case.publish(f"Acme {round} while nobody listens {n}")
+        with collecting(case, home) as at_work:
+            case.publish("Acme after")
+            agree(case, at_work, 30)
+            if keeps(case, at_work):
+                until(
+                    lambda: not at_work.ledger.gaps(["source"]),
+                    lambda: f"all came, and still there are gaps: {at_work.ledger.gaps(['source'])}",
+                )
+
+    # --- edits, deletes ---
+
+    def test_edits_arrive(self, case: Case, home: Path) -> None:
+        if case.edits in ("", "webhook"):
+            pytest.skip("this network tells of no edits" if not case.edits else "its own test pushes them")
+        with collecting(case, home) as at_work:
+            ids = [case.publish(f"Acme {n}") for n in range(4)]
+            agree(case, at_work)
+            case.edit(ids[1], "Acme says something else")
+            case.edit(ids[2], "Acme was edited twice")
+            case.edit(ids[2], "Acme was edited")
+            if case.edits == "sweep":
+                sweep(at_work, ids)
+            agree(case, at_work)
+
+    def test_deletes_arrive(self, case: Case, home: Path) -> None:
+        if case.deletes in ("", "webhook"):
+            pytest.skip("this network tells of no deletes" if not case.deletes else "its own test pushes them")
+        with collecting(case, home) as at_work:
+            ids = [case.publish(f"Acme {n}") for n in range(4)]
+            agree(case, at_work)
+            case.delete(ids[1])
+            if case.deletes == "sweep":
+                existence = sweep(at_work, ids)
+                assert existence[ids[1]] in ("gone", "absent")
+                assert [existence[id] for id in (ids[0], ids[2], ids[3])] == ["there"] * 3
+            else:
+                agree(case, at_work)
+
+    def test_what_was_looked_up_in_vain_says_so(self, case: Case, home: Path) -> None:
+        """Of every id there is an answer, and a fault is one for none of them."""
+        if "sweep" not in (case.edits, case.deletes):
+            pytest.skip("this network needs no sweep")
+        with collecting(case, home) as at_work:
+            ids = [case.publish("Acme one"), case.publish("Acme two")]
+            agree(case, at_work)
+            at_work.end(10)
+            collector = at_work.collector
+            assert isinstance(collector, Sweepable)
+            case.standin.misbehave(Fault("status", status=503, times=50))
+            with pytest.raises(Exception) as fault:
+                collector.look_up(ids)
+            assert type(fault.value).__name__ in ("Interrupted", "Refused")
+            case.standin.recover()
+            assert set(collector.look_up(ids).existence) == set(ids)
+
+    # --- budget, ledger, secrets ---
+
+    def test_a_brand_whose_budget_is_spent_is_not_asked_for(self, case: Case, home: Path) -> None:
+        if not self.asks_by_brand:
+            pytest.skip("what is asked here does not depend on brands")
+        room = threading.Event()
+        with collecting(case, home, allowed=lambda brand: room.is_set()) as at_work:
+            case.publish("Acme unseen")
+            threading.Event().wait(0.4)
+            assert at_work.held.texts() == {}
+            room.set()
+            until(
+                lambda: case.publish("Acme again") and "Acme again" in at_work.held.texts().values(),
+                lambda: "it asks for nothing though there is room again",
+            )
+            at_work.end(10)
+            capped = [row for row in at_work.ledger.rows(["source"]) if "spend cap" in row.reason]
+            assert {row.query for row in capped} == {"acme"}
+            assert all(row.missed is None for row in capped)
+
+    def test_the_ledger_adds_up(self, case: Case, home: Path) -> None:
+        with collecting(case, home) as at_work:
+            since = at_work.clock.now()
+            for n in range(40):
+                case.publish(f"Acme {n}")
+            agree(case, at_work)
+            at_work.end(10)
+            figure = at_work.ledger.figure(since, at_work.clock.now() + 1, sources=["source"])
+            assert 40 <= figure.received <= len(case.truth())
+            assert (figure.known_missed, figure.unknown_gaps, figure.refused) == (0, 0, 0)
+            assert figure.share == 1.0
+            assert sum(row.asked for row in at_work.ledger.rows(["source"])) > 0
+
+    def test_refused_by_the_network_it_says_so_in_words(self, case: Case, home: Path) -> None:
+        with collecting(case, home) as at_work:
+            case.standin.misbehave(Fault("status", status=401, times=1_000))
+            case.standin.cut_streams()
+            until(
+                lambda: at_work.runner.trouble.startswith("refused by the network"),
+                lambda: f"trouble is {at_work.runner.trouble!r}",
+            )
+            assert len(at_work.runner.trouble) > 40
+
+    def test_secrets_are_nowhere(
+        self, case: Case, home: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Not even when the network sends them back in its errors."""
+        secrets = [value for value in case.secrets().values() if value]
+        caplog.set_level(logging.WARNING)
+        echo = " ".join(secrets).encode()
+        with collecting(case, home) as at_work:
+            case.publish("Acme one")
+            agree(case, at_work)
+            shown = repr(at_work.collector)
+            for fault in (
+                Fault("status", status=500, body=echo),
+                Fault("status", status=400, body=echo),
+                Fault("cut"),
+                Fault("garbage"),
+                ANSWERS["shape"],
+                Fault("status", status=401, body=echo, times=1_000),
+            ):
+                case.standin.misbehave(fault._replace(only=case.first))
+                case.standin.cut_streams()
+                asked = len(case.standin.requests)
+                until(lambda asked=asked: len(case.standin.requests) > asked, lambda: at_work.runner.trouble)  # type: ignore[misc]
+                threading.Event().wait(0.1)
+                shown += at_work.runner.trouble
+                if fault.status != 401:
+                    until(lambda: at_work.connected, lambda: at_work.runner.trouble)
+        said = capsys.readouterr()
+        shown += said.out + said.err + caplog.text
+        files = b"".join(path.read_bytes() for path in home.rglob("*") if path.is_file())
+        for secret in secrets:
+            assert secret not in shown
+            assert secret.encode() not in files
+
+    # --- all of it at once ---
+
+    @pytest.mark.soak
+    @pytest.mark.timeout(1_200)
+    @pytest.mark.parametrize("seed", range(5))
+    def test_whatever_happens_in_whatever_order(self, case: Case, home: Path, seed: int) -> None:
+        """Posts, edits, deletes, faults and kills, 300 steps of them; what we hold is what the network holds."""
+        dice = random.Random(seed)
+        alive: list[str] = []
+        most = 150 if self.burst_kept else 5
+        process = child(case, home)
+        try:
+            for step in range(300):
+                match dice.choices(("post", "edit", "delete", "fault", "cut", "kill"), (12, 3, 2, 2, 2, 0.2))[0]:
+                    case "edit" if alive and case.edits in ("stream", "poll"):
+                        case.edit(dice.choice(alive), f"Acme edited at {step}")
+                    case "delete" if alive and case.deletes in ("stream", "poll"):
+                        case.delete(alive.pop(dice.randrange(len(alive))))
+                    case "fault":
+                        case.standin.misbehave(dice.choice(list(ANSWERS.values()))._replace(times=dice.randint(1, 3)))
+                    case "cut":
+                        case.standin.cut_streams()
+                    case "kill":
+                        process.kill()
+                        case.standin.recover()
+                        process = child(case, home)
+                    case _:
+                        alive += [case.publish(f"Acme {step} {n}") for n in range(dice.choice((1, 2, most)))]
+                threading.Event().wait(dice.uniform(0.0, 0.03))
+        finally:
+            process.kill()
+        case.standin.recover()
+        with collecting(case, home) as at_work:
+            case.publish("Acme at last")
+            agree(case, at_work, 60, may_miss=not self.burst_kept)
+
+
+# --- driving ---
+
+
+def collecting(
+    case: Case, place: Path, *, clock: Clock | None = None, silence: Millis | None = None, **more: Any
+) -> Collecting:
+    """The case's collector at work in this process: `with` it. `silence`: another one than the case's settings say."""
+    settings = _settings(case)
+    if silence is not None:
+        settings = settings.model_copy(update={"silence": silence})
+    return Collecting(place, settings, case.secrets(), clock=clock, **_named(case), **more)
+
+
+def child(case: Case, place: Path) -> Child:
+    """The same in a process of its own, connected."""
+    return Child(place, _settings(case), case.secrets(), **_named(case))
+
+
+def keeps(case: Case, at_work: Collecting) -> bool:
+    """Whether a post that was published while the collector was cut off comes later."""
+    return case.fills or at_work.collector.resumes
+
+
+def agree(case: Case, at_work: Collecting, seconds: float = 15, *, may_miss: bool = False) -> None:
+    """Wait until what we hold is what stands on the network. Where it has no history, or `may_miss`, all but the newest
+    may be missing, if a hole in the ledger says so."""
+
+    def missing() -> list[str]:
+        held = at_work.held.texts()
+        return [id for id, text in wanted(case, at_work).items() if held.get(id) != text]
+
+    def settled() -> bool:
+        lost = missing()
+        if not lost:
+            return True
+        newest = next(reversed(wanted(case, at_work)))
+        return (may_miss or not keeps(case, at_work)) and newest not in lost and bool(at_work.ledger.gaps(["source"]))
+
+    def why() -> str:
+        lost = missing()
+        return (
+            f"{len(lost)} of {len(wanted(case, at_work))} posts are missing or old, such as {lost[:3]}; "
+            f"trouble: {at_work.runner.trouble!r}; gaps: {at_work.ledger.gaps(['source'])[:3]}; "
+            f"not whole: {[row for row in at_work.ledger.rows() if row.missed is None][:3]}"
+        )
+
+    until(settled, why, seconds)
+    if case.deletes in ("stream", "poll"):
+        until(lambda: not _undeleted(case, at_work), lambda: f"still held: {_undeleted(case, at_work)}", seconds)
+    elif not case.deletes:
+        assert not _undeleted(case, at_work), "posts that were never on the network"
+
+
+def wanted(case: Case, at_work: Collecting) -> dict[str, str]:
+    """Post id → text of all that stands on the network about Acme, oldest first."""
+    return {_id(at_work, native): text for native, text in case.truth().items() if "Acme" in text}
+
+
+def outage(case: Case, at_work: Collecting, texts: Sequence[str]) -> None:
+    """The network is down while these are published, and then there again."""
+    case.standin.misbehave(Fault("status", status=503, times=1_000_000))
+    case.standin.cut_streams()
+    until(lambda: at_work.runner.trouble, lambda: "no word of the outage in `trouble`")
+    for text in texts:
+        case.publish(text)
+    until(lambda: at_work.ledger.gaps(["source"]), lambda: "the outage does not stand in the ledger while it lasts")
+    threading.Event().wait(0.1)
+    case.standin.recover()
+    until(lambda: at_work.connected, lambda: f"it did not come back: {at_work.runner.trouble}")
+
+
+def went_wrong(case: Case) -> None:
+    """Wait until all that was to go wrong has."""
+    until(lambda: not case.standin.to_go_wrong, lambda: "the collector never asked there again: is `first` right?")
+
+
+def sweep(at_work: Collecting, native_ids: Sequence[str]) -> dict[str, Existence]:
+    """Look these up as the sweep does, and take what comes."""
+    collector = at_work.collector
+    assert isinstance(collector, Sweepable), "learnt of by sweep, and there is no look_up"
+    intake, existence = Intake(at_work.log, at_work.collector.source), dict[str, Existence]()
+    for begin in range(0, len(native_ids), collector.most_looked_up):
+        asked = native_ids[begin : begin + collector.most_looked_up]
+        found = collector.look_up(asked)
+        assert set(found.existence) == set(asked)
+        existence.update(found.existence)
+        intake.take(found.drafts, at_work.clock.now(), "live")
+    return existence
+
+
+def _more_than(home: Home, posts: int) -> None:
+    until(lambda: len(home.held.texts()) > posts, lambda: "the child brought nothing")
+
+
+def _undeleted(case: Case, at_work: Collecting) -> set[str]:
+    return set(at_work.held.texts()) - {_id(at_work, native) for native in case.truth()}
+
+
+def _id(at_work: Collecting, native: str) -> str:
+    return post_id(at_work.collector.source.network, native)
+
+
+def _settings(case: Case) -> Collected:
+    return case.settings().model_copy(update={"timeout": 500})
+
+
+def _named(case: Case) -> dict[str, Any]:
+    return {"network": getattr(case, "network", ""), "firehose": getattr(case, "firehose", False)}
