@@ -31,8 +31,8 @@ from database.engine import read, rows
 from database.tenure import Tenure
 from ingest.collector import Collector, Denied, Source
 from ingest.cursors import Cursors, SourceNotes
-from ingest.patience import Backoff
-from ingest.runner import DISK, Runner
+from ingest.patience import DISK, Backoff
+from ingest.runner import Runner
 from ingest.setting import Setting
 from ingest.standing import CollectorStanding, Standings, State
 from ingest.sweep_plan import schedule_of

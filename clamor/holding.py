@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 
 from clamor.opening import Opened
-from ingest.runner import DISK
+from ingest.patience import DISK
 from stream.ports import POSTS, Transient
 
 HIGH_WATER = 100_000

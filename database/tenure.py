@@ -9,9 +9,9 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import structlog
 from sqlalchemy import Connection, Engine
@@ -31,6 +31,10 @@ LOOK_EVERY: Millis = 250
 """Who waits for a lease may ask as often as it likes."""
 MARGIN: Millis = 2 * SECOND
 """So long before its end a holder no longer counts on its lease: what it has sent may be on its way."""
+
+
+Guard: TypeAlias = Callable[[Connection], None]
+"""Raises LeaseLost where this process may not write any more; called in the transaction that writes."""
 
 
 class LeaseLost(Exception):

@@ -13,12 +13,10 @@ from ingest.collector import Budget, Collector, CursorLost, Delivery, Interrupte
 from ingest.coverage import BY_HAND, Ledger, span_key
 from ingest.cursors import Cursors
 from ingest.intake import Intake, Took
-from ingest.patience import Backoff, Hold, Stopped, held, insist
-from stream.clock import MINUTE, Clock
+from ingest.patience import BUDGET_WAIT, USED_UP, Backoff, Hold, Stopped, held, insist
+from stream.clock import Clock
 from stream.ports import Transient
 from stream.records import Coverage, Millis
-
-BUDGET_WAIT: Millis = MINUTE
 
 _log = structlog.get_logger(__name__)
 
@@ -157,7 +155,7 @@ class Backfill:
             wait = insist(lambda: budget.wait(self.collector.source.id, self.clock.wall(), self.query), stop)
             if wait == 0:
                 return
-            why = "the budget of this period is used up" if wait < 0 else ""
+            why = USED_UP if wait < 0 else ""
             self._wait(BUDGET_WAIT if wait < 0 else wait, why, far, stop, show)
 
     def _wait(self, millis: Millis, why: str, far: Filled, stop: Event, show: Show) -> None:

@@ -7,23 +7,22 @@ its posts are durable. A process that is killed in between asks once more.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, nullcontext, suppress
-from threading import Event
+from collections.abc import Iterator, Sequence
+from contextlib import closing, suppress
 from typing import Any, cast
 
 import structlog
 from msgspec.structs import replace
-from sqlalchemy import Engine
 
 from database.tenure import LeaseLost
-from ingest.collector import Budget, Collector, Contextual, Delivery, Denied, Draft, Exhausted, Interrupted
-from ingest.context_list import ContextList, Guard, Request
-from ingest.coverage import CONTEXT, Ledger
+from ingest.beside import IDLE, LOST, Beside
+from ingest.collector import Collector, Contextual, Delivery, Denied, Draft, Exhausted, Interrupted
+from ingest.context_list import ContextList, Request
+from ingest.coverage import CONTEXT
 from ingest.intake import Intake, Unacceptable, post_id
-from ingest.patience import Backoff, Hold, Stopped, insist
+from ingest.patience import BUDGET_WAIT, DISK, USED_UP, Stopped, insist
 from ingest.windows import Window
-from stream.clock import DAY, MINUTE, SECOND, Clock
+from stream.clock import DAY
 from stream.ports import Log, Transient
 from stream.records import CONTENT_KINDS, Millis
 
@@ -31,13 +30,8 @@ MOST_ABOVE = 50
 """Posts of a thread whose texts are kept for one request."""
 MOST_TAKEN = 200
 """Posts taken from the network for one request, those below the reply included."""
-IDLE: Millis = 2 * SECOND
-LOST: Millis = SECOND
-BUDGET_WAIT: Millis = MINUTE
 GIVEN_UP: Millis = DAY
 """A network that did not answer for so long is not asked for this reply any more."""
-SPENT = "the budget of this period is used up"
-DISK = "disk"
 
 _log = structlog.get_logger(__name__)
 
@@ -45,59 +39,23 @@ _log = structlog.get_logger(__name__)
 class ContextFetcher:
     """`run` returns once `stop` is set. Of a network that gives no context, each request is told so."""
 
-    def __init__(
-        self,
-        collector: Collector,
-        log: Log,
-        engine: Engine,
-        ledger: Ledger,
-        clock: Clock,
-        *,
-        hold: Hold | None = None,
-        budget: Budget | None = None,
-        backoff: Backoff | None = None,
-        stop: Event | None = None,
-        has_turn: Callable[[], bool] | None = None,
-        turn_kept: Callable[[], AbstractContextManager[None]] = nullcontext,
-        guard: Guard | None = None,
-    ) -> None:
-        """`has_turn`, `turn_kept`, `guard`: of the lease of the source, where several processes may run it."""
+    def __init__(self, collector: Collector, log: Log, beside: Beside) -> None:
         self.collector, self.source = collector, collector.source
-        self.intake, self.ledger, self.clock, self.budget = Intake(log, self.source), ledger, clock, budget
-        self.list = ContextList(engine, self.source.id, guard)
-        self.hold, self.backoff, self.stop = hold or (lambda: None), backoff or Backoff(), stop or Event()
-        self._has_turn, self._turn_kept = has_turn or (lambda: True), turn_kept
+        self.intake, self.beside, self.clock = Intake(log, self.source), beside, beside.clock
+        self.list = ContextList(beside.engine, self.source.id, beside.guard)
 
     def run(self) -> None:
-        speed = getattr(self.clock, "speed", 1.0)
-        try:
-            while not self.stop.is_set():
-                self.stop.wait(self._step() / 1000 / speed)
-        except Stopped:
-            pass
-        finally:
-            if self.budget is not None:
-                with suppress(Transient):
-                    self.budget.leave()
+        self.beside.run(self.step, self.failed)
 
-    def _step(self) -> Millis:
-        """A step, and how long to wait before the next; whatever SQL or the network raise. Raises Stopped."""
-        try:
-            wait = self.step()
-        except Stopped:
-            raise
-        except LeaseLost:
-            return LOST
-        except Exception as fault:
-            _log.warning("ingest.context_waits", source=self.source.id, fault=type(fault).__name__)
-            return self.backoff.next()
-        return wait
+    def failed(self, fault: Exception) -> Millis:
+        _log.warning("ingest.context_waits", source=self.source.id, fault=type(fault).__name__)
+        return self.beside.backoff.next()
 
     def step(self) -> Millis:
         """Do the next request; how long to wait before the next step. Raises Transient, LeaseLost, Stopped."""
-        if not self._has_turn():
+        if not self.beside.has_turn():
             return LOST
-        with self._turn_kept():
+        with self.beside.turn_kept():
             request = self.list.next()
             if request is None:
                 return IDLE
@@ -108,7 +66,7 @@ class ContextFetcher:
                 why = f"source {self.source.id}: this network gives no way to ask for it"
                 self.list.over(request, "none", why, self.clock.now())
                 return 0
-            if self.hold() == DISK:
+            if self.beside.hold() == DISK:
                 self.list.all_wait("too little disk is free")
                 return BUDGET_WAIT
             return self._asked(request, self.collector)
@@ -120,13 +78,13 @@ class ContextFetcher:
             raise
         except Exception as fault:
             return self._waits_for(request, fault)
-        self.backoff.reset()
+        self.beside.backoff.reset()
         now = self.clock.now()
         if not found and spent:
-            self.list.all_wait(SPENT)
+            self.list.all_wait(USED_UP)
             return BUDGET_WAIT
         if found:
-            self.list.over(request, "fetched", SPENT + ": there may be more above" if spent else "", now)
+            self.list.over(request, "fetched", USED_UP + ": there may be more above" if spent else "", now)
         else:
             self.list.over(request, "none", "the network did not give it: deleted, private, or too old", now)
         return 0
@@ -137,7 +95,7 @@ class ContextFetcher:
         native, taken = (request.id or "").removeprefix(f"{self.source.network}:"), 0
         with closing(cast("Any", network.context(native))) as deliveries:
             while taken < MOST_TAKEN:
-                if not self._may_ask():
+                if not self.beside.may_ask():
                     return thread.found, True
                 delivery = next(deliveries, None)
                 if delivery is None:
@@ -146,26 +104,16 @@ class ContextFetcher:
         return thread.found, False
 
     def _take(self, request: Request, delivery: Delivery, thread: _Above, most: int) -> int:
-        now, wall, budget = self.clock.now(), self.clock.wall(), self.budget
-        if budget is not None:
-            insist(lambda: budget.spent(self.source.id, delivery.cost, delivery.asked, wall), self.stop)
+        now = self.clock.now()
+        self.beside.pay(delivery.cost, delivery.asked)
         drafts = [replace(one, seen_at=one.seen_at or now) for one in delivery.drafts if one.kind in CONTENT_KINDS]
         drafts = drafts[:most]
         self.list.list(request, thread.climbed(drafts), now)
-        took = insist(lambda: self.intake.take(drafts, now, "backfill", delivery.malformed), self.stop)
+        took = insist(lambda: self.intake.take(drafts, now, "backfill", delivery.malformed), self.beside.stop)
         window = Window(self.source.id, CONTEXT, now)
         window.add(delivery, took, now + 1)
-        self.ledger.record(window.row(now), brands=self.source.brands)
+        self.beside.ledger.record(window.row(now), brands=self.source.brands)
         return len(drafts)
-
-    def _may_ask(self) -> bool:
-        """Waits where the budget says so; False where it is used up."""
-        while self.budget is not None and (wait := self.budget.wait(self.source.id, self.clock.wall(), "")):
-            if wait < 0:
-                return False
-            if self.stop.wait(wait / 1000):
-                raise Stopped
-        return True
 
     def _waits_for(self, request: Request, fault: Exception) -> Millis:
         """How long to wait after a fault; it is told without a strange fault's words: they may hold a post's."""
@@ -180,7 +128,7 @@ class ContextFetcher:
             return 0
         self.list.waits(request, why, now)
         named = fault.retry_after if isinstance(fault, Interrupted) else None
-        return self.backoff.next() if named is None else named
+        return self.beside.backoff.next() if named is None else named
 
 
 class _Above:

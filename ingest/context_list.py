@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
 from database.engine import many, read, rows, write
+from database.tenure import Guard
 from stream.records import Millis
-
-Guard = Callable[[Connection], None]
-"""Raises where this process may not write any more (see `database.tenure.Tenure`)."""
 
 
 class Request(NamedTuple):

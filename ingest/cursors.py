@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
 from database.engine import many, read, rows, rows_in, write
+from database.tenure import Guard
 from stream.records import Millis
 
 NOTE = "note:"
@@ -31,7 +32,7 @@ class Cursors:
         name: str,
         value: str,
         now: Millis,
-        guard: Callable[[Connection], None] | None = None,
+        guard: Guard | None = None,
     ) -> None:
         """`guard` raises where this process may not write any more (see `database.tenure.Tenure`)."""
         with write(self.engine, alone=guard is not None) as connection:

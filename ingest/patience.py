@@ -18,6 +18,11 @@ Hold = Callable[[], str | None]
 """Why nothing may be appended now (`lag`, `disk`); None: go on."""
 
 HOLD_CHECK = 0.1
+DISK = "disk"
+"""The reason of a hold that cuts a stream and is recorded as a gap; any other makes it wait."""
+DENIED_WAIT: Millis = 15 * MINUTE
+BUDGET_WAIT: Millis = MINUTE
+USED_UP = "the budget of this period is used up"
 
 _log = structlog.get_logger(__name__)
 

@@ -18,7 +18,7 @@ import structlog
 
 from ingest.collector import Draft, Interrupted, Malformed, Source
 from ingest.intake import Prefilter, Unacceptable, dead_letter, draft_bytes, passes, stamped
-from ingest.patience import Hold
+from ingest.patience import DISK, Hold
 from ingest.signature import BadSignature
 from ingest.taken import Last, Taken
 from ingest.versions import fresh, hashed, items
@@ -117,7 +117,7 @@ class Receiver:
             return 503, {"error": f"not understood now: {fault.reason}", "retry_after": wait}
         waiting = self.hold()
         if waiting is not None and not (pushed.drafts and all(one.kind in _TAKES_AWAY for one in pushed.drafts)):
-            status = 503 if waiting == "disk" else 429
+            status = 503 if waiting == DISK else 429
             return status, {"error": f"not now ({waiting}): nothing was taken, send it again", "retry_after": AGAIN}
         with self._one_at_a_time:
             try:

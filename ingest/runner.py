@@ -6,7 +6,7 @@ late posts, holes and their filling, and a stop that finishes what is in hand.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from threading import Event, Thread
 from typing import Any, cast
@@ -14,6 +14,7 @@ from typing import Any, cast
 import structlog
 
 from database.tenure import LeaseLost, Tenure
+from ingest.beside import Beside
 from ingest.collector import (
     Budget,
     Collector,
@@ -32,7 +33,7 @@ from ingest.cursors import Cursors
 from ingest.gaps import SPEND_CAP, Gaps
 from ingest.intake import Intake, Prefilter
 from ingest.known import Held
-from ingest.patience import Backoff, Hold, Stopped, held, insist
+from ingest.patience import BUDGET_WAIT, DENIED_WAIT, DISK, USED_UP, Backoff, Hold, Stopped, held, insist
 from ingest.sweep_plan import Schedule
 from ingest.sweeper import Sweeper
 from ingest.turns import Turns
@@ -45,8 +46,6 @@ CURSOR_EVERY: Millis = SECOND
 """Wall time between two writings of the cursor: what a killed collector brings twice at most."""
 STEADY: Millis = 30 * SECOND
 """Wall time that a connection has to last before the next fault waits as short as the first."""
-DENIED_WAIT: Millis = 15 * MINUTE
-BUDGET_WAIT: Millis = MINUTE
 DISK_WAIT: Millis = 10 * SECOND
 FILL_AGAIN: Millis = MINUTE
 LONGEST: Millis = DAY
@@ -55,8 +54,6 @@ TURN: Millis = SECOND
 """How often a process that does not run its source asks for it."""
 BEGUN = "begun"
 """Name of the cursor that says since when a source is listened to, until the ledger has its first row."""
-DISK = "disk"
-"""The reason of a hold that cuts a stream and is recorded as a gap; any other makes it wait."""
 
 _log = structlog.get_logger(__name__)
 
@@ -117,8 +114,10 @@ class Runner:
         self._cursor = self._cursor_kept = cursors.get(self.source.id)
         self._cursor_kept_at: Millis = 0
         self._over, self._connected, self._wake_filler = Event(), Event(), Event()
-        self.sweeper = self._sweeper(log, sweeps) if sweeps and isinstance(collector, Sweepable) else None
-        self.context = self._context(log)
+        self.sweeper: Sweeper | None = None
+        if sweeps and isinstance(collector, Sweepable):
+            self.sweeper = Sweeper(collector, self.source, sweeps, log, self._beside())
+        self.context = ContextFetcher(collector, log, self._beside())
 
     @property
     def filled(self) -> int:
@@ -139,27 +138,10 @@ class Runner:
         """Up to when all that was asked for came, but for older holes; None: nothing is known yet."""
         return self._gap_since if self._gap_since is not None else self.windows.until()
 
-    def _sweeper(self, log: Log, sweeps: Schedule) -> Sweeper:
-        return Sweeper(
-            cast("Sweepable", self.collector),
-            self.source,
-            sweeps,
-            log,
-            self.cursors.engine,
-            self._ledger,
-            self.clock,
-            hold=self.hold,
-            budget=self.budget,
-            backoff=Backoff(self.backoff.first, self.backoff.most),
-            has_turn=self._has_the_turn,
-            turn_kept=self._turn_kept,
-            guard=None if self._tenure is None else self._tenure.guard,
-        )
-
-    def _context(self, log: Log) -> ContextFetcher:
-        return ContextFetcher(
-            self.collector,
-            log,
+    def _beside(self) -> Beside:
+        """For work in a thread of its own."""
+        return Beside(
+            self.source.id,
             self.cursors.engine,
             self._ledger,
             self.clock,
@@ -174,14 +156,12 @@ class Runner:
     def run(self) -> None:
         """Collect until stopped or until the source ends; other threads fill holes, sweep and fetch what replies answer
         meanwhile."""
-        filler = Thread(target=self._fill, name=f"fill-{self.source.id}", daemon=True)
-        filler.start()
-        sweeping = None if self.sweeper is None else self.sweeper.run
-        sweeper = None if sweeping is None else Thread(target=sweeping, name=f"sweep-{self.source.id}", daemon=True)
-        if sweeper is not None:
-            sweeper.start()
-        context = Thread(target=self.context.run, name=f"context-{self.source.id}", daemon=True)
-        context.start()
+        besides = [("fill", self._fill), ("context", self.context.run)]
+        if self.sweeper is not None:
+            besides.append(("sweep", self.sweeper.run))
+        threads = [Thread(target=work, name=f"{name}-{self.source.id}", daemon=True) for name, work in besides]
+        for thread in threads:
+            thread.start()
         try:
             while not self.stop.is_set() and self._round():
                 pass
@@ -189,7 +169,7 @@ class Runner:
             try:
                 self._say_how_far()
             finally:
-                self._end(filler, sweeper, context)
+                self._end(threads)
 
     def _say_how_far(self) -> None:
         """Where another process runs the source by now, it knows better where that stands. Where SQL does not answer,
@@ -199,15 +179,15 @@ class Runner:
             with suppress(Transient):
                 self.windows.close_all(self.clock.now())
 
-    def _end(self, filler: Thread, sweeper: Thread | None, context: Thread) -> None:
+    def _end(self, threads: Sequence[Thread]) -> None:
         self._over.set()
         self._wake_filler.set()
-        filler.join()
-        if self.sweeper is not None and sweeper is not None:
-            self.sweeper.stop.set()
-            sweeper.join()
-        self.context.stop.set()
-        context.join()
+        threads[0].join()
+        for work in (self.context, self.sweeper):
+            if work is not None:
+                work.beside.stop.set()
+        for thread in threads:
+            thread.join()
         self.collector.close()
         self._pay_back()
         if self._tenure is not None:
@@ -370,7 +350,7 @@ class Runner:
         while budget is not None:
             wait = insist(lambda: budget.wait(self.source.id, self.clock.wall(), query), self.stop)
             if wait < 0:
-                raise Interrupted(f"{SPEND_CAP}: the budget of this period is used up", retry_after=BUDGET_WAIT)
+                raise Interrupted(f"{SPEND_CAP}: {USED_UP}", retry_after=BUDGET_WAIT)
             if not wait:
                 return
             with self._turn_kept():

@@ -6,20 +6,19 @@ about no brand) is on no list: nobody can reach it, and the log lets go of it by
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
 from database.engine import many, read, rows, rows_in, write
+from database.tenure import Guard
 from ingest.sweep_plan import Due, Schedule, due, due_in_doubt, due_when_gone
 from stream.merge import content_hash
 from stream.records import Mention, Metrics, Millis, Post, decode
 
 CHUNK = 500
-Guard = Callable[[Connection], None]
-"""Raises where this process may not write any more (see `database.tenure.Tenure`)."""
 
 
 class Held(msgspec.Struct, frozen=True):

@@ -7,17 +7,15 @@ before the list remembers that the look was made: a process that is killed in be
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
-from threading import Event
+from collections.abc import Sequence
+from contextlib import suppress
 
 import structlog
 from msgspec.structs import replace
-from sqlalchemy import Engine
 
 from database.tenure import LeaseLost
+from ingest.beside import IDLE, LOST, Beside
 from ingest.collector import (
-    Budget,
     Delivery,
     Denied,
     Draft,
@@ -28,15 +26,15 @@ from ingest.collector import (
     Source,
     Sweepable,
 )
-from ingest.coverage import SWEEP, Ledger
+from ingest.coverage import SWEEP
 from ingest.gaps import FOUND_LATE
 from ingest.intake import Intake, Took, Unacceptable, stamped
-from ingest.patience import Backoff, Hold, Stopped, insist
+from ingest.patience import DENIED_WAIT, DISK, USED_UP, insist
 from ingest.sweep import APART, MOST_GONE, SMALLEST, Verdict, judge
-from ingest.sweep_list import Guard, Held, Look, Standing, SweepList, go_on, next_look
+from ingest.sweep_list import Held, Look, Standing, SweepList, go_on, next_look
 from ingest.sweep_plan import DOUBT_LIMIT, Due, Schedule, due_in_doubt, due_when_gone, worth_a_request
 from ingest.windows import Window
-from stream.clock import DAY, HOUR, MINUTE, SECOND, Clock
+from stream.clock import DAY, HOUR, MINUTE, SECOND
 from stream.merge import content_hash
 from stream.ports import Log, Transient
 from stream.records import CONTENT_KINDS, Metrics, Millis, Origin
@@ -48,13 +46,7 @@ ROUND_TIME: Millis = 10 * SECOND
 CONTROLS = 2
 PROBE: Millis = HOUR
 """How often a paused sweep looks whether the posts that it missed are there again."""
-IDLE: Millis = 2 * SECOND
-LOST: Millis = SECOND
-"""How long a sweep that has not the turn waits."""
-DENIED_WAIT: Millis = 15 * MINUTE
-BUDGET_WAIT: Millis = MINUTE
 TELL_EVERY: Millis = MINUTE
-DISK = "disk"
 
 _log = structlog.get_logger(__name__)
 
@@ -68,26 +60,13 @@ class Sweeper:
         source: Source,
         schedule: Schedule,
         log: Log,
-        engine: Engine,
-        ledger: Ledger,
-        clock: Clock,
-        *,
-        hold: Hold | None = None,
-        budget: Budget | None = None,
-        backoff: Backoff | None = None,
-        stop: Event | None = None,
-        has_turn: Callable[[], bool] | None = None,
-        turn_kept: Callable[[], AbstractContextManager[None]] = nullcontext,
-        guard: Guard | None = None,
+        beside: Beside,
     ) -> None:
-        """`has_turn`, `turn_kept`, `guard`: of the lease of the source, where several processes may run it."""
         self.network, self.source, self.schedule = network, source, tuple(schedule)
-        self.intake, self.ledger, self.clock, self.budget = Intake(log, source), ledger, clock, budget
-        self.list = SweepList(engine, source.id, guard)
-        self.hold, self.backoff, self.stop = hold or (lambda: None), backoff or Backoff(), stop or Event()
+        self.intake, self.beside, self.clock = Intake(log, source), beside, beside.clock
+        self.list = SweepList(beside.engine, source.id, beside.guard)
         self.trouble = ""
         self.deleted = self.edited = self.restored = 0
-        self._has_turn, self._turn_kept = has_turn or (lambda: True), turn_kept
         self._known_to_be_there: tuple[str, Millis] | None = None
         self._standing: Standing | None = None
         self._told_at: Millis | None = None
@@ -100,46 +79,25 @@ class Sweeper:
             self._known_to_be_there = (kept, self.clock.now())
 
     def run(self) -> None:
-        speed = getattr(self.clock, "speed", 1.0)
         try:
-            while not self.stop.is_set():
-                self.stop.wait(self._step() / 1000 / speed)
-        except (Exhausted, Stopped):
-            pass
+            self.beside.run(self.step, self.failed)
         finally:
             with suppress(Transient):
-                if self.budget is not None:
-                    self.budget.leave()
                 self._close_window()
-
-    def _step(self) -> Millis:
-        """A step, and how long to wait before the next. Raises Exhausted, Stopped."""
-        try:
-            wait = self.step()
-        except (Exhausted, Stopped):
-            raise
-        except LeaseLost:
-            return LOST
-        except Exception as fault:
-            wait = self._waits_for(fault)
-            with suppress(Transient, LeaseLost):
-                self._tell()
-            return wait
-        self.backoff.reset()
-        return wait
 
     def step(self) -> Millis:
         """Plan, or look up what is due; how long to wait before the next step. Raises what `look_up` and SQL raise."""
-        if not self._has_turn():
+        if not self.beside.has_turn():
             self._standing = None
             return LOST
-        with self._turn_kept():
+        with self.beside.turn_kept():
             self._standing = self._begun()
             if self.list.plan(self.schedule):
                 return 0
             done = self._round() if self._standing.paused_at is None else self._probe(self._standing)
             self._tell()
-            return 0 if done else IDLE
+        self.beside.backoff.reset()
+        return 0 if done else IDLE
 
     # --- where it stands ---
 
@@ -170,13 +128,20 @@ class Sweeper:
         if overdue:
             self._account(Delivery(asked=0), [], now)
 
+    def failed(self, fault: Exception) -> Millis:
+        """How long to wait after a step that raised; it is told."""
+        wait = self._waits_for(fault)
+        with suppress(Transient, LeaseLost):
+            self._tell()
+        return wait
+
     def _waits_for(self, fault: Exception) -> Millis:
         """How long to wait after a fault; sets `trouble`, without a strange fault's words: they may hold a post's."""
         denied = isinstance(fault, Denied)
         known = denied or isinstance(fault, Interrupted | Transient)
         self.trouble = str(fault) if known else f"unexpected {type(fault).__name__}"
         named = fault.retry_after if isinstance(fault, Interrupted) else DENIED_WAIT if denied else None
-        wait = self.backoff.next() if named is None else named
+        wait = self.beside.backoff.next() if named is None else named
         _log.warning("ingest.sweep_waits", source=self.source.id, fault=type(fault).__name__, wait_ms=wait)
         return wait
 
@@ -209,7 +174,10 @@ class Sweeper:
         existence: dict[str, Existence] = {}
         drafts: list[Draft] = []
         for start in range(0, len(ids), most):
-            if self.stop.is_set() or (start and self.clock.steady() - began >= ROUND_TIME) or not self._may_ask():
+            if self.beside.stop.is_set() or (start and self.clock.steady() - began >= ROUND_TIME):
+                break
+            if not self.beside.may_ask():
+                self.trouble = USED_UP
                 break
             part = ids[start : start + most]
             try:
@@ -222,26 +190,11 @@ class Sweeper:
                 self._waits_for(fault)
                 break
             now = self.clock.now()
-            self._pay(found)
+            self.beside.pay(found.cost, found.asked)
             existence |= {id: found.existence.get(id, "absent") for id in part}
             drafts += [replace(one, seen_at=one.seen_at or now) for one in found.drafts if one.native_id in set(part)]
             self._account(Delivery(asked=found.asked), [id for id in part if existence[id] == "there"], now)
         return Found(existence=existence, drafts=drafts), [one for id, one in by_id.items() if id in existence]
-
-    def _may_ask(self) -> bool:
-        """Waits where the budget says so; False where it is used up."""
-        while self.budget is not None and (wait := self.budget.wait(self.source.id, self.clock.wall(), "")):
-            if wait < 0:
-                self.trouble = "the budget of this period is used up"
-                return False
-            if self.stop.wait(wait / 1000):
-                raise Stopped
-        return True
-
-    def _pay(self, found: Found) -> None:
-        budget, wall = self.budget, self.clock.wall()
-        if budget is not None:
-            insist(lambda: budget.spent(self.source.id, found.cost, found.asked, wall), self.stop)
 
     def _controls(self, wanted: Sequence[Held]) -> list[str]:
         """Posts that are known to exist, asked for with few others or with such as were missed before: among many, any
@@ -269,7 +222,7 @@ class Sweeper:
             return
         self.trouble = ""
         told = self._told(held, found, verdict, now)
-        full = self.hold() == DISK
+        full = self.beside.hold() == DISK
         later = {draft.native_id for _, draft in told if full and draft.kind != "deleted"}
         self._append([(origin, draft) for origin, draft in told if draft.native_id not in later], now)
         self.list.remember([
@@ -334,7 +287,7 @@ class Sweeper:
         for origin, draft in told:
             by_origin.setdefault(origin, []).append(draft)
         for origin, drafts in by_origin.items():
-            insist(lambda drafts=drafts, origin=origin: self.intake.take(drafts, now, origin), self.stop)  # type: ignore[misc]
+            insist(lambda drafts=drafts, origin=origin: self.intake.take(drafts, now, origin), self.beside.stop)  # type: ignore[misc]
         kinds = [draft.kind for _, draft in told]
         self.deleted += kinds.count("deleted")
         self.edited += kinds.count("edited")
@@ -402,7 +355,7 @@ class Sweeper:
             if self._overdue:
                 late = Delivery(asked=0, missed=self._overdue, reason="posts not looked up in time")
                 self._window.add(late, Took([], 0, 0), self._window.until)
-            self.ledger.record(self._window.row(self.clock.now()), brands=self.source.brands)
+            self.beside.ledger.record(self._window.row(self.clock.now()), brands=self.source.brands)
             self._window = None
 
     def _native(self, id: str) -> str:

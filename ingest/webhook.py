@@ -29,7 +29,7 @@ import structlog
 from ingest.collector import Draft, Malformed, Source
 from ingest.dates import NoDate, millis_reader
 from ingest.intake import HALF_NOTE, Unacceptable, dead_letter, stamped
-from ingest.patience import Hold
+from ingest.patience import DISK, Hold
 from ingest.signature import BadSignature, verify
 from ingest.taken import Last, Taken
 from ingest.versions import fresh, hashed, items
@@ -151,7 +151,7 @@ class Webhook:
             return _error(401, str(wrong))
         waiting = self.hold()
         if waiting is not None and not _takes_away(body):
-            status = 503 if waiting == "disk" else 429
+            status = 503 if waiting == DISK else 429
             return _error(status, f"not now ({waiting}): nothing was taken, send it again", retry_after=10)
         with self._one_at_a_time:
             try:

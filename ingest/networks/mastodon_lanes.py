@@ -17,8 +17,8 @@ import structlog
 from ingest.collector import Delivery, Denied, Hole, Interrupted
 from ingest.networks.mastodon_posts import Timeline
 from ingest.networks.mastodon_stream import Event, Stream
-from ingest.patience import Backoff
-from ingest.runner import DENIED_WAIT, STEADY
+from ingest.patience import DENIED_WAIT, Backoff
+from ingest.runner import STEADY
 from stream.clock import SECOND, Clock
 from stream.records import Millis
 

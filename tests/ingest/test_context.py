@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Engine
 
 from database.engine import many, read, rows, write
+from ingest.beside import Beside
 from ingest.collector import Source
 from ingest.context import BUDGET_WAIT, GIVEN_UP, MOST_ABOVE, ContextFetcher
 from ingest.coverage import CONTEXT, Ledger
@@ -32,7 +33,8 @@ class World:
     def fetcher(self, **more: Any) -> ContextFetcher:
         collector = more.pop("collector", self.collector)
         made = {"backoff": Backoff(1, 5), **more}
-        return ContextFetcher(collector, self.log, self.engine, self.ledger, self.clock, **made)
+        beside = Beside(collector.source.id, self.engine, self.ledger, self.clock, **made)
+        return ContextFetcher(collector, self.log, beside)
 
     def thread(self, *texts: str) -> list[str]:
         ids: list[str] = []

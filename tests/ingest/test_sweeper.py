@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 
 from database.engine import many, read, rows, write
 from database.tenure import LeaseLost
+from ingest.beside import Beside
 from ingest.collector import Interrupted, Source
 from ingest.coverage import SWEEP, Ledger
 from ingest.cursors import Cursors
@@ -45,10 +46,9 @@ class World:
         self.n = 0
 
     def sweeper(self, **more: Any) -> Sweeper:
-        return Sweeper(
-            self.collector, SOURCE, more.pop("schedule", SCHEDULE), self.log, self.engine, self.ledger, self.clock,
-            **{"backoff": Backoff(1, 5), **more},
-        )  # fmt: skip
+        schedule = more.pop("schedule", SCHEDULE)
+        beside = Beside(SOURCE.id, self.engine, self.ledger, self.clock, **{"backoff": Backoff(1, 5), **more})
+        return Sweeper(self.collector, SOURCE, schedule, self.log, beside)
 
     def publish(self, text: str = "Acme again", at: int | None = None) -> str:
         """On the board, and held here as routing holds a mention."""
@@ -346,7 +346,7 @@ def test_a_refusal_waits_for_a_person_and_says_so(world: World) -> None:
     sweeper = world.sweeper()
     world.clock.advance(12 * HOUR)
     world.board.misbehave(Fault("status", status=403, body=b"no"))
-    assert sweeper._step() == 15 * MINUTE
+    assert sweeper.beside.once(sweeper.step, sweeper.failed) == 15 * MINUTE
     assert "403" in sweeper.trouble
 
 
@@ -356,7 +356,7 @@ def test_while_the_network_is_silent_it_is_told_how_many_posts_are_overdue(world
     world.settle(sweeper)
     world.clock.advance(13 * HOUR)
     world.board.misbehave(Fault("status", times=3))
-    sweeper._step()
+    sweeper.beside.once(sweeper.step, sweeper.failed)
     standing = standings(world.engine)["board"]
     assert standing.overdue == 1
     assert "503" in standing.why
