@@ -70,9 +70,11 @@ class Case(Protocol):
         """Something among the new posts, where Acme's posts are shown, that is no post: without its id, or a number
         where an object should be."""
 
-    def edit(self, native_id: str, text: str) -> None: ...
+    def edit(self, native_id: str, text: str) -> None:
+        """Called only where `edits` says how it is learnt of."""
 
-    def delete(self, native_id: str) -> None: ...
+    def delete(self, native_id: str) -> None:
+        """Called only where `deletes` says how it is learnt of."""
 
     def truth(self) -> Mapping[str, str]:
         """What stands on the network now: native id → text."""
@@ -106,10 +108,6 @@ class Contract:
     """False: the network shows only its last posts; the ledger has to say that some were missed."""
     asks_by_brand = True
     """False: what is asked does not depend on the brands (an own page, a firehose), and no brand's cap can hold it."""
-
-    @pytest.fixture
-    def case(self) -> Any:
-        raise NotImplementedError("a network's test class gives its case")
 
     @pytest.fixture
     def home(self, tmp_path: Path) -> Path:
@@ -213,9 +211,7 @@ class Contract:
             case.standin.cut_streams()
             for n in range(5):
                 case.publish(f"Acme meanwhile {n}")
-            until(
-                lambda: not case.standin.to_go_wrong, lambda: "the collector never asked there again: is `first` right?"
-            )
+            went_wrong(case)
             until(lambda: at_work.connected, lambda: at_work.runner.trouble)
             case.publish("Acme after")
             agree(case, at_work)
@@ -249,9 +245,7 @@ class Contract:
         with collecting(case, home) as at_work:
             asked = len(case.standin.requests)
             case.standin.cut_and(self.rate_limited(1)._replace(only=case.first))
-            until(
-                lambda: not case.standin.to_go_wrong, lambda: "the collector never asked there again: is `first` right?"
-            )
+            went_wrong(case)
             case.publish("Acme meanwhile")
             until(
                 lambda: "Acme meanwhile" in at_work.held.texts().values() or not keeps(case, at_work),

@@ -10,6 +10,7 @@ import json
 import socket
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -86,7 +87,7 @@ def _odd(response: Response) -> Response:
     return response._replace(body=json.dumps(oddly(json.loads(response.body))).encode())
 
 
-class StandIn:
+class StandIn(ABC):
     """Use as a context manager; `url` is where it listens."""
 
     def __init__(self) -> None:
@@ -109,8 +110,9 @@ class StandIn:
 
     # --- to be given by each network ---
 
+    @abstractmethod
     def answer(self, request: Request) -> Response:
-        raise NotImplementedError
+        """What the network answers when nothing goes wrong. `lock` is held."""
 
     # --- for tests ---
 

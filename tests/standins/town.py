@@ -17,6 +17,7 @@ import random
 import sys
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -56,39 +57,42 @@ class Plan(NamedTuple):
     seed: int = 0
 
 
-class Network:
+class Network(ABC):
     """What is done on one network, and what stands there."""
 
     name: ClassVar[str]
     first: ClassVar[str]
     """Path that the collector's questions for posts begin with."""
-    deletes: ClassVar[bool] = True
     secrets: ClassVar[Mapping[str, str]] = {}
     standin: StandIn
 
+    @abstractmethod
     def section(self) -> dict[str, Any]:
         """Of `sources:`, without what all have."""
-        raise NotImplementedError
 
+    @abstractmethod
     def publish(self, text: str, author: str) -> str:
         """Its native id."""
-        raise NotImplementedError
 
-    def edit(self, id: str, text: str) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def edit(self, id: str, text: str) -> None: ...
 
-    def delete(self, id: str) -> None:
-        raise NotImplementedError
-
+    @abstractmethod
     def texts(self) -> Mapping[str, str]:
         """All that stands there, by native id."""
-        raise NotImplementedError
 
-    def renew(self) -> None:
-        """A window of the rate limit is over."""
+    def renew(self) -> None:  # noqa: B027
+        """A window of the rate limit is over: of interest to networks that count."""
 
 
-class X(Network):
+class Forgetful(Network):
+    """One that lets its people delete, and shows it."""
+
+    @abstractmethod
+    def delete(self, id: str) -> None: ...
+
+
+class X(Forgetful):
     name, first, secrets = "x", "/2/tweets/search/stream", {"LIVE_X_TOKEN": x.TOKEN}
 
     def __init__(self) -> None:
@@ -116,7 +120,7 @@ class X(Network):
         self._x.left = dict(x.LIMITS)
 
 
-class Reddit(Network):
+class Reddit(Forgetful):
     name, first = "reddit", "/r/"
     secrets: ClassVar[Mapping[str, str]] = {
         "LIVE_REDDIT_ID": reddit.CLIENT_ID,
@@ -155,7 +159,7 @@ class Reddit(Network):
         self._reddit.used = 0
 
 
-class Bluesky(Network):
+class Bluesky(Forgetful):
     name, first = "bluesky", V2
 
     def __init__(self) -> None:
@@ -179,7 +183,7 @@ class Bluesky(Network):
             return {uri: held["record"]["text"] for uri, held in self._bluesky.posts.items()}
 
 
-class Mastodon(Network):
+class Mastodon(Forgetful):
     name, first = "mastodon", "/api/v1/timelines"
 
     def __init__(self) -> None:
@@ -202,7 +206,7 @@ class Mastodon(Network):
             return dict(self._mastodon.texts)
 
 
-class Youtube(Network):
+class Youtube(Forgetful):
     name, first, secrets = "youtube", "/commentThreads", {"LIVE_YOUTUBE_KEY": youtube.KEY}
 
     def __init__(self) -> None:
@@ -233,7 +237,7 @@ class Youtube(Network):
             return {id: one.text for id, one in self._youtube.said.items()}
 
 
-class Discourse(Network):
+class Discourse(Forgetful):
     name, first, secrets = "discourse", "/posts.json", {"LIVE_DISCOURSE_KEY": discourse.KEY}
 
     def __init__(self) -> None:
@@ -264,7 +268,7 @@ class Discourse(Network):
 
 
 class Feeds(Network):
-    name, first, deletes = "feeds", "/feed", False
+    name, first = "feeds", "/feed"
 
     def __init__(self) -> None:
         self.standin = self._site = FeedsStandIn()
@@ -349,14 +353,14 @@ class Town:
 
     def _section(self, network: Network) -> dict[str, Any]:
         section = {"id": network.name, **network.section()}
-        if network.deletes:
+        if isinstance(network, Forgetful):
             every = self._plan.look_again
             section["look_again"] = [{"younger_than": "3m", "every": every}, {"younger_than": "1d", "every": "5m"}]
         return section
 
     def _happen(self, network: Network, number: int) -> None:
         young, counts, dice = self._young[network.name], self.counts[network.name], self._random.random()
-        if len(young) > YOUNG // 4 and dice < self._plan.deletes and network.deletes:
+        if len(young) > YOUNG // 4 and dice < self._plan.deletes and isinstance(network, Forgetful):
             id = self._random.choice(young)
             young.remove(id)
             network.delete(id)

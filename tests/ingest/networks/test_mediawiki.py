@@ -208,7 +208,7 @@ class MediawikiCase:
         self.standin.broken()
 
     def edit(self, native_id: str, text: str) -> None:
-        raise NotImplementedError("a revision never changes")
+        raise AssertionError("a revision never changes")
 
     def delete(self, native_id: str) -> None:
         self.standin.delete(native_id)
