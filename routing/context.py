@@ -31,7 +31,6 @@ def keep(sheet: Sheet, touched: Iterable[PostRow]) -> None:
     listed = [by_id[id] for id in sorted(id for (id,) in found)]
     many(connection, "DELETE FROM context_post WHERE id = ?", [(row.id,) for row in listed if row.state not in _HERE])
     bodies: list[tuple[bytes | None, str]] = []
-    swept = []
     for row in listed:
         if row.state not in _HERE:
             continue
@@ -40,9 +39,8 @@ def keep(sheet: Sheet, touched: Iterable[PostRow]) -> None:
         elif (post := sheet.contents.get(row.n)) is not None:
             bodies.append((encode(post), row.id))
             if post.source_id in sheet.desk.in_force.swept:
-                swept.append((post.source_id, row.n))
+                sheet.swept.append((post.source_id, row.n))
     many(connection, "UPDATE context_post SET body = ? WHERE id = ?", bodies)
-    many(connection, _SWEPT, swept)
 
 
 def let_go(engine: Engine, now: Millis) -> int:
@@ -84,7 +82,3 @@ _ASKED = (
     "UNION ALL SELECT case_id, asked_at FROM context_request) asked GROUP BY case_id"
 )
 _HERE = ("live", "awaited")
-_SWEPT = (
-    "INSERT INTO swept_post (source_id, post) VALUES (?, ?) "
-    "ON CONFLICT (source_id, post) DO UPDATE SET due_at = NULL, gone_at = NULL"
-)

@@ -71,13 +71,13 @@ def _conversations(sheet: Sheet) -> None:
 
 
 def _mentions(sheet: Sheet, moved: list[MentionRow]) -> None:
-    connection, swept = sheet.connection, sheet.desk.in_force.swept
-    new, old, earlier, swept_now = [], [], [], []
+    connection = sheet.connection
+    new, old, earlier = [], [], []
     for m in moved:
         value = m.value
         assert value is not None
-        if value.source_id in swept and m.state == "live" and m.was_state != "live":
-            swept_now.append((value.source_id, m.post.n))
+        if value.source_id in sheet.desk.in_force.swept and m.state == "live" and m.was_state != "live":
+            sheet.swept.append((value.source_id, m.post.n))
         contribution = written(m.contribution) if m.contribution is not None else None
         body = encode(value)
         if m.new:
@@ -94,7 +94,7 @@ def _mentions(sheet: Sheet, moved: list[MentionRow]) -> None:
     many(connection, _NEW_MENTION, new)
     many(connection, _OLD_MENTION, old)
     many(connection, "INSERT INTO decision (mention, revision, at, body) VALUES (?, ?, ?, ?)", earlier)
-    many(connection, _SWEPT, swept_now)
+    many(connection, _SWEPT, sheet.swept)
 
 
 def _clusters(sheet: Sheet) -> None:

@@ -62,6 +62,8 @@ class Sheet:
         self.moved_waiting: set[int] = set()
         self.contents: dict[int, Post] = {}
         """By post: its newest content, where this batch brought it, be it new or not."""
+        self.swept: list[tuple[str, int]] = []
+        """(source, post) of those to be looked up again on their network from now on."""
         self.absences: dict[int, tuple[Millis, Millis]] = {}
         """By author: when the account went away, when it came back."""
         self.new_absences: set[int] = set()
