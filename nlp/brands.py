@@ -83,9 +83,12 @@ class BrandMatcher:
         """Number of each brand that the text names, or links to → where, in order, without overlaps."""
         found = self._named(analysis)
         if not self._hosts.isdisjoint(analysis.surfaces):
+            linked: dict[int, set[Span]] = {}
             for form, span in address.linked(analysis):
                 for number in self._links.get(form, ()):
-                    found[number] = sorted({*found.get(number, ()), span})
+                    linked.setdefault(number, set()).add(span)
+            for number, spans in linked.items():
+                found[number] = sorted(spans.union(found.get(number, ())))
         return found
 
     def _named(self, analysis: Analysis) -> dict[int, list[Span]]:

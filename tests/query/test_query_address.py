@@ -76,3 +76,11 @@ def test_a_brand_that_is_an_address_is_found_where_it_is_linked_to_and_nowhere_e
         assert bool(matcher.find(analyse(text))) is named, text
     text = "see https://example.org/news/2026/bridge?page=2 now"
     assert matcher.find(analyse(text)) == {0: [(4, 47)]}
+
+
+def test_each_link_is_found_once_and_in_order_however_many_there_are() -> None:
+    brand = Brand(id="bridge", name="Bridge", aliases=(STORY,))
+    text = f"Bridge {STORY} " * 1_500
+    found = BrandMatcher([brand]).find(analyse(text))[0]
+    assert found == sorted(set(found))
+    assert [text[start:end] for start, end in found] == ["Bridge", STORY] * 1_500
