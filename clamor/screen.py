@@ -16,6 +16,7 @@ from rich.text import Text
 
 from clamor.commands.search import when
 from clamor.opening import Opened
+from clamor.roles import COLLECT, WEB
 from clamor.status import status
 from database.engine import read, rows
 from stream.records import Mention, decode
@@ -54,7 +55,9 @@ class Screen:
 
     def _stages(self, found: dict[str, Any]) -> RenderableType:
         table = Table.grid(padding=(0, 3))
-        lags = "  ".join(f"{one['stage']} {one['lag']:,}" for one in found["stages"] if one["stage"] != "web")
+        lags = "  ".join(
+            f"{one['stage']} {one['lag']:,}" for one in found["stages"] if one["stage"] not in (WEB, COLLECT)
+        )
         cases = Text()
         for queue in ("pr", "support", "sales"):
             cases.append(f"{queue} {found['cases'].get(queue, 0):,}  ", style=COLOURS[queue])
