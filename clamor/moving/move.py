@@ -33,8 +33,7 @@ from stream.embedded import EmbeddedLog
 from stream.ports import DECIDED, MENTIONS, POSTS, OffsetOutside, Transient
 
 ROLES = ("run", START, "routing", "index", "web", "reindex")
-"""Who must not work while a home is moved to its end; nlp, which re-scores as well, has no lock and is seen by its
-status."""
+"""Who must not work while a home is moved to its end; nlp and collect have no lock and are seen by their status."""
 READER = "nlp"
 MAILS = "mails.journal"
 LOOK = 1.0
