@@ -10,13 +10,14 @@ import msgspec
 import structlog
 
 from ingest.collector import Budget, Collector, CursorLost, Delivery, Interrupted, Span
-from ingest.coverage import BY_HAND, Ledger, span_key
+from ingest.coverage import BY_HAND, Ledger, gap_key, gap_row, span_key
 from ingest.cursors import Cursors
 from ingest.intake import Intake, Took
 from ingest.patience import BUDGET_WAIT, USED_UP, Backoff, Hold, Stopped, held, insist
+from ingest.windows import NOTHING, Sums, Window
 from stream.clock import Clock
 from stream.ports import Transient
-from stream.records import Coverage, Millis
+from stream.records import Millis
 
 _log = structlog.get_logger(__name__)
 
@@ -27,13 +28,8 @@ class Filled(msgspec.Struct, frozen=True, kw_only=True):
     since: Millis
     until: Millis
     cursor: str | None = None
-    received: int = 0
-    """Distinct posts that came."""
-    refused: int = 0
-    asked: int = 0
+    sums: Sums = NOTHING
     cost: int = 0
-    missed: int | None = 0
-    reasons: tuple[str, ...] = ()
     oldest: Millis | None = None
     """Of the posts that came so far, by their own times."""
     newest: Millis | None = None
@@ -68,7 +64,6 @@ class Backfill:
         self.cursors, self.ledger, self.clock = cursors, ledger, clock
         self.query, self.name = query, name
         self.hold, self.budget, self.backoff = hold, budget, backoff or Backoff()
-        self._ids: set[str] = set()
 
     def begun(self, span: Span) -> Filled:
         """How far it is; a new one is of `span`, one that was stopped stays of its own."""
@@ -86,12 +81,12 @@ class Backfill:
                     self.budget.leave()
 
     def _run(self, begun: Filled, stop: Event, show: Show) -> Filled:
-        far = begun
+        far, window = begun, Window(self.collector.source.id, self.query, begun.since, begun.sums)
         while True:
             try:
                 self._go_on(far, stop, show)
                 for delivery in self.collector.fill(self.query, far.span, far.cursor):
-                    far = self._took(far, delivery, stop)
+                    far = self._took(far, window, delivery, stop)
                     self.backoff.reset()
                     show(far, "")
                     self._go_on(far, stop, show)
@@ -104,45 +99,36 @@ class Backfill:
                 named = fault.retry_after or 0
                 self._wait(max(named, self.backoff.next()), str(fault), far, stop, show)
         brands = tuple(dict.fromkeys((*self.collector.source.brands, *([self.query] if self.query else ()))))
-        self.ledger.fill(self._row(far), brands, f"{BY_HAND}{span_key(far.since, far.until)}")
+        window.until = far.until
+        self.ledger.fill(window.row(self.clock.now()), brands, f"{BY_HAND}{span_key(far.since, far.until)}")
         self.cursors.drop(self.collector.source.id, self.name)
         _log.info("ingest.backfilled", source=self.collector.source.id, since=far.since, until=far.until)
         return far
 
-    def _took(self, far: Filled, delivery: Delivery, stop: Event) -> Filled:
-        now, drafts = self.clock.now(), delivery.drafts
+    def _took(self, far: Filled, window: Window, delivery: Delivery, stop: Event) -> Filled:
+        now, drafts, source = self.clock.now(), delivery.drafts, self.collector.source
         took: Took = insist(lambda: self.intake.take(drafts, now, "backfill", delivery.malformed), stop)
-        before = len(self._ids)
-        self._ids.update(took.kept)
         budget, wall = self.budget, self.clock.wall()
         if budget is not None:
-            whose = (delivery.query or self.query) if delivery.payer is None else delivery.payer
-            insist(lambda: budget.spent(self.collector.source.id, delivery.cost, delivery.asked, wall, whose), stop)
+            whose = delivery.whose(self.query)
+            insist(lambda: budget.spent(source.id, delivery.cost, delivery.asked, wall, whose), stop)
         if delivery.hole is not None:
             hole = delivery.hole
-            row = Coverage(
-                source_id=self.collector.source.id, query=delivery.query, since=hole.since, until=hole.until,
-                state="gap", missed=None, reason=hole.reason, recorded_at=now,
-            )  # fmt: skip
-            self.ledger.record(row, f"gap:{hole.since}", self.collector.source.brands)
+            row = gap_row(source.id, delivery.query, Span(hole.since, hole.until), hole.reason, now)
+            self.ledger.record(row, gap_key(hole.since), source.brands)
+        window.add(delivery, took, far.since)
         times = [one.claimed_at for one in drafts if one.claimed_at is not None]
-        reasons = (*far.reasons, delivery.reason) if delivery.reason else far.reasons
-        missed = None if far.missed is None or delivery.missed is None else far.missed + delivery.missed
         far = msgspec.structs.replace(
             far,
             cursor=far.cursor if delivery.cursor is None else delivery.cursor,
-            received=far.received + len(self._ids) - before + took.filtered,
-            refused=far.refused + took.dead,
-            asked=far.asked + delivery.asked,
+            sums=window.sums(),
             cost=far.cost + delivery.cost,
-            missed=missed,
-            reasons=tuple(dict.fromkeys(reasons)),
             oldest=min([*times, *([far.oldest] if far.oldest is not None else [])], default=None),
             newest=max([*times, *([far.newest] if far.newest is not None else [])], default=None),
         )
         if delivery.cursor is not None:
             kept = msgspec.json.encode(far).decode()
-            insist(lambda: self.cursors.put(self.collector.source.id, self.name, kept, wall), stop)
+            insist(lambda: self.cursors.put(source.id, self.name, kept, wall), stop)
         return far
 
     def _go_on(self, far: Filled, stop: Event, show: Show) -> None:
@@ -162,18 +148,3 @@ class Backfill:
         show(far, why)
         if stop.wait(millis / 1000):
             raise Stopped
-
-    def _row(self, far: Filled) -> Coverage:
-        return Coverage(
-            source_id=self.collector.source.id,
-            query=self.query,
-            since=far.since,
-            until=far.until,
-            state="backfilled" if far.missed == 0 else "partial",
-            asked=far.asked,
-            received=far.received,
-            missed=far.missed,
-            refused=far.refused,
-            reason=", ".join((*far.reasons, *(("malformed",) if far.refused else ()))),
-            recorded_at=self.clock.now(),
-        )

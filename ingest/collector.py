@@ -127,6 +127,10 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     """Up to when a stream has been read, in its network's times; None: as its drafts say, and one without drafts has
     caught up."""
 
+    def whose(self, asked: str) -> str:
+        """The brand that pays for it, where `asked` was asked for."""
+        return self.query or asked if self.payer is None else self.payer
+
 
 class Collector(Protocol):
     """One network, seen from one source.

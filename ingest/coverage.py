@@ -15,6 +15,7 @@ import msgspec
 from sqlalchemy import Connection, Engine
 
 from database.engine import many, read, rows, write
+from ingest.collector import Span
 from stream.records import Coverage, Millis
 
 COLUMNS = "source_id, query, part, since, until, state, asked, received, missed, refused, reason, brands, recorded_at"
@@ -24,10 +25,10 @@ REPLACE = (
     "state = excluded.state, asked = excluded.asked, received = excluded.received, missed = excluded.missed, "
     "refused = excluded.refused, reason = excluded.reason, brands = excluded.brands, recorded_at = excluded.recorded_at"
 )
-SWEEP = "sweep"
-"""Query of the rows that say how many posts were looked up again: requests and answers, no time that was listened to,
-so no figure rests on them."""
-CONTEXT = "context"
+SWEEP = "(sweep)"
+"""Query, by a name that no brand can have, of the rows that say how many posts were looked up again: requests and
+answers, no time that was listened to, so no figure rests on them."""
+CONTEXT = "(context)"
 """Query of the rows that say how many posts came because a person asked what a reply answers; no figure rests on them
 either."""
 _ASKED_BY_ID = (SWEEP, CONTEXT)
@@ -252,6 +253,19 @@ def _row(found: Any) -> Coverage:
         source_id=found[0], query=found[1], since=found[3], until=found[4], state=found[5], asked=found[6],
         received=found[7], missed=found[8], refused=found[9], reason=found[10], recorded_at=found[12],
     )  # fmt: skip
+
+
+def gap_row(source_id: str, query: str, span: Span, reason: str, now: Millis) -> Coverage:
+    """A hole of which nobody knows how many posts it holds."""
+    return Coverage(
+        source_id=source_id, query=query, since=span.since, until=span.until,
+        state="gap", missed=None, reason=reason, recorded_at=now,
+    )  # fmt: skip
+
+
+def gap_key(since: Millis) -> str:
+    """Part of a hole's row: noted again, longer, it replaces itself."""
+    return f"gap:{since}"
 
 
 def span_key(since: Millis, until: Millis) -> str:

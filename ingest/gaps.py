@@ -10,7 +10,7 @@ import structlog
 
 from database.tenure import LeaseLost
 from ingest.collector import Collector, CursorLost, Delivery, Exhausted, Hole, Interrupted, Span, Unfillable
-from ingest.coverage import Ledger
+from ingest.coverage import Ledger, gap_key, gap_row
 from ingest.cursors import Cursors
 from ingest.intake import Intake, Took
 from ingest.patience import Stopped, insist
@@ -63,7 +63,7 @@ class Gaps:
     def note(self, span: Span, reason: str, query: str = "") -> None:
         """The hole as it is now; an earlier, shorter note of the same beginning is replaced."""
         if span.since < span.until:
-            self.ledger.record(self._row(span, query, reason), f"gap:{span.since}", self._concerns(query))
+            self.ledger.record(self._row(span, query, reason), gap_key(span.since), self._concerns(query))
 
     def note_hole(self, query: str, hole: Hole) -> None:
         """Of one query, while the others go on."""
@@ -166,7 +166,7 @@ class Gaps:
                         raise Stopped
                     break
                 took = self._take(delivery, origin, stop)
-                pay(delivery, delivery.query or gap.query)
+                pay(delivery, delivery.whose(gap.query))
                 if delivery.hole is not None:
                     self.note_hole(delivery.query, delivery.hole)
                 else:
@@ -201,16 +201,7 @@ class Gaps:
         return took
 
     def _row(self, span: Span, query: str, reason: str) -> Coverage:
-        return Coverage(
-            source_id=self.collector.source.id,
-            query=query,
-            since=span.since,
-            until=span.until,
-            state="gap",
-            missed=None,
-            reason=reason,
-            recorded_at=self.clock.now(),
-        )
+        return gap_row(self.collector.source.id, query, span, reason, self.clock.now())
 
 
 class _Begun(msgspec.Struct, frozen=True):

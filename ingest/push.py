@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import msgspec
 import structlog
@@ -22,18 +22,16 @@ from ingest.patience import DISK, Hold
 from ingest.signature import BadSignature
 from ingest.taken import Last, Taken
 from ingest.versions import fresh, hashed, items
+from ingest.webhook import Answer, Heard
 from stream.clock import SECOND
 from stream.ports import POSTS, Append, Log, Transient
-from stream.records import Millis, Post, encode
+from stream.records import AWAY_KINDS, Millis, Post, encode
 
-Answer: TypeAlias = tuple[int, dict[str, Any]]
-Heard: TypeAlias = Callable[[Sequence[str], int], None]
 AGAIN = 10
 """Seconds after which a push that could not be taken now is best sent again."""
 _ECHO = re.compile(r"[!-~]{0,500}", re.ASCII)
 """What is given back of a challenge: signs without a space, and not many."""
 _NOTHING: Mapping[str, str] = {}
-_TAKES_AWAY = frozenset({"deleted", "expired", "forgotten", "author_gone"})
 
 _log = structlog.get_logger(__name__)
 
@@ -116,7 +114,7 @@ class Receiver:
             wait = AGAIN if fault.retry_after is None else max(1, fault.retry_after // SECOND)
             return 503, {"error": f"not understood now: {fault.reason}", "retry_after": wait}
         waiting = self.hold()
-        if waiting is not None and not (pushed.drafts and all(one.kind in _TAKES_AWAY for one in pushed.drafts)):
+        if waiting is not None and not (pushed.drafts and all(one.kind in AWAY_KINDS for one in pushed.drafts)):
             status = 503 if waiting == DISK else 429
             return status, {"error": f"not now ({waiting}): nothing was taken, send it again", "retry_after": AGAIN}
         with self._one_at_a_time:

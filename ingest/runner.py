@@ -295,7 +295,7 @@ class Runner:
             self.sweeper.seen(drafts, took.kept[-1])
         self.filtered += took.filtered + delivery.filtered
         self.dead += took.dead
-        self._pay(delivery, delivery.query)
+        self._pay(delivery, delivery.whose(""))
         if delivery.hole is not None:
             self._note_hole(delivery.query, delivery.hole)
         else:
@@ -323,11 +323,10 @@ class Runner:
             insist(lambda: self.cursors.put(self.source.id, "", self._cursor or "", wall, guard), Event())
             self._cursor_kept = self._cursor
 
-    def _pay(self, delivery: Delivery, query: str) -> None:
+    def _pay(self, delivery: Delivery, whose: str) -> None:
         budget, wall = self.budget, self.clock.wall()
-        query = query if delivery.payer is None else delivery.payer
         if budget is not None:
-            insist(lambda: budget.spent(self.source.id, delivery.cost, delivery.asked, wall, query), self.stop)
+            insist(lambda: budget.spent(self.source.id, delivery.cost, delivery.asked, wall, whose), self.stop)
 
     def _pay_back(self) -> None:
         """What this thread had reserved for its next request is free again."""

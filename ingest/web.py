@@ -8,6 +8,7 @@ and none repeats what was sent, should the network's answer do so.
 from __future__ import annotations
 
 import re
+import socket
 import ssl
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -238,11 +239,11 @@ class Unending:
     def close(self) -> None:
         """Whoever waits for more wakes."""
         connection = self._response.extensions.get("network_stream")
-        socket = connection.get_extra_info("socket") if connection is not None else None
-        if socket is not None:
+        connected = connection.get_extra_info("socket") if connection is not None else None
+        if connected is not None:
             # Closing alone does not wake a thread that waits for it.
             with suppress(OSError):
-                socket.shutdown(2)
+                connected.shutdown(socket.SHUT_RDWR)
 
 
 @cache

@@ -186,7 +186,7 @@ def _tell_plan(collector: Collector, begun: Filled, asked: tuple[Wanted, ...], p
         markup=False,
         highlight=False,
     )
-    if begun.asked:
+    if begun.sums.asked:
         errors.print(f"begun before, it goes on: {_line(begun, '')}", markup=False, highlight=False)
     if not isinstance(collector, Estimable):
         errors.print("what it will bring and cost is not known: this network cannot be sampled", style="dim")
@@ -215,13 +215,16 @@ def _forecast(collector: Estimable, long: Millis, asked: tuple[Wanted, ...], pur
 def _line(far: Filled, waits: str) -> str:
     reached = f", {when(far.oldest)} to {when(far.newest)}" if far.oldest is not None and far.newest is not None else ""
     cost = f", {far.cost:,} units" if far.cost else ""
-    return f"{far.received:,} posts, {far.asked:,} requests{cost}{reached}{f'; waits: {waits}' if waits else ''}"
+    return (
+        f"{far.sums.received:,} posts, {far.sums.asked:,} requests{cost}{reached}{f'; waits: {waits}' if waits else ''}"
+    )
 
 
 def _tell_end(far: Filled) -> None:
-    missed = "an unknown number is" if far.missed is None else f"{far.missed:,} are"
-    missing = "" if far.missed == 0 else f"; {missed} known to be missing ({', '.join(far.reasons)})"
-    refused = f", {far.refused:,} rows refused (clamor dead-letter list)" if far.refused else ""
+    sums = far.sums
+    missed = "an unknown number is" if sums.missed is None else f"{sums.missed:,} are"
+    missing = "" if sums.missed == 0 else f"; {missed} known to be missing ({', '.join(sums.reasons)})"
+    refused = f", {sums.refused:,} rows refused (clamor dead-letter list)" if sums.refused else ""
     answers.print(f"{_line(far, '')}{refused}{missing}", markup=False, highlight=False)
 
 
