@@ -28,7 +28,8 @@ REMEMBERED = 10_000
 
 
 class Likenesses:
-    """Goes on where it stood, over restarts; in a home that it sees for the first time, from now on."""
+    """Goes on where it stood, over restarts; in a home that it sees for the first time, from now on. Nothing is read
+    while no own brand names an account and nobody was told of one."""
 
     def __init__(self, opened: Opened) -> None:
         self._opened, self._cursors = opened, Cursors(opened.engine)
@@ -45,6 +46,9 @@ class Likenesses:
             self._brands = inforce.brands
             self._seen.clear()
             self._resolve(own)
+        if not own and not self._told():
+            self._keep(self._ends())
+            return False
         stands, more = self._stands(), False
         found: dict[str, str] = {}
         gone: set[str] = set()
@@ -74,14 +78,17 @@ class Likenesses:
         if not gone and not due:
             return
         self._forgot_at = now if due else self._forgot_at
-        with read(self._opened.engine) as connection:
-            told = rows(connection, _TOLD, (f"{KIND}:%",))
-        old = [(key, alert) for key, alert, why, at in told if passed(at, now, KEPT) or _shown_by(why) in gone]
+        old = [(key, alert) for key, alert, why, at in self._told() if passed(at, now, KEPT) or _shown_by(why) in gone]
         if old:
             with write(self._opened.engine) as connection:
                 many(connection, "UPDATE alert SET why = ? WHERE id = ?", [(_FORGOTTEN, alert) for _, alert in old])
                 many(connection, "DELETE FROM operation_alert WHERE key = ?", [(key,) for key, _ in old])
             self._seen.clear()
+
+    def _told(self) -> list[tuple[str, int, str, Millis]]:
+        """(key, number of the alert, why, when) of the accounts whose names are known."""
+        with read(self._opened.engine) as connection:
+            return [tuple(row) for row in rows(connection, _TOLD, (f"{KIND}:%",))]
 
     def _likeness(self, brand: Brand, mention: Mention) -> dict[str, str]:
         """What is to be told of the author, by its key."""
@@ -119,11 +126,13 @@ class Likenesses:
     def _stands(self) -> dict[int, int]:
         """Offset to go on at, by partition; of another log than it was, from its beginning."""
         kept = self._cursors.get(KIND)
-        bounds = self._opened.log.bounds(DECIDED)
         if kept is None:
-            return {partition: high for partition, (_, high) in bounds.items()}
+            return self._ends()
         known = msgspec.json.decode(kept, type=_Stands)
         return dict(known.offsets) if known.epoch == self._opened.log.epoch() else {}
+
+    def _ends(self) -> dict[int, int]:
+        return {partition: high for partition, (_, high) in self._opened.log.bounds(DECIDED).items()}
 
     def _keep(self, stands: dict[int, int]) -> None:
         written = msgspec.json.encode(_Stands(self._opened.log.epoch(), stands)).decode()

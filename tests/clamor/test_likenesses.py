@@ -105,3 +105,27 @@ def test_whose_account_it_was_is_forgotten(living: Living, how: str) -> None:
     assert living.sql("SELECT count(*) FROM operation_alert WHERE key LIKE 'impersonation:%'") == [(0,)]
     ((why,),) = living.sql("SELECT why FROM alert WHERE kind = 'impersonation'")
     assert "acmealr" not in why
+
+
+def test_from_the_account_on_that_a_brand_names_as_its_first_it_is_looked_for(tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    unnamed = CONFIGURATION.replace(", accounts: ['x:acmeair']", "")
+    with Living(settled_home(tmp_path, unnamed)) as living:
+        likenesses = Likenesses(living.opened)
+        likenesses.step()
+        living.live(post(1, "Acme Air is here", author=by("acmealr")))
+        assert likenesses.step() is False
+        living.home.settings_file.write_text(CONFIGURATION, "utf-8")
+        assert CliRunner().invoke(app, ["--home", str(living.home.root), "apply"]).exit_code == 0
+        Likenesses(living.opened).step()
+        assert troubles(living) == {}
+        ends, number = time.monotonic() + 10, 1
+        while not troubles(living) and time.monotonic() < ends:
+            number += 1
+            living.live(post(number, "Acme Air is here", author=by("acmealr")))
+            likenesses.step()
+            time.sleep(0.1)
+        ((key, why),) = troubles(living).items()
+        assert key == "impersonation:acme:x:acmealr"
+        assert "x:1." not in why
