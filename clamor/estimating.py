@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from threading import Event
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ from clamor.collecting import lacks, secret, source_of
 from clamor.opening import Opened
 from config.brands import Brand
 from config.sources import Collected
-from ingest.budget import spent_of
+from ingest.budget import SourceBudget, spent_of
 from ingest.caps import MICRO, Cap, caps
 from ingest.collector import Denied, Estimable, Interrupted, Sample
 from ingest.forecast import MONTH_DAYS, Draws, Forecast, Interval, forecast, interval
@@ -90,7 +90,8 @@ def estimate(opened: Opened, sources: Iterable[Collected], brands: Sequence[Bran
     reached: list[Reached] = []
     for source in sources:
         chosen = [one for one in wanted(brands, source.listen_for) if not only or one.brand in only]
-        found, missing = _sampled(opened, source, chosen)
+        asked = [brand for brand in brands if brand.id in {one.brand for one in chosen}]
+        found, missing = _sampled(opened, source, chosen, compile_prefilter(asked))
         unknown += missing
         priced = caps(source.budget, source.documented())
         expected += [_expected(source, priced, one) for one in found]
@@ -98,15 +99,29 @@ def estimate(opened: Opened, sources: Iterable[Collected], brands: Sequence[Bran
     return Estimate(tuple(expected), tuple(unknown), tuple(reached))
 
 
-def _sampled(opened: Opened, source: Collected, chosen: Sequence[Wanted]) -> tuple[list[_One], list[Unknown]]:
-    asked = {one.brand for one in chosen}
+def paid_sample(
+    purse: SourceBudget | None, source: str, wall: Callable[[], Millis], collector: Estimable, one: Wanted
+) -> Sample | None:
+    """None: the budget leaves no room for it now. Raises what the collector raises."""
+    # A rate that is used up for the moment says so as well: a command does not wait for a quarter of an hour.
+    if purse is not None and purse.wait(source, wall(), one.brand) != 0:
+        return None
+    sample = collector.sample(one)
+    if purse is not None:
+        purse.spent(source, sample.cost, sample.asked, wall(), one.brand)
+    return sample
+
+
+def _sampled(
+    opened: Opened, source: Collected, chosen: Sequence[Wanted], prefilter: Callable[[str], bool]
+) -> tuple[list[_One], list[Unknown]]:
     setting = Setting(
         source=source_of(source),
         wanted=lambda: chosen,
         secret=lambda name: secret(opened, name),
         clock=opened.clock,
         stop=Event(),
-        prefilter=compile_prefilter(brand for brand in opened.registry.current().brands if brand.id in asked),
+        prefilter=prefilter,
     )
     try:
         collector: Any = networks.make(source, setting)
@@ -127,20 +142,16 @@ def _ask(
     unknown: list[Unknown] = []
     purse = budget_of(opened, source, lambda: chosen)
     for one in chosen:
-        # A rate that is used up for the moment says so as well: a command does not wait for a quarter of an hour.
-        if purse is not None and purse.wait(source.id, opened.clock.wall(), one.brand) != 0:
-            unknown.append(Unknown(source.id, one.brand, NO_ROOM))
-            continue
         try:
-            sample = collector.sample(one)
+            sample = paid_sample(purse, source.id, opened.clock.wall, collector, one)
+            if sample is None:
+                unknown.append(Unknown(source.id, one.brand, NO_ROOM))
+                continue
             found.append(_One(one, sample, forecast(sample.posts_by_hour, capped=sample.capped, seed=len(found))))
         except (Denied, Interrupted, ValueError) as fault:
             unknown.append(Unknown(source.id, one.brand, str(fault)))
         except Exception as fault:
             unknown.append(Unknown(source.id, one.brand, lacks(fault)))
-        else:
-            if purse is not None:
-                purse.spent(source.id, sample.cost, sample.asked, opened.clock.wall(), one.brand)
     if purse is not None:
         purse.leave()
     return found, unknown

@@ -11,19 +11,20 @@ from typing import Annotated, NamedTuple
 import typer
 
 from clamor import exits, networks
+from clamor.budgets import budget_of
 from clamor.collecting import BrandsInForce, setting_of
 from clamor.commands.search import when
 from clamor.commands.source_check import sources_of, why
 from clamor.commands.source_list import ids_that_are_asked
 from clamor.console import answers, errors
-from clamor.estimating import NO_ROOM
+from clamor.estimating import NO_ROOM, paid_sample
 from clamor.holding import Holding
 from clamor.moments import moment
 from clamor.opening import Opened, open_home
 from config.sources import Collected
 from database.migrate import upgrade
 from ingest.backfill import Backfill, Filled
-from ingest.budget import Budgets, SourceBudget
+from ingest.budget import SourceBudget
 from ingest.caps import caps
 from ingest.collector import Collector, Estimable, Sample, Span, Unfillable
 from ingest.cursors import Cursors
@@ -60,9 +61,7 @@ def backfill(
         span, stop = _span(opened, since, until), Event()
         collector = _collector(opened, section, only, stop)
         try:
-            purse = Budgets(opened.engine, opened.clock).of(
-                section, lambda: BrandsInForce(opened).wanted(section.listen_for)
-            )
+            purse = budget_of(opened, section, lambda: BrandsInForce(opened).wanted(section.listen_for))
             work = Backfill(
                 collector,
                 Intake(opened.log, collector.source, BrandsInForce(opened).prefilter(only or section.listen_for)),
@@ -160,16 +159,11 @@ class _Purse(NamedTuple):
 
     def sample(self, collector: Estimable, one: Wanted) -> Sample | None:
         """None: the budget leaves no room for it now. Raises what the collector raises."""
-        if self.budget is None:
-            return collector.sample(one)
         try:
-            if self.budget.wait(self.section.id, self.wall(), one.brand) != 0:
-                return None
-            sample = collector.sample(one)
-            self.budget.spent(self.section.id, sample.cost, sample.asked, self.wall(), one.brand)
-            return sample
+            return paid_sample(self.budget, self.section.id, self.wall, collector, one)
         finally:
-            self.budget.leave()
+            if self.budget is not None:
+                self.budget.leave()
 
     def bill(self, posts: float) -> str:
         """What so many posts cost where the network bills them one by one, as `, 12.34 USD`."""

@@ -87,6 +87,9 @@ class Billed:
         raise Unfillable("no history")
 
     def sample(self, wanted: Wanted) -> Sample:
+        assert self._setting.prefilter is not None
+        if not self._setting.prefilter(f"{wanted.phrases[0]} 1"):
+            return Sample((0,) * self._settings.hours, cost=1)
         of_brand = self._settings.rate * (10 if wanted.kind == "competitor" else 1)
         return Sample((of_brand,) * self._settings.hours, cost=1, capped=self._settings.capped)
 
@@ -277,7 +280,7 @@ def test_brands_of_files_that_are_not_in_force_are_estimated(
     (folder / "clamor.yaml").write_text("brands:\n  - {id: fresh, name: Fresh Brand}\n")
     told = run(living, monkeypatch, "sources", "estimate", "--files", str(folder), "--brand", "fresh", "--json")
     assert told.exit_code == 0, told.output
-    assert [one["brand"] for one in json.loads(told.stdout)["expected"]] == ["fresh"]
+    assert [(one["brand"], one["sampled"]) for one in json.loads(told.stdout)["expected"]] == [("fresh", 336)]
 
 
 def test_a_backfill_says_what_it_will_cost_and_pays_for_its_sample(
