@@ -12,7 +12,7 @@ from typing import Any
 from config.sources.graph import FacebookSource
 from ingest.collector import Collector, Draft, Existence
 from ingest.links import web_address
-from ingest.networks.graph import Edge, Graph, Item, looked_up, millis, number_of, table, text_of
+from ingest.networks.graph import Edge, Graph, Item, edited, looked_up, millis, number_of, table, text_of
 from ingest.networks.graph_api import Api, Gone
 from ingest.networks.graph_push import Change, GraphPush
 from ingest.push import Push
@@ -204,8 +204,3 @@ def author(one: Any) -> Author | None:
     held = table(one, "from")
     id = text_of(held, "id")
     return Author(id=id, name=text_of(held, "name") or None) if id else None
-
-
-def edited(draft: Draft, at: Millis | None = None) -> Draft:
-    values: dict[str, Any] = {name: getattr(draft, name) for name in draft.__struct_fields__}
-    return Draft(**{**values, "kind": "edited", "edited_at": at})

@@ -208,7 +208,7 @@ class Graph:
             if known is None and one.at > floor:
                 drafts.append(one.draft)
             elif known not in (None, said):
-                drafts.append(msgspec.structs.replace(one.draft, kind="edited"))
+                drafts.append(edited(one.draft))
         while len(self._known) > MOST_KNOWN:
             self._known.pop(next(iter(self._known)))
         return drafts
@@ -269,6 +269,10 @@ def _opened(cursor: str | None) -> State:
         return State() if cursor is None else msgspec.json.decode(cursor, type=State)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         raise CursorLost("the cursor of this source is not one of the Graph API's") from None
+
+
+def edited(draft: Draft, at: Millis | None = None) -> Draft:
+    return msgspec.structs.replace(draft, kind="edited", edited_at=at)
 
 
 def millis(said: object) -> Millis | None:

@@ -13,8 +13,7 @@ from typing import Any
 from config.sources.graph import InstagramSource
 from ingest.collector import Collector, Draft, Existence
 from ingest.links import web_address
-from ingest.networks.facebook import edited
-from ingest.networks.graph import Edge, Graph, Item, looked_up, millis, number_of, table, text_of
+from ingest.networks.graph import Edge, Graph, Item, edited, looked_up, millis, number_of, table, text_of
 from ingest.networks.graph_api import Api, Gone
 from ingest.networks.graph_push import Change, GraphPush
 from ingest.push import Push
