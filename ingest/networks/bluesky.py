@@ -8,7 +8,7 @@ is not asked.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TypeVar
 from urllib.parse import urlencode
 
@@ -123,7 +123,7 @@ class Bluesky:
         try:
             if self._settings.compress and instance.version == 2 and instance.host not in self._dictionaries:
                 self._dictionaries[instance.host] = dictionary(instance, self._seconds)
-            with Connection(instance, at, self._dictionaries.get(instance.host), self._seconds) as stream:
+            with closing(Connection(instance, at, self._dictionaries.get(instance.host), self._seconds)) as stream:
                 yield stream
         except (Interrupted, Denied) as fault:
             self._dictionaries.pop(instance.host, None)

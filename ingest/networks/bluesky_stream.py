@@ -13,8 +13,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
-from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple
 from urllib.parse import urlencode, urlsplit
 
 import msgspec
@@ -136,7 +135,7 @@ def dictionary(instance: Instance, seconds: float) -> Dictionary | None:
 
 
 class Connection:
-    """Open from the beginning; a context manager."""
+    """Open from the beginning; use with `closing`."""
 
     def __init__(self, instance: Instance, at: Cursor | None, unpacking: Dictionary | None, seconds: float) -> None:
         """`at`: where to go on, None: from now. `seconds`: that it may take to open. Raises Interrupted,
@@ -190,14 +189,6 @@ class Connection:
 
     def close(self) -> None:
         self._open.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _address(instance: Instance, at: Cursor | None, unpacking: Dictionary | None) -> str:
