@@ -95,6 +95,7 @@ class Web:
         self._sent: frozenset[str] = frozenset()
         self.asked = 0
         """Requests made so far."""
+        self._told = 0
 
     def get(
         self, path: str, params: Mapping[str, str | int] | None = None, headers: Mapping[str, str] | None = None
@@ -186,6 +187,11 @@ class Web:
         if answer.status in (401, 403):
             return Denied(f"{place} answered {answer.status}: {said}" if said else f"{place} answered {answer.status}")
         return Refused(answer.status, str(place), said)
+
+    def used(self) -> int:
+        """Requests made since this was asked last."""
+        asked, self._told = self.asked - self._told, self.asked
+        return asked
 
     def close(self) -> None:
         self._client.close()

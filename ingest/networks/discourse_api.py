@@ -34,7 +34,6 @@ class Api:
     def __init__(self, settings: DiscourseSource, setting: Setting) -> None:
         self._settings, self._setting = settings, setting
         self._web = Web(settings.url.rstrip("/") + "/", self._headers, timeout=settings.timeout / 1000)
-        self._told = 0
 
     def get(self, path: str, **params: int) -> Any:
         """Raises Refusing where the thing is not shown (403, 404, 410), Denied, Interrupted, Refused."""
@@ -51,8 +50,7 @@ class Api:
         return Delivery(asked=self.used(), **brought)
 
     def used(self) -> int:
-        asked, self._told = self._web.asked - self._told, self._web.asked
-        return asked
+        return self._web.used()
 
     def close(self) -> None:
         self._web.close()

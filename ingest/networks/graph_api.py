@@ -54,7 +54,6 @@ class Api:
         self._web = Web(
             f"{settings.url.rstrip('/')}/{settings.version}/", self._headers, timeout=settings.timeout / 1000
         )
-        self._told = 0
         self._cool_until: Millis = 0
         self.usage = 0.0
         """Percent of the limit that is nearest, as the last answer said."""
@@ -103,8 +102,7 @@ class Api:
         return Delivery(asked=self.used(), **brought)
 
     def used(self) -> int:
-        asked, self._told = self._web.asked - self._told, self._web.asked
-        return asked
+        return self._web.used()
 
     def pace(self) -> int:
         """How many times as long as set the interval is to be."""

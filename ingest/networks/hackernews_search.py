@@ -55,14 +55,11 @@ class Search:
         self._settings, self._stop = settings, stop
         seconds = settings.timeout / 1000
         self._web, self._items = Web(settings.url, timeout=seconds), Web(settings.items_url, timeout=seconds)
-        self._told = 0
         self._scans: dict[tuple[str, int], Scan] = {}
 
     def used(self) -> int:
         """Requests since this was asked last."""
-        asked = self._web.asked + self._items.asked
-        fresh, self._told = asked - self._told, asked
-        return fresh
+        return self._web.used() + self._items.used()
 
     def close(self) -> None:
         self._web.close()

@@ -68,11 +68,10 @@ class Api:
     def __init__(self, settings: MediawikiSource) -> None:
         self._settings = settings
         agent = {"User-Agent": f"{user_agent()} ({settings.contact})"}
-        self._web, self._told = Web("", agent, timeout=settings.timeout / 1000), 0
+        self._web = Web("", agent, timeout=settings.timeout / 1000)
 
     def used(self) -> int:
-        asked, self._told = self._web.asked - self._told, self._web.asked
-        return asked
+        return self._web.used()
 
     def close(self) -> None:
         self._web.close()
