@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from typing import Any
 
 import msgspec
 
@@ -82,7 +83,8 @@ class Discourse:
             # Earlier releases show the last post of a page on the next one too.
             posts = [post for post in posts if post.id not in seen]
             drafts = [made for post in posts if (made := self._news(post, access, floor, warm)) is not None]
-            yield self._api.delivery(
+            yield self._delivery(
+                self._api,
                 drafts=drafts,
                 malformed=self._unburied(malformed),
                 missed=None if cut else 0,
@@ -93,7 +95,7 @@ class Discourse:
             if floor is None:
                 break
         self._known = dict(sorted({**self._known, **seen}.items())[-MOST_KNOWN:])
-        yield self._api.delivery(cursor=msgspec.json.encode(Cursor(newest)).decode())
+        yield self._delivery(self._api, cursor=msgspec.json.encode(Cursor(newest)).decode())
 
     def fill(self, query: str, span: Span, cursor: str | None) -> Iterator[Delivery]:
         with closing(self._new_api()) as api:
@@ -102,8 +104,8 @@ class Discourse:
                 times = [millis(post.created_at) for post in posts]
                 wanted = [one for one, at in zip(posts, times, strict=True) if span.since <= at < span.until]
                 drafts = [made for one in wanted if (made := self._draft(one, access)) is not None]
-                yield api.delivery(
-                    drafts=drafts, malformed=malformed, missed=None if cut else 0, reason="page cap" if cut else ""
+                yield self._delivery(
+                    api, drafts=drafts, malformed=malformed, missed=None if cut else 0, reason="page cap" if cut else ""
                 )
                 if times and max(times) < span.since:
                     return
@@ -123,7 +125,7 @@ class Discourse:
             if "gone" in existence.values():
                 # To whom nothing is shown any more (a key that was taken back) nothing is gone: that raises Denied.
                 self._categories.ask()
-            return Found(existence=existence, drafts=drafts, asked=api.used())
+            return Found(existence=existence, drafts=drafts, asked=self._used(api))
 
     def context(self, native_id: str) -> Iterator[Delivery]:
         """The posts that it answers, one by one, up to the topic's first."""
@@ -136,7 +138,7 @@ class Discourse:
                 if made is None:
                     return
                 if step:
-                    yield api.delivery(drafts=[made])
+                    yield self._delivery(api, drafts=[made])
                 above = made.reply_to
 
     def sample(self, wanted: Wanted) -> Sample:
@@ -150,8 +152,8 @@ class Discourse:
                         counts[SAMPLED - 1 - hours] += 1
                 oldest = max([oldest, *back])
                 if number == SAMPLED_PAGES or oldest >= SAMPLED:
-                    return Sample(tuple(counts), asked=api.used(), capped=oldest < SAMPLED)
-            return Sample(tuple(counts), asked=api.used())
+                    return Sample(tuple(counts), asked=self._used(api), capped=oldest < SAMPLED)
+            return Sample(tuple(counts), asked=self._used(api))
 
     def check(self) -> str:
         with closing(self._new_api()) as api:
@@ -176,6 +178,13 @@ class Discourse:
 
     def _new_api(self) -> Api:
         return Api(self._settings, self._setting)
+
+    def _delivery(self, api: Api, **brought: Any) -> Delivery:
+        return Delivery(asked=self._used(api), **brought)
+
+    def _used(self, api: Api) -> int:
+        """Requests since this was asked last, those for the categories among them."""
+        return api.used() + self._categories.used()
 
     def _pages(self, api: Api, floor: int | None) -> Iterator[tuple[list[Post], list[Malformed], bool]]:
         """(posts, what is none, whether more were left out), newest first, back to the one with number `floor`.

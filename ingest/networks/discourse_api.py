@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from config.sources import DiscourseSource
-from ingest.collector import Delivery, Denied, Interrupted
+from ingest.collector import Denied, Interrupted
 from ingest.networks.discourse_posts import Access, community
 from ingest.setting import Setting
 from ingest.web import Answer, Web
@@ -45,9 +45,6 @@ class Api:
         if answer.status >= 400:
             raise Refusing(answer.status)
         return answer.json()
-
-    def delivery(self, **brought: Any) -> Delivery:
-        return Delivery(asked=self.used(), **brought)
 
     def used(self) -> int:
         return self._web.used()

@@ -327,7 +327,14 @@ def test_looked_up_posts_are_there_as_they_are_now_or_gone(community: DiscourseS
     found = collector.look_up(ids)
     assert found.existence == {ids[0]: "there", ids[1]: "gone", ids[2]: "absent", ids[3]: "absent"}
     assert [(draft.kind, draft.text) for draft in found.drafts] == [("edited", "one, edited")]
-    assert found.asked == 2
+    assert found.asked == len(community.requests) == 4, "two posts, and twice the categories"
+
+
+def test_the_ledger_counts_the_questions_for_the_categories_too(community: DiscourseStandIn, at: Any) -> None:
+    collector = at().collector
+    community.topic("News", "one")
+    deliveries = list(collector.collect(None))
+    assert sum(one.asked for one in deliveries) == len(community.requests) == 2
 
 
 @pytest.mark.parametrize("status", [403, 404])
