@@ -18,7 +18,7 @@ from email.utils import parsedate_to_datetime
 from functools import cache
 from importlib.metadata import version
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypeVar
 
 import httpx
 import msgspec
@@ -28,6 +28,8 @@ from ingest.public import NotPublic, PublicTransport
 from ingest.unreached import unreached
 from stream.clock import SECOND
 from stream.records import Millis
+
+T = TypeVar("T")
 
 MAX_BYTES = 20_000_000
 TIMEOUT = 30.0
@@ -59,8 +61,14 @@ class Answer(NamedTuple):
 
     def json(self) -> Any:
         """Raises Interrupted where it is no JSON: half an answer passes."""
+        return self.decoded(object)
+
+    def decoded(self, shape: type[T]) -> T:
+        """Raises Interrupted where it is none of these, as well."""
         try:
-            return msgspec.json.decode(self.body)
+            return msgspec.json.decode(self.body, type=shape)
+        except msgspec.ValidationError:
+            raise Interrupted("the answer is JSON of another shape than was asked for") from None
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             raise Interrupted("the answer is no JSON, or only half of it") from None
 

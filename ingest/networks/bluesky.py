@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from typing import TypeVar
 from urllib.parse import urlencode
 
 import msgspec
@@ -51,8 +50,6 @@ from ingest.web import Refused, Web
 from query.prefilter import compile_prefilter
 from stream.clock import DAY, HOUR, MINUTE, SECOND
 from stream.records import CONTENT_KINDS, Author, Millis, PostKind
-
-T = TypeVar("T")
 
 EVERY: Millis = SECOND // 2
 """A delivery comes at least so often."""
@@ -272,7 +269,7 @@ class Bluesky:
     def look_up(self, native_ids: Sequence[str]) -> Found:
         with self._web() as web:
             query = urlencode([("uris", native_id) for native_id in native_ids])
-            views = _decoded(web.get(f"/xrpc/app.bsky.feed.getPosts?{query}").body, _Posts).posts
+            views = web.get(f"/xrpc/app.bsky.feed.getPosts?{query}").decoded(_Posts).posts
         now = self._clock.now()
         existence: dict[str, Existence] = dict.fromkeys(native_ids, "absent")
         existence.update({view.uri: "there" for view in views if view.uri in existence})
@@ -287,7 +284,7 @@ class Bluesky:
                 if "NotFound" in refusal.said:
                     return
                 raise
-        yield Delivery(drafts=[view_draft(view) for view in around(_decoded(answer.body, _Threads).thread)])
+        yield Delivery(drafts=[view_draft(view) for view in around(answer.decoded(_Threads).thread)])
 
     # --- an account ---
 
@@ -303,7 +300,7 @@ class Bluesky:
                 if "AccountDeactivated" in refusal.said or "not found" in refusal.said.lower():
                     return "gone"
                 raise
-        profile = _decoded(answer.body, _Profile)
+        profile = answer.decoded(_Profile)
         return "limited" if any(label.val in _HIDDEN for label in profile.labels) else "there"
 
     # --- before it is switched on ---
@@ -386,13 +383,6 @@ class _Profile(msgspec.Struct, frozen=True):
 
 _HIDDEN = frozenset({"!hide", "!takedown", "!suspend"})
 """Labels by which a moderator takes an account out of sight."""
-
-
-def _decoded(body: bytes, shape: type[T]) -> T:
-    try:
-        return msgspec.json.decode(body, type=shape)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        raise Interrupted("the AppView's answer is none, or only half of it") from None
 
 
 def _at_time(time_us: int) -> Cursor:

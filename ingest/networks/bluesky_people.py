@@ -112,10 +112,9 @@ class People:
         while (part := list(islice(rest, AT_ONCE))) and self._may(now):
             try:
                 query = urlencode([("actors", actor) for actor in part])
-                answer = self._web.get(f"/xrpc/app.bsky.actor.getProfiles?{query}")
-                found += msgspec.json.decode(answer.body, type=Profiles).profiles
+                found += self._web.get(f"/xrpc/app.bsky.actor.getProfiles?{query}").decoded(Profiles).profiles
                 answered += part
-            except (Interrupted, Denied, Refused, msgspec.MsgspecError, UnicodeDecodeError) as fault:
+            except (Interrupted, Denied, Refused) as fault:
                 self._paused_until = now + PAUSE
                 _log.warning("ingest.profiles_wait", fault=type(fault).__name__)
         return found, answered

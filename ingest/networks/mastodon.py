@@ -41,7 +41,6 @@ from ingest.networks.mastodon_posts import (
     Standing,
     Status,
     Timeline,
-    decoded,
     draft_of,
     millis,
     page_of,
@@ -336,7 +335,7 @@ class Mastodon:
             if answer.status in (404, 410):
                 existence[native_id] = "gone"
                 continue
-            status = decoded(answer, Status)
+            status = answer.decoded(Status)
             kind: PostKind = "metrics" if status.edited_at is None else "edited"
             draft = draft_of(place[0], status, self._ids.seen(place[0]))
             drafts.append(msgspec.structs.replace(draft, kind=kind))
@@ -350,7 +349,7 @@ class Mastodon:
             answer = web.get(f"/api/v1/statuses/{quote(place[1], safe='')}/context")
         if answer.status in (404, 410):
             return
-        found = decoded(answer, Context)
+        found = answer.decoded(Context)
         for status in (*found.ancestors, *found.descendants):
             self._ids.see(place[0], status)
         shown = [one for one in (*reversed(found.ancestors), *found.descendants) if one.shown]
@@ -399,7 +398,7 @@ class Mastodon:
             answer = web.get("/api/v1/accounts/lookup", {"acct": name if own or not host else handle})
         if answer.status in (404, 410):
             return "gone"
-        found = decoded(answer, Standing)
+        found = answer.decoded(Standing)
         return "suspended" if found.suspended else "limited" if found.limited else "there"
 
     def _web(self, instance: str, address: str = "") -> Web:

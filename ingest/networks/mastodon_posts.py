@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 import msgspec
@@ -16,8 +16,6 @@ from ingest.collector import Draft, Interrupted, Malformed
 from ingest.markup import words_of
 from ingest.web import Answer
 from stream.records import Author, Metrics, Millis
-
-T = TypeVar("T")
 
 SHOWN = frozenset({"public", "unlisted"})
 
@@ -157,13 +155,6 @@ def draft_of(instance: str, status: Status, uri_of: Callable[[str], str | None])
         media=tuple(one.url for one in status.media_attachments if one.url),
         metrics=Metrics(likes=status.favourites_count, reposts=status.reblogs_count, replies=status.replies_count),
     )
-
-
-def decoded(answer: Answer, shape: type[T]) -> T:
-    try:
-        return msgspec.json.decode(answer.body, type=shape)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        raise Interrupted("the server's answer is none, or only half of it") from None
 
 
 def millis(text: str | None) -> Millis | None:

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from ingest.collector import Denied, Interrupted
+from ingest.collector import Denied
 from ingest.web import Answer, Refused, Unending, Web
 
 MOST_EVENT = 2_000_000
@@ -132,8 +132,6 @@ class _Instance(msgspec.Struct, frozen=True):
 def _instance(answer: Answer) -> _Instance:
     """A server of another program may say something else."""
     try:
-        return msgspec.json.decode(answer.body, type=_Instance)
+        return msgspec.convert(answer.json(), _Instance)
     except msgspec.ValidationError:
         return _Instance()
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        raise Interrupted("the server's answer is none, or only half of it") from None
