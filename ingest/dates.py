@@ -74,6 +74,19 @@ def millis_reader(zone: tzinfo = UTC, order: Order = "dmy") -> Callable[[object]
     return read
 
 
+def iso_millis(said: object) -> Millis | None:
+    """Of a time as networks write it, in ISO 8601, UTC where it names no zone; None for what is none."""
+    try:
+        return datetime_millis(datetime.fromisoformat(said)) if isinstance(said, str) else None
+    except ValueError:
+        return None
+
+
+def datetime_millis(moment: datetime) -> Millis:
+    """UTC where it names no zone. Raises NoDate."""
+    return _millis(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+
+
 def day_order(values: Iterable[object]) -> tuple[Order, bool]:
     """(which of day and month comes first in these values, whether some value settles it). Undecided: day first."""
     undecided = False

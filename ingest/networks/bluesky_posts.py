@@ -7,12 +7,12 @@ write any record into the stream, so nothing in one is believed: what does not f
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 import msgspec
 
 from ingest.collector import Draft
+from ingest.dates import iso_millis
 from stream.records import Author, Metrics, Millis, PostKind
 
 POSTS = "app.bsky.feed.post"
@@ -195,7 +195,7 @@ def post_draft(
         title=said.title,
         author=author or Author(id=did),
         lang=record.langs[0] if record.langs else None,
-        claimed_at=millis(record.created_at),
+        claimed_at=iso_millis(record.created_at),
         seen_at=seen_at,
         reply_to=None if reply is None or reply.parent is None else reply.parent.uri,
         conversation=None if reply is None or reply.root is None else reply.root.uri,
@@ -215,7 +215,7 @@ def view_draft(view: View, kind: PostKind = "created", seen_at: Millis | None = 
         view.record,
         content(view.record),
         kind=kind,
-        seen_at=seen_at or millis(view.indexed_at),
+        seen_at=seen_at or iso_millis(view.indexed_at),
         author=view.author.author(),
     )
     metrics = Metrics(likes=view.like_count, reposts=view.repost_count, replies=view.reply_count)
@@ -243,17 +243,6 @@ def uri(did: str, rkey: str) -> str:
 
 def link(did: str, rkey: str) -> str:
     return f"https://bsky.app/profile/{did}/post/{rkey}"
-
-
-def millis(text: str | None) -> Millis | None:
-    """Of an ISO 8601 time; None for what is none."""
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-        return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1_000)
-    except (ValueError, OverflowError):
-        return None
 
 
 def own_brands(record: Record, own: Mapping[str, Sequence[str]]) -> tuple[str, ...]:

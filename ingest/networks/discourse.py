@@ -27,8 +27,9 @@ from ingest.collector import (
     Span,
     Style,
 )
+from ingest.dates import datetime_millis
 from ingest.networks.discourse_api import Api, Categories, Refusing, denied
-from ingest.networks.discourse_posts import Access, Post, community, drafted, millis, numbers, posts_of
+from ingest.networks.discourse_posts import Access, Post, community, drafted, numbers, posts_of
 from ingest.networks.discourse_push import DiscoursePush
 from ingest.push import Push
 from ingest.setting import Setting
@@ -101,7 +102,7 @@ class Discourse:
         with closing(self._new_api()) as api:
             access = self._categories.access()
             for posts, malformed, cut in self._pages(api, 0):
-                times = [millis(post.created_at) for post in posts]
+                times = [datetime_millis(post.created_at) for post in posts]
                 wanted = [one for one, at in zip(posts, times, strict=True) if span.since <= at < span.until]
                 drafts = [made for one in wanted if (made := self._draft(one, access)) is not None]
                 yield self._delivery(
@@ -146,7 +147,7 @@ class Discourse:
         now, counts, oldest = self._setting.clock.wall(), [0] * SAMPLED, 0
         with closing(self._new_api()) as api:
             for number, (posts, _, _) in enumerate(self._pages(api, 0), 1):
-                back = [(now - millis(post.created_at)) // HOUR for post in posts]
+                back = [(now - datetime_millis(post.created_at)) // HOUR for post in posts]
                 for hours in back:
                     if 0 <= hours < SAMPLED:
                         counts[SAMPLED - 1 - hours] += 1
@@ -223,7 +224,7 @@ class Discourse:
     def _news(self, post: Post, access: Access, floor: int | None, warm: bool) -> Draft | None:
         known = self._known.get(post.id)
         if known is None:
-            recent = floor is None and self._setting.clock.wall() - millis(post.created_at) < FIRST
+            recent = floor is None and self._setting.clock.wall() - datetime_millis(post.created_at) < FIRST
             fresh = recent if floor is None else post.id > floor or (warm and post.id > min(self._known))
             return self._draft(post, access) if fresh else None
         state = self._state(post, access)

@@ -7,15 +7,16 @@ Fields as in Discourse's PostSerializer and WebHookPostSerializer
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from urllib.parse import urlsplit
 
 import msgspec
 
 from config.sources import DiscourseSource
 from ingest.collector import Draft, Malformed
+from ingest.dates import datetime_millis
 from ingest.markup import Piece, pieces
-from stream.records import Author, Metrics, Millis, PostKind
+from stream.records import Author, Metrics, PostKind
 
 REGULAR = 1
 """post_type of what people write; the others are moderators' notes, small actions and whispers."""
@@ -132,8 +133,8 @@ def draft(post: Post, settings: DiscourseSource, label: str, kind: PostKind = "c
         title=post.topic_title if post.post_number == 1 else None,
         author=Author(id=f"{place}/{post.user_id if post.user_id is not None else post.username}",
                       handle=post.username or None, name=post.name or None),
-        claimed_at=millis(post.created_at),
-        edited_at=millis(post.updated_at) if post.updated_at and (post.version or 1) > 1 else None,
+        claimed_at=datetime_millis(post.created_at),
+        edited_at=datetime_millis(post.updated_at) if post.updated_at and (post.version or 1) > 1 else None,
         revision=post.version,
         conversation=first,
         reply_to=None if post.post_number == 1 else native_id(place, post.topic_id, answered) if answered else first,
@@ -165,10 +166,6 @@ def plain(cooked: str) -> str:
 
 def _left_out(piece: Piece) -> bool:
     return piece.said in _SILENT or (piece.said == "aside" and "quote" in piece.attribute("class").split())
-
-
-def millis(time: datetime) -> Millis:
-    return round((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
 def drafted(post: Post, settings: DiscourseSource, access: Access, kind: PostKind) -> Draft | None:

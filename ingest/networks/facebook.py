@@ -11,8 +11,9 @@ from typing import Any
 
 from config.sources.graph import FacebookSource
 from ingest.collector import Collector, Draft, Existence
+from ingest.dates import iso_millis
 from ingest.links import web_address
-from ingest.networks.graph import Edge, Graph, Item, edited, looked_up, millis, number_of, table, text_of
+from ingest.networks.graph import Edge, Graph, Item, edited, looked_up, number_of, table, text_of
 from ingest.networks.graph_api import Api, Gone
 from ingest.networks.graph_push import Change, GraphPush
 from ingest.push import Push
@@ -53,14 +54,14 @@ class Page:
         )
 
     def post(self, one: Any, edge: Edge) -> Item | None:
-        id, at = text_of(one, "id"), millis(text_of(one, "created_time"))
+        id, at = text_of(one, "id"), iso_millis(text_of(one, "created_time"))
         if not id or at is None:
             return None
         count = number_of(one, "comments", "summary", "total_count") or 0
         return Item(id, at, self.post_draft(one, at, edge.mark), count, text_of(one, "updated_time"))
 
     def comment(self, one: Any, post: str) -> Item | None:
-        id, at = text_of(one, "id"), millis(text_of(one, "created_time"))
+        id, at = text_of(one, "id"), iso_millis(text_of(one, "created_time"))
         return None if not id or at is None else Item(id, at, comment_draft(one, id, at, post))
 
     def comments(self, post: str) -> tuple[str, dict[str, str | int]]:
@@ -98,11 +99,11 @@ class Page:
         for native, id in posts.items():
             if id in held:
                 found[native] = "there"
-                at, mark = millis(text_of(held[id], "created_time")), TAGGED if native.startswith(TAGGED) else ""
+                at, mark = iso_millis(text_of(held[id], "created_time")), TAGGED if native.startswith(TAGGED) else ""
                 drafts.append(self.post_draft(held[id], at, mark) if at is not None else None)
         for id, one in looked_up(api, comments, f"{COMMENT},{OBJECT}").items():
             found[id] = "there"
-            at = millis(text_of(one, "created_time"))
+            at = iso_millis(text_of(one, "created_time"))
             drafts.append(comment_draft(one, id, at, self._post_of(one)) if at is not None else None)
         return found, [edited(one) for one in drafts if one is not None]
 
@@ -171,7 +172,7 @@ class PageChanges:
             one = api.get(id, fields=COMMENT if is_comment else POST)
         except Gone:
             return []
-        at = millis(text_of(one, "created_time"))
+        at = iso_millis(text_of(one, "created_time"))
         if at is None:
             return []
         made = comment_draft(one, id, at, post) if is_comment else self._page.post_draft(one, at, TAGGED)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -273,15 +272,6 @@ def _opened(cursor: str | None) -> State:
 
 def edited(draft: Draft, at: Millis | None = None) -> Draft:
     return msgspec.structs.replace(draft, kind="edited", edited_at=at)
-
-
-def millis(said: object) -> Millis | None:
-    """Of `2026-11-24T10:00:00+0000`."""
-    try:
-        found = datetime.fromisoformat(str(said))
-    except ValueError:
-        return None
-    return round((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
 def text_of(one: Any, name: str) -> str:

@@ -12,8 +12,9 @@ from typing import Any
 
 from config.sources.graph import InstagramSource
 from ingest.collector import Collector, Draft, Existence
+from ingest.dates import iso_millis
 from ingest.links import web_address
-from ingest.networks.graph import Edge, Graph, Item, edited, looked_up, millis, number_of, table, text_of
+from ingest.networks.graph import Edge, Graph, Item, edited, looked_up, number_of, table, text_of
 from ingest.networks.graph_api import Api, Gone
 from ingest.networks.graph_push import Change, GraphPush
 from ingest.push import Push
@@ -52,13 +53,13 @@ class Account:
         )
 
     def post(self, one: Any, edge: Edge) -> Item | None:
-        id, at = text_of(one, "id"), millis(text_of(one, "timestamp"))
+        id, at = text_of(one, "id"), iso_millis(text_of(one, "timestamp"))
         if not id or at is None:
             return None
         return Item(id, at, media_draft(one, edge.mark + id, at), number_of(one, "comments_count") or 0)
 
     def comment(self, one: Any, post: str) -> Item | None:
-        id, at = text_of(one, "id"), millis(text_of(one, "timestamp"))
+        id, at = text_of(one, "id"), iso_millis(text_of(one, "timestamp"))
         if not id or at is None:
             return None
         below = table(one, "replies").get("data")
@@ -77,13 +78,13 @@ class Account:
         held = looked_up(api, own, COMMENT)
         for id in own:
             found[id] = "there" if id in held else "gone"
-            at = millis(text_of(held.get(id), "timestamp"))
+            at = iso_millis(text_of(held.get(id), "timestamp"))
             post = f"media/{text_of(table(held.get(id), 'media'), 'id')}"
             drafts.append(comment_draft(held[id], id, at, post) if at is not None else None)
         shown = looked_up(api, [id.removeprefix("media/") for id in media], MEDIA)
         for id in media:
             one = shown.get(id.removeprefix("media/"))
-            found[id], at = "gone" if one is None else "there", millis(text_of(one, "timestamp"))
+            found[id], at = "gone" if one is None else "there", iso_millis(text_of(one, "timestamp"))
             drafts.append(media_draft(one, id, at) if at is not None else None)
         for id in native_ids:
             if id.startswith((SAID_OF_US, SHOWN_OF_US)):
@@ -137,7 +138,7 @@ def mentioned(api: Api, account: str, native: str) -> Draft | None:
     except Gone:
         return None
     one = table(held, f"mentioned_{name}")
-    at = millis(text_of(one, "timestamp"))
+    at = iso_millis(text_of(one, "timestamp"))
     if at is None:
         return None
     if name == "media":

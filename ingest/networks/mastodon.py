@@ -33,6 +33,7 @@ from ingest.collector import (
     Style,
     Unfillable,
 )
+from ingest.dates import iso_millis
 from ingest.networks.mastodon_ids import Ids
 from ingest.networks.mastodon_lanes import Lanes, Waits
 from ingest.networks.mastodon_posts import (
@@ -42,7 +43,6 @@ from ingest.networks.mastodon_posts import (
     Status,
     Timeline,
     draft_of,
-    millis,
     page_of,
 )
 from ingest.networks.mastodon_stream import Event as StreamEvent
@@ -379,7 +379,7 @@ class Mastodon:
                     with self._web(instance) as web:
                         page = self._page(web, timeline, {"limit": PAGE, **before})
                     asked += 1
-                    ages = [(now - (millis(one.created_at) or now)) // HOUR for one in page.statuses]
+                    ages = [(now - (iso_millis(one.created_at) or now)) // HOUR for one in page.statuses]
                     for age in ages:
                         if 0 <= age < 24:
                             hours[23 - age] += 1

@@ -6,16 +6,16 @@ Follows docs.joinmastodon.org: entities/Status, entities/Quote, entities/Shallow
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 import msgspec
 
 from ingest.collector import Draft, Interrupted, Malformed
+from ingest.dates import iso_millis
 from ingest.markup import words_of
 from ingest.web import Answer
-from stream.records import Author, Metrics, Millis
+from stream.records import Author, Metrics
 
 SHOWN = frozenset({"public", "unlisted"})
 
@@ -146,8 +146,8 @@ def draft_of(instance: str, status: Status, uri_of: Callable[[str], str | None])
             id=handle.lower(), handle=handle, name=account.display_name or None, followers=account.followers_count
         ),
         lang=status.language,
-        claimed_at=millis(status.created_at),
-        edited_at=millis(status.edited_at),
+        claimed_at=iso_millis(status.created_at),
+        edited_at=iso_millis(status.edited_at),
         reply_to=None if status.in_reply_to_id is None else uri_of(status.in_reply_to_id),
         quote_of=_quoted(status.quote, uri_of),
         repost_of=None if status.reblog is None else status.reblog.uri,
@@ -155,15 +155,6 @@ def draft_of(instance: str, status: Status, uri_of: Callable[[str], str | None])
         media=tuple(one.url for one in status.media_attachments if one.url),
         metrics=Metrics(likes=status.favourites_count, reposts=status.reblogs_count, replies=status.replies_count),
     )
-
-
-def millis(text: str | None) -> Millis | None:
-    if text is None:
-        return None
-    try:
-        return round(datetime.fromisoformat(text).timestamp() * 1_000)
-    except (ValueError, OverflowError):
-        return None
 
 
 def _quoted(said: object, uri_of: Callable[[str], str | None]) -> str | None:

@@ -16,6 +16,7 @@ import msgspec
 
 from config.sources.mediawiki import MediawikiSource
 from ingest.collector import CursorLost, Delivery, Draft, Existence, Found, Malformed, Sample, Span, Style, Unfillable
+from ingest.dates import iso_millis
 from ingest.names import Names
 from ingest.networks.mediawiki_api import BATCH, Api, Change, Revision, added
 from ingest.setting import Setting
@@ -219,10 +220,7 @@ def _number(native: str, place: str) -> int | None:
 
 
 def _millis(stamp: str) -> Millis:
-    try:
-        return round(datetime.fromisoformat(stamp).timestamp() * 1000)
-    except (ValueError, OverflowError):
-        return 0
+    return iso_millis(stamp) or 0
 
 
 def _iso(at: Millis) -> str:

@@ -9,12 +9,12 @@ the others go on; a side field that cannot be read is left out.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import msgspec
 
 from ingest.collector import Draft, Malformed
+from ingest.dates import iso_millis
 from stream.records import Author, Metrics, Millis
 
 FIELDS: dict[str, str] = {
@@ -91,7 +91,7 @@ def draft(post: Any, included: Included, query_ids: tuple[str, ...] = ()) -> Dra
     related = {kind: _first(id, included) for kind, id in _related(post)}
     repost_of = related.get("retweeted")
     author = _author(post, included)
-    created = _time(post.get("created_at"))
+    created = iso_millis(post.get("created_at"))
     id = _id(post["id"])
     edited_at = (time_of(id) or created) if version.number else None
     return Draft(
@@ -224,14 +224,6 @@ def _media(post: Mapping[str, Any], included: Included) -> tuple[str, ...]:
     held = [included.media.get(str(key), {}) for key in keys]
     found = [_text(one.get("url")) or _text(one.get("preview_image_url")) for one in held]
     return tuple(one for one in found if one)
-
-
-def _time(value: Any) -> Millis | None:
-    try:
-        said = datetime.fromisoformat(value)
-        return round((said if said.tzinfo else said.replace(tzinfo=UTC)).timestamp() * 1000)
-    except (TypeError, ValueError, OverflowError):
-        return None
 
 
 def _is_id(value: Any) -> bool:

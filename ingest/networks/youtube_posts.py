@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from ingest.collector import Draft, Malformed
+from ingest.dates import datetime_millis
 from stream.records import Author, Metrics, Millis
 
 WATCH = "https://www.youtube.com/watch?v="
@@ -39,11 +40,11 @@ class Comment(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def published(self) -> Millis:
-        return millis(self.snippet.published_at)
+        return datetime_millis(self.snippet.published_at)
 
     @property
     def updated(self) -> Millis:
-        return millis(self.snippet.updated_at) if self.snippet.updated_at else self.published
+        return datetime_millis(self.snippet.updated_at) if self.snippet.updated_at else self.published
 
     @property
     def print(self) -> int:
@@ -94,7 +95,7 @@ class Video(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def published(self) -> Millis:
-        return millis(self.snippet.published_at)
+        return datetime_millis(self.snippet.published_at)
 
     @property
     def print(self) -> int:
@@ -181,10 +182,6 @@ def reach(video: Video) -> Metrics:
 def only_metrics(draft: Draft) -> Draft:
     """How far it reached, and nothing of what it says."""
     return Draft(native_id=draft.native_id, kind="metrics", metrics=draft.metrics)
-
-
-def millis(time: datetime) -> Millis:
-    return round((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
 def rfc3339(time: Millis) -> str:

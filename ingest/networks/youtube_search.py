@@ -7,10 +7,10 @@ Searches are few (a bucket of 100 a day), so all the names of a brand are asked 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from typing import Any
 
 from ingest.collector import Sample, Span
+from ingest.dates import iso_millis
 from ingest.networks.youtube_api import Api, Params
 from ingest.networks.youtube_posts import Video, rfc3339
 from ingest.wanted import Wanted
@@ -86,13 +86,6 @@ def _results(page: Mapping[str, Any]) -> Iterator[tuple[str, Millis | None]]:
     items = page.get("items")
     for item in items if isinstance(items, list) else ():
         try:
-            yield str(item["id"]["videoId"]), _time(item.get("snippet", {}).get("publishedAt"))
+            yield str(item["id"]["videoId"]), iso_millis(item.get("snippet", {}).get("publishedAt"))
         except (KeyError, TypeError, AttributeError):
             continue
-
-
-def _time(said: object) -> Millis | None:
-    try:
-        return round(datetime.fromisoformat(str(said)).timestamp() * 1000)
-    except (ValueError, OverflowError):
-        return None

@@ -9,8 +9,9 @@ from hashlib import blake2b
 import msgspec
 
 from ingest.collector import CursorLost
+from ingest.dates import datetime_millis
 from ingest.networks.youtube_api import Api, Unavailable
-from ingest.networks.youtube_posts import Video, millis
+from ingest.networks.youtube_posts import Video
 from ingest.networks.youtube_threads import Feed, Mark
 from stream.records import Millis
 
@@ -63,7 +64,7 @@ class Upload(msgspec.Struct, frozen=True, rename="camel"):
     def published(self) -> Millis:
         """0 for one that is not public yet."""
         at = self.content_details.video_published_at
-        return millis(at) if at else 0
+        return datetime_millis(at) if at else 0
 
 
 def channels(api: Api, **asked: str) -> Iterator[Channel]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC
 from zoneinfo import ZoneInfo
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.dates import EARLIEST, LATEST, NoDate, day_order, millis_reader
+from ingest.dates import EARLIEST, LATEST, NoDate, day_order, iso_millis, millis_reader
 
 MOMENT = 1_509_487_847_000  # 2017-10-31 22:10:47 UTC
 
@@ -96,3 +97,22 @@ def test_any_value_is_a_time_within_bounds_or_no_date(value: object) -> None:
 def test_a_number_too_large_to_be_written_is_no_date() -> None:
     with pytest.raises(NoDate, match="very large"):
         millis_reader()(10**9_000)
+
+
+@pytest.mark.parametrize("text", [None, "yesterday", "", "9999999999-01-01"])
+def test_a_network_s_time_that_is_none_is_left_out(text: str | None) -> None:
+    assert iso_millis(text) is None
+
+
+def test_a_network_s_times_are_read_with_their_zone() -> None:
+    assert iso_millis("2026-11-27T01:00:00.250+01:00") == iso_millis("2026-11-27T00:00:00.250Z") == 1_795_737_600_250
+
+
+def test_a_network_s_time_without_a_zone_is_utc_wherever_clamor_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        assert iso_millis("2026-11-27T00:00:00") == iso_millis("2026-11-27T00:00:00Z") == 1_795_737_600_000
+    finally:
+        monkeypatch.undo()
+        time.tzset()

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from ingest.networks.bluesky_posts import Record, content, millis, post_draft
+from ingest.networks.bluesky_posts import Record, content, post_draft
 
 
 def read(**fields: Any) -> Record:
@@ -57,12 +57,3 @@ def test_a_quote_with_pictures_names_what_it_quotes_and_a_list_is_no_quote() -> 
     assert post_draft("did:plc:ana", "3l1", record, content(record)).quote_of == quoted
     record = read(text="see", embed={"record": {"uri": "at://did:plc:bo/app.bsky.graph.list/3l2"}})
     assert post_draft("did:plc:ana", "3l1", record, content(record)).quote_of is None
-
-
-@pytest.mark.parametrize("text", [None, "yesterday", "", "9999999999-01-01"])
-def test_a_time_that_is_none_is_left_out(text: str | None) -> None:
-    assert millis(text) is None
-
-
-def test_times_are_read_with_their_zone() -> None:
-    assert millis("2026-11-27T01:00:00.250+01:00") == millis("2026-11-27T00:00:00.250Z") == 1_795_737_600_250
