@@ -14,7 +14,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from types import TracebackType
@@ -196,7 +197,22 @@ class Collecting(Home):
         return self.runner._connected.is_set()
 
 
-def until(check: Callable[[], Any], why: Callable[[], str], seconds: float = 15) -> None:
+@contextmanager
+def running(runner: Runner) -> Iterator[Runner]:
+    """It runs in a thread of its own as long as the block, and ends with it."""
+    thread = threading.Thread(target=runner.run, name="running")
+    thread.start()
+    try:
+        yield runner
+    finally:
+        runner.stop.set()
+        thread.join(20)
+        assert not thread.is_alive(), "the runner did not stop within 20 s"
+
+
+def until(
+    check: Callable[[], Any], why: Callable[[], str] = lambda: "it did not come about", seconds: float = 15
+) -> None:
     """Return as soon as `check` holds; fail with `why` when it does not come to."""
     end = time.monotonic() + seconds
     while not check():
