@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from threading import Event, Thread
+from threading import Event
 from typing import Any
 
 import pytest
@@ -30,6 +30,7 @@ from stream.merge import content_hash
 from stream.ports import Append
 from stream.records import Coverage, Mention, Post, encode
 from tests.board import BoardCollector, draft
+from tests.ingest.collecting import running, until
 from tests.standins.board import Board
 from tests.standins.server import Fault
 
@@ -506,17 +507,8 @@ def test_the_runner_of_a_source_sweeps_it(world: World, held: Any, cursors: Curs
     sweeps = (Step(DAY, 0),)
     runner = Runner(world.collector, world.log, cursors, world.ledger, world.clock, stop=stop, sweeps=sweeps)
     assert runner.sweeper is not None
-    thread = Thread(target=runner.run)
-    thread.start()
-    try:
-        for _ in range(200):
-            if runner.sweeper.deleted:
-                break
-            stop.wait(0.02)
-    finally:
-        stop.set()
-        thread.join(10)
-    assert not thread.is_alive()
+    with running(runner) as at_work:
+        until(lambda: at_work.sweeper is not None and at_work.sweeper.deleted)
     assert ("1", "deleted", "live") in told(held)
 
 
