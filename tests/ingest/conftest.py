@@ -1,14 +1,18 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine
 
 from database.engine import open_database
+from ingest.collector import Collector
 from ingest.coverage import Ledger
 from ingest.cursors import Cursors
+from ingest.patience import Backoff
+from ingest.runner import Runner
 from stream.clock import DAY, ManualClock
 from stream.embedded import EmbeddedLog
 from stream.ports import DEAD_LETTER, POSTS, TopicSpec
@@ -77,3 +81,17 @@ def cursors(engine: Engine) -> Cursors:
 @pytest.fixture
 def ledger(engine: Engine) -> Ledger:
     return Ledger(engine)
+
+
+@pytest.fixture
+def run(log: EmbeddedLog, cursors: Cursors, ledger: Ledger, clock: ManualClock) -> Callable[..., Runner]:
+    """Run a collector until it ends."""
+
+    def run(collector: Collector, **more: Any) -> Runner:
+        runner = Runner(
+            collector, more.pop("log", log), cursors, ledger, clock, backoff=Backoff(first=1, most=2), **more
+        )
+        runner.run()
+        return runner
+
+    return run
