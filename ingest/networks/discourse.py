@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from config.sources import DiscourseSource
+from ingest.buried import Buried
 from ingest.collector import (
     Collector,
     CursorLost,
@@ -70,7 +71,7 @@ class Discourse:
         self._settings, self._setting = settings, setting
         self._api, self._categories = self._new_api(), Categories(settings, setting)
         self._known: dict[int, tuple[object, ...]] = {}
-        self._buried: dict[int, None] = {}
+        self._buried = Buried()
 
     def collect(self, cursor: str | None) -> Iterator[Delivery]:
         """Back from the newest post to the last one seen; the cursor moves when that is reached."""
@@ -87,7 +88,7 @@ class Discourse:
             yield self._delivery(
                 self._api,
                 drafts=drafts,
-                malformed=self._unburied(malformed),
+                malformed=self._buried.fresh(malformed),
                 missed=None if cut else 0,
                 reason="page cap" if cut else "",
             )
@@ -245,12 +246,6 @@ class Discourse:
         text = hash((post.cooked, post.raw))
         label = access.label(post.category_id)
         return (post.version, post.gone, label, post.topic_title, text, (post.likes, post.reply_count))
-
-    def _unburied(self, malformed: list[Malformed]) -> list[Malformed]:
-        """The same thing is told of once."""
-        fresh = {hash(one.payload): one for one in malformed if hash(one.payload) not in self._buried}
-        self._buried = dict(list({**self._buried, **dict.fromkeys(fresh)}.items())[-MOST_KNOWN:])
-        return list(fresh.values())
 
 
 def _opened(cursor: str | None) -> Cursor | None:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from config.sources.graph import GraphSource
+from ingest.buried import Buried
 from ingest.collector import CursorLost, Delivery, Denied, Draft, Existence, Found, Malformed, Span, Style
 from ingest.networks.graph_api import Api, Gone, Odd, checked, malformed
 from ingest.setting import Setting
@@ -98,7 +99,7 @@ class Graph:
         self._settings, self._setting, self._network = settings, setting, network
         self._api = self._new_api()
         self._known: dict[str, int] = {}
-        self._buried: dict[int, None] = {}
+        self._buried = Buried()
 
     def collect(self, cursor: str | None) -> Iterator[Delivery]:
         state = _opened(cursor)
@@ -250,13 +251,8 @@ class Graph:
             if item is not None:
                 found.append(item)
                 continue
-            letter = malformed(f"{self.source.id}:{place}", one, "it has no id, or no time that can be read")
-            if hash(letter.payload) not in self._buried:
-                self._buried[hash(letter.payload)] = None
-                wrong.append(letter)
-        while len(self._buried) > MOST_KNOWN:
-            self._buried.pop(next(iter(self._buried)))
-        return found, wrong
+            wrong.append(malformed(f"{self.source.id}:{place}", one, "it has no id, or no time that can be read"))
+        return found, self._buried.fresh(wrong)
 
 
 def _cut(cut: bool) -> Mapping[str, Any]:

@@ -13,6 +13,7 @@ from threading import Lock
 import msgspec
 
 from config.sources.hackernews import HackernewsSource
+from ingest.buried import Buried
 from ingest.collector import CursorLost, Delivery, Draft, Existence, Found, Malformed, Sample, Span, Style, Unfillable
 from ingest.names import Names
 from ingest.networks.hackernews_items import Item, millis, of_hit, of_item, state
@@ -24,7 +25,6 @@ from stream.records import Millis
 
 MOST_KNOWN = 100_000
 """Posts remembered, of all brands, to tell of each once."""
-MOST_TOLD = 1_000
 MOST_ABOVE = 50
 """Posts above another that are looked up."""
 MOST_ROOTS = 10_000
@@ -59,7 +59,7 @@ class Hackernews:
         self._settings, self._setting = settings, setting
         self._search = self._new_search()
         self._known: dict[tuple[str, str], tuple[Millis, object, object]] = {}
-        self._buried: dict[int, None] = {}
+        self._buried = Buried()
         self._roots: dict[str, str] = {}
         self._lock = Lock()
 
@@ -175,7 +175,7 @@ class Hackernews:
                     Draft(native_id=draft.native_id, kind="metrics", claimed_at=at, metrics=draft.metrics,
                           query_ids=draft.query_ids)
                 )  # fmt: skip
-        return self._delivery(self._search, brand, page, drafts, self._unburied(page.malformed))
+        return self._delivery(self._search, brand, page, drafts, self._buried.fresh(page.malformed))
 
     def _drafts(self, page: Page, brand: str) -> list[Draft]:
         read = [of_item(item, self._known_root(item), brand) for item in page.items]
@@ -192,12 +192,6 @@ class Hackernews:
             missed=None if page.missed else 0,
             reason="page cap" if page.missed else "",
         )
-
-    def _unburied(self, malformed: list[Malformed]) -> list[Malformed]:
-        """The same thing is told of once."""
-        fresh = {hash(one.payload): one for one in malformed if hash(one.payload) not in self._buried}
-        self._buried = dict(list({**self._buried, **dict.fromkeys(fresh)}.items())[-MOST_TOLD:])
-        return list(fresh.values())
 
     def _forget(self, now: int) -> None:
         """What no round reads any more."""

@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 from config.sources.mediawiki import MediawikiSource
-from ingest.collector import CursorLost, Delivery, Draft, Existence, Found, Malformed, Sample, Span, Style, Unfillable
+from ingest.buried import Buried
+from ingest.collector import CursorLost, Delivery, Draft, Existence, Found, Sample, Span, Style, Unfillable
 from ingest.dates import iso_millis
 from ingest.names import Names
 from ingest.networks.mediawiki_api import BATCH, Api, Change, Revision, added
@@ -26,7 +27,6 @@ from stream.clock import HOUR
 from stream.records import Author, Millis
 
 MOST_KNOWN = 100_000
-MOST_TOLD = 1_000
 SAMPLED = 24
 SAMPLED_PAGES = 10
 
@@ -53,7 +53,7 @@ class Mediawiki:
         self._api = Api(settings)
         self._place = urlsplit(settings.url).netloc.lower()
         self._known: dict[int, Millis] = {}
-        self._buried: dict[int, None] = {}
+        self._buried = Buried()
 
     def collect(self, cursor: str | None) -> Iterator[Delivery]:
         held = _opened(cursor)
@@ -64,7 +64,7 @@ class Mediawiki:
         asked: dict[str, str | int] = {"rcdir": "newer", **({"rcstart": _iso(start)} if start else {})}
         for changes, malformed in self._api.changes(**asked):
             fresh = [one for one in changes if one.rcid > held.begun and one.rcid not in self._known]
-            told = self._unburied(malformed)
+            told = self._buried.fresh(malformed)
             for begin in range(0, max(len(fresh), 1), BATCH):
                 batch = fresh[begin : begin + BATCH]
                 drafts, left_out = self._drafts(self._api, batch)
@@ -198,11 +198,6 @@ class Mediawiki:
 
     def _link(self, revid: int) -> str:
         return f"{self._settings.url.removesuffix('api.php')}index.php?diff={revid}"
-
-    def _unburied(self, malformed: list[Malformed]) -> list[Malformed]:
-        fresh = {hash(one.payload): one for one in malformed if hash(one.payload) not in self._buried}
-        self._buried = dict(list({**self._buried, **dict.fromkeys(fresh)}.items())[-MOST_TOLD:])
-        return list(fresh.values())
 
 
 def _read(change: Change, text: str | None) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from config.sources.reddit import RedditSource
+from ingest.buried import Buried
 from ingest.collector import Delivery, Denied, Draft, Existence, Found, Malformed, Sample, Span, Style, Unfillable
 from ingest.networks.reddit_access import Access, Closed, Limit
 from ingest.networks.reddit_listings import (
@@ -50,8 +51,6 @@ ROOM = 500
 LOOK_AT_SUBREDDITS: Millis = HOUR
 MOST_PAGES = 50
 """Of one listing in a round: more than Reddit has ever given."""
-MOST_TOLD = 1_000
-"""Malformed things remembered."""
 MOST_SAMPLED = 10
 """Pages of a sample."""
 SAMPLED_HOURS = 24
@@ -78,7 +77,7 @@ class Reddit:
         self._lock = Lock()
         self._rate = 0.0
         """Things a second of the busiest listing."""
-        self._told: dict[int, None] = {}
+        self._buried = Buried()
         self._began: Millis | None = None
         self._looked_at_subreddits: Millis | None = None
 
@@ -278,7 +277,7 @@ class Reddit:
             promised = bool(anchors) and not held
             ended = not following or following in anchors or number == MOST_PAGES - 1
             reading.add(found, ended=ended, cut=promised)
-            yield found, self._not_yet_told(malformed)
+            yield found, self._buried.fresh(malformed)
             if reading.done:
                 return
             anchors = [following, *(one.name for one in reversed(found[-RUN:]) if one.name != following)]
@@ -306,14 +305,6 @@ class Reddit:
                 for found, malformed in self._pages(part):
                     yield reading.delivery(found, malformed)
             reading.in_parts(parts)
-
-    def _not_yet_told(self, malformed: Sequence[Malformed]) -> list[Malformed]:
-        """A page is read again and again: what is wrong in it is told once."""
-        fresh = [one for one in malformed if hash(one.payload) not in self._told]
-        self._told.update(dict.fromkeys(hash(one.payload) for one in fresh))
-        while len(self._told) > MOST_TOLD:
-            del self._told[next(iter(self._told))]
-        return fresh
 
     def _pace(self, most: int, since: Millis | None) -> None:
         """The next round comes before the busiest listing can show less than has come."""

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from ingest.buried import Buried
 from ingest.collector import Delivery, Draft, Malformed, Span
 from ingest.networks.youtube_api import Api, Params, Unavailable
 from ingest.networks.youtube_posts import (
@@ -77,7 +78,7 @@ class Memory:
         self.full: dict[str, None] = {}
         """Threads whose answers are all known."""
         self.etags: dict[str, str] = {}
-        self._buried: dict[int, None] = {}
+        self.buried = Buried()
 
     def news(self, comment: Comment, draft: Draft, floor: Millis, complete: Millis) -> Draft | None:
         """The draft as it is to be brought; None: nothing is new. `floor`: what is later was never brought."""
@@ -89,15 +90,6 @@ class Memory:
         if known.print != comment.print:
             return msgspec.structs.replace(draft, kind="edited")
         return only_metrics(draft) if known.metrics != draft.metrics else None
-
-    def unburied(self, malformed: list[Malformed]) -> list[Malformed]:
-        """Those that this process has not told of before."""
-        found = {hash(one.payload): one for one in malformed}
-        fresh = {print: one for print, one in found.items() if print not in self._buried}
-        self._buried.update(dict.fromkeys(fresh))
-        while len(self._buried) > MOST_KNOWN:
-            self._buried.pop(next(iter(self._buried)))
-        return list(fresh.values())
 
     def learn(self, seen: list[tuple[Comment, Draft]]) -> None:
         for comment, draft in seen:
@@ -144,7 +136,7 @@ def new_comments(
         found = _page(api, memory, feed, mark, threads.items, floor)
         yield api.delivery(
             drafts=found.drafts,
-            malformed=memory.unburied([*threads.malformed, *found.malformed]),
+            malformed=memory.buried.fresh([*threads.malformed, *found.malformed]),
             missed=None if cut or found.trouble else 0,
             reason="page cap" if cut else found.trouble,
         )

@@ -1,0 +1,32 @@
+"""Which dead letters a collector has told of: a page is read again and again, what is wrong in it is told once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from threading import Lock
+
+from ingest.collector import Malformed
+
+MOST = 100_000
+"""Remembered, those that were told of last: then the same is told of again."""
+
+
+class Buried:
+    """By their payloads, as long as the process lives. For several threads."""
+
+    def __init__(self, most: int = MOST) -> None:
+        self._most, self._lock = most, Lock()
+        self._known: dict[int, None] = {}
+
+    def fresh(self, malformed: Iterable[Malformed]) -> list[Malformed]:
+        """Those of which nothing was told before, each once; from now on they are known."""
+        found = []
+        with self._lock:
+            for one in malformed:
+                known = hash(one.payload)
+                if known not in self._known:
+                    self._known[known] = None
+                    found.append(one)
+            while len(self._known) > self._most:
+                del self._known[next(iter(self._known))]
+        return found
