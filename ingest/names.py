@@ -25,8 +25,8 @@ class Names:
         """How often they stand there, in whatever spelling."""
         return sum(_count(sequence, surfaces) for sequence in self._sequences)
 
-    def hold(self, text: str) -> bool:
-        surfaces = analyse(text).surfaces
+    def hold(self, surfaces: Sequence[str]) -> bool:
+        """Whether any of them stands there."""
         return any(_within(sequence, surfaces) for sequence in self._sequences)
 
     def _covered(self, name: str, names: Sequence[str]) -> bool:
@@ -41,4 +41,5 @@ def _within(part: Sequence[str], whole: Sequence[str]) -> bool:
 
 
 def _count(part: Sequence[str], whole: Sequence[str]) -> int:
-    return sum(tuple(whole[at : at + len(part)]) == tuple(part) for at in range(len(whole) - len(part) + 1))
+    sought, size = tuple(part), len(part)
+    return sum(tuple(whole[at : at + size]) == sought for at, word in enumerate(whole) if word == sought[0])

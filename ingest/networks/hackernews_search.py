@@ -18,6 +18,7 @@ from ingest.collector import Interrupted, Malformed
 from ingest.names import Names
 from ingest.networks.hackernews_items import Hit, Item, hits_of, item_of
 from ingest.web import Web
+from query.text import analyse
 from stream.records import Millis
 
 PAGE = 1_000
@@ -149,8 +150,9 @@ class Scan:
         if item is None or item.time is None:
             return
         self.later = self.later + 1 if item.time > second else 0
-        if item.time == second and not item.gone and names.hold(f"{item.title}\n{item.url}\n{item.text}"):
-            self.found.append(item)
+        if item.time == second and not item.gone:
+            said = f"{item.title}\n{item.url}\n{item.text}"
+            self.found += [item] if names.hold(analyse(said).surfaces) else []
 
 
 def seconds(millis: Millis) -> int:

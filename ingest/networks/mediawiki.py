@@ -7,7 +7,7 @@ deleted or hidden, which sweeps learn.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
@@ -156,7 +156,7 @@ class Mediawiki:
             one
             for one in asked
             if (text := texts.get(one.revid)) is not None
-            and (one.title in watched or any(names.hold(_read(one, text)) for _, names in named))
+            and (one.title in watched or _any_holds((names for _, names in named), _read(one, text)))
         ]
         old, _ = api.revisions([one.old_revid for one in candidates])
         drafts: list[Draft] = []
@@ -167,7 +167,8 @@ class Mediawiki:
                 more, less = "", ""
             else:
                 more, less = added(texts[one.revid] or "", before or "")
-            brands = tuple(brand for brand, names in named if _times(names, _read(one, more)) > _times(names, less))
+            new_words, old_words = analyse(_read(one, more)).surfaces, analyse(less).surfaces
+            brands = tuple(brand for brand, names in named if names.times(new_words) > names.times(old_words))
             if brands or one.title in watched:
                 drafts.append(self._draft(one, more, brands))
         return drafts, len(changes) - len(drafts)
@@ -205,8 +206,9 @@ def _read(change: Change, text: str | None) -> str:
     return (text or "") if change.old_revid or not text else f"{change.title}\n{text}"
 
 
-def _times(names: Names, text: str) -> int:
-    return names.times(analyse(text).surfaces)
+def _any_holds(brands: Iterable[Names], text: str) -> bool:
+    surfaces = analyse(text).surfaces
+    return any(names.hold(surfaces) for names in brands)
 
 
 def _number(native: str, place: str) -> int | None:
