@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from threading import Lock
+from typing import NamedTuple
 
 import msgspec
 
@@ -16,12 +17,12 @@ from config.sources.hackernews import HackernewsSource
 from ingest.buried import Buried
 from ingest.collector import CursorLost, Delivery, Draft, Existence, Found, Malformed, Sample, Span, Style, Unfillable
 from ingest.names import Names
-from ingest.networks.hackernews_items import Item, millis, of_hit, of_item, state
+from ingest.networks.hackernews_items import Item, millis, of_hit, of_item
 from ingest.networks.hackernews_search import Page, Search, seconds
 from ingest.setting import Setting
 from ingest.wanted import Wanted
 from stream.clock import HOUR
-from stream.records import Millis
+from stream.records import Metrics, Millis
 
 MOST_KNOWN = 100_000
 """Posts remembered, of all brands, to tell of each once."""
@@ -49,6 +50,15 @@ class Reach(msgspec.Struct, frozen=True):
 Cursor = dict[str, Reach]
 
 
+class _Known(NamedTuple):
+    """What was told of a post last."""
+
+    at: Millis
+    words: int
+    """Differs where title or text differ."""
+    metrics: Metrics | None
+
+
 class Hackernews:
     style: Style = "poll"
     resumes = True
@@ -58,7 +68,7 @@ class Hackernews:
         self.source, self.interval = setting.source, settings.interval
         self._settings, self._setting = settings, setting
         self._search = self._new_search()
-        self._known: dict[tuple[str, str], tuple[Millis, object, object]] = {}
+        self._known: dict[tuple[str, str], _Known] = {}
         self._buried = Buried()
         self._roots: dict[str, str] = {}
         self._lock = Lock()
@@ -163,14 +173,14 @@ class Hackernews:
         """What of a page was not told of. What a first round finds was written before anybody listened."""
         drafts: list[Draft] = []
         for draft in self._drafts(page, brand):
-            key, at, now = (brand, draft.native_id), draft.claimed_at or 0, state(draft)
-            known = self._known.pop(key, None)
-            self._known[key] = (at, *now)
+            key, at = (brand, draft.native_id), draft.claimed_at or 0
+            now, known = _Known(at, hash((draft.title, draft.text)), draft.metrics), self._known.pop(key, None)
+            self._known[key] = now
             if known is None:
                 drafts += [draft] if before is not None and at >= millis(before.begun) else []
-            elif known[1] != now[0]:
+            elif known.words != now.words:
                 drafts.append(msgspec.structs.replace(draft, kind="edited"))
-            elif known[2] != now[1]:
+            elif known.metrics != now.metrics:
                 drafts.append(
                     Draft(native_id=draft.native_id, kind="metrics", claimed_at=at, metrics=draft.metrics,
                           query_ids=draft.query_ids)
@@ -196,7 +206,7 @@ class Hackernews:
     def _forget(self, now: int) -> None:
         """What no round reads any more."""
         oldest = millis(now) - 2 * self._settings.look_back
-        kept = [(key, one) for key, one in self._known.items() if one[0] >= oldest]
+        kept = [(key, one) for key, one in self._known.items() if one.at >= oldest]
         self._known = dict(kept[-MOST_KNOWN:])
 
     # --- threads ---

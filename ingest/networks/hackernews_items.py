@@ -5,7 +5,7 @@ The two name the same things differently: https://hn.algolia.com/api and https:/
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -59,11 +59,11 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
         return self.deleted or self.dead
 
 
-def of_hit(hit: Hit, brand: str = "", kind: PostKind = "created") -> Draft:
+def of_hit(hit: Hit, brand: str) -> Draft:
     story = str(hit.story_id) if hit.story_id is not None else None
     answers = str(hit.parent_id) if hit.parent_id is not None else None
     return _draft(
-        hit.objectID, kind, hit.author, hit.created_at_i, hit.title, hit.url,
+        hit.objectID, "created", hit.author, hit.created_at_i, hit.title, hit.url,
         hit.comment_text if hit.comment_text is not None else hit.story_text,
         Metrics(likes=_count(hit.points), replies=_count(hit.num_comments)),
         conversation=story if answers is not None else hit.objectID, reply_to=answers, brand=brand,
@@ -100,15 +100,6 @@ def item_of(answer: Any) -> Item | None:
         return msgspec.convert(answer, Item)
     except msgspec.ValidationError as wrong:
         raise Interrupted(f"the answer is no item of Hacker News: {wrong}"[:300]) from None
-
-
-def said(draft: Draft) -> str:
-    return f"{draft.title or ''}\n{draft.text}"
-
-
-def state(draft: Draft) -> tuple[int, Mapping[str, int | None]]:
-    """What differs when there is something to tell; the last part is reach alone."""
-    return hash((draft.title, draft.text)), msgspec.structs.asdict(draft.metrics) if draft.metrics else {}
 
 
 def _draft(
