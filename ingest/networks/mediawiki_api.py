@@ -29,8 +29,6 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     rcid: int
     revid: int
     old_revid: int = 0
-    pageid: int = 0
-    ns: int = 0
     title: str
     timestamp: str
     user: str | None = None
@@ -46,7 +44,6 @@ class Revision(msgspec.Struct, frozen=True, kw_only=True):
     revid: int
     parentid: int = 0
     timestamp: str = ""
-    user: str | None = None
     userhidden: bool = False
     slots: dict[str, Slot] = {}
     title: str = ""
