@@ -140,11 +140,10 @@ class Youtube:
         """`state` changes behind what it stands for: a delivery's marks move when the next one is asked for."""
         yield from self._resolve(self._api)
         for channel in self._channels:
-            mark = state.mark(f"channel:{channel.id}")
+            feed = threads_of(channel)
+            mark = state.mark(feed.key)
             if self._due(mark.listed, self.interval, slack=0.1):
-                yield from self._comments(
-                    Feed(f"channel:{channel.id}", {"allThreadsRelatedToChannelId": channel.id}), mark
-                )
+                yield from self._comments(feed, mark)
             if self._settings.uploads and channel.uploads:
                 yield from self._uploads(state, channel)
         yield from self._looked_at(state)

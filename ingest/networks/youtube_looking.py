@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import msgspec
-
 from ingest.collector import Delivery, Draft, Existence, Found
 from ingest.networks.youtube_api import Api, Unavailable
 from ingest.networks.youtube_posts import (
@@ -15,7 +13,7 @@ from ingest.networks.youtube_posts import (
     Video,
     comment_draft,
     read,
-    thread_drafts,
+    thread_draft,
     video_draft,
 )
 from ingest.networks.youtube_threads import answers
@@ -44,9 +42,7 @@ def look_up(api: Api, native_ids: Sequence[str]) -> Found:
     # A comment's own record does not say below which video it stands: its thread's does.
     asked_for = list(dict.fromkeys([*tops, *map(thread_of, answered)]))
     threads = {one.id: one for one in _threads(api, asked_for, existence)}
-    for top in tops:
-        if top in threads:
-            drafts += [_edited(draft) for _, draft in thread_drafts(threads[top])]
+    drafts += [thread_draft(threads[top], edited=True) for top in tops if top in threads]
     for reply in _listed(api, "comments", answered, Comment, existence, part="snippet", **_TEXT):
         thread = threads.get(thread_of(reply.id))
         drafts.append(comment_draft(reply, thread.snippet.video_id if thread else None, edited=True))
@@ -60,7 +56,7 @@ def context(api: Api, native_id: str) -> Iterator[Delivery]:
         return
     threads = list(_threads(api, [thread_of(native_id)], {}))
     for thread in threads:
-        drafts = [draft for _, draft in thread_drafts(thread)]
+        drafts = [thread_draft(thread)]
         if "." in native_id:
             try:
                 for comments, _ in answers(api, thread.id):
@@ -97,7 +93,3 @@ def _listed(
     found = read(page.get("items"), kind, resource).items
     existence.update(dict.fromkeys([one.id for one in found if one.id in ids], "there"))
     return found
-
-
-def _edited(draft: Draft) -> Draft:
-    return msgspec.structs.replace(draft, kind="edited")

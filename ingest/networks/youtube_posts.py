@@ -5,7 +5,6 @@ Fields by https://developers.google.com/youtube/v3/docs/comments, …/commentThr
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -97,10 +96,6 @@ class Video(msgspec.Struct, frozen=True, kw_only=True):
     def published(self) -> Millis:
         return datetime_millis(self.snippet.published_at)
 
-    @property
-    def print(self) -> int:
-        return hash((self.snippet.title, self.snippet.description))
-
 
 class Read(NamedTuple):
     """A page's items of one kind, and what of it was none."""
@@ -141,15 +136,11 @@ def comment_draft(comment: Comment, video: str | None, *, edited: bool = False) 
     )
 
 
-def thread_drafts(thread: Thread) -> Iterator[tuple[Comment, Draft]]:
+def thread_draft(thread: Thread, *, edited: bool = False) -> Draft:
     """The comment that began it; answers come as comments of their own, by `replies`."""
-    draft = comment_draft(thread.top, thread.snippet.video_id)
-    yield thread.top, with_replies(draft, thread.snippet.total_reply_count)
-
-
-def with_replies(draft: Draft, replies: int) -> Draft:
-    likes = draft.metrics.likes if draft.metrics else None
-    return msgspec.structs.replace(draft, metrics=Metrics(likes=likes, replies=replies))
+    draft = comment_draft(thread.top, thread.snippet.video_id, edited=edited)
+    reach = Metrics(likes=thread.top.snippet.like_count, replies=thread.snippet.total_reply_count)
+    return msgspec.structs.replace(draft, metrics=reach)
 
 
 def replies(thread: Thread) -> Read:

@@ -21,7 +21,7 @@ from ingest.networks.youtube_posts import (
     only_metrics,
     read,
     replies,
-    thread_drafts,
+    thread_draft,
 )
 from stream.clock import HOUR, MINUTE
 from stream.records import Metrics, Millis
@@ -196,8 +196,7 @@ def _page(api: Api, memory: Memory, feed: Feed, mark: Mark, threads: list[Thread
     page = _Page([], [], [], {}, [], "")
     complete = memory.complete.get(feed.key, FAR)
     for thread in threads:
-        for comment, draft in thread_drafts(thread):
-            _add(page, memory, feed, comment, draft, floor, complete)
+        _add(page, memory, feed, thread.top, thread_draft(thread), floor, complete)
         came, total = replies(thread), thread.snippet.total_reply_count
         page.malformed.extend(came.malformed)
         known = mark.replies.get(thread.id)
