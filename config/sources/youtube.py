@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
-from config.section import EnvName, Text
+from config.section import EnvName, WebAddress
 from config.sources.budget import Costs
 from config.sources.common import LookAgain, Swept, looks
 from config.units import Duration
@@ -48,7 +48,7 @@ class YoutubeSource(Swept):
     """What a search takes from `units_per_day`: write 100 where your project's quota still counts it so."""
     units_per_day: int = Field(default=10_000, ge=100, le=1_000_000_000)
     """Quota units of the key's project that this source may use up between midnight and midnight, Pacific time."""
-    url: Text = "https://www.googleapis.com/youtube/v3"
+    url: WebAddress = "https://www.googleapis.com/youtube/v3"
     """Address of the API, for a proxy."""
 
     def documented(self) -> Costs:

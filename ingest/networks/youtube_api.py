@@ -112,7 +112,7 @@ class Api:
 
     def __init__(self, url: str, key: Callable[[], str], quota: Quota, timeout: float) -> None:
         self.quota = quota
-        self._web = Web(url.rstrip("/") + "/", lambda: {"X-Goog-Api-Key": key()}, timeout=timeout)
+        self._web = Web(url, lambda: {"X-Goog-Api-Key": key()}, timeout=timeout)
         self._told = (0, 0)
         self._units = 0
 
