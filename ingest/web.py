@@ -182,7 +182,7 @@ class Web:
             finally:
                 response.close()
         except httpx.TransportError as fault:
-            raise Interrupted(f"no answer from {self._host(path)}: {type(fault).__name__}") from None
+            raise Interrupted(f"no answer from {self._host(path)}: {unreached(fault)}") from None
         names = {name.lower(): value for name, value in response.headers.items()}
         raise self.fault(Answer(response.status_code, names, said, str(response.url)))
 

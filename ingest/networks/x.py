@@ -36,7 +36,6 @@ from ingest.networks.x_rules import asked
 from ingest.networks.x_standing import SPEND_CAP, Standing, shape, standing
 from ingest.setting import Setting
 from ingest.wanted import Wanted
-from ingest.web import Web
 from stream.clock import DAY, MINUTE, SECOND
 from stream.records import Millis
 
@@ -86,9 +85,7 @@ class XCollector:
         self._batch = settings.documented().most
         """Posts of a delivery: so many are reserved of the budget for each."""
         self.most_looked_up = x_sweep.MOST[settings.sweep]
-        self.access = Access(
-            settings.url, settings.token_env, setting.secret, setting.clock.wall, settings.refused_wait
-        )
+        self.access = Access(settings, setting.secret, setting.clock.wall)
         self._rules = Standing(settings, setting, self.access)
 
     # --- the stream ---
@@ -114,7 +111,7 @@ class XCollector:
         """Until the connection is cut, or there is nothing more to ask for."""
         clock, stop = self.setting.clock, self.setting.stop
         with unrejected():
-            lines = Lines(self.access, self.settings, clock.now)
+            lines = Lines(self.access, clock.now)
         with closing(lines):
             yield Delivery(asked=asked + 1)
             yield from self._rules.left_out()
@@ -285,7 +282,7 @@ class XCollector:
     check_used = (2, 0)
 
     def check(self) -> str:
-        with Web(self.settings.url, self.access.headers, timeout=self.settings.timeout / 1000) as web, unrejected():
+        with self.access.web() as web, unrejected():
             api = Rules(self.access, web)
             usage = whole(api.request("GET", "/2/usage/tweets").json()).get("data") or {}
             rules = standing(api)
@@ -302,7 +299,7 @@ class XCollector:
 
     @contextmanager
     def _posts(self) -> Iterator[Posts]:
-        with Web(self.settings.url, self.access.headers, timeout=self.settings.timeout / 1000) as web:
+        with self.access.web() as web:
             yield Posts(self.access, web)
 
 

@@ -9,23 +9,20 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 
-import httpx
 import msgspec
 import tweepy
 
 from config.sources.x import XSource
 from ingest.collector import Denied, Interrupted
 from ingest.networks.x_posts import FIELDS
-from ingest.unreached import unreached
-from ingest.web import PASSES, Answer, Web, certificates, retry_after, user_agent, words
+from ingest.web import PASSES, Answer, Web, retry_after, words
 from stream.clock import HOUR, SECOND
 from stream.records import Millis
 
-ANY = tuple(range(300, 600))
 CAP_WAIT: Millis = HOUR
 """Between two questions whether the month's cap is over."""
 MOST_REFUSED = 16
@@ -54,19 +51,16 @@ class Problem(NamedTuple):
 class Access:
     """What all connections of one source share: the token, the time at X, and how often it refused a connection."""
 
-    def __init__(
-        self,
-        url: str,
-        token_env: str,
-        secret: Callable[[str], str | None],
-        wall: Callable[[], Millis],
-        refused_wait: Millis,
-    ) -> None:
-        self.url, self.token_env = url, token_env
-        self._secret, self._wall, self._refused_wait = secret, wall, refused_wait
+    def __init__(self, settings: XSource, secret: Callable[[str], str | None], wall: Callable[[], Millis]) -> None:
+        self.settings, self.token_env = settings, settings.token_env
+        self._secret, self._wall = secret, wall
         self._refused = 0
         self.skew: Millis = 0
         """X's clock minus ours, as its last answer showed."""
+
+    def web(self) -> Web:
+        """For one thread, which closes it."""
+        return _Web(self)
 
     def headers(self) -> dict[str, str]:
         """Raises Denied where there is no token."""
@@ -86,16 +80,21 @@ class Access:
             return
         self.skew = 0 if abs(skew) < NOISE else skew
 
+    def seconds_there(self) -> float:
+        """Since 1970, by X's clock."""
+        return (self._wall() + self.skew) / 1000
+
     def connected(self) -> None:
         self._refused = 0
 
-    def fault(self, status: int, headers: Mapping[str, str], body: bytes) -> Exception:
+    def fault(self, answer: Answer) -> Exception:
         """What an answer means that brings nothing. Its words never repeat the token, should X do so."""
+        status, headers, body, _ = answer
         token = (self._secret(self.token_env) or "").strip()
         body = body.replace(token.encode("utf-8", "replace"), b"(the token)") if token else body
         held = decoded(body)
         problem = problem_of(held, status, body)
-        wait = retry_after(headers, (self._wall() + self.skew) / 1000)
+        wait = retry_after(headers, self.seconds_there())
         if status == 401:
             return Denied(f"X refused the token in {self.token_env} ({problem.words}): copy the Bearer Token anew")
         if status == 402:
@@ -117,9 +116,21 @@ class Access:
 
     def longer(self) -> Millis:
         """Twice as long each time, up to a bound, until a connection holds."""
-        wait = self._refused_wait * min(1 << self._refused, MOST_REFUSED)
+        wait = self.settings.refused_wait * min(1 << self._refused, MOST_REFUSED)
         self._refused = min(self._refused + 1, MOST_REFUSED)
         return wait
+
+
+class _Web(Web):
+    """Where each answer tells the time at X, and one that brings nothing means what X means by it."""
+
+    def __init__(self, access: Access) -> None:
+        super().__init__(access.settings.url, access.headers, timeout=access.settings.timeout / 1000)
+        self._access = access
+
+    def fault(self, answer: Answer) -> Exception:
+        self._access.heard(answer.headers)
+        return self._access.fault(answer)
 
 
 class _Over:
@@ -132,10 +143,8 @@ class _Over:
 
     def request(self, method: str, route: str, params: Any = None, json: Any = None, user_auth: bool = False) -> Answer:
         """Raises Interrupted, Denied, Rejected."""
-        answer = self.web.ask(method, route, params=params, json=json, good=ANY)
+        answer = self.web.ask(method, route, params=params, json=json, good=())
         self.access.heard(answer.headers)
-        if answer.status >= 300:
-            raise self.access.fault(answer.status, answer.headers, answer.body)
         self.spent = answer
         return answer
 
@@ -152,7 +161,7 @@ class Posts(_Over, tweepy.Client):
         headers = self.spent.headers
         if headers.get("x-rate-limit-remaining", "").strip() != "0":
             return None
-        return retry_after(headers, (self.access._wall() + self.access.skew) / 1000)
+        return retry_after(headers, self.access.seconds_there())
 
 
 class Rules(_Over, tweepy.StreamingClient):
@@ -169,9 +178,9 @@ class Lines:
     X ends a connection whose reader is slow, and what it had to say is lost (docs.x.com, "Consuming streaming data").
     """
 
-    def __init__(self, access: Access, settings: XSource, now: Callable[[], Millis]) -> None:
+    def __init__(self, access: Access, now: Callable[[], Millis]) -> None:
         """Connects. Raises Interrupted, Denied, Rejected (409: there are no rules)."""
-        self._now, self._silence = now, settings.silence
+        self._now = now
         self._held: deque[bytes] = deque()
         self._bytes = 0
         self._change = threading.Condition()
@@ -179,13 +188,17 @@ class Lines:
         self._closed = False
         self.heard_at = now()
         """When anything came last."""
-        patience = httpx.Timeout(settings.timeout / 1000, read=settings.silence / 1000)
-        self._client = httpx.Client(timeout=patience, verify=certificates())
+        self._web = access.web()
         try:
-            self._response = self._connect(access, settings.backfill_minutes)
+            self._answer = self._web.listen(
+                "/2/tweets/search/stream",
+                _of_stream(access.settings.backfill_minutes),
+                silence=access.settings.silence / 1000,
+            )
         except BaseException:
-            self._client.close()
+            self._web.close()
             raise
+        access.heard(self._answer.headers)
         access.connected()
         self._thread = threading.Thread(target=self._read, name="x-stream", daemon=True)
         self._thread.start()
@@ -207,40 +220,15 @@ class Lines:
         with self._change:
             self._closed = True
             self._change.notify_all()
-        connection = self._response.extensions.get("network_stream")
-        socket = connection.get_extra_info("socket") if connection is not None else None
-        if socket is not None:
-            # Closing alone does not wake a thread that waits for it.
-            with suppress(OSError):
-                socket.shutdown(2)
+        self._answer.close()
         self._thread.join()
-        self._client.close()
-
-    def _connect(self, access: Access, backfill_minutes: int) -> httpx.Response:
-        params = {name.replace("_", ".", 1): value for name, value in FIELDS.items()}
-        if backfill_minutes:
-            params["backfill_minutes"] = str(backfill_minutes)
-        headers = {**access.headers(), "User-Agent": user_agent(), "Accept-Encoding": "identity"}
-        request = self._client.build_request(
-            "GET", f"{access.url}/2/tweets/search/stream", params=params, headers=headers
-        )
-        try:
-            response = self._client.send(request, stream=True)
-            known = {name.lower(): value for name, value in response.headers.items()}
-            access.heard(known)
-            if response.status_code == 200:
-                return response
-            body = _beginning(response)
-        except httpx.HTTPError as fault:
-            raise Interrupted(f"no connection to the stream of X: {unreached(fault)}") from None
-        response.close()
-        raise access.fault(response.status_code, known, body)
+        self._web.close()
 
     def _read(self) -> None:
-        fault: Exception = Interrupted("X ended the stream")
+        fault = Interrupted("X ended the stream")
         rest = bytearray()
         try:
-            for part in self._response.iter_bytes():
+            for part in self._answer.parts():
                 self.heard_at = self._now()
                 rest += part
                 *lines, last = rest.split(b"\n")
@@ -250,14 +238,9 @@ class Lines:
                     break
                 if not self._put([bytes(line).strip() for line in lines]):
                     break
-        except httpx.ReadTimeout:
-            fault = Interrupted(f"nothing came from X for {self._silence / 1000:g} s, not even a sign of life")
-        except (httpx.HTTPError, httpx.StreamError, OSError) as lost:
-            fault = Interrupted(f"the stream of X was cut: {type(lost).__name__}")
-        finally:
-            self._response.close()
-        if isinstance(fault, Interrupted):
-            fault.since = self.heard_at
+        except Interrupted as lost:
+            fault = lost
+        fault.since = self.heard_at
         with self._change:
             self._fault = fault
             self._change.notify_all()
@@ -271,13 +254,10 @@ class Lines:
             return not self._closed
 
 
-def _beginning(response: httpx.Response) -> bytes:
-    body = b""
-    for part in response.iter_bytes():
-        body += part
-        if len(body) > MOST_LINE:
-            break
-    return body[:MOST_LINE]
+def _of_stream(backfill_minutes: int) -> dict[str, str]:
+    """What is asked of the stream, in X's own names for it."""
+    asked = {name.replace("_", ".", 1): value for name, value in FIELDS.items()}
+    return {**asked, "backfill_minutes": str(backfill_minutes)} if backfill_minutes else asked
 
 
 @contextmanager

@@ -16,7 +16,6 @@ from ingest.collector import Delivery, Interrupted, Span
 from ingest.networks.x_api import Access, Rejected, Rules, whole
 from ingest.networks.x_rules import Asked, Rule, Shape, asked, change
 from ingest.setting import Setting
-from ingest.web import Web
 from stream.clock import MINUTE
 from stream.records import Millis
 
@@ -66,7 +65,7 @@ class Standing:
         fresh = self._read_at is not None and steady - self._read_at < READ_EVERY
         if first or wants != self._wants or not fresh:
             try:
-                with Web(self.settings.url, self.access.headers, timeout=self.settings.timeout / 1000) as web:
+                with self.access.web() as web:
                     left_out |= self._changed(Rules(self.access, web), wants)
                     requests = web.asked
                 self._wants, self._read_at = wants, steady
