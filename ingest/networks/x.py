@@ -91,6 +91,7 @@ class XCollector:
     # --- the stream ---
 
     def collect(self, cursor: str | None) -> Iterator[Delivery]:
+        """Without a cursor: the stream is always of now."""
         while not self.setting.stop.is_set():
             kept = self._rules.keep(first=True)
             if self._rules.any:
@@ -132,7 +133,7 @@ class XCollector:
                         return
 
     def _understood(self, lines: Sequence[bytes]) -> tuple[Delivery, Problem | None]:
-        drafts, malformed, cost, newest = [], [], 0, 0
+        drafts, malformed, cost = [], [], 0
         problem = None
         for line in lines:
             held = decoded(line)
@@ -147,11 +148,9 @@ class XCollector:
                     found = read(held, brands, f"{self.source.id}:stream")
                     drafts += found.drafts
                     malformed += found.malformed
-                    newest = max([newest, *(int(one.native_id) for one in found.drafts if one.native_id.isdigit())])
             elif "errors" in held:
                 problem = problem_of(held)
-        cursor = str(newest) if newest else None
-        return Delivery(drafts=drafts, malformed=malformed, asked=0, cost=cost, cursor=cursor), problem
+        return Delivery(drafts=drafts, malformed=malformed, asked=0, cost=cost), problem
 
     # --- what was missed ---
 
