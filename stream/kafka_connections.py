@@ -33,6 +33,24 @@ class Direct(KafkaNetSocket):
             raise
 
 
+class _LastWords:
+    """An answer that comes together with the end of its connection is handed over, and the end is seen by the next
+    read. The library drops both, so that on a busy machine a wrong password, after which a broker hangs up, looked as
+    if no broker were there."""
+
+    def _sock_recv(self) -> tuple[bytes, Exception | None]:
+        received, fault = super()._sock_recv()  # type: ignore[misc]
+        return received, None if received else fault
+
+
+class PlainTransport(_LastWords, KafkaTCPTransport):
+    pass
+
+
+class TlsTransport(_LastWords, KafkaSSLTransport):
+    pass
+
+
 class Connections(KafkaConnectionManager):
     """It keeps why attempts failed, since a constructor that gives up says only that it found no broker. It tells
     questions about topics that they must make none, which the library does not, whatever its option says. And it waits
@@ -65,9 +83,9 @@ class Connections(KafkaConnectionManager):
         try:
             if self.ssl_enabled:
                 options = {key: value for key, value in self.config.items() if key.startswith("ssl_")}
-                transport = KafkaSSLTransport(self._net, sock, host=node.host, **options)
+                transport = TlsTransport(self._net, sock, host=node.host, **options)
             else:
-                transport = KafkaTCPTransport(self._net, sock, host=node.host)
+                transport = PlainTransport(self._net, sock, host=node.host)
             await transport.handshake()
         except BaseException as error:
             if transport is None:
