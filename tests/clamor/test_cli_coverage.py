@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,13 +14,14 @@ from living import Living, post, settled_home
 from typed import clamor
 
 from clamor import exits
-from stream.clock import DAY, HOUR, ManualClock
+from stream.clock import DAY, HOUR, MINUTE, ManualClock
 from stream.records import Coverage
 
 WHY = "the network did not answer"
 
 
-THEN = time.time_ns() // 1_000_000 - 12 * DAY
+THEN = time.time_ns() // 1_000_000 // MINUTE * MINUTE - 12 * DAY
+SINCE = datetime.fromtimestamp(THEN / 1000, UTC).isoformat(timespec="minutes")
 
 
 @pytest.fixture(scope="module")
@@ -88,9 +90,7 @@ def test_a_narrow_terminal_shows_a_row_on_two_lines(home: Path, columns: int) ->
 
 
 def test_a_timeline_has_a_sign_for_each_part_of_the_time(home: Path) -> None:
-    done = clamor(
-        home, "coverage", "--timeline", "--since", "-12d", "--source", "feed", "--source", "forum", columns=60
-    )
+    done = clamor(home, "coverage", "--timeline", "--since", SINCE, "--source", "feed", "--source", "forum", columns=60)
     assert done.code == exits.OK
     axis, feed, forum = done.out.splitlines()
     assert re.fullmatch(r"\s+\d{4}-\d\d-\d\d \d\d:\d\d\s+\d{4}-\d\d-\d\d \d\d:\d\d", axis)
