@@ -28,5 +28,5 @@ def test_stars_stand_in_front_of_the_title(stars: int | None, title: str | None,
 def test_so_many_stars_are_found_as_a_phrase_and_make_no_copies() -> None:
     surfaces = analyse("★★☆☆☆ Crashes").surfaces
     assert surfaces == (*"★★☆☆☆", "crashes")
-    one, other = fingerprints(["★★★★★\nIt starts at once and is easy to read", "★☆☆☆☆\nNobody answers for weeks on end"])
+    one, other = fingerprints(["★★★★★ It starts at once and is easy to read", "★☆☆☆☆ Nobody answers for weeks on end"])
     assert [one, other] == fingerprints(["It starts at once and is easy to read", "Nobody answers for weeks on end"])
