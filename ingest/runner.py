@@ -46,6 +46,9 @@ CURSOR_EVERY: Millis = SECOND
 """Wall time between two writings of the cursor: what a killed collector brings twice at most."""
 STEADY: Millis = 30 * SECOND
 """Wall time that a connection has to last before the next fault waits as short as the first."""
+LOST_MOST: Millis = 16 * SECOND
+"""The longest wait after a stream's connection was lost that had come about: the network answers, so that only how
+often it may be asked matters. X asks for no more ("Handling disconnections")."""
 DISK_WAIT: Millis = 10 * SECOND
 FILL_AGAIN: Millis = MINUTE
 LONGEST: Millis = DAY
@@ -91,6 +94,8 @@ class Runner:
         self.intake = Intake(log, self.source, prefilter, held)
         self.cursors, self.clock, self.budget = cursors, clock, budget
         self.hold, self.backoff, self.stop = hold or (lambda: None), backoff or Backoff(), stop or Event()
+        self._lost = Backoff(self.backoff.first, min(self.backoff.most, LOST_MOST))
+        """After connections of a stream that were lost; `backoff` is for those that did not come about."""
         self.windows = Windows(self.source, ledger, concerns)
         self.gaps = Gaps(
             collector, self.intake, cursors, ledger, clock,
@@ -271,6 +276,7 @@ class Runner:
                 self._take(delivery)
                 if self.clock.steady() - since >= STEADY:
                     self.backoff.reset()
+                    self._lost.reset()
                 if self.stop.is_set():
                     return
         if self.collector.style == "stream":
@@ -392,8 +398,11 @@ class Runner:
         known = isinstance(fault, Interrupted | CursorLost)
         self.trouble = str(fault) if known else f"unexpected {type(fault).__name__}"
         named = fault.retry_after if isinstance(fault, Interrupted) else None
+        if named is not None and named >= self.backoff.first:
+            return named
         # A network that names no time, or none to speak of, must not be asked again and again at once.
-        return self.backoff.next() if named is None or named < self.backoff.first else named
+        lost = self.collector.style == "stream" and self._connected.is_set()
+        return (self._lost if lost else self.backoff).next()
 
     def _now_connected(self) -> None:
         """The network answers. A hole before now is closed by what comes, or asked for by the filler."""
@@ -402,6 +411,8 @@ class Runner:
         if self._connected.is_set():
             return
         self._connected_at = now
+        if self.collector.style == "stream":
+            self.backoff.reset()
         if not self.collector.resumes and self._ledger.latest(self.source.id) is None:
             # Killed before its first row, it would not know afterwards that it had begun.
             self.cursors.put(self.source.id, BEGUN, str(now), self.clock.wall())

@@ -13,10 +13,10 @@ from ingest.collector import Delivery, Denied, Draft, Exhausted, Found, Interrup
 from ingest.coverage import Ledger
 from ingest.cursors import Cursors
 from ingest.patience import Backoff, Stopped, insist
-from ingest.runner import Runner
+from ingest.runner import LOST_MOST, Runner
 from ingest.sweep_plan import Step
 from query.prefilter import compile_prefilter
-from stream.clock import MINUTE, ManualClock
+from stream.clock import MINUTE, SECOND, ManualClock
 from stream.embedded import EmbeddedLog
 from stream.ports import Append, Transient
 from stream.records import Author
@@ -270,3 +270,29 @@ def test_a_word_that_was_looked_at_again_while_nothing_came_cuts_no_stream(
     runner.run()
     assert ids(held) == ["7"]
     assert runner.cuts == 0
+
+
+def test_a_stream_that_is_cut_again_and_again_is_never_away_for_long(
+    log: EmbeddedLog, cursors: Cursors, ledger: Ledger, clock: ManualClock
+) -> None:
+    """It connects each time: waits that double without an end would miss more than the cuts do."""
+
+    def cut(_: str | None) -> Iterator[Delivery]:
+        clock.advance(SECOND)
+        yield Delivery()
+        raise Interrupted("the connection was reset")
+
+    def down(_: str | None) -> Iterator[Delivery]:
+        raise Interrupted("503")
+        yield
+
+    network = Network(clock, [*[cut] * 12, down, down, cut, down])
+    runner = Runner(network, log, cursors, ledger, clock, backoff=Backoff(seed=1))
+    waits: list[float] = []
+    runner._rest = waits.append  # type: ignore[method-assign]
+    runner.run()
+    assert max(waits) <= LOST_MOST / SECOND
+    assert waits[11] > 4, "it asks a network that cuts every connection ever more rarely"
+    first, second = waits[12:14]
+    assert first <= 1.0 < 2 * second, "what fails to connect begins with short waits, whatever was cut before"
+    assert waits[15] <= 1.0, "and again once it had connected"

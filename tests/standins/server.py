@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -249,6 +249,14 @@ def _handler(standin: StandIn) -> type[BaseHTTPRequestHandler]:
         do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_PATCH = _do
 
         def _send(self, response: Response, half: bool = False) -> None:
+            try:
+                self._sent(response, half)
+            finally:
+                # A client that goes before the first byte leaves no stream behind that counts as listened to.
+                close: Callable[[], None] = getattr(response.body, "close", lambda: None)
+                close()
+
+        def _sent(self, response: Response, half: bool) -> None:
             self.send_response(response.status)
             for name, value in response.headers.items():
                 self.send_header(name, value)
@@ -262,17 +270,10 @@ def _handler(standin: StandIn) -> type[BaseHTTPRequestHandler]:
                 return
             self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
-            self._stream(iter(response.body))
-
-        def _stream(self, chunks: Iterator[bytes]) -> None:
-            try:
-                for chunk in chunks:
-                    self.wfile.write(f"{len(chunk):x}\r\n".encode() + chunk + b"\r\n")
-                    self.wfile.flush()
-                self.wfile.write(b"0\r\n\r\n")
-            finally:
-                close: Callable[[], None] = getattr(chunks, "close", lambda: None)
-                close()
+            for chunk in response.body:
+                self.wfile.write(f"{len(chunk):x}\r\n".encode() + chunk + b"\r\n")
+                self.wfile.flush()
+            self.wfile.write(b"0\r\n\r\n")
 
         def _cut(self) -> None:
             self.close_connection = True

@@ -350,6 +350,7 @@ class Town:
         self._end_outages(float("inf"))
         for one in self.networks:
             one.standin.recover()
+            one.renew()
 
     def _section(self, network: Network) -> dict[str, Any]:
         section = {"id": network.name, **network.section()}

@@ -271,10 +271,14 @@ class XStandIn(StandIn):
             for held in sorted({held.first: held for held in self.posts.values()}.values(), key=lambda one: one.first):
                 if _seconds(held.first) >= since:
                     self._deliver(held, held.last, [connection])
-        return Response(200, self._said(connection), {"Content-Type": "application/json"})
+        said = self._said(connection)
+        # From here on its end is noticed, also where nobody ever reads of it.
+        next(said)
+        return Response(200, said, {"Content-Type": "application/json"})
 
     def _said(self, connection: Connection) -> Iterator[bytes]:
         try:
+            yield b""
             while connection.open and not self.over:
                 with self._change:
                     self._change.wait_for(lambda: connection.lines or not connection.open or self.over, self.heartbeat)

@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from typing import Any
 
 import pytest
 
@@ -23,8 +24,8 @@ from stream.records import Post
 from tests.ingest.collecting import running, until
 from tests.ingest.conftest import Held
 from tests.ingest.networks.x_source import ACME, OTHER, Asking
-from tests.standins.server import Fault
-from tests.standins.x import XStandIn
+from tests.standins.server import Fault, Request
+from tests.standins.x import TOKEN, XStandIn
 
 TAG = "clamor/source/"
 # What is tried here is X's: the places where Clamor keeps what it knows are tried elsewhere.
@@ -244,3 +245,13 @@ def test_no_delivery_costs_more_than_was_reserved_for_it(x: XStandIn) -> None:
         while sum(costs) < 250:
             costs.append(next(deliveries).cost)
     assert max(costs) <= asking.settings.documented().most
+
+
+def test_a_client_that_goes_before_the_first_byte_leaves_no_connection_behind(x: XStandIn) -> None:
+    """Of the stand-in itself: it would refuse everybody from then on, and X would look cut for good."""
+    x.rules["1"] = {"id": "1", "value": "acme"}
+    asked = Request("GET", "/2/tweets/search/stream", {}, {"authorization": f"Bearer {TOKEN}"}, b"", 0.0)
+    said: Any = x.answer(asked).body
+    assert len(x.connections) == 1
+    said.close()
+    assert not x.connections
