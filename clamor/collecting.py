@@ -36,6 +36,7 @@ from ingest.runner import Runner
 from ingest.setting import Setting
 from ingest.standing import CollectorStanding, Standings, State
 from ingest.sweep_plan import schedule_of
+from ingest.tokens import KeptTokens
 from ingest.turns import Turns
 from ingest.wanted import Wanted, wanted
 from query.prefilter import compile_prefilter
@@ -340,6 +341,7 @@ def setting_of(
         prefilter=brands.prefilter(chosen),
         public_url=(opened.settings.api.public_url or "").rstrip("/"),
         notes=SourceNotes(opened.engine, source.id, opened.clock.wall),
+        tokens=KeptTokens(opened.engine, opened.clock),
     )
 
 

@@ -20,6 +20,7 @@ from ingest.caps import MICRO, Cap, caps
 from ingest.collector import Denied, Estimable, Interrupted, Sample
 from ingest.forecast import MONTH_DAYS, Draws, Forecast, Interval, forecast, interval
 from ingest.setting import Setting
+from ingest.tokens import KeptTokens
 from ingest.wanted import Wanted, wanted
 from query.prefilter import compile_prefilter
 from stream.clock import DAY
@@ -122,6 +123,7 @@ def _sampled(
         clock=opened.clock,
         stop=Event(),
         prefilter=prefilter,
+        tokens=KeptTokens(opened.engine, opened.clock),
     )
     try:
         collector: Any = networks.make(source, setting)

@@ -8,6 +8,7 @@ from threading import Event
 from typing import Protocol
 
 from ingest.collector import Source
+from ingest.tokens import Tokens, UnsharedTokens
 from ingest.wanted import Wanted
 from stream.clock import Clock
 from stream.records import Millis
@@ -81,3 +82,5 @@ class Setting:
     public_url: str = ""
     """Where networks reach the API, without a slash at the end; empty: nowhere."""
     notes: Notes = field(default_factory=Unshared)
+    tokens: Tokens = field(default_factory=UnsharedTokens)
+    """What `ingest.credentials.Grant` keeps."""

@@ -51,6 +51,10 @@ class Refused(Exception):
         self.status, self.place, self.said = status, place, said
 
 
+class Unauthorized(Denied):
+    """401: the credential itself is refused, not what was asked for."""
+
+
 class Answer(NamedTuple):
     status: int
     headers: Mapping[str, str]
@@ -193,7 +197,8 @@ class Web:
         if answer.status in PASSES:
             return Interrupted(f"{place} answered {answer.status}", retry_after=retry_after(answer.headers))
         if answer.status in (401, 403):
-            return Denied(f"{place} answered {answer.status}: {said}" if said else f"{place} answered {answer.status}")
+            kind = Unauthorized if answer.status == 401 else Denied
+            return kind(f"{place} answered {answer.status}: {said}" if said else f"{place} answered {answer.status}")
         return Refused(answer.status, str(place), said)
 
     def used(self) -> int:

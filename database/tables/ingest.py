@@ -95,5 +95,6 @@ collector_standing = Table(
     Column("reached_at", BigInteger, comment="up to when all that was asked for came"),
     Column("last_post_at", BigInteger, comment="null: it never brought any"),
     Column("looked_at", BigInteger, nullable=False, comment="wall time of this word"),
+    Column("ends_at", BigInteger, comment="when its credential ends, by the wall clock; null: not known"),
     sqlite_with_rowid=False,
 )

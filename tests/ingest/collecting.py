@@ -33,6 +33,7 @@ from ingest.cursors import Cursors, SourceNotes
 from ingest.patience import Backoff
 from ingest.runner import Runner
 from ingest.setting import Setting
+from ingest.tokens import KeptTokens
 from ingest.wanted import Wanted
 from query.prefilter import compile_prefilter
 from stream.clock import DAY, Clock, WallClock
@@ -158,6 +159,7 @@ class Collecting(Home):
             stop=self.stop,
             allowed=allowed,
             notes=SourceNotes(self.engine, settings.id, self.clock.wall),
+            tokens=KeptTokens(self.engine, self.clock),
         )
         self.collector: Collector = make(settings, setting)
         self.runner = Runner(

@@ -1,0 +1,409 @@
+"""Credentials that are traded for an access token (OAuth 2.0): got, kept, renewed ahead of their end, by one process
+for all.
+
+A collector makes one `Grant` of what a person gave (`refreshing`, `client_credentials`, or `ingest.service_account`)
+and hands its `headers` to its `Web`:
+
+    self.grant = Grant(setting, refreshing(
+        f"{settings.url}/oauth/v2/accessToken",
+        client_id=settings.client_id_env, client_secret=settings.client_secret_env,
+        refresh_token=settings.refresh_token_env, where="docs/networks/linkedin.md says how to get one"))
+    web = Web(settings.url, self.grant.headers)
+    answer = self.grant.through(lambda: web.get("/posts"))
+
+A network that gives a newer refresh token with each renewal is followed: the newest is kept in SQL (`ingest.tokens`)
+and goes before the one in the environment, until a person puts another one there.
+
+https://www.rfc-editor.org/rfc/rfc6749 (4.4 client credentials, 5 answers and errors, 6 refreshing).
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from threading import Lock
+from typing import Any, Literal, TypeAlias, TypeVar
+from urllib.parse import quote_plus
+
+import httpx
+import structlog
+
+from ingest.collector import Denied, Interrupted
+from ingest.patience import Backoff, Stopped, insist
+from ingest.setting import Setting
+from ingest.tokens import Kept
+from ingest.web import Answer, Refused, Unauthorized, Web
+from stream.clock import DAY, MINUTE, SECOND
+from stream.records import Millis
+
+T = TypeVar("T")
+
+AGAIN: Millis = 5 * MINUTE
+"""Between two tries to renew a token that still counts."""
+NEW: Millis = MINUTE
+"""A token that is refused so soon after it was given is not renewed once more."""
+LOOK = 0.25
+"""Seconds between two looks whether the process that renews is done."""
+PATIENCE: Millis = MINUTE
+TELLING: Millis = 10 * MINUTE
+"""Of two renewals that are nearer to each other nobody can tell whether the second one put anything off."""
+LONGEST: Millis = 10 * 365 * DAY
+"""What a network may say of a token's life; more seconds than that are a time since 1970."""
+_TOKEN = re.compile(r"[\x21-\x7e]{1,16384}")
+_OF_THE_APP = frozenset({"invalid_client", "unauthorized_client"})
+_ERRORS = _OF_THE_APP | {"invalid_grant", "invalid_request", "invalid_scope", "unsupported_grant_type", "access_denied"}
+_PASSING = frozenset({"temporarily_unavailable", "server_error", "slow_down"})
+
+_log = structlog.get_logger(__name__)
+
+Given: TypeAlias = Mapping[str, str]
+"""Secrets, by what they are called in `Terms.secrets`."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is sent for a token."""
+
+    form: Mapping[str, str] = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    as_json: bool = False
+
+
+@dataclass(frozen=True)
+class Traded:
+    """What was given for it. Lives are from now."""
+
+    access: str = field(repr=False)
+    life: Millis | None = None
+    refresh: str | None = field(default=None, repr=False)
+    refresh_life: Millis | None = None
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How one network gives tokens."""
+
+    url: str
+    secrets: Mapping[str, str]
+    """What a person gives: what it is called -> its NAME."""
+    rests_on: str
+    """Which of `secrets` the network takes no more when it answers `invalid_grant`."""
+    where: str
+    """In words, where a person gets what is missing."""
+    ask: Callable[[Given, str | None, Millis], Question]
+    """Of the secrets, the newest refresh token that the network gave, and the time of the wall."""
+    read: Callable[[Answer, Millis], Traded]
+    """Raises Interrupted for what is no answer, `Refusal` for a refusal."""
+
+    @property
+    def name(self) -> str:
+        return self.secrets[self.rests_on]
+
+
+class Refusal(Exception):
+    """The network gives no token: its error's code, `passes` where it may the next time."""
+
+    def __init__(self, code: str, *, passes: bool = False) -> None:
+        super().__init__(code)
+        self.code, self.passes = code, passes
+
+
+class Grant:
+    """The access token of one source, always one that counts. Several threads may ask."""
+
+    def __init__(self, setting: Setting, terms: Terms, timeout: Millis = 30 * SECOND) -> None:
+        self._setting, self._terms, self._timeout = setting, terms, timeout
+        self._lock = Lock()
+        self._held: Kept | None = None
+        self._again_at: Millis = 0
+        """By the steady clock; a token that counts is not renewed before."""
+        self._refused: str | None = None
+        """The access token that the network refused before its end."""
+        self._denied = False
+        """The latest renewal was."""
+
+    def headers(self) -> dict[str, str]:
+        """Raises what `token` raises."""
+        return {"Authorization": f"Bearer {self.token()}"}
+
+    def token(self) -> str:
+        """Raises Denied where a secret is missing or is refused, Interrupted where the network does not answer or
+        another process takes long to renew it, stream.ports.Transient."""
+        held = self._held
+        if held is not None and self._will_do(held):
+            return held.access
+        alone = self._lock.acquire(blocking=held is None or not held.counts(self._wall()))
+        if not alone and held is not None:
+            return held.access
+        try:
+            self._held = self._current()
+            return self._held.access
+        finally:
+            self._lock.release()
+
+    def through(self, ask: Callable[[], T]) -> T:
+        """What `ask` brings; asked once more, with a new token, where the network no longer takes the one that it was
+        asked with (raised as `ingest.web.Unauthorized`)."""
+        before = self._held
+        try:
+            return ask()
+        except Unauthorized:
+            if not self._let_go_of(before or self._held):
+                raise
+        return ask()
+
+    def ends(self) -> Millis | None:
+        """Time of the wall from which on a person must have given something new; None: nobody need, or it is not
+        known."""
+        held = self._held
+        if held is None:
+            return None
+        if self._denied:
+            return held.ends
+        return None if held.extends else held.refresh_ends
+
+    # --- one renewal ---
+
+    def _current(self) -> Kept:
+        if self._held is not None and self._will_do(self._held):
+            return self._held  # another thread renewed it
+        given = self._given()
+        id = self._id(given)
+        found = self._unrefused(self._setting.tokens.get(id))
+        if found is not None and found.fresh(self._wall()):
+            return found
+        usable = found if found is not None and found.counts(self._wall()) else None
+        try:
+            renewed = self._renewed(id, given, usable)
+        except (Denied, Interrupted) as fault:
+            self._again_at, self._denied = self._setting.clock.steady() + AGAIN, isinstance(fault, Denied)
+            if usable is None:
+                raise
+            _log.warning("ingest.token_not_renewed", source=self._setting.source.id, why=str(fault))
+            return usable
+        self._denied = False
+        return renewed
+
+    def _renewed(self, id: str, given: Given, usable: Kept | None) -> Kept:
+        """By this process or, meanwhile, by another one; `usable` as long as that one is at it."""
+        tokens, until = self._setting.tokens, self._setting.clock.steady() + PATIENCE
+        while True:
+            with tokens.turn(id) as mine:
+                before = tokens.get(id)
+                found = self._unrefused(before)
+                if found is not None and found.fresh(self._wall()):
+                    return found
+                if mine:
+                    return self._traded(id, given, before)
+            if usable is not None:
+                return usable
+            if self._setting.clock.steady() >= until:
+                raise Interrupted(f"another process has been at renewing the token of {self._terms.name} for a minute")
+            if self._setting.stop.wait(LOOK):
+                raise Interrupted("told to stop")
+
+    def _traded(self, id: str, given: Given, before: Kept | None) -> Kept:
+        wall = self._wall()
+        brought = self._ask(self._terms.ask(given, before.refresh if before else None, wall), wall)
+        ends = None if brought.refresh_life is None else wall + brought.refresh_life
+        kept = Kept(
+            access=brought.access,
+            ends=None if brought.life is None else wall + brought.life,
+            refresh=brought.refresh or (before.refresh if before else None),
+            refresh_ends=ends if ends is not None or before is None else before.refresh_ends,
+            extends=_put_off(before, ends, wall),
+            given_at=wall,
+        )
+        tokens, name = self._setting.tokens, self._terms.name
+        try:
+            # The network may take the former refresh token no more: this one must not be lost.
+            mine = insist(lambda: tokens.put(id, name, kept, before), self._setting.stop, Backoff(100, SECOND))
+        except Stopped:
+            raise Interrupted("told to stop") from None
+        _log.info("ingest.token_renewed", source=self._setting.source.id, ends=kept.ends)
+        return kept if mine else tokens.get(id) or kept
+
+    def _ask(self, question: Question, wall: Millis) -> Traded:
+        terms, place = self._terms, _place(self._terms.url)
+        with Web(timeout=self._timeout / SECOND, max_bytes=1_000_000) as web:
+            try:
+                answer = web.ask(
+                    "POST",
+                    terms.url,
+                    headers={"Accept": "application/json", **question.headers},
+                    form=None if question.as_json else question.form,
+                    json=dict(question.form) if question.as_json else None,
+                    good=(400, 401, 403),
+                )
+                return terms.read(answer, wall)
+            except Refused as refused:
+                if refused.status >= 500:
+                    raise Interrupted(f"{place} answered {refused.status}") from None
+                raise Denied(f"{place} gives no token, it answered {refused.status}: is that its address?") from None
+            except Refusal as refusal:
+                raise self._refusal(refusal, place) from None
+
+    def _refusal(self, refusal: Refusal, place: str) -> Exception:
+        terms, code = self._terms, refusal.code
+        if refusal.passes:
+            return Interrupted(f"{place} gives no token now ({code})")
+        if code == "invalid_grant":
+            return Denied(f"{place} does not take what {terms.name} holds, or no more ({code}): {terms.where}")
+        names = [name for name in terms.secrets.values() if code not in _OF_THE_APP or name != terms.name]
+        return Denied(f"{place} gives no token for what {_listed(names or [terms.name])} hold ({code}): {terms.where}")
+
+    # --- what it rests on ---
+
+    def _given(self) -> Given:
+        found = {what: self._setting.secret(name) or "" for what, name in self._terms.secrets.items()}
+        missing = [self._terms.secrets[what] for what, value in found.items() if not value.strip()]
+        if missing:
+            raise Denied(f"{_listed(missing)} not set: {self._terms.where}")
+        return {what: value.strip() for what, value in found.items()}
+
+    def _id(self, given: Given) -> str:
+        """Another one as soon as a person gives something else. Nobody can tell the secrets by it: they are long."""
+        digest = blake2b(self._terms.url.encode(), digest_size=20)
+        for what, value in sorted(given.items()):
+            digest.update(b"\0" + what.encode() + b"\0" + value.encode())
+        return digest.hexdigest()
+
+    def _unrefused(self, found: Kept | None) -> Kept | None:
+        return None if found is None or found.access == self._refused else found
+
+    def _let_go_of(self, held: Kept | None) -> bool:
+        """Whether there may be a better one. One that was given a moment ago is as good as the next."""
+        with self._lock:
+            if held is None or self._wall() - held.given_at < NEW:
+                return False
+            if self._held is held:
+                self._held, self._refused = None, held.access
+            return True
+
+    def _will_do(self, held: Kept) -> bool:
+        wall = self._wall()
+        return held.fresh(wall) or (held.counts(wall) and self._setting.clock.steady() < self._again_at)
+
+    def _wall(self) -> Millis:
+        return self._setting.clock.wall()
+
+
+Send = Literal["form", "json", "basic"]
+"""How the app says who it is: in the form, in JSON instead of a form, or by HTTP Basic (RFC 6749, 2.3.1)."""
+
+
+def refreshing(
+    url: str,
+    *,
+    client_id: str,
+    client_secret: str,
+    refresh_token: str,
+    where: str,
+    send: Send = "form",
+    app: str = "client_id",
+    read: Callable[[Answer, Millis], Traded] | None = None,
+) -> Terms:
+    """A refresh token that a person got once, by giving the app leave. The three are NAMES of secrets; `app`: what the
+    network calls the id of an app."""
+    secrets = {"client_id": client_id, "client_secret": client_secret, "refresh_token": refresh_token}
+
+    def ask(given: Given, newer: str | None, wall: Millis) -> Question:
+        form = {"grant_type": "refresh_token", "refresh_token": newer or given["refresh_token"]}
+        return _as_app(given, form, send, app)
+
+    return Terms(url, secrets, "refresh_token", where, ask, read or answered)
+
+
+def client_credentials(
+    url: str,
+    *,
+    client_id: str,
+    client_secret: str,
+    where: str,
+    send: Send = "basic",
+    scope: str = "",
+    read: Callable[[Answer, Millis], Traded] | None = None,
+) -> Terms:
+    """The id and the secret of an app, which asks in its own name."""
+    secrets = {"client_id": client_id, "client_secret": client_secret}
+
+    def ask(given: Given, newer: str | None, wall: Millis) -> Question:
+        form = {"grant_type": "client_credentials", **({"scope": scope} if scope else {})}
+        return _as_app(given, form, send, "client_id")
+
+    return Terms(url, secrets, "client_secret", where, ask, read or answered)
+
+
+def answered(answer: Answer, wall: Millis) -> Traded:
+    """As RFC 6749, 5 has it, and what networks make of it: lives as text, or as times since 1970; errors with 200."""
+    try:
+        held = answer.json()
+    except Interrupted:
+        if answer.status < 400:
+            raise
+        held = {}
+    if answer.status >= 400 and not (isinstance(held, dict) and "error" in held):
+        raise Refusal(str(answer.status))
+    return traded(held, wall)
+
+
+def traded(held: Any, wall: Millis) -> Traded:
+    """Of an object with `access_token`, `expires_in`, `refresh_token` and `refresh_token_expires_in` (or
+    `refresh_expires_in`). Raises Interrupted, Refusal."""
+    if not isinstance(held, dict):
+        raise Interrupted("what was answered to the question for a token is none")
+    if "error" in held:
+        code = held["error"]
+        known = code if isinstance(code, str) and code in _ERRORS | _PASSING else "for a reason that is not documented"
+        raise Refusal(known, passes=known in _PASSING)
+    access, refresh = held.get("access_token"), held.get("refresh_token")
+    if not isinstance(access, str) or not _TOKEN.fullmatch(access):
+        raise Interrupted("what was answered to the question for a token is none")
+    refresh_life = held.get("refresh_token_expires_in", held.get("refresh_expires_in"))
+    return Traded(
+        access=access,
+        life=_life(held.get("expires_in"), wall),
+        refresh=refresh if isinstance(refresh, str) and _TOKEN.fullmatch(refresh) else None,
+        refresh_life=_life(refresh_life, wall),
+    )
+
+
+def _as_app(given: Given, form: Mapping[str, str], send: Send, app: str) -> Question:
+    if send == "basic":
+        both = f"{quote_plus(given['client_id'])}:{quote_plus(given['client_secret'])}"
+        return Question(form, {"Authorization": f"Basic {b64encode(both.encode()).decode()}"})
+    named = {app: given["client_id"], "client_secret": given["client_secret"], **form}
+    return Question(named, as_json=send == "json")
+
+
+def _life(said: Any, wall: Millis) -> Millis | None:
+    """Of seconds from now, or since 1970. None: that is neither."""
+    try:
+        seconds = float(said)
+    except (TypeError, ValueError):
+        return None
+    if not 0 < seconds < 1e12:
+        return None
+    life = round(seconds * SECOND)
+    return life if life <= LONGEST else max(life - wall, SECOND)
+
+
+def _put_off(before: Kept | None, ends: Millis | None, wall: Millis) -> bool:
+    """Whether the network gives the refresh token a longer life with each renewal."""
+    if before is None:
+        return False
+    passed = wall - before.given_at
+    if before.refresh_ends is None or ends is None or passed < TELLING:
+        return before.extends
+    return ends - before.refresh_ends > passed // 2
+
+
+def _place(url: str) -> str:
+    return str(httpx.URL(url).copy_with(query=None, userinfo=b"", fragment=None))
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
