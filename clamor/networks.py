@@ -34,6 +34,7 @@ NETWORKS: dict[str, Network] = {
     "reddit": Network("ingest.networks.reddit", extra="reddit"),
     "facebook": Network("ingest.networks.facebook", pushes=True),
     "instagram": Network("ingest.networks.instagram", pushes=True),
+    "linkedin": Network("ingest.networks.linkedin"),
     "feeds": Network("ingest.networks.feeds", pushes=True),
     "bluesky": Network("ingest.networks.bluesky"),
     "mastodon": Network("ingest.networks.mastodon"),

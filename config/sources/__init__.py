@@ -13,6 +13,7 @@ from config.sources.feeds import FeedsSource
 from config.sources.file import FileSource
 from config.sources.graph import FacebookSource, InstagramSource
 from config.sources.hackernews import HackernewsSource
+from config.sources.linkedin import LinkedinSource
 from config.sources.mastodon import MastodonSource
 from config.sources.mediawiki import MediawikiSource
 from config.sources.reddit import RedditSource
@@ -30,6 +31,7 @@ __all__ = [
     "FileSource",
     "HackernewsSource",
     "InstagramSource",
+    "LinkedinSource",
     "LookAgain",
     "MastodonSource",
     "MediawikiSource",
@@ -50,6 +52,7 @@ Source: TypeAlias = Annotated[
     | FileSource
     | HackernewsSource
     | InstagramSource
+    | LinkedinSource
     | MastodonSource
     | MediawikiSource
     | RedditSource

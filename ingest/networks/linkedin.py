@@ -1,0 +1,428 @@
+"""The LinkedIn page of an organisation: its posts, comments on the newest of them and answers, posts that mention it.
+
+A round asks for the posts that were changed last and for the counts of those that are followed; where a count differs,
+the comments are read. Nobody says in which order LinkedIn lists comments: so they are read until those that are new
+explain the difference, else to the end, and all of them again now and then, in case one was deleted and another
+written. How far a post was read is a mark that moves only when that is done, so that a cut loses nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from itertools import chain
+from typing import Any, NamedTuple
+
+import msgspec
+
+from config.sources import LinkedinSource
+from ingest.buried import Buried
+from ingest.collector import Collector, CursorLost, Delivery, Draft, Existence, Found, Malformed, Span, Style
+from ingest.networks.linkedin_api import Api, Counts, Gone, Hidden, encoded, listed
+from ingest.networks.linkedin_posts import (
+    Item,
+    comment_item,
+    edited,
+    is_post,
+    mention_draft,
+    parts_of,
+    post_item,
+    reach,
+)
+from ingest.setting import Setting
+from ingest.web import Refused
+from stream.clock import HOUR, MINUTE, passed
+from stream.records import Metrics, Millis
+
+FIRST: Millis = HOUR
+"""How far back the first round goes."""
+OVERLAP: Millis = 10 * MINUTE
+"""What is made may be shown this much later than what was made after it."""
+PAGE = 100
+MOST_PAGES = 1_000
+MOST_KNOWN = 100_000
+MOST_ANSWERED = 200
+"""Comments of a post of which it is remembered how many answers they have."""
+MOST_ABOVE = 10
+
+
+def collector(settings: LinkedinSource, setting: Setting) -> Collector:
+    return Linkedin(settings, setting)
+
+
+class Mark(msgspec.Struct, omit_defaults=True):
+    """Of a post that is followed."""
+
+    at: Millis
+    """When it was published."""
+    began: Millis
+    """Comments that are older were there before."""
+    seen: Millis = 0
+    """Of the newest comment."""
+    count: int = -1
+    likes: int | None = 0
+    read: Millis = 0
+    """When all its comments were read last, by the wall's clock."""
+    about: str = ""
+    """What LinkedIn calls it in the ids of its comments."""
+    answered: dict[str, int] = {}
+    """Number of a comment: how many answers it had."""
+
+
+class State(msgspec.Struct, omit_defaults=True):
+    modified: Millis = 0
+    """Of the post that was changed last."""
+    mentioned: Millis = 0
+    posts: dict[str, Mark] = {}
+
+
+class Said(NamedTuple):
+    """What is known of an item that was seen."""
+
+    words: int
+    likes: int | None
+
+
+class Linkedin:
+    """Keeps `Collector`, `Sweepable`, `Contextual`, `Checkable`."""
+
+    style: Style = "poll"
+    resumes = True
+    most_looked_up = 10
+
+    def __init__(self, settings: LinkedinSource, setting: Setting) -> None:
+        self.source, self.interval = setting.source, settings.interval
+        self._settings, self._setting = settings, setting
+        self._page = f"urn:li:organization:{settings.organization}"
+        self._api = self._new_api()
+        self._known: dict[str, Said] = {}
+        self._whole: set[str] = set()
+        """Posts of which this process has seen every comment that there was."""
+        self._posts: Mapping[str, str] = {}
+        """What LinkedIn calls a post in the ids of its comments: how its list of posts calls it."""
+        self._hidden: set[str] = set()
+        """Posts that mention the page and that may not be read."""
+        self._buried = Buried()
+
+    def collect(self, cursor: str | None) -> Iterator[Delivery]:
+        state = _opened(cursor)
+        yield from self._published(state)
+        yield Delivery(asked=0, cursor=_kept(state))
+        yield from self._commented(state)
+        if self._settings.mentions:
+            yield from self._mentioned(state)
+        yield self._api.delivery(cursor=_kept(state))
+
+    def fill(self, query: str, span: Span, cursor: str | None) -> Iterator[Delivery]:
+        """The posts of the span, and the comments made in it on the newest posts of then."""
+        with closing(self._new_api()) as api:
+            items: list[Item] = []
+            for found, wrong, cut in self._lists_posts(api, span.since):
+                items += found
+                yield api.delivery(drafts=_within(found, span), malformed=wrong, **_cut(cut))
+            before = sorted((one for one in items if one.at < span.until), key=lambda one: -one.at)
+            for post in before[: self._settings.follow]:
+                for comments, wrong, cut in self._all_comments(api, post.id):
+                    yield api.delivery(drafts=_within(comments, span), malformed=wrong, **_cut(cut))
+            if self._settings.mentions:
+                for mentions, wrong, cut in self._lists_mentions(api, span):
+                    yield api.delivery(drafts=_within(mentions, span), malformed=wrong, **_cut(cut))
+
+    def look_up(self, native_ids: Sequence[str]) -> Found:
+        existence: dict[str, Existence] = {}
+        drafts: list[Draft] = []
+        with closing(self._new_api()) as api:
+            for native in native_ids:
+                try:
+                    item = self._one(api, native)
+                except Gone:
+                    existence[native] = "gone"
+                    continue
+                except Hidden:
+                    # That this token may not see it says nothing of whether it is there: what is held stays.
+                    existence[native] = "there"
+                    continue
+                existence[native] = "there" if item is not None else "absent"
+                if item is not None and item.draft is not None:
+                    drafts.append(edited(msgspec.structs.replace(item.draft, native_id=native)))
+            if "gone" in existence.values():
+                self._sees_its_own(api)
+            return Found(existence=existence, drafts=drafts, asked=api.used())
+
+    def context(self, native_id: str) -> Iterator[Delivery]:
+        """The comment that it answers, if it does, and the post."""
+        with closing(self._new_api()) as api:
+            above: str | None = native_id
+            for step in range(MOST_ABOVE):
+                try:
+                    item = self._one(api, above) if above else None
+                except (Gone, Hidden):
+                    return
+                if item is None or item.draft is None:
+                    return
+                if step:
+                    yield api.delivery(drafts=[item.draft])
+                above = item.draft.reply_to or self._posts.get(item.about)
+
+    def check(self) -> str:
+        with closing(self._new_api()) as api:
+            self._sees_its_own(api)
+        return (
+            f"the posts of organisation {self._settings.organization} can be read, by version {self._settings.version} "
+            "of LinkedIn's API; its token lasts 60 days from when it was made"
+        )
+
+    def close(self) -> None:
+        self._api.close()
+
+    def _new_api(self) -> Api:
+        return Api(self._settings, self._setting)
+
+    def _sees_its_own(self, api: Api) -> None:
+        """To a token that does not see the list of the page's own posts nothing is gone. Raises Denied."""
+        try:
+            api.get("posts", f"{self._by_page()}&count=1")
+        except (Gone, Hidden):
+            raise api.refused(f"the posts of organisation {self._settings.organization}") from None
+
+    # --- a round ---
+
+    def _published(self, state: State) -> Iterator[Delivery]:
+        """Posts back to those that were changed before the last round."""
+        before = state.modified - OVERLAP if state.modified else None
+        newest, began = state.modified, 0
+        for found, wrong, cut in self._lists_posts(self._api, before):
+            began = began or self._api.time - FIRST
+            floor = began if before is None else before
+            drafts, said = self._news(found, floor, floor)
+            yield self._api.delivery(drafts=drafts, malformed=wrong, **_cut(cut))
+            self._remember(said)
+            newest = max([newest, *(one.modified for one in found)])
+            for one in found:
+                if one.id not in state.posts and (before is None or one.at > floor):
+                    state.posts[one.id] = Mark(one.at, max(one.at - 1, began) if before is None else one.at - 1)
+        state.modified = newest or self._api.time - FIRST
+        followed = sorted(state.posts.items(), key=lambda one: one[1].at)[-self._settings.follow :]
+        state.posts = dict(followed)
+
+    def _commented(self, state: State) -> Iterator[Delivery]:
+        """The comments of posts whose number of them differs, or that have not been read for long."""
+        self._posts = {mark.about: post for post, mark in state.posts.items() if mark.about}
+        self._whole &= state.posts.keys()
+        try:
+            counts = self._api.counts(list(state.posts))
+        except Hidden:
+            raise self._api.refused("comments and reactions") from None
+        yield self._api.delivery()
+        for post, mark in state.posts.items():
+            of_post = counts.get(post)
+            if of_post is None:
+                continue
+            if mark.at > mark.began and (of_post.reactions, of_post.comments) != (mark.likes, max(mark.count, 0)):
+                yield Delivery(asked=0, drafts=[reach(post, of_post.reactions, of_post.comments)])
+            mark.likes = of_post.reactions
+            again = passed(mark.read, self._setting.clock.wall(), self._settings.reread)
+            if again or of_post.comments != mark.count:
+                yield from self._read(post, mark, of_post, again)
+                yield self._api.delivery(cursor=_kept(state))
+
+    def _read(self, post: str, mark: Mark, counts: Counts, again: bool) -> Iterator[Delivery]:
+        """The comments of a post, all of them where it is done `again`."""
+        warm = post in self._whole
+        floor = mark.began if warm else max(mark.seen - OVERLAP, mark.began)
+        expected = 0 if again or not warm else counts.comments - mark.count
+        newest, fresh, answered, ended = mark.seen, 0, dict[str, int](), True
+        started = self._setting.clock.wall()
+        try:
+            for items, wrong, cut in self._lists_comments(self._api, post, post) if counts.comments or again else ():
+                below = [one for one in items if self._to_be_read(one, mark, counts, again)]
+                for found, bad, more in chain([(items, wrong, cut)], self._answers(below, post)):
+                    drafts, said = self._news(found, floor, mark.began)
+                    fresh += sum(draft.kind == "created" for draft in drafts)
+                    yield self._api.delivery(drafts=drafts, malformed=bad, **_cut(more))
+                    self._remember(said)
+                    newest = max([newest, *(one.at for one in found)])
+                answered |= {_number(one.id): one.answers for one in items if one.answers}
+                mark.about = mark.about or next((one.about for one in items if one.about), "")
+                ended = not 0 < expected <= fresh
+                if not ended:
+                    break
+        except (Gone, Hidden):
+            yield self._api.delivery()
+        if ended:
+            self._whole.add(post)
+            mark.read = started
+        kept = answered if ended else {**mark.answered, **answered}
+        mark.answered = dict(sorted(kept.items(), key=lambda one: int(one[0]))[-MOST_ANSWERED:])
+        mark.seen, mark.count = newest, counts.comments
+
+    def _to_be_read(self, comment: Item, mark: Mark, counts: Counts, again: bool) -> bool:
+        """Whether there may be answers to it that are not known."""
+        if comment.answers is None:
+            return counts.top is None or counts.comments > counts.top
+        return comment.answers > 0 if again else comment.answers != mark.answered.get(_number(comment.id), 0)
+
+    def _answers(self, comments: Sequence[Item], post: str) -> Iterator[tuple[list[Item], list[Malformed], bool]]:
+        for one in comments:
+            try:
+                yield from self._lists_comments(self._api, one.id, post)
+            except (Gone, Hidden):
+                continue
+
+    def _mentioned(self, state: State) -> Iterator[Delivery]:
+        now = self._api.time
+        since = state.mentioned - OVERLAP if state.mentioned else now - FIRST
+        newest = state.mentioned
+        for found, wrong, cut in self._lists_mentions(self._api, Span(since, now + MINUTE)):
+            drafts, said = self._news(found, since, since)
+            hidden = {one.id for one in found if one.draft is None} - self._known.keys() - self._hidden
+            unseen = {"missed": len(hidden), "reason": "LinkedIn does not show the post"} if hidden else {}
+            yield self._api.delivery(drafts=drafts, malformed=wrong, **(_cut(cut) or unseen))
+            self._remember(said)
+            self._hidden |= hidden
+            newest = max([newest, *(one.at for one in found)])
+        state.mentioned = newest or now - FIRST
+
+    def _news(self, found: Sequence[Item], floor: Millis, began: Millis) -> tuple[list[Draft], dict[str, Said]]:
+        """What was not brought yet, and what says something else now; and what is to be remembered once it is taken."""
+        drafts: list[Draft] = []
+        said: dict[str, Said] = {}
+        for one in found:
+            draft = one.draft
+            if draft is None:
+                continue
+            metrics = draft.metrics or Metrics()
+            known, now = (
+                said.get(one.id) or self._known.get(one.id),
+                Said(hash((draft.text, draft.media)), metrics.likes),
+            )
+            said[one.id] = now
+            if known is None:
+                changed = one.modified > floor >= one.at > 0 and draft.edited_at is not None
+                drafts += [draft] if one.at > floor else [edited(draft)] if changed else []
+            elif known.words != now.words:
+                drafts.append(edited(draft))
+            elif known.likes != now.likes and one.at > began:
+                drafts.append(Draft(native_id=one.id, kind="metrics", metrics=metrics))
+        return drafts, said
+
+    def _remember(self, said: Mapping[str, Said]) -> None:
+        """After what it was said in was taken: until then it may have to be brought once more."""
+        for id, one in said.items():
+            self._known.pop(id, None)
+            self._known[id] = one
+        while len(self._known) > MOST_KNOWN:
+            self._known.pop(next(iter(self._known)))
+
+    # --- lists and single things ---
+
+    def _by_page(self) -> str:
+        return f"author={encoded(self._page)}&q=author"
+
+    def _lists_posts(self, api: Api, floor: Millis | None) -> Iterator[tuple[list[Item], list[Malformed], bool]]:
+        """(posts, what is none, whether more were left out), those that were changed last first, back to `floor`; None:
+        to those of before the first round, and as many as are followed."""
+        query, least = f"{self._by_page()}&sortBy=LAST_MODIFIED", self._settings.follow if floor is None else 0
+        try:
+            for number, (listed_now, more) in enumerate(api.pages("posts", query, PAGE, MOST_PAGES), 1):
+                found, wrong = self._sorted(listed_now, "posts", post_item)
+                floor, least = api.time - FIRST if floor is None else floor, least - len(found)
+                oldest = min((one.modified for one in found), default=floor + 1)
+                reached = not more or (oldest <= floor and least <= 0)
+                yield found, wrong, number == MOST_PAGES and not reached
+                if reached:
+                    return
+        except (Gone, Hidden):
+            raise api.refused(f"the posts of organisation {self._settings.organization}") from None
+
+    def _lists_comments(self, api: Api, of: str, post: str) -> Iterator[tuple[list[Item], list[Malformed], bool]]:
+        """Those of a post, or answers to a comment on it."""
+        for number, (listed_now, more) in enumerate(
+            api.pages(f"socialActions/{encoded(of)}/comments", "", PAGE, MOST_PAGES), 1
+        ):
+            found, wrong = self._sorted(listed_now, "comments", lambda one: comment_item(one, post))
+            yield found, wrong, number == MOST_PAGES and more
+
+    def _all_comments(self, api: Api, post: str) -> Iterator[tuple[list[Item], list[Malformed], bool]]:
+        try:
+            for items, wrong, cut in self._lists_comments(api, post, post):
+                yield items, wrong, cut
+                for one in items:
+                    if one.answers != 0:
+                        yield from self._lists_comments(api, one.id, post)
+        except (Gone, Hidden):
+            return
+
+    def _lists_mentions(self, api: Api, span: Span) -> Iterator[tuple[list[Item], list[Malformed], bool]]:
+        query = (
+            f"q=criteria&actions={listed(['SHARE_MENTION'])}&organizationalEntity={encoded(self._page)}"
+            f"&timeRange=(start:{span.since},end:{span.until})"
+        )
+        try:
+            for number, (listed_now, more) in enumerate(
+                api.pages("organizationalEntityNotifications", query, PAGE, MOST_PAGES), 1
+            ):
+                found, wrong = self._sorted(listed_now, "mentions", lambda one: self._mention(api, one))
+                yield found, wrong, number == MOST_PAGES and more
+        except (Gone, Hidden):
+            raise api.refused("who mentions the page (rw_organization_admin; or set `mentions: false`)") from None
+
+    def _mention(self, api: Api, one: Any) -> Item | None:
+        held = mention_draft(one, self._page)
+        if held is None:
+            return None
+        id, at, draft = held
+        if draft is None and id not in self._known and id not in self._hidden:
+            try:
+                item = self._one(api, id)
+            except (Gone, Hidden):
+                item = None
+            draft = item.draft if item is not None else None
+        return Item(id, at, draft, modified=at)
+
+    def _one(self, api: Api, native: str) -> Item | None:
+        """A post or comment by its id; None: LinkedIn knows no such form. Raises Gone, Hidden, and what `Api.get`
+        raises."""
+        comment = parts_of(native)
+        try:
+            if comment is not None:
+                held = api.get(f"socialActions/{encoded(comment[0])}/comments/{comment[1]}")
+                return comment_item({"commentUrn": native, **held}, self._posts.get(comment[0], ""))
+            return post_item(api.get(f"posts/{encoded(native)}")) if is_post(native) else None
+        except Refused:
+            return None
+
+    def _sorted(self, listed_now: Sequence[Any], place: str, read: Any) -> tuple[list[Item], list[Malformed]]:
+        found, wrong = list[Item](), list[Malformed]()
+        for one in listed_now:
+            item = read(one)
+            if item is not None:
+                found.append(item)
+                continue
+            why = "it has no id, or no time that can be read"
+            wrong.append(Malformed(f"{self.source.id}:{place}", why, msgspec.json.encode(one)))
+        return found, self._buried.fresh(wrong)
+
+
+def _number(comment: str) -> str:
+    parts = parts_of(comment)
+    return parts[1] if parts else "0"
+
+
+def _within(found: Sequence[Item], span: Span) -> list[Draft]:
+    return [one.draft for one in found if one.draft is not None and span.since <= one.at < span.until]
+
+
+def _cut(cut: bool) -> Mapping[str, Any]:
+    return {"missed": None, "reason": "page cap"} if cut else {}
+
+
+def _kept(state: State) -> str:
+    return msgspec.json.encode(state).decode()
+
+
+def _opened(cursor: str | None) -> State:
+    try:
+        return State() if cursor is None else msgspec.json.decode(cursor, type=State)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise CursorLost("the cursor of this source is not one of LinkedIn's") from None

@@ -1,0 +1,245 @@
+"""Questions to LinkedIn's versioned API, its errors, its pages and what it counts of a post.
+
+https://learn.microsoft.com/en-us/linkedin/marketing/versioning, …/shared/api-guide/concepts/error-handling,
+…/shared/api-guide/concepts/rate-limits, …/shared/api-guide/concepts/pagination. Parts of a question that are lists or
+addresses of things are written as Rest.li 2.0 wants them: each value encoded, the brackets and commas around not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from email.utils import parsedate_to_datetime
+from typing import Any, NamedTuple
+from urllib.parse import parse_qs, quote, unquote, urlsplit
+
+from config.sources import LinkedinSource
+from ingest.collector import Delivery, Denied, Interrupted
+from ingest.setting import Setting
+from ingest.web import PASSES, Answer, Refused, Web
+from stream.clock import DAY
+from stream.records import Millis
+
+AT_ONCE = 50
+"""Things in one question."""
+_CODE = re.compile(r"[A-Z][A-Z0-9_]{1,59}\Z")
+_OF_A_DAY = re.compile(r"\bDAY\b")
+_ACCESS = "docs/networks/linkedin.md says which it has to have"
+
+
+class Gone(Exception):
+    """There is no such thing (any more)."""
+
+
+class Hidden(Exception):
+    """This token may not see it."""
+
+
+class Counts(NamedTuple):
+    """Of a post."""
+
+    comments: int
+    """Answers to comments among them."""
+    top: int | None
+    """Without them; None: not said."""
+    reactions: int | None
+
+
+class Api:
+    """One thread's way to the API."""
+
+    def __init__(self, settings: LinkedinSource, setting: Setting) -> None:
+        self._settings, self._setting = settings, setting
+        self._web = Web(f"{settings.url.rstrip('/')}/rest/", self._headers, timeout=settings.timeout / 1000)
+        self.time: Millis = setting.clock.wall()
+        """What time it is there."""
+
+    def get(self, path: str, query: str = "") -> dict[str, Any]:
+        """`query` as it is sent. Raises Gone, Hidden, Denied, Interrupted, Refused."""
+        answer = self._web.ask(
+            "GET", f"{path}?{query}" if query else path, good=(400, 401, 403, 404, 410, 422, 426, 429)
+        )
+        self._noted(answer)
+        if answer.status >= 400:
+            raise self._fault(answer, path)
+        held = answer.json()
+        if not isinstance(held, dict):
+            raise Interrupted("LinkedIn answered something else than an object")
+        return held
+
+    def pages(self, path: str, query: str, count: int, most: int) -> Iterator[tuple[list[Any], bool]]:
+        """(what a page lists, whether there are more). Raises what `get` raises."""
+        start = 0
+        for _ in range(most):
+            held = self.get(path, f"{query}&start={start}&count={count}".lstrip("&"))
+            listed = held.get("elements")
+            if not isinstance(listed, list):
+                raise Interrupted("LinkedIn answered without `elements`")
+            following = _following(held.get("paging"), start, count, len(listed))
+            yield listed, following is not None
+            if following is None:
+                return
+            start = following
+
+    def counts(self, urns: Sequence[str]) -> dict[str, Counts]:
+        """Of those posts that are there. Raises Hidden where it is told of none of them, and what `get` raises."""
+        if self._settings.tier == "development":
+            return self._counts_one_by_one(urns)
+        found: dict[str, Counts] = {}
+        hidden = 0
+        for begin in range(0, len(urns), AT_ONCE):
+            held = self.get("socialMetadata", f"ids={listed(urns[begin : begin + AT_ONCE])}")
+            results, statuses = held.get("results"), held.get("statuses")
+            if not isinstance(results, dict):
+                raise Interrupted("LinkedIn answered without `results`")
+            found |= {unquote(urn): counts for urn, one in results.items() if (counts := _counts(one)) is not None}
+            hidden += list(statuses.values()).count(403) if isinstance(statuses, dict) else 0
+        if urns and not found and hidden:
+            raise Hidden
+        return found
+
+    def _counts_one_by_one(self, urns: Sequence[str]) -> dict[str, Counts]:
+        found: dict[str, Counts] = {}
+        hidden = False
+        for urn in urns:
+            try:
+                counts = _counts(self.get(f"socialMetadata/{encoded(urn)}"))
+            except Gone:
+                continue
+            except Hidden:
+                hidden = True
+                continue
+            found |= {urn: counts} if counts is not None else {}
+        if hidden and not found:
+            raise Hidden
+        return found
+
+    def delivery(self, **brought: Any) -> Delivery:
+        return Delivery(asked=self.used(), **brought)
+
+    def used(self) -> int:
+        return self._web.used()
+
+    def refused(self, what: str) -> Denied:
+        """In words, where something is hidden that has to be seen."""
+        settings = self._settings
+        return Denied(
+            f"LinkedIn does not show {what} to the token in {settings.token_env} (source {settings.id}): it lacks a "
+            f"permission, or its member has no role on the page any more; {_ACCESS}"
+        )
+
+    def close(self) -> None:
+        self._web.close()
+
+    def _headers(self) -> Mapping[str, str]:
+        settings = self._settings
+        token = self._setting.secret(settings.token_env)
+        if not token or not token.strip():
+            raise Denied(
+                f"source {settings.id} has no access token: put one into {settings.token_env} "
+                "(docs/networks/linkedin.md says how to get one)"
+            )
+        return {
+            "Authorization": f"Bearer {token.strip()}",
+            "LinkedIn-Version": settings.version,
+            "X-Restli-Protocol-Version": "2.0.0",
+        }
+
+    def _noted(self, answer: Answer) -> None:
+        try:
+            self.time = round(parsedate_to_datetime(answer.headers["date"]).timestamp() * 1000)
+        except (KeyError, ValueError, OverflowError):
+            self.time = self._setting.clock.wall()
+
+    def _fault(self, answer: Answer, path: str) -> Exception:
+        """Without the answer's own words: they may hold secrets."""
+        settings, (code, said) = self._settings, _error(answer)
+        if answer.status == 429:
+            return self._limited(answer, said)
+        if answer.status in PASSES:
+            return self._web.fault(answer)
+        if answer.status == 401:
+            return Denied(
+                f"the access token in {settings.token_env} does not count any more ({code or 401}): it lasts 60 days, "
+                "make a new one (docs/networks/linkedin.md)"
+            )
+        if answer.status == 426:
+            return Denied(
+                f"LinkedIn has switched off version {settings.version} of its API ({code or 426}): set `version` of "
+                f"source {settings.id} to a newer month (docs/networks/linkedin.md says where they are listed)"
+            )
+        if answer.status == 403:
+            return Hidden(code)
+        if answer.status in (404, 410):
+            return Gone()
+        return Refused(answer.status, f"LinkedIn ({path.partition('/')[0]})", code)
+
+    def _limited(self, answer: Answer, said: str) -> Interrupted:
+        """Quotas are of days that begin at midnight UTC, and LinkedIn says no time to wait; a 429 may also protect its
+        machines, and passes soon."""
+        fault = self._web.fault(answer)
+        wait = fault.retry_after if isinstance(fault, Interrupted) else None
+        if wait is None and _OF_A_DAY.search(said):
+            return Interrupted(
+                f"LinkedIn's quota of this day is used up: source {self._settings.id} goes on at midnight UTC",
+                DAY - self.time % DAY,
+            )
+        return Interrupted("LinkedIn asks for fewer requests (429)", wait)
+
+
+def encoded(urn: str) -> str:
+    return quote(urn, safe="")
+
+
+def listed(urns: Sequence[str]) -> str:
+    return f"List({','.join(map(encoded, urns))})"
+
+
+def _following(paging: Any, start: int, count: int, length: int) -> int | None:
+    """Where the next page begins; None: there is none. A page may hold fewer than were asked for although there are
+    more (https://github.com/MicrosoftDocs/feedback/issues/972): then its link says where to go on."""
+    table = paging if isinstance(paging, dict) else {}
+    linked = _linked(table.get("links"))
+    if linked is not None:
+        return linked if linked > start else None
+    size, total = table.get("count"), table.get("total")
+    step = size if isinstance(size, int) and 0 < size < count else count
+    if isinstance(total, int):
+        return start + step if length and start + step < total else None
+    return start + step if length >= step else None
+
+
+def _linked(links: Any) -> int | None:
+    for link in links if isinstance(links, list) else []:
+        if isinstance(link, dict) and link.get("rel") == "next" and isinstance(href := link.get("href"), str):
+            begins = parse_qs(urlsplit(href).query).get("start", [""])[-1]
+            return int(begins) if begins.isascii() and begins.isdecimal() and len(begins) < 10 else None
+    return None
+
+
+def _counts(one: Any) -> Counts | None:
+    """https://learn.microsoft.com/en-us/linkedin/marketing/community-management/shares/social-metadata-api"""
+    summary = one.get("commentSummary") if isinstance(one, dict) else None
+    if not isinstance(one, dict):
+        return None
+    summary = summary if isinstance(summary, dict) else {}
+    comments, top, reactions = summary.get("count"), summary.get("topLevelCount"), one.get("reactionSummaries")
+    of_each = [kind.get("count") for kind in reactions.values()] if isinstance(reactions, dict) and all(
+        isinstance(kind, dict) for kind in reactions.values()) else None  # fmt: skip
+    return Counts(
+        comments if isinstance(comments, int) else 0,
+        top if isinstance(top, int) else None,
+        None if of_each is None else sum(number for number in of_each if isinstance(number, int)),
+    )
+
+
+def _error(answer: Answer) -> tuple[str, str]:
+    """(LinkedIn's word for what is wrong, its sentence)."""
+    try:
+        held = answer.json()
+    except Interrupted:
+        return "", ""
+    table = held if isinstance(held, dict) else {}
+    code, said = table.get("code"), table.get("message")
+    named = code if isinstance(code, str) and _CODE.match(code) else ""
+    return named, said if isinstance(said, str) else ""

@@ -1,0 +1,377 @@
+"""The LinkedIn page of an organisation: the contract, answers, the order of comments, mentions, limits, versions."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from config.sources import LinkedinSource
+from ingest.collector import Denied, Draft, Interrupted, Source, Span
+from ingest.networks import linkedin
+from ingest.networks.linkedin import Linkedin
+from ingest.networks.linkedin_posts import plain
+from ingest.setting import Setting
+from stream.clock import DAY, MINUTE, WallClock
+from tests.ingest.contract import Contract, How
+from tests.standins.linkedin import NUMBER, TOKEN, LinkedinStandIn
+from tests.standins.server import Fault
+
+SECRETS = {"TOKEN": TOKEN}
+
+
+def settings_of(standin: LinkedinStandIn, **more: Any) -> LinkedinSource:
+    asked: dict[str, Any] = {"interval": "50ms", "token_env": "TOKEN", "organization": NUMBER, **more}
+    return LinkedinSource(id="source", kind="linkedin", url=standin.url, **asked)
+
+
+class LinkedinCase:
+    edits: How = "sweep"
+    deletes: How = "sweep"
+    fills = True
+    first = "/rest/posts"
+
+    def __init__(self, standin: LinkedinStandIn) -> None:
+        self.standin = self._page = standin
+        self._ids: list[str] = []
+
+    def settings(self) -> LinkedinSource:
+        return settings_of(self._page)
+
+    def secrets(self) -> Mapping[str, str]:
+        return SECRETS
+
+    def publish(self, text: str, *, at: int | None = None, author: str = "ana") -> str:
+        with self._page.lock:
+            id = self._page.comment(text, at=at, author=author)
+            self._ids.append(id)
+            return id
+
+    def publish_malformed(self) -> None:
+        self._page.broken.append(17)
+        self.publish("Acme beside what is broken")
+
+    def edit(self, native_id: str, text: str) -> None:
+        self._page.edit(native_id, text)
+
+    def delete(self, native_id: str) -> None:
+        self._page.remove(native_id)
+
+    def truth(self) -> Mapping[str, str]:
+        with self._page.lock:
+            return {id: self._page.things[id].text for id in self._ids if id in self._page.things}
+
+
+class TestLinkedin(Contract):
+    asks_by_brand = False
+
+    @pytest.fixture
+    def case(self) -> Iterator[LinkedinCase]:
+        with LinkedinStandIn() as page:
+            yield LinkedinCase(page)
+
+
+@pytest.fixture
+def page() -> Iterator[LinkedinStandIn]:
+    with LinkedinStandIn() as page:
+        yield page
+
+
+class At:
+    """A collector and where it stands."""
+
+    def __init__(self, page: LinkedinStandIn, cursor: str | None = None, **more: Any) -> None:
+        source = Source(id="source", network="linkedin", brands=("acme",))
+        self.collector = linkedin.collector(settings_of(page, **more), Setting(source, tuple, SECRETS.get, WallClock()))
+        assert isinstance(self.collector, Linkedin)
+        self.linkedin: Linkedin = self.collector
+        self.cursor = cursor
+        self.missed = 0
+
+    def brought(self) -> list[Draft]:
+        found: list[Draft] = []
+        for delivery in self.linkedin.collect(self.cursor):
+            found += delivery.drafts
+            self.missed += delivery.missed or 0
+            self.cursor = delivery.cursor or self.cursor
+        return found
+
+    def texts(self) -> list[str]:
+        return [draft.text for draft in self.brought() if draft.kind != "metrics"]
+
+
+@pytest.fixture
+def at() -> Iterator[Callable[..., At]]:
+    made: list[At] = []
+
+    def make(page: LinkedinStandIn, **more: Any) -> At:
+        made.append(At(page, **more))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.linkedin.close()
+
+
+# --- posts, comments, answers ---
+
+
+def test_a_first_round_brings_the_last_hour_and_knows_what_was_there_before(
+    page: LinkedinStandIn, at: Callable[..., At]
+) -> None:
+    page.comment("long ago", at=page.things[page.first].at + 1)
+    page.comment("just now")
+    page.post("a new post")
+    one = at(page)
+    assert sorted(one.texts()) == ["a new post", "just now"]
+    assert one.texts() == []
+
+
+def test_answers_are_brought_below_what_they_answer_and_say_so(page: LinkedinStandIn, at: Callable[..., At]) -> None:
+    one = at(page)
+    above = page.comment("where is it?")
+    one.brought()
+    below = page.comment("on its way", above=above, author="berta")
+    (draft,) = one.brought()
+    assert (draft.native_id, draft.reply_to, draft.conversation) == (below, above, page.first)
+    assert draft.author is not None
+    assert draft.author.id == "urn:li:person:berta"
+    assert draft.link == (
+        f"https://www.linkedin.com/feed/update/{page.first}/?commentUrn="
+        + below.replace("(urn:li:", "(").replace(":", "%3A").replace("(", "%28").replace(",", "%2C").replace(")", "%29")
+    )
+
+
+def test_answers_are_brought_although_no_comment_says_how_many_it_has(
+    page: LinkedinStandIn, at: Callable[..., At]
+) -> None:
+    page.told_of_answers = False
+    one = at(page)
+    above = page.comment("where is it?")
+    one.brought()
+    page.comment("on its way", above=above)
+    assert one.texts() == ["on its way"]
+
+
+@pytest.mark.parametrize("newest_first", [True, False])
+def test_nothing_is_lost_whatever_the_order_in_which_comments_are_listed(
+    page: LinkedinStandIn, at: Callable[..., At], newest_first: bool
+) -> None:
+    page.newest_first, page.most = newest_first, 7
+    one = at(page)
+    for n in range(40):
+        page.comment(f"early {n}")
+    assert len(one.texts()) == 40
+    for n in range(9):
+        page.comment(f"late {n}")
+    assert sorted(one.texts()) == [f"late {n}" for n in range(9)]
+
+
+def test_reading_ends_where_the_new_comments_explain_the_number(page: LinkedinStandIn, at: Callable[..., At]) -> None:
+    page.most = 10
+    for n in range(100):
+        page.comment(f"early {n}")
+    one = at(page)
+    one.brought()
+    page.comment("late")
+    asked = page.asked("/rest/socialActions")
+    assert one.texts() == ["late"]
+    assert page.asked("/rest/socialActions") == asked + 1
+
+
+def test_one_deleted_and_another_written_between_two_rounds_is_found_by_reading_again(
+    page: LinkedinStandIn, at: Callable[..., At]
+) -> None:
+    one = at(page, reread="100ms")
+    gone = page.comment("first")
+    one.brought()
+    page.remove(gone)
+    page.comment("instead")
+    threading.Event().wait(0.11)
+    assert one.texts() == ["instead"]
+
+
+def test_an_idle_round_costs_two_requests(page: LinkedinStandIn, at: Callable[..., At]) -> None:
+    for n in range(5):
+        page.comment("hello", page.post(f"post {n}"))
+    one = at(page)
+    one.brought()
+    asked = len(page.requests)
+    assert one.brought() == []
+    assert len(page.requests) == asked + 2
+
+
+def test_after_a_restart_only_what_is_new_is_read(page: LinkedinStandIn, at: Callable[..., At]) -> None:
+    above = page.comment("above")
+    page.comment("below", above=above)
+    before = at(page)
+    before.brought()
+    after = at(page, cursor=before.cursor)
+    asked = page.asked("/rest/socialActions")
+    after.brought()
+    assert page.asked("/rest/socialActions") == asked
+    page.comment("new", above=above)
+    assert "new" in after.texts()
+
+
+def test_reach_and_edits_of_its_own_posts_come_with_the_list(page: LinkedinStandIn, at: Callable[..., At]) -> None:
+    one = at(page)
+    one.brought()
+    post = page.post("a post")
+    one.brought()
+    page.like(post, 5)
+    (reach,) = one.brought()
+    assert (reach.kind, reach.native_id, reach.metrics and reach.metrics.likes) == ("metrics", post, 5)
+    page.edit(post, "a post, mended")
+    (edit,) = one.brought()
+    assert (edit.kind, edit.text) == ("edited", "a post, mended")
+    assert edit.author is not None
+    assert edit.author.handle == NUMBER
+
+
+def test_a_comment_without_its_author_is_a_comment(page: LinkedinStandIn, at: Callable[..., At]) -> None:
+    bare = {
+        "id": "9", "$URN": "urn:li:comment:(urn:li:activity:7,9)", "object": "urn:li:activity:7",
+        "created": {"time": page.things[page.first].at + 10 * DAY}, "message": {"text": "who am I?"},
+    }  # fmt: skip
+    page.comment("beside it")
+    page.broken.append(bare)
+    (draft,) = [draft for draft in at(page).brought() if draft.text == "who am I?"]
+    assert draft.author is None
+
+
+def test_text_is_as_people_read_it() -> None:
+    little = (
+        r"Hola @[Acme \(ES\)](urn:li:organization:2414183): \#1 en {hashtag|\#|Ventas}\, 100\% \\o/ "
+        r"@[Ana](urn:li:person:a_b)"
+    )
+    assert plain(little) == r"Hola Acme (ES): #1 en #Ventas\, 100\% \o/ Ana"
+
+
+def test_a_missed_span_is_asked_for_with_its_comments_and_answers(page: LinkedinStandIn, at: Callable[..., At]) -> None:
+    began = page.things[page.first].at
+    above = page.comment("in it", at=began + MINUTE)
+    page.comment("an answer in it", above=above, at=began + 2 * MINUTE)
+    page.comment("behind it", at=began + DAY)
+    one = at(page).linkedin
+    found = [draft.text for delivery in one.fill("", Span(began, began + DAY), None) for draft in delivery.drafts]
+    assert sorted(found) == ["an answer in it", "in it", "the first post"]
+
+
+# --- mentions ---
+
+
+def test_posts_that_mention_the_page_are_brought_once(page: LinkedinStandIn, at: Callable[..., At]) -> None:
+    one = at(page, mentions=True)
+    one.brought()
+    told = page.mention("ask @Acme")
+    read = page.mention("or do not ask @Acme", decorated=False)
+    assert {draft.native_id: draft.text for draft in one.brought()} == {told: "ask @Acme", read: "or do not ask @Acme"}
+    assert one.brought() == []
+
+
+def test_a_mention_that_may_not_be_read_is_missed_and_known(page: LinkedinStandIn, at: Callable[..., At]) -> None:
+    one = at(page, mentions=True)
+    one.brought()
+    page.hidden.add(page.mention("for friends only", decorated=False))
+    assert one.brought() == []
+    assert one.missed == 1
+    one.brought()
+    assert (one.missed, page.asked("/rest/posts/")) == (1, 1)
+
+
+def test_without_the_permission_for_mentions_it_says_which(page: LinkedinStandIn, at: Callable[..., At]) -> None:
+    page.scopes.discard("rw_organization_admin")
+    at(page).brought()
+    with pytest.raises(Denied, match="rw_organization_admin"):
+        at(page, mentions=True).brought()
+
+
+# --- sweeps, context, access ---
+
+
+def test_to_a_token_that_sees_nothing_any_more_nothing_is_gone(page: LinkedinStandIn, at: Callable[..., At]) -> None:
+    one = at(page)
+    comment = page.comment("still there")
+    page.scopes.clear()
+    assert one.linkedin.look_up([comment]).existence == {comment: "there"}
+    gone = page.comment("not there")
+    page.remove(gone)
+    page.scopes.add("r_organization_social")
+    assert one.linkedin.look_up([gone]).existence == {gone: "gone"}
+    page.misbehave(
+        Fault("status", status=404, only="/rest/socialActions"), Fault("status", status=403, only="/rest/posts")
+    )
+    with pytest.raises(Denied, match="does not show"):
+        one.linkedin.look_up([comment])
+
+
+def test_what_a_comment_answers_is_fetched_up_to_the_post(page: LinkedinStandIn, at: Callable[..., At]) -> None:
+    above = page.comment("where is it?")
+    below = page.comment("on its way", above=above)
+    one = at(page)
+    one.brought()
+    one.brought()
+    found = [draft.text for delivery in one.linkedin.context(below) for draft in delivery.drafts]
+    assert found == ["where is it?", "the first post"]
+
+
+def test_the_development_tier_asks_for_one_thing_at_a_time(page: LinkedinStandIn, at: Callable[..., At]) -> None:
+    page.batches = False
+    page.comment("hello")
+    assert at(page, tier="development").texts() == ["hello"]
+    with pytest.raises(Denied, match="comments and reactions"):
+        at(page).brought()
+    assert settings_of(page, tier="development").documented().requests == 100
+
+
+def test_a_version_that_was_switched_off_is_named_with_the_way_out(
+    page: LinkedinStandIn, at: Callable[..., At]
+) -> None:
+    page.versions = {"202709"}
+    with pytest.raises(Denied, match=r"switched off version 202609.*NONEXISTENT_VERSION.*`version`"):
+        at(page).brought()
+    assert "202709" in at(page, version="202709").linkedin.check()
+
+
+def test_a_days_quota_is_waited_for_until_midnight_utc(page: LinkedinStandIn, at: Callable[..., At]) -> None:
+    said = b'{"status":429,"serviceErrorCode":101,"code":"TOO_MANY_REQUESTS","message":"Resource level throttle '
+    one = at(page)
+    page.misbehave(
+        Fault("status", status=429, body=said + b'APPLICATION DAY limit for calls to this resource is reached."}')
+    )
+    with pytest.raises(Interrupted, match="midnight UTC") as spent:
+        one.brought()
+    wall = WallClock().wall()
+    assert spent.value.retry_after is not None
+    assert abs((wall + spent.value.retry_after) % DAY) < MINUTE or DAY - (wall + spent.value.retry_after) % DAY < MINUTE
+    page.misbehave(Fault("status", status=429, body=said + b'something else"}'))
+    with pytest.raises(Interrupted) as busy:
+        one.brought()
+    assert busy.value.retry_after is None
+
+
+def test_a_page_with_fewer_than_were_asked_for_leads_on_by_its_link(
+    page: LinkedinStandIn, at: Callable[..., At]
+) -> None:
+    page.most = 3
+    for n in range(8):
+        page.post(f"post {n}")
+    one = at(page)
+    assert sorted(one.texts()) == [f"post {n}" for n in range(8)]
+    for n in range(8):
+        page.post(f"later {n}")
+    assert sorted(one.texts()) == [f"later {n}" for n in range(8)]
+
+
+def test_a_round_that_was_cut_before_it_was_taken_brings_it_again(page: LinkedinStandIn, at: Callable[..., At]) -> None:
+    """As where the disk is full: what was read and not taken does not count as known."""
+    one = at(page)
+    one.brought()
+    page.comment("hello")
+    for delivery in one.linkedin.collect(one.cursor):
+        if delivery.drafts:
+            break
+    assert one.texts() == ["hello"]
