@@ -40,6 +40,7 @@ NETWORKS: dict[str, Network] = {
     "mastodon": Network("ingest.networks.mastodon"),
     "mediawiki": Network("ingest.networks.mediawiki"),
     "hackernews": Network("ingest.networks.hackernews"),
+    "appstore": Network("ingest.networks.appstore"),
 }
 
 

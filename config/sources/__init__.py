@@ -6,6 +6,7 @@ from typing import Annotated, TypeAlias
 
 from pydantic import Field
 
+from config.sources.appstore import AppstoreSource
 from config.sources.bluesky import BlueskySource
 from config.sources.common import AnySource, Collected, LookAgain, Swept, looks
 from config.sources.discourse import DiscourseSource
@@ -23,6 +24,7 @@ from config.sources.youtube import YoutubeSource
 
 __all__ = [
     "AnySource",
+    "AppstoreSource",
     "BlueskySource",
     "Collected",
     "DiscourseSource",
@@ -45,7 +47,8 @@ __all__ = [
 ]
 
 Source: TypeAlias = Annotated[
-    BlueskySource
+    AppstoreSource
+    | BlueskySource
     | DiscourseSource
     | FacebookSource
     | FeedsSource

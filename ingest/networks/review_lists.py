@@ -1,0 +1,326 @@
+"""Lists of reviews, newest first, as stores of apps show them: what is new, what was edited, what fell out of sight.
+
+A list is read from its top until a page has nothing new and reaches `look_back` behind the newest review known. What is
+known is remembered by id and content, since reviews show up out of order and out of caches. All lists of a source are
+one round; one that fails keeps no other from being read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from hashlib import blake2b
+from typing import Protocol
+
+import msgspec
+import structlog
+from msgspec.structs import replace
+
+from ingest.buried import Buried
+from ingest.collector import CursorLost, Delivery, Denied, Draft, Interrupted, Malformed, Sample, Span
+from ingest.setting import Setting
+from stream.clock import DAY, HOUR, SECOND
+from stream.records import Millis
+
+FIRST: Millis = DAY
+"""How far back the first round goes: what is older comes by `clamor backfill`."""
+ODD_BELIEVED: Millis = HOUR
+"""How long a list that had reviews has to be empty, or not there, before that is taken for true."""
+MOST_KNOWN = 20_000
+MOST_FAULTS = 3
+"""Lists in a row that may fail: then it is not they, and the round ends."""
+CURSOR_EVERY: Millis = 10 * SECOND
+SAMPLED = 7 * 24
+HISTORY = "history ends"
+WINDOW = "list window"
+"""Why something is missing: it came and went between two looks."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Review(msgspec.Struct, frozen=True):
+    """One version of a review, or of the answer to one."""
+
+    written: Millis
+    """When, by the network's times."""
+    draft: Draft
+    """As a post that is new."""
+
+
+class Page(msgspec.Struct, frozen=True, kw_only=True):
+    """What one request showed."""
+
+    reviews: Sequence[Review] = ()
+    """Newest first."""
+    answers: Sequence[Review] = ()
+    """What the reviews were answered with: in the order of the reviews, not of their own times."""
+    malformed: Sequence[Malformed] = ()
+    short: bool = False
+    """It has room for more: what follows is most likely nothing."""
+
+
+class Unlisted(Exception):
+    """There is no such list: the store does not have the app."""
+
+
+class Place(Protocol):
+    """Where the lists are. Of each, by its name, which stands in the ledger as a query."""
+
+    names: Sequence[str]
+    window: Millis | None
+    """How long a list shows a review; None: as long as there is room."""
+    always: bool
+    """A list that had reviews has some for ever."""
+
+    def pages(self, name: str) -> Iterator[Page]:
+        """From the newest on, each a request; the last one it has is not `short` where more was left out. Raises
+        Interrupted, Denied, Unlisted."""
+
+    def used(self) -> int:
+        """Requests since this was asked last."""
+
+
+class Known(msgspec.Struct, frozen=True, array_like=True):
+    written: Millis
+    content: str
+    reach: str
+
+
+class Seen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where a list stands. All of them together are the source's cursor."""
+
+    at: Millis = 0
+    """When it last answered, by the home's time; 0: never."""
+    begun: Millis = 0
+    """What was written before that, by the network's times, and is not known, is old."""
+    known: dict[str, Known] = {}
+    failing: Millis = 0
+    """Since when it has not answered, while others did; 0: it does."""
+
+
+class Lists:
+    """Of one source; for one thread."""
+
+    def __init__(self, place: Place, setting: Setting, look_back: Millis) -> None:
+        self._place, self._setting, self._look_back = place, setting, look_back
+        self._buried = Buried()
+        self._odd_since: dict[str, Millis] = {}
+        """By `clock.steady()`."""
+        self._unlisted: set[str] = set()
+
+    def collect(self, cursor: str | None) -> Iterator[Delivery]:
+        """A round. Lists that were not read for longest come first, so that each has its turn where a limit ends it."""
+        seen = _opened(cursor, self._place.names)
+        faults: dict[str, Interrupted] = {}
+        row, answered, kept = 0, False, self._setting.clock.steady()
+        for name in sorted(self._place.names, key=lambda one: seen[one].at if one in seen else 0):
+            if self._setting.stop.is_set():
+                return
+            before = seen.get(name) or Seen(begun=self._setting.clock.wall() - FIRST)
+            try:
+                found = yield from self._look(name, before)
+            except Unlisted as unlisted:
+                self._tell(name, str(unlisted))
+                continue
+            except Interrupted as fault:
+                faults[name], row = fault, row + 1
+                if fault.retry_after is None and len(self._place.names) > 1 and row < MOST_FAULTS:
+                    continue
+                if answered:
+                    yield Delivery(asked=self._place.used(), cursor=_closed(seen))
+                raise
+            row, seen[name], answered = 0, found, True
+            self._unlisted.discard(name)
+            if before.failing:
+                yield self._answers_again(name, before)
+            if self._setting.clock.steady() - kept >= CURSOR_EVERY:
+                kept = self._setting.clock.steady()
+                yield Delivery(asked=0, cursor=_closed(seen))
+        if set(self._place.names) <= self._unlisted:
+            raise Denied(f"{', '.join(self._place.names)[:300]}: none of them is there; are the names right?")
+        if faults and not answered:
+            raise next(iter(faults.values()))
+        for name, why in faults.items():
+            seen[name], missing = self._missing(name, seen.get(name), why)
+            yield missing
+        yield Delivery(asked=self._place.used(), cursor=_closed(seen))
+
+    def fill(self, span: Span, cursor: str | None) -> Iterator[Delivery]:
+        """What the lists still show of a span, one after the other."""
+        begin = int(cursor) if cursor is not None and cursor.isdecimal() else 0
+        for number, name in enumerate(self._place.names[begin:], begin + 1):
+            oldest, ended = span.until, False
+            try:
+                for page in self._place.pages(name):
+                    within = [one.draft for one in _all(page) if span.since <= one.written < span.until]
+                    oldest = min([oldest, *(one.written for one in page.reviews)])
+                    ended = page.short
+                    yield Delivery(drafts=within, malformed=page.malformed, asked=self._place.used())
+                    if oldest < span.since:
+                        break
+            except Unlisted:
+                continue
+            if oldest >= span.since and (not ended or self._gone_by(span.since)):
+                yield Delivery(asked=0, missed=None, reason=HISTORY)
+            yield Delivery(asked=self._place.used(), cursor=str(number))
+
+    def sample(self, names: Iterable[str]) -> Sample:
+        """How many reviews of these lists were written in each hour of the last week, or since they begin."""
+        now, counts, asked, capped = self._setting.clock.wall(), [0] * SAMPLED, 0, False
+        for name in names:
+            oldest, ended = now, False
+            try:
+                for page in self._place.pages(name):
+                    asked += self._place.used()
+                    for review in page.reviews:
+                        back = (now - review.written) // HOUR
+                        if 0 <= back < SAMPLED:
+                            counts[SAMPLED - 1 - back] += 1
+                    oldest = min([oldest, *(one.written for one in page.reviews)])
+                    ended = page.short
+                    if now - oldest > SAMPLED * HOUR:
+                        break
+            except Unlisted:
+                continue
+            capped = capped or (not ended and now - oldest <= SAMPLED * HOUR)
+        return Sample(tuple(counts), asked=asked + self._place.used(), capped=capped)
+
+    # --- one list ---
+
+    def _look(self, name: str, before: Seen) -> Generator[Delivery, None, Seen]:
+        """What is new on one list. Returns where it stands now. Raises what `Place.pages` raises."""
+        now, known = self._setting.clock.now(), dict(before.known)
+        newest = max((one.written for one in known.values()), default=0)
+        floor = max(before.begun, newest - self._look_back)
+        oldest, met, ended = now + DAY, False, False
+        for number, page in enumerate(self._pages(name, before)):
+            news = [made for one in _all(page) if (made := _news(one, known, before, now)) is not None]
+            met = met or any(_unchanged(one, before.known) for one in page.reviews)
+            known |= {one.draft.native_id: _known(one) for one in _all(page) if not _outdated(one, known)}
+            oldest = min([oldest, *(one.written for one in page.reviews)])
+            # Behind a full page a store shows an empty one now and then: that is no end.
+            ended = page.short and (ended or number == 0 or bool(page.reviews or page.malformed))
+            yield Delivery(drafts=news, malformed=self._buried.fresh(page.malformed), asked=self._place.used())
+            if all(one.kind == "metrics" for one in news) and (page.short or oldest < floor):
+                break
+        since = self._lost_since(before, now, seen_all=ended or met or oldest <= floor)
+        if since is not None:
+            span = Span(before.at, max(since, before.at + 1))
+            yield Delivery(query=name, span=span, page=f"{name}:{before.at}", asked=0, missed=None, reason=WINDOW)
+        return _remembered(Seen(at=now, begun=before.begun, known=known), self._look_back)
+
+    def _lost_since(self, before: Seen, now: Millis, *, seen_all: bool) -> Millis | None:
+        """Up to when what was written since the last look may have fallen out of sight; None: nothing has."""
+        if not before.at:
+            return None
+        if not seen_all:
+            return now
+        return now - (self._place.window or 0) if self._gone_by(before.at) else None
+
+    def _gone_by(self, at: Millis) -> bool:
+        return self._place.window is not None and self._setting.clock.now() - at > self._place.window
+
+    def _pages(self, name: str, before: Seen) -> Iterator[Page]:
+        """Raises Interrupted where a list is empty, or is not there, all at once: a store shows that now and then."""
+        try:
+            for number, page in enumerate(self._place.pages(name)):
+                if number == 0:
+                    empty = self._place.always and before.known and not (page.reviews or page.malformed)
+                    if empty and self._doubted(name):
+                        raise Interrupted(f"{name} shows no reviews, though it had some")
+                    if not empty:
+                        self._odd_since.pop(name, None)
+                yield page
+        except Unlisted as unlisted:
+            if before.at and self._doubted(name):
+                raise Interrupted(f"{unlisted}, though it had") from None
+            raise
+
+    def _doubted(self, name: str) -> bool:
+        steady = self._setting.clock.steady()
+        return steady - self._odd_since.setdefault(name, steady) < ODD_BELIEVED
+
+    # --- one of several ---
+
+    def _missing(self, name: str, known: Seen | None, fault: Interrupted) -> tuple[Seen, Delivery]:
+        """What one list of several could not tell: a row that grows until it answers again."""
+        now, known = self._setting.clock.now(), known or Seen(begun=self._setting.clock.wall() - FIRST)
+        since = known.failing or known.at or now - 1
+        span, page = Span(since, max(now, since + 1)), f"{name}:failing:{since}"
+        missing = Delivery(query=name, span=span, page=page, asked=0, missed=None, reason=str(fault)[:300])
+        return replace(known, failing=since), missing
+
+    def _answers_again(self, name: str, before: Seen) -> Delivery:
+        """The row of a list that failed, closed: what was missed has come, or stands in a row of its own."""
+        span = Span(before.failing, max(self._setting.clock.now(), before.failing + 1))
+        return Delivery(query=name, span=span, page=f"{name}:failing:{before.failing}", asked=0)
+
+    def _tell(self, name: str, words: str) -> None:
+        if name not in self._unlisted:
+            self._unlisted.add(name)
+            _log.warning("reviews.needs_somebody", source=self._setting.source.id, why=words)
+
+
+def _all(page: Page) -> list[Review]:
+    return [*page.reviews, *page.answers]
+
+
+def _news(review: Review, known: dict[str, Known], before: Seen, now: Millis) -> Draft | None:
+    """A review's own time counts as that of its receipt where it fits between two looks, and at the first look, so that
+    what is old wakes nobody."""
+    draft, held = review.draft, known.get(review.draft.native_id)
+    if held is None:
+        fits = before.at <= review.written <= now
+        return replace(draft, seen_at=review.written if fits else None) if review.written >= before.begun else None
+    if review.written < held.written:
+        return None
+    shown = _known(review)
+    if shown.content != held.content:
+        return edited(review)
+    if shown.reach != held.reach:
+        return Draft(native_id=draft.native_id, kind="metrics", metrics=draft.metrics)
+    return None
+
+
+def edited(review: Review) -> Draft:
+    """The version of a review that was known in another one: when that was published is not told any more."""
+    return replace(review.draft, kind="edited", claimed_at=None, edited_at=review.written)
+
+
+def _known(review: Review) -> Known:
+    draft = review.draft
+    content = "\0".join((draft.title or "", draft.text)).encode("utf-8", "surrogatepass")
+    reach = draft.metrics
+    counted = "" if reach is None else f"{reach.likes}/{reach.replies}"
+    return Known(review.written, blake2b(content, digest_size=6).hexdigest(), counted)
+
+
+def _unchanged(review: Review, known: dict[str, Known]) -> bool:
+    """An edited review stands at the top again: it does not show how far the list reaches."""
+    held = known.get(review.draft.native_id)
+    return held is not None and held.written >= review.written
+
+
+def _outdated(review: Review, known: dict[str, Known]) -> bool:
+    held = known.get(review.draft.native_id)
+    return held is not None and review.written < held.written
+
+
+def _remembered(seen: Seen, look_back: Millis) -> Seen:
+    """Without what is so old that no round reads back to it: what of that shows up once more is old."""
+    newest = max((one.written for one in seen.known.values()), default=0)
+    begun = max(seen.begun, newest - 2 * look_back)
+    kept = sorted(((id, one) for id, one in seen.known.items() if one.written >= begun), key=lambda one: one[1].written)
+    return replace(seen, begun=begun, known=dict(kept[-MOST_KNOWN:]))
+
+
+def _opened(cursor: str | None, names: Sequence[str]) -> dict[str, Seen]:
+    """Without lists that are not read any more. Raises CursorLost."""
+    try:
+        held = {} if cursor is None else msgspec.json.decode(cursor, type=dict[str, Seen])
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise CursorLost("the cursor of this source is not one of lists of reviews") from None
+    return {name: held[name] for name in names if name in held}
+
+
+def _closed(seen: dict[str, Seen]) -> str:
+    return msgspec.json.encode(seen).decode()

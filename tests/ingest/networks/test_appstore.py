@@ -1,0 +1,350 @@
+"""The App Store: what each feed shows becomes posts, edits are edits, and what fell out of the window is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import pytest
+import structlog
+
+from config.sources import AppstoreSource
+from ingest.collector import (
+    Checkable,
+    CursorLost,
+    Delivery,
+    Denied,
+    Draft,
+    Estimable,
+    Interrupted,
+    Source,
+    Span,
+    Sweepable,
+)
+from ingest.networks.appstore import Appstore
+from ingest.setting import Setting
+from stream.clock import DAY, HOUR, MINUTE, ManualClock
+from tests.ingest.collecting import ACME
+from tests.ingest.conftest import NOW
+from tests.ingest.contract import Case, Contract, How
+from tests.standins.appstore import AppstoreStandIn
+from tests.standins.server import Fault
+
+APP, OTHER = "1234567890", "222"
+
+
+class At:
+    """A source on the store's clock, which is moved by hand."""
+
+    def __init__(self, store: AppstoreStandIn, clock: ManualClock, **more: Any) -> None:
+        settings = AppstoreSource.model_validate(
+            {"id": "source", "kind": "appstore", "url": store.url, "apps": {APP: ["acme"]}, "countries": ["us"]} | more
+        )
+        source = Source(id="source", network="appstore")
+        setting = Setting(source=source, wanted=lambda: [ACME], secret=lambda name: None, clock=clock)
+        self.clock, self.collector = clock, Appstore(settings, setting)
+        self.cursor: str | None = None
+
+    def round(self, after: int = 15 * MINUTE) -> list[Delivery]:
+        self.clock.advance(after)
+        found = []
+        for delivery in self.collector.collect(self.cursor):
+            found.append(delivery)
+            self.cursor = delivery.cursor or self.cursor
+        return found
+
+    def brought(self, after: int = 15 * MINUTE) -> list[Draft]:
+        return [draft for one in self.round(after) for draft in one.drafts]
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(NOW)
+
+
+@pytest.fixture
+def store(clock: ManualClock) -> Iterator[AppstoreStandIn]:
+    with AppstoreStandIn(clock.now) as store:
+        yield store
+
+
+@pytest.fixture
+def at(store: AppstoreStandIn, clock: ManualClock) -> Iterator[Callable[..., At]]:
+    made: list[At] = []
+
+    def make(**more: Any) -> At:
+        made.append(At(store, clock, **more))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.collector.close()
+
+
+def test_a_review_has_its_stars_version_country_and_brands(store: AppstoreStandIn, at: Callable[..., At]) -> None:
+    one = at()
+    one.brought()
+    id = store.publish("It crashes.", stars=2, title="Crashes", version="3.4.1", helpful=3)
+    (draft,) = one.brought()
+    assert (draft.native_id, draft.title, draft.text) == (id, "★★☆☆☆ Crashes (3.4.1)", "It crashes.")
+    assert (draft.country, draft.brands) == ("US", ("acme",))
+    assert draft.claimed_at == draft.seen_at == NOW + 15 * MINUTE
+    assert draft.author is not None
+    assert (draft.author.id.isdecimal(), draft.author.name) == (True, "ana")
+    assert draft.metrics is not None
+    assert draft.metrics.likes == 3
+    assert draft.link == f"https://apps.apple.com/us/app/id{APP}"
+
+
+def test_what_is_older_than_a_day_at_the_first_look_is_left_to_a_backfill(
+    store: AppstoreStandIn, at: Callable[..., At]
+) -> None:
+    store.publish("older", at=NOW - 3 * DAY)
+    store.publish("young", at=NOW - HOUR)
+    one = at()
+    (draft,) = one.brought()
+    assert (draft.text, draft.seen_at) == ("young", NOW - HOUR), "it is late, and wakes nobody"
+    filled = list(one.collector.fill("", Span(NOW - 4 * DAY, NOW - DAY), None))
+    assert [draft.text for found in filled for draft in found.drafts] == ["older"]
+    assert all(found.missed == 0 for found in filled)
+
+
+def test_an_edit_is_one_whether_words_or_stars_change_and_votes_are_reach(
+    store: AppstoreStandIn, at: Callable[..., At]
+) -> None:
+    first, second, third = (store.publish(f"review {n}") for n in range(3))
+    one = at()
+    one.brought()
+    one.clock.advance(MINUTE)
+    store.edit(first, "review, edited")
+    store.edit(second, stars=1)
+    store.vote(third, 9)
+    found = {draft.native_id: draft for draft in one.brought()}
+    assert (found[first].kind, found[first].text) == ("edited", "review, edited")
+    assert (found[first].claimed_at, found[first].edited_at) == (None, NOW + 16 * MINUTE)
+    assert (found[second].kind, found[second].title) == ("edited", "★☆☆☆☆ A title (3.4.1)")
+    assert found[third].kind == "metrics"
+    assert one.brought() == []
+
+
+def test_an_answer_out_of_an_old_cache_changes_nothing(store: AppstoreStandIn, at: Callable[..., At]) -> None:
+    one = at()
+    id = store.publish("as it was")
+    one.brought()
+    before = dict(store._feeds)
+    store._feeds = {name: list(feed) for name, feed in before.items()}
+    store.edit(id, "as it is")
+    assert [draft.text for draft in one.brought()] == ["as it is"]
+    now, store._feeds = store._feeds, before
+    assert one.brought() == []
+    store._feeds = now
+    assert one.brought() == []
+
+
+def test_a_review_that_shows_up_late_further_down_is_found(store: AppstoreStandIn, at: Callable[..., At]) -> None:
+    for n in range(120):
+        store.publish(f"review {n}", at=NOW - HOUR + n)
+    one = at()
+    assert len(one.brought()) == 120
+    feed = store._feeds[f"us/{APP}"]
+    store.publish("held back for a look", at=NOW - 2 * HOUR)
+    feed.insert(10, feed.pop())
+    (draft,) = one.brought()
+    assert (draft.text, draft.seen_at) == ("held back for a look", None), "it was received when it was seen"
+
+
+def test_what_fell_out_of_the_window_stands_in_the_ledger(store: AppstoreStandIn, at: Callable[..., At]) -> None:
+    one = at()
+    store.publish("known")
+    one.brought()
+    one.clock.advance(MINUTE)
+    for n in range(700):
+        store.publish(f"burst {n}")
+    found = one.round()
+    assert sum(len(delivery.drafts) for delivery in found) == 500
+    (lost,) = [delivery for delivery in found if delivery.missed is None]
+    assert (lost.query, lost.reason, lost.span) == (
+        f"us/{APP}", "list window", Span(NOW + 15 * MINUTE, NOW + 31 * MINUTE)
+    )  # fmt: skip
+    assert all(delivery.missed == 0 for delivery in one.round())
+
+
+def test_an_edited_review_on_top_does_not_pass_for_an_overlap(store: AppstoreStandIn, at: Callable[..., At]) -> None:
+    one = at()
+    id = store.publish("known")
+    one.brought()
+    one.clock.advance(MINUTE)
+    for n in range(700):
+        store.publish(f"burst {n}")
+    store.edit(id, "known, edited")
+    assert [delivery.reason for delivery in one.round() if delivery.missed is None] == ["list window"]
+
+
+def test_a_list_that_is_empty_all_at_once_is_asked_again_and_believed_after_an_hour(
+    store: AppstoreStandIn, at: Callable[..., At]
+) -> None:
+    one = at()
+    id = store.publish("known")
+    one.brought()
+    store.emptied = {1}
+    with pytest.raises(Interrupted, match="no reviews"):
+        one.round()
+    store.emptied = set()
+    store.publish("more")
+    assert [draft.text for draft in one.brought()] == ["more"]
+    store.emptied = {1}
+    for _ in range(4):
+        with pytest.raises(Interrupted):
+            one.round()
+    assert one.brought() == []
+    store.emptied = set()
+    assert one.brought() == [], f"{id} is known all the time"
+
+
+def test_an_empty_page_behind_a_full_one_hides_nothing_for_good(store: AppstoreStandIn, at: Callable[..., At]) -> None:
+    one = at()
+    store.publish("known")
+    one.brought()
+    one.clock.advance(MINUTE)
+    for n in range(80):
+        store.publish(f"review {n}")
+    store.emptied = {2}
+    found = one.round()
+    assert sum(len(delivery.drafts) for delivery in found) == 50
+    assert [delivery.missed for delivery in found if delivery.span] == [None]
+    store.emptied = set()
+    assert len(one.brought()) == 30
+
+
+@pytest.mark.parametrize("app_first", [False, True])
+def test_one_review_alone_is_no_list_and_the_app_is_no_review(
+    store: AppstoreStandIn, at: Callable[..., At], app_first: bool
+) -> None:
+    store.app_first = app_first
+    store.publish("alone")
+    one = at()
+    assert [draft.text for draft in one.brought()] == ["alone"]
+    assert one.brought() == []
+
+
+def test_an_app_that_one_store_does_not_have_is_told_and_keeps_no_other_from_being_read(
+    store: AppstoreStandIn, at: Callable[..., At]
+) -> None:
+    store.gone = {f"es/{APP}"}
+    store.publish("review")
+    one = at(countries=["es", "us"])
+    with structlog.testing.capture_logs() as logs:
+        assert [draft.text for draft in one.brought()] == ["review"]
+        one.brought()
+    assert [log["why"] for log in logs] == [f"the store of es has no app {APP}"]
+    store.gone.add(f"us/{APP}")
+    with pytest.raises(Interrupted, match="though it had"):
+        one.round()
+    nowhere = at(countries=["es"])
+    with pytest.raises(Denied, match=f"es/{APP}"):
+        nowhere.round()
+    with pytest.raises(Denied, match="apps"):
+        nowhere.collector.check()
+
+
+def test_one_feed_that_fails_stands_in_the_ledger_by_itself(store: AppstoreStandIn, at: Callable[..., At]) -> None:
+    one = at(apps={APP: [], OTHER: []})
+    one.brought()
+    store.misbehave(Fault("status", status=500, only=f"/us/rss/customerreviews/page=1/id={OTHER}"))
+    store.publish("review")
+    found = one.round()
+    assert [draft.text for delivery in found for draft in delivery.drafts] == ["review"]
+    (gap,) = [delivery for delivery in found if delivery.missed is None]
+    assert gap.query == f"us/{OTHER}"
+    (closed,) = [delivery for delivery in one.round() if delivery.page]
+    assert (closed.page, closed.query, closed.missed) == (gap.page, gap.query, 0)
+
+
+def test_a_limit_ends_the_round_and_the_next_one_begins_with_those_left_out(
+    store: AppstoreStandIn, at: Callable[..., At]
+) -> None:
+    one = at(apps={APP: [], OTHER: []})
+    store.misbehave(Fault("status", status=429, only=f"/us/rss/customerreviews/page=1/id={OTHER}",
+                          headers={"Retry-After": "60"}))  # fmt: skip
+    with pytest.raises(Interrupted) as limit:
+        one.round()
+    assert limit.value.retry_after == 60_000
+    one.round()
+    asked = [request.path.split("/")[5] for request in store.requests[2:]]
+    assert asked == [f"id={OTHER}", f"id={APP}"]
+
+
+def test_an_estimate_counts_the_brands_apps_and_the_access_is_checked(
+    store: AppstoreStandIn, at: Callable[..., At]
+) -> None:
+    for hours in (1, 1, 30, 24 * 8):
+        store.publish("review", at=NOW - hours * HOUR)
+        store.publish("of another", feed=f"us/{OTHER}", at=NOW - hours * HOUR)
+    collector = at(apps={APP: ["acme"], OTHER: ["beta"]}).collector
+    assert isinstance(collector, Estimable)
+    assert isinstance(collector, Checkable)
+    sample = collector.sample(ACME)
+    assert (sum(sample.posts_by_hour), sample.posts_by_hour[-2], sample.capped) == (3, 2, False)
+    assert "its newest review has ★★★★☆" in collector.check()
+    assert not isinstance(collector, Sweepable), "nobody can ask for one review"
+
+
+def test_another_sources_cursor_is_refused(at: Callable[..., At]) -> None:
+    with pytest.raises(CursorLost):
+        list(at().collector.collect("7"))
+
+
+def test_more_feeds_than_one_source_reads_are_refused() -> None:
+    with pytest.raises(ValueError, match="share them out"):
+        AppstoreSource.model_validate(
+            {"id": "source", "kind": "appstore", "apps": {str(n): [] for n in range(1, 1_000)},
+             "countries": ["us", "es"]}
+        )  # fmt: skip
+
+
+# --- the contract ---
+
+
+class AppstoreCase:
+    edits: How = "poll"
+    deletes: How = ""
+    fills = True
+    first = "/us/rss"
+
+    def __init__(self, standin: AppstoreStandIn) -> None:
+        self.standin = standin
+
+    def settings(self) -> AppstoreSource:
+        return AppstoreSource.model_validate(
+            {"id": "source", "kind": "appstore", "url": self.standin.url, "interval": "100ms", "countries": ["us"]}
+            | {"apps": {APP: ["acme"]}}
+        )
+
+    def secrets(self) -> Mapping[str, str]:
+        return {}
+
+    def publish(self, text: str, *, at: int | None = None, author: str = "ana") -> str:
+        return self.standin.publish(text, author=author, at=at)
+
+    def publish_malformed(self) -> None:
+        self.standin.broken()
+
+    def edit(self, native_id: str, text: str) -> None:
+        self.standin.edit(native_id, text)
+
+    def delete(self, native_id: str) -> None:
+        raise AssertionError("a feed does not tell")
+
+    def truth(self) -> Mapping[str, str]:
+        return self.standin.truth()
+
+
+class TestAppstore(Contract):
+    asks_by_brand = False  # the feeds of the apps are read whole
+    burst_kept = False
+    """A feed shows the last 500 reviews only."""
+
+    @pytest.fixture
+    def case(self) -> Iterator[Case]:
+        with AppstoreStandIn() as store:
+            yield AppstoreCase(store)
