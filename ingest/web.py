@@ -25,6 +25,7 @@ import msgspec
 
 from ingest.collector import Denied, Interrupted
 from ingest.public import NotPublic, PublicTransport
+from ingest.unpacking import OFFERED, Unpackable, unpacked
 from ingest.unreached import unreached
 from stream.clock import SECOND
 from stream.records import Millis
@@ -33,6 +34,8 @@ T = TypeVar("T")
 
 MAX_BYTES = 20_000_000
 TIMEOUT = 30.0
+LONGEST_ANSWER = 300.0
+"""Seconds that an answer may take in all: one that comes byte by byte keeps within every time-out."""
 MOST_REDIRECTS = 5
 LONGEST_WAIT: Millis = 24 * 3600 * SECOND
 """What a network may make us wait in one answer; a longer wait is taken as this."""
@@ -87,16 +90,18 @@ class Web:
         *,
         timeout: float = TIMEOUT,
         max_bytes: int = MAX_BYTES,
+        longest: float = LONGEST_ANSWER,
         redirects: bool = False,
         public_only: bool = False,
     ) -> None:
-        """`headers` may be a function that is asked before each request (a token that changes). `public_only`: for
-        addresses that strangers named; whatever leads into a private network is Refused, and no proxy is used."""
+        """`headers` may be a function that is asked before each request (a token that changes). `longest`: seconds
+        that an answer may take in all. `public_only`: for addresses that strangers named; whatever leads into a private
+        network is Refused, and no proxy is used."""
         self._headers = headers
-        self._max_bytes = max_bytes
+        self._max_bytes, self._longest = max_bytes, longest
         self._client = httpx.Client(
             base_url=base,
-            headers={"User-Agent": user_agent()},
+            headers={"User-Agent": user_agent(), "Accept-Encoding": OFFERED},
             timeout=timeout,
             follow_redirects=redirects,
             max_redirects=MOST_REDIRECTS,
@@ -145,18 +150,19 @@ class Web:
             content, sent = msgspec.json.encode(json), {**sent, "Content-Type": "application/json"}
         self.asked += 1
         self._sent = _sent(sent, params, form, json)
+        until = time.monotonic() + self._longest
         try:
             with self._client.stream(
                 method, path, params=dict(params) if params else None, headers=sent, data=form, content=content
             ) as response:
-                said = self._read(response)
+                said = self._read(response, until)
         except httpx.InvalidURL:
             raise Refused(0, path.partition("?")[0][:200], "this is no address") from None
         except httpx.UnsupportedProtocol:
             raise Refused(0, path.partition("?")[0][:200], "only http and https are asked") from None
         except httpx.TooManyRedirects:
             raise Refused(0, path.partition("?")[0][:200], "it redirects in a circle") from None
-        except httpx.DecodingError:
+        except Unpackable:
             raise Interrupted(f"the answer of {self._host(path)} is packed in a way that cannot be read") from None
         except httpx.TransportError as fault:
             if isinstance(fault.__cause__, NotPublic):
@@ -182,9 +188,11 @@ class Web:
                 request.extensions["timeout"]["read"] = silence
                 return Unending(response, self._host(path), silence)
             try:
-                said = self._read(response)
+                said = self._read(response, time.monotonic() + self._longest)
             finally:
                 response.close()
+        except Unpackable:
+            raise Interrupted(f"the answer of {self._host(path)} is packed in a way that cannot be read") from None
         except httpx.TransportError as fault:
             raise Interrupted(f"no answer from {self._host(path)}: {unreached(fault)}") from None
         names = {name.lower(): value for name, value in response.headers.items()}
@@ -220,10 +228,15 @@ class Web:
     def _now(self) -> Mapping[str, str]:
         return self._headers() if callable(self._headers) else self._headers or {}
 
-    def _read(self, response: httpx.Response) -> bytes:
+    def _read(self, response: httpx.Response, until: float) -> bytes:
+        """Raises Unpackable, Refused, and Interrupted where it is not over by `until`."""
         parts, size = [], 0
-        for part in response.iter_bytes():
+        for part in unpacked(response.iter_raw(), response.headers.get("content-encoding", "")):
             size += len(part)
+            if time.monotonic() > until:
+                raise Interrupted(
+                    f"the answer of {self._host(str(response.url))} takes longer than {self._longest:g} s"
+                )
             if size > self._max_bytes:
                 raise Refused(
                     response.status_code, self._host(str(response.url)), f"more than {self._max_bytes:,} bytes"

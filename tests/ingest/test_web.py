@@ -1,0 +1,92 @@
+"""Answers are bounded, however they come: in what they unpack to, and in time."""
+
+from __future__ import annotations
+
+import gzip
+import threading
+import tracemalloc
+import zlib
+from collections.abc import Iterator
+
+import pytest
+import zstandard
+
+from ingest.collector import Interrupted
+from ingest.web import Refused, Web
+from tests.standins.server import Request, Response, StandIn
+
+SAID = b"Acme lost a plane. " * 5_000
+
+
+class Answering(StandIn):
+    def __init__(self, response: Response) -> None:
+        super().__init__()
+        self.response = response
+
+    def answer(self, request: Request) -> Response:
+        return self.response
+
+
+def asked(response: Response, **bounds: float) -> bytes:
+    with Answering(response) as standin, Web(standin.url, **bounds) as web:  # type: ignore[arg-type]
+        return web.get("/").body
+
+
+def packed(body: bytes, coding: str) -> Response:
+    return Response(200, body, {"Content-Encoding": coding})
+
+
+BARE = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        Response(200, SAID),
+        packed(SAID, "identity"),
+        packed(gzip.compress(SAID), "gzip"),
+        packed(zlib.compress(SAID), "deflate"),
+        packed(BARE.compress(SAID) + BARE.flush(), "deflate"),
+    ],
+)
+def test_what_is_packed_as_http_knows_it_is_read(response: Response) -> None:
+    assert asked(response) == SAID
+
+
+def test_only_what_can_be_read_within_bounds_is_offered() -> None:
+    with Answering(Response(200, b"")) as standin, Web(standin.url) as web:
+        web.get("/")
+        assert standin.requests[0].headers["accept-encoding"] == "gzip"
+
+
+@pytest.mark.parametrize(
+    "response", [packed(zstandard.compress(SAID), "zstd"), packed(b"no zip", "gzip"), packed(b"x", "gzip, gzip")]
+)
+def test_what_is_packed_otherwise_or_badly_is_no_answer(response: Response) -> None:
+    with pytest.raises(Interrupted, match="packed in a way"):
+        asked(response)
+
+
+def test_a_small_answer_that_unpacks_to_a_huge_one_costs_no_memory() -> None:
+    bomb = gzip.compress(bytes(200_000_000), 9)
+    tracemalloc.start()
+    try:
+        with pytest.raises(Refused, match="more than 1,000,000 bytes"):
+            asked(packed(bomb, "gzip"), max_bytes=1_000_000)
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_an_answer_that_comes_byte_by_byte_ends_in_time() -> None:
+    over = threading.Event()
+
+    def drops() -> Iterator[bytes]:
+        while not over.wait(0.02):
+            yield b"x"
+
+    try:
+        with pytest.raises(Interrupted, match=r"takes longer than 0\.3 s"):
+            asked(Response(200, drops()), longest=0.3)
+    finally:
+        over.set()
