@@ -33,6 +33,11 @@ class FeedsSource(Collected):
     room for three times `every`."""
     private_addresses: bool = False
     """Whether feeds may lie in a private network, or redirect into one. Only for feeds of your own."""
+    full_text: bool = False
+    """Whether the pages behind entries are read too, once each and as their robots.txt allows: an entry then comes at
+    once in the words of its feed, and a little later, as an edit, in those of its page. Needs `clamor[fulltext]`."""
+    full_text_pause: Annotated[Duration, Field(ge=0, le=3_600_000)] = 2_000
+    """Between two pages of one host. One whose robots.txt names a longer Crawl-delay is given that, up to an hour."""
     websub: bool = False
     """Whether to subscribe at the hubs that feeds name, which push new entries to `/api/webhooks/ID`. Needs
     `secret_env` and, under `api`, a `public_url` that hubs can reach."""

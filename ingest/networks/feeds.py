@@ -16,9 +16,10 @@ import msgspec
 import structlog
 
 from config.sources.feeds import FeedsSource
-from ingest.collector import Collector, CursorLost, Delivery, Denied, Draft, Interrupted, Malformed, Span, Unfillable
+from ingest.collector import Collector, CursorLost, Delivery, Denied, Draft, Interrupted, Span, Unfillable
 from ingest.networks.feeds_entries import LONGEST_FRESH, Entry, Feed, Unreadable, read_feed
 from ingest.networks.feeds_hub import FeedsPush, Hub, Hubs, feed_key, hub_of
+from ingest.networks.feeds_pages import Pages, Unread, Waiting, wants_page
 from ingest.patience import Backoff
 from ingest.push import Push
 from ingest.setting import Setting
@@ -36,6 +37,12 @@ some feeds pin an old entry."""
 CURSOR_EVERY: Millis = SECOND
 GONE_AGAIN: Millis = DAY
 LONGEST_BACKOFF: Millis = HOUR
+ROUND: Millis = MINUTE
+ROUND_OF_PAGES: Millis = 5 * SECOND
+LONGEST_READING: Millis = 30 * SECOND
+"""What a round reads pages for, at most, unless a feed is due before."""
+SHORTEST_READING: Millis = 3 * SECOND
+"""And at least, should feeds be due all the time."""
 MOST_HEADER = 500
 _MAX_AGE = re.compile(r"(?:^|[\s,])max-age=(\d{1,9})")
 _MOVED = frozenset({301, 302, 303, 307, 308})
@@ -64,6 +71,8 @@ class Seen(msgspec.Struct, kw_only=True, omit_defaults=True):
     topic: str = ""
     asked: Millis = 0
     """When the hub was last asked to push, by the wall."""
+    unread: dict[str, Unread] = {}
+    """Keys of entries whose pages are still to be read."""
 
 
 class Feeds:
@@ -74,9 +83,10 @@ class Feeds:
 
     def __init__(self, settings: FeedsSource, setting: Setting) -> None:
         self.source = msgspec.structs.replace(setting.source, network=settings.network, firehose=not settings.brands)
-        self.interval = min(settings.every, MINUTE)
+        self.interval = min(settings.every, ROUND_OF_PAGES if settings.full_text else ROUND)
         self._settings, self._setting = settings, setting
         self._web = self._new_web()
+        self._pages = Pages(settings, setting) if settings.full_text else None
         self._due: dict[str, Millis] = dict.fromkeys(settings.urls, 0)
         """By `clock.steady()`."""
         self._backoff: dict[str, Backoff] = {}
@@ -90,10 +100,14 @@ class Feeds:
         """Feeds that show too few entries to be looked at seldom."""
 
     def collect(self, cursor: str | None) -> Iterator[Delivery]:
-        """A look at each feed that is due. Raises what one of them raised while none answers, due or not."""
+        """A look at each feed that is due, then some pages of entries. Raises what a feed raised while none answers,
+        due or not."""
         seen = self._left(_cursor(cursor))
+        if self._pages is not None:
+            self._pages.check()
         if self._settings.websub and not self._hubs.used:
             self._tell("", "websub", "websub needs a public_url under api, and a secret of 16 characters (secret_env)")
+        self._look_at_what_was_pushed()
         faults: dict[str, Interrupted | Denied] = {}
         answered, written = False, self._setting.clock.steady()
         for url in self._settings.urls:
@@ -119,6 +133,8 @@ class Feeds:
             yield self._missing(url, seen, missing)
         if answered or faults:
             yield Delivery(asked=0, cursor=_written(seen))
+        if self._pages is not None:
+            yield from self._read_pages(self._pages, seen)
 
     def fill(self, query: str, span: Span, cursor: str | None) -> Iterator[Delivery]:
         raise Unfillable("a feed shows its last entries only")
@@ -131,6 +147,8 @@ class Feeds:
 
     def close(self) -> None:
         self._web.close()
+        if self._pages is not None:
+            self._pages.close()
 
     # --- one feed ---
 
@@ -138,6 +156,9 @@ class Feeds:
         """What is new of one feed; `seen` is brought up to date. Raises Interrupted, Denied."""
         before = seen.get(_key(url), Seen())
         known = not self._hubs.used or bool(before.hub) or url in self._discovered
+        if self._pages is not None:
+            # After a restart its entries are needed once more.
+            known = known and all(self._pages.waits(_key(url), key) for key in before.unread)
         answer, place = self._ask(self._web, url, before if known else Seen())
         self._backoff.pop(url, None)
         now = self._setting.clock.now()
@@ -146,7 +167,8 @@ class Feeds:
             self._fresh_for(url, answer, 0)
             return [Delivery(), *_answers_again(url, before, now, missed=0)]
         feed = self._read(answer, place)
-        drafts, malformed = _news(feed, before, now)
+        malformed = [one for key, one in feed.malformed if key not in before.entries]
+        drafts, unread = self._news(url, feed, before, now)
         lost = bool(before.newest and feed.entries) and set(before.newest).isdisjoint(e.key for e in feed.entries)
         self._discovered.add(url)
         hub = hub_of(url, place, answer.headers, feed) if self._settings.websub else None
@@ -159,6 +181,7 @@ class Feeds:
             hub=hub.address if hub else "",
             topic=hub.topic if hub else "",
             asked=before.asked if hub == Hub(before.hub, before.topic) else 0,
+            unread=unread,
         )
         seen[_key(url)] = self._pushed(url, place, found)
         if lost:
@@ -205,7 +228,54 @@ class Feeds:
         except Unreadable as fault:
             raise Interrupted(f"{_name(place)}: {fault}") from None
 
+    # --- pages of entries ---
+
+    def _news(self, url: str, feed: Feed, before: Seen, now: Millis) -> tuple[list[Draft], dict[str, Unread]]:
+        """(what is new or changed since the last look, oldest first; entries whose pages are to be read). What was
+        changed is told when its page was read, or its feed's few words would take the place of a whole text."""
+        news = {e.key: _dated(e, before, now) for e in feed.entries if before.entries.get(e.key) != e.content}
+        if self._pages is None:
+            late = {e.key: _dated(e, before, now) for e in feed.entries if e.key in before.unread and e.key not in news}
+            return [*late.values(), *news.values()], {}
+        told: list[Draft] = []
+        unread = dict(before.unread)
+        for entry in feed.entries:
+            draft = news.get(entry.key)
+            if draft is not None and not wants_page(entry):
+                self._pages.drop(_key(url), entry.key)
+                told.append(draft)
+            elif draft is not None:
+                unread[entry.key] = _unread(draft)
+                self._pages.want(Waiting(_key(url), entry, unread[entry.key]))
+                told += [] if draft.kind == "edited" else [draft]
+            elif entry.key in unread and not self._pages.waits(_key(url), entry.key):
+                self._pages.want(Waiting(_key(url), entry, unread[entry.key]))
+        return told, {key: one for key, one in unread.items() if self._pages.waits(_key(url), key)}
+
+    def _read_pages(self, pages: Pages, seen: dict[str, Seen]) -> Iterator[Delivery]:
+        """Each page by itself, until a feed is due."""
+        written = now = self._setting.clock.steady()
+        until = now + min(max(min(self._due.values()) - now, SHORTEST_READING), LONGEST_READING)
+        some = False
+        while (read := pages.next(until)) is not None:
+            some = True
+            if read.feed in seen:
+                seen[read.feed].unread.pop(read.key, None)
+                yield Delivery(drafts=[read.draft] if read.draft is not None else [], asked=pages.used())
+            if self._setting.clock.steady() - written >= CURSOR_EVERY:
+                written = self._setting.clock.steady()
+                yield Delivery(asked=0, cursor=_written(seen))
+        asked = pages.used()
+        if some or asked:
+            yield Delivery(asked=asked, cursor=_written(seen))
+
     # --- hubs ---
+
+    def _look_at_what_was_pushed(self) -> None:
+        """A hub's push brings an entry in its feed's words; its page is known by the look that follows."""
+        if self._pages is not None:
+            pushed = self._hubs.pushed()
+            self._due |= {url: 0 for url in self._settings.urls if _key(url) in pushed}
 
     def _pushed(self, url: str, place: str, seen: Seen) -> Seen:
         if not seen.hub:
@@ -292,12 +362,6 @@ def _moved(url: str, place: str, location: str) -> str:
     return found
 
 
-def _news(feed: Feed, before: Seen, now: Millis) -> tuple[list[Draft], list[Malformed]]:
-    """What is new or changed since the last look, oldest first."""
-    drafts = [_dated(entry, before, now) for entry in feed.entries if before.entries.get(entry.key) != entry.content]
-    return drafts, [one for key, one in feed.malformed if key not in before.entries]
-
-
 def _dated(entry: Entry, before: Seen, now: Millis) -> Draft:
     """An entry's own time counts as that of its receipt where it fits between two looks, and at the first look, so that
     what is old wakes nobody."""
@@ -307,6 +371,13 @@ def _dated(entry: Entry, before: Seen, now: Millis) -> Draft:
     claimed = draft.claimed_at
     fits = claimed is not None and before.at <= claimed <= now
     return msgspec.structs.replace(draft, seen_at=claimed if fits else None, edited_at=None)
+
+
+def _unread(draft: Draft) -> Unread:
+    """What the page brings counts as seen just behind the entry itself: what is old wakes nobody."""
+    if draft.kind == "edited":
+        return Unread(told=False)
+    return Unread(seen_at=None if draft.seen_at is None else draft.seen_at + 1)
 
 
 def _answers_again(url: str, before: Seen, now: Millis, missed: int | None) -> Iterator[Delivery]:

@@ -88,6 +88,7 @@ class Hubs:
 
     def __init__(self, settings: FeedsSource, setting: Setting) -> None:
         self._settings, self._setting = settings, setting
+        self._pushed: dict[str, str] = {}
 
     @property
     def used(self) -> bool:
@@ -117,6 +118,16 @@ class Hubs:
             return asked
         self._send(web, feed_key(url), hub, "subscribe")
         return wall
+
+    def pushed(self) -> frozenset[str]:
+        """Keys of feeds that were pushed since this was asked last."""
+        if not self.used:
+            return frozenset()
+        names = {_told_of(feed_key(url)): feed_key(url) for url in self._settings.urls}
+        found = dict(self._setting.notes.all(names))
+        new = frozenset(names[name] for name, at in found.items() if self._pushed.get(name, at) != at)
+        self._pushed = {**dict.fromkeys(names, ""), **found}
+        return new
 
     def leave(self, web: Web, key: str, hub: Hub) -> None:
         """End the subscription of a feed that is not listened to any more; where the hub does not answer, its lease
@@ -189,6 +200,8 @@ class FeedsPush:
             found = read_feed(body, place, headers.get("content-type", ""))
         except Unreadable as fault:
             return Pushed((), [Malformed(settings.id, str(fault), body, "Unreadable")])
+        if settings.full_text:
+            self._setting.notes.put(_told_of(feed), str(wall))
         now = self._setting.clock.now()
         drafts = [_dated(entry.draft, now, self.source.max_lateness) for entry in found.entries]
         return Pushed(drafts, [one for _, one in found.malformed], feed)
@@ -222,6 +235,10 @@ def _granted(setting: Setting, feed: str) -> str:
 
 def _place(feed: str) -> str:
     return f"websub-at:{feed}"
+
+
+def _told_of(feed: str) -> str:
+    return f"websub-told:{feed}"
 
 
 def _dated(draft: Draft, now: Millis, lateness: Millis) -> Draft:

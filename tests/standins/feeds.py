@@ -3,8 +3,8 @@
 Its hub follows WebSub (https://www.w3.org/TR/websub/): 4 (discovery), 5 (subscribing, verification of intent), 7 and 8
 (content distribution, signatures); a test carries what the hub would send. The rest follows the RSS 2.0 specification
 (https://www.rssboard.org/rss-specification), RFC 4287 (Atom), and RFC 9110 for conditional requests (13.1) and
-Retry-After (10.2.3). Read from the documents; not compared with a stored reply of a real site or hub. The texts are
-invented.
+Retry-After (10.2.3). Behind each entry lies a page; robots.txt is as RFC 9309 has it. Read from the documents; not
+compared with a stored reply of a real site or hub. The texts are invented.
 """
 
 from __future__ import annotations
@@ -47,6 +47,10 @@ class FeedsStandIn(StandIn):
         """Path → (status, where to)."""
         self.hub_in = ""
         """Where feeds name their hub: `header`, `feed`; empty: nowhere."""
+        self.robots: str | None = None
+        """None: there is none."""
+        self.pages: dict[str, Response] = {}
+        """Path → what lies there; elsewhere behind `/posts/` lies the entry's article."""
         self.subscribed: list[dict[str, str]] = []
         """What the hub was asked for."""
         self._texts: dict[str, str] = {}
@@ -102,6 +106,12 @@ class FeedsStandIn(StandIn):
         if request.path in self.moved:
             status, where = self.moved[request.path]
             return Response(status, b"", {"Location": where})
+        if request.path in self.pages:
+            return self.pages[request.path]
+        if request.path == "/robots.txt":
+            return Response(404) if self.robots is None else Response(200, self.robots.encode())
+        if request.path.startswith("/posts/"):
+            return self._article(int(request.path.rpartition("/")[2]))
         body = (self._atom() if request.path.endswith("atom") else self._rss()).encode()
         tag = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
         headers = {"ETag": tag, "Content-Type": "application/xml; charset=utf-8", **self.headers}
@@ -110,6 +120,20 @@ class FeedsStandIn(StandIn):
         if request.headers.get("if-none-match") == tag:
             return Response(304, b"", headers)
         return Response(200, body, headers)
+
+    def article(self, number: int) -> str:
+        """What the page behind an entry says of it."""
+        return f"{self.entries[number].text}\n" + "\n".join(more(part) for part in range(4))
+
+    def _article(self, number: int) -> Response:
+        paragraphs = "".join(f"<p>{escape(line)}</p>" for line in self.article(number).split("\n"))
+        page = (
+            f"<!doctype html><html><head><title>Entry {number}</title><style>p {{color: red}}</style></head><body>"
+            "<nav><ul><li><a href='/'>Home</a></li><li><a href='/sport'>Sport</a></li></ul></nav>"
+            f"<article><h1>Entry {number}</h1>{paragraphs}</article>"
+            "<aside><p><a href='/other'>Read this as well</a></p></aside><footer>Imprint</footer></body></html>"
+        )
+        return Response(200, page.encode(), {"Content-Type": "text/html; charset=utf-8"})
 
     def _shown(self) -> list[Entry]:
         return self.entries[-self.window :][::-1]
@@ -153,6 +177,14 @@ class FeedsStandIn(StandIn):
             f"<id>{self.url}</id>{self._links('feed.atom')}<title>A site</title>"
             f"<updated>{_rfc3339(self.now())}</updated>{''.join(items)}</feed>"
         )
+
+
+def more(part: int) -> str:
+    """A further paragraph of an article."""
+    return (
+        f"In part {part} of this story the reporter asks how it came to this, what the passengers of that day were "
+        "told, and who is to answer for it now that the season has ended."
+    )
 
 
 def _rfc3339(at: int) -> str:
