@@ -41,6 +41,7 @@ NETWORKS: dict[str, Network] = {
     "mediawiki": Network("ingest.networks.mediawiki"),
     "hackernews": Network("ingest.networks.hackernews"),
     "appstore": Network("ingest.networks.appstore"),
+    "trustpilot": Network("ingest.networks.trustpilot", pushes=True),
 }
 
 

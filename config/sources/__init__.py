@@ -18,6 +18,7 @@ from config.sources.linkedin import LinkedinSource
 from config.sources.mastodon import MastodonSource
 from config.sources.mediawiki import MediawikiSource
 from config.sources.reddit import RedditSource
+from config.sources.trustpilot import TrustpilotSource
 from config.sources.webhook import WebhookSource
 from config.sources.x import XSource
 from config.sources.youtube import YoutubeSource
@@ -40,6 +41,7 @@ __all__ = [
     "RedditSource",
     "Source",
     "Swept",
+    "TrustpilotSource",
     "WebhookSource",
     "XSource",
     "YoutubeSource",
@@ -59,6 +61,7 @@ Source: TypeAlias = Annotated[
     | MastodonSource
     | MediawikiSource
     | RedditSource
+    | TrustpilotSource
     | WebhookSource
     | XSource
     | YoutubeSource,

@@ -1,0 +1,100 @@
+"""Questions to Trustpilot: lists of reviews, single ones, and what was deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from config.sources.trustpilot import TrustpilotSource
+from ingest.collector import Denied, Interrupted
+from ingest.setting import Setting
+from ingest.web import Web
+from stream.records import Millis
+
+PAGE = 100
+MOST_PAGES = 1_000
+"""The list of a company ends after 100,000 reviews."""
+DELETED_PAGE = 1_000
+MOST_DELETED_PAGES = 500
+
+
+class Listed(msgspec.Struct):
+    reviews: list[Any]
+
+
+class Deleted(msgspec.Struct):
+    """A page of ids, of reviews or of consumers."""
+
+    reviews: list[Any] = []
+    consumers: list[Any] = []
+    nextToken: str | None = None
+
+
+class Company(msgspec.Struct):
+    id: str
+    displayName: str = ""
+    numberOfReviews: dict[str, Any] = {}
+
+
+class Api:
+    """One thread's way to Trustpilot. All raise Denied, Interrupted, Refused."""
+
+    def __init__(self, settings: TrustpilotSource, setting: Setting) -> None:
+        self._settings, self._setting = settings, setting
+        self._web = Web(settings.url, self._headers, timeout=settings.timeout / 1000)
+
+    def page(self, unit: str, number: int, per_page: int = PAGE) -> list[Any]:
+        """The newest first; empty behind the last one."""
+        params: dict[str, str | int] = {"perPage": per_page, "page": number, "orderBy": "createdat.desc"}
+        answer = self._web.ask("GET", f"/v1/business-units/{unit}/reviews", params=params, good=(404,))
+        if answer.status == 404:
+            raise self._unknown(unit)
+        return answer.decoded(Listed).reviews
+
+    def review(self, id: str) -> Any | None:
+        """None where it is not shown."""
+        answer = self._web.ask("GET", f"/v1/reviews/{id}", good=(404, 410))
+        return answer.json() if answer.status < 400 else None
+
+    def company(self, unit: str) -> Company:
+        answer = self._web.ask("GET", f"/v1/business-units/{unit}", good=(404,))
+        if answer.status == 404:
+            raise self._unknown(unit)
+        return answer.decoded(Company)
+
+    def deleted(self, what: str, since: Millis) -> Iterator[Deleted]:
+        """Pages of what was deleted since the day of `since`; `what`: `reviews` or `consumers`."""
+        day = datetime.fromtimestamp(since / 1000, UTC).date().isoformat()
+        params: dict[str, str | int] = {"limit": DELETED_PAGE, "startDate": day}
+        for _ in range(MOST_DELETED_PAGES):
+            found = self._web.ask("GET", f"/v1/{what}/deletions", params=params, good=()).decoded(Deleted)
+            yield found
+            if not found.nextToken:
+                return
+            params = {**params, "nextToken": found.nextToken}
+        raise Interrupted(f"the list of deleted {what} has no end")
+
+    def used(self) -> int:
+        return self._web.used()
+
+    def close(self) -> None:
+        self._web.close()
+
+    def _unknown(self, unit: str) -> Denied:
+        return Denied(
+            f"Trustpilot knows no company {unit}: see `units` of source {self._settings.id}; the id of a company is "
+            "what /v1/business-units/find?name=DOMAIN answers"
+        )
+
+    def _headers(self) -> Mapping[str, str]:
+        name = self._settings.key_env
+        key = (self._setting.secret(name) or "").strip()
+        if not key:
+            raise Denied(
+                f"source {self._settings.id} has no API key: put one into {name} "
+                "(in Trustpilot Business: Integrations, Developers, APIs)"
+            )
+        return {"apikey": key}
