@@ -54,6 +54,7 @@ LONGEST: Millis = 10 * 365 * DAY
 """What a network may say of a token's life; more seconds than that are a time since 1970."""
 _TOKEN = re.compile(r"[\x21-\x7e]{1,16384}")
 _OF_THE_APP = frozenset({"invalid_client", "unauthorized_client"})
+_ITS_OWN = frozenset({"client_id", "client_secret"})
 _ERRORS = _OF_THE_APP | {"invalid_grant", "invalid_request", "invalid_scope", "unsupported_grant_type", "access_denied"}
 _PASSING = frozenset({"temporarily_unavailable", "server_error", "slow_down"})
 
@@ -252,8 +253,9 @@ class Grant:
             return Interrupted(f"{place} gives no token now ({code})")
         if code == "invalid_grant":
             return Denied(f"{place} does not take what {terms.name} holds, or no more ({code}): {terms.where}")
-        names = [name for name in terms.secrets.values() if code not in _OF_THE_APP or name != terms.name]
-        return Denied(f"{place} gives no token for what {_listed(names or [terms.name])} hold ({code}): {terms.where}")
+        its_own = [name for what, name in terms.secrets.items() if what in _ITS_OWN]
+        names = its_own if code in _OF_THE_APP and its_own else list(terms.secrets.values())
+        return Denied(f"{place} gives no token for what {_listed(names)} hold ({code}): {terms.where}")
 
     # --- what it rests on ---
 

@@ -29,7 +29,7 @@ from ingest.collector import (
     Span,
     Style,
 )
-from ingest.networks.trustpilot_api import MOST_PAGES, PAGE, Api
+from ingest.networks.trustpilot_api import MOST_PAGES, PAGE, Api, grant_of
 from ingest.networks.trustpilot_push import TrustpilotPush
 from ingest.networks.trustpilot_reviews import REPLY, Review, drafts_of, reviews_of
 from ingest.push import Push
@@ -73,10 +73,12 @@ class Trustpilot:
     style: Style = "poll"
     resumes = True
     most_looked_up = 10
+    check_used = (2, 0)
 
     def __init__(self, settings: TrustpilotSource, setting: Setting) -> None:
         self.source, self.interval = setting.source, settings.interval
         self._settings, self._setting = settings, setting
+        self._grant = grant_of(settings, setting)
         self._api = self._new_api()
         self._told = Told(setting.notes, setting.clock, KEEP)
         self._buried = Buried()
@@ -101,7 +103,7 @@ class Trustpilot:
     def fill(self, query: str, span: Span, cursor: str | None) -> Iterator[Delivery]:
         with closing(self._new_api()) as api:
             for unit in self._settings.units:
-                for page in self._pages(api, unit, span.since + self._settings.look_back):
+                for page in self._pages(api, unit, span.since + self._settings.look_back, span):
                     within = [one for one in page.reviews if span.since <= one.at < span.until and not one.hidden]
                     drafts = [draft for review in within for draft in drafts_of(review)]
                     yield Delivery(
@@ -149,21 +151,27 @@ class Trustpilot:
 
     def check(self) -> str:
         with closing(self._new_api()) as api:
-            company = api.company(self._settings.units[0])
+            try:
+                company = api.company(self._settings.units[0])
+                api.page(company.id, 1)
+            finally:
+                self.check_used = (api.used(), 0)
         total = company.numberOfReviews.get("total")
         others = len(self._settings.units) - 1
         more = f", and {others} more are named" if others else ""
-        return f"Trustpilot shows {company.displayName or company.id} with {total} reviews{more}"
+        what = "what anybody may see" if self._grant is None else "what its company may see"
+        return f"Trustpilot shows {company.displayName or company.id} with {total} reviews, {what}{more}"
 
     # --- a round ---
 
     def _new_api(self) -> Api:
-        return Api(self._settings, self._setting)
+        return Api(self._settings, self._setting, self._grant)
 
-    def _pages(self, api: Api, unit: str, until: Millis | None) -> Iterator[_Page]:
-        """Newest first, back to `look_back` before `until`; without it, before the newest of all."""
+    def _pages(self, api: Api, unit: str, until: Millis | None, span: Span | None = None) -> Iterator[_Page]:
+        """Newest first, back to `look_back` before `until`; without it, before the newest of all. `span`: those behind
+        it need not be there."""
         for number in range(1, MOST_PAGES + 1):
-            listed = api.page(unit, number)
+            listed = api.page(unit, number, span)
             reviews, malformed = reviews_of(listed, unit)
             if until is None and reviews:
                 until = max(review.at for review in reviews)

@@ -2,8 +2,9 @@
 
 Follows the pages of https://developers.trustpilot.com/: business-units-api and business-units-api-(public) (the lists,
 `page`, `perPage`, `orderBy`, an empty list behind the last page), service-reviews-api (single reviews), deletions-api
-(`limit`, `startDate`, `nextToken`), get-started/common-error-messages; and, for the form of events, "How to set up
-Trustpilot Webhooks" on https://support.trustpilot.com/. Compared with an event of 2022 that
+(`limit`, `startDate`, `nextToken`), get-started/authentication/grant-type-client-credentials (a life as text),
+get-started/common-error-messages; and, for the form of events, "How to set up Trustpilot Webhooks" on
+https://support.trustpilot.com/. Compared with an event of 2022 that
 https://github.com/lindar-open/trustpilot-client keeps, in names and types of fields. It is our
 reading of them; the bodies of errors, whether the list of deletions is one of all companies, and how long anything is
 cached were compared with nothing. Persons and texts are invented.
@@ -19,9 +20,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from tests.standins.oauth import TokenOffice
 from tests.standins.server import Request, Response, StandIn
 
 KEY = "an-api-key-of-trustpilot-in-a-test"
+API_SECRET = "the-secret-of-that-key-in-a-test"
+TOKENS = "/v1/oauth/oauth-business-users-for-applications/accesstoken"
 WORD = "a-word-in-an-address-of-a-test"
 UNIT, OTHER = "5f0c0ffee0000000000000a1", "5f0c0ffee0000000000000b2"
 NAMES = {UNIT: ("acme.example", "Acme"), OTHER: ("beta.example", "Beta")}
@@ -39,6 +43,9 @@ class TrustpilotStandIn(StandIn):
         self.broken: list[Any] = []
         self.deletions_per_page = 1_000
         self.deletions_allowed = True
+        self.office = TokenOffice()
+        self.office.app = (KEY, API_SECRET)
+        self.office.lasts, self.office.as_text = 359_999, True
         self._by_time: list[tuple[int, str]] = []
         self._last = 0
 
@@ -126,10 +133,15 @@ class TrustpilotStandIn(StandIn):
     # --- the protocol ---
 
     def answer(self, request: Request) -> Response:
+        if request.path == TOKENS:
+            return self.office.answer(request)
         if request.headers.get("apikey") != KEY:
             return Response.of({"message": "Invalid API key"}, 401)
         parts = request.path.strip("/").split("/")
-        match parts[1:]:
+        private = parts[1] == "private"
+        if private and not self.office.knows(request):
+            return Response.of({"message": "Unauthorized"}, 401)
+        match parts[2:] if private else parts[1:]:
             case ["reviews", "deletions"]:
                 return self._deletions("reviews", "reviewId", self.deleted, request)
             case ["consumers", "deletions"]:
@@ -140,17 +152,20 @@ class TrustpilotStandIn(StandIn):
                 about = {"id": unit, "displayName": name, "status": "active", "numberOfReviews": {"total": total}}
                 return Response.of({**about, "name": {"identifying": domain, "referring": [domain]}})
             case ["business-units", unit, "reviews"] if unit in NAMES:
-                return self._listed(unit, request)
-            case ["reviews", id] if id in self.reviews and not self.reviews[id]["reportData"]:
+                return self._listed(unit, request, private)
+            case ["reviews", id] if id in self.reviews and (private or not self.reviews[id]["reportData"]):
                 return Response.of(self._shown(self.reviews[id]))
         return Response.of({"message": "Not found"}, 404)
 
-    def _listed(self, unit: str, request: Request) -> Response:
+    def _listed(self, unit: str, request: Request, private: bool) -> Response:
         page, per_page = int(request.params.get("page", 1)), int(request.params.get("perPage", 20))
         if not 1 <= per_page <= 100 or request.params.get("orderBy") != "createdat.desc":
             return Response.of({"message": "Bad request"}, 400)
         known = [self.reviews[id] for _, id in reversed(self._by_time) if id in self.reviews]
-        held = [one for one in known if one["unit"] == unit and not one["reportData"]]
+        held = [one for one in known if one["unit"] == unit and (private or not one["reportData"])]
+        if private and "startDateTime" in request.params:
+            since, until = (_millis(request.params[name]) for name in ("startDateTime", "endDateTime"))
+            held = [one for one in held if since <= one["at"] <= until]
         some = [self._shown(one) for one in held[(page - 1) * per_page : page * per_page]]
         if page == 1 and self.broken:
             some = [*self.broken, *some][:per_page]
@@ -159,7 +174,7 @@ class TrustpilotStandIn(StandIn):
     def _deletions(self, what: str, name: str, held: list[tuple[str, int]], request: Request) -> Response:
         if not self.deletions_allowed:
             return Response.of({"message": "Forbidden"}, 403)
-        since = datetime.fromisoformat(request.params["startDate"]).replace(tzinfo=UTC).timestamp() * 1000
+        since = _millis(request.params["startDate"])
         first = int(request.params.get("nextToken", 0))
         found = [(id, at) for id, at in held if at >= since]
         size = min(int(request.params["limit"]), self.deletions_per_page)
@@ -177,6 +192,10 @@ class TrustpilotStandIn(StandIn):
 def consumer(author: str) -> str:
     """The id of somebody who writes."""
     return hashlib.sha256(author.encode()).hexdigest()[:24]
+
+
+def _millis(moment: str) -> int:
+    return round(datetime.fromisoformat(moment).replace(tzinfo=UTC).timestamp() * 1000)
 
 
 def _iso(at: int) -> str:

@@ -21,9 +21,9 @@ from stream.embedded import EmbeddedLog
 from tests.ingest.conftest import NOW, Held
 from tests.ingest.contract import Contract, How
 from tests.standins.server import Fault
-from tests.standins.trustpilot import KEY, OTHER, UNIT, WORD, TrustpilotStandIn, consumer
+from tests.standins.trustpilot import API_SECRET, KEY, OTHER, UNIT, WORD, TrustpilotStandIn, consumer
 
-SECRETS = {"KEY": KEY, "WORD": WORD}
+SECRETS = {"KEY": KEY, "WORD": WORD, "API_SECRET": API_SECRET}
 
 
 class At:
@@ -280,11 +280,45 @@ def test_a_check_says_what_is_shown_and_what_is_missing(site: TrustpilotStandIn,
     site.review("one")
     source = at(units=[UNIT, OTHER])
     assert isinstance(source.collector, Checkable)
-    assert source.collector.check() == "Trustpilot shows Acme with 1 reviews, and 1 more are named"
+    assert source.collector.check() == (
+        "Trustpilot shows Acme with 1 reviews, what anybody may see, and 1 more are named"
+    )
     with pytest.raises(Denied, match="no API key: put one into NOWHERE"):
         at(key_env="NOWHERE")
     with pytest.raises(Denied, match="knows no company"):
         at(units=["0" * 24])
+
+
+def test_with_the_keys_secret_the_private_answers_are_asked_for(site: TrustpilotStandIn, at: Any) -> None:
+    inside = [site.review(f"review {n}", at=NOW - 2 * DAY + n) for n in range(3)]
+    for n in range(250):
+        site.review(f"later {n}", at=NOW - HOUR + n)
+    source = at(secret_env="API_SECRET")
+    reported = site.review("to be reported")
+    assert source.told() == [("created", reported)]
+    assert all("/private/" in one.path for one in site.requests if one.path.endswith("reviews"))
+    site.hide(reported)
+    assert source.told() == [("deleted", reported)], "nobody else is shown it"
+    assert source.collector.look_up([reported]).existence == {reported: "gone"}
+    site.hide(reported, hidden=False)
+    assert source.told(2 * HOUR) == [("restored", reported)]
+    asked = site.asked(f"/v1/private/business-units/{UNIT}/reviews")
+    filled = [one for each in source.collector.fill("", Span(NOW - 3 * DAY, NOW - DAY), None) for one in each.drafts]
+    assert sorted(draft.native_id for draft in filled) == inside
+    assert site.asked(f"/v1/private/business-units/{UNIT}/reviews") == asked + 1, "a span is asked for by its times"
+    assert "what its company may see" in source.collector.check()
+    assert len(site.office.given) == 1
+
+
+def test_a_token_that_is_taken_back_is_asked_for_anew(site: TrustpilotStandIn, at: Any) -> None:
+    source = at(secret_env="API_SECRET")
+    site.office.counts = set()
+    id = site.review("after it")
+    assert source.told(HOUR) == [("created", id)]
+    site.office.app = ("another", "one")
+    site.office.counts = set()
+    with pytest.raises(Denied, match=r"KEY and API_SECRET.*Integrations, Developers, APIs"):
+        source.brought(HOUR)
 
 
 @pytest.mark.parametrize("cursor", ["x", "[1]", '{"a": "b"}'])
@@ -377,7 +411,7 @@ def test_what_is_no_event_is_buried_once_and_what_is_not_for_us_says_nothing(
         b'{"events": 7}',
         b"[" * 100_000,
         b'{"events": [{"eventName": "service-review-created", "eventData": {"id": 7}}]}',
-        b'{"events": [{"eventName": "service-review-deleted", "eventData": []}]}',
+        b'{"events": [{"eventName": "service-review-deleted", "eventData": [7]}]}',
     ]
     for number, body in enumerate(bodies, 1):
         for later in range(2):
