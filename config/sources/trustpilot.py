@@ -25,13 +25,13 @@ class TrustpilotSource(Swept):
     """Numbers of the companies' pages (Business Unit IDs), 24 signs each, in quotes. Set `brands` to whose they are."""
     key_env: EnvName
     """NAME of the variable that holds the API key."""
-    secret_env: EnvName | None = None
+    api_secret_env: EnvName | None = None
     """NAME of the variable with the secret of that key: then the private answers are asked for, which show a company
     its reviews that were reported as well. Empty: what anybody may see is asked for."""
-    webhook_env: EnvName | None = None
+    secret_env: EnvName | None = None
     """NAME of the variable with a word of yours, at least 16 characters, that stands in the address which Trustpilot's
     webhook calls: `/api/webhooks/ID?key=WORD`. Empty: it is only asked."""
-    former_webhook_env: EnvName | None = None
+    former_secret_env: EnvName | None = None
     """NAME of the variable with the former word, which is taken as well while one replaces the other."""
     interval: Annotated[Duration, Field(ge=50)] = 600_000
     """Between two rounds; each is one request for a company, and one more for each hundred reviews within

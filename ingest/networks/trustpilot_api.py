@@ -44,12 +44,12 @@ class Company(msgspec.Struct):
 
 def grant_of(settings: TrustpilotSource, setting: Setting) -> Grant | None:
     """What the private answers are asked for with; one for all threads. None: only the public ones are asked for."""
-    if settings.secret_env is None:
+    if settings.api_secret_env is None:
         return None
     terms = client_credentials(
         f"{settings.url}/v1/oauth/oauth-business-users-for-applications/accesstoken",
         client_id=settings.key_env,
-        client_secret=settings.secret_env,
+        client_secret=settings.api_secret_env,
         where=_WHERE,
     )
     return Grant(setting, terms, settings.timeout)

@@ -64,10 +64,10 @@ class TrustpilotPush:
 
     def _verify(self, given: str) -> None:
         settings, secret = self._settings, self._setting.secret
-        names = (settings.webhook_env, settings.former_webhook_env)
+        names = (settings.secret_env, settings.former_secret_env)
         words = signing_keys(*(secret(name) for name in names if name))
         if not words:
-            raise Unsigned(f"source {settings.id} has no word of 16 characters or more for its webhook: webhook_env")
+            raise Unsigned(f"source {settings.id} has no word of 16 characters or more for its webhook: secret_env")
         good = False
         for word in words:
             good |= compare_digest(word.encode(), given.encode("utf-8", "replace"))

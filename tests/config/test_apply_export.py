@@ -135,6 +135,8 @@ def test_what_is_exported_is_what_is_in_force(engine: Engine, tmp_path: Path, mo
         "FEEDS_FORMER",
         "FACEBOOK",
         "INSTAGRAM",
+        "TRUSTPILOT",
+        "TRUSTPILOT_FORMER",
     ):
         monkeypatch.setenv(f"CLAMOR_{signs}_SECRET", "x" * 16)
     take(engine, content(tmp_path / "d", full_example().replace("rules: default", ""), rules="rules:\n  - ñ\n"))

@@ -174,6 +174,8 @@ def test_the_example_with_every_setting_set_is_without_problems(make_home: MakeH
         "FEEDS_FORMER",
         "FACEBOOK",
         "INSTAGRAM",
+        "TRUSTPILOT",
+        "TRUSTPILOT_FORMER",
     )
     secrets = "CLAMOR_SMTP_PASSWORD=x y\n" + "".join(f"CLAMOR_{one}_SECRET={'z' * 16}\n" for one in signs)
     home = make_home(full_example(), secrets=secrets)

@@ -31,7 +31,7 @@ class At:
 
     def __init__(self, site: TrustpilotStandIn, clock: ManualClock, **more: Any) -> None:
         self.clock = clock
-        asked: dict[str, Any] = {"key_env": "KEY", "webhook_env": "WORD", "units": [UNIT], **more}
+        asked: dict[str, Any] = {"key_env": "KEY", "secret_env": "WORD", "units": [UNIT], **more}
         self.settings = TrustpilotSource(id="source", kind="trustpilot", url=site.url, **asked)
         source = Source(id="source", network="trustpilot", brands=("acme",))
         self.setting = Setting(source=source, wanted=tuple, secret=SECRETS.get, clock=clock, notes=Unshared())
@@ -293,7 +293,7 @@ def test_with_the_keys_secret_the_private_answers_are_asked_for(site: Trustpilot
     inside = [site.review(f"review {n}", at=NOW - 2 * DAY + n) for n in range(3)]
     for n in range(250):
         site.review(f"later {n}", at=NOW - HOUR + n)
-    source = at(secret_env="API_SECRET")
+    source = at(api_secret_env="API_SECRET")
     reported = site.review("to be reported")
     assert source.told() == [("created", reported)]
     assert all("/private/" in one.path for one in site.requests if one.path.endswith("reviews"))
@@ -311,7 +311,7 @@ def test_with_the_keys_secret_the_private_answers_are_asked_for(site: Trustpilot
 
 
 def test_a_token_that_is_taken_back_is_asked_for_anew(site: TrustpilotStandIn, at: Any) -> None:
-    source = at(secret_env="API_SECRET")
+    source = at(api_secret_env="API_SECRET")
     site.office.counts = set()
     id = site.review("after it")
     assert source.told(HOUR) == [("created", id)]
@@ -398,7 +398,7 @@ def test_an_address_without_the_word_is_refused(
     for query in ({}, {"key": ""}, {"key": WORD[:-1]}, {"key": WORD + "x"}):
         status, said = takes.handle({}, body, NOW, NOW, query)
         assert (status, WORD in str(said), held.posts()) == (403, False, [])
-    assert receiver(at(webhook_env=None)).handle({}, body, NOW, NOW, {"key": ""})[0] == 403
+    assert receiver(at(secret_env=None)).handle({}, body, NOW, NOW, {"key": ""})[0] == 403
 
 
 def test_what_is_no_event_is_buried_once_and_what_is_not_for_us_says_nothing(
