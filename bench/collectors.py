@@ -159,10 +159,8 @@ class Soak:
                 print(f"           open: {row.state} {row.since} to {row.until} missed {row.missed}: {row.reason}")
         third = self._sizes[len(self._sizes) // 3]
         kinds = ", ".join(f"{name} {number:,}" for name, number in self._held.kinds.most_common())
-        print(
-            f"caught up after {waited:.0f} s; records in the log: {kinds}; "
-            f"came again, without effect: {self._held.again:,}"
-        )
+        again = ", ".join(f"{source} {number:,}" for source, number in self._held.again.most_common() if number)
+        print(f"caught up after {waited:.0f} s; records in the log: {kinds}; came again, without effect: {again or 0}")
         print(
             f"{max(self._sizes):.0f} MiB at most, {third:.0f} MiB after a third, {self._sizes[-1]:.0f} MiB at the end"
         )

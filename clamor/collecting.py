@@ -309,6 +309,7 @@ class Asked:
             sweeps=schedule_of(source),
             concerns=self._concerns,
             fill_after_cap=source.budget.fill_after_cap,
+            alone=not networks.pushes(source),
         )
 
     def _concerns(self, query: str) -> tuple[str, ...]:

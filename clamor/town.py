@@ -130,8 +130,8 @@ class InLog:
         self.of_source: dict[str, set[str]] = {}
         self.kinds: Counter[str] = Counter()
         """Of the records."""
-        self.again = 0
-        """Records of a post's first text that was in the log already: what came twice, without effect."""
+        self.again: Counter[str] = Counter()
+        """By source, records of a post's first text that was in the log already: what came twice, without effect."""
 
     def look(self, log: Log) -> None:
         for partition, (low, high) in log.bounds(POSTS).items():
@@ -144,7 +144,7 @@ class InLog:
     def _add(self, post: Post) -> None:
         found, known = state_of(post), self._states.get(post.id)
         self.kinds[post.kind] += 1
-        self.again += known is not None and post.kind == "created"
+        self.again[post.source_id] += known is not None and post.kind == "created"
         self._states[post.id] = found if known is None else merge(known, found)
         self.of_source.setdefault(post.source_id, set()).add(post.id)
 

@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 from database.tenure import Guard, LeaseLost
 from ingest.collector import Budget, Exhausted
 from ingest.coverage import Ledger
+from ingest.lately import Lately
 from ingest.patience import Backoff, Hold, Stopped, insist
 from stream.clock import SECOND, Clock
 from stream.ports import Transient
@@ -43,6 +44,8 @@ class Beside:
     guard: Guard | None = None
     """`has_turn`, `turn_kept`, `guard`: of the lease of the source, where several processes may run it."""
     stop: Event = field(default_factory=Event)
+    lately: Lately | None = None
+    """Of all that append for the source."""
 
     def run(self, step: Step, failed: Failed) -> None:
         """Until `stop` is set or the source has an end; then what was reserved of the budget is free."""

@@ -41,7 +41,7 @@ class ContextFetcher:
 
     def __init__(self, collector: Collector, log: Log, beside: Beside) -> None:
         self.collector, self.source = collector, collector.source
-        self.intake, self.beside, self.clock = Intake(log, self.source), beside, beside.clock
+        self.intake, self.beside, self.clock = Intake(log, self.source, lately=beside.lately), beside, beside.clock
         self.list = ContextList(beside.engine, self.source.id, beside.guard)
 
     def run(self) -> None:

@@ -17,6 +17,7 @@ import structlog
 from ingest.collector import Draft, Malformed, Source
 from ingest.dates import EARLIEST, LATEST
 from ingest.known import Held, Known
+from ingest.lately import Lately
 from ingest.links import web_address
 from stream.clock import event_time
 from stream.ports import DEAD_LETTER, POSTS, Append, Log
@@ -60,6 +61,8 @@ class Took(NamedTuple):
     dead: int
     mended: Mapping[str, int] = {}
     """What was set right in posts that were kept: in how many."""
+    again: Sequence[str] = ()
+    """Native ids of posts that were received, and had been appended just so a moment ago."""
 
 
 class Stamped(NamedTuple):
@@ -72,9 +75,17 @@ class Stamped(NamedTuple):
 class Intake:
     """Stamps, filters and appends the drafts of one source. What `take` returned for is durable."""
 
-    def __init__(self, log: Log, source: Source, prefilter: Prefilter | None = None, held: Held | None = None) -> None:
-        """`held`: of a firehose, words about posts and authors that are not here are left out. None: all are kept."""
-        self.log, self.source = log, source
+    def __init__(
+        self,
+        log: Log,
+        source: Source,
+        prefilter: Prefilter | None = None,
+        held: Held | None = None,
+        lately: Lately | None = None,
+    ) -> None:
+        """`held`: of a firehose, words about posts and authors that are not here are left out. None: all are kept.
+        `lately`: shared by all that append for this source; what it knows is not appended again."""
+        self.log, self.source, self._lately = log, source, lately
         self._prefilter = prefilter
         self._known = Known(source.network, held) if held is not None and source.firehose else None
         self._alone = threading.Lock()
@@ -91,7 +102,10 @@ class Intake:
     ) -> Took:
         """Append what is a post and wanted, dead-letter what can be none. Raises what the log raises; then nothing
         may be taken as done. Live posts from before `late_before` (the end of a hole) are gap-filled ones."""
-        with self._alone if self._known is not None else nullcontext():
+        with (
+            self._alone if self._known is not None else nullcontext(),
+            self._lately.alone if self._lately is not None else nullcontext(),
+        ):
             return self._take(drafts, now, origin, malformed, late_before)
 
     def _take(
@@ -99,6 +113,9 @@ class Intake:
     ) -> Took:
         records: list[Append] = [dead_letter(one, now) for one in malformed]
         kept: list[str] = []
+        again: list[str] = []
+        appended: list[Post] = []
+        lately = self._lately
         mended: Counter[str] = Counter()
         dead = len(records)
         sorted_out = None if self._known is None else self._known.sort(drafts, self._passes, now)
@@ -117,16 +134,22 @@ class Intake:
                 records.append(dead_letter(Malformed(place, str(refusal), payload, "Unacceptable"), now))
                 dead += 1
             else:
+                if lately is not None and lately.knows(post):
+                    again.append(draft.native_id)
+                    continue
                 records.append(Append(POSTS, post.id, encode(post)))
+                appended.append(post)
                 kept.append(draft.native_id)
                 mended.update(notes)
         if records:
             self.log.append(records)
+        if lately is not None:
+            lately.note(appended, now)
         if self._known is not None and sorted_out is not None:
             self._known.note(sorted_out, now)
         for note, posts in mended.items():
             _log.info("ingest.mended", source=self.source.id, note=note, posts=posts)
-        return Took(kept, filtered, dead, mended)
+        return Took(kept, filtered, dead, mended, again)
 
     def _passes(self, draft: Draft) -> bool:
         return passes(draft, self.source, self._prefilter)

@@ -33,6 +33,7 @@ from ingest.cursors import Cursors
 from ingest.gaps import SPEND_CAP, Gaps
 from ingest.intake import Intake, Prefilter
 from ingest.known import Held
+from ingest.lately import Lately
 from ingest.patience import BUDGET_WAIT, DENIED_WAIT, DISK, USED_UP, Backoff, Hold, Stopped, held, insist
 from ingest.sweep_plan import Schedule
 from ingest.sweeper import Sweeper
@@ -53,6 +54,9 @@ DISK_WAIT: Millis = 10 * SECOND
 FILL_AGAIN: Millis = MINUTE
 LONGEST: Millis = DAY
 """A connection or a wait that lasts longer counts as hanging, where several processes may run the source."""
+WINDOWS_EVERY: Millis = 10 * SECOND
+"""Wall time between two writings of what a stream's open windows hold: so much more than it missed is a killed one's
+hole, of a network that is paid for each post."""
 TURN: Millis = SECOND
 """How often a process that does not run its source asks for it."""
 BEGUN = "begun"
@@ -84,14 +88,17 @@ class Runner:
         sweeps: Schedule = (),
         concerns: Callable[[str], Collection[str]] | None = None,
         fill_after_cap: bool = False,
+        alone: bool = True,
     ) -> None:
         """`tenure`: where several processes may run this source, the lease under which one of them does. `turns` and
         `urgent`: in which order holes are filled (see `ingest.gaps.Gaps`). `held`: what tells which posts of a firehose
         may be here (see `ingest.known`). `sweeps`: how often its posts are looked up again, where its network can be
         asked for single posts. `concerns`: the brands that a row of the ledger is about, by its query; None: those of
-        the source. `fill_after_cap`: whether what a cap left out of single queries is asked for when it has room."""
+        the source. `fill_after_cap`: whether what a cap left out of single queries is asked for when it has room.
+        `alone`: nobody else appends posts of this source (no webhook), so that what was appended last is known."""
         self.collector, self.source = collector, collector.source
-        self.intake = Intake(log, self.source, prefilter, held)
+        self.lately = Lately() if alone else None
+        self.intake = Intake(log, self.source, prefilter, held, self.lately)
         self.cursors, self.clock, self.budget = cursors, clock, budget
         self.hold, self.backoff, self.stop = hold or (lambda: None), backoff or Backoff(), stop or Event()
         self._lost = Backoff(self.backoff.first, min(self.backoff.most, LOST_MOST))
@@ -113,11 +120,13 @@ class Runner:
         self._gap_since: Millis | None = self._known_until()
         self._gap_why = "it was not running"
         self._caught_up_at: Millis | None = None
+        self._recalled = False
         self._connected_at: Millis = 0
         self._late_before: Millis = 0
         """End of the last hole: what comes from before it is gap-filled."""
         self._cursor = self._cursor_kept = cursors.get(self.source.id)
         self._cursor_kept_at: Millis = 0
+        self._windows_kept_at: Millis = 0
         self._over, self._connected, self._wake_filler = Event(), Event(), Event()
         self.sweeper: Sweeper | None = None
         if sweeps and isinstance(collector, Sweepable):
@@ -156,6 +165,7 @@ class Runner:
             has_turn=self._has_the_turn,
             turn_kept=self._turn_kept,
             guard=None if self._tenure is None else self._tenure.guard,
+            lately=self.lately,
         )
 
     def run(self) -> None:
@@ -225,6 +235,7 @@ class Runner:
         from where SQL says that it stands."""
         tenure = self._tenure
         if tenure is None:
+            self._recall()
             return True
         if not insist(tenure.hold, self.stop):
             self.stop.wait(TURN / 1000)
@@ -232,8 +243,17 @@ class Runner:
         if self._began_under != (fence := tenure.fence):
             self._cursor = self._cursor_kept = insist(lambda: self.cursors.get(self.source.id), self.stop)
             self._gap_since = insist(self._known_until, self.stop)
+            self._recalled = False
             self._began_under = fence
+        self._recall()
         return True
+
+    def _recall(self) -> None:
+        """What was appended by whoever had the source before; where the log does not answer, some of it comes twice."""
+        if self.lately is not None and not self._recalled:
+            self._recalled = True
+            with suppress(Transient):
+                self.lately.recall(self.intake.log, self.source.network, self.clock.now())
 
     def _known_until(self) -> Millis | None:
         """Up to when anything is known. A hole that was being closed when its process died goes on: what was missed
@@ -302,24 +322,32 @@ class Runner:
         self.filtered += took.filtered + delivery.filtered
         self.dead += took.dead
         self._pay(delivery, delivery.whose(""))
+        times = [draft.seen_at or draft.claimed_at or now for draft in drafts]
+        reached = delivery.reached if delivery.reached is not None else max(times, default=now)
         if delivery.hole is not None:
             self._note_hole(delivery.query, delivery.hole)
         else:
-            self.windows.add(delivery, took, now)
+            self.windows.add(delivery, took, now, reached)
         if delivery.cursor is not None:
             self._cursor = delivery.cursor
         if self.clock.steady() - self._cursor_kept_at >= CURSOR_EVERY:
             self._keep_cursor()
-        if self.collector.style == "stream" and self._caught_up_at is not None:
-            times = [draft.seen_at or draft.claimed_at or now for draft in drafts]
-            reached = delivery.reached if delivery.reached is not None else max(times, default=now)
-            if reached >= self._caught_up_at:
+        if self.collector.style == "stream":
+            if self._caught_up_at is not None and reached >= self._caught_up_at:
                 self._caught_up()
+            self._keep_windows(now)
 
     def _note_hole(self, query: str, hole: Hole) -> None:
         insist(lambda: self.gaps.note_hole(query, hole), self.stop)
         if not hole.lasts:
             self._wake_filler.set()
+
+    def _keep_windows(self, now: Millis) -> None:
+        steady = self.clock.steady()
+        if self.collector.resumes or steady - self._windows_kept_at < WINDOWS_EVERY:
+            return
+        self._windows_kept_at = steady
+        insist(lambda: self.windows.keep(now), self.stop)
 
     def _keep_cursor(self) -> None:
         self._cursor_kept_at = self.clock.steady()

@@ -63,7 +63,7 @@ class Sweeper:
         beside: Beside,
     ) -> None:
         self.network, self.source, self.schedule = network, source, tuple(schedule)
-        self.intake, self.beside, self.clock = Intake(log, source), beside, beside.clock
+        self.intake, self.beside, self.clock = Intake(log, source, lately=beside.lately), beside, beside.clock
         self.list = SweepList(beside.engine, source.id, beside.guard)
         self.trouble = ""
         self.deleted = self.edited = self.restored = 0

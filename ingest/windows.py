@@ -36,14 +36,18 @@ class Window:
     def __init__(self, source_id: str, query: str, since: Millis, begun: Sums = NOTHING) -> None:
         """`begun`: what came of it before, in another process perhaps."""
         self.source_id, self.query = source_id, query
-        self.since = self.until = since
+        self.since = self.until = self.reached = since
         self.asked, self.filtered, self.refused = begun.asked, begun.received, begun.refused
         self._ids: set[str] = set()
         self._missed = begun.missed
         self._reasons: dict[str, None] = dict.fromkeys(begun.reasons)
 
-    def add(self, delivery: Delivery, took: Took, until: Millis) -> None:
+    def add(self, delivery: Delivery, took: Took, until: Millis, reached: Millis | None = None) -> None:
+        """`reached`: up to when it is known that all came; None: `until`. Of a stream more may wait behind posts that
+        are not of just now."""
+        self.reached = min(until if reached is None else reached, until)
         self._ids.update(took.kept)
+        self._ids.update(took.again)
         self.until = max(self.until, until)
         self.asked += delivery.asked
         self.filtered += took.filtered + delivery.filtered
@@ -97,8 +101,9 @@ class Windows:
         self._started = now
         self._ended.clear()
 
-    def add(self, delivery: Delivery, took: Took, now: Millis) -> None:
-        """Account for a delivery; one with a span or page of its own has its own row."""
+    def add(self, delivery: Delivery, took: Took, now: Millis, reached: Millis | None = None) -> None:
+        """Account for a delivery that was read up to `reached` (None: up to now); one with a span or page of its own
+        has its own row."""
         if delivery.span is not None or delivery.page:
             since, until = delivery.span or (now, now + 1)
             own = Window(self.source.id, delivery.query, since)
@@ -109,7 +114,7 @@ class Windows:
         window = self._open.get(query)
         if window is None:
             window = self._open[query] = Window(self.source.id, query, self._ended.get(query, self._started or now))
-        window.add(delivery, took, now)
+        window.add(delivery, took, now, reached)
         if window.full:
             self._close(query, now)
 
@@ -117,6 +122,14 @@ class Windows:
         """Up to when everything asked for has come; None before the first connection."""
         ends: Iterable[Millis] = [*self._ended.values(), *(window.until for window in self._open.values())]
         return max(ends, default=self._started)
+
+    def keep(self, now: Millis) -> None:
+        """What is open goes into the ledger as far as it is known that all came: whoever is killed has not missed it.
+        Each row is replaced as its window grows, and when it closes."""
+        for query, window in self._open.items():
+            if window.since < window.reached:
+                row = msgspec.structs.replace(window.row(now), until=window.reached)
+                self.ledger.record(row, _part(window), self._concerns(query))
 
     def close_all(self, now: Millis) -> None:
         for query in list(self._open):
@@ -130,6 +143,10 @@ class Windows:
     def _close(self, query: str, now: Millis) -> None:
         window = self._open[query]
         if window.since < window.until:
-            self.ledger.record(window.row(now), brands=self._concerns(query))
+            self.ledger.record(window.row(now), _part(window), self._concerns(query))
         del self._open[query]
         self._ended[query] = window.until
+
+
+def _part(window: Window) -> str:
+    return f"window:{window.since}"

@@ -23,7 +23,7 @@ import unicodedata
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from threading import Condition
 from typing import Any, NamedTuple
 
@@ -606,11 +606,12 @@ def _matches(value: str, held: Held, texts: Sequence[str], *, accents: bool) -> 
     return true(_parsed(value))
 
 
-def _words(text: str, accents: bool) -> list[str]:
+@lru_cache(200_000)
+def _words(text: str, accents: bool) -> tuple[str, ...]:
     text = text.casefold()
     if not accents:
         text = "".join(sign for sign in unicodedata.normalize("NFD", text) if not unicodedata.combining(sign))
-    return re.findall(r"[@#]?\w+", text)
+    return tuple(re.findall(r"[@#]?\w+", text))
 
 
 def _within(sought: Sequence[str], words: Sequence[str]) -> bool:

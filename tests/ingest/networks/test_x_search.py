@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import closing
 
 import pytest
 
@@ -11,7 +12,9 @@ from ingest.collector import Interrupted, Span, Unfillable
 from ingest.networks.x import LATE, REPEATED, TOO_OLD
 from ingest.networks.x import REFUSED as REFUSED_QUERY
 from ingest.networks.x_standing import SPEND_CAP
-from stream.clock import DAY, HOUR, MINUTE
+from stream.clock import DAY, HOUR, MINUTE, SECOND
+from stream.records import Millis
+from tests.ingest.collecting import until
 from tests.ingest.networks.x_source import ACME, OTHER, Asking, texts
 from tests.standins.x import XStandIn
 
@@ -130,3 +133,30 @@ def test_nothing_is_searched_for_a_brand_whose_budget_is_used_up(x: XStandIn) ->
     (delivery,) = asking.collector().fill("", Span(now - HOUR, now), None)
     assert (delivery.missed, delivery.reason) == (None, SPEND_CAP)
     assert not x.requests
+
+
+def test_a_hole_begins_as_much_earlier_as_the_stream_was_late(x: XStandIn) -> None:
+    """Each post of that time is paid for once more."""
+    asking = Asking(x)
+    one = asking.collector()
+    now = time.time_ns() // 1_000_000
+    x.publish("Acme forty seconds before", at=now - 40 * SECOND)
+    before_it_listened = Span(now - SECOND, now)
+    assert texts(one.fill("", before_it_listened, None)) == ["Acme forty seconds before"]
+
+    def brought(late: Millis) -> list[str]:
+        with closing(one.collect(None)) as stream:  # type: ignore[type-var]
+            next(stream)
+            for n in range(60):
+                x.publish(f"Acme {n}", at=time.time_ns() // 1_000_000 - late)
+            came = 0
+            while came < 60:
+                came += len(next(stream).drafts)
+        x.end_streams()
+        until(lambda: not x.connections)
+        cut = time.time_ns() // 1_000_000
+        x.publish(f"Acme behind {late}", at=cut - 40 * SECOND, quiet=True)
+        return [text for text in texts(one.fill("", Span(cut - 1, cut), None)) if "behind" in text]
+
+    assert brought(late=0) == []
+    assert brought(late=25 * SECOND) == ["Acme behind 25000", "Acme behind 0"]
