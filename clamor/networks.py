@@ -42,6 +42,7 @@ NETWORKS: dict[str, Network] = {
     "hackernews": Network("ingest.networks.hackernews"),
     "appstore": Network("ingest.networks.appstore"),
     "trustpilot": Network("ingest.networks.trustpilot", pushes=True),
+    "telegram": Network("ingest.networks.telegram"),
 }
 
 

@@ -18,6 +18,7 @@ from config.sources.linkedin import LinkedinSource
 from config.sources.mastodon import MastodonSource
 from config.sources.mediawiki import MediawikiSource
 from config.sources.reddit import RedditSource
+from config.sources.telegram import TelegramSource
 from config.sources.trustpilot import TrustpilotSource
 from config.sources.webhook import WebhookSource
 from config.sources.x import XSource
@@ -41,6 +42,7 @@ __all__ = [
     "RedditSource",
     "Source",
     "Swept",
+    "TelegramSource",
     "TrustpilotSource",
     "WebhookSource",
     "XSource",
@@ -61,6 +63,7 @@ Source: TypeAlias = Annotated[
     | MastodonSource
     | MediawikiSource
     | RedditSource
+    | TelegramSource
     | TrustpilotSource
     | WebhookSource
     | XSource
