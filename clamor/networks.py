@@ -43,6 +43,7 @@ NETWORKS: dict[str, Network] = {
     "appstore": Network("ingest.networks.appstore"),
     "trustpilot": Network("ingest.networks.trustpilot", pushes=True),
     "telegram": Network("ingest.networks.telegram"),
+    "tiktok": Network("ingest.networks.tiktok", pushes=True),
 }
 
 

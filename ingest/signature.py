@@ -73,6 +73,28 @@ def verify_body(
         raise BadSignature(f"{header} does not fit: it is {method}= and the HMAC of the body by it under the secret")
 
 
+def verify_stamped(
+    given: str, body: bytes, secrets: Sequence[str], header: str, now: Millis, window: Millis = REPLAY_WINDOW
+) -> None:
+    """Return if `given`, the value of `header`, is `t=SECONDS,s=HMAC`: the hexadecimal HMAC-SHA256 of `SECONDS.body`
+    under one of the secrets, as TikTok signs, and not further than `window` from now. Raises BadSignature. Every pair
+    is compared, in constant time."""
+    parts = [part.strip().partition("=") for part in given.split(",")[: _MOST_SIGNATURES + 1]]
+    stamp = next((value for name, _, value in parts if name == "t"), "")
+    signatures = [value.encode("utf-8", "replace") for name, _, value in parts if name == "s"]
+    if not re.fullmatch(r"\d{1,12}", stamp, re.ASCII) or not signatures:
+        raise BadSignature(f"send {header}: t= and seconds since 1970, s= and the signature")
+    good = False
+    for secret in secrets:
+        expected = hmac.new(secret.encode(), stamp.encode() + b"." + body, hashlib.sha256).hexdigest().encode()
+        for signature in signatures:
+            good |= hmac.compare_digest(expected, signature)
+    if not good:
+        raise BadSignature(f"{header} does not fit: s is the hexadecimal HMAC-SHA256 of t.BODY under the secret")
+    if abs(now - int(stamp) * SECOND) > window:
+        raise BadSignature(f"{header} was made more than {window // MINUTE:,} minutes from this server's clock")
+
+
 def signing_keys(*values: str | None) -> tuple[str, ...]:
     """Those of a source's keys, the present one and the former, by which a body may be signed: each whole, as it
     stands, and none that is too short to be a secret."""

@@ -19,6 +19,7 @@ from config.sources.mastodon import MastodonSource
 from config.sources.mediawiki import MediawikiSource
 from config.sources.reddit import RedditSource
 from config.sources.telegram import TelegramSource
+from config.sources.tiktok import TiktokSource
 from config.sources.trustpilot import TrustpilotSource
 from config.sources.webhook import WebhookSource
 from config.sources.x import XSource
@@ -43,6 +44,7 @@ __all__ = [
     "Source",
     "Swept",
     "TelegramSource",
+    "TiktokSource",
     "TrustpilotSource",
     "WebhookSource",
     "XSource",
@@ -65,6 +67,7 @@ Source: TypeAlias = Annotated[
     | RedditSource
     | TelegramSource
     | TrustpilotSource
+    | TiktokSource
     | WebhookSource
     | XSource
     | YoutubeSource,

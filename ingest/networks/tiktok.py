@@ -1,0 +1,332 @@
+"""A TikTok account of one's own: its posts, the comments below them and their answers, and what names it elsewhere.
+
+https://business-api.tiktok.com/portal/docs: Accounts API (`/business/video/list/`, `/business/comment/list/`,
+`/business/comment/reply/list/`), Mentions API. What is pushed: `ingest.networks.tiktok_push`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+
+import msgspec
+
+from config.sources.tiktok import TiktokSource
+from ingest.buried import Buried
+from ingest.collector import (
+    Collector,
+    CursorLost,
+    Delivery,
+    Denied,
+    Draft,
+    Existence,
+    Found,
+    Interrupted,
+    Malformed,
+    Span,
+    Style,
+)
+from ingest.networks.tiktok_api import Api, Odd, granted
+from ingest.networks.tiktok_comments import COMMENTS, MOST_PAGES, OVERLAP, Comments, Mark
+from ingest.networks.tiktok_mentions import Mentions
+from ingest.networks.tiktok_posts import (
+    HANDLE,
+    MENTION,
+    VIDEO,
+    Comment,
+    Mentioned,
+    Video,
+    above_mentioned,
+    comment_of,
+    link_of,
+    video_of,
+)
+from ingest.networks.tiktok_push import TiktokPush, mentioned
+from ingest.push import Push
+from ingest.setting import Setting
+from stream.clock import DAY, HOUR
+from stream.records import Metrics, Millis
+
+FIRST: Millis = HOUR
+"""How far back the first round goes."""
+VIDEOS = "business/video/list/"
+PAGE = 20
+REMEMBERED: Millis = 100 * DAY
+"""Longer than a list of mentions reaches back."""
+
+
+def collector(settings: TiktokSource, setting: Setting) -> Collector:
+    return Tiktok(settings, setting)
+
+
+def push(settings: TiktokSource, setting: Setting) -> Push:
+    return TiktokPush(settings, setting)
+
+
+class State(msgspec.Struct, omit_defaults=True):
+    """The cursor. Times are TikTok's."""
+
+    began: Millis = 0
+    """What is older was there before."""
+    posted: Millis = 0
+    """When the newest post of the account was published."""
+    videos: dict[str, Mark] = {}
+    mentioned: dict[str, Millis] = {}
+    """By path of a list: when it was read last."""
+
+
+class Tiktok:
+    """Keeps `Collector`, `Sweepable`, `Contextual`, `Checkable`, `CheckCounted`."""
+
+    style: Style = "poll"
+    resumes = True
+    most_looked_up = 30
+
+    def __init__(self, settings: TiktokSource, setting: Setting) -> None:
+        self.source, self.interval = setting.source, settings.interval
+        self._settings, self._setting = settings, setting
+        self.grant = granted(settings, setting)
+        self._api, self._buried = self._new_api(), Buried()
+        self._comments = Comments(settings, setting, self._buried)
+        self._mentions = Mentions(settings, setting, self._buried)
+        self._posts: dict[str, tuple[str, Metrics | None]] = {}
+        self._handle, self._remembers = "", False
+        self.check_used = (0, 0)
+
+    def collect(self, cursor: str | None) -> Iterator[Delivery]:
+        state = _opened(cursor)
+        videos: list[Video] = []
+        yield from self._posted(state, videos)
+        yield Delivery(asked=0, cursor=_closed(state))
+        walked = self._walked(state, videos)
+        for video in videos:
+            mark = state.videos[video.id]
+            try:
+                yield from self._comments.read(self._api, video, mark, walk=video.id == walked)
+            except Odd as odd:
+                yield self._api.delivery(missed=None, reason=f"TikTok refuses a post's comments (code {odd.code})")
+            yield Delivery(asked=0, cursor=_closed(state))
+        began = self._api.time
+        for path, delivery in self._mentions.news(self._api, state.mentioned, state.began, self._is_own(state)):
+            yield delivery
+            state.mentioned[path] = began
+        kept = sorted(state.videos.items(), key=lambda one: one[1].began)[-4 * self._settings.follow :]
+        state.videos = dict(kept)
+        self._comments.forget(set(state.videos))
+        yield self._api.delivery(cursor=_closed(state))
+
+    def fill(self, query: str, span: Span, cursor: str | None) -> Iterator[Delivery]:
+        """The account's posts of the span, what was said in it below those that are followed, and elsewhere."""
+        with closing(self._new_api()) as api:
+            followed: list[Video] = []
+            for found, wrong, short in self._pages(api, span.since):
+                drafts = [one.draft for one in found if one.draft and span.since <= one.at < span.until]
+                yield api.delivery(drafts=drafts, malformed=wrong, **_cut(short))
+                followed = [*followed, *found][: self._settings.follow]
+            for video in followed:
+                try:
+                    for comments, wrong, cut in self._comments.written(api, video, span.since):
+                        drafts = [one.draft for one in comments if one.draft and span.since <= one.at < span.until]
+                        yield api.delivery(drafts=drafts, malformed=wrong, **_cut(cut))
+                except Odd as odd:
+                    yield api.delivery(missed=None, reason=f"TikTok refuses a post's comments (code {odd.code})")
+            yield from self._mentions.written(api, span.since, span.until)
+
+    def look_up(self, native_ids: Sequence[str]) -> Found:
+        with closing(self._new_api()) as api:
+            existence: dict[str, Existence] = dict.fromkeys(native_ids, "absent")
+            drafts: list[Draft] = []
+            mentions = [id for id in native_ids if id.startswith(MENTION)]
+            own = [id for id in native_ids if not id.startswith(MENTION)]
+            shown = {one.id: one for one in self._shown(api, [id for id in own if "/" not in id])}
+            below: dict[str, list[str]] = {}
+            for id in own:
+                if "/" in id:
+                    below.setdefault(id.partition("/")[0], []).append(id)
+            for video, ids in below.items():
+                for one in self._said(api, video, ids):
+                    if one.id in existence:
+                        existence[one.id] = "gone" if one.hidden and not self._settings.keep_hidden else "there"
+                        drafts += [one.draft] if one.draft is not None else []
+            for id, video_shown in shown.items():
+                existence[id] = "there"
+                drafts += [video_shown.draft] if video_shown.draft is not None else []
+            found, others = self._mentions.look_up(api, mentions) if mentions else ({}, [])
+            edited = [_edited(one) for one in drafts if existence[one.native_id] == "there"]
+            return Found(existence=existence | found, drafts=[*edited, *others], asked=api.used())
+
+    def context(self, native_id: str) -> Iterator[Delivery]:
+        """The comment that an answer stands below, and the post."""
+        with closing(self._new_api()) as api:
+            if native_id.startswith(MENTION):
+                said_elsewhere = mentioned(api, native_id)
+                told = above_mentioned(said_elsewhere) if native_id.count("/") > 1 else None
+                yield api.delivery(drafts=[told] if told is not None else [])
+                return
+            video, _, comment = native_id.partition("/")
+            if not comment:
+                return
+            said = next((one for one in self._said(api, video, [native_id]) if one.id == native_id), None)
+            over = said.draft.reply_to if said is not None and said.draft is not None else None
+            if over and over != video:
+                drafts = [one.draft for one in self._said(api, video, [over]) if one.draft and one.id == over]
+                yield api.delivery(drafts=drafts)
+            yield api.delivery(drafts=[one.draft for one in self._shown(api, [video]) if one.draft])
+
+    def check(self) -> str:
+        with closing(self._new_api()) as api:
+            try:
+                listed = api.get(VIDEOS, fields=list(VIDEO), max_count=1).get("videos")
+                video = video_of(listed[0], self._settings.account) if isinstance(listed, list) and listed else None
+                if video is not None:
+                    api.get(COMMENTS, video_id=video.id, max_count=1)
+                for one in self._mentions.lists:
+                    api.get(one.path, fields=list(one.fields), number_of_days=1, max_count=1)
+            except Odd as odd:
+                raise Denied(
+                    f"TikTok does not take a question of source {self.source.id} (code {odd.code}): is `account` the "
+                    "account's open_id, and is it a Business Account? (docs/networks/tiktok.md)"
+                ) from None
+            finally:
+                self.check_used = (api.used(), 0)
+        who = f"@{video.handle}" if video is not None and video.handle else "the account"
+        read = "posts and comments" if video is not None else "no post yet, whose comments could be read"
+        elsewhere = ", and what names it elsewhere" if self._mentions.lists else ""
+        return f"{who} answers: {read}{elsewhere}"
+
+    def close(self) -> None:
+        self._api.close()
+
+    def _new_api(self) -> Api:
+        return Api(self._settings, self._setting, self.grant)
+
+    # --- posts of the account ---
+
+    def _posted(self, state: State, videos: list[Video]) -> Iterator[Delivery]:
+        """The newest posts, back to the last one seen; `videos`: those that are followed."""
+        floor = state.posted - OVERLAP if state.began else None
+        newest = state.posted
+        for found, wrong, short in self._pages(self._api, floor):
+            if not state.began:
+                state.began = self._api.time - FIRST
+            yield self._api.delivery(
+                drafts=self._news(found, max(state.began, floor or 0)), malformed=self._buried.fresh(wrong),
+                **_cut(short),
+            )  # fmt: skip
+            newest = max([newest, *(min(one.at, self._api.time) for one in found)])
+            videos += found[: self._settings.follow - len(videos)]
+        for video in videos:
+            if video.id not in state.videos:
+                state.videos[video.id] = Mark(max(video.at - 1, state.began))
+        state.posted = newest or state.began
+        self._remember(videos)
+
+    def _news(self, found: Sequence[Video], floor: Millis) -> list[Draft]:
+        drafts = list[Draft]()
+        for one in found:
+            if one.draft is None:
+                continue
+            now = (one.draft.text, one.draft.metrics)
+            known = self._posts.pop(one.id, None)
+            self._posts[one.id] = now
+            if known is None:
+                if one.at > floor:
+                    drafts.append(one.draft)
+            elif known[0] != now[0]:
+                drafts.append(_edited(one.draft))
+            elif known[1] != now[1]:
+                drafts.append(Draft(native_id=one.id, kind="metrics", metrics=one.draft.metrics))
+        while len(self._posts) > 10 * PAGE * PAGE:
+            self._posts.pop(next(iter(self._posts)))
+        return drafts
+
+    def _pages(self, api: Api, floor: Millis | None) -> Iterator[tuple[list[Video], list[Malformed], bool]]:
+        """(posts, what is none, whether more were left out), newest first, back to `floor` (None: as many as are
+        followed) and at least so many."""
+        number = 0
+        for count, page in enumerate(api.pages(VIDEOS, "videos", MOST_PAGES, fields=list(VIDEO), max_count=PAGE), 1):
+            found, wrong = list[Video](), list[Malformed]()
+            for one in page.listed:
+                video = video_of(one, self._settings.account)
+                if video is not None:
+                    found.append(video)
+                else:
+                    why = "it has no id, or no time"
+                    wrong.append(Malformed(f"{self.source.id}:posts", why, msgspec.json.encode(one)))
+            number += len(found)
+            reached = floor is None or (bool(found) and found[-1].at <= floor)
+            yield found, wrong, not reached and (page.stuck or (count == MOST_PAGES and page.more))
+            if reached and number >= self._settings.follow:
+                return
+
+    def _remember(self, videos: Sequence[Video]) -> None:
+        """The account's name, and once in this process what nobody will ask for any more is forgotten."""
+        notes = self._setting.notes
+        handle = next((one.handle for one in videos if one.handle), "")
+        if handle and handle != self._handle:
+            self._handle = handle
+            notes.put(HANDLE, handle)
+        if not self._remembers:
+            notes.forget(self._setting.clock.wall() - REMEMBERED)
+            self._remembers = True
+
+    def _walked(self, state: State, videos: Sequence[Video]) -> str:
+        """The post whose whole list of comments is looked through in this round."""
+        waits = [one.id for one in videos if state.videos[one.id].seen and state.videos[one.id].due(self._api.time)]
+        return min(waits, key=lambda id: state.videos[id].walked, default="")
+
+    def _is_own(self, state: State) -> Callable[[Mentioned], bool]:
+        def is_own(one: Mentioned) -> bool:
+            """What stands below a post of the account is read there."""
+            return one.handle == self._handle != "" or one.id.removeprefix(MENTION).partition("/")[0] in state.videos
+
+        return is_own
+
+    # --- single ones ---
+
+    def _shown(self, api: Api, ids: Sequence[str]) -> Iterator[Video]:
+        for begin in range(0, len(ids), PAGE):
+            data = api.get(VIDEOS, fields=list(VIDEO), filters={"video_ids": ids[begin : begin + PAGE]}, max_count=PAGE)
+            for one in _listed(data, "videos"):
+                video = video_of(one, self._settings.account)
+                if video is not None and video.id in ids:
+                    yield video
+
+    def _said(self, api: Api, video: str, ids: Sequence[str]) -> Iterator[Comment]:
+        """Comments below one post, hidden ones too. Where the post is gone there are none."""
+        numbers = [id.partition("/")[2] for id in ids]
+        try:
+            data = api.get(COMMENTS, video_id=video, comment_ids=numbers, status="ALL", max_count=self.most_looked_up)
+        except Odd as odd:
+            if any(self._shown(api, [video])):
+                raise Interrupted(f"TikTok refuses the comments of a post that is there (code {odd.code})") from None
+            return
+        link = link_of(self._handle or self._setting.notes.get(HANDLE), video)
+        for one in _listed(data, "comments"):
+            comment = comment_of(one, video, link)
+            if comment is not None:
+                yield comment
+
+
+def _listed(data: dict[str, object], key: str) -> list[object]:
+    held = data.get(key)
+    return held if isinstance(held, list) else []
+
+
+def _edited(draft: Draft) -> Draft:
+    return msgspec.structs.replace(draft, kind="edited")
+
+
+def _cut(cut: bool) -> dict[str, object]:
+    return {"missed": None, "reason": "page cap"} if cut else {}
+
+
+def _opened(cursor: str | None) -> State:
+    try:
+        return State() if cursor is None else msgspec.json.decode(cursor, type=State)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise CursorLost("the cursor of this source is not one of TikTok's") from None
+
+
+def _closed(state: State) -> str:
+    return msgspec.json.encode(state).decode()

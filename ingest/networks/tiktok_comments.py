@@ -1,0 +1,222 @@
+"""The comments below the posts of a TikTok account, and their answers.
+
+https://business-api.tiktok.com/portal/docs?id=1760232109619202 (comments), 1762228430145538 (answers). A list shows its
+first 500 in the order that was asked for, newest first here, and then all by their likes, some of them again. So a
+list is read back to what is known, and one that goes beyond the sorted part to its end. How many comments a post has is
+told a day or two late: each list is asked for in every round.
+
+Answers are not among the comments: three at most come with each, in no order, and the rest is asked for where a
+comment's number of answers is another one than before. Of comments that are no longer on the first page that is
+noticed when the whole list is walked, which each post's is now and then; a walk also finds what was shown late, since
+moderators looked at it, and what became of reach and texts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from config.sources.tiktok import TiktokSource
+from ingest.buried import Buried
+from ingest.collector import Delivery, Draft, Malformed
+from ingest.networks.tiktok_api import Api, Odd
+from ingest.networks.tiktok_posts import Comment, Video, comment_of
+from ingest.setting import Setting
+from stream.clock import MINUTE
+from stream.records import Metrics, Millis
+
+COMMENTS, ANSWERS = "business/comment/list/", "business/comment/reply/list/"
+PAGE = 30
+SORTED = 500 // PAGE
+"""Pages that are surely within the sorted part."""
+MOST_PAGES = 1_000
+OVERLAP: Millis = 10 * MINUTE
+"""A comment may be shown this much later than one that was made after it."""
+WALK_EVERY: Millis = 30 * MINUTE
+MOST_KNOWN = 100_000
+MOST_COUNTS = 1_000
+"""Comments of one post whose numbers of answers are remembered."""
+
+
+class Mark(msgspec.Struct, omit_defaults=True):
+    """How far the comments of a post were read, in TikTok's times."""
+
+    began: Millis
+    """What is older was there before."""
+    seen: Millis = 0
+    """Of the newest comment."""
+    walked: Millis = 0
+    """When a walk through the whole list began last."""
+
+    def due(self, now: Millis) -> bool:
+        return now - self.walked >= WALK_EVERY
+
+
+class Comments:
+    """What one process knows of them. Not for several threads at once."""
+
+    def __init__(self, settings: TiktokSource, setting: Setting, buried: Buried) -> None:
+        self._setting, self._buried = setting, buried
+        self._asked_for = "ALL" if settings.keep_hidden else "PUBLIC"
+        self._known: dict[str, tuple[int, Metrics | None]] = {}
+        self._counts: dict[str, dict[str, int]] = {}
+        self._walked: set[str] = set()
+        self._whole: set[str] = set()
+        """Posts whose comments, and comments whose answers, were read to an end: what is known of them has no hole."""
+
+    def read(self, api: Api, video: Video, mark: Mark, walk: bool) -> Iterator[Delivery]:
+        """What is new below a post; `mark` moves once all of it was taken. Raises what `Api.get` raises."""
+        began, newest, whole = api.time, mark.seen, video.id in self._whole and not walk
+        floor = mark.began if video.id in self._walked else max(mark.began, min(mark.seen, mark.walked) - OVERLAP)
+        counts = self._counts_of(video.id)
+        before = dict(counts)
+        self._whole.discard(video.id)
+        for found, wrong, cut in self._pages(api, video, max(mark.seen - OVERLAP, mark.began), walk, whole):
+            news = self._news([*found, *self._answers(found, video)], floor, walk)
+            yield api.delivery(drafts=news, malformed=self._buried.fresh(wrong), **_cut(cut))
+            for one in found:
+                if one.replies != counts.get(one.id, 0):
+                    yield from self._answered(api, video, one, floor)
+                    counts[one.id] = one.replies
+            newest = max([newest, *(min(one.at, api.time) for one in found)])
+        self._whole.add(video.id)
+        if counts != before:
+            self._count(video.id, counts)
+        if walk or not mark.seen:
+            mark.walked = began
+            self._walked.add(video.id)
+        mark.seen = newest or began
+
+    def written(self, api: Api, video: Video, since: Millis) -> Iterator[tuple[list[Comment], list[Malformed], bool]]:
+        """Comments back to a time, with the answers that came with them or stand below them."""
+        for found, wrong, cut in self._pages(api, video, since, walk=False, whole=False):
+            below = list(self._answers(found, video))
+            for one in found:
+                if len(one.answers) < one.replies:
+                    for more, bad, _ in self._below(api, video, one):
+                        below, wrong = below + more, wrong + bad
+                        if not any(answer.at >= since for answer in more):
+                            break
+            yield [*found, *below], wrong, cut
+
+    def forget(self, followed: set[str]) -> None:
+        """What was known of other posts."""
+        self._walked &= followed
+        self._whole = {id for id in self._whole if id.partition("/")[0] in followed}
+        self._counts = {id: counts for id, counts in self._counts.items() if id in followed}
+
+    # --- lists ---
+
+    def _pages(
+        self, api: Api, video: Video, until: Millis, walk: bool, whole: bool
+    ) -> Iterator[tuple[list[Comment], list[Malformed], bool]]:
+        """(comments, what is none, whether more were left out), back to `until` or, where what is known is `whole`, to
+        that; a walk goes on to the end of the sorted part. A comment that is pinned may stand before newer ones."""
+        listed, reached = set[str](), False
+        for number, page in enumerate(
+            api.pages(
+                COMMENTS, "comments", MOST_PAGES, video_id=video.id, status=self._asked_for, include_replies="true",
+                sort_field="create_time", sort_order="desc", max_count=PAGE,
+            ), 1,
+        ):  # fmt: skip
+            found, wrong = _comments(page.listed, video)
+            in_order = [one for one in found if not one.pinned]
+            if number <= SORTED and in_order:
+                known = whole and all(one.id in self._known for one in in_order)
+                reached = reached or known or in_order[-1].at <= until
+            ends = not page.more or (reached and (not walk or number >= SORTED))
+            fresh = [one for one in found if one.id not in listed]
+            listed |= {one.id for one in fresh}
+            yield fresh, wrong, not reached and (page.stuck or (number == MOST_PAGES and page.more))
+            if ends:
+                return
+
+    def _answered(self, api: Api, video: Video, above: Comment, floor: Millis) -> Iterator[Delivery]:
+        """The answers to a comment, where not all came with it."""
+        whole = above.id in self._whole
+        self._whole.discard(above.id)
+        try:
+            for found, wrong, cut in self._below(api, video, above) if len(above.answers) < above.replies else ():
+                ends = any((whole and one.id in self._known) or one.at <= floor for one in found)
+                yield api.delivery(
+                    drafts=self._news(found, floor, False), malformed=self._buried.fresh(wrong), **_cut(cut)
+                )
+                if ends:
+                    break
+        except Odd:
+            # It is hidden or gone by now, and what stands below it with it.
+            yield api.delivery()
+        self._whole.add(above.id)
+
+    def _below(self, api: Api, video: Video, above: Comment) -> Iterator[tuple[list[Comment], list[Malformed], bool]]:
+        id = above.id.rpartition("/")[2]
+        for number, page in enumerate(
+            api.pages(
+                ANSWERS, "comments", MOST_PAGES, video_id=video.id, comment_id=id, status=self._asked_for,
+                sort_field="create_time", sort_order="desc", max_count=PAGE,
+            ), 1,
+        ):  # fmt: skip
+            found, wrong = _comments(page.listed, video, id)
+            yield found, wrong, page.stuck or (number == MOST_PAGES and page.more)
+
+    def _answers(self, found: Sequence[Comment], video: Video) -> Iterator[Comment]:
+        for above in found:
+            yield from _comments(above.answers, video, above.id.rpartition("/")[2])[0]
+
+    # --- what is known ---
+
+    def _news(self, found: Sequence[Comment], floor: Millis, reach: bool) -> list[Draft]:
+        """What was not brought yet, what says something else now and, if asked for, whose reach is another."""
+        drafts = list[Draft]()
+        for one in found:
+            if one.draft is None:
+                continue
+            said, known = hash((one.draft.text, one.draft.media)), self._known.pop(one.id, None)
+            metrics = one.draft.metrics if reach or known is None else known[1]
+            self._known[one.id] = (said, metrics)
+            if known is None:
+                if one.at > floor:
+                    drafts.append(one.draft)
+            elif known[0] != said:
+                drafts.append(msgspec.structs.replace(one.draft, kind="edited"))
+            elif known[1] != metrics:
+                drafts.append(Draft(native_id=one.id, kind="metrics", metrics=metrics))
+        while len(self._known) > MOST_KNOWN:
+            self._known.pop(next(iter(self._known)))
+        return drafts
+
+    def _counts_of(self, video: str) -> dict[str, int]:
+        """Numbers of answers by comment, as this source saw them last, whichever process ran it."""
+        if video not in self._counts:
+            try:
+                said = msgspec.json.decode(self._setting.notes.get(_answers_to(video)) or "{}", type=dict[str, int])
+            except (msgspec.MsgspecError, UnicodeDecodeError):
+                said = {}
+            self._counts[video] = said
+        return self._counts[video]
+
+    def _count(self, video: str, counts: dict[str, int]) -> None:
+        newest = sorted(counts.items(), key=lambda one: (len(one[0]), one[0]))[-MOST_COUNTS:]
+        self._counts[video] = dict(newest)
+        self._setting.notes.put(_answers_to(video), msgspec.json.encode(self._counts[video]).decode())
+
+
+def _comments(listed: Sequence[Any], video: Video, above: str = "") -> tuple[list[Comment], list[Malformed]]:
+    found, wrong = list[Comment](), list[Malformed]()
+    for one in listed:
+        item = comment_of(one, video.id, video.link, above)
+        if item is not None:
+            found.append(item)
+        else:
+            wrong.append(Malformed(f"{video.id}:comments", "it has no id, or no time", msgspec.json.encode(one)))
+    return found, wrong
+
+
+def _answers_to(video: str) -> str:
+    return f"answers:{video}"
+
+
+def _cut(cut: bool) -> Mapping[str, Any]:
+    return {"missed": None, "reason": "page cap"} if cut else {}

@@ -1,0 +1,187 @@
+"""What others say of an account: posts and comments that name it with @, posts with its brand hashtags.
+
+https://business-api.tiktok.com/portal/docs, Mentions API. Lists of at most a thousand, of the last ninety days, and
+late: a push of the same comes two or three hours after it was written. So each round reads the lists of the last days,
+and what was brought is remembered by the source's notes. A post that left its list was deleted, made private, or names
+the account no more; what a list could not show, since it is too old or behind the thousandth, is left as it is.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from config.sources.tiktok import TiktokSource
+from ingest.buried import Buried
+from ingest.collector import Delivery, Draft, Existence, Malformed
+from ingest.networks.tiktok_api import Api
+from ingest.networks.tiktok_posts import (
+    BY_NAME,
+    MENTION,
+    MENTIONED_COMMENT,
+    MENTIONED_VIDEO,
+    TAGGED_VIDEO,
+    Mentioned,
+    mentioned_comment,
+    mentioned_video,
+)
+from ingest.setting import Setting
+from stream.clock import DAY, MINUTE
+from stream.records import Millis
+
+PAGE = 100
+MOST = 1_000
+LATE: Millis = DAY
+"""So long after it was written a mention may still come into its list."""
+OLDEST = 90
+"""Days that the lists reach back; `JUDGED`: younger ones are missed when they are not listed."""
+JUDGED: Millis = 85 * DAY
+BELIEVED: Millis = 10 * MINUTE
+"""How long a list that was read for looking up is taken as it is."""
+
+
+class List(NamedTuple):
+    path: str
+    key: str
+    fields: Sequence[str]
+    order: Mapping[str, str]
+    read: Callable[[Any], Mentioned | None]
+
+
+VIDEOS = List(
+    "business/mention/video/list/", "videos", MENTIONED_VIDEO,
+    {"sort_field": "CREATE_TIME", "sort_type": "DESC"}, mentioned_video,
+)  # fmt: skip
+COMMENTS = List(
+    "business/mention/comment/list/", "comments", (*MENTIONED_COMMENT, BY_NAME),
+    {"sort_field": "COMMENT_CREATE_TIME", "sort_type": "DESC"}, mentioned_comment,
+)  # fmt: skip
+HASHTAGS = List(
+    "business/mention/hashtag/video/list/", "videos", TAGGED_VIDEO,
+    {"sort_field": "CREATE_TIME", "sort_order": "DESC"}, mentioned_video,
+)  # fmt: skip
+
+
+class Seen(NamedTuple):
+    """What a list showed when it was read whole."""
+
+    drafts: Mapping[str, Draft]
+    since: Millis
+    """Older ones may be missing though they are there."""
+    read_at: Millis
+    """Steady clock."""
+
+
+class Mentions:
+    """One thread reads the news, another one looks up."""
+
+    def __init__(self, settings: TiktokSource, setting: Setting, buried: Buried) -> None:
+        self._setting, self._buried = setting, buried
+        self.lists = (*((VIDEOS, COMMENTS) if settings.mentions else ()), *((HASHTAGS,) if settings.hashtags else ()))
+        self._said: dict[str, Draft] = {}
+        self._seen: dict[str, Seen] = {}
+        self._lock = threading.Lock()
+
+    def news(
+        self, api: Api, since: Mapping[str, Millis], began: Millis, is_own: Callable[[Mentioned], bool]
+    ) -> Iterator[tuple[str, Delivery]]:
+        """(path of the list, what is new in it), `since` it was read last: by path."""
+        for one in self.lists:
+            last = since.get(one.path, began)
+            days = min(OLDEST, 2 + max(0, api.time - last + LATE) // DAY)
+            for found, wrong, cut in self._pages(api, one, days):
+                others = [mentioned for mentioned in found if not is_own(mentioned)]
+                known = self._setting.notes.all([_note(mentioned.id) for mentioned in others]) if others else {}
+                drafts = [draft for other in others if (draft := self._news(other, _note(other.id) in known, began))]
+                brought = {_note(other.id): f"{other.at} {one.path}" for other in others
+                           if _note(other.id) not in known and other.at > began}  # fmt: skip
+                yield one.path, api.delivery(drafts=drafts, malformed=self._buried.fresh(wrong), **_cut(cut))
+                if brought:
+                    self._setting.notes.put_all(brought)
+
+    def written(self, api: Api, since: Millis, until: Millis) -> Iterator[Delivery]:
+        """Of a span that was missed."""
+        days = 1 + max(0, api.time - since) // DAY
+        for one in self.lists:
+            for found, wrong, cut in self._pages(api, one, min(OLDEST, days)):
+                drafts = [other.draft for other in found if other.draft and since <= other.at < until]
+                yield api.delivery(drafts=drafts, malformed=wrong, **_cut(cut or days > OLDEST))
+
+    def look_up(self, api: Api, ids: Sequence[str]) -> tuple[dict[str, Existence], list[Draft]]:
+        noted = self._setting.notes.all([_note(id) for id in ids])
+        lists = {one.path: one for one in self.lists}
+        existence, drafts = dict[str, Existence](), list[Draft]()
+        for id in ids:
+            at, _, path = noted.get(_note(id), "").partition(" ")
+            if path not in lists:
+                # Never listed (a push told of it), or listed so long ago that nobody remembers.
+                existence[id] = "there"
+                continue
+            seen = self._whole(api, lists[path])
+            draft = seen.drafts.get(id)
+            existence[id] = "there" if draft is not None or int(at) <= seen.since else "absent"
+            if draft is not None:
+                drafts.append(msgspec.structs.replace(draft, kind="edited"))
+        return existence, drafts
+
+    def _news(self, one: Mentioned, known: bool, began: Millis) -> Draft | None:
+        if one.draft is None:
+            return None
+        before, self._said[one.id] = self._said.pop(one.id, None), one.draft
+        while len(self._said) > 4 * MOST:
+            self._said.pop(next(iter(self._said)))
+        if not known:
+            return one.draft if one.at > began else None
+        if before is None:
+            return None
+        if before.text != one.draft.text:
+            return msgspec.structs.replace(one.draft, kind="edited")
+        if before.metrics != one.draft.metrics:
+            return Draft(native_id=one.id, kind="metrics", metrics=one.draft.metrics)
+        return None
+
+    def _whole(self, api: Api, one: List) -> Seen:
+        """All that a list shows, asked for anew where what is known of it is old."""
+        with self._lock:
+            now, seen = self._setting.clock.steady(), self._seen.get(one.path)
+            if seen is None or now - seen.read_at >= BELIEVED:
+                drafts, oldest, short, listed = dict[str, Draft](), api.time, False, 0
+                for found, _, cut in self._pages(api, one, OLDEST):
+                    listed += len(found)
+                    short = short or cut
+                    oldest = min([oldest, *(other.at for other in found)])
+                    drafts |= {other.id: other.draft for other in found if other.draft is not None}
+                short = short or listed >= MOST
+                since = max(api.time - JUDGED, oldest if short else 0)
+                seen = self._seen[one.path] = Seen(drafts, since, now)
+            return seen
+
+    def _pages(self, api: Api, one: List, days: int) -> Iterator[tuple[list[Mentioned], list[Malformed], bool]]:
+        """(mentions, what is none, whether more were left out)."""
+        listed, most = 0, MOST // PAGE
+        for number, page in enumerate(
+            api.pages(
+                one.path, one.key, most, fields=list(one.fields), number_of_days=days, max_count=PAGE, **one.order
+            ), 1,
+        ):  # fmt: skip
+            found, wrong = list[Mentioned](), list[Malformed]()
+            for other in page.listed:
+                mentioned = one.read(other)
+                if mentioned is not None:
+                    found.append(mentioned)
+                else:
+                    why = "it has no id, or no time"
+                    wrong.append(Malformed(f"{self._setting.source.id}:{one.path}", why, msgspec.json.encode(other)))
+            listed += len(page.listed)
+            yield found, wrong, page.stuck or (number == most and page.more) or listed >= MOST
+
+
+def _cut(cut: bool) -> dict[str, Any]:
+    return {"missed": None, "reason": "page cap"} if cut else {}
+
+
+def _note(id: str) -> str:
+    return id if id.startswith(MENTION) else f"{MENTION}{id}"
