@@ -279,10 +279,19 @@ def _copy_database(source: sqlite3.Connection, path: Path, show: Show) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as target:
         target.execute("PRAGMA synchronous = OFF")
         source.backup(target, pages=PAGES, progress=lambda _, left, total: show(path.name, total - left, total))
+        _leave_out_secrets(target)
         target.execute("PRAGMA journal_mode = DELETE")
         found = target.execute("PRAGMA quick_check(1)").fetchone()[0]
     if found != "ok":
         raise BackupError(f"{path.name} is damaged ({found}): restore an earlier backup, or ask for help with this one")
+
+
+def _leave_out_secrets(target: sqlite3.Connection) -> None:
+    """Tokens that networks gave for what a person gave Clamor; their places are zeros afterwards."""
+    if target.execute("SELECT 1 FROM sqlite_master WHERE name = 'credential'").fetchone():
+        target.execute("PRAGMA journal_mode = MEMORY")
+        target.execute("PRAGMA secure_delete = ON")
+        target.execute("DELETE FROM credential")
 
 
 def _copy_models(home: Home, folder: Path, show: Show) -> Sequence[str]:

@@ -16,6 +16,7 @@ import structlog
 from clamor import losses
 from clamor.budgets import caps_reached
 from clamor.deletes import IndexedDeletes, RoutedDeletes
+from clamor.endings import endings
 from clamor.likenesses import Likenesses
 from clamor.mail import mailer
 from clamor.offsets import places
@@ -233,6 +234,7 @@ _WATCHED = (
     "coverage:source:",
     "coverage:sweep:",
     "budget:",
+    "credential:",
     "clock:",
 )
 """How the keys of troubles that `Watch` raises, and resolves, begin."""
@@ -241,9 +243,9 @@ _OF_THIS_MACHINE = ("stage:", "disk:data", "clock:")
 
 
 class Watch:
-    """Tells of stages that make no progress or come near to losing records, of budgets that come to their end, of a
-    disk that fills up, of a clock that was set back; once each, until it is over. What a process before this one has
-    told of, it goes on with."""
+    """Tells of stages that make no progress or come near to losing records, of budgets and credentials that come to
+    their end, of a disk that fills up, of a clock that was set back; once each, until it is over. What a process before
+    this one has told of, it goes on with."""
 
     def __init__(self, opened: Opened) -> None:
         self._opened = opened
@@ -262,6 +264,7 @@ class Watch:
             **self._disk(),
             **self._silent(),
             **caps_reached(self._opened),
+            **endings(self._opened),
             **self._sweeps(),
             **self._clock(),
         }

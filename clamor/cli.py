@@ -6,10 +6,11 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 
@@ -17,83 +18,77 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # a fork must not inherit an
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from clamor import exits, logs
-from clamor.commands import (
-    apply,
-    backfill,
-    backup,
-    brands,
-    cases,
-    check,
-    classify,
-    coverage,
-    dead_letters,
-    demo,
-    explain,
-    init,
-    mails,
-    model,
-    move,
-    offsets,
-    reindex,
-    replay,
-    reprocess,
-    run,
-    search,
-    sources,
-    stage,
-    status,
-    sweep,
-    token,
-    try_it,
-    watch,
-)
 from clamor.told import told
 from config.home import Home
 
-app = typer.Typer(
-    name="clamor",
-    help="Hears what people say about a brand, understands it, and puts it in front of the team that should act.",
-    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 some input was refused, 4 configuration has errors, "
-    "5 another process holds the home.",
-    no_args_is_help=True,
-    rich_markup_mode="rich",
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
 START, FEED, ASK, KEEP = "Start", "Bring posts in", "Ask", "Keep it well"
 
-app.command("demo", rich_help_panel=START)(demo.demo)
-app.command("try", rich_help_panel=START)(try_it.try_it)
-app.command("init", rich_help_panel=START)(init.init)
-app.command("check", rich_help_panel=START)(check.check)
-app.command("run", rich_help_panel=START)(run.run)
-app.command("stage", rich_help_panel=START)(stage.stage)
-app.command("watch", rich_help_panel=FEED)(watch.watch)
-app.command("replay", rich_help_panel=FEED)(replay.replay)
-app.command("backfill", rich_help_panel=FEED)(backfill.backfill)
-app.command("reprocess", rich_help_panel=FEED)(reprocess.reprocess)
-app.command("classify", rich_help_panel=ASK)(classify.classify)
-app.command("search", rich_help_panel=ASK)(search.search)
-app.command("explain", rich_help_panel=ASK)(explain.explain)
-app.command("correct", rich_help_panel=ASK)(explain.correct)
-app.command("status", rich_help_panel=ASK)(status.status)
-app.command("coverage", rich_help_panel=ASK)(coverage.coverage)
-app.command("apply", rich_help_panel=KEEP)(apply.apply)
-app.command("export", rich_help_panel=KEEP)(apply.export)
-app.command("sweep", rich_help_panel=KEEP)(sweep.sweep)
-app.command("backup", rich_help_panel=KEEP)(backup.backup)
-app.command("restore", rich_help_panel=KEEP)(backup.restore)
-app.command("move", rich_help_panel=KEEP)(move.move)
-app.command("offsets", rich_help_panel=KEEP)(offsets.offsets)
-app.command("reindex", rich_help_panel=KEEP)(reindex.reindex)
-app.add_typer(sources.app, name="sources", rich_help_panel=FEED)
-app.add_typer(brands.app, name="brand", rich_help_panel=KEEP)
-app.add_typer(model.app, name="model", rich_help_panel=KEEP)
-app.add_typer(mails.app, name="mails", rich_help_panel=KEEP)
-app.add_typer(dead_letters.app, name="dead-letter", rich_help_panel=KEEP)
-app.add_typer(cases.app, name="case", rich_help_panel=KEEP)
-app.add_typer(token.app, name="token", rich_help_panel=KEEP)
+
+class Command(NamedTuple):
+    name: str
+    panel: str
+    """Of the help."""
+    module: str
+    """In clamor.commands."""
+    attribute: str
+    """The function, or the Typer of a command that has commands of its own."""
+
+
+COMMANDS = (
+    Command("demo", START, "demo", "demo"),
+    Command("try", START, "try_it", "try_it"),
+    Command("init", START, "init", "init"),
+    Command("check", START, "check", "check"),
+    Command("run", START, "run", "run"),
+    Command("stage", START, "stage", "stage"),
+    Command("watch", FEED, "watch", "watch"),
+    Command("replay", FEED, "replay", "replay"),
+    Command("backfill", FEED, "backfill", "backfill"),
+    Command("reprocess", FEED, "reprocess", "reprocess"),
+    Command("classify", ASK, "classify", "classify"),
+    Command("search", ASK, "search", "search"),
+    Command("explain", ASK, "explain", "explain"),
+    Command("correct", ASK, "explain", "correct"),
+    Command("status", ASK, "status", "status"),
+    Command("coverage", ASK, "coverage", "coverage"),
+    Command("apply", KEEP, "apply", "apply"),
+    Command("export", KEEP, "apply", "export"),
+    Command("sweep", KEEP, "sweep", "sweep"),
+    Command("backup", KEEP, "backup", "backup"),
+    Command("restore", KEEP, "backup", "restore"),
+    Command("move", KEEP, "move", "move"),
+    Command("offsets", KEEP, "offsets", "offsets"),
+    Command("reindex", KEEP, "reindex", "reindex"),
+    Command("sources", FEED, "sources", "app"),
+    Command("brand", KEEP, "brands", "app"),
+    Command("model", KEEP, "model", "app"),
+    Command("mails", KEEP, "mails", "app"),
+    Command("dead-letter", KEEP, "dead_letters", "app"),
+    Command("case", KEEP, "cases", "app"),
+    Command("token", KEEP, "token", "app"),
+)
+
+
+def program(asked: str = "") -> typer.Typer:
+    """The command line: of its commands the one that is `asked`, else all. Importing all of them takes seconds."""
+    app = typer.Typer(
+        name="clamor",
+        help="Hears what people say about a brand, understands it, and puts it in front of the team that should act.",
+        epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 some input was refused, 4 configuration has errors, "
+        "5 another process holds the home.",
+        no_args_is_help=True,
+        rich_markup_mode="rich",
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(options)
+    for command in [one for one in COMMANDS if one.name == asked] or COMMANDS:
+        made = getattr(import_module(f"clamor.commands.{command.module}"), command.attribute)
+        if isinstance(made, typer.Typer):
+            app.add_typer(made, name=command.name, rich_help_panel=command.panel)
+        else:
+            app.command(command.name, rich_help_panel=command.panel)(made)
+    return app
 
 
 def _version(asked: bool) -> None:
@@ -102,7 +97,6 @@ def _version(asked: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def options(
     context: typer.Context,
     home: Annotated[
@@ -161,7 +155,8 @@ def main() -> None:
     """Runs the command line; what people can mend is told in a sentence, never as a traceback."""
     os.umask(os.umask(0o077) | 0o077)  # what is written is for its owner, also in a folder that others may look into
     try:
-        app(args=arranged(sys.argv[1:]))
+        words = arranged(sys.argv[1:])
+        program(_command(words))(args=words)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(exits.OK)

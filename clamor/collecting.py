@@ -29,7 +29,7 @@ from clamor.roles import COLLECT
 from config.sources import Collected
 from database.engine import read, rows
 from database.tenure import Tenure
-from ingest.collector import Collector, Denied, Source
+from ingest.collector import NEVER, Collector, Denied, Expiring, Source
 from ingest.cursors import Cursors, SourceNotes
 from ingest.patience import DISK, Backoff
 from ingest.runner import Runner
@@ -205,7 +205,7 @@ class Asked:
         """Why no collector can be made, in words."""
         self._before = self._told = Counts()
         """Of runners that are over; of all that was told."""
-        self._last: tuple[str, str, Millis] | None = None
+        self._last: tuple[str, str, Millis | None, Millis] | None = None
 
     def start(self) -> None:
         self._thread.start()
@@ -231,11 +231,12 @@ class Asked:
             return None
         state: State = "broken" if runner is None or lacking else _state(runner)
         trouble = lacking if runner is None or lacking else runner.trouble
+        ends = None if runner is None else _ends(runner.collector)
         if (
             self._last is not None
-            and self._last[:2] == (state, trouble)
+            and self._last[:3] == (state, trouble, ends)
             and counts == Counts()
-            and wall - self._last[2] < SAID_AT_LEAST_EVERY
+            and wall - self._last[3] < SAID_AT_LEAST_EVERY
         ):
             return None
         return CollectorStanding(
@@ -247,11 +248,12 @@ class Asked:
             reached_at=runner.reached_at if runner is not None else None,
             last_post_at=runner.last_post_at if runner is not None else None,
             looked_at=wall,
+            ends_at=ends,
             **counts._asdict(),
         )
 
     def was_told(self, word: CollectorStanding) -> None:
-        self._last = (word.state, word.trouble, word.looked_at)
+        self._last = (word.state, word.trouble, word.ends_at, word.looked_at)
         said = Counts(word.appended, word.filled, word.filtered, word.dead, word.cuts)
         self._told = self._told.plus(said)
 
@@ -390,6 +392,11 @@ def _state(runner: Runner) -> State:
     if runner.refused:
         return "refused"
     return "cut" if runner.trouble else "starting"
+
+
+def _ends(collector: Collector) -> Millis | None:
+    """Another kind of credential may have been there before: one that ends no more is told of."""
+    return collector.ends() if isinstance(collector, Expiring) else NEVER
 
 
 def _counts(runner: Runner) -> Counts:

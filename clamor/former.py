@@ -14,6 +14,7 @@ from clamor.backup import BackupError
 from database import epochs
 from database.engine import many, open_database, read, rows, rows_in, write
 from database.registry import SqlRegistry
+from database.tables.credentials import credential
 from routing import absence, parts
 from routing.apply import apply
 from routing.desk import Desk
@@ -42,6 +43,7 @@ class Former:
         self.epoch = 0
         self._serials: list[Any] = []
         self._tokens: list[Any] = []
+        self._credentials: list[Any] = []
         self._absences: list[Any] = []
         self._mails: list[Any] = []
         self._alerts: list[Any] = []
@@ -98,7 +100,8 @@ class Former:
         return found
 
     def carry_over(self, connection: Connection) -> None:
-        """Tokens as they stand now, and numbers that others know must not be given again."""
+        """Tokens as they stand now, those of networks too (a backup holds none of these), and numbers that others know
+        must not be given again."""
         for name, following in self._serials:
             many(connection, _SERIAL, [(name, following)])
         for (last,) in self._alerts:
@@ -107,6 +110,7 @@ class Former:
         if self.known:
             many(connection, "DELETE FROM api_token", [()])
             many(connection, _TOKEN, self._tokens)
+            many(connection, _CREDENTIAL, self._credentials)
 
     def settle_mails(self, connection: Connection) -> None:
         """Mails of the backup that left, failed or were dropped since are not asked about."""
@@ -124,6 +128,8 @@ class Former:
                 self._serials = rows(connection, "SELECT name, next FROM serial")
                 self._alerts = rows(connection, "SELECT seq FROM sqlite_sequence WHERE name = 'alert'")
                 self._tokens = rows(connection, "SELECT name, hash, scope, created_at, revoked_at FROM api_token")
+                if "credential" in tables:
+                    self._credentials = rows(connection, f"SELECT {_OF_CREDENTIAL} FROM credential")
                 self._absences = rows(connection, "SELECT author, gone_at, back_at FROM author_absence")
                 self._mails = rows(
                     connection, "SELECT state, reason, ended_at, message_id FROM mail WHERE ended_at > 0"
@@ -202,6 +208,11 @@ _NO_ALERT = (
 _ALERT = "UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'alert'"
 """Other programs know alerts by their ids, from topic `alerts`."""
 _TOKEN = "INSERT INTO api_token (name, hash, scope, created_at, revoked_at) VALUES (?, ?, ?, ?, ?)"  # noqa: S105
+_OF_CREDENTIAL = ", ".join(column.name for column in credential.columns)
+_CREDENTIAL = (
+    f"INSERT INTO credential ({_OF_CREDENTIAL}) VALUES ({', '.join('?' * len(credential.columns))}) "
+    "ON CONFLICT (id) DO NOTHING"
+)
 _ABSENCE = (
     "INSERT INTO author_absence AS held (author, gone_at, back_at) VALUES (?, ?, ?) ON CONFLICT (author) DO UPDATE SET "
     "gone_at = CASE WHEN excluded.gone_at > held.gone_at THEN excluded.gone_at ELSE held.gone_at END, "

@@ -80,6 +80,7 @@ def families(found: dict[str, Any]) -> Iterator[Metric]:
     yield from _erasure(found["erasure"], found["now"])
     yield from _coverage(found["coverage"])
     yield from _sources(found["sources"])
+    yield from _credentials(found["sources"])
     yield from _budgets(found["budgets"])
     yield from _sweeps(found["sweeps"])
     yield _one("clamor_cases", "Live cases.", dict(sorted(found["cases"].items())), "queue")
@@ -227,6 +228,12 @@ def _sources(sources: list[dict[str, Any]]) -> Iterator[Metric]:
         if one["trouble"]:
             trouble.add_metric([one["source"], one["state"]], 1)
     yield trouble
+
+
+def _credentials(sources: list[dict[str, Any]]) -> Iterator[Metric]:
+    left = {one["source"]: one["ends_in"] / MILLIS for one in sources if one["ends_in"] is not None}
+    about = "Until the credential of a source ends; below 0 once it has ended. Only of those that end."
+    yield _one("clamor_source_credential_left_seconds", about, left, "source")
 
 
 def _budgets(budgets: list[dict[str, Any]]) -> Iterator[Metric]:

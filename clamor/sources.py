@@ -9,6 +9,7 @@ import msgspec
 from clamor.opening import Opened
 from config.sources import AnySource, Collected, WebhookSource
 from config.units import format_duration
+from ingest.collector import NEVER
 from ingest.listening import APART, Pulse, Pulses
 from ingest.standing import CollectorStanding, Standings
 from stream.clock import HOUR, MINUTE
@@ -47,6 +48,10 @@ class SourceStanding(msgspec.Struct, frozen=True):
     cuts: int = 0
     lag: Millis | None = None
     """How far what came lies behind now; None: it has not been asked, or pushes."""
+    ends_at: Millis | None = None
+    """When its credential ends; None: not at all, or nobody knows."""
+    ends_in: Millis | None = None
+    """How long it still counts; below 0: it has ended."""
 
 
 class Silent(NamedTuple):
@@ -82,6 +87,7 @@ def _collected(source: Collected, word: CollectorStanding | None, now: Millis, w
     kind = kind_of(source)
     if word is None:
         return SourceStanding(source.id, "shut", None, 0, 0, kind, kind)
+    ends_at = None if word.ends_at == NEVER else word.ends_at
     return SourceStanding(
         source=source.id,
         state=word.state if word.fresh(wall) else "shut",
@@ -98,6 +104,8 @@ def _collected(source: Collected, word: CollectorStanding | None, now: Millis, w
         dead=word.dead,
         cuts=word.cuts,
         lag=None if word.reached_at is None else max(0, now - word.reached_at),
+        ends_at=ends_at,
+        ends_in=None if ends_at is None else ends_at - wall,
     )
 
 

@@ -1,4 +1,5 @@
-"""Secrets come from the environment or from `secrets.env` in the home; they are never shown, logged or repeated."""
+"""Secrets come from the environment, from files that it names, or from `secrets.env` in the home; they are never shown,
+logged or repeated."""
 
 from __future__ import annotations
 
@@ -34,13 +35,15 @@ class Secrets:
         self._read()
 
     def get(self, name: str) -> SecretStr | None:
-        """The environment goes before the file; an empty value counts as none."""
-        value = self._environ.get(name)
-        if value:
-            return SecretStr(value)
+        """The environment goes before the file, and in each `NAME` before the file that `NAME_FILE` names (as secrets
+        are given to containers); an empty value counts as none."""
         if _stamp(self._path) != self._stamp:
             self._read()
-        return self._in_file.get(name)
+        held = {named: one.get_secret_value() for named, one in self._in_file.items()}
+        for given in (self._environ, held):
+            if value := given.get(name) or _whole(given.get(f"{name}_FILE")):
+                return SecretStr(value)
+        return None
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and self.get(name) is not None
@@ -64,6 +67,18 @@ def _stamp(path: Path) -> Stamp:
     except OSError:
         return None
     return found.st_mtime_ns, found.st_ino, found.st_size, found.st_mode
+
+
+def _whole(named: str | None) -> str:
+    """What the file of one secret holds, but for the line's end after it; empty where it cannot be read."""
+    if not named:
+        return ""
+    try:
+        with Path(named).open("rb") as file:
+            raw = file.read(_MAX_BYTES + 1)
+        return "" if len(raw) > _MAX_BYTES else raw.decode("utf-8-sig").rstrip("\r\n")
+    except (OSError, ValueError):
+        return ""
 
 
 def _look_into(path: Path) -> tuple[dict[str, str], list[Problem]]:

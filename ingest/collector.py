@@ -232,6 +232,19 @@ class CheckCounted(Protocol):
     """(requests, units) of the latest `check`, however it ended."""
 
 
+NEVER: Millis = 2**62
+"""The end of what does not end."""
+
+
+@runtime_checkable
+class Expiring(Protocol):
+    """A collector that comes to know until when its credential counts, so that people are told ahead of its end."""
+
+    def ends(self) -> Millis | None:
+        """Time of the wall from which on a person must have given a new one; NEVER: nobody need; None: not known (yet).
+        Asked often and from other threads: it does not ask the network."""
+
+
 AccountState = Literal["there", "limited", "suspended", "gone"]
 """`limited`: its posts are shown to fewer people, by a moderator's word. `gone`: deactivated, deleted or renamed."""
 

@@ -31,7 +31,7 @@ from urllib.parse import quote_plus
 import httpx
 import structlog
 
-from ingest.collector import Denied, Interrupted
+from ingest.collector import NEVER, Denied, Interrupted
 from ingest.patience import Backoff, Stopped, insist
 from ingest.setting import Setting
 from ingest.tokens import Kept
@@ -157,14 +157,13 @@ class Grant:
         return ask()
 
     def ends(self) -> Millis | None:
-        """Time of the wall from which on a person must have given something new; None: nobody need, or it is not
-        known."""
+        """For `ingest.collector.Expiring`: what is known since the token was got the last time."""
         held = self._held
         if held is None:
             return None
         if self._denied:
             return held.ends
-        return None if held.extends else held.refresh_ends
+        return NEVER if held.extends or held.refresh_ends is None else held.refresh_ends
 
     # --- one renewal ---
 

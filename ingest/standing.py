@@ -42,6 +42,8 @@ class CollectorStanding(msgspec.Struct, frozen=True, kw_only=True):
     """None: it never brought any."""
     looked_at: Millis = 0
     """Wall time of this word."""
+    ends_at: Millis | None = None
+    """By the wall clock, when its credential ends; `ingest.collector.NEVER`; None: nothing new is known."""
 
     def fresh(self, wall: Millis) -> bool:
         return abs(wall - self.looked_at) <= FRESH
@@ -77,5 +79,6 @@ _ADD = (
     "THEN collector_standing.since ELSE excluded.since END, "
     + "".join(f"{name} = collector_standing.{name} + excluded.{name}, " for name in _COUNTS)
     + "reached_at = COALESCE(excluded.reached_at, collector_standing.reached_at), "
-    "last_post_at = COALESCE(excluded.last_post_at, collector_standing.last_post_at)"
+    "last_post_at = COALESCE(excluded.last_post_at, collector_standing.last_post_at), "
+    "ends_at = COALESCE(excluded.ends_at, collector_standing.ends_at)"
 )

@@ -17,14 +17,12 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import yaml
-from spacy.matcher import PhraseMatcher
-from spacy.tokens import Doc
-from spacy.vocab import Vocab
 
 from config.aspects import GAP, Aspect, forms
 from config.brands import Brand
 from nlp.clauses import Span, spoken_of
 from nlp.normalise import humps
+from nlp.phrases import Phrases
 from query.text import MAX_TOKEN, TAG, Analysis, analyse, stems
 
 SHIPPED = Path(__file__).parent / "aspects.yaml"
@@ -131,16 +129,14 @@ class _Matcher:
     """The phrases of one language in all lexicons."""
 
     def __init__(self, language: str, lexicons: Sequence[Entries]) -> None:
-        self._vocab = Vocab()
-        self._matcher = PhraseMatcher(self._vocab, attr="ORTH")
-        self._uses: dict[int, _Use] = {}
+        self._phrases: Phrases[_Use] = Phrases()
         phrases = _phrases(language, lexicons)
         written = (word for *_, sides in phrases for side in sides for part in side for word in part)
         self._keys = _Keys(language, {word[1:] for word in written if word[0] == "="})
         self._anchors: set[str] = set()
         for (aspect, unless, sides), numbers in phrases.items():
             self._learn(aspect, unless, sides, frozenset(numbers))
-        self._repeated = lru_cache(maxsize=4_096)(self._matches)
+        self._repeated = lru_cache(maxsize=4_096)(self._phrases.find)
 
     def found(self, words: Sequence[str]) -> list[_Hit]:
         """The phrases that stand in `words`, but for those that mean something else there."""
@@ -148,21 +144,15 @@ class _Matcher:
         if self._anchors.isdisjoint(keys):
             return []
         short, places = _shortened(keys)
-        matches = self._matches(short) if len(short) > REPEATED else self._repeated(short)
+        matches = self._phrases.find(short) if len(short) > REPEATED else self._repeated(short)
         return _settled([(use, places[start], places[end - 1] + 1) for use, start, end in matches]) if matches else []
-
-    def _matches(self, words: tuple[str, ...]) -> list[tuple[_Use, int, int]]:
-        found = self._matcher(Doc(self._vocab, words=list(words)))
-        return [(self._uses[label], start, end) for label, start, end in found]
 
     def _learn(self, aspect: str, unless: bool, sides: tuple[_Side, ...], lexicons: Lexicons) -> None:
         kinds = (_BEFORE, _AFTER) if len(sides) == 2 else (_WHOLE,)
-        gap = len(self._uses)
+        gap = len(self._phrases)
         for kind, side in zip(kinds, sides, strict=True):
-            label = str(len(self._uses))
             patterns = {pattern for part in side for pattern in self._keys.patterns(part)}
-            self._matcher.add(label, [Doc(self._vocab, words=list(pattern)) for pattern in sorted(patterns)])
-            self._uses[self._vocab.strings[label]] = _Use(aspect, unless, kind, gap, lexicons)
+            self._phrases.learn(_Use(aspect, unless, kind, gap, lexicons), patterns)
             self._keys.known.update(word for pattern in patterns for word in pattern)
             if kind != _BEFORE and not unless:
                 self._anchors.update(max(pattern, key=len) for pattern in patterns)

@@ -14,11 +14,8 @@ from functools import lru_cache
 from itertools import accumulate
 from typing import NamedTuple, TypeAlias
 
-from spacy.matcher import PhraseMatcher
-from spacy.tokens import Doc
-from spacy.vocab import Vocab
-
 from config.brands import Brand
+from nlp.phrases import Phrases
 from query import address
 from query.text import Analysis, spellings
 from stream.records import MatchedBy, Post, Speaker
@@ -32,7 +29,7 @@ REPEATED = 8
 
 _NAME, _HANDLE, _HASHTAG, _REQUIRE, _EXCLUDE = range(5)
 _GAP = "\u00b7"
-"""Stands for all tokens between that no brand uses: spaCy's vocabulary holds brands' words only and never grows."""
+"""Stands for all tokens between that no brand uses: the vocabulary holds brands' words only and never grows."""
 
 
 class Match(NamedTuple):
@@ -49,9 +46,8 @@ class BrandMatcher:
     def __init__(self, brands: Sequence[Brand]) -> None:
         self.brands = tuple(brands)
         self._by_id = {brand.id: number for number, brand in enumerate(self.brands)}
-        self._vocab = Vocab()
-        self._matcher = PhraseMatcher(self._vocab, attr="ORTH")
-        self._kinds: dict[int, tuple[int, int]] = {}
+        self._phrases: Phrases[tuple[int, int]] = Phrases()
+        """(number of the brand, kind)"""
         self._triggers: set[str] = set()
         self._links: dict[str, list[int]] = {}
         """Normal form of an address → numbers of the brands that are called so."""
@@ -60,7 +56,7 @@ class BrandMatcher:
         for number, brand in enumerate(self.brands):
             self._learn(number, brand)
         self._authors = _authors(self.brands)
-        self._repeated = lru_cache(maxsize=4_096)(self._phrases)
+        self._repeated = lru_cache(maxsize=4_096)(self._phrases.find)
 
     def match(self, post: Post, analysis: Analysis) -> list[Match]:
         """The brands of `post`, whose readable text was analysed; in the order of the configuration."""
@@ -96,9 +92,9 @@ class BrandMatcher:
         if self._triggers.isdisjoint(surfaces):
             return {}
         words, places = self._shortened(surfaces)
-        phrases = self._phrases(words) if len(words) > REPEATED else self._repeated(words)
+        phrases = self._phrases.find(words) if len(words) > REPEATED else self._repeated(words)
         hits: dict[int, list[list[Span]]] = {}
-        for number, kind, start, end in phrases:
+        for (number, kind), start, end in phrases:
             hits.setdefault(number, [[], [], [], [], []])[kind].append((places[start], places[end - 1] + 1))
         found = {}
         for number in sorted(hits):
@@ -106,11 +102,6 @@ class BrandMatcher:
             if tokens:
                 found[number] = _characters(tokens, analysis)
         return found
-
-    def _phrases(self, words: tuple[str, ...]) -> list[tuple[int, int, int, int]]:
-        """(brand's number, kind, start, end) of each phrase in `words`."""
-        found = self._matcher(Doc(self._vocab, words=list(words)))
-        return [(*self._kinds[key], start, end) for key, start, end in found]
 
     def _shortened(self, surfaces: Sequence[str]) -> tuple[tuple[str, ...], list[int]]:
         """The tokens that some brand uses, a gap between those that are no neighbours, and where each stood."""
@@ -139,9 +130,7 @@ class BrandMatcher:
             patterns = {pattern for text in texts for pattern in spellings(text) if pattern}
             if not patterns:
                 continue
-            key = f"{number}:{kind}"
-            self._matcher.add(key, [Doc(self._vocab, words=list(pattern)) for pattern in sorted(patterns)])
-            self._kinds[self._vocab.strings[key]] = (number, kind)
+            self._phrases.learn((number, kind), patterns)
             self._known.update(word for pattern in patterns for word in pattern)
             if kind in (_NAME, _HANDLE, _HASHTAG):
                 self._triggers.update(pattern[0] for pattern in patterns)

@@ -408,6 +408,10 @@ class SourceStatus(Model):
     cuts: int = 0
     lag: int | None = None
     """How far what came lies behind now; None: it has not been asked, or pushes."""
+    ends_at: int | None = None
+    """When its credential ends; None: not at all, or nobody knows."""
+    ends_in: int | None = None
+    """How long it still counts; below 0: it has ended."""
 
 
 class BudgetStatus(Model):

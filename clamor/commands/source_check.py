@@ -11,13 +11,16 @@ import typer
 from clamor import exits, networks
 from clamor.budgets import count_besides
 from clamor.collecting import BrandsInForce, lacks, setting_of
+from clamor.commands.search import when
 from clamor.console import answers, errors
+from clamor.endings import left
 from clamor.opening import Opened, open_home
 from clamor.sources import kind_of
 from config.sources import AnySource, Collected, WebhookSource
 from database.migrate import upgrade
-from ingest.collector import Checkable, CheckCounted, Denied, Interrupted
+from ingest.collector import NEVER, Checkable, CheckCounted, Denied, Expiring, Interrupted
 from stream.ports import Transient
+from stream.records import Millis
 
 
 def check_sources(
@@ -74,13 +77,18 @@ def asked(opened: Opened, source: AnySource) -> str:
         if not isinstance(collector, Checkable):
             return "its section is right; this network has no question that would test more"
         try:
-            return collector.check()
+            return _and_its_end(collector.check(), collector, opened.clock.wall())
         finally:
             used = collector.check_used if isinstance(collector, CheckCounted) else (1, 0)
             with suppress(Transient):
                 count_besides(opened, source, used)
     finally:
         collector.close()
+
+
+def _and_its_end(said: str, collector: object, wall: Millis) -> str:
+    ends = collector.ends() if isinstance(collector, Expiring) else None
+    return said if ends is None or ends == NEVER else f"{said}; its credential {left(ends - wall)} ({when(ends)} UTC)"
 
 
 def _webhook(opened: Opened, source: WebhookSource) -> str:

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from clamor.commands.search import when
 from clamor.console import answers, errors
+from clamor.endings import left, nearness
 from clamor.opening import Opened, open_home
 from clamor.sources import SourceStanding, kind_of, longest, standings
 from config.sources import Collected
@@ -71,7 +72,8 @@ def ids_that_are_asked(opened: Opened) -> list[str]:
 
 
 def _trouble(one: SourceStanding) -> str:
-    if one.trouble:
-        return one.trouble
     late = one.lag is not None and one.state != "shut" and one.lag > LATE
-    return f"{longest(one.lag or 0)} behind" if late else ""
+    trouble = one.trouble or (f"{longest(one.lag or 0)} behind" if late else "")
+    near = one.ends_in is not None and nearness(one.ends_in) is not None
+    ends = f"its credential {left(one.ends_in)}" if one.ends_in is not None and near else ""
+    return "; ".join(filter(None, (trouble, ends)))

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from clamor.commands.search import when
 from clamor.console import answers
+from clamor.endings import left
 from clamor.opening import open_home
 from clamor.roles import COLLECT, WEB
 from clamor.status import status as status_of
@@ -89,6 +90,7 @@ def _show_rest(found: dict[str, Any]) -> None:
         "posts": f"{found['posts']:,} taken, {found['dead_letters']:,} dead letters",
         "coverage, last day": share + missing + gaps,
         "sources": _sources(found["sources"]),
+        "credentials": _credentials(found["sources"]),
         "used up": _budgets(found["budgets"]),
         "sweeps": _sweeps(found["sweeps"]),
         "live cases": cases,
@@ -102,6 +104,8 @@ def _show_rest(found: dict[str, Any]) -> None:
         "to be erased": _erasure(found["erasure"], found["now"]),
         "disk": _disk(disk),
     }
+    if not lines["credentials"]:
+        del lines["credentials"]
     if not found["budgets"]:
         del lines["used up"]
     if found["move"] is not None:
@@ -141,6 +145,12 @@ def _sources(sources: list[dict[str, Any]]) -> str:
     ]
     counts = Counter(one["state"] for one in sources if one["state"] not in _NAMED)
     return ", ".join([*named, *(f"{number} {state}" for state, number in sorted(counts.items()))]) or "none"
+
+
+def _credentials(sources: list[dict[str, Any]]) -> str:
+    """Of the sources whose credentials end some day, the nearest end first."""
+    ending = sorted((one["ends_in"], one["source"]) for one in sources if one["ends_in"] is not None)
+    return ", ".join(f"{source} {left(span)}" for span, source in ending)
 
 
 def _budgets(budgets: list[dict[str, Any]]) -> str:

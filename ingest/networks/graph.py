@@ -9,17 +9,28 @@ known before, so that a burst, or a cut in its middle, loses nothing.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
 from config.sources.graph import GraphSource
 from ingest.buried import Buried
-from ingest.collector import CursorLost, Delivery, Denied, Draft, Existence, Found, Malformed, Span, Style
-from ingest.networks.graph_api import Api, Gone, Odd, checked, malformed
+from ingest.collector import (
+    CursorLost,
+    Delivery,
+    Denied,
+    Draft,
+    Existence,
+    Found,
+    Interrupted,
+    Malformed,
+    Span,
+    Style,
+)
+from ingest.networks.graph_api import Api, Gone, Odd, checked, malformed, token_ends
 from ingest.setting import Setting
-from stream.clock import HOUR, MINUTE
+from stream.clock import DAY, HOUR, MINUTE
 from stream.records import Millis
 
 FIRST: Millis = HOUR
@@ -88,7 +99,7 @@ class State(msgspec.Struct, omit_defaults=True):
 
 
 class Graph:
-    """Keeps `Collector`, `Sweepable`, `Checkable`."""
+    """Keeps `Collector`, `Sweepable`, `Checkable`, `Expiring`."""
 
     style: Style = "poll"
     resumes = True
@@ -100,6 +111,8 @@ class Graph:
         self._api = self._new_api()
         self._known: dict[str, int] = {}
         self._buried = Buried()
+        self._ends: Millis | None = None
+        self._ends_asked_at: Millis | None = None
 
     def collect(self, cursor: str | None) -> Iterator[Delivery]:
         state = _opened(cursor)
@@ -109,6 +122,7 @@ class Graph:
         kept = sorted(state.posts.items(), key=lambda one: one[1].began)[-4 * self._settings.follow :]
         state.posts = dict(kept)
         self.interval = self._settings.interval * self._api.pace()
+        self._learn_its_end()
         yield self._api.delivery(cursor=msgspec.json.encode(state).decode())
 
     def fill(self, query: str, span: Span, cursor: str | None) -> Iterator[Delivery]:
@@ -148,13 +162,16 @@ class Graph:
         with closing(self._new_api()) as api:
             try:
                 who = self._network.who(api)
-                lasts = checked(api, self._settings, self._setting.clock.wall(), self._network.needs)
+                self._ends = checked(api, self._settings, self._setting.clock.wall(), self._network.needs)
             except (Gone, Odd) as fault:
                 raise Denied(
                     f"the Graph API shows nothing under the number in source {self.source.id}: is it right, and may "
                     f"the token in {self._settings.token_env} read it? ({type(fault).__name__})"
                 ) from None
-        return f"{who} answers; {lasts}"
+        return f"{who} answers"
+
+    def ends(self) -> Millis | None:
+        return self._ends
 
     def close(self) -> None:
         self._api.close()
@@ -163,6 +180,13 @@ class Graph:
         return Api(self._settings, self._setting)
 
     # --- a round ---
+
+    def _learn_its_end(self) -> None:
+        """Once a day. What goes wrong here tells nothing of the posts, and the next round asks again."""
+        now = self._setting.clock.steady()
+        if self._ends_asked_at is None or now - self._ends_asked_at >= DAY:
+            with suppress(Gone, Odd, Denied, Interrupted):
+                self._ends, self._ends_asked_at = token_ends(self._api), now
 
     def _listed(self, state: State, edge: Edge) -> Iterator[Delivery]:
         """One list of posts, then the comments of those that have changed."""

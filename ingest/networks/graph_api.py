@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 
 from config.sources.graph import GraphSource
-from ingest.collector import Delivery, Denied, Interrupted, Malformed
+from ingest.collector import NEVER, Delivery, Denied, Interrupted, Malformed
 from ingest.setting import Setting
 from ingest.web import Answer, Refused, Web
 from stream.clock import MINUTE, SECOND
@@ -189,23 +189,35 @@ def _following(paging: Any) -> dict[str, str]:
     return {name: value for name, value in parse_qsl(urlsplit(following).query) if name in _LEADS_ON}
 
 
-def checked(api: Api, settings: GraphSource, wall: Millis, needs: tuple[str, ...]) -> str:
-    """Until when the token counts and what it lacks, in words. Raises Denied."""
-    held = api.get("debug_token", input_token=api.token()).get("data")
-    data = held if isinstance(held, dict) else {}
+def token_ends(api: Api) -> Millis:
+    """When the token has to be replaced, by the wall clock; NEVER where it has no end. Raises what `Api.get` raises."""
+    return _ends(_debugged(api))
+
+
+def checked(api: Api, settings: GraphSource, wall: Millis, needs: tuple[str, ...]) -> Millis:
+    """As `token_ends`. Raises Denied where the token does not count or lacks a permission as well."""
+    data = _debugged(api)
     if data.get("is_valid") is False:
         raise Denied(f"the access token in {settings.token_env} does not count any more: make a new one")
     scopes = data.get("scopes")
     lacking = [need for need in needs if isinstance(scopes, list) and need not in scopes]
     if lacking:
         raise Denied(f"the access token in {settings.token_env} lacks {', '.join(lacking)}: grant it to the app")
-    ends = [at for name in ("expires_at", "data_access_expires_at") if isinstance(at := data.get(name), int) and at]
-    if not ends:
-        return "its token does not end"
-    days = (min(ends) * SECOND - wall) // (24 * 60 * MINUTE)
-    if days < 0:
+    ends = _ends(data)
+    if ends <= wall:
         raise Denied(f"the access token in {settings.token_env} has ended: make a new one")
-    return f"its token ends in {days} days: make a new one before"
+    return ends
+
+
+def _debugged(api: Api) -> dict[str, Any]:
+    held = api.get("debug_token", input_token=api.token()).get("data")
+    return held if isinstance(held, dict) else {}
+
+
+def _ends(data: Mapping[str, Any]) -> Millis:
+    """Of a token that does not end both are 0. Access to data ends 90 days after a person has last agreed to it."""
+    named = [data.get(name) for name in ("expires_at", "data_access_expires_at")]
+    return min((at * SECOND for at in named if isinstance(at, int) and 0 < at < 1e11), default=NEVER)
 
 
 def _usage(headers: Mapping[str, str]) -> float:

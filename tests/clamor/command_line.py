@@ -1,7 +1,7 @@
 """The command line as a process of its own for each command, forked from one that has imported it already.
 
-As `python -m clamor.cli` it would spend two seconds of a core on imports, each time. A line of JSON in names arguments
-and files, a line out the exit code.
+As `python -m clamor.cli` it would spend a second or two of a core on imports, each time. A line of JSON in names
+arguments and files, a line out the exit code.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ def _command(asked: dict[str, Any]) -> None:
 
 
 def main() -> None:
+    cli.program()  # all commands are imported before the first fork
     for line in sys.stdin:
         pid = os.fork()
         if pid == 0:

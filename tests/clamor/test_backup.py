@@ -9,6 +9,7 @@ import sqlite3
 import tarfile
 import threading
 from contextlib import closing
+from dataclasses import replace as replace_kept
 from pathlib import Path
 
 import msgspec
@@ -28,6 +29,7 @@ from clamor.restoring import Restored, restore
 from config.home import AlreadyRunning, Home, HomeError
 from config.lock import RunLock
 from database.engine import read, write
+from ingest.tokens import Kept, KeptTokens
 from routing import held
 from stream.clock import ManualClock
 from stream.ports import AccessScope
@@ -553,3 +555,21 @@ def _alert(living: Living, id: str) -> None:
             "JOIN post p ON p.n = m.post WHERE p.id = ?",
             (NOW, NOW, id),
         )
+
+
+def test_a_backup_holds_no_token_of_a_network_and_a_restore_leaves_those_that_are_there(
+    home: Home, tmp_path: Path
+) -> None:
+    kept = Kept(access="access-of-the-page", ends=NOW + 1, refresh="refresh-of-the-page", given_at=NOW)
+    with Living(home) as living:
+        tokens_of = KeptTokens(living.opened.engine, living.clock)
+        assert tokens_of.put("grant", "PAGE_REFRESH", kept, None)
+        place, _ = backup(living.home, tmp_path / "b", NOW)
+        newer = replace_kept(kept, refresh="refresh-that-came-since")
+        assert tokens_of.put("grant", "PAGE_REFRESH", newer, tokens_of.get("grant"))
+    assert not [path for path in place.rglob("*") if path.is_file() and b"of-the-page" in path.read_bytes()]
+    _restored(home, place)
+    with Living(home) as living:
+        found = KeptTokens(living.opened.engine, living.clock).get("grant")
+        assert found is not None
+        assert found.refresh == "refresh-that-came-since"

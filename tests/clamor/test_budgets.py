@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from clamor import networks
 from clamor.budgets import budget_of, budgets
 from clamor.chores import Watch
-from clamor.cli import app
+from clamor.cli import program
 from clamor.collecting import Collecting
 from clamor.commands import backfill as backfill_command
 from clamor.commands import estimate as estimate_command
@@ -141,7 +141,7 @@ def run(living: Living, monkeypatch: pytest.MonkeyPatch, *words: str) -> Any:
 
     for command in (backfill_command, estimate_command, status_command):
         monkeypatch.setattr(command, "open_home", opened)
-    return CliRunner().invoke(app, ["--home", str(living.home.root), *words], env={"COLUMNS": "200"})
+    return CliRunner().invoke(program(), ["--home", str(living.home.root), *words], env={"COLUMNS": "200"})
 
 
 def alerts(living: Living) -> list[str]:

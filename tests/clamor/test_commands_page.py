@@ -11,7 +11,7 @@ import pytest
 import typer
 
 from clamor import exits
-from clamor.cli import app
+from clamor.cli import program
 
 PAGE = (Path(__file__).parents[2] / "docs" / "commands.md").read_text(encoding="utf-8")
 
@@ -24,7 +24,7 @@ def _commands(command: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
         yield " ".join(path), command
 
 
-ROOT: Any = typer.main.get_command(app)
+ROOT: Any = typer.main.get_command(program())
 COMMANDS = dict(_commands(ROOT, ("clamor",)))
 
 

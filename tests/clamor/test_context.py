@@ -10,7 +10,7 @@ from living import NOW, Living, settled_home
 from test_sweeps import CONFIGURATION, collecting, soon
 from typer.testing import CliRunner
 
-from clamor.cli import app
+from clamor.cli import program
 from clamor.sources import collected
 from stream.clock import HOUR
 from stream.ports import EVERYTHING
@@ -47,7 +47,7 @@ def test_what_a_reply_answers_comes_when_it_is_asked_for_and_goes_with_its_delet
         assert done == context.Asked(1, 0, 0, 0)
         soon(lambda: above(living, case) == ["Whom would you fly with?"], living.drain)
         assert len(living.found()) == 1, "it is no mention"
-        shown = CliRunner().invoke(app, ["--home", str(living.home.root), "case", "show", str(case), "--context"])
+        shown = CliRunner().invoke(program(), ["--home", str(living.home.root), "case", "show", str(case), "--context"])
         assert "answers bo" in shown.output, shown.output
         assert "Whom would you fly with?" in shown.output
         assert "nothing to ask for" in shown.output

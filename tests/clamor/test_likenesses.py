@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from living import Living, gone, post, settled_home
 
-from clamor.cli import app
+from clamor.cli import program
 from clamor.likenesses import Likenesses
 from stream.clock import DAY
 from stream.records import Author
@@ -82,7 +82,7 @@ def test_an_account_that_is_named_is_no_trouble_any_more(living: Living) -> None
     assert troubles(living)
     file = living.home.settings_file
     file.write_text(file.read_text("utf-8").replace("['x:acmeair']", "['x:acmeair', 'x:acmealr']"), "utf-8")
-    assert CliRunner().invoke(app, ["--home", str(living.home.root), "apply"]).exit_code == 0
+    assert CliRunner().invoke(program(), ["--home", str(living.home.root), "apply"]).exit_code == 0
     ends = time.monotonic() + 10
     while troubles(living) and time.monotonic() < ends:
         likenesses.step()
@@ -117,7 +117,7 @@ def test_from_the_account_on_that_a_brand_names_as_its_first_it_is_looked_for(tm
         living.live(post(1, "Acme Air is here", author=by("acmealr")))
         assert likenesses.step() is False
         living.home.settings_file.write_text(CONFIGURATION, "utf-8")
-        assert CliRunner().invoke(app, ["--home", str(living.home.root), "apply"]).exit_code == 0
+        assert CliRunner().invoke(program(), ["--home", str(living.home.root), "apply"]).exit_code == 0
         Likenesses(living.opened).step()
         assert troubles(living) == {}
         ends, number = time.monotonic() + 10, 1

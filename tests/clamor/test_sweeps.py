@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from typer.testing import CliRunner
 
 from clamor.chores import Watch
-from clamor.cli import app
+from clamor.cli import program
 from clamor.collecting import Collecting
 from clamor.metrics import metrics
 from clamor.status import status
@@ -73,11 +73,11 @@ def test_a_paused_sweep_is_a_trouble_until_a_person_has_looked(living: Living) -
     assert list(found) == ["coverage:sweep:forum"]
     assert "9 of 40 posts are gone at once" in found["coverage:sweep:forum"]
     assert "clamor sweep --go-on forum" in found["coverage:sweep:forum"]
-    run = CliRunner().invoke(app, ["--home", str(living.home.root), "sweep", "--go-on", "forum"])
+    run = CliRunner().invoke(program(), ["--home", str(living.home.root), "sweep", "--go-on", "forum"])
     assert run.exit_code == 0, run.output
     assert standings(living.opened.engine)["forum"].paused_at is None
     assert troubles(living) == {}
-    assert CliRunner().invoke(app, ["--home", str(living.home.root), "sweep", "--go-on", "forum"]).exit_code == 1
+    assert CliRunner().invoke(program(), ["--home", str(living.home.root), "sweep", "--go-on", "forum"]).exit_code == 1
 
 
 def test_status_metrics_and_the_command_say_how_each_sweep_does(living: Living) -> None:
@@ -97,7 +97,7 @@ def test_status_metrics_and_the_command_say_how_each_sweep_does(living: Living) 
     }
     assert told["clamor_sweep_overdue_posts", "forum"] == 3
     assert (told["clamor_sweep_paused", "forum"], told["clamor_sweep_paused", "shop"]) == (0, 1)
-    run = CliRunner().invoke(app, ["--home", str(living.home.root), "sweep", "--json"])
+    run = CliRunner().invoke(program(), ["--home", str(living.home.root), "sweep", "--json"])
     assert [json.loads(line)["state"] for line in run.output.splitlines()] == ["late", "paused"]
 
 

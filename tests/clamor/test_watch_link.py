@@ -11,7 +11,7 @@ from living import Living, post, settled_home
 from typer.testing import CliRunner
 
 from clamor import exits
-from clamor.cli import app
+from clamor.cli import program
 from clamor.watching import brand_of, link
 from config.home import Home, HomeError
 from tests.standins.bluesky import BlueskyStandIn, iso
@@ -26,7 +26,7 @@ def bluesky() -> Iterator[BlueskyStandIn]:
 
 
 def clamor(home: Home, *words: str, code: int = exits.OK) -> str:
-    done = CliRunner().invoke(app, ["--home", str(home.root), *words])
+    done = CliRunner().invoke(program(), ["--home", str(home.root), *words])
     assert done.exit_code == code, done.output
     return done.output
 
@@ -120,5 +120,5 @@ def test_what_is_no_link_is_refused_with_the_way_out(tmp_path: Path, pasted: str
 
 
 def test_nothing_is_watched_in_a_home_without_brands(tmp_path: Path) -> None:
-    done = CliRunner().invoke(app, ["--home", str(settled_home(tmp_path).root), "watch", STORY])
+    done = CliRunner().invoke(program(), ["--home", str(settled_home(tmp_path).root), "watch", STORY])
     assert isinstance(done.exception, HomeError)

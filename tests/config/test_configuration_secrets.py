@@ -34,6 +34,20 @@ def test_the_environment_goes_before_the_file(tmp_path: Path) -> None:
     assert [value and value.get_secret_value() for value in found] == ["environment", "file", None]
 
 
+def test_a_name_with_file_behind_it_names_the_file_of_one_secret(tmp_path: Path) -> None:
+    key = write(tmp_path / "key.json", '{"a":\n 1}\n', 0o444)
+    file = write(tmp_path / "s", f"A_FILE={key}\nB=in the file\nC_FILE={tmp_path / 'none'}\n")
+    secrets, problems = read_secrets(file, {"B_FILE": str(key), "D": "itself", "D_FILE": str(key)})
+    assert problems == []
+    values = {name: found.get_secret_value() for name in "ABCD" if (found := secrets.get(name))}
+    assert values == {"A": '{"a":\n 1}', "B": '{"a":\n 1}', "D": "itself"}
+    key.chmod(0o644)
+    write(key, "another", 0o644)
+    found = secrets.get("A")
+    assert found is not None
+    assert found.get_secret_value() == "another"
+
+
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604])
 def test_a_file_that_others_may_read_is_not_used(tmp_path: Path, mode: int) -> None:
     file = write(tmp_path / "s", "A=hunter2\n", mode)

@@ -15,14 +15,14 @@ from typing import Any
 import pytest
 import typer
 
-from clamor.cli import app
+from clamor.cli import program
 from config import load
 from config.home import Home
 from config.problems import errors
 from routing.check import check_rules
 from tests.deploy.compose import FILE, IMAGE, ROOT, VARIABLE, copies, seconds, services, stages, written
 
-COMMANDS: Any = typer.main.get_command(app)
+COMMANDS: Any = typer.main.get_command(program())
 SERVICE_KEYS = {
     "build", "cap_drop", "command", "depends_on", "deploy", "environment", "healthcheck", "image", "init", "logging",
     "networks", "ports", "read_only", "restart", "security_opt", "shm_size", "stop_grace_period", "stop_signal",

@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 
 from database.engine import many, read, rows, write
 from database.leases import take
-from ingest.collector import Denied, Interrupted, Source
+from ingest.collector import NEVER, Denied, Interrupted, Source
 from ingest.credentials import Grant, Terms, client_credentials, refreshing
 from ingest.setting import Setting
 from ingest.tokens import KeptTokens
@@ -85,7 +85,7 @@ def test_an_app_may_ask_in_its_own_name(network: OAuthStandIn, grant: Made) -> N
         client_credentials(f"{network.url}/token", client_id="BOARD_APP", client_secret="BOARD_SECRET", where=WHERE)
     )
     assert one.token() == "access-token-number-1"
-    assert one.ends() is None, "nobody need do anything"
+    assert one.ends() == NEVER, "nobody need do anything"
 
 
 def test_another_process_and_the_next_start_use_the_same_token(network: OAuthStandIn, grant: Made) -> None:
@@ -235,7 +235,7 @@ def test_a_grant_that_each_renewal_puts_off_needs_nobody(
         network.office.refresh_ends = time.time() + 30 * 86_400
         one.token()
         clock.advance(DAY)
-    assert one.ends() is None
+    assert one.ends() == NEVER
 
 
 def test_once_its_renewal_is_refused_a_grant_ends_with_the_token(

@@ -10,7 +10,7 @@ rsa = pytest.importorskip("cryptography.hazmat.primitives.asymmetric.rsa", reaso
 from cryptography.hazmat.primitives import hashes, serialization  # noqa: E402
 from cryptography.hazmat.primitives.asymmetric import ec, padding  # noqa: E402
 
-from ingest.collector import Denied, Source  # noqa: E402
+from ingest.collector import NEVER, Denied, Source  # noqa: E402
 from ingest.credentials import Grant  # noqa: E402
 from ingest.service_account import account_of, service_account  # noqa: E402
 from ingest.setting import Setting  # noqa: E402
@@ -45,7 +45,7 @@ def test_what_the_key_signs_is_traded_for_a_token() -> None:
         )
         one = grant(network, key_file(pem(private)))
         assert one.token() == "access-token-number-1"
-        assert one.ends() is None
+        assert one.ends() == NEVER
     assert account_of(key_file(pem(private)), "PLAY_KEY", WHERE) == EMAIL
 
 

@@ -160,11 +160,11 @@ def test_memory_does_not_grow_with_new_words(matcher: BrandMatcher) -> None:
     for _ in range(3_000):
         matcher.find(analyse(text()))
     gc.collect()
-    words, before = len(matcher._vocab), psutil.Process().memory_info().rss
+    words, before = len(matcher._phrases._vocab), psutil.Process().memory_info().rss
     for _ in range(3_000):
         matcher.find(analyse(text()))
     gc.collect()
-    assert len(matcher._vocab) == words
+    assert len(matcher._phrases._vocab) == words
     assert psutil.Process().memory_info().rss - before < 8 * 2**20
 
 
