@@ -173,7 +173,10 @@ class Keeper:
         opened, now = self._opened, self._opened.clock.now()
         retention = opened.settings.retention
         self._desk.keep_up(opened.registry.current())
-        old = erasure.expire(opened.engine, self._desk, now - retention.posts, now, after=self._expired)
+        sooner = {network: now - kept for network, kept in retention.networks.items()}
+        old = erasure.expire(
+            opened.engine, self._desk, now - retention.posts, now, after=self._expired, networks=sooner
+        )
         ids = erasure.forget_unmatched(opened.engine, now - retention.ids, now, after=self._forgotten)
         copies = erasure.let_go_of_copies(opened.engine, now)
         context.let_go(opened.engine, now)

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from config.aspects import Slug
 from config.content import ImportPart
 from config.kafka import KafkaEngine
 from config.section import Address, EnvName, Port, Section, Sender, Text
@@ -23,7 +24,8 @@ from config.units import Duration, Size, format_duration, format_size
 ENV_PREFIX = "CLAMOR_"
 Device = Literal["cpu", "cuda"]
 """Where a model computes."""
-DAY = 86_400_000
+HOUR = 3_600_000
+DAY = 24 * HOUR
 
 
 def _not_an_address(value: object) -> object:
@@ -288,6 +290,9 @@ class Retention(Section):
     posts: Annotated[Duration, Field(ge=DAY)] = 400 * DAY
     """Text and author of mentions, from their arrival here, however old they were then; afterwards only their counts
     remain."""
+    networks: dict[Slug, Annotated[Duration, Field(ge=HOUR)]] = Field(default_factory=lambda: {"linkedin": 47 * HOUR})
+    """Network: the same, for its posts, where it is less. LinkedIn lets nobody keep what its members write for more than
+    48 hours: an hour is left for taking them away."""
     ids: Annotated[Duration, Field(ge=DAY)] = 30 * DAY
     """Id, parent and author (no text) of every post, from its latest arrival here, so that replies find what they
     answer."""

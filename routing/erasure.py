@@ -6,7 +6,7 @@ Every function does one chunk in one short transaction and says where to go on, 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from typing import NamedTuple
 
@@ -31,12 +31,28 @@ class Swept(NamedTuple):
     done: bool
 
 
-def expire(engine: Engine, desk: Desk, before: Millis, now: Millis, *, after: int = 0) -> Swept:
-    """Take text and author from up to CHUNK posts that arrived before `before`; counts and decisions stay."""
-    sql = "SELECT n, id FROM post WHERE n > ? AND n <= ? AND state = 'live' AND arrived_at < ? ORDER BY n LIMIT ?"
+def expire(
+    engine: Engine,
+    desk: Desk,
+    before: Millis,
+    now: Millis,
+    *,
+    after: int = 0,
+    networks: Mapping[str, Millis] | None = None,
+) -> Swept:
+    """Take text and author from up to CHUNK posts that arrived before `before`, or before the time of their network;
+    counts and decisions stay."""
+    old, values = ["arrived_at < ?"], [before]
+    for network, sooner in (networks or {}).items():
+        if sooner > before:
+            old.append("(substr(id, 1, ?) = ? AND arrived_at < ?)")
+            values += [len(network) + 1, f"{network}:", sooner]
+    sql = (
+        f"SELECT n, id FROM post WHERE n > ? AND n <= ? AND state = 'live' AND ({' OR '.join(old)}) ORDER BY n LIMIT ?"
+    )
     with read(engine) as connection:
         last = _last(connection)
-        found = rows(connection, sql, (after, after + STRETCH, before, CHUNK))
+        found = rows(connection, sql, (after, after + STRETCH, *values, CHUNK))
     records = [
         Understood(
             post=Post(

@@ -12,7 +12,7 @@ from living import NOW, Living, post, settled_home
 from clamor.chores import Keeper
 from clamor.reprocessing import Ask, begin, reprocess
 from ingest.files import Options, replay
-from stream.clock import DAY
+from stream.clock import DAY, HOUR
 
 LONG_AGO = NOW - 10 * 365 * DAY
 OLD = "x:1#acme"
@@ -57,6 +57,25 @@ def test_history_stays_searchable_for_the_whole_time_from_its_import(living: Liv
     assert (mention.state, mention.post) == ("expired", None)
     assert living.found("lost") == set()
     assert living.truth()["counts"] == counted, "what expires stays counted, in the minute that it was said in"
+
+
+def test_posts_of_a_network_that_allows_less_are_kept_for_less(living: Living, tmp_path: Path) -> None:
+    """LinkedIn's members' words for 48 hours, whatever `retention: posts` says; those of others beside them stay."""
+    assert living.opened.settings.retention.networks == {"linkedin": 47 * HOUR}
+    for network in ("linkedin", "linkedinx"):
+        file = tmp_path / f"{network}.jsonl"
+        file.write_text(f'{{"id": "1", "created_at": {NOW}, "text": "Acme Air lost my bag", "author": "ana"}}\n')
+        replay([file], living.opened.log, living.clock, Options(network=network))
+    living.drain()
+    living.clock.at = NOW + 47 * HOUR - 1
+    _keep(living)
+    assert living.found("lost") == {"linkedin:1#acme", "linkedinx:1#acme"}
+    living.clock.at = NOW + 47 * HOUR + 1
+    _keep(living)
+    assert living.found("lost") == {"linkedinx:1#acme"}
+    mention = living.mention("linkedin:1#acme")
+    assert mention is not None
+    assert (mention.state, mention.post) == ("expired", None)
 
 
 def test_ids_of_history_are_kept_so_that_its_replies_find_their_parents(living: Living, tmp_path: Path) -> None:
