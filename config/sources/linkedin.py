@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
-from config.section import EnvName
+from config.section import EnvName, WebAddress
 from config.sources.budget import Costs
 from config.sources.common import LookAgain, Swept, looks
-from config.sources.graph import Address, Number
+from config.sources.graph import Number
 from config.units import Duration
 
 Month = Annotated[str, StringConstraints(pattern=r"^20\d\d(0[1-9]|1[0-2])$")]
@@ -26,8 +26,16 @@ class LinkedinSource(Swept):
     """`linkedin`: the page of an organisation that you administer."""
     organization: Number
     """Number of the organisation, in quotes (in the address of its page for administrators)."""
-    token_env: EnvName
-    """NAME of the variable that holds the access token of a member who administers the page."""
+    token_env: EnvName | None = None
+    """NAME of the variable that holds the access token of a member who administers the page; it lasts 60 days. Not set
+    where the next three are."""
+    client_id_env: EnvName | None = None
+    """NAME of the variable with the app's client id."""
+    client_secret_env: EnvName | None = None
+    """NAME of the variable with the app's client secret."""
+    refresh_token_env: EnvName | None = None
+    """NAME of the variable with the member's refresh token, where LinkedIn gave the app one: access tokens are then got
+    by it, for 365 days from the member's consent."""
     version: Month = "202609"
     """Of LinkedIn's API, year and month. LinkedIn switches each off after about a year; the source then says so."""
     tier: Literal["standard", "development"] = "standard"
@@ -39,13 +47,28 @@ class LinkedinSource(Swept):
     reread: Annotated[Duration, Field(ge=100)] = 21_600_000
     """After so long all comments of a followed post are read again though their number is the same: one may have been
     deleted and another one written."""
-    url: Address = "https://api.linkedin.com"
+    url: WebAddress = "https://api.linkedin.com"
     """Where the API is asked; another one only for a proxy."""
+    login_url: WebAddress = "https://www.linkedin.com"
+    """Where tokens are got; another one only for a proxy."""
     interval: Annotated[Duration, Field(ge=50)] = 300_000
     """Between two rounds of asking."""
     look_again: tuple[LookAgain, ...] = looks(("48h", "12h"), ("7d", "2d"), ("180d", "30d"))
     """How often posts are looked up again to learn whether they were deleted or edited, by their age; each look is one
     request. Whose text has expired (`retention: networks`) is not looked up any more; `[]`: none is."""
+
+    @model_validator(mode="after")
+    def _has_one_access(self) -> LinkedinSource:
+        """By one token, or by all that is needed to get some."""
+        lasting = (self.client_id_env, self.client_secret_env, self.refresh_token_env)
+        if all(lasting) and self.token_env is None:
+            return self
+        if self.token_env is None or any(lasting):
+            raise ValueError(
+                "set either token_env, or client_id_env, client_secret_env and refresh_token_env "
+                "(docs/networks/linkedin.md says how to get them)"
+            )
+        return self
 
     def documented(self) -> Costs:
         return DEVELOPMENT if self.tier == "development" else self.costs

@@ -17,29 +17,16 @@ import msgspec
 
 from config.sources import LinkedinSource
 from ingest.buried import Buried
-from ingest.collector import Collector, CursorLost, Delivery, Draft, Existence, Found, Malformed, Span, Style
-from ingest.networks.linkedin_api import Api, Counts, Gone, Hidden, encoded, listed
-from ingest.networks.linkedin_posts import (
-    Item,
-    comment_item,
-    edited,
-    is_post,
-    mention_draft,
-    parts_of,
-    post_item,
-    reach,
-)
+from ingest.collector import Collector, CursorLost, Delivery, Draft, Existence, Found, Span, Style
+from ingest.networks.linkedin_api import Api, Counts, Gone, Hidden, grant_of
+from ingest.networks.linkedin_lists import FIRST, Lists
+from ingest.networks.linkedin_posts import Item, edited, parts_of, reach
 from ingest.setting import Setting
-from ingest.web import Refused
-from stream.clock import HOUR, MINUTE, passed
+from stream.clock import DAY, MINUTE, passed
 from stream.records import Metrics, Millis
 
-FIRST: Millis = HOUR
-"""How far back the first round goes."""
 OVERLAP: Millis = 10 * MINUTE
 """What is made may be shown this much later than what was made after it."""
-PAGE = 100
-MOST_PAGES = 1_000
 MOST_KNOWN = 100_000
 MOST_ANSWERED = 200
 """Comments of a post of which it is remembered how many answers they have."""
@@ -93,16 +80,18 @@ class Linkedin:
     def __init__(self, settings: LinkedinSource, setting: Setting) -> None:
         self.source, self.interval = setting.source, settings.interval
         self._settings, self._setting = settings, setting
-        self._page = f"urn:li:organization:{settings.organization}"
-        self._api = self._new_api()
+        self.grant = grant_of(settings, setting)
+        """What access tokens are got by; None: a person gives one."""
+        self._buried = Buried()
+        self._lists = self._new_lists()
+        self._api = self._lists.api
         self._known: dict[str, Said] = {}
         self._whole: set[str] = set()
         """Posts of which this process has seen every comment that there was."""
         self._posts: Mapping[str, str] = {}
         """What LinkedIn calls a post in the ids of its comments: how its list of posts calls it."""
         self._hidden: set[str] = set()
-        """Posts that mention the page and that may not be read."""
-        self._buried = Buried()
+        """Posts that mentioned the page in the last round and that may not be read."""
 
     def collect(self, cursor: str | None) -> Iterator[Delivery]:
         state = _opened(cursor)
@@ -115,26 +104,36 @@ class Linkedin:
 
     def fill(self, query: str, span: Span, cursor: str | None) -> Iterator[Delivery]:
         """The posts of the span, and the comments made in it on the newest posts of then."""
-        with closing(self._new_api()) as api:
-            items: list[Item] = []
-            for found, wrong, cut in self._lists_posts(api, span.since):
-                items += found
+        lists = self._new_lists()
+        with closing(lists.api) as api:
+            posts: list[Item] = []
+            for found, wrong, cut in lists.posts(span.since):
+                posts += found
                 yield api.delivery(drafts=_within(found, span), malformed=wrong, **_cut(cut))
-            before = sorted((one for one in items if one.at < span.until), key=lambda one: -one.at)
+            before = sorted((one for one in posts if one.at < span.until), key=lambda one: -one.at)
             for post in before[: self._settings.follow]:
-                for comments, wrong, cut in self._all_comments(api, post.id):
-                    yield api.delivery(drafts=_within(comments, span), malformed=wrong, **_cut(cut))
+                yield from self._fill_comments(lists, post.id, span)
             if self._settings.mentions:
-                for mentions, wrong, cut in self._lists_mentions(api, span):
-                    yield api.delivery(drafts=_within(mentions, span), malformed=wrong, **_cut(cut))
+                for found, wrong, cut in lists.mentions(span, lambda id: False):
+                    yield api.delivery(drafts=_within(found, span), malformed=wrong, **_cut(cut))
+
+    def _fill_comments(self, lists: Lists, post: str, span: Span) -> Iterator[Delivery]:
+        try:
+            for page in lists.comments(post, post):
+                answered = [one for one in page[0] if one.answers != 0]
+                for found, wrong, cut in chain([page], lists.answers(answered, post)):
+                    yield lists.api.delivery(drafts=_within(found, span), malformed=wrong, **_cut(cut))
+        except (Gone, Hidden):
+            yield lists.api.delivery()
 
     def look_up(self, native_ids: Sequence[str]) -> Found:
         existence: dict[str, Existence] = {}
         drafts: list[Draft] = []
-        with closing(self._new_api()) as api:
+        lists = self._new_lists()
+        with closing(lists.api) as api:
             for native in native_ids:
                 try:
-                    item = self._one(api, native)
+                    item = lists.one(native, self._posts)
                 except Gone:
                     existence[native] = "gone"
                     continue
@@ -146,16 +145,17 @@ class Linkedin:
                 if item is not None and item.draft is not None:
                     drafts.append(edited(msgspec.structs.replace(item.draft, native_id=native)))
             if "gone" in existence.values():
-                self._sees_its_own(api)
+                lists.sees_its_own()
             return Found(existence=existence, drafts=drafts, asked=api.used())
 
     def context(self, native_id: str) -> Iterator[Delivery]:
         """The comment that it answers, if it does, and the post."""
-        with closing(self._new_api()) as api:
+        lists = self._new_lists()
+        with closing(lists.api) as api:
             above: str | None = native_id
             for step in range(MOST_ABOVE):
                 try:
-                    item = self._one(api, above) if above else None
+                    item = lists.one(above, self._posts) if above else None
                 except (Gone, Hidden):
                     return
                 if item is None or item.draft is None:
@@ -165,25 +165,28 @@ class Linkedin:
                 above = item.draft.reply_to or self._posts.get(item.about)
 
     def check(self) -> str:
-        with closing(self._new_api()) as api:
-            self._sees_its_own(api)
+        lists = self._new_lists()
+        with closing(lists.api):
+            lists.sees_its_own()
         return (
             f"the posts of organisation {self._settings.organization} can be read, by version {self._settings.version} "
-            "of LinkedIn's API; its token lasts 60 days from when it was made"
+            f"of LinkedIn's API; {self._lasts()}"
         )
+
+    def _lasts(self) -> str:
+        ends = self.grant.ends() if self.grant is not None else None
+        if self.grant is None:
+            return "its access token lasts 60 days from when it was made: make a new one before"
+        if ends is None:
+            return "its access tokens are renewed for a year from the member's consent"
+        days = max(ends - self._setting.clock.wall(), 0) // DAY
+        return f"its access tokens are renewed for {days} more days, then the member has to consent again"
 
     def close(self) -> None:
         self._api.close()
 
-    def _new_api(self) -> Api:
-        return Api(self._settings, self._setting)
-
-    def _sees_its_own(self, api: Api) -> None:
-        """To a token that does not see the list of the page's own posts nothing is gone. Raises Denied."""
-        try:
-            api.get("posts", f"{self._by_page()}&count=1")
-        except (Gone, Hidden):
-            raise api.refused(f"the posts of organisation {self._settings.organization}") from None
+    def _new_lists(self) -> Lists:
+        return Lists(self._settings, Api(self._settings, self._setting, self.grant), self._buried)
 
     # --- a round ---
 
@@ -191,7 +194,7 @@ class Linkedin:
         """Posts back to those that were changed before the last round."""
         before = state.modified - OVERLAP if state.modified else None
         newest, began = state.modified, 0
-        for found, wrong, cut in self._lists_posts(self._api, before):
+        for found, wrong, cut in self._lists.posts(before):
             began = began or self._api.time - FIRST
             floor = began if before is None else before
             drafts, said = self._news(found, floor, floor)
@@ -234,9 +237,9 @@ class Linkedin:
         newest, fresh, answered, ended = mark.seen, 0, dict[str, int](), True
         started = self._setting.clock.wall()
         try:
-            for items, wrong, cut in self._lists_comments(self._api, post, post) if counts.comments or again else ():
+            for items, wrong, cut in self._lists.comments(post, post) if counts.comments or again else ():
                 below = [one for one in items if self._to_be_read(one, mark, counts, again)]
-                for found, bad, more in chain([(items, wrong, cut)], self._answers(below, post)):
+                for found, bad, more in chain([(items, wrong, cut)], self._lists.answers(below, post)):
                     drafts, said = self._news(found, floor, mark.began)
                     fresh += sum(draft.kind == "created" for draft in drafts)
                     yield self._api.delivery(drafts=drafts, malformed=bad, **_cut(more))
@@ -262,26 +265,24 @@ class Linkedin:
             return counts.top is None or counts.comments > counts.top
         return comment.answers > 0 if again else comment.answers != mark.answered.get(_number(comment.id), 0)
 
-    def _answers(self, comments: Sequence[Item], post: str) -> Iterator[tuple[list[Item], list[Malformed], bool]]:
-        for one in comments:
-            try:
-                yield from self._lists_comments(self._api, one.id, post)
-            except (Gone, Hidden):
-                continue
-
     def _mentioned(self, state: State) -> Iterator[Delivery]:
         now = self._api.time
         since = state.mentioned - OVERLAP if state.mentioned else now - FIRST
-        newest = state.mentioned
-        for found, wrong, cut in self._lists_mentions(self._api, Span(since, now + MINUTE)):
+        newest, hidden = state.mentioned, set[str]()
+        for found, wrong, cut in self._lists.mentions(Span(since, now + MINUTE), self._asked_for):
             drafts, said = self._news(found, since, since)
-            hidden = {one.id for one in found if one.draft is None} - self._known.keys() - self._hidden
-            unseen = {"missed": len(hidden), "reason": "LinkedIn does not show the post"} if hidden else {}
+            unread = {one.id for one in found if one.draft is None} - self._known.keys()
+            missed = len(unread - self._hidden)
+            unseen = {"missed": missed, "reason": "LinkedIn does not show the post"} if missed else {}
             yield self._api.delivery(drafts=drafts, malformed=wrong, **(_cut(cut) or unseen))
             self._remember(said)
-            self._hidden |= hidden
+            hidden |= unread
             newest = max([newest, *(one.at for one in found)])
-        state.mentioned = newest or now - FIRST
+        state.mentioned, self._hidden = newest or now - FIRST, hidden
+
+    def _asked_for(self, mention: str) -> bool:
+        """Whether it was asked for before, in vain or not."""
+        return mention in self._hidden or mention in self._known
 
     def _news(self, found: Sequence[Item], floor: Millis, began: Millis) -> tuple[list[Draft], dict[str, Said]]:
         """What was not brought yet, and what says something else now; and what is to be remembered once it is taken."""
@@ -313,95 +314,6 @@ class Linkedin:
             self._known[id] = one
         while len(self._known) > MOST_KNOWN:
             self._known.pop(next(iter(self._known)))
-
-    # --- lists and single things ---
-
-    def _by_page(self) -> str:
-        return f"author={encoded(self._page)}&q=author"
-
-    def _lists_posts(self, api: Api, floor: Millis | None) -> Iterator[tuple[list[Item], list[Malformed], bool]]:
-        """(posts, what is none, whether more were left out), those that were changed last first, back to `floor`; None:
-        to those of before the first round, and as many as are followed."""
-        query, least = f"{self._by_page()}&sortBy=LAST_MODIFIED", self._settings.follow if floor is None else 0
-        try:
-            for number, (listed_now, more) in enumerate(api.pages("posts", query, PAGE, MOST_PAGES), 1):
-                found, wrong = self._sorted(listed_now, "posts", post_item)
-                floor, least = api.time - FIRST if floor is None else floor, least - len(found)
-                oldest = min((one.modified for one in found), default=floor + 1)
-                reached = not more or (oldest <= floor and least <= 0)
-                yield found, wrong, number == MOST_PAGES and not reached
-                if reached:
-                    return
-        except (Gone, Hidden):
-            raise api.refused(f"the posts of organisation {self._settings.organization}") from None
-
-    def _lists_comments(self, api: Api, of: str, post: str) -> Iterator[tuple[list[Item], list[Malformed], bool]]:
-        """Those of a post, or answers to a comment on it."""
-        for number, (listed_now, more) in enumerate(
-            api.pages(f"socialActions/{encoded(of)}/comments", "", PAGE, MOST_PAGES), 1
-        ):
-            found, wrong = self._sorted(listed_now, "comments", lambda one: comment_item(one, post))
-            yield found, wrong, number == MOST_PAGES and more
-
-    def _all_comments(self, api: Api, post: str) -> Iterator[tuple[list[Item], list[Malformed], bool]]:
-        try:
-            for items, wrong, cut in self._lists_comments(api, post, post):
-                yield items, wrong, cut
-                for one in items:
-                    if one.answers != 0:
-                        yield from self._lists_comments(api, one.id, post)
-        except (Gone, Hidden):
-            return
-
-    def _lists_mentions(self, api: Api, span: Span) -> Iterator[tuple[list[Item], list[Malformed], bool]]:
-        query = (
-            f"q=criteria&actions={listed(['SHARE_MENTION'])}&organizationalEntity={encoded(self._page)}"
-            f"&timeRange=(start:{span.since},end:{span.until})"
-        )
-        try:
-            for number, (listed_now, more) in enumerate(
-                api.pages("organizationalEntityNotifications", query, PAGE, MOST_PAGES), 1
-            ):
-                found, wrong = self._sorted(listed_now, "mentions", lambda one: self._mention(api, one))
-                yield found, wrong, number == MOST_PAGES and more
-        except (Gone, Hidden):
-            raise api.refused("who mentions the page (rw_organization_admin; or set `mentions: false`)") from None
-
-    def _mention(self, api: Api, one: Any) -> Item | None:
-        held = mention_draft(one, self._page)
-        if held is None:
-            return None
-        id, at, draft = held
-        if draft is None and id not in self._known and id not in self._hidden:
-            try:
-                item = self._one(api, id)
-            except (Gone, Hidden):
-                item = None
-            draft = item.draft if item is not None else None
-        return Item(id, at, draft, modified=at)
-
-    def _one(self, api: Api, native: str) -> Item | None:
-        """A post or comment by its id; None: LinkedIn knows no such form. Raises Gone, Hidden, and what `Api.get`
-        raises."""
-        comment = parts_of(native)
-        try:
-            if comment is not None:
-                held = api.get(f"socialActions/{encoded(comment[0])}/comments/{comment[1]}")
-                return comment_item({"commentUrn": native, **held}, self._posts.get(comment[0], ""))
-            return post_item(api.get(f"posts/{encoded(native)}")) if is_post(native) else None
-        except Refused:
-            return None
-
-    def _sorted(self, listed_now: Sequence[Any], place: str, read: Any) -> tuple[list[Item], list[Malformed]]:
-        found, wrong = list[Item](), list[Malformed]()
-        for one in listed_now:
-            item = read(one)
-            if item is not None:
-                found.append(item)
-                continue
-            why = "it has no id, or no time that can be read"
-            wrong.append(Malformed(f"{self.source.id}:{place}", why, msgspec.json.encode(one)))
-        return found, self._buried.fresh(wrong)
 
 
 def _number(comment: str) -> str:

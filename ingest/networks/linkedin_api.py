@@ -15,8 +15,9 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from config.sources import LinkedinSource
 from ingest.collector import Delivery, Denied, Interrupted
+from ingest.credentials import Grant, refreshing
 from ingest.setting import Setting
-from ingest.web import PASSES, Answer, Refused, Web
+from ingest.web import PASSES, Answer, Refused, Unauthorized, Web
 from stream.clock import DAY
 from stream.records import Millis
 
@@ -45,17 +46,33 @@ class Counts(NamedTuple):
     reactions: int | None
 
 
+def grant_of(settings: LinkedinSource, setting: Setting) -> Grant | None:
+    """None: a person gives an access token."""
+    app, secret, refresh = settings.client_id_env, settings.client_secret_env, settings.refresh_token_env
+    if app is None or secret is None or refresh is None:
+        return None
+    url = f"{settings.login_url.rstrip('/')}/oauth/v2/accessToken"
+    where = "the member has to consent again, docs/networks/linkedin.md says how"
+    terms = refreshing(url, client_id=app, client_secret=secret, refresh_token=refresh, where=where)
+    return Grant(setting, terms, settings.timeout)
+
+
 class Api:
     """One thread's way to the API."""
 
-    def __init__(self, settings: LinkedinSource, setting: Setting) -> None:
-        self._settings, self._setting = settings, setting
+    def __init__(self, settings: LinkedinSource, setting: Setting, grant: Grant | None) -> None:
+        self._settings, self._setting, self._grant = settings, setting, grant
         self._web = Web(f"{settings.url.rstrip('/')}/rest/", self._headers, timeout=settings.timeout / 1000)
         self.time: Millis = setting.clock.wall()
         """What time it is there."""
 
     def get(self, path: str, query: str = "") -> dict[str, Any]:
         """`query` as it is sent. Raises Gone, Hidden, Denied, Interrupted, Refused."""
+        if self._grant is None:
+            return self._got(path, query)
+        return self._grant.through(lambda: self._got(path, query))
+
+    def _got(self, path: str, query: str) -> dict[str, Any]:
         answer = self._web.ask(
             "GET", f"{path}?{query}" if query else path, good=(400, 401, 403, 404, 410, 422, 426, 429)
         )
@@ -122,9 +139,8 @@ class Api:
 
     def refused(self, what: str) -> Denied:
         """In words, where something is hidden that has to be seen."""
-        settings = self._settings
         return Denied(
-            f"LinkedIn does not show {what} to the token in {settings.token_env} (source {settings.id}): it lacks a "
+            f"LinkedIn does not show {what} to the token of source {self._settings.id} ({self._named()}): it lacks a "
             f"permission, or its member has no role on the page any more; {_ACCESS}"
         )
 
@@ -132,18 +148,20 @@ class Api:
         self._web.close()
 
     def _headers(self) -> Mapping[str, str]:
-        settings = self._settings
-        token = self._setting.secret(settings.token_env)
+        asked = {"LinkedIn-Version": self._settings.version, "X-Restli-Protocol-Version": "2.0.0"}
+        if self._grant is not None:
+            return {**self._grant.headers(), **asked}
+        token = self._setting.secret(self._named())
         if not token or not token.strip():
             raise Denied(
-                f"source {settings.id} has no access token: put one into {settings.token_env} "
+                f"source {self._settings.id} has no access token: put one into {self._named()} "
                 "(docs/networks/linkedin.md says how to get one)"
             )
-        return {
-            "Authorization": f"Bearer {token.strip()}",
-            "LinkedIn-Version": settings.version,
-            "X-Restli-Protocol-Version": "2.0.0",
-        }
+        return {"Authorization": f"Bearer {token.strip()}", **asked}
+
+    def _named(self) -> str:
+        """NAME of what the access rests on."""
+        return self._settings.token_env or self._settings.refresh_token_env or ""
 
     def _noted(self, answer: Answer) -> None:
         try:
@@ -159,9 +177,9 @@ class Api:
         if answer.status in PASSES:
             return self._web.fault(answer)
         if answer.status == 401:
-            return Denied(
-                f"the access token in {settings.token_env} does not count any more ({code or 401}): it lasts 60 days, "
-                "make a new one (docs/networks/linkedin.md)"
+            return Unauthorized(
+                f"LinkedIn does not take the access token of source {settings.id} ({code or 401}): one lasts 60 days "
+                f"or until the member takes it back; put a new one into {self._named()} (docs/networks/linkedin.md)"
             )
         if answer.status == 426:
             return Denied(

@@ -3,7 +3,8 @@
 Read from https://learn.microsoft.com/en-us/linkedin/marketing: community-management/shares/posts-api (author finder),
 …/shares/comments-api, …/shares/social-metadata-api, …/shares/little-text-format,
 community-management/organizations/organization-social-action-notifications (pull), versioning, increasing-access; and
-from …/linkedin/shared/api-guide/concepts: rate-limits, error-handling, pagination. Our reading of them: they were to be
+from …/linkedin/shared/api-guide/concepts: rate-limits, error-handling, pagination, and
+…/shared/authentication/programmatic-refresh-tokens. Our reading of them: they were to be
 had as stored copies, mostly their first part only. Compared with replies that are public: a page of comments and its
 `paging` (https://github.com/MicrosoftDocs/feedback/issues/971), a page that holds fewer than were asked for and links
 to the next (…/issues/972), a token that lacks a permission
@@ -20,6 +21,7 @@ import time
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
+from tests.standins.oauth import TokenOffice
 from tests.standins.server import Request, Response, StandIn
 
 TOKEN = "a-token-of-a-member-in-a-test"
@@ -44,6 +46,7 @@ class Thing(NamedTuple):
 class LinkedinStandIn(StandIn):
     def __init__(self) -> None:
         super().__init__()
+        self.office = TokenOffice()
         self.things: dict[str, Thing] = {}
         self.newest_first = True
         """In which order comments are listed."""
@@ -114,7 +117,9 @@ class LinkedinStandIn(StandIn):
     # --- the protocol ---
 
     def answer(self, request: Request) -> Response:
-        if request.headers.get("authorization") != f"Bearer {TOKEN}":
+        if request.path == "/oauth/v2/accessToken":
+            return self.office.answer(request)
+        if request.headers.get("authorization") != f"Bearer {TOKEN}" and not self.office.knows(request):
             return _error(401, "INVALID_ACCESS_TOKEN", "Invalid access token", 65600)
         version = request.headers.get("linkedin-version", "")
         if version not in self.versions:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -17,14 +18,23 @@ from ingest.setting import Setting
 from stream.clock import DAY, MINUTE, WallClock
 from tests.ingest.contract import Contract, How
 from tests.standins.linkedin import NUMBER, TOKEN, LinkedinStandIn
+from tests.standins.oauth import TokenOffice
 from tests.standins.server import Fault
 
 SECRETS = {"TOKEN": TOKEN}
+OFFICE = TokenOffice()
+LASTING: dict[str, Any] = {
+    "token_env": None,
+    "client_id_env": "APP",
+    "client_secret_env": "SECRET",
+    "refresh_token_env": "REFRESH",
+}
+GIVEN = {**SECRETS, "APP": OFFICE.app[0], "SECRET": OFFICE.app[1], "REFRESH": OFFICE.refresh_token}
 
 
 def settings_of(standin: LinkedinStandIn, **more: Any) -> LinkedinSource:
     asked: dict[str, Any] = {"interval": "50ms", "token_env": "TOKEN", "organization": NUMBER, **more}
-    return LinkedinSource(id="source", kind="linkedin", url=standin.url, **asked)
+    return LinkedinSource(id="source", kind="linkedin", url=standin.url, login_url=standin.url, **asked)
 
 
 class LinkedinCase:
@@ -84,7 +94,7 @@ class At:
 
     def __init__(self, page: LinkedinStandIn, cursor: str | None = None, **more: Any) -> None:
         source = Source(id="source", network="linkedin", brands=("acme",))
-        self.collector = linkedin.collector(settings_of(page, **more), Setting(source, tuple, SECRETS.get, WallClock()))
+        self.collector = linkedin.collector(settings_of(page, **more), Setting(source, tuple, GIVEN.get, WallClock()))
         assert isinstance(self.collector, Linkedin)
         self.linkedin: Linkedin = self.collector
         self.cursor = cursor
@@ -325,6 +335,26 @@ def test_the_development_tier_asks_for_one_thing_at_a_time(page: LinkedinStandIn
     with pytest.raises(Denied, match="comments and reactions"):
         at(page).brought()
     assert settings_of(page, tier="development").documented().requests == 100
+
+
+def test_access_tokens_are_got_by_a_refresh_token_and_got_anew_when_one_is_taken_back(
+    page: LinkedinStandIn, at: Callable[..., At]
+) -> None:
+    page.office.lasts, page.office.refresh_ends = 60 * 86_400, time.time() + 300 * 86_400 + 3_600
+    one = at(page, **LASTING)
+    page.comment("hello")
+    assert one.texts() == ["hello"]
+    assert "300 more days" in one.linkedin.check()
+    page.office.counts.clear()
+    page.office.revoked = True
+    with pytest.raises(Denied, match=r"REFRESH|source \(INVALID_ACCESS_TOKEN\)"):
+        one.brought()
+
+
+def test_one_way_to_a_token_is_named_and_no_half_of_another(page: LinkedinStandIn) -> None:
+    for wrong in ({"token_env": None}, {**LASTING, "token_env": "TOKEN"}, {**LASTING, "client_secret_env": None}):
+        with pytest.raises(ValueError, match="either token_env, or client_id_env"):
+            settings_of(page, **wrong)
 
 
 def test_a_version_that_was_switched_off_is_named_with_the_way_out(
