@@ -291,8 +291,8 @@ class Retention(Section):
     """Text and author of mentions, from their arrival here, however old they were then; afterwards only their counts
     remain."""
     networks: dict[Slug, Annotated[Duration, Field(ge=HOUR)]] = Field(default_factory=lambda: {"linkedin": 47 * HOUR})
-    """Network: the same, for its posts, where it is less. LinkedIn lets nobody keep what its members write for more than
-    48 hours: an hour is left for taking them away."""
+    """Network: the same, for its posts, where it is less. LinkedIn lets nobody keep what its members write for longer
+    than 48 hours; an hour is left for taking it away."""
     ids: Annotated[Duration, Field(ge=DAY)] = 30 * DAY
     """Id, parent and author (no text) of every post, from its latest arrival here, so that replies find what they
     answer."""

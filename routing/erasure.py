@@ -42,7 +42,7 @@ def expire(
 ) -> Swept:
     """Take text and author from up to CHUNK posts that arrived before `before`, or before the time of their network;
     counts and decisions stay."""
-    old, values = ["arrived_at < ?"], [before]
+    old, values = ["arrived_at < ?"], list[str | int]([before])
     for network, sooner in (networks or {}).items():
         if sooner > before:
             old.append("(substr(id, 1, ?) = ? AND arrived_at < ?)")

@@ -27,8 +27,8 @@ class LinkedinSource(Swept):
     organization: Number
     """Number of the organisation, in quotes (in the address of its page for administrators)."""
     token_env: EnvName | None = None
-    """NAME of the variable that holds the access token of a member who administers the page; it lasts 60 days. Not set
-    where the next three are."""
+    """NAME of the variable that holds an access token of a member who administers the page; it lasts 60 days. Empty:
+    the next three are set, which go before it."""
     client_id_env: EnvName | None = None
     """NAME of the variable with the app's client id."""
     client_secret_env: EnvName | None = None
@@ -58,14 +58,12 @@ class LinkedinSource(Swept):
     request. Whose text has expired (`retention: networks`) is not looked up any more; `[]`: none is."""
 
     @model_validator(mode="after")
-    def _has_one_access(self) -> LinkedinSource:
+    def _has_an_access(self) -> LinkedinSource:
         """By one token, or by all that is needed to get some."""
         lasting = (self.client_id_env, self.client_secret_env, self.refresh_token_env)
-        if all(lasting) and self.token_env is None:
-            return self
-        if self.token_env is None or any(lasting):
+        if not all(lasting) and (any(lasting) or self.token_env is None):
             raise ValueError(
-                "set either token_env, or client_id_env, client_secret_env and refresh_token_env "
+                "no whole access: set token_env, or client_id_env, client_secret_env and refresh_token_env "
                 "(docs/networks/linkedin.md says how to get them)"
             )
         return self

@@ -161,7 +161,8 @@ class Api:
 
     def _named(self) -> str:
         """NAME of what the access rests on."""
-        return self._settings.token_env or self._settings.refresh_token_env or ""
+        settings = self._settings
+        return (settings.token_env if self._grant is None else settings.refresh_token_env) or ""
 
     def _noted(self, answer: Answer) -> None:
         try:
