@@ -22,7 +22,7 @@ from ingest.networks.linkedin_api import Api, Counts, Gone, Hidden, grant_of
 from ingest.networks.linkedin_lists import FIRST, Lists
 from ingest.networks.linkedin_posts import Item, edited, parts_of, reach
 from ingest.setting import Setting
-from stream.clock import DAY, MINUTE, passed
+from stream.clock import MINUTE, passed
 from stream.records import Metrics, Millis
 
 OVERLAP: Millis = 10 * MINUTE
@@ -71,7 +71,7 @@ class Said(NamedTuple):
 
 
 class Linkedin:
-    """Keeps `Collector`, `Sweepable`, `Contextual`, `Checkable`."""
+    """Keeps `Collector`, `Sweepable`, `Contextual`, `Checkable`, `Expiring`."""
 
     style: Style = "poll"
     resumes = True
@@ -168,19 +168,13 @@ class Linkedin:
         lists = self._new_lists()
         with closing(lists.api):
             lists.sees_its_own()
-        return (
-            f"the posts of organisation {self._settings.organization} can be read, by version {self._settings.version} "
-            f"of LinkedIn's API; {self._lasts()}"
-        )
+        settings = self._settings
+        lasts = "" if self.grant is not None else "; its access token lasts 60 days from when it was made"
+        return f"reads the posts of organisation {settings.organization}, by version {settings.version} of the API{lasts}"
 
-    def _lasts(self) -> str:
-        ends = self.grant.ends() if self.grant is not None else None
-        if self.grant is None:
-            return "its access token lasts 60 days from when it was made: make a new one before"
-        if ends is None:
-            return "its access tokens are renewed for a year from the member's consent"
-        days = max(ends - self._setting.clock.wall(), 0) // DAY
-        return f"its access tokens are renewed for {days} more days, then the member has to consent again"
+    def ends(self) -> Millis | None:
+        """Of an access token that a person gave LinkedIn does not say it."""
+        return None if self.grant is None else self.grant.ends()
 
     def close(self) -> None:
         self._api.close()
