@@ -44,6 +44,7 @@ NETWORKS: dict[str, Network] = {
     "trustpilot": Network("ingest.networks.trustpilot", pushes=True),
     "telegram": Network("ingest.networks.telegram"),
     "tiktok": Network("ingest.networks.tiktok", pushes=True),
+    "yelp": Network("ingest.networks.yelp"),
 }
 
 

@@ -13,11 +13,13 @@ import msgspec
 
 from ingest.collector import Draft
 from ingest.setting import Notes
-from stream.clock import DAY, Clock
+from stream.clock import DAY, HOUR, Clock, passed
 from stream.records import Millis
 
 TIDY_EVERY: Millis = DAY
-_MARK = "told:"
+RESTORED_AFTER: Millis = HOUR
+"""A list may come from a cache: one that was told of as gone is back when it is still shown so much later."""
+_MARK, _GONE = "told:", "gone "
 
 
 def state(draft: Draft) -> str:
@@ -55,6 +57,33 @@ class Told:
         if self._tidied is None or now - self._tidied >= TIDY_EVERY:
             self._tidied = now
             self._notes.forget(self._clock.wall() - self._keep)
+
+
+def gone(wall: Millis) -> str:
+    """What is known of one that was told of as gone at that time."""
+    return f"{_GONE}{wall}"
+
+
+def stands(known: str | None) -> bool:
+    """Whether it was told of, and not as gone since."""
+    return known is not None and not known.startswith(_GONE)
+
+
+def judged(draft: Draft, known: str | None, fresh: bool | None, wall: Millis) -> tuple[Draft | None, str | None]:
+    """(what to tell of one that is shown, what is known once that is durable); None: nothing, unchanged. `fresh`: of
+    one that nothing was told of, whether it is news; None: it is only looked at."""
+    if known is None:
+        return draft if fresh else None, None if fresh is False else state(draft)
+    if known.startswith(_GONE):
+        if not passed(int(known.removeprefix(_GONE)), wall, RESTORED_AFTER):
+            return None, None
+        return msgspec.structs.replace(draft, kind="restored"), state(draft)
+    now = state(draft)
+    return changed(draft, known), None if known == now else now
+
+
+def deleted(ids: Collection[str]) -> list[Draft]:
+    return [Draft(native_id=id, kind="deleted") for id in ids]
 
 
 def changed(draft: Draft, known: str) -> Draft | None:

@@ -23,6 +23,7 @@ from config.sources.tiktok import TiktokSource
 from config.sources.trustpilot import TrustpilotSource
 from config.sources.webhook import WebhookSource
 from config.sources.x import XSource
+from config.sources.yelp import YelpSource
 from config.sources.youtube import YoutubeSource
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "TrustpilotSource",
     "WebhookSource",
     "XSource",
+    "YelpSource",
     "YoutubeSource",
     "looks",
 ]
@@ -70,6 +72,7 @@ Source: TypeAlias = Annotated[
     | TiktokSource
     | WebhookSource
     | XSource
+    | YelpSource
     | YoutubeSource,
     Field(discriminator="kind"),
 ]

@@ -34,7 +34,7 @@ from ingest.networks.trustpilot_push import TrustpilotPush
 from ingest.networks.trustpilot_reviews import REPLY, Review, drafts_of, reviews_of
 from ingest.push import Push
 from ingest.setting import Setting
-from ingest.told import Told, changed, state
+from ingest.told import Told, deleted, gone, judged, stands, state
 from ingest.wanted import Wanted
 from ingest.web import Refused
 from stream.clock import DAY, HOUR, passed
@@ -42,15 +42,13 @@ from stream.records import Author, Millis
 
 KEEP: Millis = 800 * DAY
 """How long it is known what was told of a review."""
-RESTORED_AFTER: Millis = HOUR
-"""A list may come from a cache: one that was deleted is back when it is still shown so much later."""
 MOST_DOUBTED = 20
 """Reviews that are not shown any more and looked up in one round, at most."""
 SAMPLED = 7 * 24
 _ID = re.compile(r"[0-9A-Za-z_-]{1,64}", re.ASCII)
 SAMPLED_PAGES = 10
-_GONE, _BY = "gone ", "by:"
-"""In notes: before the time at which a review was told of as gone; before who wrote one."""
+_BY = "by:"
+"""In notes: before who wrote a review."""
 
 _log = structlog.get_logger(__name__)
 
@@ -185,9 +183,9 @@ class Trustpilot:
         """What of a page was not told of, or has changed. What a first round finds was written before."""
         drafts, states = self._told_apart(page, until)
         if page.number == 1:
-            gone = self._told_of(self._vanished(unit, page))
-            drafts += _deleted(gone)
-            states |= dict.fromkeys(gone, self._gone_now())
+            vanished = self._told_of(self._vanished(unit, page))
+            drafts += deleted(vanished)
+            states |= dict.fromkeys(vanished, gone(self._setting.clock.wall()))
         yield Delivery(
             drafts=drafts,
             malformed=self._buried.fresh(page.malformed),
@@ -206,37 +204,23 @@ class Trustpilot:
         known = self._told.of([*at, *(id + REPLY for id in at)])
         drafts: list[Draft] = []
         states: dict[str, str] = {}
+        wall = self._setting.clock.wall()
         for id, draft in found.items():
             review = id.removesuffix(REPLY)
             # An answer to a review that was told of is news, however old the review.
-            answers = review != id and not known.get(review, _GONE).startswith(_GONE)
+            answers = review != id and stands(known.get(review))
             fresh = None if until is None else answers or at[review] >= until - self._settings.look_back
-            told, noted = self._judged(draft, known.get(id), fresh)
+            told, noted = judged(draft, known.get(id), fresh, wall)
             drafts += [told] if told is not None else []
             states |= {id: noted} if noted is not None else {}
-        gone = [id for id, value in known.items() if id not in found and not value.startswith(_GONE)]
+        withdrawn = [id for id, value in known.items() if id not in found and stands(value)]
         authors = {_BY + one.consumer.id: "" for one in page.reviews if one.id in states}
-        return [*drafts, *_deleted(gone)], {**states, **authors, **dict.fromkeys(gone, self._gone_now())}
-
-    def _judged(self, draft: Draft, before: str | None, fresh: bool | None) -> tuple[Draft | None, str | None]:
-        """(what to tell, what is known then); `before`: what was; `fresh`: None where a first round only looks."""
-        if before is None:
-            return draft if fresh else None, None if fresh is False else state(draft)
-        if before.startswith(_GONE):
-            gone_at = int(before.removeprefix(_GONE))
-            if not passed(gone_at, self._setting.clock.wall(), RESTORED_AFTER):
-                return None, None
-            return msgspec.structs.replace(draft, kind="restored"), state(draft)
-        now = state(draft)
-        return changed(draft, before), None if before == now else now
-
-    def _gone_now(self) -> str:
-        return f"{_GONE}{self._setting.clock.wall()}"
+        return [*drafts, *deleted(withdrawn)], {**states, **authors, **dict.fromkeys(withdrawn, gone(wall))}
 
     def _told_of(self, ids: Sequence[str]) -> list[str]:
         """These reviews and their answers, as far as they were told of and stand."""
         known = self._told.of([*ids, *(id + REPLY for id in ids)])
-        return [id for id, value in known.items() if not value.startswith(_GONE)]
+        return [id for id, value in known.items() if stands(value)]
 
     # --- what is not shown any more ---
 
@@ -273,9 +257,9 @@ class Trustpilot:
         since = int(notes.get("deletions") or began) - DAY
         try:
             for found in self._api.deleted("reviews", since):
-                gone = self._told_of(_ids(found.reviews, "reviewId"))
-                yield Delivery(drafts=_deleted(gone), asked=self._api.used())
-                self._told.note(dict.fromkeys(gone, self._gone_now()))
+                theirs = self._told_of(_ids(found.reviews, "reviewId"))
+                yield Delivery(drafts=deleted(theirs), asked=self._api.used())
+                self._told.note(dict.fromkeys(theirs, gone(clock.wall())))
             for found in self._api.deleted("consumers", since):
                 left = self._told.of([_BY + id for id in _ids(found.consumers, "consumerId")])
                 people = [name.removeprefix(_BY) for name in left]
@@ -288,10 +272,6 @@ class Trustpilot:
         else:
             notes.put("deletions", str(began))
         self._deletions_at = clock.steady()
-
-
-def _deleted(ids: Sequence[str]) -> list[Draft]:
-    return [Draft(native_id=id, kind="deleted") for id in ids]
 
 
 class _Page(msgspec.Struct, frozen=True):
