@@ -195,7 +195,7 @@ class Telegram:
     def _standing(self, api: Api, channel: str, numbers: dict[str, int]) -> Standing:
         known = numbers.get(channel)
         try:
-            chat = msgspec.convert(api.ask("getChat", chat_id=known or channel), Chat)
+            chat = self._chat(api, channel, known)
             member = api.ask("getChatMember", chat_id=chat.id, user_id=api.bot_number())
         except Refusing as refused:
             why = f"the bot is no administrator of {channel}, or there is no such channel: {refused}"
@@ -207,6 +207,17 @@ class Telegram:
         if not isinstance(member, dict) or member.get("status") not in _READS:
             return Standing(channel, chat.id, f"the bot is no administrator of {channel}: make it one there")
         return Standing(channel, chat.id, "")
+
+    def _chat(self, api: Api, channel: str, known: int | None) -> Chat:
+        """By its number, or else by its name, under which there may be a new one. Raises what `Api.ask` raises, and
+        msgspec.ValidationError."""
+        if known is not None:
+            try:
+                return msgspec.convert(api.ask("getChat", chat_id=known), Chat)
+            except Refusing:
+                if not channel.startswith("@"):
+                    raise
+        return msgspec.convert(api.ask("getChat", chat_id=channel), Chat)
 
     def _tell(self, what: str, words: str) -> None:
         """Once for as long as the process lives."""

@@ -75,7 +75,7 @@ class Page(NamedTuple):
     unlabelled: int
     """Posts of private channels of which nobody said who may read them."""
     membership: bool
-    """Whether the bot came into a chat, left it, or has other rights there."""
+    """Whether the bot came into one of the channels, left it, or has other rights there."""
 
 
 Label = Callable[[Chat], str | None]
@@ -99,8 +99,8 @@ def read(updates: Iterable[Any], label: Label, place: str) -> Page:
             malformed.append(_malformed(f"{place}:getUpdates", update, "it is no update with a number"))
             continue
         numbers.append(number)
-        membership = membership or "my_chat_member" in update
         try:
+            membership = membership or _concerns_us(update, label)
             draft = _draft(update, label)
         except Unlabelled:
             unlabelled += "message_reaction_count" not in update
@@ -128,6 +128,16 @@ def _draft(update: dict[str, Any], label: Label) -> Draft | None:
     if "message_reaction_count" in update:
         return _reach(update["message_reaction_count"], label)
     return None
+
+
+def _concerns_us(update: dict[str, Any], label: Label) -> bool:
+    """Anybody may take a bot into a chat: that is no reason to ask anything."""
+    if "my_chat_member" not in update:
+        return False
+    try:
+        return label(msgspec.convert(update["my_chat_member"], InChat).chat) is not None
+    except Unlabelled:
+        return True
 
 
 def _post(held: Any, label: Label, kind: PostKind) -> Draft | None:

@@ -213,6 +213,16 @@ def test_a_channel_is_known_by_its_number_when_its_name_changes(telegram: Telegr
     assert (draft.native_id, draft.link) == ("1111111111/2", "https://t.me/acme_today/2")
 
 
+def test_a_channel_that_was_made_anew_under_its_name_is_found_by_it(telegram: TelegramStandIn, at: Any) -> None:
+    source = at()
+    source.brought()
+    del telegram.chats[NEWS]
+    anew = telegram.channel(5_555_555_555, "Acme, by Ana", "ana_acme")
+    assert source.brought(2 * HOUR) == []
+    telegram.post(anew, "made anew")
+    assert source.texts() == ["made anew"]
+
+
 # --- nothing is lost ---
 
 
@@ -295,6 +305,16 @@ def test_a_channel_that_the_bot_was_taken_from_stands_in_the_ledger(telegram: Te
     assert longer.page == missing.page, "the same hole, longer"
     telegram.status[STAFF] = "administrator"
     assert len(source.deliveries(6 * MINUTE)) == 1
+
+
+def test_a_bot_that_strangers_take_into_their_chats_asks_nothing(telegram: TelegramStandIn, at: Any) -> None:
+    source = at()
+    source.brought()
+    asked = len(telegram.requests)
+    for n in range(5):
+        telegram.leave(telegram.channel(6_666_666_660 + n, "Somebody's"), "administrator")
+        source.brought()
+    assert {one.path.rpartition("/")[2] for one in telegram.requests[asked:]} == {"getUpdates"}
 
 
 def test_a_bot_that_hears_no_channel_is_refused_in_words(telegram: TelegramStandIn, at: Any) -> None:
