@@ -170,7 +170,7 @@ class Linkedin:
             lists.sees_its_own()
         settings = self._settings
         lasts = "" if self.grant is not None else "; its access token lasts 60 days from when it was made"
-        return f"reads the posts of organisation {settings.organization}, by version {settings.version} of the API{lasts}"
+        return f"reads posts of organisation {settings.organization}, by version {settings.version} of the API{lasts}"
 
     def ends(self) -> Millis | None:
         """Of an access token that a person gave LinkedIn does not say it."""
