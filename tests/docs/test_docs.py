@@ -20,7 +20,7 @@ import typer
 import yaml
 
 import database.tables  # noqa: F401 (fills the metadata)
-from clamor.cli import app
+from clamor.cli import program
 from config import load
 from config.home import Home
 from config.problems import errors
@@ -41,7 +41,7 @@ PAGES = sorted(DOCS.rglob("*.md"))
 AT_THE_TOP = [ROOT / name for name in ("README.md", "README.es.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")]
 EVERY = AT_THE_TOP + PAGES
 
-COMMANDS: Any = typer.main.get_command(app)
+COMMANDS: Any = typer.main.get_command(program())
 
 
 def name_of(path: Path) -> str:
