@@ -29,7 +29,8 @@ from clamor.roles import COLLECT
 from config.sources import Collected
 from database.engine import read, rows
 from database.tenure import Tenure
-from ingest.collector import NEVER, Collector, Denied, Expiring, Source
+from ingest.collector import Collector, Denied, Source
+from ingest.credentials import ends_of
 from ingest.cursors import Cursors, SourceNotes
 from ingest.patience import DISK, Backoff
 from ingest.runner import Runner
@@ -231,7 +232,7 @@ class Asked:
             return None
         state: State = "broken" if runner is None or lacking else _state(runner)
         trouble = lacking if runner is None or lacking else runner.trouble
-        ends = None if runner is None else _ends(runner.collector)
+        ends = None if runner is None else ends_of(runner.collector)
         if (
             self._last is not None
             and self._last[:3] == (state, trouble, ends)
@@ -392,11 +393,6 @@ def _state(runner: Runner) -> State:
     if runner.refused:
         return "refused"
     return "cut" if runner.trouble else "starting"
-
-
-def _ends(collector: Collector) -> Millis | None:
-    """Another kind of credential may have been there before: one that ends no more is told of."""
-    return collector.ends() if isinstance(collector, Expiring) else NEVER
 
 
 def _counts(runner: Runner) -> Counts:

@@ -1,8 +1,8 @@
 """Credentials that are traded for an access token (OAuth 2.0): got, kept, renewed ahead of their end, by one process
 for all.
 
-A collector makes one `Grant` of what a person gave (`refreshing`, `client_credentials`, or `ingest.service_account`)
-and hands its `headers` to its `Web`:
+A collector makes one `Grant` of what a person gave (`refreshing`, `client_credentials`, or `ingest.service_account`),
+keeps it as `grant`, so that people are told ahead of its end, and hands its `headers` to its `Web`:
 
     self.grant = Grant(setting, refreshing(
         f"{settings.url}/oauth/v2/accessToken",
@@ -25,13 +25,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from threading import Lock
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
 from urllib.parse import quote_plus
 
 import httpx
 import structlog
 
-from ingest.collector import NEVER, Denied, Interrupted
+from ingest.collector import NEVER, Denied, Expiring, Interrupted
 from ingest.patience import Backoff, Stopped, insist
 from ingest.setting import Setting
 from ingest.tokens import Kept
@@ -157,7 +157,7 @@ class Grant:
         return ask()
 
     def ends(self) -> Millis | None:
-        """For `ingest.collector.Expiring`: what is known since the token was got the last time."""
+        """As `ingest.collector.Expiring`: what is known since the token was got the last time."""
         held = self._held
         if held is None:
             return None
@@ -290,6 +290,22 @@ class Grant:
 
     def _wall(self) -> Millis:
         return self._setting.clock.wall()
+
+
+@runtime_checkable
+class Granted(Protocol):
+    """A collector whose access is a grant; None: as its settings are, it asks by something else."""
+
+    grant: Grant | None
+
+
+def ends_of(collector: object) -> Millis | None:
+    """As `ingest.collector.Expiring` has it, of any collector. NEVER where nobody can know, too: another kind of
+    credential, which did end, may have been there before."""
+    if isinstance(collector, Expiring):
+        return collector.ends()
+    grant = collector.grant if isinstance(collector, Granted) else None
+    return NEVER if grant is None else grant.ends()
 
 
 Send = Literal["form", "json", "basic"]

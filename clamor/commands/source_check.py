@@ -18,7 +18,8 @@ from clamor.opening import Opened, open_home
 from clamor.sources import kind_of
 from config.sources import AnySource, Collected, WebhookSource
 from database.migrate import upgrade
-from ingest.collector import NEVER, Checkable, CheckCounted, Denied, Expiring, Interrupted
+from ingest.collector import NEVER, Checkable, CheckCounted, Denied, Interrupted
+from ingest.credentials import ends_of
 from stream.ports import Transient
 from stream.records import Millis
 
@@ -87,7 +88,7 @@ def asked(opened: Opened, source: AnySource) -> str:
 
 
 def _and_its_end(said: str, collector: object, wall: Millis) -> str:
-    ends = collector.ends() if isinstance(collector, Expiring) else None
+    ends = ends_of(collector)
     return said if ends is None or ends == NEVER else f"{said}; its credential {left(ends - wall)} ({when(ends)} UTC)"
 
 

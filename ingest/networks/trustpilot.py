@@ -76,7 +76,7 @@ class Trustpilot:
     def __init__(self, settings: TrustpilotSource, setting: Setting) -> None:
         self.source, self.interval = setting.source, settings.interval
         self._settings, self._setting = settings, setting
-        self._grant = grant_of(settings, setting)
+        self.grant = grant_of(settings, setting)
         self._api = self._new_api()
         self._told = Told(setting.notes, setting.clock, KEEP)
         self._buried = Buried()
@@ -157,13 +157,13 @@ class Trustpilot:
         total = company.numberOfReviews.get("total")
         others = len(self._settings.units) - 1
         more = f", and {others} more are named" if others else ""
-        what = "what anybody may see" if self._grant is None else "what its company may see"
+        what = "what anybody may see" if self.grant is None else "what its company may see"
         return f"Trustpilot shows {company.displayName or company.id} with {total} reviews, {what}{more}"
 
     # --- a round ---
 
     def _new_api(self) -> Api:
-        return Api(self._settings, self._setting, self._grant)
+        return Api(self._settings, self._setting, self.grant)
 
     def _pages(self, api: Api, unit: str, until: Millis | None, span: Span | None = None) -> Iterator[_Page]:
         """Newest first, back to `look_back` before `until`; without it, before the newest of all. `span`: those behind

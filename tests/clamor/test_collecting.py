@@ -12,15 +12,17 @@ from typing import Any
 import pytest
 from living import Living, settled_home
 
+from clamor import networks
 from clamor.chores import Watch
 from clamor.clocks import set_pace
 from clamor.collecting import BrandsInForce, Collecting, Make, collect
+from clamor.commands.source_check import asked
 from clamor.networks import NotInstalled
 from clamor.sources import SourceStanding, standings
 from config.sources import Collected
 from ingest.collector import Collector
 from ingest.setting import Setting
-from stream.clock import MINUTE
+from stream.clock import DAY, MINUTE
 from stream.ports import POSTS, InForce
 from stream.records import Post, decode
 from tests.standins.json_feed import JsonFeed, JsonFeedSource, collector
@@ -147,6 +149,27 @@ def test_a_secret_that_is_replaced_counts_without_a_restart(living: Living) -> N
         os.utime(secrets, (1, 1))
         soon(lambda: texts(living) == ["Acme"], lambda: (work.look(), living.clock.advance(STEP)))
         soon(lambda: standing(living).state == "listening", work.tell)
+
+
+def test_until_when_a_credential_counts_is_told_by_who_asks_and_in_a_test_of_the_source(
+    living: Living, feed: JsonFeed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends = living.clock.wall() + 9 * DAY
+
+    def make(settings: Collected, setting: Setting) -> Collector:
+        found = made(settings, setting)
+        found.ends = lambda: ends  # type: ignore[attr-defined]
+        return found
+
+    source = JsonFeedSource(kind="json_feed", id="feed", url=feed.url)
+    with collecting(living, source, make=make) as (work, _):
+        work.look()
+        soon(lambda: standing(living).ends_at == ends, work.tell)
+        Watch(living.opened).step()
+        keys = "SELECT key FROM operation_alert WHERE resolved_at IS NULL"
+        assert living.sql(keys) == [("credential:feed:14",)]
+    monkeypatch.setattr(networks, "make", make)
+    assert asked(living.opened, source).endswith("posts; its credential ends in 9 days (2026-09-30 14:13 UTC)")
 
 
 def test_a_source_that_cannot_be_made_is_told_in_words_and_the_others_go_on(living: Living, feed: JsonFeed) -> None:

@@ -15,9 +15,11 @@ from database.leases import take
 from ingest.collector import NEVER, Denied, Interrupted, Source
 from ingest.credentials import Grant, Terms, client_credentials, refreshing
 from ingest.setting import Setting
-from ingest.tokens import KeptTokens
+from ingest.tokens import Kept, KeptTokens
 from ingest.web import Unauthorized, Web
+from stream import process
 from stream.clock import DAY, HOUR, MINUTE, SECOND, Clock, ManualClock, WallClock
+from stream.ports import Transient
 from tests.standins.oauth import OAuthStandIn
 from tests.standins.server import Fault
 
@@ -136,6 +138,49 @@ def test_while_another_one_renews_it_the_present_one_is_used(
         assert take(connection, f"credential:{id}", "elsewhere|1|0|a", clock.wall() + MINUTE, None)
     assert grant().token() == "access-token-number-1"
     assert asked(network) == 1
+
+
+def test_a_process_that_died_renewing_it_is_followed_at_once(
+    network: OAuthStandIn, grant: Made, clock: ManualClock, engine: Engine
+) -> None:
+    grant().token()
+    clock.advance(2 * HOUR)
+    dead = f"{process.here()}|{2**22 + 1}|killed|a"
+    with write(engine) as connection:
+        many(connection, "UPDATE lease SET owner = ?, expires = ?", [(dead, clock.wall() + MINUTE)])
+    assert grant().token() == "access-token-number-2"
+
+
+def test_a_refresh_token_that_came_is_kept_as_soon_as_the_database_takes_it(
+    network: OAuthStandIn, secrets: dict[str, str], engine: Engine, clock: ManualClock
+) -> None:
+    class Locked(KeptTokens):
+        times = 2
+
+        def put(self, id: str, name: str, kept: Kept, after: Kept | None) -> bool:
+            self.times -= 1
+            if self.times >= 0:
+                raise Transient("the database is locked")
+            return super().put(id, name, kept, after)
+
+    network.office.rotates = True
+    source = Source(id="board", network="board")
+    setting = Setting(source, tuple, secrets.get, clock, tokens=Locked(engine, clock))
+    assert Grant(setting, refresh(network)).token() == "access-token-number-1"
+    with read(engine) as connection:
+        assert rows(connection, "SELECT refresh_token FROM credential") == [(network.office.refresh_token,)]
+
+
+def test_who_comes_late_takes_what_another_process_has_kept_meanwhile(engine: Engine, clock: ManualClock) -> None:
+    one, other = KeptTokens(engine, clock), KeptTokens(engine, clock)
+    assert one.put("grant", "BOARD_REFRESH", Kept(access="first", ends=None), None)
+    assert not other.put("grant", "BOARD_REFRESH", Kept(access="second", ends=None), None)
+    before = other.get("grant")
+    assert one.put("grant", "BOARD_REFRESH", Kept(access="third", ends=None), before)
+    assert not other.put("grant", "BOARD_REFRESH", Kept(access="fourth", ends=None), before)
+    held = other.get("grant")
+    assert held is not None
+    assert held.access == "third"
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
