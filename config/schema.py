@@ -290,9 +290,12 @@ class Retention(Section):
     posts: Annotated[Duration, Field(ge=DAY)] = 400 * DAY
     """Text and author of mentions, from their arrival here, however old they were then; afterwards only their counts
     remain."""
-    networks: dict[Slug, Annotated[Duration, Field(ge=HOUR)]] = Field(default_factory=lambda: {"linkedin": 47 * HOUR})
+    networks: dict[Slug, Annotated[Duration, Field(ge=HOUR)]] = Field(
+        default_factory=lambda: {"linkedin": 47 * HOUR, "yelp": 23 * HOUR}
+    )
     """Network: the same, for its posts, where it is less. LinkedIn lets nobody keep what its members write for longer
-    than 48 hours; an hour is left for taking it away."""
+    than 48 hours, Yelp's public terms say 24; an hour is left for taking it away. Whoever writes this replaces the
+    whole list: keep what stands in it."""
     ids: Annotated[Duration, Field(ge=DAY)] = 30 * DAY
     """Id, parent and author (no text) of every post, from its latest arrival here, so that replies find what they
     answer."""

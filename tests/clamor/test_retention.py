@@ -61,7 +61,7 @@ def test_history_stays_searchable_for_the_whole_time_from_its_import(living: Liv
 
 def test_posts_of_a_network_that_allows_less_are_kept_for_less(living: Living, tmp_path: Path) -> None:
     """LinkedIn's members' words for 48 hours, whatever `retention: posts` says; those of others beside them stay."""
-    assert living.opened.settings.retention.networks == {"linkedin": 47 * HOUR}
+    assert living.opened.settings.retention.networks == {"linkedin": 47 * HOUR, "yelp": 23 * HOUR}
     for network in ("linkedin", "linkedinx"):
         file = tmp_path / f"{network}.jsonl"
         file.write_text(f'{{"id": "1", "created_at": {NOW}, "text": "Acme Air lost my bag", "author": "ana"}}\n')
