@@ -3,6 +3,12 @@
 Anybody may have written it. It is taken apart as browsers do (html.spec.whatwg.org, 13.2.5), in time that grows with
 its length alone and without an error; the standard library's parser has errors, and hours for 100 kB, on what is made
 for that.
+
+No library does that: those that build a tree, as browsers do as well, take a time that grows with the square of its
+depth, inside of C or Rust code that stops every other thread. Of `<div>` again and again, 1 MB takes 0.6 s here;
+selectolax (1.0, lexbor) takes 1 s for 100 kB and was ended after 20 s with 300 kB, nh3 (0.3) after 15 s with 300 kB;
+lxml (6.1) drops what lies deeper than 254 elements. What that costs: a post of 318 characters takes 47 µs here, and
+28 µs by the same rules with selectolax.
 """
 
 from __future__ import annotations
