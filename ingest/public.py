@@ -6,10 +6,13 @@ answer otherwise a moment later.
 
 from __future__ import annotations
 
+import math
 import socket
 import ssl
+import time
 from collections.abc import Iterable
 from ipaddress import ip_address
+from typing import Any
 
 import httpcore
 import httpx
@@ -30,17 +33,26 @@ def is_public(address: str) -> bool:
 
 class PublicTransport(httpx.HTTPTransport):
     """Connects to public addresses only, and through no proxy. The `httpx.ConnectError` that it raises else has a
-    NotPublic for its cause."""
+    NotPublic for its cause. For one request at a time."""
 
     def __init__(self, certificates: ssl.SSLContext) -> None:
         super().__init__(verify=certificates)
         self._pool.close()
+        self._backend = _PublicBackend()
         self._pool = httpcore.ConnectionPool(
-            ssl_context=certificates, network_backend=_PublicBackend(), max_connections=10
+            ssl_context=certificates, network_backend=self._backend, max_connections=10
         )
+
+    def within(self, seconds: float) -> None:
+        """The next answer has to be over by then, its head too: who sends that byte by byte keeps within every
+        time-out."""
+        self._backend.until = time.monotonic() + seconds
 
 
 class _PublicBackend(httpcore.SyncBackend):
+    until = math.inf
+    """When the answer has to be over, by `time.monotonic()`."""
+
     def connect_tcp(
         self,
         host: str,
@@ -56,4 +68,32 @@ class _PublicBackend(httpcore.SyncBackend):
         addresses = list(dict.fromkeys(str(one[4][0]) for one in found))
         if not addresses or not all(map(is_public, addresses)):
             raise NotPublic("it leads into a private network")
-        return super().connect_tcp(addresses[0], port, timeout, local_address, socket_options)
+        return _Timed(super().connect_tcp(addresses[0], port, timeout, local_address, socket_options), self)
+
+
+class _Timed(httpcore.NetworkStream):
+    """A connection that is not waited for longer than its backend says."""
+
+    def __init__(self, stream: httpcore.NetworkStream, backend: _PublicBackend) -> None:
+        self._stream, self._backend = stream, backend
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        left = self._backend.until - time.monotonic()
+        if left <= 0:
+            raise httpcore.ReadTimeout("the answer takes too long")
+        limits = [limit for limit in (timeout, left) if limit is not None and limit != math.inf]
+        return self._stream.read(max_bytes, min(limits, default=None))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, timeout)
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        return _Timed(self._stream.start_tls(ssl_context, server_hostname, timeout), self._backend)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)

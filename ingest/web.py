@@ -7,6 +7,7 @@ and none repeats what was sent, should the network's answer do so.
 
 from __future__ import annotations
 
+import math
 import re
 import socket
 import ssl
@@ -99,6 +100,7 @@ class Web:
         network is Refused, and no proxy is used."""
         self._headers = headers
         self._max_bytes, self._longest = max_bytes, longest
+        self._public = PublicTransport(certificates()) if public_only else None
         self._client = httpx.Client(
             base_url=base,
             headers={"User-Agent": user_agent(), "Accept-Encoding": OFFERED},
@@ -107,7 +109,7 @@ class Web:
             max_redirects=MOST_REDIRECTS,
             verify=certificates(),
             trust_env=True,
-            transport=PublicTransport(certificates()) if public_only else None,
+            transport=self._public,
         )
         self._sent: frozenset[str] = frozenset()
         self.asked = 0
@@ -151,6 +153,8 @@ class Web:
         self.asked += 1
         self._sent = _sent(sent, params, form, json)
         until = time.monotonic() + self._longest
+        if self._public is not None:
+            self._public.within(self._longest)
         try:
             with self._client.stream(
                 method, path, params=dict(params) if params else None, headers=sent, data=form, content=content
@@ -180,6 +184,8 @@ class Web:
         sent = {**self._now(), "Accept-Encoding": "identity"}
         self.asked += 1
         self._sent = _sent(sent, params)
+        if self._public is not None:
+            self._public.within(math.inf)
         request = self._client.build_request("GET", path, params=dict(params) if params else None, headers=sent)
         try:
             response = self._client.send(request, stream=True)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import gzip
+import socket
 import threading
 import tracemalloc
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 import zstandard
 
+from ingest import public
 from ingest.collector import Interrupted
 from ingest.web import Refused, Web
 from tests.standins.server import Request, Response, StandIn
@@ -90,3 +93,28 @@ def test_an_answer_that_comes_byte_by_byte_ends_in_time() -> None:
             asked(Response(200, drops()), longest=0.3)
     finally:
         over.set()
+
+
+def test_one_whose_head_comes_byte_by_byte_ends_in_time_too_where_strangers_named_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(public, "is_public", lambda address: True)
+    over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def drip() -> None:
+            connection, _ = server.accept()
+            with connection, suppress(OSError):
+                connection.sendall(b"HTTP/1.1 200 OK\r\nX-Long: ")
+                while not over.wait(0.02):
+                    connection.sendall(b"x")
+
+        dripping = threading.Thread(target=drip)
+        dripping.start()
+        try:
+            place = f"http://127.0.0.1:{server.getsockname()[1]}"
+            with Web(place, public_only=True, longest=0.3) as web, pytest.raises(Interrupted, match="no answer"):
+                web.get("/")
+        finally:
+            over.set()
+            dripping.join()
