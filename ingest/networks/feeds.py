@@ -16,10 +16,11 @@ import msgspec
 import structlog
 
 from config.sources.feeds import FeedsSource
-from ingest.collector import Collector, CursorLost, Delivery, Denied, Draft, Interrupted, Span, Unfillable
+from ingest.collector import Collector, Delivery, Denied, Draft, Interrupted, Span, Unfillable
 from ingest.networks.feeds_entries import LONGEST_FRESH, Entry, Feed, Unreadable, read_feed
 from ingest.networks.feeds_hub import FeedsPush, Hub, Hubs, feed_key, hub_of
 from ingest.networks.feeds_pages import Pages, Unread, Waiting, wants_page
+from ingest.networks.feeds_seen import Seen, dated, opened, remembered, short, unread_of, written_down
 from ingest.patience import Backoff
 from ingest.push import Push
 from ingest.setting import Setting
@@ -29,8 +30,6 @@ from stream.records import Millis
 
 MOST_BYTES = 10_000_000
 MOST_HOPS = 5
-REMEMBERED = 50
-"""Entries of a feed that are known again after it showed them no more."""
 NEWEST = 5
 """Entries by which the next look knows that it follows on: one of them has to be there. Not all that was shown, since
 some feeds pin an old entry."""
@@ -43,36 +42,12 @@ LONGEST_READING: Millis = 30 * SECOND
 """What a round reads pages for, at most, unless a feed is due before."""
 SHORTEST_READING: Millis = 3 * SECOND
 """And at least, should feeds be due all the time."""
-MOST_HEADER = 500
 _MAX_AGE = re.compile(r"(?:^|[\s,])max-age=(\d{1,9})")
 _MOVED = frozenset({301, 302, 303, 307, 308})
 _FOR_GOOD = frozenset({301, 308})
 _ACCEPT = "application/atom+xml, application/rss+xml, application/xml;q=0.9, text/xml;q=0.9, */*;q=0.5"
 
 _log = structlog.get_logger(__name__)
-
-
-class Seen(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """Where a feed stands. All of them together are the source's cursor, each by a hash of its address, which may hold
-    a key."""
-
-    etag: str = ""
-    modified: str = ""
-    at: Millis = 0
-    """When it last answered, by the home's time; 0: never."""
-    entries: dict[str, str] = {}
-    """Key → content of the entries that are known, oldest first."""
-    newest: list[str] = []
-    """Keys of the newest ones at the last look."""
-    failing: Millis = 0
-    """Since when it has not answered; 0: it does."""
-    hub: str = ""
-    """Of WebSub, where it is subscribed to, with the feed's topic there."""
-    topic: str = ""
-    asked: Millis = 0
-    """When the hub was last asked to push, by the wall."""
-    unread: dict[str, Unread] = {}
-    """Keys of entries whose pages are still to be read."""
 
 
 class Feeds:
@@ -102,7 +77,7 @@ class Feeds:
     def collect(self, cursor: str | None) -> Iterator[Delivery]:
         """A look at each feed that is due, then some pages of entries. Raises what a feed raised while none answers,
         due or not."""
-        seen = self._left(_cursor(cursor))
+        seen = self._left(opened(cursor))
         if self._pages is not None:
             self._pages.check()
         if self._settings.websub and not self._hubs.used:
@@ -126,13 +101,13 @@ class Feeds:
             yield from found
             if self._setting.clock.steady() - written >= CURSOR_EVERY:
                 written = self._setting.clock.steady()
-                yield Delivery(asked=0, cursor=_written(seen))
+                yield Delivery(asked=0, cursor=written_down(seen))
         if len(self._down) == len(self._settings.urls):
             raise self._nobody_answers(asked=bool(faults))
         for url, missing in faults.items():
             yield self._missing(url, seen, missing)
         if answered or faults:
-            yield Delivery(asked=0, cursor=_written(seen))
+            yield Delivery(asked=0, cursor=written_down(seen))
         if self._pages is not None:
             yield from self._read_pages(self._pages, seen)
 
@@ -141,6 +116,8 @@ class Feeds:
 
     def check(self) -> str:
         """Looks at the first feed."""
+        if self._pages is not None:
+            self._pages.check()
         with self._new_web() as web:
             feed = self._read(*self._ask(web, self._settings.urls[0], Seen()))
         return f"{_name(self._settings.urls[0])} answers with {len(feed.entries)} entries"
@@ -173,10 +150,10 @@ class Feeds:
         self._discovered.add(url)
         hub = hub_of(url, place, answer.headers, feed) if self._settings.websub else None
         found = Seen(
-            etag=_short(answer.headers.get("etag", "")),
-            modified=_short(answer.headers.get("last-modified", "")),
+            etag=short(answer.headers.get("etag", "")),
+            modified=short(answer.headers.get("last-modified", "")),
             at=now,
-            entries=_remembered(before, feed),
+            entries=remembered(before, feed),
             newest=[entry.key for entry in sorted(feed.entries, key=_when)[-NEWEST:]],
             hub=hub.address if hub else "",
             topic=hub.topic if hub else "",
@@ -233,9 +210,9 @@ class Feeds:
     def _news(self, url: str, feed: Feed, before: Seen, now: Millis) -> tuple[list[Draft], dict[str, Unread]]:
         """(what is new or changed since the last look, oldest first; entries whose pages are to be read). What was
         changed is told when its page was read, or its feed's few words would take the place of a whole text."""
-        news = {e.key: _dated(e, before, now) for e in feed.entries if before.entries.get(e.key) != e.content}
+        news = {e.key: dated(e, before, now) for e in feed.entries if before.entries.get(e.key) != e.content}
         if self._pages is None:
-            late = {e.key: _dated(e, before, now) for e in feed.entries if e.key in before.unread and e.key not in news}
+            late = {e.key: dated(e, before, now) for e in feed.entries if e.key in before.unread and e.key not in news}
             return [*late.values(), *news.values()], {}
         told: list[Draft] = []
         unread = dict(before.unread)
@@ -245,7 +222,7 @@ class Feeds:
                 self._pages.drop(_key(url), entry.key)
                 told.append(draft)
             elif draft is not None:
-                unread[entry.key] = _unread(draft)
+                unread[entry.key] = unread_of(draft)
                 self._pages.want(Waiting(_key(url), entry, unread[entry.key]))
                 told += [] if draft.kind == "edited" else [draft]
             elif entry.key in unread and not self._pages.waits(_key(url), entry.key):
@@ -264,10 +241,10 @@ class Feeds:
                 yield Delivery(drafts=[read.draft] if read.draft is not None else [], asked=pages.used())
             if self._setting.clock.steady() - written >= CURSOR_EVERY:
                 written = self._setting.clock.steady()
-                yield Delivery(asked=0, cursor=_written(seen))
+                yield Delivery(asked=0, cursor=written_down(seen))
         asked = pages.used()
         if some or asked:
-            yield Delivery(asked=asked, cursor=_written(seen))
+            yield Delivery(asked=asked, cursor=written_down(seen))
 
     # --- hubs ---
 
@@ -362,24 +339,6 @@ def _moved(url: str, place: str, location: str) -> str:
     return found
 
 
-def _dated(entry: Entry, before: Seen, now: Millis) -> Draft:
-    """An entry's own time counts as that of its receipt where it fits between two looks, and at the first look, so that
-    what is old wakes nobody."""
-    draft = entry.draft
-    if entry.key in before.entries:
-        return msgspec.structs.replace(draft, kind="edited")
-    claimed = draft.claimed_at
-    fits = claimed is not None and before.at <= claimed <= now
-    return msgspec.structs.replace(draft, seen_at=claimed if fits else None, edited_at=None)
-
-
-def _unread(draft: Draft) -> Unread:
-    """What the page brings counts as seen just behind the entry itself: what is old wakes nobody."""
-    if draft.kind == "edited":
-        return Unread(told=False)
-    return Unread(seen_at=None if draft.seen_at is None else draft.seen_at + 1)
-
-
 def _answers_again(url: str, before: Seen, now: Millis, missed: int | None) -> Iterator[Delivery]:
     """The row of a feed that failed, closed: what its window shows came after all."""
     if before.failing:
@@ -389,36 +348,11 @@ def _answers_again(url: str, before: Seen, now: Millis, missed: int | None) -> I
         )
 
 
-def _remembered(before: Seen, feed: Feed) -> dict[str, str]:
-    shown = dict.fromkeys((key for key, _ in feed.malformed), "") | {e.key: e.content for e in feed.entries}
-    older = [(key, content) for key, content in before.entries.items() if key not in shown]
-    return dict(older[-REMEMBERED:]) | shown
-
-
 def _when(entry: Entry) -> Millis:
     return entry.draft.claimed_at or 0
 
 
-def _cursor(text: str | None) -> dict[str, Seen]:
-    """Raises CursorLost for what no version of this file has written."""
-    if text is None:
-        return {}
-    try:
-        return msgspec.json.decode(text, type=dict[str, Seen])
-    except msgspec.MsgspecError:
-        raise CursorLost("it is not known any more which entries were seen") from None
-
-
 _key = feed_key
-
-
-def _written(seen: dict[str, Seen]) -> str:
-    return msgspec.json.encode(seen).decode()
-
-
-def _short(header: str) -> str:
-    """A header that is sent back as it came; one that is over-long is no condition."""
-    return header if len(header) <= MOST_HEADER else ""
 
 
 def _name(url: str) -> str:

@@ -83,6 +83,7 @@ class Read(NamedTuple):
 
     feed: str
     key: str
+    """Empty: it is tried again later."""
     draft: Draft | None
 
 
@@ -140,8 +141,7 @@ class Pages:
                 self._setting.stop.wait((free_at - now + 1) / 1000)
                 if self._setting.clock.steady() < free_at:
                     return None
-            if (read := self._one(self._waiting.pop(key))) is not None:
-                return read
+            return self._one(self._waiting.pop(key))
         return None
 
     def used(self) -> int:
@@ -153,8 +153,7 @@ class Pages:
 
     # --- one page ---
 
-    def _one(self, one: Waiting) -> Read | None:
-        """None: it is tried again later."""
+    def _one(self, one: Waiting) -> Read:
         link = one.entry.draft.link or ""
         try:
             text = self._text(link, one.entry.draft)
@@ -162,7 +161,7 @@ class Pages:
             self._free_at[_host(link)] = self._setting.clock.steady() + min(fault.retry_after or TRY_AGAIN, DAY)
             if one.tries + 1 < MOST_TRIES:
                 self._waiting[one.feed, one.entry.key] = one._replace(tries=one.tries + 1)
-                return None
+                return Read(one.feed, "", None)
             self._tell(link, fault.reason)
         except Left as why:
             self._tell(link, str(why))

@@ -14,6 +14,7 @@ from ingest.cursors import SourceNotes
 from ingest.networks.feeds import Feeds, push
 from ingest.networks.feeds_entries import read_feed
 from ingest.networks.feeds_hub import Hub, hub_of
+from ingest.networks.feeds_pages import Pages
 from ingest.push import Receiver
 from ingest.setting import Setting
 from ingest.taken import Taken
@@ -124,6 +125,27 @@ def test_a_hub_is_found_asked_and_confirmed_and_its_pushes_are_posts(
     assert press.told()[1]["accepted"] == 1, "the answer of then"
     assert press.told(method="sha256")[1] == {"accepted": 1, "duplicates": 0, "rejected": []}
     assert len(held.posts()) == 1
+
+
+def test_a_push_is_followed_by_a_look_where_pages_are_read(
+    site: FeedsStandIn, listening: Callable[..., Listening], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has the feed's words only."""
+    monkeypatch.setattr(Pages, "check", lambda self: None)
+    monkeypatch.setattr(Pages, "next", lambda self, until: None)
+    press = listening(full_text=True)
+    press.look()
+    press.confirm()
+    press.look()
+    asked = site.asked("/feed")
+    press.look()
+    assert site.asked("/feed") == asked
+    native = site.publish("Acme is in the news")
+    press.told()
+    assert [draft.native_id for draft in press.look()] == [native]
+    asked = site.asked("/feed")
+    press.look()
+    assert site.asked("/feed") == asked, "once for each push"
 
 
 def test_a_feed_that_is_pushed_is_looked_at_seldom_and_one_that_is_not_as_before(
