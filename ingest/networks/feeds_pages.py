@@ -42,6 +42,10 @@ LONGEST_PAUSE: Millis = HOUR
 ROBOTS_KEPT: Millis = DAY
 """A robots.txt is asked for again after that (RFC 9309, 2.4)."""
 MOST_ROBOTS = 500
+LONGEST_ROBOTS = 512_000
+"""Bytes of a robots.txt that are read (RFC 9309, 2.5)."""
+MOST_RULES = 5_000_000
+"""Lines of a robots.txt times robots that it names: each rule may be one of all of them, in time and in memory."""
 WHOLE = 2_500
 """Characters of an entry's own text from which on the feed is taken to give all of it."""
 AGREES = 0.3
@@ -246,7 +250,7 @@ class Pages:
             except Refused as fault:
                 raise Left(f"its robots.txt cannot be read: {_why(fault)}") from None
             if answer.status not in _MOVED:
-                return answer.body.decode("utf-8", "replace") if answer.status == 200 else ""
+                return answer.body[:LONGEST_ROBOTS].decode("utf-8", "replace") if answer.status == 200 else ""
             place = _moved(place, answer)
         return ""
 
@@ -259,9 +263,17 @@ class Pages:
 
 
 def _rules(robots: str) -> Protego:
+    """Raises Left."""
     from protego import Protego
 
-    return Protego.parse(robots)
+    lines = robots.splitlines()
+    named = sum(line.lstrip()[:4].lower() == "user" for line in lines)
+    if named * len(lines) > MOST_RULES:
+        raise Left("its robots.txt is beyond all measure")
+    try:
+        return Protego.parse(robots)
+    except ValueError as fault:
+        raise Left(f"its robots.txt cannot be read: {type(fault).__name__}") from None
 
 
 def wants_page(entry: Entry) -> bool:

@@ -266,6 +266,7 @@ def feeds_entries(site: FeedsStandIn) -> tuple[Any, ...]:
         ("User-agent: *\nDisallow: /feed.rss", True),
         ("", True),
         (None, True),
+        ("User-agent: a\n" * 10_000 + "Disallow: /\n" * 10_000, False),
         ("\x00\xff" * 1_000, True),
     ],
 )
