@@ -132,21 +132,23 @@ class Linkedin:
         lists = self._new_lists()
         with closing(lists.api) as api:
             for native in native_ids:
-                try:
-                    item = lists.one(native, self._posts)
-                except Gone:
-                    existence[native] = "gone"
-                    continue
-                except Hidden:
-                    # That this token may not see it says nothing of whether it is there: what is held stays.
-                    existence[native] = "there"
-                    continue
-                existence[native] = "there" if item is not None else "absent"
+                existence[native], item = self._looked_up(lists, native)
                 if item is not None and item.draft is not None:
                     drafts.append(edited(msgspec.structs.replace(item.draft, native_id=native)))
-            if "gone" in existence.values():
+            if set(existence.values()) & {"gone", "absent"}:
                 lists.sees_its_own()
             return Found(existence=existence, drafts=drafts, asked=api.used())
+
+    def _looked_up(self, lists: Lists, native: str) -> tuple[Existence, Item | None]:
+        try:
+            item = lists.one(native, self._posts)
+        except Gone:
+            return "gone", None
+        except Hidden:
+            # A comment was shown once, on the page. A post may be somebody's that mentions the page, known by what a
+            # notification said, and never to be read: that it may not be says nothing.
+            return "absent" if parts_of(native) else "there", None
+        return "there" if item is not None else "absent", item
 
     def context(self, native_id: str) -> Iterator[Delivery]:
         """The comment that it answers, if it does, and the post."""

@@ -305,17 +305,25 @@ def test_without_the_permission_for_mentions_it_says_which(page: LinkedinStandIn
 def test_to_a_token_that_sees_nothing_any_more_nothing_is_gone(page: LinkedinStandIn, at: Callable[..., At]) -> None:
     one = at(page)
     comment = page.comment("still there")
-    page.scopes.clear()
-    assert one.linkedin.look_up([comment]).existence == {comment: "there"}
     gone = page.comment("not there")
     page.remove(gone)
+    assert one.linkedin.look_up([gone, comment]).existence == {gone: "gone", comment: "there"}
+    page.scopes.clear()
+    with pytest.raises(Denied, match="does not show"):
+        one.linkedin.look_up([comment])
     page.scopes.add("r_organization_social")
-    assert one.linkedin.look_up([gone]).existence == {gone: "gone"}
     page.misbehave(
         Fault("status", status=404, only="/rest/socialActions"), Fault("status", status=403, only="/rest/posts")
     )
     with pytest.raises(Denied, match="does not show"):
         one.linkedin.look_up([comment])
+
+
+def test_what_the_token_may_not_see_is_not_taken_for_gone_at_once(page: LinkedinStandIn, at: Callable[..., At]) -> None:
+    """A comment that was shown before is missed; a mention's post may never have been to be read."""
+    comment, mention = page.comment("hidden by its author"), page.mention("for friends only")
+    page.hidden |= {comment, mention}
+    assert at(page).linkedin.look_up([comment, mention]).existence == {comment: "absent", mention: "there"}
 
 
 def test_what_a_comment_answers_is_fetched_up_to_the_post(page: LinkedinStandIn, at: Callable[..., At]) -> None:
