@@ -45,6 +45,7 @@ NETWORKS: dict[str, Network] = {
     "telegram": Network("ingest.networks.telegram"),
     "tiktok": Network("ingest.networks.tiktok", pushes=True),
     "yelp": Network("ingest.networks.yelp"),
+    "googleplay": Network("ingest.networks.googleplay", extra="googleplay"),
 }
 
 

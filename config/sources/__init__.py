@@ -12,6 +12,7 @@ from config.sources.common import AnySource, Collected, LookAgain, Swept, looks
 from config.sources.discourse import DiscourseSource
 from config.sources.feeds import FeedsSource
 from config.sources.file import FileSource
+from config.sources.googleplay import GoogleplaySource
 from config.sources.graph import FacebookSource, InstagramSource
 from config.sources.hackernews import HackernewsSource
 from config.sources.linkedin import LinkedinSource
@@ -35,6 +36,7 @@ __all__ = [
     "FacebookSource",
     "FeedsSource",
     "FileSource",
+    "GoogleplaySource",
     "HackernewsSource",
     "InstagramSource",
     "LinkedinSource",
@@ -61,6 +63,7 @@ Source: TypeAlias = Annotated[
     | FacebookSource
     | FeedsSource
     | FileSource
+    | GoogleplaySource
     | HackernewsSource
     | InstagramSource
     | LinkedinSource

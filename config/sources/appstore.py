@@ -30,7 +30,7 @@ class AppstoreSource(Collected):
     interval: Annotated[Duration, Field(ge=50)] = 900_000
     """Between two rounds; each asks once at least for every app in every country."""
     look_back: Annotated[Duration, Field(ge=1_000, le=2_592_000_000)] = 259_200_000
-    """How far behind the newest review a round reads on: what Apple shows late is found, and edits are."""
+    """How far behind the newest review a feed is read on once an hour: what Apple shows late is found."""
     max_lateness: Annotated[Duration, Field(ge=0)] = 2_700_000
     """Posts older than this when they arrive change numbers and cases but wake nobody."""
     url: WebAddress = "https://itunes.apple.com"

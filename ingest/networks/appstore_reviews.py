@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from ingest.collector import Draft, Interrupted, Malformed
-from ingest.dates import iso_millis
+from ingest.dates import EARLIEST, LATEST, iso_millis
 from ingest.networks.review_lists import Page, Review
 from ingest.stars import starred
 from ingest.web import Answer
@@ -74,8 +74,8 @@ def read_page(answer: Answer, country: str, app: str, brands: tuple[str, ...]) -
 def _review(entry: Entry, country: str, app: str, brands: tuple[str, ...]) -> Review:
     """Raises ValueError where it is none."""
     written = iso_millis(entry.updated.label)
-    if written is None:
-        raise ValueError("it names no time")
+    if written is None or not EARLIEST <= written < LATEST:
+        raise ValueError("it names no time, or one before 1990 or after 2099")
     account = _ACCOUNT.search(entry.author.uri.label)
     name = entry.author.name.label.strip()
     version = entry.version.label.strip()

@@ -1,8 +1,8 @@
 """Lists of reviews, newest first, as stores of apps show them: what is new, what was edited, what fell out of sight.
 
-A list is read from its top until a page has nothing new and reaches `look_back` behind the newest review known. What is
-known is remembered by id and content, since reviews show up out of order and out of caches. All lists of a source are
-one round; one that fails keeps no other from being read.
+A list is read from its top until a page has nothing new, and once an hour on to `look_back` behind the newest review
+known. What is known is remembered by id and content, since reviews show up out of order and out of caches. All lists of
+a source are one round; one that fails keeps no other from being read.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ FIRST: Millis = DAY
 """How far back the first round goes: what is older comes by `clamor backfill`."""
 ODD_BELIEVED: Millis = HOUR
 """How long a list that had reviews has to be empty, or not there, before that is taken for true."""
+DEEP_EVERY: Millis = HOUR
+"""How often a list is read on to `look_back`."""
 MOST_KNOWN = 20_000
 MOST_FAULTS = 3
 """Lists in a row that may fail: then it is not they, and the round ends."""
@@ -104,6 +106,8 @@ class Lists:
         self._place, self._setting, self._look_back = place, setting, look_back
         self._buried = Buried()
         self._odd_since: dict[str, Millis] = {}
+        """By `clock.steady()`."""
+        self._deep_at: dict[str, Millis] = {}
         """By `clock.steady()`."""
         self._unlisted: set[str] = set()
 
@@ -188,9 +192,9 @@ class Lists:
 
     def _look(self, name: str, before: Seen) -> Generator[Delivery, None, Seen]:
         """What is new on one list. Returns where it stands now. Raises what `Place.pages` raises."""
-        now, known = self._setting.clock.now(), dict(before.known)
-        newest = max((one.written for one in known.values()), default=0)
-        floor = max(before.begun, newest - self._look_back)
+        now, steady, known = self._setting.clock.now(), self._setting.clock.steady(), dict(before.known)
+        deep = name not in self._deep_at or steady - self._deep_at[name] >= DEEP_EVERY
+        floor = max(before.begun, _newest(known, now) - self._look_back)
         oldest, met, ended = now + DAY, False, False
         for number, page in enumerate(self._pages(name, before)):
             news = [made for one in _all(page) if (made := _news(one, known, before, now)) is not None]
@@ -200,12 +204,15 @@ class Lists:
             # Behind a full page a store shows an empty one now and then: that is no end.
             ended = page.short and (ended or number == 0 or bool(page.reviews or page.malformed))
             yield Delivery(drafts=news, malformed=self._buried.fresh(page.malformed), asked=self._place.used())
-            if all(one.kind == "metrics" for one in news) and (page.short or oldest < floor):
+            if all(one.kind == "metrics" for one in news) and (page.short or oldest < floor or not deep):
                 break
         since = self._lost_since(before, now, seen_all=ended or met or oldest <= floor)
         if since is not None:
             span = Span(before.at, max(since, before.at + 1))
             yield Delivery(query=name, span=span, page=f"{name}:{before.at}", asked=0, missed=None, reason=WINDOW)
+            self._deep_at.pop(name, None)
+        elif deep:
+            self._deep_at[name] = steady
         return _remembered(Seen(at=now, begun=before.begun, known=known), self._look_back)
 
     def _lost_since(self, before: Seen, now: Millis, *, seen_all: bool) -> Millis | None:
@@ -307,10 +314,14 @@ def _outdated(review: Review, known: dict[str, Known]) -> bool:
 
 def _remembered(seen: Seen, look_back: Millis) -> Seen:
     """Without what is so old that no round reads back to it: what of that shows up once more is old."""
-    newest = max((one.written for one in seen.known.values()), default=0)
-    begun = max(seen.begun, newest - 2 * look_back)
+    begun = max(seen.begun, _newest(seen.known, seen.at) - 2 * look_back)
     kept = sorted(((id, one) for id, one in seen.known.items() if one.written >= begun), key=lambda one: one[1].written)
     return replace(seen, begun=begun, known=dict(kept[-MOST_KNOWN:]))
+
+
+def _newest(known: dict[str, Known], now: Millis) -> Millis:
+    """No later than now: a time that lies ahead must not make all others old."""
+    return min(max((one.written for one in known.values()), default=0), now)
 
 
 def _opened(cursor: str | None, names: Sequence[str]) -> dict[str, Seen]:

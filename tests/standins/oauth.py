@@ -39,6 +39,7 @@ class TokenOffice:
         self.revoked = False
         self.slow = 0.0
         """Seconds that it thinks."""
+        self.clock = time.time
 
     def answer(self, request: Request) -> Response:
         time.sleep(self.slow)
@@ -65,7 +66,7 @@ class TokenOffice:
             return self.refuse("invalid_grant")
         if self.rotates:
             self.refresh_token = f"refresh-token-number-{len(self.given) + 1}"
-        left = {} if self.refresh_ends is None else {"refresh_token_expires_in": int(self.refresh_ends - time.time())}
+        left = {} if self.refresh_ends is None else {"refresh_token_expires_in": int(self.refresh_ends - self.clock())}
         return self._trade({"refresh_token": self.refresh_token, **left})
 
     def _trade(self, more: dict[str, object] | None = None) -> Response:
@@ -84,7 +85,7 @@ class TokenOffice:
 
     def _signed(self, assertion: str) -> bool:
         head, claims, signature = assertion.split(".")
-        told, now = loads(_unpacked(claims)), time.time()
+        told, now = loads(_unpacked(claims)), self.clock()
         if self.account is None or loads(_unpacked(head))["alg"] != "RS256":
             return False
         email, verify = self.account
