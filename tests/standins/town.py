@@ -25,7 +25,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from ingest.intake import post_id
 from stream.clock import DAY
-from tests.standins import discourse, reddit, x, youtube
+from tests.standins import discourse, linkedin, reddit, x, youtube
 from tests.standins.bluesky import V2, BlueskyStandIn, iso
 from tests.standins.feeds import FeedsStandIn
 from tests.standins.mastodon import MastodonStandIn
@@ -44,7 +44,7 @@ class Plan(NamedTuple):
     """Each has to name a brand."""
     rate: float = 4.0
     """Posts a second, on all networks together."""
-    networks: Sequence[str] = ("x", "reddit", "bluesky", "mastodon", "youtube", "discourse", "feeds")
+    networks: Sequence[str] = ("x", "reddit", "bluesky", "mastodon", "youtube", "discourse", "linkedin", "feeds")
     trouble_every: float = 8.0
     """Seconds between two troubles, each on one network; 0: none."""
     edits: float = 0.06
@@ -267,6 +267,32 @@ class Discourse(Forgetful):
             return {id: posts[n]["raw"] for id, n in self._numbers.items() if not posts[n]["deleted_at"]}
 
 
+class Linkedin(Forgetful):
+    name, first, secrets = "linkedin", "/rest/posts", {"LIVE_LINKEDIN_TOKEN": linkedin.TOKEN}
+
+    def __init__(self) -> None:
+        self.standin = self._page = linkedin.LinkedinStandIn()
+
+    def section(self) -> dict[str, Any]:
+        return {
+            "kind": "linkedin", "token_env": "LIVE_LINKEDIN_TOKEN", "url": self._page.url,
+            "organization": linkedin.NUMBER, "interval": "1s",
+        }  # fmt: skip
+
+    def publish(self, text: str, author: str) -> str:
+        return self._page.comment(text, author=author)
+
+    def edit(self, id: str, text: str) -> None:
+        self._page.edit(id, text)
+
+    def delete(self, id: str) -> None:
+        self._page.remove(id)
+
+    def texts(self) -> Mapping[str, str]:
+        with self._page.lock:
+            return {id: one.text for id, one in self._page.things.items() if one.post}
+
+
 class Feeds(Network):
     name, first = "feeds", "/feed"
 
@@ -288,7 +314,7 @@ class Feeds(Network):
         return self._site.texts()
 
 
-NETWORKS: tuple[type[Network], ...] = (X, Reddit, Bluesky, Mastodon, Youtube, Discourse, Feeds)
+NETWORKS: tuple[type[Network], ...] = (X, Reddit, Bluesky, Mastodon, Youtube, Discourse, Linkedin, Feeds)
 
 
 class Town:
