@@ -36,13 +36,15 @@ from ingest.patience import Backoff, Stopped, insist
 from ingest.setting import Setting
 from ingest.tokens import Kept
 from ingest.web import Answer, Refused, Unauthorized, Web
-from stream.clock import DAY, MINUTE, SECOND
+from stream.clock import DAY, HOUR, MINUTE, SECOND
 from stream.records import Millis
 
 T = TypeVar("T")
 
 AGAIN: Millis = 5 * MINUTE
 """Between two tries to renew a token that still counts."""
+REFUSED: Millis = HOUR
+"""The same where the network has refused to."""
 NEW: Millis = MINUTE
 """A token that is refused so soon after it was given is not renewed once more."""
 LOOK = 0.25
@@ -174,12 +176,14 @@ class Grant:
         id = self._id(given)
         found = self._unrefused(self._setting.tokens.get(id))
         if found is not None and found.fresh(self._wall()):
+            self._denied = False
             return found
         usable = found if found is not None and found.counts(self._wall()) else None
         try:
             renewed = self._renewed(id, given, usable)
         except (Denied, Interrupted) as fault:
-            self._again_at, self._denied = self._setting.clock.steady() + AGAIN, isinstance(fault, Denied)
+            self._denied = isinstance(fault, Denied)
+            self._again_at = self._setting.clock.steady() + (REFUSED if self._denied else AGAIN)
             if usable is None:
                 raise
             _log.warning("ingest.token_not_renewed", source=self._setting.source.id, why=str(fault))
@@ -208,11 +212,12 @@ class Grant:
     def _traded(self, id: str, given: Given, before: Kept | None) -> Kept:
         wall = self._wall()
         brought = self._ask(self._terms.ask(given, before.refresh if before else None, wall), wall)
+        newer = brought.refresh or (before.refresh if before else None)
         ends = None if brought.refresh_life is None else wall + brought.refresh_life
         kept = Kept(
             access=brought.access,
             ends=None if brought.life is None else wall + brought.life,
-            refresh=brought.refresh or (before.refresh if before else None),
+            refresh=None if newer in given.values() else newer,
             refresh_ends=ends if ends is not None or before is None else before.refresh_ends,
             extends=_put_off(before, ends, wall),
             given_at=wall,

@@ -182,11 +182,12 @@ class Graph:
     # --- a round ---
 
     def _learn_its_end(self) -> None:
-        """Once a day. What goes wrong here tells nothing of the posts, and the next round asks again."""
+        """Once a day, however that ends: what goes wrong here tells nothing of the posts."""
         now = self._setting.clock.steady()
         if self._ends_asked_at is None or now - self._ends_asked_at >= DAY:
             with suppress(Gone, Odd, Denied, Interrupted):
-                self._ends, self._ends_asked_at = token_ends(self._api), now
+                self._ends_asked_at = now
+                self._ends = token_ends(self._api)
 
     def _listed(self, state: State, edge: Edge) -> Iterator[Delivery]:
         """One list of posts, then the comments of those that have changed."""

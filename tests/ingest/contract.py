@@ -26,6 +26,7 @@ from typing import Any, Literal, Protocol
 import pytest
 
 from config.sources import Collected
+from database.engine import read, rows
 from ingest.collector import Existence, Sweepable
 from ingest.intake import Intake, post_id
 from stream.clock import HOUR, SECOND, Clock
@@ -419,12 +420,17 @@ class Contract:
                 shown += at_work.runner.trouble
                 if fault.status != 401:
                     until(lambda: at_work.connected, lambda: at_work.runner.trouble)
+            with read(at_work.engine) as connection:
+                given = rows(connection, "SELECT access_token, COALESCE(refresh_token, '') FROM credential")
         said = capsys.readouterr()
         shown += said.out + said.err + caplog.text
         files = b"".join(path.read_bytes() for path in home.rglob("*") if path.is_file())
         for secret in secrets:
             assert secret not in shown
             assert secret.encode() not in files
+        assert not [token for tokens in given for token in tokens if token and token in shown], (
+            "what was traded for them"
+        )
 
     # --- all of it at once ---
 

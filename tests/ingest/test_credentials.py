@@ -104,6 +104,16 @@ def test_a_newer_refresh_token_goes_before_the_one_that_a_person_gave(
         clock.advance(HOUR)
 
 
+def test_a_refresh_token_that_stays_is_kept_nowhere_but_where_a_person_put_it(
+    network: OAuthStandIn, grant: Made, engine: Engine
+) -> None:
+    grant().token()
+    with read(engine) as connection:
+        assert rows(connection, "SELECT access_token, refresh_token FROM credential") == [
+            ("access-token-number-1", None)
+        ]
+
+
 def test_what_a_person_gives_anew_goes_before_what_was_kept(
     network: OAuthStandIn, grant: Made, clock: ManualClock
 ) -> None:
