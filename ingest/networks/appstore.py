@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from typing import Literal
 
+from msgspec.structs import replace
+
 from config.sources.appstore import AppstoreSource
 from ingest.collector import Delivery, Denied, Interrupted, Sample, Span, Style
 from ingest.networks.appstore_reviews import read_page
@@ -99,7 +101,8 @@ class Feeds:
             page, listed = read_page(answer, country, app, self.brands(name))
             if not listed:
                 raise Unlisted(f"the store of {country} has no app {app}")
-            yield page
+            # Behind the last page there may be more, however many it shows.
+            yield replace(page, short=False) if number == PAGES else page
             if not page.reviews and not page.malformed:
                 return
 

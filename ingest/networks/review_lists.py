@@ -115,9 +115,11 @@ class Lists:
         """A round. Lists that were not read for longest come first, so that each has its turn where a limit ends it."""
         seen = _opened(cursor, self._place.names)
         faults: dict[str, Interrupted] = {}
-        row, answered, kept = 0, False, self._setting.clock.steady()
+        in_a_row, answered, kept = 0, False, self._setting.clock.steady()
         for name in sorted(self._place.names, key=lambda one: seen[one].at if one in seen else 0):
             if self._setting.stop.is_set():
+                # With this in hand the runner sees that it is told to stop; an end by itself would be a whole round.
+                yield Delivery(asked=0, cursor=_closed(seen))
                 return
             before = seen.get(name) or Seen(begun=self._setting.clock.wall() - FIRST)
             try:
@@ -126,13 +128,13 @@ class Lists:
                 self._tell(name, str(unlisted))
                 continue
             except Interrupted as fault:
-                faults[name], row = fault, row + 1
-                if fault.retry_after is None and len(self._place.names) > 1 and row < MOST_FAULTS:
+                faults[name], in_a_row = fault, in_a_row + 1
+                if fault.retry_after is None and len(self._place.names) > 1 and in_a_row < MOST_FAULTS:
                     continue
                 if answered:
                     yield Delivery(asked=self._place.used(), cursor=_closed(seen))
                 raise
-            row, seen[name], answered = 0, found, True
+            in_a_row, seen[name], answered = 0, found, True
             self._unlisted.discard(name)
             if before.failing:
                 yield self._answers_again(name, before)
@@ -150,8 +152,8 @@ class Lists:
 
     def fill(self, span: Span, cursor: str | None) -> Iterator[Delivery]:
         """What the lists still show of a span, one after the other."""
-        begin = int(cursor) if cursor is not None and cursor.isdecimal() else 0
-        for number, name in enumerate(self._place.names[begin:], begin + 1):
+        begin = self._place.names.index(cursor) + 1 if cursor in self._place.names else 0
+        for name in self._place.names[begin:]:
             oldest, ended = span.until, False
             try:
                 for page in self._place.pages(name):
@@ -165,7 +167,7 @@ class Lists:
                 continue
             if oldest >= span.since and (not ended or self._gone_by(span.since)):
                 yield Delivery(asked=0, missed=None, reason=HISTORY)
-            yield Delivery(asked=self._place.used(), cursor=str(number))
+            yield Delivery(asked=self._place.used(), cursor=name)
 
     def sample(self, names: Iterable[str]) -> Sample:
         """How many reviews of these lists were written in each hour of the last week, or since they begin."""

@@ -31,6 +31,8 @@ class AppstoreStandIn(StandIn):
         self.wall = clock or (lambda: time.time_ns() // 1_000_000)
         self.app_first = False
         """The feed's first entry is the app."""
+        self.page = PAGE
+        """Reviews on a page."""
         self.emptied: set[int] = set()
         """Pages that show nothing, whatever there is."""
         self.gone: set[str] = set()
@@ -97,9 +99,9 @@ class AppstoreStandIn(StandIn):
         if page > PAGES:
             return Response(400, b"CustomerReviews RSS page depth is limited to 10", {"Content-Type": "text/plain"})
         feed = f"{country}/{app}"
-        entries = self._feeds.get(feed, [])[::-1][PAGE * (page - 1) : PAGE * page]
+        entries = self._feeds.get(feed, [])[::-1][self.page * (page - 1) : self.page * page]
         if self.app_first and page == 1:
-            entries = [_app(feed), *entries[: PAGE - 1]]
+            entries = [_app(feed), *entries[: self.page - 1]]
         if feed in self.gone or page in self.emptied:
             entries = []
         held: dict[str, Any] = {

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -37,12 +40,12 @@ class At:
     """A source on the store's clock, which is moved by hand."""
 
     def __init__(self, store: AppstoreStandIn, clock: ManualClock, **more: Any) -> None:
-        settings = AppstoreSource.model_validate(
+        self.settings = AppstoreSource.model_validate(
             {"id": "source", "kind": "appstore", "url": store.url, "apps": {APP: ["acme"]}, "countries": ["us"]} | more
         )
         source = Source(id="source", network="appstore")
         setting = Setting(source=source, wanted=lambda: [ACME], secret=lambda name: None, clock=clock)
-        self.clock, self.collector = clock, Appstore(settings, setting)
+        self.clock, self.collector = clock, Appstore(self.settings, setting)
         self.cursor: str | None = None
 
     def round(self, after: int = 15 * MINUTE) -> list[Delivery]:
@@ -168,6 +171,32 @@ def test_what_fell_out_of_the_window_stands_in_the_ledger(store: AppstoreStandIn
         f"us/{APP}", "list window", Span(NOW + 15 * MINUTE, NOW + 31 * MINUTE)
     )  # fmt: skip
     assert all(delivery.missed == 0 for delivery in one.round())
+
+
+def test_a_window_whose_pages_are_not_quite_full_is_one_all_the_same(
+    store: AppstoreStandIn, at: Callable[..., At]
+) -> None:
+    one = at()
+    store.publish("known")
+    one.brought()
+    one.clock.advance(MINUTE)
+    store.page = 49
+    for n in range(700):
+        store.publish(f"burst {n}")
+    assert [delivery.reason for delivery in one.round() if delivery.missed is None] == ["list window"]
+
+
+def test_told_to_stop_in_the_middle_a_round_does_not_pass_for_a_whole_one(at: Callable[..., At]) -> None:
+    one = at(apps={APP: [], OTHER: []})
+    stop = threading.Event()
+    source = Source(id="source", network="appstore")
+    setting = Setting(source, lambda: [ACME], lambda name: None, one.clock, stop)
+    with closing(Appstore(one.settings, setting)) as collector:
+        deliveries = collector.collect(None)
+        next(deliveries)
+        stop.set()
+        *_, last = deliveries
+    assert (last.asked, list(json.loads(last.cursor or ""))) == (0, [f"us/{APP}"])
 
 
 def test_an_edited_review_on_top_does_not_pass_for_an_overlap(store: AppstoreStandIn, at: Callable[..., At]) -> None:
