@@ -26,7 +26,7 @@ from ingest.collector import (
     Span,
     Style,
 )
-from ingest.networks.tiktok_api import Api, Odd, granted
+from ingest.networks.tiktok_api import Api, Odd, cut_short, granted
 from ingest.networks.tiktok_comments import COMMENTS, MOST_PAGES, OVERLAP, Comments, Mark
 from ingest.networks.tiktok_mentions import Mentions
 from ingest.networks.tiktok_posts import (
@@ -76,7 +76,7 @@ class State(msgspec.Struct, omit_defaults=True):
 
 
 class Tiktok:
-    """Keeps `Collector`, `Sweepable`, `Contextual`, `Checkable`, `CheckCounted`."""
+    """Keeps `Collector`, `Sweepable`, `Contextual`, `Checkable`, `CheckCounted`, `Granted`."""
 
     style: Style = "poll"
     resumes = True
@@ -121,13 +121,13 @@ class Tiktok:
             followed: list[Video] = []
             for found, wrong, short in self._pages(api, span.since):
                 drafts = [one.draft for one in found if one.draft and span.since <= one.at < span.until]
-                yield api.delivery(drafts=drafts, malformed=wrong, **_cut(short))
+                yield api.delivery(drafts=drafts, malformed=wrong, **cut_short(short))
                 followed = [*followed, *found][: self._settings.follow]
             for video in followed:
                 try:
                     for comments, wrong, cut in self._comments.written(api, video, span.since):
                         drafts = [one.draft for one in comments if one.draft and span.since <= one.at < span.until]
-                        yield api.delivery(drafts=drafts, malformed=wrong, **_cut(cut))
+                        yield api.delivery(drafts=drafts, malformed=wrong, **cut_short(cut))
                 except Odd as odd:
                     yield api.delivery(missed=None, reason=f"TikTok refuses a post's comments (code {odd.code})")
             yield from self._mentions.written(api, span.since, span.until)
@@ -211,7 +211,7 @@ class Tiktok:
                 state.began = self._api.time - FIRST
             yield self._api.delivery(
                 drafts=self._news(found, max(state.began, floor or 0)), malformed=self._buried.fresh(wrong),
-                **_cut(short),
+                **cut_short(short),
             )  # fmt: skip
             newest = max([newest, *(min(one.at, self._api.time) for one in found)])
             videos += found[: self._settings.follow - len(videos)]
@@ -315,10 +315,6 @@ def _listed(data: dict[str, object], key: str) -> list[object]:
 
 def _edited(draft: Draft) -> Draft:
     return msgspec.structs.replace(draft, kind="edited")
-
-
-def _cut(cut: bool) -> dict[str, object]:
-    return {"missed": None, "reason": "page cap"} if cut else {}
 
 
 def _opened(cursor: str | None) -> State:

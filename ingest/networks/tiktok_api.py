@@ -43,6 +43,8 @@ class Page(NamedTuple):
     """It says that there are more behind these."""
     stuck: bool = False
     """It says so, and not where: nothing leads on."""
+    cursor: str = ""
+    """Where those are."""
 
 
 def granted(settings: TiktokSource, setting: Setting) -> Grant:
@@ -75,9 +77,9 @@ class Api:
             asked[name] = value if isinstance(value, str | int) else msgspec.json.encode(value).decode()
         return self._grant.through(lambda: self._got(path, asked))
 
-    def pages(self, path: str, key: str, most: int, **params: object) -> Iterator[Page]:
-        """What a list holds, page by page. Raises what `get` raises."""
-        leads_on: dict[str, object] = {}
+    def pages(self, path: str, key: str, most: int, begin: str = "", **params: object) -> Iterator[Page]:
+        """What a list holds, page by page, from the cursor `begin` on. Raises what `get` raises."""
+        leads_on: dict[str, object] = {"cursor": begin} if begin else {}
         for _ in range(most):
             data = self.get(path, **{**params, **leads_on})
             listed, cursor = data.get(key), data.get("cursor")
@@ -85,7 +87,7 @@ class Api:
                 raise Interrupted(f"TikTok answered without a list of {key}")
             more = data.get("has_more") is True
             stuck = more and (not _is_number(cursor) or str(cursor) == str(leads_on.get("cursor")))
-            yield Page(listed or [], more, stuck)
+            yield Page(listed or [], more, stuck, str(cursor) if more and not stuck else "")
             if not more or stuck:
                 return
             leads_on = {"cursor": str(cursor)}
@@ -149,6 +151,11 @@ class Api:
                 "owner; and `account` has to be its open_id (docs/networks/tiktok.md)"
             )
         return Interrupted(f"TikTok has a fault of its own (code {code})") if code >= 50_000 else Odd(code)
+
+
+def cut_short(cut: bool) -> dict[str, Any]:
+    """What a delivery says of a list that went on."""
+    return {"missed": None, "reason": "page cap"} if cut else {}
 
 
 def _traded(answer: Answer, wall: Millis) -> Traded:

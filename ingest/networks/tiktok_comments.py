@@ -13,7 +13,7 @@ moderators looked at it, and what became of reach and texts.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -21,7 +21,7 @@ import msgspec
 from config.sources.tiktok import TiktokSource
 from ingest.buried import Buried
 from ingest.collector import Delivery, Draft, Malformed
-from ingest.networks.tiktok_api import Api, Odd
+from ingest.networks.tiktok_api import Api, Odd, Page, cut_short
 from ingest.networks.tiktok_posts import Comment, Video, comment_of
 from ingest.setting import Setting
 from stream.clock import MINUTE
@@ -65,6 +65,8 @@ class Comments:
         self._walked: set[str] = set()
         self._whole: set[str] = set()
         """Posts whose comments, and comments whose answers, were read to an end: what is known of them has no hole."""
+        self._left: dict[str, str] = {}
+        """By post: where the reading of its list was cut, behind the sorted part."""
 
     def read(self, api: Api, video: Video, mark: Mark, walk: bool) -> Iterator[Delivery]:
         """What is new below a post; `mark` moves once all of it was taken. Raises what `Api.get` raises."""
@@ -75,7 +77,7 @@ class Comments:
         self._whole.discard(video.id)
         for found, wrong, cut in self._pages(api, video, max(mark.seen - OVERLAP, mark.began), walk, whole):
             news = self._news([*found, *self._answers(found, video)], floor, walk)
-            yield api.delivery(drafts=news, malformed=self._buried.fresh(wrong), **_cut(cut))
+            yield api.delivery(drafts=news, malformed=self._buried.fresh(wrong), **cut_short(cut))
             for one in found:
                 if one.replies != counts.get(one.id, 0):
                     yield from self._answered(api, video, one, floor)
@@ -104,6 +106,7 @@ class Comments:
     def forget(self, followed: set[str]) -> None:
         """What was known of other posts."""
         self._walked &= followed
+        self._left = {id: cursor for id, cursor in self._left.items() if id in followed}
         self._whole = {id for id in self._whole if id.partition("/")[0] in followed}
         self._counts = {id: counts for id, counts in self._counts.items() if id in followed}
 
@@ -114,24 +117,35 @@ class Comments:
     ) -> Iterator[tuple[list[Comment], list[Malformed], bool]]:
         """(comments, what is none, whether more were left out), back to `until` or, where what is known is `whole`, to
         that; a walk goes on to the end of the sorted part. A comment that is pinned may stand before newer ones."""
-        listed, reached = set[str](), False
-        for number, page in enumerate(
-            api.pages(
-                COMMENTS, "comments", MOST_PAGES, video_id=video.id, status=self._asked_for, include_replies="true",
-                sort_field="create_time", sort_order="desc", max_count=PAGE,
-            ), 1,
-        ):  # fmt: skip
+        listed, reached, met, cursor = set[str](), False, False, ""
+        for number, page in enumerate(self._listed(api, video, ""), 1):
             found, wrong = _comments(page.listed, video)
             in_order = [one for one in found if not one.pinned]
-            if number <= SORTED and in_order:
+            met = met or any(one.id in self._known for one in in_order)
+            if in_order:
                 known = whole and all(one.id in self._known for one in in_order)
                 reached = reached or known or in_order[-1].at <= until
-            ends = not page.more or (reached and (not walk or number >= SORTED))
-            fresh = [one for one in found if one.id not in listed]
-            listed |= {one.id for one in fresh}
-            yield fresh, wrong, not reached and (page.stuck or (number == MOST_PAGES and page.more))
-            if ends:
+            yield _fresh(found, listed), wrong, not reached and page.stuck
+            if not page.more or page.stuck or (reached and (not walk or number >= SORTED)):
                 return
+            if number >= SORTED:
+                cursor = page.cursor
+                break
+        # Where this list was cut behind its sorted part, and no more came since than the sorted part shows, it goes on.
+        begin = self._left.get(video.id, cursor) if met else cursor
+        for number, page in enumerate(self._listed(api, video, begin), SORTED + 1):
+            found, wrong = _comments(page.listed, video)
+            yield _fresh(found, listed), wrong, page.stuck or (number >= MOST_PAGES and page.more)
+            if not page.cursor or number >= MOST_PAGES:
+                break
+            self._left[video.id] = page.cursor
+        self._left.pop(video.id, None)
+
+    def _listed(self, api: Api, video: Video, begin: str) -> Iterator[Page]:
+        return api.pages(
+            COMMENTS, "comments", MOST_PAGES, begin, video_id=video.id, status=self._asked_for, include_replies="true",
+            sort_field="create_time", sort_order="desc", max_count=PAGE,
+        )  # fmt: skip
 
     def _answered(self, api: Api, video: Video, above: Comment, floor: Millis) -> Iterator[Delivery]:
         """The answers to a comment, where not all came with it."""
@@ -141,7 +155,7 @@ class Comments:
             for found, wrong, cut in self._below(api, video, above) if len(above.answers) < above.replies else ():
                 ends = any((whole and one.id in self._known) or one.at <= floor for one in found)
                 yield api.delivery(
-                    drafts=self._news(found, floor, False), malformed=self._buried.fresh(wrong), **_cut(cut)
+                    drafts=self._news(found, floor, False), malformed=self._buried.fresh(wrong), **cut_short(cut)
                 )
                 if ends:
                     break
@@ -214,9 +228,12 @@ def _comments(listed: Sequence[Any], video: Video, above: str = "") -> tuple[lis
     return found, wrong
 
 
+def _fresh(found: Sequence[Comment], listed: set[str]) -> list[Comment]:
+    """Those that this list did not show yet."""
+    fresh = [one for one in found if one.id not in listed]
+    listed |= {one.id for one in fresh}
+    return fresh
+
+
 def _answers_to(video: str) -> str:
     return f"answers:{video}"
-
-
-def _cut(cut: bool) -> Mapping[str, Any]:
-    return {"missed": None, "reason": "page cap"} if cut else {}

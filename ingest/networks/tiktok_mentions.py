@@ -17,7 +17,7 @@ import msgspec
 from config.sources.tiktok import TiktokSource
 from ingest.buried import Buried
 from ingest.collector import Delivery, Draft, Existence, Malformed
-from ingest.networks.tiktok_api import Api
+from ingest.networks.tiktok_api import Api, cut_short
 from ingest.networks.tiktok_posts import (
     BY_NAME,
     MENTION,
@@ -98,7 +98,7 @@ class Mentions:
                 drafts = [draft for other in others if (draft := self._news(other, _note(other.id) in known, began))]
                 brought = {_note(other.id): f"{other.at} {one.path}" for other in others
                            if _note(other.id) not in known and other.at > began}  # fmt: skip
-                yield one.path, api.delivery(drafts=drafts, malformed=self._buried.fresh(wrong), **_cut(cut))
+                yield one.path, api.delivery(drafts=drafts, malformed=self._buried.fresh(wrong), **cut_short(cut))
                 if brought:
                     self._setting.notes.put_all(brought)
 
@@ -108,7 +108,7 @@ class Mentions:
         for one in self.lists:
             for found, wrong, cut in self._pages(api, one, min(OLDEST, days)):
                 drafts = [other.draft for other in found if other.draft and since <= other.at < until]
-                yield api.delivery(drafts=drafts, malformed=wrong, **_cut(cut or days > OLDEST))
+                yield api.delivery(drafts=drafts, malformed=wrong, **cut_short(cut or days > OLDEST))
 
     def look_up(self, api: Api, ids: Sequence[str]) -> tuple[dict[str, Existence], list[Draft]]:
         noted = self._setting.notes.all([_note(id) for id in ids])
@@ -177,10 +177,6 @@ class Mentions:
                     wrong.append(Malformed(f"{self._setting.source.id}:{one.path}", why, msgspec.json.encode(other)))
             listed += len(page.listed)
             yield found, wrong, page.stuck or (number == most and page.more) or listed >= MOST
-
-
-def _cut(cut: bool) -> dict[str, Any]:
-    return {"missed": None, "reason": "page cap"} if cut else {}
 
 
 def _note(id: str) -> str:

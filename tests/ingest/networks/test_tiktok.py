@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 
 from config.sources import TiktokSource
 from ingest.collector import Delivery, Denied, Draft, Interrupted, Source, Span
+from ingest.credentials import ends_of
 from ingest.networks import tiktok as networks_tiktok
 from ingest.networks import tiktok_comments, tiktok_mentions
 from ingest.networks.tiktok import Tiktok, collector, push
@@ -222,6 +223,24 @@ def test_beyond_five_hundred_a_list_is_in_no_order_and_read_to_its_end_once(tikt
     assert len(tiktok.requests) - asked < 6
 
 
+def test_a_long_list_that_was_cut_goes_on_where_it_was(tiktok: TiktokStandIn, rounds: Any) -> None:
+    """At forty requests a minute a list of hundreds of pages might never be read to its end without a fault."""
+    source = rounds()
+    source.brought()
+    ids, came = {tiktok.comment(f"Acme {n}") for n in range(1_500)}, set[str]()
+    for cut_at in (700, 1_200):
+        deliveries = source.collector.collect(source.cursor)
+        while len(came) < cut_at:
+            came |= {draft.native_id for draft in next(deliveries).drafts}
+        deliveries.close()
+    ids |= {tiktok.comment(f"Acme meanwhile {n}") for n in range(100)}
+    asked = tiktok.asked("/open_api/v1.3/business/comment/list/")
+    for delivery in source.round():
+        came |= {draft.native_id for draft in delivery.drafts}
+    assert came == ids
+    assert tiktok.asked("/open_api/v1.3/business/comment/list/") - asked < 50, "it was read from its beginning: 70"
+
+
 @pytest.mark.parametrize("cut_at", [1, 100, 260, 300])
 @pytest.mark.parametrize("restart", [False, True], ids=["goes on", "restarted"])
 def test_a_listing_that_was_cut_is_read_again_from_its_beginning(
@@ -414,6 +433,7 @@ def test_a_token_that_ends_is_renewed_by_the_newest_refresh_token(tiktok: Tiktok
     said = tiktok.comment("Acme")
     assert set(source.brought()) == {said}
     assert (len(tiktok.office.given), tiktok.office.refresh_token) == (2, "refresh-token-number-2")
+    assert 364 * DAY < (ends_of(source.collector) or 0) - WallClock().wall() <= 365 * DAY
     tiktok.office.revoked = True
     tiktok.office.counts.clear()
     source.tokens = UnsharedTokens()
@@ -592,7 +612,11 @@ def test_only_the_app_s_signature_counts_and_other_accounts_are_not_ours(
     told = tiktok.told(tiktok.comment("Acme"))
     headers, body = tiktok.sent("comment.update", told)
     assert takes.handle(headers, body.replace(b"Acme", b"Emca"), now, now)[0] == 403
-    assert takes.handle({}, body, now, now)[0] == 403
+    for forged in (
+        {},
+        *({"Tiktok-Signature": said} for said in ("", "t=1", "s=1", "t=x,s=1", "t=1,s=", "t=1,s=é", "," * 99)),
+    ):
+        assert takes.handle(forged, body, now, now)[0] == 403
     assert takes.handle(*tiktok.sent("comment.update", told, secret="a guess of sixteen signs"), now, now)[0] == 403
     assert takes.handle(*tiktok.sent("comment.update", told, at=now - 4 * DAY), now, now)[0] == 403
     assert takes.handle(*tiktok.sent("comment.update", told, account="another-account"), now, now)[0] == 202
