@@ -39,6 +39,8 @@ LATE: Millis = DAY
 OLDEST = 90
 """Days that the lists reach back; `JUDGED`: younger ones are missed when they are not listed."""
 JUDGED: Millis = 85 * DAY
+MISSED = " missed"
+"""Behind a note: the mention was looked for and not listed."""
 BELIEVED: Millis = 10 * MINUTE
 """How long a list that was read for looking up is taken as it is."""
 
@@ -113,18 +115,24 @@ class Mentions:
     def look_up(self, api: Api, ids: Sequence[str]) -> tuple[dict[str, Existence], list[Draft]]:
         noted = self._setting.notes.all([_note(id) for id in ids])
         lists = {one.path: one for one in self.lists}
-        existence, drafts = dict[str, Existence](), list[Draft]()
+        existence, drafts, told = dict[str, Existence](), list[Draft](), dict[str, str]()
         for id in ids:
-            at, _, path = noted.get(_note(id), "").partition(" ")
-            if path not in lists:
-                # Never listed (a push told of it), or listed so long ago that nobody remembers.
-                existence[id] = "there"
-                continue
-            seen = self._whole(api, lists[path])
-            draft = seen.drafts.get(id)
-            existence[id] = "there" if draft is not None or int(at) <= seen.since else "absent"
+            at, path, *missed = noted.get(_note(id), "0 ").split(" ")
+            # Without a list: a push told of it, or it was listed so long ago that nobody remembers.
+            seen = self._whole(api, lists[path]) if path in lists else None
+            draft = seen.drafts.get(id) if seen is not None else None
             if draft is not None:
+                existence[id] = "there"
                 drafts.append(msgspec.structs.replace(draft, kind="edited"))
+            elif missed or (seen is not None and int(at) > seen.since):
+                existence[id] = "absent"
+            else:
+                existence[id] = "there"
+            if bool(missed) != (existence[id] == "absent"):
+                # What was missed must not come back, as if it had been seen, when nobody can tell any more.
+                told[_note(id)] = f"{at} {path}" + (MISSED if not missed else "")
+        if told:
+            self._setting.notes.put_all(told)
         return existence, drafts
 
     def _news(self, one: Mentioned, known: bool, began: Millis) -> Draft | None:

@@ -389,9 +389,16 @@ def test_a_mention_is_gone_once_it_left_the_list_that_showed_it(
     found = source.collector.look_up([named, left, below, pushed])
     assert list(found.existence.values()) == ["there", "absent", "absent", "there"]
     assert [draft.native_id for draft in found.drafts] == [named]
+    kept = tiktok.mention_below("@acme 4")
+    source.brought()
     monkeypatch.setattr(tiktok_mentions, "JUDGED", -HOUR)
     monkeypatch.setattr(tiktok_mentions, "BELIEVED", 0)
-    assert set(source.collector.look_up([left, below]).existence.values()) == {"there"}, "the list is too short to tell"
+    tiktok.unmention(kept)
+    assert source.collector.look_up([kept]).existence == {kept: "there"}, "of one so old no list tells"
+    source.restart()
+    assert set(source.collector.look_up([left, below]).existence.values()) == {"absent"}, "what was gone came back"
+    tiktok.mentions["video"].append({**tiktok.mentions["video"][0], "item_id": left.rpartition("/")[2]})
+    assert source.collector.look_up([left]).existence == {left: "there"}
 
 
 def test_more_mentions_than_a_list_shows_stand_in_the_ledger(
