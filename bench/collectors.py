@@ -150,10 +150,12 @@ class Soak:
             standing = standings.get(source)
             filled = sum(row.state == "backfilled" for row in all_rows if row.source_id == source)
             left = [row for row in open_gaps if row.source_id == source]
+            received = sum(row.received for row in all_rows if row.source_id == source)
             print(
                 f"{source:10} {one.stands:8,} published {one.held:8,} held {one.missing:5,} missing {one.old:4} old "
-                f"{one.too_many:4} too many; {standing.cuts if standing else 0} cuts, {filled} holes filled, "
-                f"{len(left)} open; {standing.state if standing else ''} {standing.trouble if standing else ''}"
+                f"{one.too_many:4} too many; {received:,} received, "
+                f"{standing.cuts if standing else 0} cuts, {filled} holes filled, {len(left)} open; "
+                f"{standing.state if standing else ''} {standing.trouble if standing else ''}"
             )
             for row in left[:3]:
                 print(f"           open: {row.state} {row.since} to {row.until} missed {row.missed}: {row.reason}")

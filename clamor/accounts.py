@@ -18,7 +18,7 @@ from clamor.sources import kind_of
 from config.sources import Collected
 from database.engine import write
 from database.tenure import Tenure
-from ingest.collector import Accountable, AccountState, Collector, Denied, Interrupted
+from ingest.collector import Accountable, AccountCounted, AccountState, Collector, Denied, Interrupted
 from ingest.setting import Setting
 from ingest.web import Refused
 from routing.operations import open_troubles, raise_operations, resolve_operations
@@ -123,7 +123,8 @@ class Accounts:
             with closing(self._make(one.source, setting)) as collector:
                 if not isinstance(collector, Accountable):
                     return None
-                count_besides(self._opened, one.source, (1, 0))
+                used = collector.account_used if isinstance(collector, AccountCounted) else (1, 0)
+                count_besides(self._opened, one.source, used)
                 return collector.account(one.handle)
         except (Interrupted, Denied, Refused, networks.NotInstalled) as fault:
             log.info("account not looked at", network=one.network, why=type(fault).__name__)

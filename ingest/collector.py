@@ -245,6 +245,14 @@ class Expiring(Protocol):
         Asked often and from other threads: it does not ask the network."""
 
 
+@runtime_checkable
+class AccountCounted(Protocol):
+    """An Accountable whose look is not one request that costs no units."""
+
+    account_used: tuple[int, int]
+    """(requests, units) of a look."""
+
+
 AccountState = Literal["there", "limited", "suspended", "gone"]
 """`limited`: its posts are shown to fewer people, by a moderator's word. `gone`: deactivated, deleted or renamed."""
 

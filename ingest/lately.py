@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
+from functools import lru_cache
 
 from msgspec.structs import replace
 
@@ -59,7 +60,7 @@ class Lately:
                 key, version = hash(post.id), _version(post)
                 known = self._young.get(key) or self._old.get(key)
                 asked = known[1] if known is not None and known[0] == version else frozenset()
-                self._young[key] = (version, asked | _asked(post))
+                self._young[key] = (version, _one_of_each(asked | _asked(post)))
             else:
                 self._young.pop(hash(post.id), None)
                 self._old.pop(hash(post.id), None)
@@ -81,4 +82,10 @@ def _version(post: Post) -> int:
 
 
 def _asked(post: Post) -> frozenset[str]:
-    return frozenset((*post.query_ids, *post.brands))
+    return _one_of_each(frozenset((*post.query_ids, *post.brands)))
+
+
+@lru_cache(1_000)
+def _one_of_each(asked: frozenset[str]) -> frozenset[str]:
+    """An equal set is the same one: there are few, and each has the weight of three posts."""
+    return asked

@@ -49,6 +49,10 @@ class XSource(Swept):
     backfill_minutes: int = Field(default=0, ge=0, le=5)
     """Minutes that the stream repeats when it is connected again; only Enterprise plans have them. Holes are searched
     for in any case."""
+    compliance: bool = False
+    """Whether X's compliance streams are listened to as well, which only Enterprise plans have: posts that are deleted,
+    withheld or hidden, and accounts that are deleted, suspended or protected, are taken away as soon as X tells of it,
+    and not when they are looked up again."""
     rule_tag: Slug = "clamor"
     """How the tags of our rules begin. Rules with other tags are left alone; two installations on one token need
     different ones."""

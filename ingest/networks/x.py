@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from config.sources.x import XSource
-from ingest.collector import Delivery, Found, Interrupted, Malformed, Sample, Span, Unfillable
+from ingest.collector import AccountState, Delivery, Found, Interrupted, Malformed, Sample, Span, Unfillable
 from ingest.networks import x_sweep
 from ingest.networks.x_api import (
     NOISE,
@@ -25,15 +25,16 @@ from ingest.networks.x_api import (
     Posts,
     Problem,
     Rejected,
-    Rules,
     decoded,
     problem_of,
     unrejected,
     whole,
 )
+from ingest.networks.x_compliance import Compliance
+from ingest.networks.x_plan import plan
 from ingest.networks.x_posts import FIELDS, read, reply_to, time_of
 from ingest.networks.x_rules import asked
-from ingest.networks.x_standing import SPEND_CAP, Standing, shape, standing
+from ingest.networks.x_standing import SPEND_CAP, Standing, shape
 from ingest.setting import Setting
 from ingest.wanted import Wanted
 from stream.clock import DAY, MINUTE, SECOND
@@ -87,7 +88,9 @@ class XCollector:
     interval: Millis = SECOND
 
     def __init__(self, settings: XSource, setting: Setting) -> None:
-        self.source, self.settings, self.setting = setting.source, settings, setting
+        self.settings, self.setting = settings, setting
+        # Compliance streams tell of all of X: what concerns nothing that is here is left out, as of a firehose.
+        self.source = msgspec.structs.replace(setting.source, firehose=settings.compliance)
         self._batch = settings.documented().most
         """Posts of a delivery: so many are reserved of the budget for each."""
         self.most_looked_up = x_sweep.MOST[settings.sweep]
@@ -96,19 +99,31 @@ class XCollector:
         self._late: deque[Millis] = deque(maxlen=LATENESSES)
         """How long after they were written the last posts of the stream came."""
         self._listened_since: Millis | None = None
+        self._compliance: Compliance | None = None
 
     # --- the stream ---
 
     def collect(self, cursor: str | None) -> Iterator[Delivery]:
         """Without a cursor: the stream is always of now."""
-        while not self.setting.stop.is_set():
-            kept = self._rules.keep(first=True)
-            if self._rules.any:
-                yield from self._connected(kept.asked)
-            else:
-                yield kept
-                yield from self._rules.left_out()
-                yield from self._idle()
+        if self.settings.compliance:
+            self._compliance = Compliance(self.settings, self.access, self.setting.clock, self.setting.stop)
+        try:
+            while not self.setting.stop.is_set():
+                kept = self._rules.keep(first=True)
+                if self._rules.any:
+                    yield from self._connected(kept.asked)
+                else:
+                    yield kept
+                    yield from self._rules.left_out()
+                    yield from self._idle()
+        finally:
+            if self._compliance is not None:
+                self._compliance.close()
+
+    def _complied(self) -> Iterator[Delivery]:
+        """What X told of posts that are gone. It says nothing of how far the stream was read."""
+        if self._compliance is not None and any(told := self._compliance.take()):
+            yield Delivery(drafts=told.drafts, malformed=told.malformed, asked=told.asked)
 
     def _idle(self) -> Iterator[Delivery]:
         """Nobody is to be asked for: X refuses a stream without rules."""
@@ -116,6 +131,7 @@ class XCollector:
         until = clock.steady() + self.settings.rules_every
         while not stop.wait(min(self.interval, self.settings.rules_every) / 1000) and clock.steady() < until:
             yield Delivery(asked=0)
+            yield from self._complied()
 
     def _connected(self, asked: int) -> Iterator[Delivery]:
         """Until the connection is cut, or there is nothing more to ask for."""
@@ -128,6 +144,7 @@ class XCollector:
             yield from self._rules.left_out()
             told = kept = clock.steady()
             while not stop.is_set():
+                yield from self._complied()
                 taken = [line for line in lines.take(self._batch, TICK) if line]
                 if taken or clock.steady() - told >= self.interval:
                     told = clock.steady()
@@ -288,6 +305,21 @@ class XCollector:
                     return
                 id, above = parent, above + 1
 
+    # --- own accounts ---
+
+    def account(self, handle: str) -> AccountState:
+        """X's word of a suspended account stands in no list of its errors; its sentences say it."""
+        with self._posts() as api, unrejected():
+            answer = whole(api.request("GET", "/2/users/by", params={"usernames": handle}).json())
+        if answer.get("data"):
+            return "there"
+        problem = problem_of(answer)
+        if "suspend" in problem.words.lower():
+            return "suspended"
+        if problem.kind in x_sweep.GONE:
+            return "gone"
+        raise Interrupted(f"X does not say how an account stands: {problem.words}")
+
     # --- before it runs ---
 
     def sample(self, wanted: Wanted) -> Sample:
@@ -302,20 +334,14 @@ class XCollector:
                     hours[str(row["start"])] += int(row["tweet_count"])
         return Sample(tuple(hours[hour] for hour in sorted(hours)), asked=len(queries), cost=len(queries))
 
-    check_used = (2, 0)
+    check_used = (0, 0)
 
     def check(self) -> str:
-        with self.access.web() as web, unrejected():
-            api = Rules(self.access, web)
-            usage = whole(api.request("GET", "/2/usage/tweets").json()).get("data") or {}
-            rules = standing(api)
-        ours = sum(rule.tag.startswith(self._rules.tag) for rule in rules)
-        cap = f" of {usage['project_cap']}" if usage.get("project_cap") else ""
-        read_so_far = f"{usage.get('project_usage', 'an unknown number of')}{cap} posts read this month"
-        return (
-            f"X answers: {read_so_far}; {len(rules):,} of {self.settings.rules:,} rules stand on the stream, "
-            f"{ours:,} of them of source {self.source.id}"
-        )
+        with self.access.web() as web:
+            try:
+                return plan(self.settings, self.access, web, self._rules.tag, self.setting.clock.now)
+            finally:
+                self.check_used = (web.asked + (2 if self.settings.compliance else 0), 0)
 
     def close(self) -> None:
         """Whatever is open belongs to a running call, which closes it."""

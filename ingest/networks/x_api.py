@@ -23,6 +23,7 @@ from ingest.web import PASSES, Answer, Web, retry_after, words
 from stream.clock import HOUR, SECOND
 from stream.records import Millis
 
+STREAM = "/2/tweets/search/stream"
 CAP_WAIT: Millis = HOUR
 """Between two questions whether the month's cap is over."""
 MOST_REFUSED = 16
@@ -178,8 +179,11 @@ class Lines:
     X ends a connection whose reader is slow, and what it had to say is lost (docs.x.com, "Consuming streaming data").
     """
 
-    def __init__(self, access: Access, now: Callable[[], Millis]) -> None:
-        """Connects. Raises Interrupted, Denied, Rejected (409: there are no rules)."""
+    def __init__(
+        self, access: Access, now: Callable[[], Millis], path: str = STREAM, asked: Mapping[str, str] | None = None
+    ) -> None:
+        """Connects. `asked`: None: what the filtered stream is asked. Raises Interrupted, Denied, Rejected (409: there
+        are no rules)."""
         self._now = now
         self._held: deque[bytes] = deque()
         self._bytes = 0
@@ -191,15 +195,16 @@ class Lines:
         self._web = access.web()
         try:
             self._answer = self._web.listen(
-                "/2/tweets/search/stream",
-                _of_stream(access.settings.backfill_minutes),
+                path,
+                dict(_of_stream(access.settings.backfill_minutes) if asked is None else asked),
                 silence=access.settings.silence / 1000,
             )
         except BaseException:
             self._web.close()
             raise
         access.heard(self._answer.headers)
-        access.connected()
+        if path == STREAM:
+            access.connected()
         self._thread = threading.Thread(target=self._read, name="x-stream", daemon=True)
         self._thread.start()
 

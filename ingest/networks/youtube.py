@@ -7,11 +7,24 @@ the day. Where the day's units would not last, everything is asked for less ofte
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 
 from config.sources import YoutubeSource
-from ingest.collector import Collector, Delivery, Denied, Draft, Found, Malformed, Sample, Span, Style
+from ingest.collector import (
+    AccountState,
+    Collector,
+    Delivery,
+    Denied,
+    Draft,
+    Found,
+    Interrupted,
+    Malformed,
+    Sample,
+    Span,
+    Style,
+)
 from ingest.networks.youtube_api import Api, Params, Quota, Spent, Unavailable
 from ingest.networks.youtube_looking import context, look_up
 from ingest.networks.youtube_posts import Video, only_metrics, reach, read, video_draft
@@ -46,6 +59,8 @@ HIDDEN = frozenset({"processingFailure", "forbidden", "channelForbidden", "playl
 """Reasons with which there may be comments or videos that we are not shown."""
 SEARCHES = 100
 """Of a day that Google gives a project by default."""
+
+CHANNEL_ID = re.compile(r"UC[\w-]{22}")
 
 
 def collector(settings: YoutubeSource, setting: Setting) -> Collector:
@@ -130,6 +145,18 @@ class Youtube:
                 f"look at channels of source {self.source.id}"
             )
         return f"the API key is taken; channels: {found}"
+
+    account_used = (1, 1)
+
+    def account(self, handle: str) -> AccountState:
+        """A channel that was taken down or closed is in no answer: which of both, YouTube does not say."""
+        by = {"id": handle} if CHANNEL_ID.fullmatch(handle) else {"forHandle": f"@{handle}"}
+        with closing(self._new_api()) as api:
+            try:
+                found = api.get("channels", {"part": "id", **by}) or {}
+            except Unavailable as fault:
+                raise Interrupted(f"YouTube does not say how a channel stands: {fault.reason}") from None
+        return "there" if found.get("items") else "gone"
 
     def close(self) -> None:
         self._api.close()

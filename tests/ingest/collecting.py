@@ -30,6 +30,7 @@ from database.engine import open_database
 from ingest.collector import Collector, Source
 from ingest.coverage import Ledger
 from ingest.cursors import Cursors, SourceNotes
+from ingest.known import Held as HeldPosts
 from ingest.patience import Backoff
 from ingest.runner import Runner
 from ingest.setting import Setting
@@ -137,6 +138,7 @@ class Collecting(Home):
         allowed: Callable[[str], bool] = lambda brand: True,
         clock: Clock | None = None,
         wait: float = 15,
+        held: HeldPosts | None = None,
     ) -> None:
         """`network`: what the posts' ids begin with; empty: the settings' kind. `wait`: entering it waits so many
         seconds at most until the network has answered; 0: it does not."""
@@ -165,6 +167,7 @@ class Collecting(Home):
         self.runner = Runner(
             self.collector, self.log, Cursors(self.engine), self.ledger, self.clock,
             prefilter=compile_prefilter([BRAND]), backoff=Backoff(first=20, most=200, seed=1), stop=self.stop,
+            held=held,
         )  # fmt: skip
         self._thread = threading.Thread(target=self.runner.run, name="collecting")
 

@@ -4,7 +4,8 @@ Pages followed (docs.x.com, whose text is the repository xdevplatform/docs; read
 x-api/posts/filtered-stream (introduction, integrate/build-a-rule, integrate/matching-returned-tweets),
 x-api/posts/search/integrate (build-a-query, paginate), x-api/posts/counts, x-api/fundamentals (handling-disconnections,
 consuming-streaming-data, recovery-and-redundancy, edit-posts, response-codes-and-errors, rate-limits),
-x-api/compliance/batch-compliance/quickstart, x-api/usage/introduction, and the OpenAPI description there (2.167).
+x-api/compliance/batch-compliance/quickstart, x-api/compliance/streams/introduction, x-api/usage/introduction, and the
+OpenAPI description there (2.167).
 
 Compared with sample answers in those pages: a post with its edit history, `matching_rules`, a look-up with partial
 errors, usage, counts, the operational disconnect, the refused second connection, a compliance job and its result. Not
@@ -40,6 +41,9 @@ LIMITS = {
     "/2/tweets/search/stream": 50,
     "/2/tweets": 3_500,
     "/2/usage/tweets": 50,
+    "/2/users/by": 300,
+    "/2/tweets/compliance/stream": 100,
+    "/2/users/compliance/stream": 100,
     "/2/compliance/jobs": 150,
 }
 FIELDS = frozenset(
@@ -99,6 +103,11 @@ class XStandIn(StandIn):
         """By the id of any version."""
         self.gone: dict[str, str] = {}
         """Post → why: deleted, protected, suspended."""
+        self.events: list[tuple[str, int, float, bytes]] = []
+        """Of the compliance streams: of what, part, time, line."""
+        self.compliance: list[tuple[str, int, Connection]] = []
+        self.accounts_gone: dict[str, str] = {}
+        """User name → why: deleted, suspended."""
         self.rules: dict[str, dict[str, str]] = {}
         self.left = dict(LIMITS)
         self.reset_in = 900.0
@@ -139,7 +148,23 @@ class XStandIn(StandIn):
 
     def delete(self, native_id: str, why: str = "deleted") -> None:
         with self.lock:
-            self.gone[self.posts[native_id].first] = why
+            held = self.posts[native_id]
+            self.gone[held.first] = why
+            if why == "deleted":
+                self.comply("tweets", "delete", {"tweet": {"id": held.first, "author_id": author_id(held.author)}})
+
+    def comply(self, of: str, name: str, event: Mapping[str, Any]) -> None:
+        """An event of a compliance stream, now; `of`: tweets or users."""
+        with self._change:
+            at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            line = json.dumps({"data": {name: {**event, "event_at": at}}}).encode()
+            id = (event.get("tweet") or event.get("user") or {}).get("id", "0")
+            part = int(id) % 4 + 1 if str(id).isdigit() else 1
+            self.events.append((of, part, time.time(), line))
+            for told_of, told_part, connection in self.compliance:
+                if (told_of, told_part) == (of, part):
+                    connection.lines.append(line)
+            self._change.notify_all()
 
     def truth(self) -> dict[str, str]:
         with self.lock:
@@ -155,7 +180,7 @@ class XStandIn(StandIn):
     def end_streams(self) -> None:
         """X ends its connections in order."""
         with self._change:
-            for connection in self.connections:
+            for connection in (*self.connections, *(one for _, _, one in self.compliance)):
                 connection.open = False
             self._change.notify_all()
 
@@ -192,6 +217,9 @@ class XStandIn(StandIn):
             "/2/tweets/search/stream": self._stream,
             "/2/tweets": self._lookup,
             "/2/usage/tweets": self._usage,
+            "/2/users/by": self._users,
+            "/2/tweets/compliance/stream": self._compliance,
+            "/2/users/compliance/stream": self._compliance,
             "/2/compliance/jobs": self._job,
         }
         return self._limited(route, answers[route](request))
@@ -273,6 +301,24 @@ class XStandIn(StandIn):
                     self._deliver(held, held.last, [connection])
         said = self._said(connection)
         # From here on its end is noticed, also where nobody ever reads of it.
+        next(said)
+        return Response(200, said, {"Content-Type": "application/json"})
+
+    def _compliance(self, request: Request) -> Response:
+        if not self.enterprise:
+            return self._problem(
+                403, "client-forbidden", "Client Forbidden", "compliance streams need Enterprise access"
+            )
+        of, part = request.path.split("/")[2], int(request.params["partition"])
+        if not 1 <= part <= 4:
+            return self._problem(400, "invalid-request", "Invalid Request", f"partition: {part}")
+        connection = Connection()
+        since = time.time() - 60 * int(request.params.get("backfill_minutes", 0))
+        connection.lines.extend(
+            line for one, place, at, line in self.events if (one, place) == (of, part) and at >= since
+        )
+        self.compliance = [one for one in self.compliance if one[2].open] + [(of, part, connection)]
+        said = self._said(connection)
         next(said)
         return Response(200, said, {"Content-Type": "application/json"})
 
@@ -406,6 +452,20 @@ class XStandIn(StandIn):
             }
         return Response.of({**answer, **({"errors": errors} if errors else {})})
 
+    def _users(self, request: Request) -> Response:
+        """The sentence about a suspended account is not on X's pages."""
+        name = request.params.get("usernames", "")
+        why = self.accounts_gone.get(name)
+        if why is None:
+            return Response.of({"data": [{"id": author_id(name), "username": name, "name": name.title()}]})
+        words = "User has been suspended" if why == "suspended" else "Could not find user with usernames"
+        error = {
+            "value": name, "resource_id": name, "resource_type": "user", "parameter": "usernames",
+            "title": "Not Found Error" if why == "deleted" else "Forbidden", "detail": f"{words}: [{name}].",
+            "type": PROBLEMS + "resource-not-found",
+        }  # fmt: skip
+        return Response.of({"errors": [error]})
+
     def _usage(self, request: Request) -> Response:
         return Response.of(
             {
@@ -424,6 +484,8 @@ class XStandIn(StandIn):
             self.jobs[number] = []
             return Response.of({"data": self._job_data(number, request.json().get("name", ""), "created")})
         number = request.path.rpartition("/")[2]
+        if number == "jobs":
+            return Response.of({"meta": {"result_count": 0}})
         if number not in self.jobs:
             return self._problem(404, "resource-not-found", "Not Found Error", "no such job")
         return Response.of({"data": self._job_data(number, "", "complete")})

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from ingest.collector import Denied, Interrupted
+from ingest.collector import Accountable, Denied, Interrupted
 from stream.clock import HOUR
 from tests.ingest.networks.x_source import Asking, texts
 from tests.standins.server import Fault
@@ -85,8 +85,29 @@ def test_a_sample_counts_by_the_hour_and_reads_no_post(x: XStandIn) -> None:
 def test_a_check_says_what_works(x: XStandIn) -> None:
     x.rules["77"] = {"id": "77", "value": '"weather"', "tag": "theirs"}
     said = Asking(x).collector().check()
-    assert "0 of 3000000 posts read this month" in said
+    assert "0 of 3,000,000 posts read this month, counted anew from day 4" in said
     assert "1 of 1,000 rules" in said
+    assert "the plan allows the filtered stream, its usage, recent search, looking posts up" in said
+    assert x.read == 0, "a test costs no post"
+
+
+def test_a_check_names_what_the_plan_refuses_of_what_the_source_asks_for(x: XStandIn) -> None:
+    forbidden = {"title": "Client Forbidden", "reason": "client-not-enrolled", "detail": "not in this plan"}
+    x.misbehave(
+        Fault("status", status=403, body=json.dumps(forbidden).encode(), only="/2/tweets/search/all"),
+        Fault("status", status=503, only="/2/usage"),
+    )
+    one = Asking(x, full_archive=True, compliance=True, sweep="batch").collector()
+    with pytest.raises(Denied) as denied:
+        one.check()
+    said = str(denied.value)
+    assert "the full archive: X does not allow this (not in this plan)" in said
+    assert "compliance stream /2/tweets/compliance/stream: X does not allow" in said
+    assert "allows the filtered stream, looking posts up, compliance jobs" in said
+    assert "not to be learnt now: its usage" in said
+    assert one.check_used == (7, 0)
+    x.enterprise = True
+    assert "compliance stream /2/users/compliance/stream" in one.check()
 
 
 def test_no_error_repeats_the_token_that_x_sends_back(x: XStandIn) -> None:
@@ -144,3 +165,14 @@ def test_x_saying_when_to_ask_again_is_believed_by_its_own_clock(x: XStandIn) ->
         next(Asking(x).collector().collect(None))
     assert limited.value.retry_after is not None
     assert 890_000 < limited.value.retry_after <= 901_000
+
+
+def test_an_account_stands_as_x_says(x: XStandIn) -> None:
+    one = Asking(x).collector()
+    assert isinstance(one, Accountable)
+    assert one.account("acmehelp") == "there"
+    x.accounts_gone = {"acmehelp": "suspended", "acme": "deleted"}
+    assert (one.account("acmehelp"), one.account("acme")) == ("suspended", "gone")
+    x.misbehave(Fault("status", status=503))
+    with pytest.raises(Interrupted):
+        one.account("acme")

@@ -10,6 +10,7 @@ import pytest
 
 from config.sources import YoutubeSource
 from ingest.collector import (
+    Accountable,
     Checkable,
     Contextual,
     CursorLost,
@@ -422,6 +423,13 @@ def test_check_names_the_channels_and_those_that_are_not_there(youtube: YoutubeS
     assert alone.check_used == (1, 1)
     with pytest.raises(Denied, match="knows no channel @acmee"):
         at(channels=("@acme", "@acmee")).collector.check()
+
+
+def test_a_channel_that_is_not_there_any_more_is_gone(youtube: YoutubeStandIn, at: Any, channel: str) -> None:
+    collector = at().collector
+    assert isinstance(collector, Accountable)
+    assert (collector.account("acme"), collector.account(channel)) == ("there", "there")
+    assert (collector.account("acmee"), collector.account("UC" + "x" * 22)) == ("gone", "gone")
 
 
 def test_looked_up_comments_and_videos_are_there_with_their_conversation_or_not(
