@@ -172,7 +172,11 @@ class Linkedin:
             lists.sees_its_own()
         settings = self._settings
         lasts = "" if self.grant is not None else "; its access token lasts 60 days from when it was made"
-        return f"reads posts of organisation {settings.organization}, by version {settings.version} of the API{lasts}"
+        until = f"{int(settings.version[:4]) + 1}-{settings.version[4:]}"
+        return (
+            f"reads the posts of organisation {settings.organization}, by version {settings.version} of the API, which "
+            f"LinkedIn supports until about {until}{lasts}"
+        )
 
     def ends(self) -> Millis | None:
         """Of an access token that a person gave LinkedIn does not say it."""

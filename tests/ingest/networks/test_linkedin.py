@@ -371,7 +371,9 @@ def test_a_version_that_was_switched_off_is_named_with_the_way_out(
     page.versions = {"202709"}
     with pytest.raises(Denied, match=r"switched off version 202609.*NONEXISTENT_VERSION.*`version`"):
         at(page).brought()
-    assert "202709" in at(page, version="202709").linkedin.check()
+    assert (
+        "202709 of the API, which LinkedIn supports until about 2028-09" in at(page, version="202709").linkedin.check()
+    )
 
 
 def test_a_days_quota_is_waited_for_until_midnight_utc(page: LinkedinStandIn, at: Callable[..., At]) -> None:
