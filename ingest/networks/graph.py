@@ -195,9 +195,9 @@ class Graph:
         newest, items, began = before or 0, list[Item](), 0
         for found, wrong, cut in self._pages(self._api, edge, None if before is None else before - OVERLAP):
             began = began or self._api.time - FIRST
-            yield self._api.delivery(
-                drafts=self._news(found, began if before is None else before - OVERLAP), malformed=wrong, **_cut(cut)
-            )
+            drafts, said = self._news(found, began if before is None else before - OVERLAP)
+            yield self._api.delivery(drafts=drafts, malformed=wrong, **_cut(cut))
+            self._remember(said)
             items += found
             newest = max([newest, *(one.at for one in found)])
         if edge.own:
@@ -217,26 +217,35 @@ class Graph:
         try:
             for found, wrong, cut in self._comments(self._api, post.id, floor, explain):
                 newest = max([newest, *(one.at for one in found)])
-                yield self._api.delivery(drafts=self._news(found, mark.began), malformed=wrong, **_cut(cut))
+                drafts, said = self._news(found, mark.began)
+                yield self._api.delivery(drafts=drafts, malformed=wrong, **_cut(cut))
+                self._remember(said)
         except Gone:
             yield self._api.delivery()
         mark.seen, mark.count, mark.changed = newest, post.comments, post.changed
 
-    def _news(self, found: Sequence[Item], floor: Millis) -> list[Draft]:
-        """What was not brought yet, and what says something else now."""
-        drafts = []
+    def _news(self, found: Sequence[Item], floor: Millis) -> tuple[list[Draft], dict[str, int]]:
+        """What was not brought yet, and what says something else now; and what is to be remembered once it is taken."""
+        drafts: list[Draft] = []
+        said: dict[str, int] = {}
         for one in found:
             if one.draft is None:
                 continue
-            said, known = hash((one.draft.text, one.draft.media)), self._known.pop(one.id, None)
-            self._known[one.id] = said
+            known, now = said.get(one.id, self._known.get(one.id)), hash((one.draft.text, one.draft.media))
+            said[one.id] = now
             if known is None and one.at > floor:
                 drafts.append(one.draft)
-            elif known not in (None, said):
+            elif known not in (None, now):
                 drafts.append(edited(one.draft))
+        return drafts, said
+
+    def _remember(self, said: Mapping[str, int]) -> None:
+        """After what it was said in was taken: until then it may have to be brought once more."""
+        for id, now in said.items():
+            self._known.pop(id, None)
+            self._known[id] = now
         while len(self._known) > MOST_KNOWN:
             self._known.pop(next(iter(self._known)))
-        return drafts
 
     # --- lists ---
 

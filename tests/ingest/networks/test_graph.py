@@ -139,6 +139,17 @@ def at() -> Iterator[Callable[..., At]]:
         one.collector.close()
 
 
+def test_a_round_that_was_cut_before_it_was_taken_brings_it_again(graph: GraphStandIn, at: Callable[..., At]) -> None:
+    """As where the disk is full: what was read and not taken does not count as known."""
+    one = at(graph)
+    one.brought()
+    graph.comment("hello")
+    for delivery in one.collector.collect(one.cursor):
+        if delivery.drafts:
+            break
+    assert [draft.text for draft in one.brought().values()] == ["hello"]
+
+
 @pytest.fixture
 def receiver(log: EmbeddedLog, engine: Engine) -> Iterator[Callable[[GraphStandIn], Receiver]]:
     made: list[Receiver] = []
