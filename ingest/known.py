@@ -6,16 +6,17 @@ more, and a word about an author are kept only where the post or author may be h
 where SQL knows it.
 
 SQL learns of a post a moment after the log: whoever was restarted while the stages lag knows of such a post by neither.
-A word that was left out is therefore looked at once more after `AGAIN`. What even that misses a sweep finds, as for
-networks that tell nothing.
+A word that was left out, such an edit included, is therefore looked at once more after `AGAIN`. What even that misses a
+sweep finds, as for networks that tell nothing.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Callable, Collection, Sequence
-from itertools import takewhile
 from typing import NamedTuple, Protocol
+
+from msgspec.structs import replace
 
 from ingest.collector import Draft
 from stream.clock import MINUTE
@@ -26,6 +27,8 @@ MOST = 100_000
 AGAIN: Millis = 10 * MINUTE
 MOST_UNSURE = 20_000
 """Words that wait to be looked at again; the oldest are looked at early where there are more."""
+MOST_TEXT = 5_000_000
+"""Characters of their texts."""
 _OF_AUTHORS = frozenset({"author_gone", "author_back"})
 
 
@@ -43,7 +46,7 @@ class Sorted(NamedTuple):
     kept: list[Draft]
     """In their order, behind those that were left out before and concern what is here by now."""
     filtered: int
-    """Posts that were left out as unwanted."""
+    """Posts that were left out as unwanted; an edit that is found to concern what is here later counts all the same."""
     unsure: list[Draft]
     """Words that concern nothing that is here, to be looked at again."""
     looked_again: int
@@ -57,13 +60,11 @@ class Known:
         self._posts: OrderedDict[str, None] = OrderedDict()
         self._authors: OrderedDict[str, None] = OrderedDict()
         self._unsure: deque[tuple[Millis, Draft]] = deque()
+        self._text = 0
 
     def sort(self, drafts: Sequence[Draft], wanted: Callable[[Draft], bool], now: Millis) -> Sorted:
         """What of a batch is to be taken; changes nothing. Raises Transient."""
-        again = [draft for _, draft in takewhile(lambda one: one[0] <= now, self._unsure)]
-        overfull = len(self._unsure) - MOST_UNSURE
-        if overfull > len(again):
-            again = [draft for _, draft in list(self._unsure)[:overfull]]
+        again = self._due(now)
         good = [_has_content(draft) and wanted(draft) for draft in drafts]
         doubtful = [d for d, fine in zip(drafts, good, strict=True) if not fine and d.kind != "created"]
         here = self._here([*again, *doubtful], [d for d, fine in zip(drafts, good, strict=True) if fine])
@@ -72,22 +73,36 @@ class Known:
         for draft, fine in zip(drafts, good, strict=True):
             if fine or (draft.kind != "created" and self._key(draft) in here):
                 kept.append(draft)
-            elif _has_content(draft):
+            elif draft.kind == "created":
                 filtered += 1
             else:
-                unsure.append(draft)
+                # When it was said counts, not when it is looked at again.
+                filtered += _has_content(draft)
+                unsure.append(replace(draft, seen_at=draft.seen_at or now))
         return Sorted(kept, filtered, unsure, len(again))
 
     def note(self, done: Sorted, now: Millis) -> None:
         """What was sorted is durable."""
         for _ in range(done.looked_again):
-            self._unsure.popleft()
+            self._text -= _size(self._unsure.popleft()[1])
         self._unsure.extend([(now + AGAIN, draft) for draft in done.unsure])
+        self._text += sum(map(_size, done.unsure))
         for draft in done.kept:
             if _has_content(draft):
                 _remember(self._posts, self._post(draft))
                 if draft.author is not None:
                     _remember(self._authors, draft.author.id)
+
+    def _due(self, now: Millis) -> list[Draft]:
+        """What is to be looked at again now, the oldest first."""
+        due: list[Draft] = []
+        words, text = len(self._unsure), self._text
+        for at, draft in self._unsure:
+            if at > now and words <= MOST_UNSURE and text <= MOST_TEXT:
+                break
+            due.append(draft)
+            words, text = words - 1, text - _size(draft)
+        return due
 
     def _here(self, words: Sequence[Draft], coming: Sequence[Draft]) -> set[tuple[bool, str]]:
         """Keys of these words that concern what is here, or comes with the same batch."""
@@ -112,6 +127,10 @@ class Known:
     def _post(self, draft: Draft) -> str:
         network = draft.network or self._network
         return draft.native_id if draft.native_id.startswith(network + ":") else f"{network}:{draft.native_id}"
+
+
+def _size(draft: Draft) -> int:
+    return len(draft.text) + len(draft.title or "")
 
 
 def _has_content(draft: Draft) -> bool:

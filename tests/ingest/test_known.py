@@ -94,6 +94,29 @@ def test_a_word_that_came_before_sql_knew_of_its_post_is_looked_at_again(intake:
     assert kinds(held) == ["deleted 1", "author_gone ana"]
 
 
+def test_an_edit_that_came_before_sql_knew_of_its_post_is_looked_at_again(
+    intake: Intake, here: Here, held: Any
+) -> None:
+    """The process was started anew, and the stages lag: the brand's name is gone from a post that is on its way."""
+    intake.take([word("edited", "1", "it is late"), word("edited", "2", "nobody is meant")], NOW, "live")
+    here.ids = {"bluesky:1"}
+    intake.take([], NOW + AGAIN, "live")
+    (edit,) = held.posts()
+    assert (edit.kind, edit.text, edit.seen_at) == ("edited", "it is late", NOW)
+
+
+def test_edits_that_wait_take_no_more_room_than_is_given_them(intake: Intake, here: Here, held: Any) -> None:
+    here.ids = {"bluesky:0"}
+    long = "x" * 100_000
+    for n in range(60):
+        intake.take([word("edited", str(n), long)], NOW, "live")
+    here.ids = {"bluesky:0", "bluesky:5", "bluesky:59"}
+    intake.take([], NOW + AGAIN, "live")
+    assert kinds(held) == ["edited 0", "edited 59"], (
+        "the first was here; the sixth was looked at early, and not here yet"
+    )
+
+
 def test_what_failed_for_the_moment_is_sorted_again_the_same_way(
     intake: Intake, here: Here, held: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
