@@ -61,7 +61,7 @@ class Feeds:
         self.interval = min(settings.every, ROUND_OF_PAGES if settings.full_text else ROUND)
         self._settings, self._setting = settings, setting
         self._web = self._new_web()
-        self._pages = Pages(settings, setting) if settings.full_text else None
+        self._pages = Pages(settings, setting, self.source) if settings.full_text else None
         self._due: dict[str, Millis] = dict.fromkeys(settings.urls, 0)
         """By `clock.steady()`."""
         self._backoff: dict[str, Backoff] = {}
@@ -232,7 +232,8 @@ class Feeds:
     def _read_pages(self, pages: Pages, seen: dict[str, Seen]) -> Iterator[Delivery]:
         """Each page by itself, until a feed is due."""
         written = now = self._setting.clock.steady()
-        until = now + min(max(min(self._due.values()) - now, SHORTEST_READING), LONGEST_READING)
+        least = min(SHORTEST_READING, self._settings.every)
+        until = now + min(max(min(self._due.values()) - now, least), LONGEST_READING)
         some = False
         while (read := pages.next(until)) is not None:
             some = True

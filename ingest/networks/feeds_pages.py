@@ -16,11 +16,12 @@ import msgspec
 import structlog
 
 from config.sources.feeds import FeedsSource
-from ingest.collector import Denied, Draft, Interrupted
-from ingest.intake import MAX_TEXT
+from ingest.collector import Denied, Draft, Interrupted, Source
+from ingest.intake import MAX_TEXT, passes
 from ingest.links import web_address
 from ingest.networks.feeds_entries import Entry
 from ingest.networks.feeds_reader import Reader, needs_its_libraries
+from ingest.patience import Backoff
 from ingest.setting import Setting
 from ingest.web import PASSES, Answer, Refused, Web
 from stream.clock import DAY, HOUR, MINUTE, SECOND
@@ -36,8 +37,9 @@ MOST_HOPS = 5
 MOST_WAITING = 2_000
 """Entries whose pages are still to be read; where there are more, the oldest stay as their feeds gave them."""
 MOST_TRIES = 3
-TRY_AGAIN: Millis = 10 * MINUTE
-"""A host that does not answer is left alone for so long, where it names no time itself."""
+TRY_AGAIN: Millis = MINUTE
+"""A host that does not answer is left alone for so long, where it names no time itself, and each time for twice as
+long."""
 LONGEST_PAUSE: Millis = HOUR
 ROBOTS_KEPT: Millis = DAY
 """A robots.txt is asked for again after that (RFC 9309, 2.4)."""
@@ -98,8 +100,8 @@ class Left(Exception):
 class Pages:
     """Of one source; for one thread."""
 
-    def __init__(self, settings: FeedsSource, setting: Setting) -> None:
-        self._settings, self._setting = settings, setting
+    def __init__(self, settings: FeedsSource, setting: Setting, source: Source) -> None:
+        self._settings, self._setting, self._source = settings, setting, source
         self._web = Web(
             timeout=min(settings.timeout / 1000, LONGEST_ANSWER),
             max_bytes=MOST_BYTES,
@@ -111,6 +113,8 @@ class Pages:
         self._free_at: dict[str, Millis] = {}
         """When a host may be asked again, by `clock.steady()`."""
         self._robots: OrderedDict[str, tuple[Protego, Millis]] = OrderedDict()
+        self._backoff: dict[str, Backoff] = {}
+        """Of hosts that do not answer."""
         self._told: set[tuple[str, str]] = set()
 
     def check(self) -> None:
@@ -162,7 +166,7 @@ class Pages:
         try:
             text = self._text(link, one.entry.draft)
         except Interrupted as fault:
-            self._free_at[_host(link)] = self._setting.clock.steady() + min(fault.retry_after or TRY_AGAIN, DAY)
+            self._leave_alone(_host(link), fault.retry_after)
             if one.tries + 1 < MOST_TRIES:
                 self._waiting[one.feed, one.entry.key] = one._replace(tries=one.tries + 1)
                 return Read(one.feed, "", None)
@@ -170,8 +174,15 @@ class Pages:
         except Left as why:
             self._tell(link, str(why))
         else:
-            return Read(one.feed, one.entry.key, _edited(one, text))
+            draft = _edited(one, text)
+            # About nobody, as its few words were: the entry was counted by them.
+            if not one.unread.told or passes(draft, self._source, self._setting.prefilter):
+                return Read(one.feed, one.entry.key, draft)
         return self._as_told(one)
+
+    def _leave_alone(self, host: str, named: Millis | None) -> None:
+        wait = named or self._backoff.setdefault(host, Backoff(TRY_AGAIN, LONGEST_PAUSE)).next()
+        self._free_at[host] = self._setting.clock.steady() + min(wait, DAY)
 
     def _as_told(self, one: Waiting) -> Read:
         return Read(one.feed, one.entry.key, None if one.unread.told else _edited(one, one.entry.draft.text))
@@ -202,6 +213,7 @@ class Pages:
                 raise Left("its robots.txt does not allow it")
             answer = self._ask(place, {"Accept": ", ".join(_HTML)})
             if answer.status not in _MOVED:
+                self._backoff.pop(_host(link), None)
                 if answer.status != 200:
                     raise Left(f"it answers {answer.status}")
                 return answer

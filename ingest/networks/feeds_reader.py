@@ -15,7 +15,7 @@ from ingest.networks import feeds_article
 
 SECONDS = 8.0
 """For one page. One of 200 kB takes 0.7 s."""
-START = 60.0
+START = 30.0
 """Seconds for the process to be ready; it takes one, and longer on a busy machine."""
 PAGES = 500
 """That one process reads before it makes way for a new one: what a library keeps for itself ends with it."""

@@ -63,7 +63,7 @@ def clock() -> ManualClock:
 def feeds(site: FeedsStandIn, clock: ManualClock) -> Iterator[Callable[..., Feeds]]:
     made: list[Feeds] = []
 
-    def feeds(**more: Any) -> Feeds:
+    def feeds(prefilter: Callable[[str], bool] | None = None, **more: Any) -> Feeds:
         given = {
             "urls": (f"{site.url}/feed.rss",),
             "full_text": True,
@@ -71,7 +71,8 @@ def feeds(site: FeedsStandIn, clock: ManualClock) -> Iterator[Callable[..., Feed
             "private_addresses": True,
         }
         settings = FeedsSource(**{"id": "source", "kind": "feeds"} | given | more)
-        setting = Setting(Source(id="source", network="feeds"), lambda: (), lambda name: None, clock, threading.Event())
+        source = Source(id="source", network="feeds")
+        setting = Setting(source, lambda: (), lambda name: None, clock, threading.Event(), prefilter)
         made.append(Feeds(settings, setting))
         return made[-1]
 
@@ -185,6 +186,17 @@ def test_all_that_follows_sees_the_whole_text(site: FeedsStandIn, tmp_path: Path
         until(lambda: len(at_work.held.texts()) == 2, lambda: f"{at_work.held.texts()} {at_work.runner.trouble}")
         until(lambda: all("part 3" in text for text in at_work.held.texts().values()), lambda: at_work.runner.trouble)
         assert at_work.held.dead() == []
+
+
+def test_an_entry_that_is_about_nobody_is_told_and_counted_once(
+    site: FeedsStandIn, feeds: Callable[..., Feeds]
+) -> None:
+    site.publish("A second one, about Acme")
+    found, cursor = look(feeds(prefilter=lambda text: "Acme" in text))
+    assert [(draft.kind, draft.title) for draft in drafts(found)] == [
+        ("created", "Entry 0"), ("created", "Entry 1"), ("edited", "Entry 1"),
+    ]  # fmt: skip
+    assert '"unread"' not in (cursor or "")
 
 
 def test_without_its_libraries_it_says_what_to_install(
@@ -349,7 +361,7 @@ def test_while_a_feed_is_due_no_page_is_read_for_long(
     assert one._pages is not None
     monkeypatch.setattr(one._pages, "next", asked.append)
     look(one)
-    assert asked == [clock.steady() + 3_000]
+    assert asked == [clock.steady() + 1_000]
 
 
 # --- bounds ---
