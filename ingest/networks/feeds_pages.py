@@ -27,6 +27,9 @@ from ingest.web import PASSES, Answer, Refused, Web
 from stream.clock import DAY, HOUR, MINUTE, SECOND
 from stream.records import Millis
 
+if TYPE_CHECKING:
+    from protego import Protego
+
 MOST_BYTES = 2_000_000
 """Of a page; of a longer one nothing is read."""
 LONGEST_ANSWER = 15.0
@@ -53,9 +56,6 @@ WHOLE = 2_500
 AGREES = 0.3
 """Share of the words of an entry that its page has to hold: a wall of consent, a login or a front page does not."""
 AGENT = "Clamor"
-if TYPE_CHECKING:
-    from protego import Protego
-
 _HTML = ("text/html", "application/xhtml+xml")
 _MOVED = frozenset({301, 302, 303, 307, 308})
 _NO_ROBOTS = tuple(status for status in range(400, 500) if status not in PASSES)
@@ -135,22 +135,20 @@ class Pages:
     def next(self, until: Millis) -> Read | None:
         """What became of the one that has waited longest, of those whose hosts may be asked; None: none may be until
         then, by `clock.steady()`, or it is the end."""
-        while self._waiting and not self._setting.stop.is_set():
-            if len(self._waiting) > MOST_WAITING:
-                return self._as_told(self._waiting.popitem(last=False)[1])
-            now = self._setting.clock.steady()
-            if now >= until:
+        if not self._waiting or self._setting.stop.is_set():
+            return None
+        if len(self._waiting) > MOST_WAITING:
+            return self._as_told(self._waiting.popitem(last=False)[1])
+        now = self._setting.clock.steady()
+        ready = {key: self._free_at.get(_host(one.entry.draft.link), 0) for key, one in self._waiting.items()}
+        key, free_at = min(ready.items(), key=lambda found: max(found[1], now))
+        if max(now, free_at) >= until:
+            return None
+        if free_at > now:
+            self._setting.stop.wait((free_at - now + 1) / 1000)
+            if self._setting.clock.steady() < free_at:
                 return None
-            ready = {key: self._free_at.get(_host(one.entry.draft.link), 0) for key, one in self._waiting.items()}
-            key, free_at = min(ready.items(), key=lambda found: max(found[1], now))
-            if free_at >= until:
-                return None
-            if free_at > now:
-                self._setting.stop.wait((free_at - now + 1) / 1000)
-                if self._setting.clock.steady() < free_at:
-                    return None
-            return self._one(self._waiting.pop(key))
-        return None
+        return self._one(self._waiting.pop(key))
 
     def used(self) -> int:
         return self._web.used()
