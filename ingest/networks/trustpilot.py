@@ -92,11 +92,13 @@ class Trustpilot:
             for page in self._pages(self._api, unit, until):
                 newest = max([newest, *(review.at for review in page.reviews)])
                 yield from self._news(unit, page, until)
+                if until is None and page.number == 1:
+                    # Killed now, it has begun: what is written from here on is news.
+                    yield self._reached({**reached, unit: newest})
             reached = {**reached, unit: newest}
+            yield self._reached(reached)
         yield from self._deletions()
         self._told.tidy()
-        kept = {unit: reached[unit] for unit in self._settings.units}
-        yield Delivery(cursor=msgspec.json.encode(kept).decode(), asked=self._api.used())
 
     def fill(self, query: str, span: Span, cursor: str | None) -> Iterator[Delivery]:
         with closing(self._new_api()) as api:
@@ -161,6 +163,10 @@ class Trustpilot:
         return f"Trustpilot shows {company.displayName or company.id} with {total} reviews, {what}{more}"
 
     # --- a round ---
+
+    def _reached(self, reached: Cursor) -> Delivery:
+        kept = {unit: reached[unit] for unit in self._settings.units if unit in reached}
+        return Delivery(cursor=msgspec.json.encode(kept).decode(), asked=self._api.used())
 
     def _new_api(self) -> Api:
         return Api(self._settings, self._setting, self.grant)

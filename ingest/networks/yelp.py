@@ -79,9 +79,9 @@ class Yelp:
             reviews, malformed = self._asked(self._web, business, locale)
             yield from self._news(place, reviews, malformed, reached.get(place))
             reached = {**reached, place: max([reached.get(place, 0), *(review.at for review in reviews)])}
+            kept = {one: reached[one] for one in (" ".join(each) for each in self._places()) if one in reached}
+            yield Delivery(cursor=msgspec.json.encode(kept).decode(), asked=self._web.used())
         self._told.tidy()
-        kept = {place: reached[place] for place in (" ".join(each) for each in self._places())}
-        yield Delivery(cursor=msgspec.json.encode(kept).decode(), asked=self._web.used())
 
     def fill(self, query: str, span: Span, cursor: str | None) -> Iterator[Delivery]:
         """What of it the lists still show."""

@@ -208,6 +208,17 @@ def test_a_burst_over_many_pages_is_told_once(site: TrustpilotStandIn, at: Any) 
     assert source.brought() == []
 
 
+def test_killed_in_its_first_round_it_has_begun(site: TrustpilotStandIn, at: Any) -> None:
+    for n in range(150):
+        site.review(f"before, {n}", at=NOW - MINUTE + n)
+    source = at()
+    source.restart()
+    source.cursor = next(one.cursor for one in source.collector.collect(None) if one.cursor)
+    new = site.review("written while nobody was there")
+    source.restart()
+    assert source.told() == [("created", new)]
+
+
 def test_a_burst_that_is_cut_comes_whole_after_a_restart(site: TrustpilotStandIn, at: Any) -> None:
     source = at()
     ids = {site.review(f"review {n}", at=NOW + n) for n in range(250)}
@@ -427,8 +438,10 @@ def test_what_is_no_event_is_buried_once_and_what_is_not_for_us_says_nothing(
 
 
 class TrustpilotCase:
-    edits: How = "poll"
-    deletes: How = "poll"
+    """Of the newest hundred edits and deletes are learnt by poll, of all others by sweeps alone."""
+
+    edits: How = "sweep"
+    deletes: How = "sweep"
     fills = True
     first = f"/v1/business-units/{UNIT}/reviews"
 
