@@ -261,6 +261,8 @@ def test_a_strange_cursor_is_lost(at: Any, cursor: str) -> None:
 
 
 class YelpCase:
+    """What fell out behind the end of a list is neither edited nor deleted any more, as far as anybody learns."""
+
     edits: How = "poll"
     deletes: How = "poll"
     fills = True
@@ -302,6 +304,6 @@ class TestYelp(Contract):
 
     @pytest.fixture
     def case(self) -> Iterator[YelpCase]:
-        with YelpStandIn(most=200) as site:
+        with YelpStandIn(most=1_000) as site:
             site.left = 1_000_000
             yield YelpCase(site)
