@@ -77,7 +77,7 @@ def drafts_of(review: Review, business: str, locale: str) -> list[Draft]:
     reply = Draft(
         native_id=id + REPLY,
         text=answer.text,
-        author=Author(id=f"business/{business}", name=said_by),
+        author=Author(id=f"business/{business}", handle=business, name=said_by),
         claimed_at=datetime_millis(answer.time_created) if answer.time_created else None,
         conversation=id,
         reply_to=id,

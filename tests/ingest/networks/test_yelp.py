@@ -100,7 +100,7 @@ def test_a_review_has_its_stars_and_what_the_business_answers(
     assert own.link == f"https://www.yelp.com/biz/acme?hrid={id}"
     assert (reply.native_id, reply.text, reply.reply_to) == (f"{id}/reply", "We are sorry, Ana.", id)
     assert reply.author is not None
-    assert (reply.author.id, reply.author.name) == (f"business/{BUSINESS}", "Acme's desk")
+    assert (reply.author.handle, reply.author.name) == (BUSINESS, "Acme's desk")
     assert source.brought() == []
 
 
