@@ -45,12 +45,14 @@ from ingest.networks.tiktok_push import TiktokPush, mentioned
 from ingest.push import Push
 from ingest.setting import Setting
 from stream.clock import DAY, HOUR
-from stream.records import Metrics, Millis
+from stream.records import Millis
 
 FIRST: Millis = HOUR
 """How far back the first round goes."""
 VIDEOS = "business/video/list/"
 PAGE = 20
+MOST_POSTS = 4_000
+"""That are remembered as they were."""
 REMEMBERED: Millis = 100 * DAY
 """Longer than a list of mentions reaches back."""
 
@@ -89,7 +91,7 @@ class Tiktok:
         self._api, self._buried = self._new_api(), Buried()
         self._comments = Comments(settings, setting, self._buried)
         self._mentions = Mentions(settings, setting, self._buried)
-        self._posts: dict[str, tuple[str, Metrics | None]] = {}
+        self._posts: dict[str, Draft] = {}
         self._handle, self._remembers = "", False
         self.check_used = (0, 0)
 
@@ -209,10 +211,9 @@ class Tiktok:
         for found, wrong, short in self._pages(self._api, floor):
             if not state.began:
                 state.began = self._api.time - FIRST
-            yield self._api.delivery(
-                drafts=self._news(found, max(state.began, floor or 0)), malformed=self._buried.fresh(wrong),
-                **cut_short(short),
-            )  # fmt: skip
+            drafts = self._news(found, max(state.began, floor or 0))
+            yield self._api.delivery(drafts=drafts, malformed=self._buried.fresh(wrong), **cut_short(short))
+            self._taken(found)
             newest = max([newest, *(min(one.at, self._api.time) for one in found)])
             videos += found[: self._settings.follow - len(videos)]
         for video in videos:
@@ -226,19 +227,24 @@ class Tiktok:
         for one in found:
             if one.draft is None:
                 continue
-            now = (one.draft.text, one.draft.metrics)
-            known = self._posts.pop(one.id, None)
-            self._posts[one.id] = now
+            known = self._posts.get(one.id)
             if known is None:
                 if one.at > floor:
                     drafts.append(one.draft)
-            elif known[0] != now[0]:
+            elif known.text != one.draft.text:
                 drafts.append(_edited(one.draft))
-            elif known[1] != now[1]:
+            elif known.metrics != one.draft.metrics:
                 drafts.append(Draft(native_id=one.id, kind="metrics", metrics=one.draft.metrics))
-        while len(self._posts) > 10 * PAGE * PAGE:
-            self._posts.pop(next(iter(self._posts)))
         return drafts
+
+    def _taken(self, found: Sequence[Video]) -> None:
+        """From now on they are known; before they were taken they may have to be brought once more."""
+        for one in found:
+            if one.draft is not None:
+                self._posts.pop(one.id, None)
+                self._posts[one.id] = one.draft
+        while len(self._posts) > MOST_POSTS:
+            self._posts.pop(next(iter(self._posts)))
 
     def _pages(self, api: Api, floor: Millis | None) -> Iterator[tuple[list[Video], list[Malformed], bool]]:
         """(posts, what is none, whether more were left out), newest first, back to `floor` (None: as many as are

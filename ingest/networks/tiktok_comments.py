@@ -13,8 +13,8 @@ moderators looked at it, and what became of reach and texts.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -54,13 +54,21 @@ class Mark(msgspec.Struct, omit_defaults=True):
         return now - self.walked >= WALK_EVERY
 
 
+class Said(NamedTuple):
+    """What is known of a comment."""
+
+    text: int
+    """Hash of text and picture."""
+    metrics: Metrics | None
+
+
 class Comments:
     """What one process knows of them. Not for several threads at once."""
 
     def __init__(self, settings: TiktokSource, setting: Setting, buried: Buried) -> None:
         self._setting, self._buried = setting, buried
         self._asked_for = "ALL" if settings.keep_hidden else "PUBLIC"
-        self._known: dict[str, tuple[int, Metrics | None]] = {}
+        self._known: dict[str, Said] = {}
         self._counts: dict[str, dict[str, int]] = {}
         self._walked: set[str] = set()
         self._whole: set[str] = set()
@@ -76,8 +84,9 @@ class Comments:
         before = dict(counts)
         self._whole.discard(video.id)
         for found, wrong, cut in self._pages(api, video, max(mark.seen - OVERLAP, mark.began), walk, whole):
-            news = self._news([*found, *self._answers(found, video)], floor, walk)
+            news, said = self._news([*found, *self._answers(found, video)], floor, walk)
             yield api.delivery(drafts=news, malformed=self._buried.fresh(wrong), **cut_short(cut))
+            self._remember(said)
             for one in found:
                 if one.replies != counts.get(one.id, 0):
                     yield from self._answered(api, video, one, floor)
@@ -154,9 +163,9 @@ class Comments:
         try:
             for found, wrong, cut in self._below(api, video, above) if len(above.answers) < above.replies else ():
                 ends = any((whole and one.id in self._known) or one.at <= floor for one in found)
-                yield api.delivery(
-                    drafts=self._news(found, floor, False), malformed=self._buried.fresh(wrong), **cut_short(cut)
-                )
+                news, said = self._news(found, floor, False)
+                yield api.delivery(drafts=news, malformed=self._buried.fresh(wrong), **cut_short(cut))
+                self._remember(said)
                 if ends:
                     break
         except Odd:
@@ -181,25 +190,31 @@ class Comments:
 
     # --- what is known ---
 
-    def _news(self, found: Sequence[Comment], floor: Millis, reach: bool) -> list[Draft]:
-        """What was not brought yet, what says something else now and, if asked for, whose reach is another."""
-        drafts = list[Draft]()
+    def _news(self, found: Sequence[Comment], floor: Millis, reach: bool) -> tuple[list[Draft], dict[str, Said]]:
+        """What was not brought yet, what says something else now and, if asked for, whose reach is another; and what is
+        to be remembered once that is taken: until then it may have to be brought once more."""
+        drafts, said = list[Draft](), dict[str, Said]()
         for one in found:
             if one.draft is None:
                 continue
-            said, known = hash((one.draft.text, one.draft.media)), self._known.pop(one.id, None)
-            metrics = one.draft.metrics if reach or known is None else known[1]
-            self._known[one.id] = (said, metrics)
+            known, text = said.get(one.id) or self._known.get(one.id), hash((one.draft.text, one.draft.media))
+            metrics = one.draft.metrics if reach or known is None else known.metrics
+            said[one.id] = Said(text, metrics)
             if known is None:
                 if one.at > floor:
                     drafts.append(one.draft)
-            elif known[0] != said:
+            elif known.text != text:
                 drafts.append(msgspec.structs.replace(one.draft, kind="edited"))
-            elif known[1] != metrics:
+            elif known.metrics != metrics:
                 drafts.append(Draft(native_id=one.id, kind="metrics", metrics=metrics))
+        return drafts, said
+
+    def _remember(self, said: Mapping[str, Said]) -> None:
+        for id, now in said.items():
+            self._known.pop(id, None)
+            self._known[id] = now
         while len(self._known) > MOST_KNOWN:
             self._known.pop(next(iter(self._known)))
-        return drafts
 
     def _counts_of(self, video: str) -> dict[str, int]:
         """Numbers of answers by comment, as this source saw them last, whichever process ran it."""

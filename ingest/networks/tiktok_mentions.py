@@ -101,6 +101,7 @@ class Mentions:
                 brought = {_note(other.id): f"{other.at} {one.path}" for other in others
                            if _note(other.id) not in known and other.at > began}  # fmt: skip
                 yield one.path, api.delivery(drafts=drafts, malformed=self._buried.fresh(wrong), **cut_short(cut))
+                self._taken(others)
                 if brought:
                     self._setting.notes.put_all(brought)
 
@@ -138,9 +139,7 @@ class Mentions:
     def _news(self, one: Mentioned, known: bool, began: Millis) -> Draft | None:
         if one.draft is None:
             return None
-        before, self._said[one.id] = self._said.pop(one.id, None), one.draft
-        while len(self._said) > 4 * MOST:
-            self._said.pop(next(iter(self._said)))
+        before = self._said.get(one.id)
         if not known:
             return one.draft if one.at > began else None
         if before is None:
@@ -150,6 +149,14 @@ class Mentions:
         if before.metrics != one.draft.metrics:
             return Draft(native_id=one.id, kind="metrics", metrics=one.draft.metrics)
         return None
+
+    def _taken(self, found: Sequence[Mentioned]) -> None:
+        for one in found:
+            if one.draft is not None:
+                self._said.pop(one.id, None)
+                self._said[one.id] = one.draft
+        while len(self._said) > 4 * MOST:
+            self._said.pop(next(iter(self._said)))
 
     def _whole(self, api: Api, one: List) -> Seen:
         """All that a list shows, asked for anew where what is known of it is old."""

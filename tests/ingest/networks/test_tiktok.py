@@ -241,6 +241,29 @@ def test_a_long_list_that_was_cut_goes_on_where_it_was(tiktok: TiktokStandIn, ro
     assert tiktok.asked("/open_api/v1.3/business/comment/list/") - asked < 50, "it was read from its beginning: 70"
 
 
+def test_what_was_not_taken_is_brought_again(tiktok: TiktokStandIn, rounds: Any) -> None:
+    """As where the disk is full: each delivery of a round is read and lost once."""
+    source = rounds()
+    source.brought()
+    said = tiktok.comment("Acme")
+    ids = {tiktok.post("our news"), said, *(tiktok.comment(f"answer {n}", above=said) for n in range(40))}
+    ids |= {tiktok.mention("@acme"), tiktok.mention_below("@acme!")}
+    came, lost = set[str](), set[str]()
+    for _ in range(20):
+        deliveries = source.collector.collect(source.cursor)
+        for delivery in deliveries:
+            now = {draft.native_id for draft in delivery.drafts}
+            if now - lost:
+                lost |= now
+                break
+            came |= now
+            source.cursor = delivery.cursor or source.cursor
+        else:
+            break
+        deliveries.close()
+    assert came == lost == ids
+
+
 @pytest.mark.parametrize("cut_at", [1, 100, 260, 300])
 @pytest.mark.parametrize("restart", [False, True], ids=["goes on", "restarted"])
 def test_a_listing_that_was_cut_is_read_again_from_its_beginning(
