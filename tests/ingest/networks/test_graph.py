@@ -191,7 +191,7 @@ def test_an_idle_round_asks_two_questions_and_no_address_holds_the_token(graph: 
     source.brought()
     assert len(graph.requests) == asked + 2
     assert all("appsecret_proof" in one.query for one in graph.requests)
-    # Meta has no other way to ask about a token than by naming it: once a day, after everything else.
+    # Meta documents no other way to ask about a token than to name it: once a day, after everything else.
     assert [one.path.endswith("debug_token") for one in graph.requests if TOKEN in one.query] == [True]
 
 
