@@ -86,7 +86,12 @@ class Hackernews:
                 continue
             before = reaches.get(brand)
             for page in self._pages(self._search, wanted, self._since(before, now)):
-                yield self._news(page, brand, before)
+                delivery, told = self._news(page, brand, before)
+                yield delivery
+                # Until it was taken it may have to be brought once more.
+                for key, one in told.items():
+                    self._known.pop(key, None)
+                    self._known[key] = one
             reach = Reach(before.begun, max(before.until, now)) if before else Reach(now, now)
             reaches = {**reaches, brand: reach}
             yield Delivery(query=brand, cursor=_closed(reaches), asked=self._search.used())
@@ -169,13 +174,15 @@ class Hackernews:
         for query in names.queries:
             yield from search.back(query, names, since, until)
 
-    def _news(self, page: Page, brand: str, before: Reach | None) -> Delivery:
-        """What of a page was not told of. What a first round finds was written before anybody listened."""
+    def _news(self, page: Page, brand: str, before: Reach | None) -> tuple[Delivery, dict[tuple[str, str], _Known]]:
+        """What of a page was not told of, and what is known of all of it once that was taken. What a first round finds
+        was written before anybody listened."""
         drafts: list[Draft] = []
+        told: dict[tuple[str, str], _Known] = {}
         for draft in self._drafts(page, brand):
             key, at = (brand, draft.native_id), draft.claimed_at or 0
-            now, known = _Known(at, hash((draft.title, draft.text)), draft.metrics), self._known.pop(key, None)
-            self._known[key] = now
+            now = _Known(at, hash((draft.title, draft.text)), draft.metrics)
+            known, told[key] = told.get(key, self._known.get(key)), now
             if known is None:
                 drafts += [draft] if before is not None and at >= millis(before.begun) else []
             elif known.words != now.words:
@@ -185,7 +192,7 @@ class Hackernews:
                     Draft(native_id=draft.native_id, kind="metrics", claimed_at=at, metrics=draft.metrics,
                           query_ids=draft.query_ids)
                 )  # fmt: skip
-        return self._delivery(self._search, brand, page, drafts, self._buried.fresh(page.malformed))
+        return self._delivery(self._search, brand, page, drafts, self._buried.fresh(page.malformed)), told
 
     def _drafts(self, page: Page, brand: str) -> list[Draft]:
         read = [of_item(item, self._known_root(item), brand) for item in page.items]

@@ -89,6 +89,19 @@ def test_from_now_on_every_story_and_comment_that_names_a_brand_comes_once(
     assert one.ids() == []
 
 
+def test_a_round_that_was_cut_before_it_was_taken_brings_it_again(
+    network: HackernewsStandIn, at: Callable[..., At]
+) -> None:
+    """As where the disk is full: what was read and not taken does not count as known."""
+    one = at()
+    one.brought()
+    story = network.story("Acme lost my suitcase")
+    for delivery in one.collector.collect(one.cursor):
+        if delivery.drafts:
+            break
+    assert one.ids() == [story]
+
+
 def test_a_post_says_what_hacker_news_says_of_it(network: HackernewsStandIn, at: Callable[..., At]) -> None:
     one = at()
     one.brought()
