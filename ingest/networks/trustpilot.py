@@ -24,6 +24,7 @@ from ingest.collector import (
     Draft,
     Existence,
     Found,
+    Interrupted,
     Malformed,
     Sample,
     Span,
@@ -272,7 +273,9 @@ class Trustpilot:
                 drafts = [Draft(native_id=id, kind="author_gone", author=Author(id=id)) for id in people]
                 yield Delivery(drafts=drafts, asked=self._api.used())
                 self._told.drop(list(left))
-        except (Denied, Refused) as refused:
+        except (Denied, Refused, Interrupted) as refused:
+            if isinstance(refused, Interrupted) and refused.retry_after is not None:
+                raise
             # The reviews go on; sweeps learn of what is gone, and a person sees why that takes longer.
             _log.warning("trustpilot.no_deletions", source=self.source.id, why=str(refused))
         else:

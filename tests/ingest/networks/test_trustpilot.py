@@ -194,11 +194,20 @@ def test_somebody_who_leaves_takes_all_reviews_along(site: TrustpilotStandIn, at
     assert draft.author.id == consumer("ana")
 
 
-def test_without_leave_to_see_deletions_the_reviews_go_on(site: TrustpilotStandIn, at: Any) -> None:
+def test_without_the_list_of_deletions_the_reviews_go_on(site: TrustpilotStandIn, at: Any) -> None:
     site.deletions_allowed = False
     source = at(deletions="1h")
     id = site.review("still here")
     assert source.told(2 * HOUR) == [("created", id)]
+    site.deletions_allowed = True
+    site.misbehave(Fault("status", status=500, only="/v1/reviews/deletions"))
+    id = site.review("here as well")
+    assert source.told(2 * HOUR) == [("created", id)]
+    limited = Fault("status", status=429, headers={"Retry-After": "7"}, only="/v1/reviews/deletions")
+    site.misbehave(limited)
+    with pytest.raises(Interrupted) as fault:
+        source.brought(2 * HOUR)
+    assert fault.value.retry_after == 7_000
 
 
 def test_a_burst_over_many_pages_is_told_once(site: TrustpilotStandIn, at: Any) -> None:
