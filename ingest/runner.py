@@ -335,16 +335,17 @@ class Runner:
         if self.collector.style == "stream":
             if self._caught_up_at is not None and reached >= self._caught_up_at:
                 self._caught_up()
-            self._keep_windows(now)
+            # A row that goes up to now must not hide what the others are not known to have read.
+            self._keep_windows(now, at_once=delivery.span is not None)
 
     def _note_hole(self, query: str, hole: Hole) -> None:
         insist(lambda: self.gaps.note_hole(query, hole), self.stop)
         if not hole.lasts:
             self._wake_filler.set()
 
-    def _keep_windows(self, now: Millis) -> None:
+    def _keep_windows(self, now: Millis, *, at_once: bool) -> None:
         steady = self.clock.steady()
-        if self.collector.resumes or steady - self._windows_kept_at < WINDOWS_EVERY:
+        if self.collector.resumes or (not at_once and steady - self._windows_kept_at < WINDOWS_EVERY):
             return
         self._windows_kept_at = steady
         insist(lambda: self.windows.keep(now), self.stop)

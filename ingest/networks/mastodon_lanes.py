@@ -18,7 +18,7 @@ from ingest.collector import Delivery, Denied, Hole, Interrupted
 from ingest.networks.mastodon_posts import Timeline
 from ingest.networks.mastodon_stream import Event, Stream
 from ingest.patience import DENIED_WAIT, Backoff
-from ingest.runner import STEADY
+from ingest.runner import LOST_MOST, STEADY
 from stream.clock import SECOND, Clock
 from stream.records import Millis
 
@@ -128,6 +128,8 @@ class Lane:
         self._connect, self._inbox, self._clock = connect, inbox, clock
         self._leave = threading.Event()
         self._stream: Stream | None = None
+        self._came_about = False
+        """Whether the connection of now, or the one before, was made."""
         self._thread = threading.Thread(target=self._run, name=f"mastodon-{self.name}", daemon=True)
 
     def start(self) -> None:
@@ -143,22 +145,25 @@ class Lane:
         self._thread.join(max(seconds, 0.0))
 
     def _run(self) -> None:
-        backoff = Backoff()
+        backoff, lost = Backoff(), Backoff(most=LOST_MOST)
         while not self._leave.is_set():
-            began = self._clock.steady()
+            began, self._came_about = self._clock.steady(), False
             heard, fault = self._listen()
             if self._clock.steady() - began >= STEADY:
+                lost.reset()
+            if self._came_about:
                 backoff.reset()
+            waits = lost if self._came_about else backoff
             wait = DENIED_WAIT if isinstance(fault, Denied) else getattr(fault, "retry_after", None)
             self._inbox.put(Said(self, fault=fault, heard_at=heard))
-            self._leave.wait((backoff.next() if wait is None else max(wait, backoff.first)) / 1_000)
+            self._leave.wait((waits.next() if wait is None else max(wait, waits.first)) / 1_000)
 
     def _listen(self) -> tuple[Millis, Exception]:
         """One connection: when anything was heard last, and how it ended."""
         heard = self._clock.now()
         try:
             with closing(self._connect(self.timeline, self._leave)) as stream:
-                self._stream = stream
+                self._stream, self._came_about = stream, True
                 heard = self._clock.now()
                 self._inbox.put(Said(self))
                 with closing(stream.parts()) as parts:

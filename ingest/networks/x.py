@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
@@ -38,6 +38,7 @@ from ingest.networks.x_standing import SPEND_CAP, Standing, shape
 from ingest.setting import Setting
 from ingest.wanted import Wanted
 from stream.clock import DAY, MINUTE, SECOND
+from stream.ports import Transient
 from stream.records import Millis
 
 TICK = 0.25
@@ -48,6 +49,7 @@ late they were here."""
 LEAST_LATE: Millis = 20 * SECOND
 """Three times what X names as the 99th percentile ("Consuming streaming data": 6 to 7 s). The stream has no order, so
 that no id of a post received says where a hole begins."""
+LATE_NOTE = "late"
 LATENESSES = 500
 """So many of the last posts say how late they come; from a tenth of them on it is believed."""
 REACH: Millis = 7 * DAY - MINUTE
@@ -98,6 +100,7 @@ class XCollector:
         self._rules = Standing(settings, setting, self.access)
         self._late: deque[Millis] = deque(maxlen=LATENESSES)
         """How long after they were written the last posts of the stream came."""
+        self._late_noted: Millis | None = None
         self._listened_since: Millis | None = None
         self._compliance: Compliance | None = None
 
@@ -184,6 +187,11 @@ class XCollector:
         written = time_of(str(post.get("id"))) if isinstance(post, dict) else None
         if written is not None:
             self._late.append(max(self.setting.clock.now() + self.access.skew - written, 0))
+        steady = self.setting.clock.steady()
+        if len(self._late) >= LATENESSES // 10 and (self._late_noted is None or steady - self._late_noted >= MINUTE):
+            self._late_noted = steady
+            with suppress(Transient):
+                self.setting.notes.put_all({LATE_NOTE: str(max(self._late))})
 
     # --- what was missed ---
 
@@ -249,7 +257,9 @@ class XCollector:
         last posts was late. Each post of that time is paid for once more."""
         late = list(self._late)
         if self._listened_since is None or since < self._listened_since or len(late) < LATENESSES // 10:
-            return LATE
+            # Of the process before.
+            noted = self.setting.notes.get(LATE_NOTE)
+            late = [int(noted)] if noted else [LATE]
         return min(LATE, max(LEAST_LATE, 2 * max(late)))
 
     def _page(self, api: Posts, value: str, day: Span, token: str | None) -> Mapping[str, Any]:

@@ -159,4 +159,6 @@ def test_a_hole_begins_as_much_earlier_as_the_stream_was_late(x: XStandIn) -> No
         return [text for text in texts(one.fill("", Span(cut - 1, cut), None)) if "behind" in text]
 
     assert brought(late=0) == []
+    whoever_follows = asking.collector()
+    assert not [text for text in texts(whoever_follows.fill("", before_it_listened, None)) if "forty" in text]
     assert brought(late=25 * SECOND) == ["Acme behind 25000", "Acme behind 0"]
