@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from ingest.buried import Buried
 from ingest.collector import CursorLost, Delivery, Denied, Draft, Interrupted, Malformed, Sample, Span
 from ingest.setting import Setting
-from stream.clock import DAY, HOUR, SECOND
+from stream.clock import CREDIBLE_LEAD, DAY, HOUR, SECOND
 from stream.records import Millis
 
 FIRST: Millis = DAY
@@ -274,12 +274,13 @@ def _all(page: Page) -> list[Review]:
 
 
 def _news(review: Review, known: dict[str, Known], before: Seen, now: Millis) -> Draft | None:
-    """A review's own time counts as that of its receipt where it fits between two looks, and at the first look, so that
-    what is old wakes nobody."""
+    """The own time of a review that is older than is credible without counts as that of its receipt where it fits
+    between two looks, and at the first look: what is old wakes nobody. Else it was received now, so that of two
+    versions of one second, the first of which was forgotten with a process, the one that was seen last is the newer."""
     draft, held = review.draft, known.get(review.draft.native_id)
     if held is None:
-        fits = before.at <= review.written <= now
-        return replace(draft, seen_at=review.written if fits else None) if review.written >= before.begun else None
+        old = before.at <= review.written < now - CREDIBLE_LEAD
+        return replace(draft, seen_at=review.written if old else None) if review.written >= before.begun else None
     if review.written < held.written:
         return None
     shown = _known(review)

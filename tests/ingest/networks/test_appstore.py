@@ -24,9 +24,11 @@ from ingest.collector import (
     Span,
     Sweepable,
 )
+from ingest.intake import stamped
 from ingest.networks.appstore import Appstore
 from ingest.setting import Setting
 from stream.clock import DAY, HOUR, MINUTE, ManualClock
+from stream.merge import content_key
 from tests.ingest.collecting import ACME
 from tests.ingest.conftest import NOW
 from tests.ingest.contract import Case, Contract, How
@@ -91,7 +93,7 @@ def test_a_review_has_its_stars_version_country_and_brands(store: AppstoreStandI
     (draft,) = one.brought()
     assert (draft.native_id, draft.title, draft.text) == (id, "★★☆☆☆ Crashes (3.4.1)", "It crashes.")
     assert (draft.country, draft.brands) == ("US", ("acme",))
-    assert draft.claimed_at == draft.seen_at == NOW + 15 * MINUTE
+    assert (draft.claimed_at, draft.seen_at) == (NOW + 15 * MINUTE, None)
     assert draft.author is not None
     assert (draft.author.id.isdecimal(), draft.author.name) == (True, "ana")
     assert draft.metrics is not None
@@ -110,6 +112,37 @@ def test_what_is_older_than_a_day_at_the_first_look_is_left_to_a_backfill(
     filled = list(one.collector.fill("", Span(NOW - 4 * DAY, NOW - DAY), None))
     assert [draft.text for found in filled for draft in found.drafts] == ["older"]
     assert all(found.missed == 0 for found in filled)
+
+
+def test_what_came_in_a_long_pause_counts_for_when_it_was_written(
+    store: AppstoreStandIn, at: Callable[..., At]
+) -> None:
+    one = at()
+    one.brought()
+    store.publish("review")
+    (draft,) = one.brought(6 * HOUR)
+    assert draft.claimed_at == draft.seen_at == NOW + 15 * MINUTE
+
+
+def test_of_two_versions_of_one_second_the_one_that_was_seen_last_holds(
+    store: AppstoreStandIn, at: Callable[..., At]
+) -> None:
+    """Though the process that saw the first was killed before it could remember it."""
+    one = at()
+    one.brought()
+    before = one.cursor
+    id = store.publish("as it was")
+    (first,) = one.brought(MINUTE)
+    store.publish("another")
+    store._found(id)[1]["content"] = {"label": "as it is"}
+    one.cursor = before
+    second = next(draft for draft in one.brought(MINUTE) if draft.native_id == id)
+    keys = [
+        content_key(stamped(draft, one.collector.source, seen, "live").post, "")
+        for draft, seen in ((first, NOW + 16 * MINUTE), (second, NOW + 17 * MINUTE))
+    ]
+    assert keys == sorted(keys)
+    assert keys[0] != keys[1]
 
 
 def test_an_edit_is_one_whether_words_or_stars_change_and_votes_are_reach(
