@@ -305,9 +305,9 @@ def _known(review: Review) -> Known:
 
 
 def _unchanged(review: Review, known: dict[str, Known]) -> bool:
-    """An edited review stands at the top again: it does not show how far the list reaches."""
-    held = known.get(review.draft.native_id)
-    return held is not None and held.written >= review.written
+    """An edited review stands at the top again, even with the same time: it does not show how far the list reaches."""
+    held, shown = known.get(review.draft.native_id), _known(review)
+    return held is not None and (held.written, held.content) == (shown.written, shown.content)
 
 
 def _outdated(review: Review, known: dict[str, Known]) -> bool:

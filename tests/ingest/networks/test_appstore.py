@@ -232,11 +232,15 @@ def test_told_to_stop_in_the_middle_a_round_does_not_pass_for_a_whole_one(at: Ca
     assert (last.asked, list(json.loads(last.cursor or ""))) == (0, [f"us/{APP}"])
 
 
-def test_an_edited_review_on_top_does_not_pass_for_an_overlap(store: AppstoreStandIn, at: Callable[..., At]) -> None:
+@pytest.mark.parametrize("later", [0, MINUTE])
+def test_an_edited_review_on_top_does_not_pass_for_an_overlap(
+    store: AppstoreStandIn, at: Callable[..., At], later: int
+) -> None:
     one = at()
-    id = store.publish("known")
     one.brought()
-    one.clock.advance(MINUTE)
+    id = store.publish("known")
+    one.brought(0)
+    one.clock.advance(later)
     for n in range(700):
         store.publish(f"burst {n}")
     store.edit(id, "known, edited")
