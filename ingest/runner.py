@@ -330,7 +330,9 @@ class Runner:
             self.windows.add(delivery, took, now, reached)
         if delivery.cursor is not None:
             self._cursor = delivery.cursor
-        if self.clock.steady() - self._cursor_kept_at >= CURSOR_EVERY:
+        # Killed before the first one was kept, it would begin anew, behind what came meanwhile.
+        first = self._cursor is not None and self._cursor_kept is None
+        if first or self.clock.steady() - self._cursor_kept_at >= CURSOR_EVERY:
             self._keep_cursor()
         if self.collector.style == "stream":
             if self._caught_up_at is not None and reached >= self._caught_up_at:

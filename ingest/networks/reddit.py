@@ -91,7 +91,16 @@ class Reddit:
         read, kept = dict[str, Known](), dict[str, Known]()
         newest = dict[str, Known | None]()
         most, refused = 0, None
-        for listing in listings(self.settings, self.setting.wanted()):
+        asked_for = listings(self.settings, self.setting.wanted())
+        for listing in asked_for:
+            if carried(listing, known) is None and (not listing.brand or self.setting.allowed(listing.brand)):
+                begins = newest[listing.kind] = newest.get(listing.kind) or self._newest_of_all(listing.kind)
+                known |= {listing.key: begins} if begins is not None else {}
+        if newest:
+            # Where they begin is kept before anything is read: a fault or a kill must not move it.
+            yield Delivery(cursor=encode(known), asked=way.asked - told)
+            told = way.asked
+        for listing in asked_for:
             before = carried(listing, known)
             if listing.brand and not self.setting.allowed(listing.brand):
                 yield Delivery(query=listing.query, asked=0, missed=None, reason="spend cap")
@@ -371,7 +380,9 @@ class Reddit:
             return way
 
     def _info(self, names: str) -> tuple[list[Thing], list[Malformed]]:
-        return things(children(self._access().get("/api/info", {"id": names})), "/api/info")
+        # An answer that is none of Reddit's must not pass for "none of these is there".
+        held, _ = page(self._access().get("/api/info", {"id": names}))
+        return things(held, "/api/info")
 
     def _own(self, native_id: str) -> Thing | None:
         found, _ = self._info(native_id)
