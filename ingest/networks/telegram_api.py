@@ -21,7 +21,8 @@ from stream.records import Millis
 HOLD = 1
 """Seconds that Telegram keeps a question for news open: it wants some, and a stop has to wait so long at most."""
 _TOKEN = re.compile(r"[0-9]{3,20}:[A-Za-z0-9_-]{20,100}", re.ASCII)
-_ANY = tuple(range(300, 600))
+_ANY = tuple(range(300, 1_000))
+"""Every status there may be: of one that was no answer the error would name the address."""
 
 
 class Refusing(Exception):

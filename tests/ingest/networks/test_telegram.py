@@ -380,6 +380,7 @@ def test_the_token_is_in_no_error_though_it_stands_in_every_address(telegram: Te
         Fault("status", status=400, body=echo),
         Fault("status", status=500, body=echo),
         Fault("status", status=302, headers={"Location": f"/bot{TOKEN}/x"}),
+        Fault("status", status=999),
         Fault("cut"),
         Fault("garbage"),
         Fault("status", status=404, body=echo),
