@@ -7,7 +7,7 @@ are not read: Telegram's terms forbid it, see docs/networks/telegram.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from typing import NamedTuple
 
@@ -19,6 +19,7 @@ from ingest.buried import Buried
 from ingest.collector import Collector, CursorLost, Delivery, Denied, Interrupted, Span, Style, Unfillable
 from ingest.networks.telegram_api import HOLD, Api, Refusing
 from ingest.networks.telegram_posts import TOLD, Chat, Page, Unlabelled, read
+from ingest.patience import Stopped
 from ingest.setting import Setting
 from stream.clock import DAY, HOUR, MINUTE
 from stream.records import Millis
@@ -30,6 +31,8 @@ MOST_PAGES = 10_000
 LOOK_AGAIN: Millis = HOUR
 """How often it is asked whether the bot is still an administrator of each channel; `DEAF_AGAIN` where it is not."""
 DEAF_AGAIN: Millis = 5 * MINUTE
+DEAF = "deaf"
+"""Note of the channels that the bot cannot hear: what it missed of them never comes, whoever asks next."""
 _READS = frozenset({"administrator", "creator"})
 
 _log = structlog.get_logger(__name__)
@@ -51,8 +54,13 @@ class State(msgspec.Struct, omit_defaults=True):
     """When the channels were last looked at, by the home's time."""
     numbers: dict[str, int] = {}
     """Channel as the settings name it: its number, by which it is known when its name changes."""
-    deaf: dict[str, Millis] = {}
-    """Channels that the bot cannot hear: since when."""
+
+
+class Deaf(NamedTuple):
+    """Of a channel that the bot cannot hear."""
+
+    since: Millis
+    why: str
 
 
 class Standing(NamedTuple):
@@ -76,6 +84,8 @@ class Telegram:
         self._buried = Buried()
         self._look_at: Millis = 0
         """By `clock.steady()`; 0: at once."""
+        self._looked_at: Millis = 0
+        """`State.looked` of the latest look: another state does not hold what was learnt then."""
         self._told: set[tuple[str, str]] = set()
 
     def collect(self, cursor: str | None) -> Iterator[Delivery]:
@@ -162,35 +172,49 @@ class Telegram:
     # --- channels ---
 
     def _looked(self, state: State) -> Iterator[Delivery]:
-        """Looks at the channels where it is time to, and says which cannot be heard. Raises Denied where none can."""
+        """Looks at the channels where it is time to, and says which cannot be heard, or could not up to now. Raises
+        Denied where none can, and Stopped: whoever does not know the channels' numbers must not ask for news."""
         clock = self._setting.clock
-        if self._look_at and clock.steady() < self._look_at:
+        if state.looked and state.looked == self._looked_at and clock.steady() < self._look_at:
             return
         standings: list[Standing] = []
         for channel in self._settings.channels:
             if self._setting.stop.is_set():
-                return
+                raise Stopped
             standings.append(self._standing(self._api, channel, state.numbers))
-        now = clock.now()
-        state.numbers = {one.channel: one.number for one in standings if one.number is not None}
-        deaf = [one for one in standings if one.why]
+        now, before = clock.now(), self._deaf()
         since = min(state.looked or now - self.interval, now - 1)
-        state.deaf = {one.channel: min(state.deaf.get(one.channel, since), now - 1) for one in deaf}
-        state.looked = now
+        deaf = {one.channel: Deaf(min(before[one.channel].since if one.channel in before else since, now - 1), one.why)
+                for one in standings if one.why}  # fmt: skip
+        heard = {one: before[one] for one in self._settings.channels if one in before and one not in deaf}
+        self._note(before, {**heard, **deaf})
         if len(deaf) == len(standings):
-            raise Denied(f"{deaf[0].why} (source {self.source.id})")
+            raise Denied(f"{standings[0].why} (source {self.source.id})")
+        state.numbers = {one.channel: one.number for one in standings if one.number is not None}
+        state.looked = self._looked_at = now
         self._look_at = clock.steady() + (DEAF_AGAIN if deaf else LOOK_AGAIN)
-        for one in deaf:
-            self._tell(one.channel, one.why)
-            span = Span(state.deaf[one.channel], now)
+        for channel, one in deaf.items():
+            self._tell(channel, one.why)
+        for channel, one in {**heard, **deaf}.items():
             yield Delivery(
-                query=one.channel,
-                span=span,
-                page=f"channel:{span.since}",
+                query=channel,
+                span=Span(min(one.since, now - 1), now),
+                page=f"channel:{one.since}",
                 asked=self._api.used(),
                 missed=None,
                 reason=one.why[:300],
             )
+        self._note({**heard, **deaf}, deaf)
+
+    def _deaf(self) -> dict[str, Deaf]:
+        try:
+            return msgspec.json.decode(self._setting.notes.get(DEAF) or "{}", type=dict[str, Deaf])
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return {}
+
+    def _note(self, before: Mapping[str, Deaf], deaf: Mapping[str, Deaf]) -> None:
+        if deaf != before:
+            self._setting.notes.put(DEAF, msgspec.json.encode(deaf).decode())
 
     def _standing(self, api: Api, channel: str, numbers: dict[str, int]) -> Standing:
         known = numbers.get(channel)

@@ -5,15 +5,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from threading import Event
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from config.sources import TelegramSource
-from ingest.collector import Checkable, CheckCounted, CursorLost, Delivery, Denied, Draft, Interrupted, Source
+from ingest.collector import Checkable, CheckCounted, CursorLost, Delivery, Denied, Draft, Interrupted, Source, Span
 from ingest.networks.telegram import Telegram
-from ingest.setting import Setting
+from ingest.patience import Stopped
+from ingest.setting import Notes, Setting, Unshared
 from stream.clock import DAY, HOUR, MINUTE, SECOND, ManualClock
 from tests.ingest.conftest import NOW
 from tests.ingest.contract import Contract, How
@@ -29,13 +31,19 @@ class At:
     """A source of some channels on a clock that is moved by hand."""
 
     def __init__(
-        self, telegram: TelegramStandIn, clock: ManualClock, access: str = "public", secrets: Any = SECRETS, **more: Any
+        self,
+        telegram: TelegramStandIn,
+        clock: ManualClock,
+        access: str = "public",
+        secrets: Any = SECRETS,
+        notes: Notes | None = None,
+        **more: Any,
     ) -> None:
         asked: dict[str, Any] = {"channels": ("@ana_acme",), "access": access, **more}
         settings = TelegramSource(id="source", kind="telegram", url=telegram.url, token_env="TOKEN", **asked)
         source = Source(id="source", network="telegram", brands=("acme",), access=access)
-        self.clock = clock
-        setting = Setting(source=source, wanted=tuple, secret=secrets.get, clock=clock)
+        self.clock, self.notes, self.stop = clock, notes or Unshared(), Event()
+        setting = Setting(source, tuple, secrets.get, clock, stop=self.stop, notes=self.notes)
         self.collector = Telegram(settings, setting)
         self.cursor: str | None = None
 
@@ -274,6 +282,41 @@ def test_a_pause_within_a_day_brings_all_and_a_longer_one_is_a_gap(telegram: Tel
     assert source.texts() == ["kept"]
 
 
+def test_a_fault_right_after_the_first_look_at_the_channels_loses_nothing(telegram: TelegramStandIn, at: Any) -> None:
+    """What was learnt in the look went with the round: news that come to none of the channels count as told."""
+    source = at()
+    telegram.post(NEWS, "before the fault")
+    telegram.misbehave(Fault("status", status=500, only=TelegramCase.first))
+    with pytest.raises(Interrupted):
+        source.brought()
+    assert source.texts() == ["before the fault"]
+
+
+def test_who_starts_anew_without_a_cursor_looks_at_the_channels_first(
+    telegram: TelegramStandIn, at: Any, clock: ManualClock
+) -> None:
+    """As where the machine's clock was set ahead by two days: then no time has passed since the last look."""
+    source = at()
+    source.brought()
+    clock.set(2 * DAY)
+    with pytest.raises(CursorLost):
+        source.brought()
+    source.cursor = None
+    telegram.post(NEWS, "afterwards")
+    assert source.texts() == ["afterwards"]
+
+
+def test_a_stop_while_the_channels_are_looked_at_takes_no_news(telegram: TelegramStandIn, at: Any) -> None:
+    source = at()
+    telegram.post(NEWS, "for whoever is started next")
+    source.stop.set()
+    with pytest.raises(Stopped):
+        source.brought()
+    after = at()
+    after.cursor = source.cursor
+    assert after.texts() == ["for whoever is started next"]
+
+
 def test_an_update_without_a_number_holds_nobody_up(telegram: TelegramStandIn, at: Any) -> None:
     telegram.tell("channel_post", {"chat": telegram.chats[NEWS], "message_id": "seven", "date": 1})
     telegram._waiting[1] = (NOW // SECOND, 17)  # type: ignore[assignment]
@@ -304,7 +347,30 @@ def test_a_channel_that_the_bot_was_taken_from_stands_in_the_ledger(telegram: Te
     (longer, _) = source.deliveries(6 * MINUTE)
     assert longer.page == missing.page, "the same hole, longer"
     telegram.status[STAFF] = "administrator"
+    (last, _) = source.deliveries(6 * MINUTE)
+    assert (last.page, last.missed, last.reason) == (missing.page, None, missing.reason)
+    assert last.span is not None
+    assert last.span.until == source.clock.now(), "what was said since the last look did not come either"
     assert len(source.deliveries(6 * MINUTE)) == 1
+
+
+def test_the_time_in_which_the_bot_heard_no_channel_stays_missed_when_it_hears_again(
+    telegram: TelegramStandIn, at: Any
+) -> None:
+    """That the source was refused is a gap, which counts as filled by what comes next: of this nothing comes."""
+    source = at()
+    source.brought()
+    heard_until = source.clock.now()
+    telegram.leave(NEWS)
+    source.brought()
+    with pytest.raises(Denied, match="no administrator of @ana_acme"):
+        source.brought()
+    telegram.status[NEWS] = "administrator"
+    restarted = at(notes=source.notes)
+    restarted.cursor = source.cursor
+    row, _ = restarted.deliveries(3 * HOUR)
+    assert (row.query, row.missed, row.span) == ("@ana_acme", None, Span(heard_until, source.clock.now()))
+    assert len(restarted.deliveries()) == 1
 
 
 def test_a_bot_that_strangers_take_into_their_chats_asks_nothing(telegram: TelegramStandIn, at: Any) -> None:
