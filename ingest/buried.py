@@ -20,13 +20,19 @@ class Buried:
 
     def fresh(self, malformed: Iterable[Malformed]) -> list[Malformed]:
         """Those of which nothing was told before, each once; from now on they are known."""
-        found = []
+        found = self.unknown(malformed)
+        self.note(found)
+        return found
+
+    def unknown(self, malformed: Iterable[Malformed]) -> list[Malformed]:
+        """Those of which nothing was told before, each once."""
         with self._lock:
-            for one in malformed:
-                known = hash(one.payload)
-                if known not in self._known:
-                    self._known[known] = None
-                    found.append(one)
+            found = {hash(one.payload): one for one in malformed}
+            return [one for payload, one in found.items() if payload not in self._known]
+
+    def note(self, told: Iterable[Malformed]) -> None:
+        """They are durable: a delivery that nobody took, for a full disk, is not."""
+        with self._lock:
+            self._known |= {hash(one.payload): None for one in told}
             while len(self._known) > self._most:
                 del self._known[next(iter(self._known))]
-        return found

@@ -39,20 +39,20 @@ class Appstore:
         self.source, self.interval = setting.source, settings.interval
         self._settings, self._setting = settings, setting
         self._feeds = Feeds(settings)
-        self._lists = self._of(self._feeds)
+        self._lists = Lists(self._feeds, setting, settings.look_back)
 
     def collect(self, cursor: str | None) -> Iterator[Delivery]:
         return self._lists.collect(cursor)
 
     def fill(self, query: str, span: Span, cursor: str | None) -> Iterator[Delivery]:
         with closing(Feeds(self._settings)) as feeds:
-            yield from self._of(feeds).fill(span, cursor)
+            yield from self._lists.fill(feeds, span, cursor)
 
     def sample(self, wanted: Wanted) -> Sample:
         """Of the apps of this brand, and of those that name none."""
         with closing(Feeds(self._settings)) as feeds:
             mine = [name for name in feeds.names if wanted.brand in (own := feeds.brands(name)) or not own]
-            return self._of(feeds).sample(mine)
+            return self._lists.sample(feeds, mine)
 
     def check(self) -> str:
         with closing(Feeds(self._settings)) as feeds:
@@ -66,9 +66,6 @@ class Appstore:
 
     def close(self) -> None:
         self._feeds.close()
-
-    def _of(self, feeds: Feeds) -> Lists:
-        return Lists(feeds, self._setting, self._settings.look_back)
 
 
 class Feeds:

@@ -56,14 +56,14 @@ class Googleplay:
         terms = service_account(settings.key_env, scope=SCOPE, where=WHERE, url=settings.token_url)
         self.grant = Grant(setting, terms, settings.timeout)
         self._apps = self._new_apps()
-        self._lists = self._of(self._apps)
+        self._lists = Lists(self._apps, setting, settings.look_back)
 
     def collect(self, cursor: str | None) -> Iterator[Delivery]:
         return self._lists.collect(cursor)
 
     def fill(self, query: str, span: Span, cursor: str | None) -> Iterator[Delivery]:
         with closing(self._new_apps()) as apps:
-            yield from self._of(apps).fill(span, cursor)
+            yield from self._lists.fill(apps, span, cursor)
 
     def look_up(self, native_ids: Sequence[str]) -> Found:
         """A review that Google does not know is absent: that it was deleted its pages do not say. An answer that is not
@@ -92,7 +92,7 @@ class Googleplay:
         """Of the apps of this brand, and of those that name none."""
         with closing(self._new_apps()) as apps:
             mine = [name for name in apps.names if wanted.brand in (own := apps.brands(name)) or not own]
-            return self._of(apps).sample(mine)
+            return self._lists.sample(apps, mine)
 
     def check(self) -> str:
         with closing(self._new_apps()) as apps:
@@ -110,9 +110,6 @@ class Googleplay:
 
     def _new_apps(self) -> Apps:
         return Apps(self._settings, self.grant)
-
-    def _of(self, apps: Apps) -> Lists:
-        return Lists(apps, self._setting, self._settings.look_back)
 
 
 class Apps:

@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from ingest.buried import Buried
 from ingest.collector import CursorLost, Delivery, Denied, Draft, Interrupted, Malformed, Sample, Span
 from ingest.setting import Setting
+from ingest.web import Unauthorized
 from stream.clock import CREDIBLE_LEAD, DAY, HOUR, SECOND
 from stream.records import Millis
 
@@ -109,14 +110,20 @@ class Lists:
         """By `clock.steady()`."""
         self._deep_at: dict[str, Millis] = {}
         """By `clock.steady()`."""
+        self._failed: set[str] = set()
+        """Lists that failed by themselves when they were asked last: they are asked after all others."""
+        self._had: frozenset[str] = frozenset()
+        """Lists that are known to have reviews."""
         self._unlisted: set[str] = set()
+        self._said: dict[str, str] = {}
 
     def collect(self, cursor: str | None) -> Iterator[Delivery]:
-        """A round. Lists that were not read for longest come first, so that each has its turn where a limit ends it."""
+        """A round."""
         seen = _opened(cursor, self._place.names)
-        faults: dict[str, Interrupted] = {}
+        self._had = frozenset(name for name, one in seen.items() if one.known)
+        faults: dict[str, Interrupted | Denied] = {}
         in_a_row, answered, kept = 0, False, self._setting.clock.steady()
-        for name in sorted(self._place.names, key=lambda one: seen[one].at if one in seen else 0):
+        for name in self._in_turn(seen):
             if self._setting.stop.is_set():
                 # With this in hand the runner sees that it is told to stop; an end by itself would be a whole round.
                 yield Delivery(asked=0, cursor=_closed(seen))
@@ -125,17 +132,20 @@ class Lists:
             try:
                 found = yield from self._look(name, before)
             except Unlisted as unlisted:
+                self._unlisted.add(name)
                 self._tell(name, str(unlisted))
                 continue
-            except Interrupted as fault:
+            except (Interrupted, Denied) as fault:
                 faults[name], in_a_row = fault, in_a_row + 1
-                if fault.retry_after is None and len(self._place.names) > 1 and in_a_row < MOST_FAULTS:
+                if self._passed_over(name, fault, in_a_row, answered):
                     continue
                 if answered:
                     yield Delivery(asked=self._place.used(), cursor=_closed(seen))
                 raise
             in_a_row, seen[name], answered = 0, found, True
             self._unlisted.discard(name)
+            self._failed.discard(name)
+            self._said.pop(name, None)
             if before.failing:
                 yield self._answers_again(name, before)
             if self._setting.clock.steady() - kept >= CURSOR_EVERY:
@@ -146,37 +156,40 @@ class Lists:
         if faults and not answered:
             raise next(iter(faults.values()))
         for name, why in faults.items():
+            if isinstance(why, Denied):
+                self._tell(name, str(why))
             seen[name], missing = self._missing(name, seen.get(name), why)
             yield missing
         yield Delivery(asked=self._place.used(), cursor=_closed(seen))
 
-    def fill(self, span: Span, cursor: str | None) -> Iterator[Delivery]:
-        """What the lists still show of a span, one after the other."""
-        begin = self._place.names.index(cursor) + 1 if cursor in self._place.names else 0
-        for name in self._place.names[begin:]:
+    def fill(self, place: Place, span: Span, cursor: str | None) -> Iterator[Delivery]:
+        """What the lists still show of a span, one after the other. `place`: this thread's own way to them."""
+        begin = place.names.index(cursor) + 1 if cursor in place.names else 0
+        for name in place.names[begin:]:
             oldest, ended = span.until, False
             try:
-                for page in self._place.pages(name):
+                for number, page in enumerate(_read(place, name)):
                     within = [one.draft for one in _all(page) if span.since <= one.written < span.until]
                     oldest = min([oldest, *(one.written for one in page.reviews)])
-                    ended = page.short
-                    yield Delivery(drafts=within, malformed=page.malformed, asked=self._place.used())
+                    ended = page.short and not (number == 0 and self._bare(name, page))
+                    yield Delivery(drafts=within, malformed=page.malformed, asked=place.used())
                     if oldest < span.since:
                         break
             except Unlisted:
-                continue
+                if name not in self._had:
+                    continue
             if oldest >= span.since and (not ended or self._gone_by(span.since)):
                 yield Delivery(asked=0, missed=None, reason=HISTORY)
-            yield Delivery(asked=self._place.used(), cursor=name)
+            yield Delivery(asked=place.used(), cursor=name)
 
-    def sample(self, names: Iterable[str]) -> Sample:
+    def sample(self, place: Place, names: Iterable[str]) -> Sample:
         """How many reviews of these lists were written in each hour of the last week, or since they begin."""
         now, counts, asked, capped = self._setting.clock.wall(), [0] * SAMPLED, 0, False
         for name in names:
             oldest, ended = now, False
             try:
-                for page in self._place.pages(name):
-                    asked += self._place.used()
+                for page in _read(place, name):
+                    asked += place.used()
                     for review in page.reviews:
                         back = (now - review.written) // HOUR
                         if 0 <= back < SAMPLED:
@@ -188,7 +201,7 @@ class Lists:
             except Unlisted:
                 continue
             capped = capped or (not ended and now - oldest <= SAMPLED * HOUR)
-        return Sample(tuple(counts), asked=asked + self._place.used(), capped=capped)
+        return Sample(tuple(counts), asked=asked + place.used(), capped=capped)
 
     # --- one list ---
 
@@ -198,20 +211,21 @@ class Lists:
         deep = name not in self._deep_at or steady - self._deep_at[name] >= DEEP_EVERY
         floor = max(before.begun, _newest(known, now) - self._look_back)
         oldest, met, ended = now + DAY, False, False
-        for number, page in enumerate(self._pages(name, before)):
+        for page in self._pages(name, before):
             news = [made for one in _all(page) if (made := _news(one, known, before, now)) is not None]
             met = met or any(_unchanged(one, before.known) for one in page.reviews)
             known |= {one.draft.native_id: _known(one) for one in _all(page) if not _outdated(one, known)}
             oldest = min([oldest, *(one.written for one in page.reviews)])
-            # Behind a full page a store shows an empty one now and then: that is no end.
-            ended = page.short and (ended or number == 0 or bool(page.reviews or page.malformed))
-            yield Delivery(drafts=news, malformed=self._buried.fresh(page.malformed), asked=self._place.used())
+            ended, wrong = page.short, self._buried.unknown(page.malformed)
+            yield Delivery(drafts=news, malformed=wrong, asked=self._place.used())
+            self._buried.note(wrong)
             if all(one.kind == "metrics" for one in news) and (page.short or oldest < floor or not deep):
                 break
         since = self._lost_since(before, now, seen_all=ended or met or oldest <= floor)
         if since is not None:
-            span = Span(before.at, max(since, before.at + 1))
-            yield Delivery(query=name, span=span, page=f"{name}:{before.at}", asked=0, missed=None, reason=WINDOW)
+            begun = before.at or before.failing
+            span = Span(begun, max(since, begun + 1))
+            yield Delivery(query=name, span=span, page=f"{name}:{begun}", asked=0, missed=None, reason=WINDOW)
             self._deep_at.pop(name, None)
         elif deep:
             self._deep_at[name] = steady
@@ -219,11 +233,12 @@ class Lists:
 
     def _lost_since(self, before: Seen, now: Millis, *, seen_all: bool) -> Millis | None:
         """Up to when what was written since the last look may have fallen out of sight; None: nothing has."""
-        if not before.at:
+        begun = before.at or before.failing
+        if not begun:
             return None
         if not seen_all:
             return now
-        return now - (self._place.window or 0) if self._gone_by(before.at) else None
+        return now - (self._place.window or 0) if self._gone_by(begun) else None
 
     def _gone_by(self, at: Millis) -> bool:
         return self._place.window is not None and self._setting.clock.now() - at > self._place.window
@@ -231,9 +246,9 @@ class Lists:
     def _pages(self, name: str, before: Seen) -> Iterator[Page]:
         """Raises Interrupted where a list is empty, or is not there, all at once: a store shows that now and then."""
         try:
-            for number, page in enumerate(self._place.pages(name)):
+            for number, page in enumerate(_read(self._place, name)):
                 if number == 0:
-                    empty = self._place.always and before.known and not (page.reviews or page.malformed)
+                    empty = self._bare(name, page)
                     if empty and self._doubted(name):
                         raise Interrupted(f"{name} shows no reviews, though it had some")
                     if not empty:
@@ -244,13 +259,31 @@ class Lists:
                 raise Interrupted(f"{unlisted}, though it had") from None
             raise
 
+    def _bare(self, name: str, page: Page) -> bool:
+        """It shows nothing, though it had reviews and has some for ever."""
+        return self._place.always and name in self._had and not (page.reviews or page.malformed)
+
     def _doubted(self, name: str) -> bool:
         steady = self._setting.clock.steady()
         return steady - self._odd_since.setdefault(name, steady) < ODD_BELIEVED
 
     # --- one of several ---
 
-    def _missing(self, name: str, known: Seen | None, fault: Interrupted) -> tuple[Seen, Delivery]:
+    def _in_turn(self, seen: dict[str, Seen]) -> list[str]:
+        """Lists that were not read for longest come first, so that each has its turn where a limit ends a round; but
+        those that failed come last: a few that always fail must not end each round before it has begun."""
+        return sorted(self._place.names, key=lambda one: (one in self._failed, seen[one].at if one in seen else 0))
+
+    def _passed_over(self, name: str, fault: Interrupted | Denied, in_a_row: int, answered: bool) -> bool:
+        """Whether the others are asked all the same. What failed before and fails once more while others answer fails
+        by itself, however many do."""
+        limited = isinstance(fault, Interrupted) and fault.retry_after is not None
+        by_itself = in_a_row < MOST_FAULTS or (answered and name in self._failed)
+        if not (limited and answered):
+            self._failed.add(name)
+        return len(self._place.names) > 1 and by_itself and not limited and not isinstance(fault, Unauthorized)
+
+    def _missing(self, name: str, known: Seen | None, fault: Interrupted | Denied) -> tuple[Seen, Delivery]:
         """What one list of several could not tell: a row that grows until it answers again."""
         now, known = self._setting.clock.now(), known or Seen(begun=self._setting.clock.wall() - FIRST)
         since = known.failing or known.at or now - 1
@@ -264,9 +297,18 @@ class Lists:
         return Delivery(query=name, span=span, page=f"{name}:failing:{before.failing}", asked=0)
 
     def _tell(self, name: str, words: str) -> None:
-        if name not in self._unlisted:
-            self._unlisted.add(name)
+        """Once, until it answers again."""
+        if self._said.get(name) != words:
+            self._said[name] = words
             _log.warning("reviews.needs_somebody", source=self._setting.source.id, why=words)
+
+
+def _read(place: Place, name: str) -> Iterator[Page]:
+    """Behind a full page a store shows an empty one now and then: that is no end."""
+    full = False
+    for page in place.pages(name):
+        yield replace(page, short=False) if full and not (page.reviews or page.malformed) else page
+        full = not page.short
 
 
 def _all(page: Page) -> list[Review]:
@@ -319,7 +361,10 @@ def _remembered(seen: Seen, look_back: Millis) -> Seen:
     """Without what is so old that no round reads back to it: what of that shows up once more is old."""
     begun = max(seen.begun, _newest(seen.known, seen.at) - 2 * look_back)
     kept = sorted(((id, one) for id, one in seen.known.items() if one.written >= begun), key=lambda one: one[1].written)
-    return replace(seen, begun=begun, known=dict(kept[-MOST_KNOWN:]))
+    if len(kept) > MOST_KNOWN:
+        kept = kept[-MOST_KNOWN:]
+        begun = kept[0][1].written
+    return replace(seen, begun=begun, known=dict(kept))
 
 
 def _newest(known: dict[str, Known], now: Millis) -> Millis:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing, suppress
 from typing import Any
 
 import pytest
@@ -281,6 +281,107 @@ def test_an_empty_page_behind_a_full_one_hides_nothing_for_good(store: AppstoreS
     assert [delivery.missed for delivery in found if delivery.span] == [None]
     store.emptied = set()
     assert len(one.brought()) == 30
+
+
+def test_a_backfill_does_not_take_an_empty_page_for_the_end(store: AppstoreStandIn, at: Callable[..., At]) -> None:
+    for n in range(80):
+        store.publish(f"review {n}", at=NOW - 2 * DAY + n)
+    one = at()
+    one.brought()
+    store.emptied = {2}
+    found = list(one.collector.fill("", Span(NOW - 4 * DAY, NOW), None))
+    assert sum(len(delivery.drafts) for delivery in found) == 50
+    assert [delivery.reason for delivery in found if delivery.missed is None] == ["history ends"]
+    assert one.collector.sample(ACME).capped
+
+
+@pytest.mark.parametrize("odd", ["empty", "not there"])
+def test_a_backfill_does_not_take_a_list_that_had_reviews_for_one_without(
+    store: AppstoreStandIn, at: Callable[..., At], odd: str
+) -> None:
+    store.publish("review")
+    one = at(apps={APP: [], OTHER: []})
+    one.brought()
+    one.brought()
+    if odd == "empty":
+        store.emptied = {1}
+    else:
+        store.gone = {f"us/{APP}", f"us/{OTHER}"}
+    found = list(one.collector.fill("", Span(NOW - DAY, NOW), None))
+    assert [delivery.reason for delivery in found if delivery.missed is None] == ["history ends"], "of one that had"
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault("status", status=500, times=999),
+        Fault("status", status=403, times=999),
+        Fault("status", status=503, times=999, headers={"Retry-After": "1"}),
+    ],
+)
+def test_feeds_that_always_fail_keep_no_other_from_being_read(
+    store: AppstoreStandIn, at: Callable[..., At], fault: Fault
+) -> None:
+    bad = [str(n) for n in range(1, 5)]
+    one = at(apps={app: [] for app in (*bad, APP)})
+    for app in bad:
+        store.misbehave(fault._replace(only=f"/us/rss/customerreviews/page=1/id={app}/"))
+    store.publish("review")
+    found: list[Delivery] = []
+    for _ in range(6):
+        one.clock.advance(MINUTE)
+        with suppress(Interrupted, Denied):
+            for delivery in one.collector.collect(one.cursor):
+                found.append(delivery)
+                one.cursor = delivery.cursor or one.cursor
+    assert "review" in [draft.text for delivery in found for draft in delivery.drafts]
+    if not fault.headers:
+        assert {delivery.query for delivery in one.round() if delivery.missed is None} == {f"us/{app}" for app in bad}
+
+
+def test_a_feed_that_is_refused_is_told_once(store: AppstoreStandIn, at: Callable[..., At]) -> None:
+    one = at(apps={APP: [], OTHER: []})
+    store.misbehave(Fault("status", status=403, times=2, only=f"/us/rss/customerreviews/page=1/id={OTHER}"))
+    with structlog.testing.capture_logs() as logs:
+        one.round()
+        one.round()
+    assert [("403" in log["why"], log["source"]) for log in logs] == [(True, "source")]
+    store.misbehave(Fault("status", status=403, times=1, only="/us"))
+    with pytest.raises(Denied):
+        at().round()
+
+
+def test_a_feed_that_never_answered_before_hides_nothing_when_it_does(
+    store: AppstoreStandIn, at: Callable[..., At]
+) -> None:
+    one = at(apps={APP: [], OTHER: []})
+    store.misbehave(Fault("status", status=500, only=f"/us/rss/customerreviews/page=1/id={APP}"))
+    one.brought()
+    for n in range(700):
+        store.publish(f"burst {n}")
+    found = one.round()
+    assert [delivery.reason for delivery in found if delivery.missed is None] == ["list window"]
+
+
+def test_what_is_no_review_comes_again_where_nobody_took_it(store: AppstoreStandIn, at: Callable[..., At]) -> None:
+    one = at()
+    store.broken()
+    deliveries = one.collector.collect(None)
+    assert len(next(deliveries).malformed) == 1
+    assert isinstance(deliveries, Generator)
+    deliveries.close()
+    assert [sum(len(delivery.malformed) for delivery in one.round()) for _ in range(2)] == [1, 0]
+
+
+def test_more_reviews_than_are_remembered_are_not_told_of_again(
+    store: AppstoreStandIn, at: Callable[..., At], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.networks.review_lists.MOST_KNOWN", 30)
+    for n in range(90):
+        store.publish(f"review {n}", at=NOW - HOUR + n * 1_000)
+    one = at()
+    assert len(one.brought()) == 90
+    assert one.brought(2 * HOUR) == []
 
 
 @pytest.mark.parametrize("app_first", [False, True])
