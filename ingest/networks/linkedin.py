@@ -19,7 +19,7 @@ from config.sources import LinkedinSource
 from ingest.buried import Buried
 from ingest.collector import Collector, CursorLost, Delivery, Draft, Existence, Found, Span, Style
 from ingest.networks.linkedin_api import Api, Counts, Gone, Hidden, grant_of
-from ingest.networks.linkedin_lists import FIRST, Lists
+from ingest.networks.linkedin_lists import FIRST, NOT_SHOWN, Lists
 from ingest.networks.linkedin_posts import Item, edited, parts_of, reach
 from ingest.setting import Setting
 from stream.clock import MINUTE, passed
@@ -71,7 +71,7 @@ class Said(NamedTuple):
 
 
 class Linkedin:
-    """Keeps `Collector`, `Sweepable`, `Contextual`, `Checkable`, `Expiring`."""
+    """Keeps `Collector`, `Sweepable`, `Contextual`, `Checkable`, `CheckCounted`, `Expiring`."""
 
     style: Style = "poll"
     resumes = True
@@ -80,6 +80,7 @@ class Linkedin:
     def __init__(self, settings: LinkedinSource, setting: Setting) -> None:
         self.source, self.interval = setting.source, settings.interval
         self._settings, self._setting = settings, setting
+        self.check_used = (0, 0)
         self.grant = grant_of(settings, setting)
         """What access tokens are got by; None: a person gives one."""
         self._buried = Buried()
@@ -118,13 +119,10 @@ class Linkedin:
                     yield api.delivery(drafts=_within(found, span), malformed=wrong, **_cut(cut))
 
     def _fill_comments(self, lists: Lists, post: str, span: Span) -> Iterator[Delivery]:
-        try:
-            for page in lists.comments(post, post):
-                answered = [one for one in page[0] if one.answers != 0]
-                for found, wrong, cut in chain([page], lists.answers(answered, post)):
-                    yield lists.api.delivery(drafts=_within(found, span), malformed=wrong, **_cut(cut))
-        except (Gone, Hidden):
-            yield lists.api.delivery()
+        for page in lists.comments(post, post):
+            answered = [one for one in page[0] if one.answers != 0]
+            for found, wrong, cut in chain([page], lists.answers(answered, post)):
+                yield lists.api.delivery(drafts=_within(found, span), malformed=wrong, **_cut(cut))
 
     def look_up(self, native_ids: Sequence[str]) -> Found:
         existence: dict[str, Existence] = {}
@@ -169,12 +167,18 @@ class Linkedin:
     def check(self) -> str:
         lists = self._new_lists()
         with closing(lists.api):
-            lists.sees_its_own()
+            try:
+                newest = lists.sees_its_own()
+                if newest:
+                    lists.sees_comments(newest)
+            finally:
+                self.check_used = (lists.api.used(), 0)
         settings = self._settings
+        read = "posts and comments" if newest else "posts"
         lasts = "" if self.grant is not None else "; its access token lasts 60 days from when it was made"
         until = f"{int(settings.version[:4]) + 1}-{settings.version[4:]}"
         return (
-            f"reads the posts of organisation {settings.organization}, by version {settings.version} of the API, which "
+            f"reads the {read} of organisation {settings.organization}, by version {settings.version} of the API, which "
             f"LinkedIn supports until about {until}{lasts}"
         )
 
@@ -218,8 +222,11 @@ class Linkedin:
             raise self._api.refused("comments and reactions") from None
         yield self._api.delivery()
         for post, mark in state.posts.items():
-            of_post = counts.get(post)
+            if post not in counts:
+                continue
+            of_post = counts[post]
             if of_post is None:
+                yield Delivery(asked=0, missed=None, reason=NOT_SHOWN)
                 continue
             if mark.at > mark.began and (of_post.reactions, of_post.comments) != (mark.likes, max(mark.count, 0)):
                 yield Delivery(asked=0, drafts=[reach(post, of_post.reactions, of_post.comments)])
@@ -236,22 +243,19 @@ class Linkedin:
         expected = 0 if again or not warm else counts.comments - mark.count
         newest, fresh, answered, ended = mark.seen, 0, dict[str, int](), True
         started = self._setting.clock.wall()
-        try:
-            for items, wrong, cut in self._lists.comments(post, post) if counts.comments or again else ():
-                below = [one for one in items if self._to_be_read(one, mark, counts, again)]
-                for found, bad, more in chain([(items, wrong, cut)], self._lists.answers(below, post)):
-                    drafts, said = self._news(found, floor, mark.began)
-                    fresh += sum(draft.kind == "created" for draft in drafts)
-                    yield self._api.delivery(drafts=drafts, malformed=bad, **_cut(more))
-                    self._remember(said)
-                    newest = max([newest, *(one.at for one in found)])
-                answered |= {_number(one.id): one.answers for one in items if one.answers}
-                mark.about = mark.about or next((one.about for one in items if one.about), "")
-                ended = not 0 < expected <= fresh
-                if not ended:
-                    break
-        except (Gone, Hidden):
-            yield self._api.delivery()
+        for items, wrong, cut in self._lists.comments(post, post) if counts.comments or again else ():
+            below = [one for one in items if self._to_be_read(one, mark, counts, again)]
+            for found, bad, more in chain([(items, wrong, cut)], self._lists.answers(below, post)):
+                drafts, said = self._news(found, floor, mark.began)
+                fresh += sum(draft.kind == "created" for draft in drafts)
+                yield self._api.delivery(drafts=drafts, malformed=bad, **_cut(more))
+                self._remember(said)
+                newest = max([newest, *(one.at for one in found)])
+            answered |= {_number(one.id): one.answers for one in items if one.answers}
+            mark.about = mark.about or next((one.about for one in items if one.about), "")
+            ended = not 0 < expected <= fresh
+            if not ended:
+                break
         if ended:
             self._whole.add(post)
             mark.read = started
@@ -325,8 +329,9 @@ def _within(found: Sequence[Item], span: Span) -> list[Draft]:
     return [one.draft for one in found if one.draft is not None and span.since <= one.at < span.until]
 
 
-def _cut(cut: bool) -> Mapping[str, Any]:
-    return {"missed": None, "reason": "page cap"} if cut else {}
+def _cut(why: str) -> Mapping[str, Any]:
+    """What a delivery says where more is missing."""
+    return {"missed": None, "reason": why} if why else {}
 
 
 def _kept(state: State) -> str:

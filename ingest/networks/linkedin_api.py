@@ -98,36 +98,36 @@ class Api:
                 return
             start = following
 
-    def counts(self, urns: Sequence[str]) -> dict[str, Counts]:
-        """Of those posts that are there. Raises Hidden where it is told of none of them, and what `get` raises."""
+    def counts(self, urns: Sequence[str]) -> dict[str, Counts | None]:
+        """Of those posts that are there; None: it does not say. Raises Hidden where it is told of none of them, and
+        what `get` raises."""
         if self._settings.tier == "development":
             return self._counts_one_by_one(urns)
-        found: dict[str, Counts] = {}
-        hidden = 0
+        found: dict[str, Counts | None] = {}
+        hidden = False
         for begin in range(0, len(urns), AT_ONCE):
-            held = self.get("socialMetadata", f"ids={listed(urns[begin : begin + AT_ONCE])}")
-            results, statuses = held.get("results"), held.get("statuses")
-            if not isinstance(results, dict):
+            some = urns[begin : begin + AT_ONCE]
+            held = self.get("socialMetadata", f"ids={listed(some)}")
+            if not isinstance(held.get("results"), dict):
                 raise Interrupted("LinkedIn answered without `results`")
-            found |= {unquote(urn): counts for urn, one in results.items() if (counts := _counts(one)) is not None}
-            hidden += list(statuses.values()).count(403) if isinstance(statuses, dict) else 0
-        if urns and not found and hidden:
+            results, statuses = _by_urn(held["results"]), _by_urn(held.get("statuses"))
+            found |= {urn: _counts(results.get(urn)) for urn in some if urn in results or _refused(statuses.get(urn))}
+            hidden = hidden or 403 in statuses.values()
+        if hidden and not any(found.values()):
             raise Hidden
         return found
 
-    def _counts_one_by_one(self, urns: Sequence[str]) -> dict[str, Counts]:
-        found: dict[str, Counts] = {}
+    def _counts_one_by_one(self, urns: Sequence[str]) -> dict[str, Counts | None]:
+        found: dict[str, Counts | None] = {}
         hidden = False
         for urn in urns:
             try:
-                counts = _counts(self.get(f"socialMetadata/{encoded(urn)}"))
+                found[urn] = _counts(self.get(f"socialMetadata/{encoded(urn)}"))
             except Gone:
                 continue
             except Hidden:
-                hidden = True
-                continue
-            found |= {urn: counts} if counts is not None else {}
-        if hidden and not found:
+                hidden, found[urn] = True, None
+        if hidden and not any(found.values()):
             raise Hidden
         return found
 
@@ -234,6 +234,16 @@ def _linked(links: Any) -> int | None:
             begins = parse_qs(urlsplit(href).query).get("start", [""])[-1]
             return int(begins) if begins.isascii() and begins.isdecimal() and len(begins) < 10 else None
     return None
+
+
+def _by_urn(held: Any) -> dict[str, Any]:
+    """What an answer has of each of several things, whose names in it may be encoded."""
+    return {unquote(urn): one for urn, one in held.items()} if isinstance(held, dict) else {}
+
+
+def _refused(status: Any) -> bool:
+    """Of one of several things: a fault or a refusal, and not that there is none."""
+    return isinstance(status, int) and status >= 400 and status not in (404, 410)
 
 
 def _counts(one: Any) -> Counts | None:

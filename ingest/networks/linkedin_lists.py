@@ -21,8 +21,11 @@ FIRST: Millis = HOUR
 PAGE = 100
 MOST_PAGES = 1_000
 
-Page = tuple[list[Item], list[Malformed], bool]
-"""(what is listed, what of it can be none, whether more were left out)."""
+PAGE_CAP = "page cap"
+NOT_SHOWN = "LinkedIn does not show the comments"
+
+Page = tuple[list[Item], list[Malformed], str]
+"""(what is listed, what of it can be none, why more is missing; empty: nothing is)."""
 
 
 class Lists:
@@ -33,12 +36,24 @@ class Lists:
         self.page = f"urn:li:organization:{settings.organization}"
         self._settings, self._buried = settings, buried
 
-    def sees_its_own(self) -> None:
-        """To a token that does not see the list of the page's own posts nothing is gone. Raises Denied."""
+    def sees_its_own(self) -> str:
+        """To a token that does not see the list of the page's own posts nothing is gone. The newest of them; empty:
+        there is none. Raises Denied."""
         try:
-            self.api.get("posts", f"{self._by_page()}&count=1")
+            newest = self.api.get("posts", f"{self._by_page()}&count=1").get("elements")
         except (Gone, Hidden):
             raise self._refused() from None
+        item = post_item(newest[0]) if isinstance(newest, list) and newest else None
+        return item.id if item is not None else ""
+
+    def sees_comments(self, post: str) -> None:
+        """Raises Denied."""
+        try:
+            self.api.get(f"socialActions/{encoded(post)}/comments", "count=1")
+        except Gone:
+            return
+        except Hidden:
+            raise self.api.refused("comments") from None
 
     def posts(self, floor: Millis | None) -> Iterator[Page]:
         """Those that were changed last first, back to `floor`; None: to those of before the first round, and as many as
@@ -49,24 +64,26 @@ class Lists:
                 floor, least = self.api.time - FIRST if floor is None else floor, least - len(found)
                 oldest = min((one.modified for one in found), default=floor + 1)
                 reached = not more or (oldest <= floor and least <= 0)
-                yield found, wrong, last and not reached
+                yield found, wrong, PAGE_CAP if last and not reached else ""
                 if reached:
                     return
         except (Gone, Hidden):
             raise self._refused() from None
 
     def comments(self, of: str, post: str) -> Iterator[Page]:
-        """Those of a post, or the answers to a comment on it. Raises Gone, Hidden."""
+        """Those of a post, or the answers to a comment on it; none where it is gone."""
         path = f"socialActions/{encoded(of)}/comments"
-        for found, wrong, last, more in self._pages(path, "", lambda one: comment_item(one, post)):
-            yield found, wrong, last and more
+        try:
+            for found, wrong, last, more in self._pages(path, "", lambda one: comment_item(one, post)):
+                yield found, wrong, PAGE_CAP if last and more else ""
+        except Gone:
+            return
+        except Hidden:
+            yield [], [], NOT_SHOWN
 
     def answers(self, comments: Sequence[Item], post: str) -> Iterator[Page]:
         for one in comments:
-            try:
-                yield from self.comments(one.id, post)
-            except (Gone, Hidden):
-                continue
+            yield from self.comments(one.id, post)
 
     def mentions(self, span: Span, known: Callable[[str], bool]) -> Iterator[Page]:
         """Posts of others that mention the page; those that may not be read have no draft, nor have those that are
@@ -79,7 +96,7 @@ class Lists:
             for found, wrong, last, more in self._pages(
                 "organizationalEntityNotifications", query, lambda one: self._mention(one, known)
             ):
-                yield found, wrong, last and more
+                yield found, wrong, PAGE_CAP if last and more else ""
         except (Gone, Hidden):
             raise self.api.refused("who mentions the page (rw_organization_admin; or set `mentions: false`)") from None
 

@@ -58,6 +58,8 @@ class LinkedinStandIn(StandIn):
         self.told_of_answers = True
         """Whether a comment says how many answers it has."""
         self.hidden: set[str] = set()
+        self.unread: set[str] = set()
+        """Whose comments or answers this token may not see."""
         self.broken: list[Any] = []
         """Among the comments of the first post."""
         self.mentions: list[dict[str, Any]] = []
@@ -164,11 +166,12 @@ class LinkedinStandIn(StandIn):
         if not self.batches or asked is None:
             return _denied("socialMetadata")
         urns = [unquote(urn) for urn in asked[1].split(",")]
-        there = [urn for urn in urns if urn in self.things]
+        there = [urn for urn in urns if urn in self.things and urn not in self.hidden]
+        statuses = {urn: 200 if urn in there else 403 if urn in self.hidden else 404 for urn in urns}
         return Response.of({
             "results": {urn: self._count(urn) for urn in there},
-            "statuses": {urn: 200 if urn in there else 404 for urn in urns},
-            "errors": {urn: {"status": 404} for urn in urns if urn not in there},
+            "statuses": statuses,
+            "errors": {urn: {"status": status} for urn, status in statuses.items() if status != 200},
         })  # fmt: skip
 
     def _count(self, post: str) -> dict[str, Any]:
@@ -186,6 +189,8 @@ class LinkedinStandIn(StandIn):
     def _comments(self, of: str, request: Request) -> Response:
         if of not in self.things:
             return _gone()
+        if of in self.unread:
+            return _denied("comments")
         ids = self._below.get(of, [])
         shown = ids[::-1] if self.newest_first else ids
         start, count = self._asked(request)

@@ -99,12 +99,14 @@ class At:
         self.linkedin: Linkedin = self.collector
         self.cursor = cursor
         self.missed = 0
+        self.reasons: list[str] = []
 
     def brought(self) -> list[Draft]:
         found: list[Draft] = []
         for delivery in self.linkedin.collect(self.cursor):
             found += delivery.drafts
             self.missed += delivery.missed or 0
+            self.reasons += [delivery.reason] if delivery.missed is None else []
             self.cursor = delivery.cursor or self.cursor
         return found
 
@@ -404,6 +406,38 @@ def test_a_page_with_fewer_than_were_asked_for_leads_on_by_its_link(
     for n in range(8):
         page.post(f"later {n}")
     assert sorted(one.texts()) == [f"later {n}" for n in range(8)]
+
+
+@pytest.mark.parametrize("more", [{}, {"tier": "development"}])
+def test_comments_that_are_not_shown_are_missed(page: LinkedinStandIn, at: Callable[..., At], more: Any) -> None:
+    """Of one post or below one comment, or how many there are: it must not pass for all having been read."""
+    one = at(page, **more)
+    above = page.comment("where is it?")
+    other = page.post("another one")
+    page.comment("seen", other)
+    one.brought()
+    page.comment("not seen", other)
+    page.comment("seen neither", above=above)
+    page.unread |= {other, above}
+    assert one.texts() == []
+    assert one.reasons == ["LinkedIn does not show the comments"] * 2
+    page.unread.clear()
+    if not more:
+        page.hidden.add(other)
+        page.comment("again not seen", other)
+        one.brought()
+        assert one.reasons == ["LinkedIn does not show the comments"] * 3
+        page.remove(other)
+        page.hidden.clear()
+        one.brought()
+        assert len(one.reasons) == 3, "what is gone is no hole"
+    page.unread.add(page.first)
+    span = Span(0, WallClock().wall() + DAY)
+    reasons = [delivery.reason for delivery in one.linkedin.fill("", span, None)]
+    assert "LinkedIn does not show the comments" in reasons
+    page.unread = {max(page.things.values(), key=lambda thing: (not thing.post, thing.modified, thing.id)).id}
+    with pytest.raises(Denied, match="does not show comments to the token"):
+        one.linkedin.check()
 
 
 def test_a_round_that_was_cut_before_it_was_taken_brings_it_again(page: LinkedinStandIn, at: Callable[..., At]) -> None:
