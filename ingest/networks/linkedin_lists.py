@@ -128,13 +128,15 @@ class Lists:
     def _pages(
         self, path: str, query: str, read: Callable[[Any], Item | None]
     ) -> Iterator[tuple[list[Item], list[Malformed], bool, bool]]:
-        """(what is listed, what of it can be none, whether no more pages are asked for, whether there are more)."""
+        """(what is listed, what of it can be none, whether no more pages are asked for, whether there are more). What
+        is dated ahead counts as of now: how far a list was read must not lie where nothing is yet."""
         for number, (some, more) in enumerate(self.api.pages(path, query, PAGE, MOST_PAGES), 1):
             found, wrong = list[Item](), list[Malformed]()
             for one in some:
                 item = read(one)
                 if item is not None:
-                    found.append(item)
+                    now = self.api.time
+                    found.append(item._replace(at=min(item.at, now), modified=min(item.modified, now)))
                     continue
                 place = f"{self._settings.id}:{path.partition('/')[0]}"
                 why = "it has no id, or no time that can be read"

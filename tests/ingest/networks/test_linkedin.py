@@ -440,6 +440,18 @@ def test_comments_that_are_not_shown_are_missed(page: LinkedinStandIn, at: Calla
         one.linkedin.check()
 
 
+def test_what_is_dated_ahead_hides_nothing_that_comes_after_it(page: LinkedinStandIn, at: Callable[..., At]) -> None:
+    one, ahead = at(page), WallClock().wall() + 400 * DAY
+    one.brought()
+    odd = page.post("a post from next year", at=ahead)
+    page.comment("a comment from next year", at=ahead)
+    assert sorted(one.texts()) == ["a comment from next year", "a post from next year"]
+    page.post("a post of today")
+    page.comment("below it", odd)
+    page.comment("beside it")
+    assert sorted(at(page, cursor=one.cursor).texts())[-3:] == ["a post of today", "below it", "beside it"]
+
+
 def test_a_round_that_was_cut_before_it_was_taken_brings_it_again(page: LinkedinStandIn, at: Callable[..., At]) -> None:
     """As where the disk is full: what was read and not taken does not count as known."""
     one = at(page)
