@@ -178,8 +178,8 @@ class Linkedin:
         lasts = "" if self.grant is not None else "; its access token lasts 60 days from when it was made"
         until = f"{int(settings.version[:4]) + 1}-{settings.version[4:]}"
         return (
-            f"reads the {read} of organisation {settings.organization}, by version {settings.version} of the API, which "
-            f"LinkedIn supports until about {until}{lasts}"
+            f"reads the {read} of organisation {settings.organization}, by version {settings.version} of the API, "
+            f"which LinkedIn supports until about {until}{lasts}"
         )
 
     def ends(self) -> Millis | None:
