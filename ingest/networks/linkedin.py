@@ -17,7 +17,7 @@ import msgspec
 
 from config.sources import LinkedinSource
 from ingest.buried import Buried
-from ingest.collector import Collector, CursorLost, Delivery, Draft, Existence, Found, Span, Style
+from ingest.collector import Collector, CursorLost, Delivery, Draft, Existence, Found, Malformed, Span, Style
 from ingest.networks.linkedin_api import Api, Counts, Gone, Hidden, grant_of
 from ingest.networks.linkedin_lists import FIRST, NOT_SHOWN, Lists
 from ingest.networks.linkedin_posts import Item, edited, parts_of, reach
@@ -111,18 +111,21 @@ class Linkedin:
             for found, wrong, cut in lists.posts(span.since):
                 posts += found
                 yield api.delivery(drafts=_within(found, span), malformed=wrong, **_cut(cut))
+                self._buried.note(wrong)
             before = sorted((one for one in posts if one.at < span.until), key=lambda one: -one.at)
             for post in before[: self._settings.follow]:
                 yield from self._fill_comments(lists, post.id, span)
             if self._settings.mentions:
                 for found, wrong, cut in lists.mentions(span, lambda id: False):
                     yield api.delivery(drafts=_within(found, span), malformed=wrong, **_cut(cut))
+                    self._buried.note(wrong)
 
     def _fill_comments(self, lists: Lists, post: str, span: Span) -> Iterator[Delivery]:
         for page in lists.comments(post, post):
             answered = [one for one in page[0] if one.answers != 0]
             for found, wrong, cut in chain([page], lists.answers(answered, post)):
                 yield lists.api.delivery(drafts=_within(found, span), malformed=wrong, **_cut(cut))
+                self._buried.note(wrong)
 
     def look_up(self, native_ids: Sequence[str]) -> Found:
         existence: dict[str, Existence] = {}
@@ -203,7 +206,7 @@ class Linkedin:
             floor = began if before is None else before
             drafts, said = self._news(found, floor, floor)
             yield self._api.delivery(drafts=drafts, malformed=wrong, **_cut(cut))
-            self._remember(said)
+            self._remember(said, wrong)
             newest = max([newest, *(one.modified for one in found)])
             for one in found:
                 if one.id not in state.posts and (before is None or one.at > floor):
@@ -249,7 +252,7 @@ class Linkedin:
                 drafts, said = self._news(found, floor, mark.began)
                 fresh += sum(draft.kind == "created" for draft in drafts)
                 yield self._api.delivery(drafts=drafts, malformed=bad, **_cut(more))
-                self._remember(said)
+                self._remember(said, bad)
                 newest = max([newest, *(one.at for one in found)])
             answered |= {_number(one.id): one.answers for one in items if one.answers}
             mark.about = mark.about or next((one.about for one in items if one.about), "")
@@ -279,7 +282,7 @@ class Linkedin:
             missed = len(unread - self._hidden)
             unseen = {"missed": missed, "reason": "LinkedIn does not show the post"} if missed else {}
             yield self._api.delivery(drafts=drafts, malformed=wrong, **(_cut(cut) or unseen))
-            self._remember(said)
+            self._remember(said, wrong)
             hidden |= unread
             newest = max([newest, *(one.at for one in found)])
         state.mentioned, self._hidden = newest or now - FIRST, hidden
@@ -311,8 +314,9 @@ class Linkedin:
                 drafts.append(Draft(native_id=one.id, kind="metrics", metrics=metrics))
         return drafts, said
 
-    def _remember(self, said: Mapping[str, Said]) -> None:
+    def _remember(self, said: Mapping[str, Said], wrong: Sequence[Malformed]) -> None:
         """After what it was said in was taken: until then it may have to be brought once more."""
+        self._buried.note(wrong)
         for id, one in said.items():
             self._known.pop(id, None)
             self._known[id] = one

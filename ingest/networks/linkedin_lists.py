@@ -25,7 +25,7 @@ PAGE_CAP = "page cap"
 NOT_SHOWN = "LinkedIn does not show the comments"
 
 Page = tuple[list[Item], list[Malformed], str]
-"""(what is listed, what of it can be none, why more is missing; empty: nothing is)."""
+"""(what is listed, what of it can be none and was not told yet, why more is missing; empty: nothing is)."""
 
 
 class Lists:
@@ -141,7 +141,7 @@ class Lists:
                 place = f"{self._settings.id}:{path.partition('/')[0]}"
                 why = "it has no id, or no time that can be read"
                 wrong.append(Malformed(place, why, msgspec.json.encode(one)))
-            yield found, self._buried.fresh(wrong), number == MOST_PAGES, more
+            yield found, self._buried.unknown(wrong), number == MOST_PAGES, more
 
     def _by_page(self) -> str:
         return f"author={encoded(self.page)}&q=author"

@@ -102,14 +102,16 @@ class Telegram:
             state.told = page.last or 0
             if page.membership:
                 self._look_at = 0
+            wrong = self._buried.unknown(page.malformed)
             yield Delivery(
                 drafts=page.drafts,
-                malformed=self._buried.fresh(page.malformed),
+                malformed=wrong,
                 cursor=msgspec.json.encode(state).decode(),
                 asked=self._api.used(),
                 missed=page.unlabelled,
                 reason="private channel without a label" if page.unlabelled else "",
             )
+            self._buried.note(wrong)
             if found < PAGE or page.last is None:
                 return
 

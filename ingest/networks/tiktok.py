@@ -212,7 +212,9 @@ class Tiktok:
             if not state.began:
                 state.began = self._api.time - FIRST
             drafts = self._news(found, max(state.began, floor or 0))
-            yield self._api.delivery(drafts=drafts, malformed=self._buried.fresh(wrong), **cut_short(short))
+            bad = self._buried.unknown(wrong)
+            yield self._api.delivery(drafts=drafts, malformed=bad, **cut_short(short))
+            self._buried.note(bad)
             self._taken(found)
             newest = max([newest, *(min(one.at, self._api.time) for one in found)])
             videos += found[: self._settings.follow - len(videos)]

@@ -85,8 +85,9 @@ class Comments:
         self._whole.discard(video.id)
         for found, wrong, cut in self._pages(api, video, max(mark.seen - OVERLAP, mark.began), walk, whole):
             news, said = self._news([*found, *self._answers(found, video)], floor, walk)
-            yield api.delivery(drafts=news, malformed=self._buried.fresh(wrong), **cut_short(cut))
-            self._remember(said)
+            bad = self._buried.unknown(wrong)
+            yield api.delivery(drafts=news, malformed=bad, **cut_short(cut))
+            self._remember(said, bad)
             for one in found:
                 if one.replies != counts.get(one.id, 0):
                     yield from self._answered(api, video, one, floor)
@@ -164,8 +165,9 @@ class Comments:
             for found, wrong, cut in self._below(api, video, above) if len(above.answers) < above.replies else ():
                 ends = any((whole and one.id in self._known) or one.at <= floor for one in found)
                 news, said = self._news(found, floor, False)
-                yield api.delivery(drafts=news, malformed=self._buried.fresh(wrong), **cut_short(cut))
-                self._remember(said)
+                bad = self._buried.unknown(wrong)
+                yield api.delivery(drafts=news, malformed=bad, **cut_short(cut))
+                self._remember(said, bad)
                 if ends:
                     break
         except Odd:
@@ -209,7 +211,9 @@ class Comments:
                 drafts.append(Draft(native_id=one.id, kind="metrics", metrics=metrics))
         return drafts, said
 
-    def _remember(self, said: Mapping[str, Said]) -> None:
+    def _remember(self, said: Mapping[str, Said], bad: Sequence[Malformed]) -> None:
+        """They were taken."""
+        self._buried.note(bad)
         for id, now in said.items():
             self._known.pop(id, None)
             self._known[id] = now

@@ -100,7 +100,9 @@ class Mentions:
                 drafts = [draft for other in others if (draft := self._news(other, _note(other.id) in known, began))]
                 brought = {_note(other.id): f"{other.at} {one.path}" for other in others
                            if _note(other.id) not in known and other.at > began}  # fmt: skip
-                yield one.path, api.delivery(drafts=drafts, malformed=self._buried.fresh(wrong), **cut_short(cut))
+                bad = self._buried.unknown(wrong)
+                yield one.path, api.delivery(drafts=drafts, malformed=bad, **cut_short(cut))
+                self._buried.note(bad)
                 self._taken(others)
                 if brought:
                     self._setting.notes.put_all(brought)

@@ -99,6 +99,7 @@ class At:
         self.linkedin: Linkedin = self.collector
         self.cursor = cursor
         self.missed = 0
+        self.malformed = 0
         self.reasons: list[str] = []
 
     def brought(self) -> list[Draft]:
@@ -106,6 +107,7 @@ class At:
         for delivery in self.linkedin.collect(self.cursor):
             found += delivery.drafts
             self.missed += delivery.missed or 0
+            self.malformed += len(delivery.malformed)
             self.reasons += [delivery.reason] if delivery.missed is None else []
             self.cursor = delivery.cursor or self.cursor
         return found
@@ -456,8 +458,13 @@ def test_a_round_that_was_cut_before_it_was_taken_brings_it_again(page: Linkedin
     """As where the disk is full: what was read and not taken does not count as known."""
     one = at(page)
     one.brought()
+    page.broken.append(17)
     page.comment("hello")
     for delivery in one.linkedin.collect(one.cursor):
         if delivery.drafts:
+            assert len(delivery.malformed) == 1
             break
     assert one.texts() == ["hello"]
+    assert one.malformed == 1
+    page.comment("hello again")
+    assert (one.texts(), one.malformed) == (["hello again"], 1)

@@ -322,6 +322,8 @@ def test_an_update_without_a_number_holds_nobody_up(telegram: TelegramStandIn, a
     telegram._waiting[1] = (NOW // SECOND, 17)  # type: ignore[assignment]
     telegram.post(NEWS, "behind")
     source = at()
+    not_taken = next(source.collector.collect(None))
+    assert len(not_taken.malformed) == 2
     (delivery,) = source.deliveries()
     assert [draft.text for draft in delivery.drafts] == ["behind"]
     assert len(delivery.malformed) == 2

@@ -248,7 +248,8 @@ def test_what_was_not_taken_is_brought_again(tiktok: TiktokStandIn, rounds: Any)
     said = tiktok.comment("Acme")
     ids = {tiktok.post("our news"), said, *(tiktok.comment(f"answer {n}", above=said) for n in range(40))}
     ids |= {tiktok.mention("@acme"), tiktok.mention_below("@acme!")}
-    came, lost = set[str](), set[str]()
+    tiktok.broken = [17]
+    came, lost, letters = set[str](), set[str](), 0
     for _ in range(20):
         deliveries = source.collector.collect(source.cursor)
         for delivery in deliveries:
@@ -257,11 +258,13 @@ def test_what_was_not_taken_is_brought_again(tiktok: TiktokStandIn, rounds: Any)
                 lost |= now
                 break
             came |= now
+            letters += len(delivery.malformed)
             source.cursor = delivery.cursor or source.cursor
         else:
             break
         deliveries.close()
     assert came == lost == ids
+    assert letters == 1
 
 
 @pytest.mark.parametrize("cut_at", [1, 100, 260, 300])
