@@ -292,6 +292,9 @@ class Interrupted(Exception):
 class Denied(Exception):
     """The network refuses this account or request: trying again does not help, a person has to act."""
 
+    since: Millis | None = None
+    """Since when, where that is known to be earlier than the last delivery."""
+
 
 class CursorLost(Exception):
     """The network no longer reaches back to the cursor: what lies between is a gap."""

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from ingest.buried import Buried
 from ingest.collector import CursorLost, Delivery, Denied, Draft, Interrupted, Malformed, Sample, Span
 from ingest.setting import Setting
-from ingest.web import Unauthorized
+from ingest.several import Several
 from stream.clock import CREDIBLE_LEAD, DAY, HOUR, SECOND
 from stream.records import Millis
 
@@ -29,8 +29,6 @@ ODD_BELIEVED: Millis = HOUR
 DEEP_EVERY: Millis = HOUR
 """How often a list is read on to `look_back`."""
 MOST_KNOWN = 20_000
-MOST_FAULTS = 3
-"""Lists in a row that may fail: then it is not they, and the round ends."""
 CURSOR_EVERY: Millis = 10 * SECOND
 SAMPLED = 7 * 24
 HISTORY = "history ends"
@@ -110,20 +108,19 @@ class Lists:
         """By `clock.steady()`."""
         self._deep_at: dict[str, Millis] = {}
         """By `clock.steady()`."""
-        self._failed: set[str] = set()
-        """Lists that failed by themselves when they were asked last: they are asked after all others."""
+        self._several = Several()
         self._had: frozenset[str] = frozenset()
         """Lists that are known to have reviews."""
         self._unlisted: set[str] = set()
         self._said: dict[str, str] = {}
 
     def collect(self, cursor: str | None) -> Iterator[Delivery]:
-        """A round."""
+        """A round. Lists that were not read for longest come first, so that each has its turn where a limit ends it."""
         seen = _opened(cursor, self._place.names)
         self._had = frozenset(name for name, one in seen.items() if one.known)
         faults: dict[str, Interrupted | Denied] = {}
-        in_a_row, answered, kept = 0, False, self._setting.clock.steady()
-        for name in self._in_turn(seen):
+        several, kept = self._several, self._setting.clock.steady()
+        for name in several.in_turn(sorted(self._place.names, key=lambda one: seen[one].at if one in seen else 0)):
             if self._setting.stop.is_set():
                 # With this in hand the runner sees that it is told to stop; an end by itself would be a whole round.
                 yield Delivery(asked=0, cursor=_closed(seen))
@@ -136,15 +133,15 @@ class Lists:
                 self._tell(name, str(unlisted))
                 continue
             except (Interrupted, Denied) as fault:
-                faults[name], in_a_row = fault, in_a_row + 1
-                if self._passed_over(name, fault, in_a_row, answered):
+                faults[name] = fault
+                if several.passes_over(name, fault):
                     continue
-                if answered:
+                if several.answered:
                     yield Delivery(asked=self._place.used(), cursor=_closed(seen))
                 raise
-            in_a_row, seen[name], answered = 0, found, True
+            several.answers(name, found.at)
+            seen[name] = found
             self._unlisted.discard(name)
-            self._failed.discard(name)
             self._said.pop(name, None)
             if before.failing:
                 yield self._answers_again(name, before)
@@ -153,7 +150,7 @@ class Lists:
                 yield Delivery(asked=0, cursor=_closed(seen))
         if set(self._place.names) <= self._unlisted:
             raise Denied(f"{', '.join(self._place.names)[:300]}: none of them is there; are the names right?")
-        if faults and not answered:
+        if faults and not several.answered:
             raise next(iter(faults.values()))
         for name, why in faults.items():
             if isinstance(why, Denied):
@@ -268,20 +265,6 @@ class Lists:
         return steady - self._odd_since.setdefault(name, steady) < ODD_BELIEVED
 
     # --- one of several ---
-
-    def _in_turn(self, seen: dict[str, Seen]) -> list[str]:
-        """Lists that were not read for longest come first, so that each has its turn where a limit ends a round; but
-        those that failed come last: a few that always fail must not end each round before it has begun."""
-        return sorted(self._place.names, key=lambda one: (one in self._failed, seen[one].at if one in seen else 0))
-
-    def _passed_over(self, name: str, fault: Interrupted | Denied, in_a_row: int, answered: bool) -> bool:
-        """Whether the others are asked all the same. What failed before and fails once more while others answer fails
-        by itself, however many do."""
-        limited = isinstance(fault, Interrupted) and fault.retry_after is not None
-        by_itself = in_a_row < MOST_FAULTS or (answered and name in self._failed)
-        if not (limited and answered):
-            self._failed.add(name)
-        return len(self._place.names) > 1 and by_itself and not limited and not isinstance(fault, Unauthorized)
 
     def _missing(self, name: str, known: Seen | None, fault: Interrupted | Denied) -> tuple[Seen, Delivery]:
         """What one list of several could not tell: a row that grows until it answers again."""

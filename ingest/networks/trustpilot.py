@@ -18,6 +18,7 @@ import structlog
 from config.sources.trustpilot import TrustpilotSource
 from ingest.buried import Buried
 from ingest.collector import (
+    NEVER,
     CursorLost,
     Delivery,
     Denied,
@@ -35,9 +36,10 @@ from ingest.networks.trustpilot_push import TrustpilotPush
 from ingest.networks.trustpilot_reviews import REPLY, Review, drafts_of, reviews_of
 from ingest.push import Push
 from ingest.setting import Setting
+from ingest.several import Several
 from ingest.told import Told, deleted, gone, judged, stands, state
 from ingest.wanted import Wanted
-from ingest.web import Refused
+from ingest.web import Unauthorized
 from stream.clock import DAY, HOUR, passed
 from stream.records import Author, Millis
 
@@ -65,7 +67,7 @@ def push(settings: TrustpilotSource, setting: Setting) -> Push:
 Cursor = dict[str, int]
 """By company: when its newest review was written that a whole round has seen."""
 Shown = dict[str, int]
-"""What the first page showed, by id: when it was written."""
+"""What the first page showed, and what has to be looked up, by id: when it was written."""
 
 
 class Trustpilot:
@@ -81,29 +83,36 @@ class Trustpilot:
         self._api = self._new_api()
         self._told = Told(setting.notes, setting.clock, KEEP)
         self._buried = Buried()
+        self._several = Several()
         self._deletions_at: Millis | None = None
 
     # --- Collector ---
 
     def collect(self, cursor: str | None) -> Iterator[Delivery]:
-        reached = _opened(cursor)
-        for unit in self._settings.units:
-            until = reached.get(unit)
-            newest = until or 0
-            for page in self._pages(self._api, unit, until):
-                newest = max([newest, *(review.at for review in page.reviews)])
-                yield from self._news(unit, page, until)
-                if until is None and page.number == 1:
-                    # Killed now, it has begun: what is written from here on is news.
-                    yield self._reached({**reached, unit: newest})
-            reached = {**reached, unit: newest}
-            yield self._reached(reached)
-        yield from self._deletions()
+        reached, failed = _opened(cursor), None
+        for unit in self._several.in_turn(self._settings.units):
+            if self._setting.stop.is_set():
+                # With this in hand the runner sees that it is told to stop; an end by itself would be a whole round.
+                yield Delivery(asked=0)
+                return
+            try:
+                yield from self._read(unit, reached)
+            except (Interrupted, Denied) as fault:
+                if not self._several.passes_over(unit, fault):
+                    raise
+                failed = failed or fault
+            else:
+                self._several.answers(unit, self._setting.clock.now())
+        if self._several.answered:
+            yield from self._deletions()
         self._told.tidy()
+        if failed is not None:
+            raise failed
 
     def fill(self, query: str, span: Span, cursor: str | None) -> Iterator[Delivery]:
         with closing(self._new_api()) as api:
-            for unit in self._settings.units:
+            units = self._settings.units
+            for unit in units[units.index(cursor) + 1 if cursor in units else 0 :]:
                 for page in self._pages(api, unit, span.since + self._settings.look_back, span):
                     within = [one for one in page.reviews if span.since <= one.at < span.until and not one.hidden]
                     drafts = [draft for review in within for draft in drafts_of(review)]
@@ -115,6 +124,7 @@ class Trustpilot:
                         reason="page cap" if page.cut else "",
                     )
                     self._told.note({draft.native_id: state(draft) for draft in drafts})
+                yield Delivery(cursor=unit, asked=api.used())
 
     def close(self) -> None:
         self._api.close()
@@ -145,7 +155,7 @@ class Trustpilot:
                     for hours in ((now - review.at) // HOUR for review in page.reviews):
                         if 0 <= hours < SAMPLED:
                             counts[SAMPLED - 1 - hours] += 1
-                    if number == SAMPLED_PAGES and len(page.reviews) == PAGE:
+                    if number == SAMPLED_PAGES and page.reviews:
                         capped = True
                         break
             return Sample(tuple(counts), asked=api.used(), capped=capped)
@@ -165,6 +175,21 @@ class Trustpilot:
 
     # --- a round ---
 
+    def _read(self, unit: str, reached: Cursor) -> Iterator[Delivery]:
+        """What is new of one company; `reached` is moved on. No further than to now: a time that lies ahead must not
+        make all others old."""
+        wall, known = self._setting.clock.wall(), reached.get(unit)
+        until = None if known is None else min(known, wall)
+        newest = until or 0
+        for page in self._pages(self._api, unit, until):
+            newest = min(max([newest, *(review.at for review in page.reviews)]), wall)
+            yield from self._news(unit, page, until)
+            if until is None and page.number == 1:
+                # Killed now, it has begun: what is written from here on is news.
+                yield self._reached({**reached, unit: newest})
+        reached[unit] = newest
+        yield self._reached(reached)
+
     def _reached(self, reached: Cursor) -> Delivery:
         kept = {unit: reached[unit] for unit in self._settings.units if unit in reached}
         return Delivery(cursor=msgspec.json.encode(kept).decode(), asked=self._api.used())
@@ -179,9 +204,10 @@ class Trustpilot:
             listed = api.page(unit, number, span)
             reviews, malformed = reviews_of(listed, unit)
             if until is None and reviews:
-                until = max(review.at for review in reviews)
+                until = min(max(review.at for review in reviews), self._setting.clock.wall())
             floor = (until or 0) - self._settings.look_back
-            last = len(listed) < PAGE or any(review.at < floor for review in reviews)
+            # A page may lack what is not shown to everybody: only an empty one is behind the last.
+            last = not listed or any(review.at < floor for review in reviews)
             yield _Page(number, reviews, malformed, number == MOST_PAGES and not last)
             if last:
                 return
@@ -189,20 +215,18 @@ class Trustpilot:
     def _news(self, unit: str, page: _Page, until: Millis | None) -> Iterator[Delivery]:
         """What of a page was not told of, or has changed. What a first round finds was written before."""
         drafts, states = self._told_apart(page, until)
-        if page.number == 1:
-            vanished = self._told_of(self._vanished(unit, page))
-            drafts += deleted(vanished)
-            states |= dict.fromkeys(vanished, gone(self._setting.clock.wall()))
+        wrong = self._buried.unknown(page.malformed)
         yield Delivery(
             drafts=drafts,
-            malformed=self._buried.fresh(page.malformed),
+            malformed=wrong,
             asked=self._api.used(),
             missed=None if page.cut else 0,
             reason="page cap" if page.cut else "",
         )
         self._told.note(states)
+        self._buried.note(wrong)
         if page.number == 1:
-            self._note_shown(unit, page)
+            yield from self._vanished(unit, page)
 
     def _told_apart(self, page: _Page, until: Millis | None) -> tuple[list[Draft], dict[str, str]]:
         """(what to tell, what is known once that is durable)"""
@@ -231,21 +255,36 @@ class Trustpilot:
 
     # --- what is not shown any more ---
 
-    def _vanished(self, unit: str, page: _Page) -> list[str]:
-        """Of those that the first page showed, those that it would still show and does not: looked up by themselves."""
-        listed = {review.id for review in page.reviews}
-        oldest = min(review.at for review in page.reviews) if len(page.reviews) >= PAGE else 0
-        doubted = [id for id, at in self._shown(unit).items() if id not in listed and at > oldest]
-        return [id for id in doubted[:MOST_DOUBTED] if self._now(self._api, id) == []]
+    def _vanished(self, unit: str, page: _Page) -> Iterator[Delivery]:
+        """Of those that the first page showed, those that it would still show and does not: looked up by themselves,
+        and told of where they are gone. What could not be looked up is in the next round, after the others."""
+        shown, listed = self._shown(unit), {review.id: review.at for review in page.reviews}
+        full = len(page.reviews) + len(page.malformed) >= PAGE
+        oldest = min(listed.values(), default=NEVER) if full else 0
+        doubted = {id: at for id, at in shown.items() if id not in listed and at > oldest}
+        asked, failed = list(doubted)[:MOST_DOUBTED], dict[str, Millis]()
+        away: list[str] = []
+        for id in asked:
+            at = doubted.pop(id)
+            try:
+                away += [id] if self._now(self._api, id) == [] else []
+            except (Interrupted, Denied) as fault:
+                if isinstance(fault, Unauthorized) or getattr(fault, "retry_after", None) is not None:
+                    raise
+                failed[id] = at
+        if away:
+            # To whom nothing is shown any more nothing is gone: that raises Denied.
+            self._api.company(unit)
+        theirs = self._told_of(away)
+        yield Delivery(drafts=deleted(theirs), asked=self._api.used())
+        self._told.note(dict.fromkeys(theirs, gone(self._setting.clock.wall())))
+        now = {**listed, **doubted, **failed}
+        if now != shown:
+            self._setting.notes.put(f"shown:{unit}", msgspec.json.encode(now).decode())
 
     def _shown(self, unit: str) -> Shown:
         noted = self._setting.notes.get(f"shown:{unit}")
         return msgspec.json.decode(noted, type=Shown) if noted else {}
-
-    def _note_shown(self, unit: str, page: _Page) -> None:
-        now = {review.id: review.at for review in page.reviews}
-        if now != self._shown(unit):
-            self._setting.notes.put(f"shown:{unit}", msgspec.json.encode(now).decode())
 
     def _now(self, api: Api, id: str) -> list[Draft] | None:
         """The review and its answer as anybody is shown them: none where it is gone; None where that cannot be read."""
@@ -273,7 +312,7 @@ class Trustpilot:
                 drafts = [Draft(native_id=id, kind="author_gone", author=Author(id=id)) for id in people]
                 yield Delivery(drafts=drafts, asked=self._api.used())
                 self._told.drop(list(left))
-        except (Denied, Refused, Interrupted) as refused:
+        except (Denied, Interrupted) as refused:
             if isinstance(refused, Interrupted) and refused.retry_after is not None:
                 raise
             # The reviews go on; sweeps learn of what is gone, and a person sees why that takes longer.

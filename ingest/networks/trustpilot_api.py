@@ -12,7 +12,7 @@ from config.sources.trustpilot import TrustpilotSource
 from ingest.collector import Denied, Interrupted, Span
 from ingest.credentials import Grant, client_credentials
 from ingest.setting import Setting
-from ingest.web import Answer, Web
+from ingest.web import Answer, Refused, Web
 from stream.clock import SECOND
 from stream.records import Millis
 
@@ -56,7 +56,7 @@ def grant_of(settings: TrustpilotSource, setting: Setting) -> Grant | None:
 
 
 class Api:
-    """One thread's way to Trustpilot. All raise Denied, Interrupted, Refused."""
+    """One thread's way to Trustpilot. All raise Denied, Interrupted."""
 
     def __init__(self, settings: TrustpilotSource, setting: Setting, grant: Grant | None) -> None:
         self._settings, self._setting, self._grant = settings, setting, grant
@@ -79,7 +79,7 @@ class Api:
         return answer.json() if answer.status < 400 else None
 
     def company(self, unit: str) -> Company:
-        answer = self._web.ask("GET", f"/v1/business-units/{unit}", good=(404,))
+        answer = self._ask(f"/v1/business-units/{unit}", good=(404,))
         if answer.status == 404:
             raise self._unknown(unit)
         return answer.decoded(Company)
@@ -89,7 +89,7 @@ class Api:
         day = datetime.fromtimestamp(since / 1000, UTC).date().isoformat()
         params: dict[str, str | int] = {"limit": DELETED_PAGE, "startDate": day}
         for _ in range(MOST_DELETED_PAGES):
-            found = self._web.ask("GET", f"/v1/{what}/deletions", params=params, good=()).decoded(Deleted)
+            found = self._ask(f"/v1/{what}/deletions", params).decoded(Deleted)
             yield found
             if not found.nextToken:
                 return
@@ -105,9 +105,20 @@ class Api:
     def _shown(self, path: str, params: Mapping[str, str | int] | None = None) -> Answer:
         grant, good = self._grant, (404, 410)
         if grant is None:
-            return self._web.ask("GET", f"/v1/{path}", params=params, good=good)
-        private = f"/v1/private/{path}"
-        return grant.through(lambda: self._web.ask("GET", private, params=params, headers=grant.headers(), good=good))
+            return self._ask(f"/v1/{path}", params, good=good)
+        return grant.through(lambda: self._ask(f"/v1/private/{path}", params, grant.headers(), good))
+
+    def _ask(
+        self,
+        path: str,
+        params: Mapping[str, str | int] | None = None,
+        headers: Mapping[str, str] | None = None,
+        good: tuple[int, ...] = (),
+    ) -> Answer:
+        try:
+            return self._web.ask("GET", path, params=params, headers=headers, good=good)
+        except Refused as refused:
+            raise Interrupted(str(refused)) from None
 
     def _unknown(self, unit: str) -> Denied:
         return Denied(

@@ -11,7 +11,7 @@ from datetime import datetime
 import msgspec
 
 from ingest.collector import Draft, Malformed
-from ingest.dates import datetime_millis
+from ingest.dates import EARLIEST, LATEST, datetime_millis
 from ingest.stars import starred
 from stream.records import Author, Metrics, Millis, PostKind
 
@@ -121,7 +121,10 @@ def reviews_of(listed: Sequence[object], place: str) -> tuple[list[Review], list
     malformed: list[Malformed] = []
     for number, one in enumerate(listed):
         try:
-            reviews.append(msgspec.convert(one, Review))
+            review = msgspec.convert(one, Review)
+            if not EARLIEST <= review.at < LATEST:
+                raise ValueError("its time is before 1990 or after 2099")
+            reviews.append(review)
         except (msgspec.ValidationError, ValueError) as wrong:
             payload = msgspec.json.encode(one)
             malformed.append(Malformed(place, f"it is no review: {wrong}"[:300], payload, type(wrong).__name__, number))

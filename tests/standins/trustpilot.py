@@ -41,6 +41,8 @@ class TrustpilotStandIn(StandIn):
         self.left: list[tuple[str, int]] = []
         """Consumers that are gone."""
         self.broken: list[Any] = []
+        self.lacking = 0
+        """So many of each page are not shown to everybody: it is shorter."""
         self.deletions_per_page = 1_000
         self.deletions_allowed = True
         self.office = TokenOffice()
@@ -166,9 +168,9 @@ class TrustpilotStandIn(StandIn):
         if private and "startDateTime" in request.params:
             since, until = (_millis(request.params[name]) for name in ("startDateTime", "endDateTime"))
             held = [one for one in held if since <= one["at"] <= until]
-        some = [self._shown(one) for one in held[(page - 1) * per_page : page * per_page]]
-        if page == 1 and self.broken:
-            some = [*self.broken, *some][:per_page]
+        size = per_page - self.lacking
+        listed = [*self.broken, *held][(page - 1) * size : page * size]
+        some = [self._shown(one) if "at" in one else one for one in listed]
         return Response.of({"links": [{"href": self.url, "method": "GET", "rel": "next-page"}], "reviews": some})
 
     def _deletions(self, what: str, name: str, held: list[tuple[str, int]], request: Request) -> Response:

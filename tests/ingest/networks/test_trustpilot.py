@@ -325,7 +325,7 @@ def test_with_the_keys_secret_the_private_answers_are_asked_for(site: Trustpilot
     asked = site.asked(f"/v1/private/business-units/{UNIT}/reviews")
     filled = [one for each in source.collector.fill("", Span(NOW - 3 * DAY, NOW - DAY), None) for one in each.drafts]
     assert sorted(draft.native_id for draft in filled) == inside
-    assert site.asked(f"/v1/private/business-units/{UNIT}/reviews") == asked + 1, "a span is asked for by its times"
+    assert site.asked(f"/v1/private/business-units/{UNIT}/reviews") == asked + 2, "by its times"
     assert "what its company may see" in source.collector.check()
     assert len(site.office.given) == 1
 
@@ -352,6 +352,114 @@ def test_an_answer_of_another_shape_passes(site: TrustpilotStandIn, at: Any) -> 
     site.misbehave(Fault("status", status=200, body=b'{"reviews": 7}'))
     with pytest.raises(Interrupted):
         source.brought()
+
+
+def test_a_time_that_lies_ahead_makes_no_other_review_old(site: TrustpilotStandIn, at: Any) -> None:
+    source = at()
+    ahead = site.review("of next year", at=NOW + 365 * DAY)
+    assert source.told() == [("created", ahead)]
+    new = site.review("of today")
+    assert source.told(DAY) == [("created", new)]
+
+
+def test_a_time_that_cannot_be_ends_no_list(site: TrustpilotStandIn, at: Any) -> None:
+    source = at()
+    site.broken = [{"id": "f" * 24, "createdAt": "1970-01-01T00:00:00Z", "consumer": {"id": "c"}}]
+    ids = {site.review(f"review {n}", at=NOW + n) for n in range(150)}
+    assert {draft.native_id for draft in source.brought()} == ids
+
+
+def test_pages_that_lack_some_end_no_list(site: TrustpilotStandIn, at: Any) -> None:
+    site.lacking = 1
+    source = at()
+    ids = {site.review(f"review {n}", at=NOW + n) for n in range(150)}
+    assert {draft.native_id for draft in source.brought()} == ids
+
+
+@pytest.mark.parametrize("status", [404, 403, 500, 400])
+def test_companies_that_always_fail_keep_no_other_from_being_read(
+    site: TrustpilotStandIn, at: Any, status: int
+) -> None:
+    bad = [f"{n:024x}" for n in range(4)]
+    source = at()
+    source.settings = source.settings.model_copy(update={"units": (*bad, UNIT)})
+    source.restart()
+    for unit in bad:
+        site.misbehave(Fault("status", status=status, times=99, only=f"/v1/business-units/{unit}"))
+    new = site.review("read all the same")
+    told: list[str] = []
+
+    def read() -> None:
+        for delivery in source.collector.collect(source.cursor):
+            told.extend(draft.native_id for draft in delivery.drafts)
+            source.cursor = delivery.cursor or source.cursor
+
+    for _ in range(4):
+        with pytest.raises((Denied, Interrupted), match=str(status) if status != 404 else "knows no company"):
+            read()
+    assert told == [new]
+
+
+def test_one_that_fails_says_since_when(site: TrustpilotStandIn, at: Any) -> None:
+    source = at(units=[UNIT, OTHER])
+    site.misbehave(Fault("status", status=500, only=f"/v1/business-units/{UNIT}"))
+    with pytest.raises(Interrupted) as fault:
+        source.brought()
+    assert fault.value.since == NOW
+
+
+def test_told_to_stop_in_the_middle_a_round_does_not_pass_for_a_whole_one(site: TrustpilotStandIn, at: Any) -> None:
+    source = at(units=[UNIT, OTHER])
+    deliveries = source.collector.collect(source.cursor)
+    next(deliveries)
+    source.setting.stop.set()
+    asked = len(site.requests)
+    assert [one.cursor for one in deliveries][-1] is None
+    assert len(site.requests) == asked
+
+
+def test_what_cannot_be_looked_up_keeps_no_news_from_being_told(site: TrustpilotStandIn, at: Any) -> None:
+    source = at()
+    id = site.review("to be deleted")
+    site.review("stays")
+    source.brought()
+    site.delete(id, told=False)
+    site.misbehave(Fault("status", status=403, only="/v1/reviews"))
+    new = site.review("new")
+    assert source.told() == [("created", new)]
+    assert source.told() == [("deleted", id)]
+
+
+def test_many_that_are_deleted_at_once_are_all_told_of(site: TrustpilotStandIn, at: Any) -> None:
+    source = at(deletions="7d")
+    ids = {site.review(f"review {n}") for n in range(50)}
+    site.review("stays")
+    source.brought()
+    for id in ids:
+        site.delete(id, told=False)
+    found = [told for _ in range(3) for told in source.told()]
+    assert sorted(found) == [("deleted", id) for id in sorted(ids)]
+
+
+def test_what_is_no_review_comes_again_where_nobody_took_it(site: TrustpilotStandIn, at: Any) -> None:
+    source = at()
+    site.broken = [{"id": 7}]
+    deliveries = source.collector.collect(source.cursor)
+    assert len(next(deliveries).malformed) == 1
+    deliveries.close()
+    found = [sum(len(one.malformed) for one in source.collector.collect(source.cursor)) for _ in range(2)]
+    assert found == [1, 0]
+
+
+def test_a_filling_goes_on_with_the_next_company(site: TrustpilotStandIn, at: Any) -> None:
+    site.review("of one", at=NOW - HOUR)
+    other = site.review("of the other", at=NOW - HOUR, unit=OTHER)
+    source = at(units=[UNIT, OTHER])
+    span = Span(NOW - DAY, NOW)
+    cursors = [one.cursor for one in source.collector.fill("", span, None) if one.cursor]
+    assert cursors == [UNIT, OTHER]
+    rest = [draft.native_id for one in source.collector.fill("", span, UNIT) for draft in one.drafts]
+    assert rest == [other]
 
 
 # --- the webhook ---

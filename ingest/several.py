@@ -1,0 +1,48 @@
+"""Rounds over several places of one source (lists, companies): one that fails keeps no other from being asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ingest.collector import Denied, Interrupted
+from ingest.web import Unauthorized
+from stream.records import Millis
+
+MOST_FAULTS = 3
+"""Places in a row that may fail: then it is not they, and the round ends."""
+
+
+class Several:
+    """For one thread."""
+
+    def __init__(self) -> None:
+        self._failed: set[str] = set()
+        """Those that failed by themselves when they were asked last."""
+        self._answered_at: dict[str, Millis] = {}
+        self._places = self._in_a_row = 0
+        self.answered = False
+        """Whether any has, in this round."""
+
+    def in_turn(self, places: Iterable[str]) -> list[str]:
+        """A round begins, in this order; but those that failed come last: a few that always fail must not end each
+        round before it has begun."""
+        found = sorted(places, key=lambda one: one in self._failed)
+        self._places, self._in_a_row, self.answered = len(found), 0, False
+        return found
+
+    def answers(self, place: str, now: Millis) -> None:
+        self._in_a_row, self.answered = 0, True
+        self._failed.discard(place)
+        self._answered_at[place] = now
+
+    def passes_over(self, place: str, fault: Interrupted | Denied) -> bool:
+        """Whether the others are asked all the same, though this one failed. What failed before and fails once more
+        while others answer fails by itself, however many do. `fault` knows from now on since when."""
+        self._in_a_row += 1
+        limited = isinstance(fault, Interrupted) and fault.retry_after is not None
+        by_itself = self._in_a_row < MOST_FAULTS or (self.answered and place in self._failed)
+        if not (limited and self.answered):
+            self._failed.add(place)
+        if fault.since is None:
+            fault.since = self._answered_at.get(place)
+        return self._places > 1 and by_itself and not limited and not isinstance(fault, Unauthorized)
