@@ -6,7 +6,7 @@ https://business-api.tiktok.com/portal/docs: Accounts API (`/business/video/list
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing
 
 import msgspec
@@ -205,33 +205,37 @@ class Tiktok:
     # --- posts of the account ---
 
     def _posted(self, state: State, videos: list[Video]) -> Iterator[Delivery]:
-        """The newest posts, back to the last one seen; `videos`: those that are followed."""
+        """The newest posts, back to the last one seen, and those among the followed that were shown late; `videos`:
+        those that are followed."""
         floor = state.posted - OVERLAP if state.began else None
         newest = state.posted
         for found, wrong, short in self._pages(self._api, floor):
             if not state.began:
                 state.began = self._api.time - FIRST
-            drafts = self._news(found, max(state.began, floor or 0))
+            followed = found[: self._settings.follow - len(videos)]
+            late = {one.id for one in followed} - state.videos.keys()
+            drafts = self._news(found, max(state.began, floor or 0), late, state.began)
             bad = self._buried.unknown(wrong)
             yield self._api.delivery(drafts=drafts, malformed=bad, **cut_short(short))
             self._buried.note(bad)
             self._taken(found)
             newest = max([newest, *(min(one.at, self._api.time) for one in found)])
-            videos += found[: self._settings.follow - len(videos)]
+            videos += followed
         for video in videos:
             if video.id not in state.videos:
-                state.videos[video.id] = Mark(max(video.at - 1, state.began))
+                state.videos[video.id] = Mark(max(min(video.at, self._api.time) - 1, state.began))
         state.posted = newest or state.began
         self._remember(videos)
 
-    def _news(self, found: Sequence[Video], floor: Millis) -> list[Draft]:
+    def _news(self, found: Sequence[Video], floor: Millis, late: Collection[str], began: Millis) -> list[Draft]:
+        """What was not brought yet, of those that may come `late` back to when all `began`, and what is another now."""
         drafts = list[Draft]()
         for one in found:
             if one.draft is None:
                 continue
             known = self._posts.get(one.id)
             if known is None:
-                if one.at > floor:
+                if one.at > (began if one.id in late else floor):
                     drafts.append(one.draft)
             elif known.text != one.draft.text:
                 drafts.append(_edited(one.draft))

@@ -166,6 +166,39 @@ def test_posts_comments_and_answers_are_one_conversation(tiktok: TiktokStandIn, 
     assert source.brought() == {}
 
 
+def test_a_post_that_is_shown_late_is_brought_with_its_comments(tiktok: TiktokStandIn, rounds: Any) -> None:
+    """As one that moderators looked at first, or that was private for a while."""
+    source, now = rounds(), WallClock().wall()
+    source.brought()
+    tiktok.post("our news")
+    source.brought()
+    late = tiktok.post("our news of before", at=now - HOUR // 2)
+    said = tiktok.comment("Acme!", late)
+    assert set(source.brought()) == {late, said}
+
+
+def test_a_post_that_is_followed_again_since_a_newer_one_was_removed_is_no_news(
+    tiktok: TiktokStandIn, rounds: Any
+) -> None:
+    source, now = rounds(follow=1), WallClock().wall()
+    source.brought()
+    old = tiktok.post("our news", at=now - 30 * MINUTE)
+    assert set(source.brought()) == {old}
+    new = tiktok.post("and more", at=now - 15 * MINUTE)
+    assert set(source.brought()) == {new}
+    tiktok.remove(new)
+    source.restart()
+    assert source.brought() == {}
+
+
+def test_a_post_that_is_dated_ahead_hides_none_of_its_comments(tiktok: TiktokStandIn, rounds: Any) -> None:
+    source = rounds()
+    source.brought()
+    odd = tiktok.post("from next year", at=WallClock().wall() + 400 * DAY)
+    said = tiktok.comment("Acme", odd)
+    assert set(source.brought()) == {odd, said}
+
+
 def test_a_first_start_brings_the_last_hour(tiktok: TiktokStandIn, rounds: Any) -> None:
     tiktok.comment("long ago", at=WallClock().wall() - 2 * HOUR)
     late = tiktok.comment("Acme a moment ago", at=WallClock().wall() - HOUR // 2)
