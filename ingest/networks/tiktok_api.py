@@ -7,6 +7,7 @@ that is not 0.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
@@ -21,6 +22,7 @@ from ingest.web import Answer, Refused, Unauthorized, Web
 from stream.clock import MINUTE
 from stream.records import Millis
 
+_NUMBER = re.compile(r"[0-9]{1,20}")
 PAUSE: Millis = 5 * MINUTE
 """After more requests in a minute than are allowed, so the page on limits says."""
 _LIMITS = frozenset({40_100, 51_021})
@@ -185,4 +187,4 @@ def _code(held: object) -> int | None:
 def _is_number(cursor: object) -> bool:
     if isinstance(cursor, bool):
         return False
-    return isinstance(cursor, int) or (isinstance(cursor, str) and cursor.isascii() and cursor[:20].isdigit())
+    return isinstance(cursor, int | str) and _NUMBER.fullmatch(str(cursor)) is not None

@@ -24,7 +24,7 @@ from ingest.collector import Delivery, Draft, Malformed
 from ingest.networks.tiktok_api import Api, Odd, Page, cut_short
 from ingest.networks.tiktok_posts import Comment, Video, comment_of
 from ingest.setting import Setting
-from stream.clock import MINUTE
+from stream.clock import MINUTE, passed
 from stream.records import Metrics, Millis
 
 COMMENTS, ANSWERS = "business/comment/list/", "business/comment/reply/list/"
@@ -51,7 +51,7 @@ class Mark(msgspec.Struct, omit_defaults=True):
     """When a walk through the whole list began last."""
 
     def due(self, now: Millis) -> bool:
-        return now - self.walked >= WALK_EVERY
+        return passed(self.walked, now, WALK_EVERY)
 
 
 class Said(NamedTuple):
@@ -107,10 +107,11 @@ class Comments:
             below = list(self._answers(found, video))
             for one in found:
                 if len(one.answers) < one.replies:
-                    for more, bad, _ in self._below(api, video, one):
+                    for more, bad, short in self._below(api, video, one):
                         below, wrong = below + more, wrong + bad
                         if not any(answer.at >= since for answer in more):
                             break
+                        cut = cut or short
             yield [*found, *below], wrong, cut
 
     def forget(self, followed: set[str]) -> None:
@@ -170,9 +171,9 @@ class Comments:
                 self._remember(said, bad)
                 if ends:
                     break
-        except Odd:
-            # It is hidden or gone by now, and what stands below it with it.
-            yield api.delivery()
+        except Odd as odd:
+            # It may be gone by now, and what stands below it with it; nobody says so.
+            yield api.delivery(missed=None, reason=f"TikTok refuses the answers to a comment (code {odd.code})")
         self._whole.add(above.id)
 
     def _below(self, api: Api, video: Video, above: Comment) -> Iterator[tuple[list[Comment], list[Malformed], bool]]:

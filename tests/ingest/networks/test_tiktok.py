@@ -16,6 +16,7 @@ from ingest.credentials import ends_of
 from ingest.networks import tiktok as networks_tiktok
 from ingest.networks import tiktok_comments, tiktok_mentions
 from ingest.networks.tiktok import Tiktok, collector, push
+from ingest.networks.tiktok_comments import Mark
 from ingest.push import Receiver
 from ingest.setting import Setting, Unshared
 from ingest.taken import Taken
@@ -199,6 +200,13 @@ def test_a_post_that_is_dated_ahead_hides_none_of_its_comments(tiktok: TiktokSta
     assert set(source.brought()) == {odd, said}
 
 
+def test_a_walk_that_is_dated_ahead_is_not_waited_for() -> None:
+    """As by one answer whose `Date` was wrong, or before the clock was set back."""
+    now = WallClock().wall()
+    assert Mark(0, now, walked=now + 400 * DAY).due(now)
+    assert not Mark(0, now, walked=now).due(now)
+
+
 def test_a_first_start_brings_the_last_hour(tiktok: TiktokStandIn, rounds: Any) -> None:
     tiktok.comment("long ago", at=WallClock().wall() - 2 * HOUR)
     late = tiktok.comment("Acme a moment ago", at=WallClock().wall() - HOUR // 2)
@@ -333,6 +341,29 @@ def test_a_missed_span_is_asked_for(tiktok: TiktokStandIn, rounds: Any) -> None:
     drafts = [draft for delivery in source.collector.fill("", span, None) for draft in delivery.drafts]
     assert {draft.native_id for draft in drafts} == {post, said, answer, elsewhere}
     assert before not in {draft.native_id for draft in drafts}
+
+
+def test_what_a_fill_could_not_read_of_the_answers_is_missed(
+    tiktok: TiktokStandIn, rounds: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, now = rounds(mentions=False), WallClock().wall()
+    said = tiktok.comment("Acme then", at=now - HOUR)
+    for n in range(70):
+        tiktok.comment(f"and then {n}", above=said, at=now - HOUR)
+    monkeypatch.setattr(tiktok_comments, "MOST_PAGES", 1)
+    span = Span(now - 90 * MINUTE, now - 30 * MINUTE)
+    assert "page cap" in {delivery.reason for delivery in source.collector.fill("", span, None)}
+
+
+def test_answers_that_are_refused_are_missed(tiktok: TiktokStandIn, rounds: Any) -> None:
+    source = rounds(mentions=False)
+    source.brought()
+    said = tiktok.comment("Acme")
+    for n in range(5):
+        tiktok.comment(f"answer {n}", above=said)
+    tiktok.refused["comment/reply/list/"] = 40_002
+    reasons = [delivery.reason for delivery in source.round() if delivery.missed is None]
+    assert reasons == ["TikTok refuses the answers to a comment (code 40002)"]
 
 
 def test_a_post_whose_comments_are_refused_is_told_and_the_others_are_read(tiktok: TiktokStandIn, rounds: Any) -> None:
