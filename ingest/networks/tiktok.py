@@ -109,7 +109,7 @@ class Tiktok:
                 yield self._api.delivery(missed=None, reason=f"TikTok refuses a post's comments (code {odd.code})")
             yield Delivery(asked=0, cursor=_closed(state))
         began = self._api.time
-        for path, delivery in self._mentions.news(self._api, state.mentioned, state.began, self._is_own(state)):
+        for path, delivery in self._mentions.news(self._api, state.mentioned, state.began, self._is_own(state.videos)):
             yield delivery
             state.mentioned[path] = began
         kept = sorted(state.videos.items(), key=lambda one: one[1].began)[-4 * self._settings.follow :]
@@ -132,7 +132,8 @@ class Tiktok:
                         yield api.delivery(drafts=drafts, malformed=wrong, **cut_short(cut))
                 except Odd as odd:
                     yield api.delivery(missed=None, reason=f"TikTok refuses a post's comments (code {odd.code})")
-            yield from self._mentions.written(api, span.since, span.until)
+            is_own = self._is_own({video.id for video in followed})
+            yield from self._mentions.written(api, span.since, span.until, is_own)
 
     def look_up(self, native_ids: Sequence[str]) -> Found:
         with closing(self._new_api()) as api:
@@ -287,10 +288,12 @@ class Tiktok:
         waits = [one.id for one in videos if state.videos[one.id].seen and state.videos[one.id].due(self._api.time)]
         return min(waits, key=lambda id: state.videos[id].walked, default="")
 
-    def _is_own(self, state: State) -> Callable[[Mentioned], bool]:
+    def _is_own(self, videos: Collection[str]) -> Callable[[Mentioned], bool]:
+        handle = self._handle or self._setting.notes.get(HANDLE) or ""
+
         def is_own(one: Mentioned) -> bool:
             """What stands below a post of the account is read there."""
-            return one.handle == self._handle != "" or one.id.removeprefix(MENTION).partition("/")[0] in state.videos
+            return one.handle == handle != "" or one.id.removeprefix(MENTION).partition("/")[0] in videos
 
         return is_own
 

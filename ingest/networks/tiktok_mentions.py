@@ -95,25 +95,42 @@ class Mentions:
             last = since.get(one.path, began)
             days = min(OLDEST, 2 + max(0, api.time - last + LATE) // DAY)
             for found, wrong, cut in self._pages(api, one, days):
-                others = [mentioned for mentioned in found if not is_own(mentioned)]
-                known = self._setting.notes.all([_note(mentioned.id) for mentioned in others]) if others else {}
+                others, known = self._others(found, one, is_own)
                 drafts = [draft for other in others if (draft := self._news(other, _note(other.id) in known, began))]
-                brought = {_note(other.id): f"{other.at} {one.path}" for other in others
-                           if _note(other.id) not in known and other.at > began}  # fmt: skip
+                brought = [other for other in others if other.at > began]
                 bad = self._buried.unknown(wrong)
                 yield one.path, api.delivery(drafts=drafts, malformed=bad, **cut_short(cut))
                 self._buried.note(bad)
                 self._taken(others)
-                if brought:
-                    self._setting.notes.put_all(brought)
+                self._listed(brought, one, known)
 
-    def written(self, api: Api, since: Millis, until: Millis) -> Iterator[Delivery]:
+    def written(
+        self, api: Api, since: Millis, until: Millis, is_own: Callable[[Mentioned], bool]
+    ) -> Iterator[Delivery]:
         """Of a span that was missed."""
         days = 1 + max(0, api.time - since) // DAY
         for one in self.lists:
             for found, wrong, cut in self._pages(api, one, min(OLDEST, days)):
-                drafts = [other.draft for other in found if other.draft and since <= other.at < until]
+                others, known = self._others(found, one, is_own)
+                within = [other for other in others if since <= other.at < until]
+                drafts = [other.draft for other in within if other.draft]
                 yield api.delivery(drafts=drafts, malformed=wrong, **cut_short(cut or days > OLDEST))
+                self._listed(within, one, known)
+
+    def _others(
+        self, found: Sequence[Mentioned], one: List, is_own: Callable[[Mentioned], bool]
+    ) -> tuple[list[Mentioned], Mapping[str, str]]:
+        """(what somebody else said and no other list tells of, what is noted of all)."""
+        others = [other for other in found if not is_own(other)]
+        known = self._setting.notes.all([_note(other.id) for other in others]) if others else {}
+        elsewhere = {asked.path for asked in self.lists} - {one.path}
+        return [other for other in others if _list_of(known.get(_note(other.id))) not in elsewhere], known
+
+    def _listed(self, brought: Sequence[Mentioned], one: List, known: Mapping[str, str]) -> None:
+        """They were taken: which list says whether they are still there."""
+        fresh = {_note(other.id): f"{other.at} {one.path}" for other in brought if _note(other.id) not in known}
+        if fresh:
+            self._setting.notes.put_all(fresh)
 
     def look_up(self, api: Api, ids: Sequence[str]) -> tuple[dict[str, Existence], list[Draft]]:
         noted = self._setting.notes.all([_note(id) for id in ids])
@@ -194,6 +211,11 @@ class Mentions:
                     wrong.append(Malformed(f"{self._setting.source.id}:{one.path}", why, msgspec.json.encode(other)))
             listed += len(page.listed)
             yield found, wrong, page.stuck or (number == most and page.more) or listed >= MOST
+
+
+def _list_of(noted: str | None) -> str:
+    """Path of the list that a note names; empty: none."""
+    return noted.split(" ")[1] if noted else ""
 
 
 def _note(id: str) -> str:

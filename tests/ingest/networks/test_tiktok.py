@@ -454,6 +454,32 @@ def test_what_names_the_account_elsewhere_is_brought_once(tiktok: TiktokStandIn,
     assert [(one.kind, one.text) for one in changed.values()] == [("metrics", ""), ("edited", "@acme, look again")]
 
 
+def test_a_mention_that_stands_in_two_lists_is_brought_once(tiktok: TiktokStandIn, rounds: Any) -> None:
+    """Of one with the hashtag TikTok tells less: that is no other reach."""
+    source = rounds(hashtags=True)
+    source.brought()
+    both = tiktok.mention("@acme on #acmeday")
+    tiktok.mentions["hashtag/video"].append(tiktok.mentions["video"][0])
+    assert set(source.brought()) == {both}
+    assert source.brought() == source.brought() == {}
+    tiktok.mentions["video"][0]["likes"] = 50
+    assert {draft.metrics and draft.metrics.likes for one in source.round() for draft in one.drafts} == {50}
+
+
+def test_what_a_fill_brings_of_elsewhere_is_no_comment_of_the_account_and_is_looked_up_later(
+    tiktok: TiktokStandIn, rounds: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, then = rounds(), WallClock().wall() - 20 * DAY
+    source.brought()
+    tiktok.mention_below("hey @acme", tiktok.first, of="acme", at=then)
+    named = tiktok.mention("@acme then", at=then)
+    span = Span(then - HOUR, then + HOUR)
+    drafts = [draft for delivery in source.restart().fill("", span, None) for draft in delivery.drafts]
+    assert [draft.native_id for draft in drafts] == [named]
+    tiktok.unmention(named)
+    assert source.collector.look_up([named]).existence == {named: "absent"}
+
+
 def test_a_mention_that_is_listed_hours_late_is_brought_all_the_same(
     tiktok: TiktokStandIn, rounds: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
