@@ -45,6 +45,10 @@ MOST_SAID = 65_536
 """Bytes of an error's body that are looked at."""
 _SHORTEST_SECRET = 8
 _BLANK = re.compile(r"\s+")
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
 
 
 class Refused(Exception):
@@ -74,7 +78,12 @@ class Answer(NamedTuple):
     def decoded(self, shape: type[T]) -> T:
         """Raises Interrupted where it is none of these, as well."""
         try:
-            return msgspec.json.decode(self.body, type=shape)
+            try:
+                return msgspec.json.decode(self.body, type=shape)
+            except msgspec.ValidationError:
+                raise
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                return msgspec.json.decode(_whole(self.body), type=shape)
         except msgspec.ValidationError:
             raise Interrupted("the answer is JSON of another shape than was asked for") from None
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -288,6 +297,16 @@ class Unending:
 def certificates() -> ssl.SSLContext:
     """Whom a connection trusts, for all of them: reading it anew takes longer than most questions."""
     return httpx.create_ssl_context()
+
+
+def _whole(body: bytes) -> bytes:
+    """JSON with U+FFFD for half a pair of surrogates and for bytes that are no UTF-8: some cut texts where they like,
+    and one such text must not hide all others of its page."""
+    return _ESCAPE.sub(_mended, body.decode("utf-8", "replace").encode())
+
+
+def _mended(escape: re.Match[bytes]) -> bytes:
+    return rb"\ufffd" if escape["half"] is not None else escape[0]
 
 
 def _sent(*parts: object) -> frozenset[str]:

@@ -100,8 +100,8 @@ class Api:
 
 def _read(answer: Answer) -> Envelope | None:
     try:
-        return msgspec.json.decode(answer.body, type=Envelope)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return answer.decoded(Envelope)
+    except Interrupted:
         return None
 
 

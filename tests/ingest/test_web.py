@@ -15,7 +15,7 @@ import zstandard
 
 from ingest import public
 from ingest.collector import Interrupted
-from ingest.web import Refused, Web
+from ingest.web import Answer, Refused, Web
 from tests.standins.server import Request, Response, StandIn
 
 SAID = b"Acme lost a plane. " * 5_000
@@ -54,6 +54,23 @@ BARE = zlib.compressobj(wbits=-zlib.MAX_WBITS)
 )
 def test_what_is_packed_as_http_knows_it_is_read(response: Response) -> None:
     assert asked(response) == SAID
+
+
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [
+        (rb"half \ud83d of it", "half \ufffd of it"),
+        (rb"the other \uDE00", "the other \ufffd"),
+        (rb"\ud83d\ud83d\ude00", "\ufffd\N{GRINNING FACE}"),
+        (rb"no half: \\ud83d, but \ud83d\n", "no half: \\ud83d, but \ufffd\n"),
+        (b"Ana\xc3 and \xf0\x9f\x98", "Ana\ufffd and \ufffd"),
+    ],
+)
+def test_half_a_character_in_one_text_hides_no_others_of_its_page(sent: bytes, read: str) -> None:
+    body = b'{"texts": ["whole \xf0\x9f\x98\x80 \\ud83d\\ude00", "' + sent + b'"]}'
+    assert Answer(200, {}, body, "").json() == {"texts": ["whole \N{GRINNING FACE} \N{GRINNING FACE}", read]}
+    with pytest.raises(Interrupted, match="only half of it"):
+        Answer(200, {}, body[:-3], "").json()
 
 
 def test_only_what_can_be_read_within_bounds_is_offered() -> None:
