@@ -46,6 +46,11 @@ class Told:
         if states:
             self._notes.put_all({_MARK + id: value for id, value in states.items()})
 
+    def note_found(self, drafts: Collection[Draft]) -> None:
+        """A filling told of these. One that was told of as gone stays so until it is seen back. Raises Transient."""
+        known = self.of([draft.native_id for draft in drafts])
+        self.note({one.native_id: state(one) for one in drafts if stands(known.get(one.native_id, ""))})
+
     def drop(self, ids: Collection[str]) -> None:
         """These are gone. Raises Transient."""
         if ids:

@@ -37,7 +37,7 @@ from ingest.networks.trustpilot_reviews import REPLY, Review, drafts_of, reviews
 from ingest.push import Push
 from ingest.setting import Setting
 from ingest.several import Several
-from ingest.told import Told, deleted, gone, judged, stands, state
+from ingest.told import Told, deleted, gone, judged, stands
 from ingest.wanted import Wanted
 from ingest.web import Unauthorized
 from stream.clock import DAY, HOUR, passed
@@ -107,6 +107,9 @@ class Trustpilot:
             yield from self._deletions()
         self._told.tidy()
         if failed is not None:
+            if self._several.answered:
+                # Those that never answered yet have begun as well: what is written from here on is news.
+                yield self._reached(dict.fromkeys(self._settings.units, self._setting.clock.wall()) | reached)
             raise failed
 
     def fill(self, query: str, span: Span, cursor: str | None) -> Iterator[Delivery]:
@@ -123,7 +126,7 @@ class Trustpilot:
                         missed=None if page.cut else 0,
                         reason="page cap" if page.cut else "",
                     )
-                    self._told.note({draft.native_id: state(draft) for draft in drafts})
+                    self._told.note_found(drafts)
                 yield Delivery(cursor=unit, asked=api.used())
 
     def close(self) -> None:

@@ -17,6 +17,7 @@ import msgspec
 from config.sources.yelp import YelpSource
 from ingest.buried import Buried
 from ingest.collector import (
+    NEVER,
     Collector,
     CursorLost,
     Delivery,
@@ -30,9 +31,10 @@ from ingest.collector import (
 )
 from ingest.networks.yelp_reviews import REPLY, Review, drafts_of, reviews_of
 from ingest.setting import Setting
+from ingest.several import Several
 from ingest.told import Told, deleted, gone, judged, stands
 from ingest.wanted import Wanted
-from ingest.web import Answer, Web, retry_after
+from ingest.web import Answer, Refused, Web, retry_after
 from stream.clock import DAY, HOUR
 from stream.records import Millis
 
@@ -42,6 +44,8 @@ SHORTEST = 3
 """Reviews that the smallest agreement shows: a list that is shorter is a whole one."""
 MISSING = 2
 """Rounds in a row in which one has to be missing from a list."""
+EMPTY_BELIEVED: Millis = HOUR
+"""How long a list that had reviews has to be empty before that is taken for true."""
 SAMPLED = 7 * 24
 
 
@@ -68,30 +72,50 @@ class Yelp:
         self._web = self._new_web()
         self._told = Told(setting.notes, setting.clock, KEEP)
         self._buried = Buried()
-        self._missing: dict[str, int] = {}
+        self._several = Several()
+        self._missing: dict[str, tuple[int, Millis]] = {}
+        """Of what is missing from a list: in how many rounds, and since when, by `clock.steady()`."""
 
     # --- Collector ---
 
     def collect(self, cursor: str | None) -> Iterator[Delivery]:
-        reached = _opened(cursor)
-        for business, locale in self._places():
-            place = f"{business} {locale}"
-            reviews, malformed = self._asked(self._web, business, locale)
-            yield from self._news(place, reviews, malformed, reached.get(place))
-            reached = {**reached, place: max([reached.get(place, 0), *(review.at for review in reviews)])}
-            kept = {one: reached[one] for one in (" ".join(each) for each in self._places()) if one in reached}
-            yield Delivery(cursor=msgspec.json.encode(kept).decode(), asked=self._web.used())
+        places = [" ".join(each) for each in self._places()]
+        held = _opened(cursor)
+        reached, failed = {place: held[place] for place in places if place in held}, None
+        for place in self._several.in_turn(places):
+            if self._setting.stop.is_set():
+                # With this in hand the runner sees that it is told to stop; an end by itself would be a whole round.
+                yield Delivery(asked=0)
+                return
+            try:
+                yield from self._read(place, reached)
+            except (Interrupted, Denied) as fault:
+                if not self._several.passes_over(place, fault):
+                    raise
+                failed = failed or fault
+            else:
+                self._several.answers(place, self._setting.clock.now())
         self._told.tidy()
+        if failed is not None:
+            if self._several.answered:
+                # Those that never answered yet have begun as well: what is written from here on is news.
+                yield _reached(dict.fromkeys(places, self._setting.clock.wall()) | reached)
+            raise failed
 
     def fill(self, query: str, span: Span, cursor: str | None) -> Iterator[Delivery]:
         """What of it the lists still show."""
         with closing(self._new_web()) as web:
-            for business, locale in self._places():
+            places = [" ".join(each) for each in self._places()]
+            for place in places[places.index(cursor) + 1 if cursor in places else 0 :]:
+                business, _, locale = place.partition(" ")
                 reviews, malformed = self._asked(web, business, locale)
                 within = [one for one in reviews if span.since <= one.at < span.until]
-                oldest = min((one.at for one in reviews), default=0) if len(reviews) >= SHORTEST else 0
+                long = len(reviews) + len(malformed) >= SHORTEST
+                oldest = min((one.at for one in reviews), default=NEVER) if long else 0
                 drafts = [draft for one in within for draft in drafts_of(one, business, locale)]
                 yield _delivery(web, drafts, malformed, cut=oldest > span.since)
+                self._told.note_found(drafts)
+                yield Delivery(cursor=place, asked=0)
 
     def close(self) -> None:
         self._web.close()
@@ -122,6 +146,17 @@ class Yelp:
     def _places(self) -> Iterator[tuple[str, str]]:
         return ((one, locale) for one in self._settings.businesses for locale in self._settings.locales)
 
+    def _read(self, place: str, reached: Cursor) -> Iterator[Delivery]:
+        """What is new of one list; `reached` is moved on. No further than to now: a time that lies ahead must not make
+        all others old."""
+        business, _, locale = place.partition(" ")
+        wall, known = self._setting.clock.wall(), reached.get(place)
+        until = None if known is None else min(known, wall)
+        reviews, malformed = self._asked(self._web, business, locale)
+        yield from self._news(place, reviews, malformed, until)
+        reached[place] = min(max([until or 0, *(review.at for review in reviews)]), wall)
+        yield _reached(reached)
+
     def _news(
         self, place: str, reviews: Sequence[Review], malformed: Sequence[Malformed], until: Millis | None
     ) -> Iterator[Delivery]:
@@ -142,45 +177,56 @@ class Yelp:
             drafts += [told] if told is not None else []
             states |= {id: noted} if noted is not None else {}
         withdrawn = [id for id, value in known.items() if id not in found and stands(value)]
-        vanished = self._vanished(place, at)
+        before = self._shown(place)
+        vanished, doubted = self._vanished(before, at, len(malformed))
         stood = self._told.of([*vanished, *(id + REPLY for id in vanished)])
         withdrawn += [id for id, value in stood.items() if stands(value)]
-        turned_over = until is not None and len(at) >= SHORTEST and not any(id in known for id in at)
-        yield _delivery(self._web, [*drafts, *deleted(withdrawn)], self._buried.fresh(malformed), cut=turned_over)
+        # One that was edited may have a new time and stand at the top again: it shows not how far the list reaches.
+        met = any(before.get(id) == written for id, written in at.items())
+        turned_over = until is not None and len(at) + len(malformed) >= SHORTEST and not met
+        wrong = self._buried.unknown(malformed)
+        yield _delivery(self._web, [*drafts, *deleted(withdrawn)], wrong, cut=turned_over)
         self._told.note(states | dict.fromkeys(withdrawn, gone(wall)))
-        self._note_shown(place, at, vanished)
+        self._buried.note(wrong)
+        for id in vanished:
+            self._missing.pop(id, None)
+        if (now := {**doubted, **at}) != before:
+            self._setting.notes.put(f"shown:{place}", msgspec.json.encode(now).decode())
 
-    def _vanished(self, place: str, at: Mapping[str, Millis]) -> list[str]:
-        """Those that the list showed, would still show by their age, and does not: taken back by their writers, removed
-        or not recommended any more. Nothing can be said of a list that is not in the order of time."""
+    def _vanished(
+        self, before: Mapping[str, Millis], at: Mapping[str, Millis], unread: int
+    ) -> tuple[list[str], dict[str, Millis]]:
+        """(those that the list showed, would still show by their age, and does not: taken back by their writers,
+        removed or not recommended any more; those of which that cannot be said yet). Nothing can be said of a list that
+        is not in the order of time, or of which something could not be read; of an empty one not at once."""
         if not all(newer >= older for newer, older in pairwise(at.values())):
-            return []
-        oldest = min(at.values()) if len(at) >= SHORTEST else 0
-        doubted = [id for id, written in self._shown(place).items() if id not in at and written > oldest]
-        self._missing = {id: n for id, n in self._missing.items() if id not in at}
+            return [], {}
+        oldest = min(at.values(), default=0) if len(at) + unread >= SHORTEST else 0
+        doubted = {id: written for id, written in before.items() if id not in at and written > oldest}
+        if unread:
+            return [], doubted
+        steady = self._setting.clock.steady()
+        settled = at.keys() | (before.keys() - doubted.keys())
+        self._missing = {id: since for id, since in self._missing.items() if id not in settled}
         for id in doubted:
-            self._missing[id] = self._missing.get(id, 0) + 1
-        return [id for id in doubted if self._missing[id] >= MISSING]
+            rounds, since = self._missing.get(id, (0, steady))
+            self._missing[id] = (rounds + 1, since)
+        least = 0 if at else EMPTY_BELIEVED
+        vanished = [id for id in doubted if self._missing[id][0] >= MISSING and steady - self._missing[id][1] >= least]
+        return vanished, {id: written for id, written in doubted.items() if id not in vanished}
 
     def _shown(self, place: str) -> dict[str, int]:
         noted = self._setting.notes.get(f"shown:{place}")
         return msgspec.json.decode(noted, type=dict[str, int]) if noted else {}
 
-    def _note_shown(self, place: str, at: Mapping[str, Millis], vanished: Sequence[str]) -> None:
-        """What is missing for the first time stays doubted; what fell out behind the oldest is nothing to miss."""
-        before = self._shown(place)
-        doubted = {id: before[id] for id in self._missing if id in before and id not in vanished}
-        now = {**doubted, **at}
-        if now != before:
-            self._setting.notes.put(f"shown:{place}", msgspec.json.encode(now).decode())
-        for id in vanished:
-            self._missing.pop(id, None)
-
     # --- asking ---
 
     def _asked(self, web: Web, business: str, locale: str) -> tuple[list[Review], list[Malformed]]:
         path = f"/v3/private/businesses/{business}/reviews"
-        answer = web.ask("GET", path, params={"locale": locale}, good=(403, 404, 429))
+        try:
+            answer = web.ask("GET", path, params={"locale": locale}, good=(403, 404, 429))
+        except Refused as refused:
+            raise Interrupted(str(refused)) from None
         if answer.status != 200:
             raise self._refused(answer, business)
         held = answer.decoded(Listed).reviews
@@ -224,6 +270,10 @@ def _delivery(web: Web, drafts: Sequence[Draft], malformed: Sequence[Malformed],
         missed=None if cut else 0,
         reason="page cap" if cut else "",
     )
+
+
+def _reached(reached: Cursor) -> Delivery:
+    return Delivery(cursor=msgspec.json.encode(reached).decode(), asked=0)
 
 
 def _opened(cursor: str | None) -> Cursor:

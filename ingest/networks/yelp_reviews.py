@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from ingest.collector import Draft, Malformed
-from ingest.dates import datetime_millis
+from ingest.dates import EARLIEST, LATEST, datetime_millis
 from ingest.stars import starred
 from stream.records import Author, Millis
 
@@ -94,6 +94,9 @@ def reviews_of(listed: Sequence[object], place: str) -> tuple[list[Review], list
             review = msgspec.convert(one, Review)
             if not review.key:
                 raise ValueError("it has no id, and none in its address")
+            if not EARLIEST <= review.at < LATEST:
+                raise ValueError("its time is before 1990 or after 2099")
+            drafts_of(review, place, "")
             reviews.append(review)
         except (msgspec.ValidationError, ValueError, OverflowError) as wrong:
             payload = msgspec.json.encode(one)

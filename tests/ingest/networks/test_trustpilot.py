@@ -43,6 +43,7 @@ class At:
         self.collector = Trustpilot(self.settings, self.setting)
 
     def brought(self, passes: int = MINUTE) -> list[Draft]:
+        """Raises what the round does; then too the cursor stands where it came to."""
         self.clock.advance(passes)
         found: list[Draft] = []
         for delivery in self.collector.collect(self.cursor):
@@ -398,6 +399,18 @@ def test_companies_that_always_fail_keep_no_other_from_being_read(
         with pytest.raises((Denied, Interrupted), match=str(status) if status != 404 else "knows no company"):
             read()
     assert told == [new]
+
+
+def test_what_was_written_while_a_new_company_failed_is_news(site: TrustpilotStandIn, at: Any) -> None:
+    source = at()
+    source.settings = source.settings.model_copy(update={"units": (UNIT, OTHER)})
+    source.restart()
+    site.review("before", unit=OTHER, at=NOW - DAY)
+    site.misbehave(Fault("status", status=500, only=f"/v1/business-units/{OTHER}"))
+    with pytest.raises(Interrupted):
+        source.brought()
+    new = site.review("meanwhile", unit=OTHER)
+    assert source.told() == [("created", new)]
 
 
 def test_one_that_fails_says_since_when(site: TrustpilotStandIn, at: Any) -> None:

@@ -50,8 +50,10 @@ class At:
 
     def brought(self, passes: int = MINUTE) -> list[Draft]:
         self.clock.advance(passes)
-        self.last = list(self.collector.collect(self.cursor))
-        self.cursor = next((one.cursor for one in reversed(self.last) if one.cursor), self.cursor)
+        self.last = []
+        for delivery in self.collector.collect(self.cursor):
+            self.last.append(delivery)
+            self.cursor = delivery.cursor or self.cursor
         return [draft for delivery in self.last for draft in delivery.drafts]
 
     def told(self, passes: int = MINUTE) -> list[tuple[str, str]]:
@@ -170,6 +172,139 @@ def test_a_list_in_another_order_says_nothing_of_what_is_gone(site: YelpStandIn,
     assert [source.told() for _ in range(3)] == [[], [], []]
 
 
+def test_what_cannot_be_read_is_not_taken_for_gone(site: YelpStandIn, at: Any) -> None:
+    source = at()
+    ids = [site.review(f"review {n}", at=NOW + n * 1_000) for n in range(5)]
+    source.brought()
+    for held in site.reviews.values():
+        held["rating"] = "five"
+    assert [source.told() for _ in range(3)] == [[], [], []]
+    for held in site.reviews.values():
+        held["rating"] = 1
+    site.reviews[ids[2]]["rating"] = {}
+    assert [source.told(2 * HOUR) for _ in range(3)] == [[], [], []]
+    site.remove(ids[2])
+    assert [told for _ in range(3) for told in source.told()] == [("deleted", ids[2])], "then it is"
+
+
+def test_a_list_that_is_empty_all_at_once_is_believed_after_an_hour(site: YelpStandIn, at: Any) -> None:
+    source = at()
+    id = site.review("there")
+    source.brought()
+    site.most = 0
+    assert [source.told() for _ in range(5)] == [[], [], [], [], []]
+    assert source.told(HOUR) == [("deleted", id)]
+
+
+def test_an_address_that_is_none_costs_one_review(site: YelpStandIn, at: Any) -> None:
+    source = at()
+    item = {"id": "x", "rating": 1, "text": "odd", "time_created": "2026-01-01 10:00:00"}
+    site.broken = [
+        {**item, "url": "http://["},
+        {**item, "time_created": "0001-01-01 00:00:00"},
+        {**item, "time_created": "9999-12-31 23:59:59"},
+        {**item, "public_response": {"text": "a", "time_created": "0001-01-01T00:00:00+14:00"}},
+    ]
+    new = site.review("there")
+    assert ("created", new) in source.told()
+    assert sum(len(one.malformed) for one in source.last) >= 3
+
+
+def test_a_time_that_lies_ahead_makes_no_other_review_old(site: YelpStandIn, at: Any) -> None:
+    source = at()
+    ahead = site.review("of next year", at=NOW + 365 * DAY)
+    assert source.told() == [("created", ahead)]
+    new = site.review("of today")
+    assert source.told(10 * DAY) == [("created", new)]
+
+
+def test_an_edited_review_on_top_does_not_pass_for_an_overlap(site: YelpStandIn, at: Any) -> None:
+    site.most = 3
+    source = at()
+    old = site.review("old", at=NOW)
+    source.brought()
+    for n in range(5):
+        site.review(f"review {n}", at=NOW + 10_000 + n * 1_000)
+    site._by_time.remove((NOW // 1000, old))
+    site._by_time.append((NOW // 1000 + 20, old))
+    site.reviews[old].update(at=NOW + 20_000, text="old, edited")
+    assert ("edited", old) in source.told()
+    assert [one.missed for one in source.last] == [None, 0]
+
+
+def test_a_short_list_of_which_one_cannot_be_read_may_hide_some(site: YelpStandIn, at: Any) -> None:
+    site.most = 2
+    site.review("old")
+    source = at()
+    site.broken = [{"text": "Acme"}]
+    for n in range(5):
+        site.review(f"review {n}", at=NOW + n * 1_000)
+    source.brought()
+    assert [one.missed for one in source.last] == [None, 0]
+
+
+@pytest.mark.parametrize("status", [404, 403, 500, 400])
+def test_businesses_that_always_fail_keep_no_other_from_being_read(site: YelpStandIn, at: Any, status: int) -> None:
+    bad = [f"b{n:021d}" for n in range(4)]
+    source = at()
+    source.settings = source.settings.model_copy(update={"businesses": (*bad, BUSINESS)})
+    source.restart()
+    for business in bad:
+        site.misbehave(Fault("status", status=status, times=99, only=f"/v3/private/businesses/{business}"))
+    new = site.review("read all the same")
+    told: list[str] = []
+    for _ in range(4):
+        with pytest.raises((Denied, Interrupted), match=f"{status}|knows no business|contracted partners"):
+            source.brought()
+        told += [draft.native_id for delivery in source.last for draft in delivery.drafts]
+    assert told == [new]
+
+
+def test_what_was_written_while_a_new_business_failed_is_news(site: YelpStandIn, at: Any) -> None:
+    source = at()
+    source.settings = source.settings.model_copy(update={"businesses": (BUSINESS, OTHER)})
+    source.restart()
+    site.misbehave(Fault("status", status=500, only=f"/v3/private/businesses/{OTHER}"))
+    with pytest.raises(Interrupted):
+        source.brought()
+    new = site.review("meanwhile", business=OTHER)
+    assert source.told() == [("created", new)]
+
+
+def test_told_to_stop_in_the_middle_a_round_does_not_pass_for_a_whole_one(site: YelpStandIn, at: Any) -> None:
+    source = at(businesses=[BUSINESS, OTHER])
+    deliveries = source.collector.collect(source.cursor)
+    next(deliveries)
+    source.setting.stop.set()
+    asked = len(site.requests)
+    assert list(deliveries)[-1].cursor is None
+    assert len(site.requests) == asked
+
+
+def test_what_is_no_review_comes_again_where_nobody_took_it(site: YelpStandIn, at: Any) -> None:
+    source = at()
+    site.broken = [{"id": 7}]
+    deliveries = source.collector.collect(source.cursor)
+    assert len(next(deliveries).malformed) == 1
+    deliveries.close()
+    found = [sum(len(one.malformed) for one in source.collector.collect(source.cursor)) for _ in range(2)]
+    assert found == [1, 0]
+
+
+def test_what_a_filling_brought_and_was_edited_since_is_told_of(site: YelpStandIn, at: Any) -> None:
+    source = at(businesses=[BUSINESS, OTHER])
+    site.review("of the other", business=OTHER)
+    id = site.review("shown only now", at=NOW - 10 * DAY)
+    span = Span(NOW - 11 * DAY, NOW - 9 * DAY)
+    filled = list(source.collector.fill("", span, None))
+    assert [draft.native_id for one in filled for draft in one.drafts] == [id]
+    rest = source.collector.fill("", span, next(one.cursor for one in filled if one.cursor))
+    assert [draft.native_id for one in rest for draft in one.drafts] == []
+    source.brought()
+    site.edit(id, "edited")
+    assert source.told() == [("edited", id)]
+
+
 def test_a_list_of_new_ones_alone_may_hide_some(site: YelpStandIn, at: Any) -> None:
     site.most = 3
     site.review("old")
@@ -213,9 +348,9 @@ def test_a_missed_time_is_filled_as_far_as_the_list_goes(site: YelpStandIn, at: 
     site.most = 4
     ids = [site.review(f"review {n}", at=NOW - (10 - n) * DAY) for n in range(8)]
     source = at()
-    (delivery,) = source.collector.fill("", Span(NOW - 9 * DAY, NOW - 3 * DAY), None)
+    delivery, _ = source.collector.fill("", Span(NOW - 9 * DAY, NOW - 3 * DAY), None)
     assert ([draft.native_id for draft in delivery.drafts], delivery.missed) == ([ids[6], ids[5], ids[4]], None)
-    (delivery,) = source.collector.fill("", Span(NOW - 5 * DAY, NOW), None)
+    delivery, _ = source.collector.fill("", Span(NOW - 5 * DAY, NOW), None)
     assert (len(delivery.drafts), delivery.missed) == (3, 0)
 
 
