@@ -74,7 +74,7 @@ class Comments:
         self._whole: set[str] = set()
         """Posts whose comments, and comments whose answers, were read to an end: what is known of them has no hole."""
         self._left: dict[str, str] = {}
-        """By post: where the reading of its list was cut, behind the sorted part."""
+        """By post: where a round that read its list was cut, behind the sorted part. A fill has a place of its own."""
 
     def read(self, api: Api, video: Video, mark: Mark, walk: bool) -> Iterator[Delivery]:
         """What is new below a post; `mark` moves once all of it was taken. Raises what `Api.get` raises."""
@@ -83,7 +83,7 @@ class Comments:
         counts = self._counts_of(video.id)
         before = dict(counts)
         self._whole.discard(video.id)
-        for found, wrong, cut in self._pages(api, video, max(mark.seen - OVERLAP, mark.began), walk, whole):
+        for found, wrong, cut in self._pages(api, video, max(mark.seen - OVERLAP, mark.began), self._left, walk, whole):
             news, said = self._news([*found, *self._answers(found, video)], floor, walk)
             bad = self._buried.unknown(wrong)
             yield api.delivery(drafts=news, malformed=bad, **cut_short(cut))
@@ -103,7 +103,7 @@ class Comments:
 
     def written(self, api: Api, video: Video, since: Millis) -> Iterator[tuple[list[Comment], list[Malformed], bool]]:
         """Comments back to a time, with the answers that came with them or stand below them."""
-        for found, wrong, cut in self._pages(api, video, since, walk=False, whole=False):
+        for found, wrong, cut in self._pages(api, video, since, {}):
             below = list(self._answers(found, video))
             for one in found:
                 if len(one.answers) < one.replies:
@@ -124,15 +124,17 @@ class Comments:
     # --- lists ---
 
     def _pages(
-        self, api: Api, video: Video, until: Millis, walk: bool, whole: bool
+        self, api: Api, video: Video, until: Millis, left: dict[str, str], walk: bool = False, whole: bool = False
     ) -> Iterator[tuple[list[Comment], list[Malformed], bool]]:
         """(comments, what is none, whether more were left out), back to `until` or, where what is known is `whole`, to
-        that; a walk goes on to the end of the sorted part. A comment that is pinned may stand before newer ones."""
+        that; a walk goes on to the end of the sorted part. A comment that is pinned may stand before newer ones.
+        `left`: by post, where this reader was cut behind the sorted part."""
         listed, reached, met, cursor = set[str](), False, False, ""
         for number, page in enumerate(self._listed(api, video, ""), 1):
             found, wrong = _comments(page.listed, video)
             in_order = [one for one in found if not one.pinned]
-            met = met or any(one.id in self._known for one in in_order)
+            # What moved from the page before to this one, since more came meanwhile, was met in this reading.
+            met = met or any(one.id in self._known and one.id not in listed for one in in_order)
             if in_order:
                 known = whole and all(one.id in self._known for one in in_order)
                 reached = reached or known or in_order[-1].at <= until
@@ -143,14 +145,14 @@ class Comments:
                 cursor = page.cursor
                 break
         # Where this list was cut behind its sorted part, and no more came since than the sorted part shows, it goes on.
-        begin = self._left.get(video.id, cursor) if met else cursor
+        begin = left.get(video.id, cursor) if met else cursor
         for number, page in enumerate(self._listed(api, video, begin), SORTED + 1):
             found, wrong = _comments(page.listed, video)
             yield _fresh(found, listed), wrong, page.stuck or (number >= MOST_PAGES and page.more)
             if not page.cursor or number >= MOST_PAGES:
                 break
-            self._left[video.id] = page.cursor
-        self._left.pop(video.id, None)
+            left[video.id] = page.cursor
+        left.pop(video.id, None)
 
     def _listed(self, api: Api, video: Video, begin: str) -> Iterator[Page]:
         return api.pages(

@@ -282,6 +282,26 @@ def test_a_long_list_that_was_cut_goes_on_where_it_was(tiktok: TiktokStandIn, ro
     assert tiktok.asked("/open_api/v1.3/business/comment/list/") - asked < 50, "it was read from its beginning: 70"
 
 
+def test_a_fill_and_the_rounds_do_not_take_each_other_s_place_in_a_long_list(
+    tiktok: TiktokStandIn, rounds: Any
+) -> None:
+    source, now = rounds(mentions=False), WallClock().wall()
+    source.brought()
+    ids, came, filled = {tiktok.comment(f"Acme {n}") for n in range(1_500)}, set[str](), set[str]()
+    deliveries = source.collector.collect(source.cursor)
+    while len(came) < 1_000:
+        came |= {draft.native_id for draft in next(deliveries).drafts}
+    deliveries.close()
+    fill = source.collector.fill("", Span(now - HOUR, now + HOUR), None)
+    while len(filled) < 1_300:
+        filled |= {draft.native_id for draft in next(fill).drafts}
+    for delivery in source.round():
+        came |= {draft.native_id for draft in delivery.drafts}
+    for delivery in fill:
+        filled |= {draft.native_id for draft in delivery.drafts}
+    assert came == filled == ids
+
+
 def test_what_was_not_taken_is_brought_again(tiktok: TiktokStandIn, rounds: Any) -> None:
     """As where the disk is full: each delivery of a round is read and lost once."""
     source = rounds()
