@@ -242,7 +242,8 @@ class Linkedin:
     def _read(self, post: str, mark: Mark, counts: Counts, again: bool) -> Iterator[Delivery]:
         """The comments of a post, all of them where it is done `again`."""
         warm = post in self._whole
-        floor = mark.began if warm else max(mark.seen - OVERLAP, mark.began)
+        # What came since all were read, another process may not have seen: its reading may have ended before.
+        floor = mark.began if warm else max(min(mark.seen, mark.read) - OVERLAP, mark.began)
         expected = 0 if again or not warm else counts.comments - mark.count
         newest, fresh, answered, ended = mark.seen, 0, dict[str, int](), True
         started = self._setting.clock.wall()

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import msgspec
 import pytest
 
 from config.sources import LinkedinSource
@@ -205,6 +206,30 @@ def test_one_deleted_and_another_written_between_two_rounds_is_found_by_reading_
     page.comment("instead")
     threading.Event().wait(0.11)
     assert one.texts() == ["instead"]
+
+
+def test_what_an_early_end_left_unread_is_found_after_a_restart_too(
+    page: LinkedinStandIn, at: Callable[..., At]
+) -> None:
+    """One was deleted and two were written: the first new one explains the number, and reading ends at it."""
+    page.most, now = 1, WallClock().wall()
+    gone = page.comment("deleted later", at=now - 50 * MINUTE)
+    before = at(page)
+    before.brought()
+    before.cursor = hours_ago(before.cursor)
+    page.remove(gone)
+    page.comment("behind the newest", at=now - 30 * MINUTE)
+    page.comment("the newest")
+    assert before.texts() == ["the newest"]
+    assert "behind the newest" in at(page, cursor=before.cursor, reread="30m").texts()
+
+
+def hours_ago(cursor: str | None) -> str:
+    """As if all comments had been read an hour before."""
+    state = msgspec.json.decode(cursor or "")
+    for mark in state["posts"].values():
+        mark["read"] -= HOUR
+    return msgspec.json.encode(state).decode()
 
 
 def test_an_idle_round_costs_two_requests(page: LinkedinStandIn, at: Callable[..., At]) -> None:
