@@ -211,7 +211,8 @@ class Linkedin:
             for one in found:
                 if one.id not in state.posts and (before is None or one.at > floor):
                     state.posts[one.id] = Mark(one.at, max(one.at - 1, began) if before is None else one.at - 1)
-        state.modified = newest or self._api.time - FIRST
+        # What is older was there before the first round, also to a process that begins after it.
+        state.modified = max(newest, began) if before is None else newest
         followed = sorted(state.posts.items(), key=lambda one: one[1].at)[-self._settings.follow :]
         state.posts = dict(followed)
 

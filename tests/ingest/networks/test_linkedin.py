@@ -144,6 +144,14 @@ def test_a_first_round_brings_the_last_hour_and_knows_what_was_there_before(
     assert one.texts() == []
 
 
+def test_what_was_there_before_the_first_start_is_no_news_to_a_later_process(
+    page: LinkedinStandIn, at: Callable[..., At]
+) -> None:
+    one = at(page)
+    assert one.texts() == []
+    assert at(page, cursor=one.cursor).texts() == []
+
+
 def test_answers_are_brought_below_what_they_answer_and_say_so(page: LinkedinStandIn, at: Callable[..., At]) -> None:
     one = at(page)
     above = page.comment("where is it?")
