@@ -17,7 +17,7 @@ from config.sources.googleplay import GoogleplaySource
 from ingest.collector import Delivery, Denied, Draft, Existence, Found, Interrupted, Sample, Span, Style
 from ingest.credentials import Grant
 from ingest.networks.googleplay_reviews import REPLY, page_of, read_review
-from ingest.networks.review_lists import Lists, Page, Unlisted, edited
+from ingest.networks.review_lists import Lists, Page, Review, Unlisted, edited
 from ingest.service_account import account_of, service_account
 from ingest.setting import Setting
 from ingest.wanted import Wanted
@@ -67,25 +67,32 @@ class Googleplay:
 
     def look_up(self, native_ids: Sequence[str]) -> Found:
         """A review that Google does not know is absent: that it was deleted its pages do not say. An answer that is not
-        with its review any more is gone."""
+        with its review any more is gone. One that cannot be read is there, and so is one of an app that is not read any
+        more: nobody asks for it, and it is not deleted for that."""
         existence: dict[str, Existence] = dict.fromkeys(native_ids, "absent")
         drafts: list[Draft] = []
         with closing(self._new_apps()) as apps:
             for review in dict.fromkeys(id.removesuffix(REPLY) for id in native_ids):
-                found = apps.one(review)
+                asked = [id for id in native_ids if id.removesuffix(REPLY) == review]
+                try:
+                    found = apps.one(review)
+                except Unread:
+                    existence |= dict.fromkeys(asked, "there")
+                    continue
                 if found is None:
                     continue
                 held = {one.draft.native_id: one for one in found}
-                for id in native_ids:
-                    if id.removesuffix(REPLY) == review:
-                        existence[id] = "there" if id in held else "gone"
+                existence |= {id: "there" if id in held else "gone" for id in asked}
                 drafts += [edited(one) for id, one in held.items() if id in native_ids]
             return Found(existence=existence, drafts=drafts, asked=apps.used())
 
     def context(self, native_id: str) -> Iterator[Delivery]:
         """The review that an answer is to, and the answer to a review."""
         with closing(self._new_apps()) as apps:
-            found = apps.one(native_id.removesuffix(REPLY)) or []
+            try:
+                found = apps.one(native_id.removesuffix(REPLY)) or []
+            except Unread:
+                found = []
             yield Delivery(drafts=[one.draft for one in found], asked=apps.used())
 
     def sample(self, wanted: Wanted) -> Sample:
@@ -110,6 +117,10 @@ class Googleplay:
 
     def _new_apps(self) -> Apps:
         return Apps(self._settings, self.grant)
+
+
+class Unread(Exception):
+    """A review is there, as far as is known, but cannot be read, or is not to be."""
 
 
 class Apps:
@@ -145,17 +156,21 @@ class Apps:
                 return
             token = following
 
-    def one(self, native_id: str) -> list[Any] | None:
-        """The review, and the answer to it; None where there is none. Raises Interrupted, Denied."""
+    def one(self, native_id: str) -> list[Review] | None:
+        """The review, and the answer to it; None where there is none. Raises Interrupted, Denied, Unread."""
         package, _, id = native_id.partition("/")
-        if package not in self._settings.apps or not id:
+        if not id:
             return None
+        if package not in self._settings.apps:
+            raise Unread
         held = self._get(f"{_path(package)}/reviews/{quote(id, safe='')}", {})
         if held is None:
             return None
         try:
             found = read_review(held, package, self.brands(package))
         except (msgspec.ValidationError, ValueError):
+            if held.get("reviewId") == id:
+                raise Unread from None
             raise Interrupted("what Google Play answered is no review") from None
         return [one for one in found if one is not None]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 
 import msgspec
 import structlog
@@ -139,14 +139,16 @@ class Trustpilot:
         drafts: list[Draft] = []
         with closing(self._new_api()) as api:
             for id in dict.fromkeys(native.removesuffix(REPLY) for native in native_ids):
-                now = self._now(api, id) if _ID.fullmatch(id) else None
-                found = {one.native_id: msgspec.structs.replace(one, kind="edited") for one in now or ()}
                 asked = [native for native in (id, id + REPLY) if native in native_ids]
-                existence |= {one: "absent" if now is None else "there" if one in found else "gone" for one in asked}
+                if not _ID.fullmatch(id):
+                    existence |= dict.fromkeys(asked, "absent")
+                    continue
+                now = self._now(api, id)
+                found = {one.native_id: msgspec.structs.replace(one, kind="edited") for one in now or ()}
+                existence |= {one: "there" if now is None or one in found else "gone" for one in asked}
                 drafts += [found[native] for native in asked if native in found]
             if "gone" in existence.values():
-                # To whom nothing is shown any more nothing is gone: that raises Denied.
-                api.company(self._settings.units[0])
+                self._shown_any(api)
             return Found(existence=existence, drafts=drafts, asked=api.used())
 
     def sample(self, wanted: Wanted) -> Sample:
@@ -276,8 +278,7 @@ class Trustpilot:
                     raise
                 failed[id] = at
         if away:
-            # To whom nothing is shown any more nothing is gone: that raises Denied.
-            self._api.company(unit)
+            self._shown_any(self._api)
         theirs = self._told_of(away)
         yield Delivery(drafts=deleted(theirs), asked=self._api.used())
         self._told.note(dict.fromkeys(theirs, gone(self._setting.clock.wall())))
@@ -290,12 +291,25 @@ class Trustpilot:
         return msgspec.json.decode(noted, type=Shown) if noted else {}
 
     def _now(self, api: Api, id: str) -> list[Draft] | None:
-        """The review and its answer as anybody is shown them: none where it is gone; None where that cannot be read."""
+        """The review and its answer as anybody is shown them: none where it is gone; None where it is there and cannot
+        be read."""
         held = api.review(id)
         if held is None:
             return []
         reviews, _ = reviews_of([held], id)
-        return [draft for one in reviews if not one.hidden for draft in drafts_of(one)] if reviews else None
+        if reviews:
+            return [draft for one in reviews if not one.hidden for draft in drafts_of(one)]
+        if isinstance(held, Mapping) and held.get("id") == id:
+            return None
+        raise Interrupted("what Trustpilot answered is no review")
+
+    def _shown_any(self, api: Api) -> None:
+        """To whom nothing is shown any more nothing is gone. Raises Denied then."""
+        for unit in self._settings.units[:-1]:
+            with suppress(Denied):
+                api.company(unit)
+                return
+        api.company(self._settings.units[-1])
 
     def _deletions(self) -> Iterator[Delivery]:
         """What its writers deleted, and who left: of all companies, told of where it was told of here."""

@@ -184,11 +184,26 @@ def test_deleted_reviews_are_absent_and_withdrawn_answers_gone(play: GoogleplayS
     assert isinstance(collector, Sweepable)
     asked = [deleted, there, f"{there}/reply", answered, f"{answered}/reply", "com.else.where/1", "nonsense"]
     found = collector.look_up(asked)
-    assert list(found.existence.values()) == ["absent", "there", "gone", "there", "there", "absent", "absent"]
+    assert list(found.existence.values()) == ["absent", "there", "gone", "there", "there", "there", "absent"]
     assert {draft.native_id: draft.kind for draft in found.drafts} == dict.fromkeys(
         [there, answered, f"{answered}/reply"], "edited"
     )
     assert found.asked == 3, "once for a review and its answer, not for what is nobody's"
+
+
+def test_what_cannot_be_read_or_is_of_an_app_no_more_named_is_not_deleted(
+    play: GoogleplayStandIn, at: Callable[..., At]
+) -> None:
+    odd, other = play.publish("odd"), play.publish("of an app that was named", app=OTHER)
+    play._held[odd]["comments"] = "?"
+    there = play.publish("there")
+    collector = at().collector
+    found = collector.look_up([odd, other, there])
+    assert (set(found.existence.values()), [draft.native_id for draft in found.drafts]) == ({"there"}, [there])
+    assert [list(one.drafts) for one in collector.context(odd)] == [[]]
+    play._held[odd]["reviewId"] = "another"
+    with pytest.raises(Interrupted, match="no review"):
+        collector.look_up([odd])
 
 
 def test_what_an_answer_answers_is_fetched(play: GoogleplayStandIn, at: Callable[..., At]) -> None:

@@ -297,6 +297,21 @@ def test_to_whom_nothing_is_shown_nothing_is_gone(site: TrustpilotStandIn, at: A
         source.collector.look_up([id])
 
 
+def test_what_cannot_be_read_is_not_deleted_and_one_company_that_is_gone_stops_no_sweep(
+    site: TrustpilotStandIn, at: Any
+) -> None:
+    source = at()
+    source.settings = source.settings.model_copy(update={"units": ("0" * 24, UNIT)})
+    source.restart()
+    odd, gone = site.review("odd"), site.review("gone")
+    site.reviews[odd]["stars"] = "five"
+    site.delete(gone)
+    assert source.collector.look_up([odd, gone]).existence == {odd: "there", gone: "gone"}
+    site.reviews[odd]["id"] = "another"
+    with pytest.raises(Interrupted, match="no review"):
+        source.collector.look_up([odd])
+
+
 def test_a_check_says_what_is_shown_and_what_is_missing(site: TrustpilotStandIn, at: Any) -> None:
     site.review("one")
     source = at(units=[UNIT, OTHER])
