@@ -23,7 +23,8 @@ class Unpackable(ValueError):
 
 
 def unpacked(parts: Iterable[bytes], coding: str) -> Iterator[bytes]:
-    """What `parts` hold, in pieces of `PIECE` bytes at most where it was packed. Raises Unpackable."""
+    """What `parts` hold, in pieces of `PIECE` bytes at most where it was packed; what comes behind its end is left.
+    Raises Unpackable."""
     coding = coding.strip().lower()
     if coding in _PLAIN:
         yield from parts
@@ -48,5 +49,8 @@ def _inflated(parts: Iterator[bytes], coding: str) -> Iterator[bytes]:
     while part is not None:
         while part:
             yield inflating.decompress(part, PIECE)
+            if inflating.eof:
+                # zlib would keep whatever else is sent, without end.
+                return
             part = inflating.unconsumed_tail
         part = next(parts, None)

@@ -15,6 +15,7 @@ import zstandard
 
 from ingest import public
 from ingest.collector import Interrupted
+from ingest.unpacking import unpacked
 from ingest.web import Answer, Refused, Web
 from tests.standins.server import Request, Response, StandIn
 
@@ -94,6 +95,20 @@ def test_a_small_answer_that_unpacks_to_a_huge_one_costs_no_memory() -> None:
         with pytest.raises(Refused, match="more than 1,000,000 bytes"):
             asked(packed(bomb, "gzip"), max_bytes=1_000_000)
         assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_what_is_sent_behind_the_end_of_a_packed_answer_is_neither_kept_nor_waited_for() -> None:
+    def parts() -> Iterator[bytes]:
+        yield gzip.compress(SAID)
+        for _ in range(200):
+            yield bytes(100_000)
+
+    tracemalloc.start()
+    try:
+        assert b"".join(unpacked(parts(), "gzip")) == SAID
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
     finally:
         tracemalloc.stop()
 
