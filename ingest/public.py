@@ -11,11 +11,17 @@ import socket
 import ssl
 import time
 from collections.abc import Iterable
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Any
 
 import httpcore
 import httpx
+
+_GLOBAL_UNICAST = IPv6Network("2000::/3")
+"""All that is assigned to the public (IANA, "IPv6 Global Unicast Address Assignments"); Python takes site-local
+addresses for global ones."""
+_TRANSLATED = IPv6Network("64:ff9b::/96")
+"""IPv4 addresses as a network without IPv4 sees them (RFC 6052): its gateway may lead inside."""
 
 
 class NotPublic(httpcore.ConnectError):
@@ -25,10 +31,18 @@ class NotPublic(httpcore.ConnectError):
 def is_public(address: str) -> bool:
     """Whether an IP address can be reached by everybody; an IPv4 address inside an IPv6 one counts as itself."""
     found = ip_address(address.partition("%")[0])
-    inner = getattr(found, "ipv4_mapped", None) or getattr(found, "sixtofour", None)
-    if getattr(found, "teredo", None) is not None:
-        return False
-    return (inner or found).is_global and not (inner or found).is_multicast
+    if isinstance(found, IPv6Address):
+        inner = _inner(found)
+        if inner is None:
+            return found in _GLOBAL_UNICAST and found.is_global and found.teredo is None
+        found = inner
+    return found.is_global and not found.is_multicast
+
+
+def _inner(address: IPv6Address) -> IPv4Address | None:
+    if address in _TRANSLATED:
+        return IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour
 
 
 class PublicTransport(httpx.HTTPTransport):

@@ -33,6 +33,13 @@ from ingest.web import Refused, Web
         ("fd00::1", False),
         ("::ffff:10.0.0.1", False),
         ("2002:0a00:0001::1", False),
+        ("::10.0.0.1", False),
+        ("::ffff:0:127.0.0.1", False),
+        ("fec0::1", False),
+        ("64:ff9b::10.0.0.1", False),
+        ("64:ff9b::169.254.169.254", False),
+        ("64:ff9b:1::10.0.0.1", False),
+        ("64:ff9b::93.184.216.34", True),
     ],
 )
 def test_what_is_public(address: str, public: bool) -> None:
