@@ -290,18 +290,21 @@ class Runner:
         since = self.clock.steady()
         with self._turn_kept(), closing(cast("Any", self.collector.collect(self._cursor))) as deliveries:
             for place, delivery in enumerate(deliveries):
-                self._go_on()
+                self._check_turn()
                 if place == 0:
                     self._now_connected()
+                # Before anything else is asked for: what was fetched is paid for, and may not come again.
                 self._take(delivery)
                 if self.clock.steady() - since >= STEADY:
                     self.backoff.reset()
                     self._lost.reset()
                 if self.stop.is_set():
                     return
+                self._go_on()
+        if self.stop.is_set():
+            # It may have ended because of that.
+            return
         if self.collector.style == "stream":
-            if self.stop.is_set():
-                return
             raise Interrupted("the stream ended")
         self._now_connected()
         self._caught_up()
@@ -374,9 +377,7 @@ class Runner:
     def _go_on(self, query: str | None = None) -> None:
         """Return when the next request may be made; `query`: what it is for, where one thing alone is asked for. Raises
         Interrupted where waiting would hide a hole, Stopped, LeaseLost."""
-        tenure = self._tenure
-        if tenure is not None and not (insist(tenure.hold, self.stop) and tenure.fence == self._began_under):
-            raise LeaseLost(f"source {self.source.id} was run by another process meanwhile")
+        self._check_turn()
         reason = self.hold()
         if reason == DISK:
             raise Interrupted("too little disk is free: collecting is paused", retry_after=DISK_WAIT)
@@ -392,6 +393,11 @@ class Runner:
             with self._turn_kept():
                 if self.stop.wait(wait / 1000):
                     raise Stopped
+
+    def _check_turn(self) -> None:
+        tenure = self._tenure
+        if tenure is not None and not (insist(tenure.hold, self.stop) and tenure.fence == self._began_under):
+            raise LeaseLost(f"source {self.source.id} was run by another process meanwhile")
 
     # --- cuts, holes ---
 

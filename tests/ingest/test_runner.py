@@ -133,15 +133,46 @@ def test_a_full_disk_pauses_with_a_gap_and_lag_only_waits(
         raise AssertionError("the disk was full")
 
     def again(_: str | None) -> Iterator[Delivery]:
+        clock.advance(MINUTE)
         yield Delivery()
         raise Exhausted
 
     monkeypatch.setattr("ingest.runner.DISK_WAIT", 1)
     run(Network(clock, [stream, again]), hold=lambda: next(answers, None))
-    assert ids(held) == ["1"]
+    assert ids(held) == ["1", "2"], "what had been fetched is taken"
     (lost,) = ledger.gaps()
     assert "disk" in lost.reason
-    assert (lost.since, lost.until) == (START + MINUTE, START + 2 * MINUTE)
+    assert (lost.since, lost.until) == (START + 2 * MINUTE, START + 3 * MINUTE)
+
+
+def test_what_was_fetched_before_the_budget_ended_is_taken_and_paid_for(
+    log: EmbeddedLog, cursors: Cursors, ledger: Ledger, clock: ManualClock, held: Any
+) -> None:
+    paid: list[int] = []
+
+    class Purse:
+        reserved = 0
+
+        def wait(self, source_id: str, now: int, brand: str | None = None) -> int:
+            self.reserved += 1
+            return 0 if self.reserved == 1 else -1
+
+        def spent(self, source_id: str, cost: int, requests: int, now: int, brand: str = "") -> None:
+            paid.append(cost)
+
+        def leave(self) -> None: ...
+
+    def poll(_: str | None) -> Iterator[Delivery]:
+        yield Delivery(drafts=drafts(1), cursor="1", cost=5)
+        raise AssertionError("there was no room for another request")
+
+    stop = Event()
+    network = Network(clock, [poll, poll], style="poll", resumes=True)
+    runner = Runner(network, log, cursors, ledger, clock, budget=Purse(), stop=stop, backoff=Backoff(first=1, most=2))
+    with running(runner):
+        until(lambda: runner.trouble)
+    assert (ids(held), paid, cursors.get("feed")) == (["1"], [5], "1")
+    assert "budget" in runner.trouble
 
 
 def test_the_budget_of_a_source_stops_its_requests(

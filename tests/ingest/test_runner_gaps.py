@@ -123,6 +123,28 @@ def test_a_network_that_rewinds_closes_its_gap_itself(
     assert network.filled == []
 
 
+def test_a_round_that_a_stop_ends_closes_no_gap(
+    run: Callable[..., Runner], clock: ManualClock, ledger: Ledger, cursors: Cursors
+) -> None:
+    stop = Event()
+
+    def before(_: str | None) -> Iterator[Delivery]:
+        yield Delivery(cursor="1")
+
+    def broken(_: str | None) -> Iterator[Delivery]:
+        clock.advance(3 * MINUTE)
+        raise Interrupted("reset")
+        yield
+
+    def stopped(_: str | None) -> Iterator[Delivery]:
+        yield Delivery(drafts=drafts(2), cursor="2")
+        stop.set()
+
+    run(Network(clock, [before, broken, stopped], style="poll", resumes=True), stop=stop)
+    assert cursors.get("feed") == "2"
+    assert [(gap.state, gap.since, gap.until) for gap in ledger.gaps()] == [("gap", START, START + 3 * MINUTE)]
+
+
 def test_a_firehose_that_is_replayed_has_caught_up_when_it_says_so(
     run: Callable[..., Runner], clock: ManualClock, ledger: Ledger
 ) -> None:
