@@ -36,7 +36,7 @@ from ingest.patience import Backoff, Stopped, insist
 from ingest.setting import Setting
 from ingest.tokens import Kept
 from ingest.web import Answer, Refused, Unauthorized, Web
-from stream.clock import DAY, HOUR, MINUTE, SECOND
+from stream.clock import DAY, HOUR, MINUTE, SECOND, passed
 from stream.records import Millis
 
 T = TypeVar("T")
@@ -233,7 +233,7 @@ class Grant:
 
     def _ask(self, question: Question, wall: Millis) -> Traded:
         terms, place = self._terms, _place(self._terms.url)
-        with Web(timeout=self._timeout / SECOND, max_bytes=1_000_000) as web:
+        with Web(timeout=self._timeout / SECOND, max_bytes=1_000_000, longest=self._timeout / SECOND) as web:
             try:
                 answer = web.ask(
                     "POST",
@@ -283,7 +283,7 @@ class Grant:
     def _let_go_of(self, held: Kept | None) -> bool:
         """Whether there may be a better one. One that was given a moment ago is as good as the next."""
         with self._lock:
-            if held is None or self._wall() - held.given_at < NEW:
+            if held is None or not passed(held.given_at, self._wall(), NEW):
                 return False
             if self._held is held:
                 self._held, self._refused = None, held.access

@@ -260,6 +260,18 @@ def test_a_token_that_is_refused_before_its_end_is_renewed_once(
     assert asked(network) == 2, "a token that was given a moment ago is as good as the next"
 
 
+def test_a_refused_token_of_before_the_clock_was_set_back_is_renewed(
+    network: OAuthStandIn, grant: Made, clock: ManualClock
+) -> None:
+    one = grant()
+    one.token()
+    clock.set(-10 * DAY)
+    network.office.counts.clear()
+    with Web(network.url, one.headers) as web:
+        assert one.through(lambda: web.get("/whoami")).status == 200
+    assert asked(network) == 2
+
+
 def test_a_token_that_another_process_has_renewed_is_taken_over_where_ones_own_is_refused(
     network: OAuthStandIn, grant: Made, clock: ManualClock
 ) -> None:
