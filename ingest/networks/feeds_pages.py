@@ -19,7 +19,7 @@ from config.sources.feeds import FeedsSource
 from ingest.collector import Denied, Draft, Interrupted, Source
 from ingest.intake import MAX_TEXT, passes
 from ingest.links import web_address
-from ingest.networks.feeds_entries import Entry
+from ingest.networks.feeds_entries import SLOW, Entry
 from ingest.networks.feeds_reader import Reader, needs_its_libraries
 from ingest.patience import Backoff
 from ingest.setting import Setting
@@ -326,6 +326,8 @@ def _decoded(answer: Answer) -> str:
     said = _CHARSET.search(answer.headers.get("content-type", ""))
     declared = _DECLARED.search(answer.body[:4_096])
     named = said[1] if said else declared[1].decode("ascii", "replace") if declared else "utf-8"
+    if any(slow in named.lower() for slow in SLOW):
+        named = "utf-8"
     try:
         return answer.body.decode(named, "replace")
     except (LookupError, ValueError):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -283,7 +285,12 @@ def test_a_feed_of_ones_own_brings_all_its_entries(tmp_path: Path, site: FeedsSt
 
 
 def rss(items: str) -> bytes:
-    return f'<?xml version="1.0"?><rss version="2.0"><channel><title>t</title>{items}</channel></rss>'.encode()
+    return f'<?xml version="1.0"?>{without(items)}'.encode()
+
+
+def without(items: str) -> str:
+    """Its declaration."""
+    return f'<rss version="2.0"><channel><title>t</title>{items}</channel></rss>'
 
 
 def one(items: str) -> Any:
@@ -348,6 +355,32 @@ def test_of_summary_and_content_the_longer_is_the_text() -> None:
 def test_what_is_no_whole_feed_is_not_taken(body: bytes) -> None:
     with pytest.raises(Unreadable):
         read_feed(body, "https://news.example.org/rss")
+
+
+@pytest.mark.parametrize("coding", ["utf-8", "utf-8-sig", "iso-8859-1", "utf-16", "utf-16-be", "utf-32", "cp037"])
+def test_a_feed_is_read_in_its_own_letters(coding: str) -> None:
+    declared = "utf-8" if coding == "utf-8-sig" else coding
+    text = f'<?xml version="1.0" encoding="{declared}"?>{without("<item><title>Ñandú</title></item>")}'
+    (entry,) = read_feed(text.encode(coding), "https://news.example.org/rss", "application/rss+xml").entries
+    assert entry.draft.title == "Ñandú"
+
+
+@pytest.mark.parametrize("coding", ["utf-8", "utf-16"])
+@pytest.mark.parametrize(
+    ("opening", "content_type"),
+    [
+        ('<?xml version="1.0"?>' + "encoding='a'" * 20_000, "application/rss+xml"),
+        ("<? " + "encoding='a'" * 20_000, "application/rss+xml"),
+        ('<?xml version="1.0" encoding="punycode"?>x-' + "a" * 2_000_000, "application/rss+xml"),
+        ('<?xml version="1.0"?>x-' + "a" * 2_000_000, "application/rss+xml; charset=idna"),
+    ],
+)
+def test_a_feed_whose_beginning_is_made_to_take_hours_takes_none(opening: str, content_type: str, coding: str) -> None:
+    body = (opening + without("<item><title>x</title></item>")).encode(coding)
+    began = time.monotonic()
+    with suppress(Unreadable):
+        read_feed(body, "https://news.example.org/rss", content_type)
+    assert time.monotonic() - began < 10
 
 
 def test_of_an_endless_feed_the_first_entries_are_read_and_the_rest_is_admitted() -> None:

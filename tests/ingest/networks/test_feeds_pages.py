@@ -410,6 +410,8 @@ def test_the_readers_process_ends_with_the_source(feeds: Callable[..., Feeds], m
         ("text/html", b"<meta charset='windows-1252'>" + "¿Qué pasó, Ñandú?".encode("cp1252")),
         ("text/html; charset=no-such", "¿Qué pasó, Ñandú?".encode()),
         ("text/html", "¿Qué pasó, Ñandú?".encode()),
+        # Minutes, read as it says.
+        ("text/html; charset=PunyCode", b"x-" + b"a" * 50_000 + "¿Qué pasó, Ñandú?".encode()),
     ],
 )
 def test_a_page_is_read_in_its_own_letters(content_type: str, body: bytes) -> None:
