@@ -17,6 +17,7 @@ from contextlib import suppress
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from functools import cache
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from importlib.metadata import version
 from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeVar
@@ -119,6 +120,8 @@ class Web:
             verify=certificates(),
             trust_env=True,
             transport=self._public,
+            # None is kept: no network needs one, strangers' have no end, and one may be set for other hosts' names too.
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
         )
         self._sent: frozenset[str] = frozenset()
         self.asked = 0
@@ -273,7 +276,9 @@ class Unending:
     def parts(self) -> Iterator[bytes]:
         """Bytes as they come, until the other side ends it. Raises Interrupted."""
         try:
-            yield from self._response.iter_bytes()
+            yield from unpacked(self._response.iter_raw(), self._response.headers.get("content-encoding", ""))
+        except Unpackable:
+            raise Interrupted(f"the stream of {self._host} is packed in a way that cannot be read") from None
         except httpx.ReadTimeout:
             raise Interrupted(
                 f"nothing came from {self._host} for {self._silence:g} s, not even a sign of life"

@@ -37,7 +37,7 @@ SLOW = ("punycode", "idna")
 MOST_OPENING = 1_000
 """Bytes of an XML declaration."""
 _OPENING = re.compile(rb"<\?.{0,%d}?\?>" % MOST_OPENING, re.DOTALL)
-_DECLARATION = re.compile(r"\A\ufeff?<\?xml[^>]{0,%d}\?>" % MOST_OPENING)
+_DECLARATION = re.compile(rf"\A\ufeff?<\?xml[^>]{{0,{MOST_OPENING}}}\?>")
 _WIDE = (
     (b"\x00\x00\xfe\xff", "utf-32-be"),
     (b"\xff\xfe\x00\x00", "utf-32-le"),

@@ -15,7 +15,7 @@ import zstandard
 
 from ingest import public
 from ingest.collector import Interrupted
-from ingest.unpacking import unpacked
+from ingest.unpacking import PIECE, unpacked
 from ingest.web import Answer, Refused, Web
 from tests.standins.server import Request, Response, StandIn
 
@@ -80,6 +80,13 @@ def test_only_what_can_be_read_within_bounds_is_offered() -> None:
         assert standin.requests[0].headers["accept-encoding"] == "gzip"
 
 
+def test_no_cookie_is_kept_or_sent_back() -> None:
+    with Answering(Response(200, b"", {"Set-Cookie": "seen=yes; Path=/"})) as standin, Web(standin.url) as web:
+        for _ in range(2):
+            web.get("/")
+        assert [one.headers.get("cookie") for one in standin.requests] == [None, None]
+
+
 @pytest.mark.parametrize(
     "response", [packed(zstandard.compress(SAID), "zstd"), packed(b"no zip", "gzip"), packed(b"x", "gzip, gzip")]
 )
@@ -97,6 +104,12 @@ def test_a_small_answer_that_unpacks_to_a_huge_one_costs_no_memory() -> None:
         assert tracemalloc.get_traced_memory()[1] < 10_000_000
     finally:
         tracemalloc.stop()
+
+
+def test_a_stream_that_comes_packed_all_the_same_is_unpacked_in_pieces() -> None:
+    bomb = gzip.compress(bytes(10_000_000), 9)
+    with Answering(packed(bomb, "gzip")) as standin, Web(standin.url) as web:
+        assert max(map(len, web.listen("/", silence=5).parts())) <= PIECE
 
 
 def test_what_is_sent_behind_the_end_of_a_packed_answer_is_neither_kept_nor_waited_for() -> None:
