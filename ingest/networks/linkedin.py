@@ -22,11 +22,12 @@ from ingest.networks.linkedin_api import Api, Counts, Gone, Hidden, grant_of
 from ingest.networks.linkedin_lists import FIRST, NOT_SHOWN, Lists
 from ingest.networks.linkedin_posts import Item, edited, parts_of, reach
 from ingest.setting import Setting
-from stream.clock import MINUTE, passed
+from stream.clock import DAY, MINUTE, passed
 from stream.records import Metrics, Millis
 
 OVERLAP: Millis = 10 * MINUTE
 """What is made may be shown this much later than what was made after it."""
+MENTIONS_KEPT: Millis = 60 * DAY
 MOST_KNOWN = 100_000
 MOST_ANSWERED = 200
 """Comments of a post of which it is remembered how many answers they have."""
@@ -119,6 +120,8 @@ class Linkedin:
                 for found, wrong, cut in lists.mentions(span, lambda id: False):
                     yield api.delivery(drafts=_within(found, span), malformed=wrong, **_cut(cut))
                     self._buried.note(wrong)
+                if span.since < api.time - MENTIONS_KEPT:
+                    yield Delivery(asked=0, **_cut("LinkedIn keeps mentions for 60 days"))
 
     def _fill_comments(self, lists: Lists, post: str, span: Span) -> Iterator[Delivery]:
         for page in lists.comments(post, post):

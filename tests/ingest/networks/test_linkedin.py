@@ -329,6 +329,18 @@ def test_a_mention_that_may_not_be_read_is_missed_and_known(page: LinkedinStandI
     assert (one.missed, page.asked("/rest/posts/")) == (1, 1)
 
 
+def test_mentions_that_linkedin_does_not_keep_any_more_are_missed_by_a_fill(
+    page: LinkedinStandIn, at: Callable[..., At]
+) -> None:
+    one, now = at(page, mentions=True).linkedin, WallClock().wall()
+
+    def reasons(days: int) -> set[str]:
+        return {delivery.reason for delivery in one.fill("", Span(now - days * DAY, now), None)} - {""}
+
+    assert reasons(59) == set()
+    assert reasons(61) == {"LinkedIn keeps mentions for 60 days"}
+
+
 def test_without_the_permission_for_mentions_it_says_which(page: LinkedinStandIn, at: Callable[..., At]) -> None:
     page.scopes.discard("rw_organization_admin")
     at(page).brought()
