@@ -16,6 +16,8 @@ from ingest.setting import Notes
 from stream.clock import DAY, HOUR, Clock, passed
 from stream.records import Millis
 
+REPLY = "/reply"
+"""Behind a review's id: what is answered to it."""
 TIDY_EVERY: Millis = DAY
 RESTORED_AFTER: Millis = HOUR
 """A list may come from a cache: one that was told of as gone is back when it is still shown so much later."""
@@ -41,6 +43,35 @@ class Told:
         found = self._notes.all([_MARK + id for id in ids]) if ids else {}
         return {name.removeprefix(_MARK): value for name, value in found.items()}
 
+    def standing(self, reviews: Collection[str]) -> list[str]:
+        """These reviews and the answers to them, as far as they were told of and are not gone. Raises Transient."""
+        known = self.of([*reviews, *(id + REPLY for id in reviews)])
+        return [id for id, value in known.items() if stands(value)]
+
+    def judge(
+        self, shown: Mapping[str, Draft], written: Mapping[str, Millis], since: Millis | None
+    ) -> tuple[list[Draft], dict[str, str]]:
+        """(what to tell of the reviews of a list, what is known once that is durable). `shown`: they and the answers to
+        them; `written`: when each review was, of those too that are listed and not to be shown; what was is news
+        `since` then, None: nothing is, but all is looked at. Raises Transient."""
+        known, wall = self.of([*written, *(id + REPLY for id in written)]), self._clock.wall()
+        drafts: list[Draft] = []
+        states: dict[str, str] = {}
+        for id, draft in shown.items():
+            review = id.removesuffix(REPLY)
+            # An answer to a review that was told of is news, however old the review.
+            answers = review != id and stands(known.get(review))
+            fresh = None if since is None else answers or written[review] >= since
+            told, noted = judged(draft, known.get(id), fresh, wall)
+            drafts += [told] if told is not None else []
+            states |= {id: noted} if noted is not None else {}
+        away = [id for id, value in known.items() if id not in shown and stands(value)]
+        return [*drafts, *deleted(away)], states | self.gone(away)
+
+    def gone(self, ids: Collection[str]) -> dict[str, str]:
+        """What is known of these once they were told of as gone."""
+        return dict.fromkeys(ids, f"{_GONE}{self._clock.wall()}")
+
     def note(self, states: Mapping[str, str]) -> None:
         """These were told of. Raises Transient."""
         if states:
@@ -64,11 +95,6 @@ class Told:
             self._notes.forget(self._clock.wall() - self._keep)
 
 
-def gone(wall: Millis) -> str:
-    """What is known of one that was told of as gone at that time."""
-    return f"{_GONE}{wall}"
-
-
 def stands(known: str | None) -> bool:
     """Whether it was told of, and not as gone since."""
     return known is not None and not known.startswith(_GONE)
@@ -85,6 +111,19 @@ def judged(draft: Draft, known: str | None, fresh: bool | None, wall: Millis) ->
         return msgspec.structs.replace(draft, kind="restored"), state(draft)
     now = state(draft)
     return changed(draft, known), None if known == now else now
+
+
+def reached(before: Millis | None, times: Collection[Millis], wall: Millis) -> Millis:
+    """Up to when a list has been read that showed reviews of these times: the last that does not lie ahead, for that
+    would make all others old; never back, should the clock be set back."""
+    if not times:
+        return unseen(wall) if before is None else before
+    return max(before or 0, max([time for time in times if time <= wall], default=wall))
+
+
+def unseen(wall: Millis) -> Millis:
+    """Up to when a list counts as read of which no review was ever seen. A clock may be ahead of the network's."""
+    return wall - DAY
 
 
 def deleted(ids: Collection[str]) -> list[Draft]:

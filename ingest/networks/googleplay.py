@@ -16,10 +16,11 @@ import msgspec
 from config.sources.googleplay import GoogleplaySource
 from ingest.collector import Delivery, Denied, Draft, Existence, Found, Interrupted, Sample, Span, Style
 from ingest.credentials import Grant
-from ingest.networks.googleplay_reviews import REPLY, page_of, read_review
+from ingest.networks.googleplay_reviews import page_of, read_review
 from ingest.networks.review_lists import Lists, Page, Review, Unlisted, edited
 from ingest.service_account import account_of, service_account
 from ingest.setting import Setting
+from ingest.told import REPLY
 from ingest.wanted import Wanted
 from ingest.web import Answer, Refused, Web, retry_after
 from stream.clock import DAY, MINUTE

@@ -16,9 +16,8 @@ from ingest.collector import Draft, Malformed
 from ingest.dates import EARLIEST, LATEST
 from ingest.networks.review_lists import Page, Review
 from ingest.stars import starred
+from ingest.told import REPLY
 from stream.records import Author, Metrics, Millis
-
-REPLY = "/reply"
 
 
 class Moment(msgspec.Struct, frozen=True):

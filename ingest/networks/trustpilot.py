@@ -33,11 +33,11 @@ from ingest.collector import (
 )
 from ingest.networks.trustpilot_api import MOST_PAGES, PAGE, Api, grant_of
 from ingest.networks.trustpilot_push import TrustpilotPush
-from ingest.networks.trustpilot_reviews import REPLY, Review, drafts_of, reviews_of
+from ingest.networks.trustpilot_reviews import Review, drafts_of, reviews_of
 from ingest.push import Push
 from ingest.setting import Setting
 from ingest.several import Several
-from ingest.told import Told, deleted, gone, judged, stands
+from ingest.told import REPLY, Told, deleted, reached, unseen
 from ingest.wanted import Wanted
 from ingest.web import Unauthorized
 from stream.clock import DAY, HOUR, passed
@@ -89,14 +89,14 @@ class Trustpilot:
     # --- Collector ---
 
     def collect(self, cursor: str | None) -> Iterator[Delivery]:
-        reached, failed = _opened(cursor), None
+        held, failed = _opened(cursor), None
         for unit in self._several.in_turn(self._settings.units):
             if self._setting.stop.is_set():
                 # With this in hand the runner sees that it is told to stop; an end by itself would be a whole round.
                 yield Delivery(asked=0)
                 return
             try:
-                yield from self._read(unit, reached)
+                yield from self._read(unit, held)
             except (Interrupted, Denied) as fault:
                 if not self._several.passes_over(unit, fault):
                     raise
@@ -109,7 +109,7 @@ class Trustpilot:
         if failed is not None:
             if self._several.answered:
                 # Those that never answered yet have begun as well: what is written from here on is news.
-                yield self._reached(dict.fromkeys(self._settings.units, self._setting.clock.wall()) | reached)
+                yield self._reached(dict.fromkeys(self._settings.units, unseen(self._setting.clock.wall())) | held)
             raise failed
 
     def fill(self, query: str, span: Span, cursor: str | None) -> Iterator[Delivery]:
@@ -180,23 +180,25 @@ class Trustpilot:
 
     # --- a round ---
 
-    def _read(self, unit: str, reached: Cursor) -> Iterator[Delivery]:
-        """What is new of one company; `reached` is moved on. No further than to now: a time that lies ahead must not
-        make all others old."""
-        wall, known = self._setting.clock.wall(), reached.get(unit)
-        until = None if known is None else min(known, wall)
-        newest = until or 0
+    def _read(self, unit: str, cursor: Cursor) -> Iterator[Delivery]:
+        """What is new of one company; `cursor` is moved on."""
+        until = last = cursor.get(unit)
         for page in self._pages(self._api, unit, until):
-            newest = min(max([newest, *(review.at for review in page.reviews)]), wall)
+            last = self._until(last, page.reviews)
             yield from self._news(unit, page, until)
             if until is None and page.number == 1:
                 # Killed now, it has begun: what is written from here on is news.
-                yield self._reached({**reached, unit: newest})
-        reached[unit] = newest
-        yield self._reached(reached)
+                cursor[unit] = last
+                yield self._reached(cursor)
+        if last is not None:
+            cursor[unit] = last
+        yield self._reached(cursor)
 
-    def _reached(self, reached: Cursor) -> Delivery:
-        kept = {unit: reached[unit] for unit in self._settings.units if unit in reached}
+    def _until(self, before: Millis | None, reviews: Sequence[Review]) -> Millis:
+        return reached(before, [review.at for review in reviews], self._setting.clock.wall())
+
+    def _reached(self, cursor: Cursor) -> Delivery:
+        kept = {unit: cursor[unit] for unit in self._settings.units if unit in cursor}
         return Delivery(cursor=msgspec.json.encode(kept).decode(), asked=self._api.used())
 
     def _new_api(self) -> Api:
@@ -209,7 +211,7 @@ class Trustpilot:
             listed = api.page(unit, number, span)
             reviews, malformed = reviews_of(listed, unit)
             if until is None and reviews:
-                until = min(max(review.at for review in reviews), self._setting.clock.wall())
+                until = self._until(None, reviews)
             floor = (until or 0) - self._settings.look_back
             # A page may lack what is not shown to everybody: only an empty one is behind the last.
             last = not listed or any(review.at < floor for review in reviews)
@@ -235,28 +237,10 @@ class Trustpilot:
 
     def _told_apart(self, page: _Page, until: Millis | None) -> tuple[list[Draft], dict[str, str]]:
         """(what to tell, what is known once that is durable)"""
-        found = {draft.native_id: draft for one in page.reviews if not one.hidden for draft in drafts_of(one)}
-        at = {review.id: review.at for review in page.reviews}
-        known = self._told.of([*at, *(id + REPLY for id in at)])
-        drafts: list[Draft] = []
-        states: dict[str, str] = {}
-        wall = self._setting.clock.wall()
-        for id, draft in found.items():
-            review = id.removesuffix(REPLY)
-            # An answer to a review that was told of is news, however old the review.
-            answers = review != id and stands(known.get(review))
-            fresh = None if until is None else answers or at[review] >= until - self._settings.look_back
-            told, noted = judged(draft, known.get(id), fresh, wall)
-            drafts += [told] if told is not None else []
-            states |= {id: noted} if noted is not None else {}
-        withdrawn = [id for id, value in known.items() if id not in found and stands(value)]
-        authors = {_BY + one.consumer.id: "" for one in page.reviews if one.id in states}
-        return [*drafts, *deleted(withdrawn)], {**states, **authors, **dict.fromkeys(withdrawn, gone(wall))}
-
-    def _told_of(self, ids: Sequence[str]) -> list[str]:
-        """These reviews and their answers, as far as they were told of and stand."""
-        known = self._told.of([*ids, *(id + REPLY for id in ids)])
-        return [id for id, value in known.items() if stands(value)]
+        shown = {draft.native_id: draft for one in page.reviews if not one.hidden for draft in drafts_of(one)}
+        written = {review.id: review.at for review in page.reviews}
+        drafts, states = self._told.judge(shown, written, None if until is None else until - self._settings.look_back)
+        return drafts, states | {_BY + one.consumer.id: "" for one in page.reviews if one.id in states}
 
     # --- what is not shown any more ---
 
@@ -279,9 +263,9 @@ class Trustpilot:
                 failed[id] = at
         if away:
             self._shown_any(self._api)
-        theirs = self._told_of(away)
+        theirs = self._told.standing(away)
         yield Delivery(drafts=deleted(theirs), asked=self._api.used())
-        self._told.note(dict.fromkeys(theirs, gone(self._setting.clock.wall())))
+        self._told.note(self._told.gone(theirs))
         now = {**listed, **doubted, **failed}
         if now != shown:
             self._setting.notes.put(f"shown:{unit}", msgspec.json.encode(now).decode())
@@ -320,9 +304,9 @@ class Trustpilot:
         since = int(notes.get("deletions") or began) - DAY
         try:
             for found in self._api.deleted("reviews", since):
-                theirs = self._told_of(_ids(found.reviews, "reviewId"))
+                theirs = self._told.standing(_ids(found.reviews, "reviewId"))
                 yield Delivery(drafts=deleted(theirs), asked=self._api.used())
-                self._told.note(dict.fromkeys(theirs, gone(clock.wall())))
+                self._told.note(self._told.gone(theirs))
             for found in self._api.deleted("consumers", since):
                 left = self._told.of([_BY + id for id in _ids(found.consumers, "consumerId")])
                 people = [name.removeprefix(_BY) for name in left]

@@ -14,11 +14,11 @@ import msgspec
 
 from config.sources.trustpilot import TrustpilotSource
 from ingest.collector import Draft, Malformed
-from ingest.networks.trustpilot_reviews import REPLY, drafts_of, reviews_of
+from ingest.networks.trustpilot_reviews import drafts_of, reviews_of
 from ingest.push import Pushed, Unsigned
 from ingest.setting import Setting
 from ingest.signature import BadSignature, signing_keys
-from ingest.told import Told
+from ingest.told import REPLY, Told
 from stream.clock import DAY
 from stream.records import Millis, PostKind
 

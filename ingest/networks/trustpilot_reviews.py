@@ -13,11 +13,10 @@ import msgspec
 from ingest.collector import Draft, Malformed
 from ingest.dates import EARLIEST, LATEST, datetime_millis
 from ingest.stars import starred
+from ingest.told import REPLY
 from stream.records import Author, Metrics, Millis, PostKind
 
 SITE = "https://www.trustpilot.com"
-REPLY = "/reply"
-"""Behind a review's id: what its company answers."""
 HIDDEN = "hidden"
 
 

@@ -29,10 +29,10 @@ from ingest.collector import (
     Span,
     Style,
 )
-from ingest.networks.yelp_reviews import REPLY, Review, drafts_of, reviews_of
+from ingest.networks.yelp_reviews import Review, drafts_of, reviews_of
 from ingest.setting import Setting
 from ingest.several import Several
-from ingest.told import Told, deleted, gone, judged, stands
+from ingest.told import Told, deleted, reached, unseen
 from ingest.wanted import Wanted
 from ingest.web import Answer, Refused, Web, retry_after
 from stream.clock import DAY, HOUR
@@ -80,15 +80,15 @@ class Yelp:
 
     def collect(self, cursor: str | None) -> Iterator[Delivery]:
         places = [" ".join(each) for each in self._places()]
-        held = _opened(cursor)
-        reached, failed = {place: held[place] for place in places if place in held}, None
+        opened = _opened(cursor)
+        held, failed = {place: opened[place] for place in places if place in opened}, None
         for place in self._several.in_turn(places):
             if self._setting.stop.is_set():
                 # With this in hand the runner sees that it is told to stop; an end by itself would be a whole round.
                 yield Delivery(asked=0)
                 return
             try:
-                yield from self._read(place, reached)
+                yield from self._read(place, held)
             except (Interrupted, Denied) as fault:
                 if not self._several.passes_over(place, fault):
                     raise
@@ -99,7 +99,7 @@ class Yelp:
         if failed is not None:
             if self._several.answered:
                 # Those that never answered yet have begun as well: what is written from here on is news.
-                yield _reached(dict.fromkeys(places, self._setting.clock.wall()) | reached)
+                yield _kept(dict.fromkeys(places, unseen(self._setting.clock.wall())) | held)
             raise failed
 
     def fill(self, query: str, span: Span, cursor: str | None) -> Iterator[Delivery]:
@@ -110,7 +110,7 @@ class Yelp:
                 business, _, locale = place.partition(" ")
                 reviews, malformed = self._asked(web, business, locale)
                 within = [one for one in reviews if span.since <= one.at < span.until]
-                long = len(reviews) + len(malformed) >= SHORTEST
+                long = len(reviews) + len(malformed) >= SHORTEST or (not reviews and bool(self._shown(place)))
                 oldest = min((one.at for one in reviews), default=NEVER) if long else 0
                 drafts = [draft for one in within for draft in drafts_of(one, business, locale)]
                 yield _delivery(web, drafts, malformed, cut=oldest > span.since)
@@ -146,16 +146,14 @@ class Yelp:
     def _places(self) -> Iterator[tuple[str, str]]:
         return ((one, locale) for one in self._settings.businesses for locale in self._settings.locales)
 
-    def _read(self, place: str, reached: Cursor) -> Iterator[Delivery]:
-        """What is new of one list; `reached` is moved on. No further than to now: a time that lies ahead must not make
-        all others old."""
+    def _read(self, place: str, cursor: Cursor) -> Iterator[Delivery]:
+        """What is new of one list; `cursor` is moved on."""
         business, _, locale = place.partition(" ")
-        wall, known = self._setting.clock.wall(), reached.get(place)
-        until = None if known is None else min(known, wall)
         reviews, malformed = self._asked(self._web, business, locale)
-        yield from self._news(place, reviews, malformed, until)
-        reached[place] = min(max([until or 0, *(review.at for review in reviews)]), wall)
-        yield _reached(reached)
+        before = cursor.get(place)
+        yield from self._news(place, reviews, malformed, before)
+        cursor[place] = reached(before, [review.at for review in reviews], self._setting.clock.wall())
+        yield _kept(cursor)
 
     def _news(
         self, place: str, reviews: Sequence[Review], malformed: Sequence[Malformed], until: Millis | None
@@ -163,30 +161,18 @@ class Yelp:
         """What of a list was not told of, has changed, or is shown no more. What a first round finds was written
         before."""
         business, _, locale = place.partition(" ")
-        wall = self._setting.clock.wall()
-        found = {draft.native_id: draft for one in reviews for draft in drafts_of(one, business, locale)}
+        shown = {draft.native_id: draft for one in reviews for draft in drafts_of(one, business, locale)}
         at = {review.key: review.at for review in reviews}
-        known = self._told.of([*at, *(id + REPLY for id in at)])
-        drafts: list[Draft] = []
-        states: dict[str, str] = {}
-        for id, draft in found.items():
-            review = id.removesuffix(REPLY)
-            answers = review != id and stands(known.get(review))
-            fresh = None if until is None else answers or at[review] >= until - self._settings.look_back
-            told, noted = judged(draft, known.get(id), fresh, wall)
-            drafts += [told] if told is not None else []
-            states |= {id: noted} if noted is not None else {}
-        withdrawn = [id for id, value in known.items() if id not in found and stands(value)]
+        drafts, states = self._told.judge(shown, at, None if until is None else until - self._settings.look_back)
         before = self._shown(place)
         vanished, doubted = self._vanished(before, at, len(malformed))
-        stood = self._told.of([*vanished, *(id + REPLY for id in vanished)])
-        withdrawn += [id for id, value in stood.items() if stands(value)]
+        theirs = self._told.standing(vanished)
         # One that was edited may have a new time and stand at the top again: it shows not how far the list reaches.
         met = any(before.get(id) == written for id, written in at.items())
         turned_over = until is not None and len(at) + len(malformed) >= SHORTEST and not met
         wrong = self._buried.unknown(malformed)
-        yield _delivery(self._web, [*drafts, *deleted(withdrawn)], wrong, cut=turned_over)
-        self._told.note(states | dict.fromkeys(withdrawn, gone(wall)))
+        yield _delivery(self._web, [*drafts, *deleted(theirs)], wrong, cut=turned_over)
+        self._told.note(states | self._told.gone(theirs))
         self._buried.note(wrong)
         for id in vanished:
             self._missing.pop(id, None)
@@ -272,8 +258,8 @@ def _delivery(web: Web, drafts: Sequence[Draft], malformed: Sequence[Malformed],
     )
 
 
-def _reached(reached: Cursor) -> Delivery:
-    return Delivery(cursor=msgspec.json.encode(reached).decode(), asked=0)
+def _kept(cursor: Cursor) -> Delivery:
+    return Delivery(cursor=msgspec.json.encode(cursor).decode(), asked=0)
 
 
 def _opened(cursor: str | None) -> Cursor:

@@ -17,10 +17,9 @@ import msgspec
 from ingest.collector import Draft, Malformed
 from ingest.dates import EARLIEST, LATEST, datetime_millis
 from ingest.stars import starred
+from ingest.told import REPLY
 from stream.records import Author, Millis
 
-REPLY = "/reply"
-"""Behind a review's id: what the business answers."""
 PACIFIC = ZoneInfo("America/Los_Angeles")
 
 

@@ -378,6 +378,26 @@ def test_a_time_that_lies_ahead_makes_no_other_review_old(site: TrustpilotStandI
     assert source.told(DAY) == [("created", new)]
 
 
+def test_a_list_that_is_empty_at_first_brings_no_history_afterwards(site: TrustpilotStandIn, at: Any) -> None:
+    source = at()
+    site.review("old", at=NOW - 30 * DAY)
+    new = site.review("new")
+    assert source.told() == [("created", new)]
+
+
+def test_a_clock_that_is_set_back_brings_no_history(site: TrustpilotStandIn, at: Any) -> None:
+    site.review("young", at=NOW - HOUR)
+    site.review("old", at=NOW - 30 * DAY)
+    source = at()
+    source.clock.at -= 3650 * DAY
+    assert source.brought() == []
+    asked = len(site.requests)
+    source.clock.at += 3650 * DAY
+    new = site.review("new")
+    assert source.told() == [("created", new)]
+    assert len([one for one in site.requests[asked:] if one.path.endswith("/reviews")]) == 1
+
+
 def test_a_time_that_cannot_be_ends_no_list(site: TrustpilotStandIn, at: Any) -> None:
     source = at()
     site.broken = [{"id": "f" * 24, "createdAt": "1970-01-01T00:00:00Z", "consumer": {"id": "c"}}]
@@ -420,7 +440,7 @@ def test_what_was_written_while_a_new_company_failed_is_news(site: TrustpilotSta
     source = at()
     source.settings = source.settings.model_copy(update={"units": (UNIT, OTHER)})
     source.restart()
-    site.review("before", unit=OTHER, at=NOW - DAY)
+    site.review("before", unit=OTHER, at=NOW - 3 * DAY)
     site.misbehave(Fault("status", status=500, only=f"/v1/business-units/{OTHER}"))
     with pytest.raises(Interrupted):
         source.brought()

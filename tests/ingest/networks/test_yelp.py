@@ -106,7 +106,8 @@ def test_a_review_has_its_stars_and_what_the_business_answers(
     assert source.brought() == []
 
 
-def test_times_are_pacific_in_summer_and_in_winter(site: YelpStandIn, at: Any) -> None:
+def test_times_are_pacific_in_summer_and_in_winter(site: YelpStandIn, clock: ManualClock, at: Any) -> None:
+    clock.at = round(datetime(2026, 6, 30, tzinfo=UTC).timestamp() * 1000)
     source = at(look_back="30d")
     for month in (7, 12):
         when = round(datetime(2026, month, 1, 12, tzinfo=UTC).timestamp() * 1000)
@@ -352,6 +353,25 @@ def test_a_missed_time_is_filled_as_far_as_the_list_goes(site: YelpStandIn, at: 
     assert ([draft.native_id for draft in delivery.drafts], delivery.missed) == ([ids[6], ids[5], ids[4]], None)
     delivery, _ = source.collector.fill("", Span(NOW - 5 * DAY, NOW), None)
     assert (len(delivery.drafts), delivery.missed) == (3, 0)
+
+
+def test_a_filling_does_not_take_a_list_that_had_reviews_for_one_without(site: YelpStandIn, at: Any) -> None:
+    site.review("there", at=NOW - HOUR)
+    source = at()
+    site.most = 0
+    assert [one.missed for one in source.collector.fill("", Span(NOW - DAY, NOW), None)] == [None, 0]
+
+
+def test_a_clock_that_is_set_back_brings_no_history(site: YelpStandIn, at: Any) -> None:
+    source = at(look_back="1h")
+    ids = [site.review(f"review {n}", at=NOW - (9 - n) * DAY) for n in range(3)]
+    assert source.told() == [], "the list was empty at first"
+    source.clock.at -= 3650 * DAY
+    assert source.brought() == []
+    assert source.setting.notes.all([f"told:{id}" for id in ids]) == {}
+    source.clock.at += 3650 * DAY
+    new = site.review("new")
+    assert source.told() == [("created", new)]
 
 
 def test_an_estimate_counts_the_week_as_far_as_it_is_shown(site: YelpStandIn, at: Any) -> None:
