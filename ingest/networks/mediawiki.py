@@ -64,11 +64,12 @@ class Mediawiki:
         asked: dict[str, str | int] = {"rcdir": "newer", **({"rcstart": _iso(start)} if start else {})}
         for changes, malformed in self._api.changes(**asked):
             fresh = [one for one in changes if one.rcid > held.begun and one.rcid not in self._known]
-            told = self._buried.fresh(malformed)
+            told = self._buried.unknown(malformed)
             for begin in range(0, max(len(fresh), 1), BATCH):
                 batch = fresh[begin : begin + BATCH]
                 drafts, left_out = self._drafts(self._api, batch)
                 yield Delivery(drafts=drafts, malformed=told, filtered=left_out, asked=self._api.used())
+                self._buried.note(told)
                 told = []
                 self._known |= {one.rcid: _millis(one.timestamp) for one in batch}
             held = Cursor(held.begun, max([held.at, *(_millis(one.timestamp) for one in changes)]))

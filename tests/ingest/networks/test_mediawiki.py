@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -21,6 +21,7 @@ from ingest.collector import (
     Unfillable,
 )
 from ingest.networks.mediawiki import Mediawiki
+from ingest.networks.mediawiki_api import Api
 from ingest.setting import Setting
 from stream.clock import DAY, HOUR, MINUTE, ManualClock
 from tests.ingest.collecting import ACME
@@ -90,6 +91,24 @@ def test_a_change_counts_where_it_writes_the_name_not_where_the_name_stood(
     assert draft.author.handle == "bo"
     assert draft.link == f"{wiki.url}/w/index.php?diff={draft.native_id.rpartition('/')[2]}"
     assert one.brought() == []
+
+
+def test_what_is_no_change_is_told_of_though_the_texts_of_the_others_did_not_come(
+    wiki: MediawikiStandIn, at: Callable[..., At], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(*_: object) -> NoReturn:
+        raise Interrupted("no answer")
+
+    one = at()
+    one.brought()
+    wiki.broken()
+    wiki.edit_page("Airlines", "Beta is one.\nAcme lost a plane.")
+    with monkeypatch.context() as patch:
+        patch.setattr(Api, "revisions", silent)
+        with pytest.raises(Interrupted):
+            one.brought()
+    assert sum(len(delivery.malformed) for delivery in one.collector.collect(one.cursor)) == 1
+    assert sum(len(delivery.malformed) for delivery in one.collector.collect(one.cursor)) == 0
 
 
 def test_every_change_of_a_watched_page_belongs_to_its_brands(wiki: MediawikiStandIn, at: Callable[..., At]) -> None:
