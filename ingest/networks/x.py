@@ -102,6 +102,8 @@ class XCollector:
         """How long after they were written the last posts of the stream came."""
         self._late_noted: Millis | None = None
         self._listened_since: Millis | None = None
+        self._reached: Millis = 0
+        """Up to when the stream was read, as far as is known: there may be more in hand."""
         self._compliance: Compliance | None = None
 
     # --- the stream ---
@@ -109,7 +111,9 @@ class XCollector:
     def collect(self, cursor: str | None) -> Iterator[Delivery]:
         """Without a cursor: the stream is always of now."""
         if self.settings.compliance:
-            self._compliance = Compliance(self.settings, self.access, self.setting.clock, self.setting.stop)
+            # By an access of its own: how often one of eight parts is refused says nothing of the filtered stream.
+            access = Access(self.settings, self.setting.secret, self.setting.clock.wall)
+            self._compliance = Compliance(self.settings, access, self.setting.clock, self.setting.stop)
         try:
             while not self.setting.stop.is_set():
                 kept = self._rules.keep(first=True)
@@ -126,13 +130,14 @@ class XCollector:
     def _complied(self) -> Iterator[Delivery]:
         """What X told of posts that are gone. It says nothing of how far the stream was read."""
         if self._compliance is not None and any(told := self._compliance.take()):
-            yield Delivery(drafts=told.drafts, malformed=told.malformed, asked=told.asked)
+            yield Delivery(drafts=told.drafts, malformed=told.malformed, asked=told.asked, reached=self._reached)
 
     def _idle(self) -> Iterator[Delivery]:
         """Nobody is to be asked for: X refuses a stream without rules."""
         clock, stop = self.setting.clock, self.setting.stop
         until = clock.steady() + self.settings.rules_every
         while not stop.wait(min(self.interval, self.settings.rules_every) / 1000) and clock.steady() < until:
+            self._reached = clock.now()
             yield Delivery(asked=0)
             yield from self._complied()
 
@@ -143,12 +148,15 @@ class XCollector:
             lines = Lines(self.access, clock.now)
         self._listened_since = self._listened_since or clock.now()
         with closing(lines):
+            self._reached = clock.now()
             yield Delivery(asked=asked + 1)
             yield from self._rules.left_out()
             told = kept = clock.steady()
             while not stop.is_set():
                 yield from self._complied()
-                taken = [line for line in lines.take(self._batch, TICK) if line]
+                taken = lines.take(self._batch, TICK)
+                if not taken:
+                    self._reached = clock.now()
                 if taken or clock.steady() - told >= self.interval:
                     told = clock.steady()
                     delivery, problem = self._understood(taken)
@@ -157,7 +165,7 @@ class XCollector:
                         raise Interrupted(f"X ended the stream: {problem.words}", since=lines.heard_at)
                 if clock.steady() - kept >= self.settings.rules_every:
                     kept = clock.steady()
-                    yield self._rules.keep()
+                    yield msgspec.structs.replace(self._rules.keep(), reached=self._reached)
                     yield from self._rules.left_out()
                     if not self._rules.any:
                         return
@@ -181,7 +189,9 @@ class XCollector:
                     malformed += found.malformed
             elif "errors" in held:
                 problem = problem_of(held)
-        return Delivery(drafts=drafts, malformed=malformed, asked=0, cost=cost), problem
+        written = [draft.claimed_at for draft in drafts if draft.claimed_at is not None]
+        self._reached = max([self._reached, *written]) if lines else self._reached
+        return Delivery(drafts=drafts, malformed=malformed, asked=0, cost=cost, reached=self._reached), problem
 
     def _came(self, post: object) -> None:
         written = time_of(str(post.get("id"))) if isinstance(post, dict) else None

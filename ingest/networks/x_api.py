@@ -203,8 +203,7 @@ class Lines:
             self._web.close()
             raise
         access.heard(self._answer.headers)
-        if path == STREAM:
-            access.connected()
+        access.connected()
         self._thread = threading.Thread(target=self._read, name="x-stream", daemon=True)
         self._thread.start()
 
@@ -241,10 +240,14 @@ class Lines:
                 if len(rest) > MOST_LINE:
                     fault = Interrupted(f"a line of the stream has more than {MOST_LINE:,} bytes")
                     break
-                if not self._put([bytes(line).strip() for line in lines]):
+                # X's signs of life say nothing, and would wait here without bound.
+                if not self._put([line for one in lines if (line := bytes(one).strip())]):
                     break
         except Interrupted as lost:
             fault = lost
+        except Exception as strange:
+            # Nobody would notice that nothing is read any more.
+            fault = Interrupted(f"the stream of X cannot be read: {type(strange).__name__}")
         fault.since = self.heard_at
         with self._change:
             self._fault = fault

@@ -104,8 +104,7 @@ class Compliance:
         with closing(Lines(self._access, self._clock.now, path, asked)) as lines:
             self._put(Told([], [], 1))
             while not self._over():
-                taken = [line for line in lines.take(AT_ONCE, TICK) if line]
-                if taken:
+                if taken := lines.take(AT_ONCE, TICK):
                     self._put(self._understood(path, taken))
 
     def _put(self, told: Told) -> None:

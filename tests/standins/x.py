@@ -177,10 +177,11 @@ class XStandIn(StandIn):
                 connection.lines.append(line)
             self._change.notify_all()
 
-    def end_streams(self) -> None:
+    def end_streams(self, *, compliance_only: bool = False) -> None:
         """X ends its connections in order."""
         with self._change:
-            for connection in (*self.connections, *(one for _, _, one in self.compliance)):
+            filtered = () if compliance_only else self.connections
+            for connection in (*filtered, *(one for _, _, one in self.compliance)):
                 connection.open = False
             self._change.notify_all()
 

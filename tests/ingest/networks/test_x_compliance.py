@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from ingest.collector import Interrupted
+from ingest.networks.x_api import Access, Lines
 from ingest.networks.x_compliance import PARTS, word
+from ingest.web import Unending
+from stream.clock import WallClock
 from stream.merge import PostState, merge, state_of
 from tests.ingest.collecting import Collecting, until
 from tests.ingest.networks.x_source import Asking
+from tests.standins.server import Fault
 from tests.standins.x import TOKEN, XStandIn, author_id
 
 
@@ -86,6 +93,60 @@ def test_a_plan_without_them_keeps_the_filtered_stream(x: XStandIn, tmp_path: Pa
         x.publish("Acme is late")
         until(lambda: bool(at_work.held.texts()))
         assert not at_work.runner.trouble
+
+
+def test_parts_that_are_refused_do_not_make_the_filtered_stream_wait_longer(x: XStandIn) -> None:
+    x.enterprise = True
+    taken = b'{"title": "ConnectionException", "type": "https://api.x.com/2/problems/streaming-connection"}'
+    asking = Asking(x, compliance=True)
+    one = asking.collector()
+    deliveries = one.collect(None)
+    with closing(deliveries):
+        next(deliveries)
+        until(lambda: listened(x))
+        x.misbehave(Fault("status", times=PARTS, only="/2/tweets/compliance/stream", status=429, body=taken))
+        asked = x.asked("/2/tweets/compliance/stream")
+        x.end_streams(compliance_only=True)
+        until(lambda: x.asked("/2/tweets/compliance/stream") >= asked + PARTS)
+        until(lambda: listened(x))
+        assert one.access.longer() == asking.settings.refused_wait
+
+
+def test_what_is_gone_says_nothing_of_how_far_the_stream_was_read(x: XStandIn) -> None:
+    """Killed a moment later, the posts that were still in hand would be in no hole."""
+    x.enterprise = True
+    one = Asking(x, compliance=True).collector()
+    deliveries = one.collect(None)
+    with closing(deliveries):
+        next(deliveries)
+        until(lambda: listened(x))
+        connected = WallClock().now()
+        x.delete(x.publish("nobody is meant"))
+        told = next(found for found in deliveries if any(draft.kind == "deleted" for draft in found.drafts))
+        assert told.reached is not None
+        assert told.reached <= connected + 2_000
+        one._reached = connected
+        x.delete(x.publish("nobody is meant"))
+        until(lambda: not one._compliance._told.empty() if one._compliance is not None else False)
+        assert [found.reached for found in one._complied()] == [connected]
+
+
+def test_signs_of_life_do_not_pile_up_and_whoever_cannot_read_says_so(
+    x: XStandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def parts(self: Unending) -> Iterator[bytes]:
+        yield b"\r\n" * 1_000
+        raise MemoryError
+
+    monkeypatch.setattr(Unending, "parts", parts)
+    x.enterprise = True
+    asking, now = Asking(x), WallClock().now
+    access = Access(asking.settings, asking.setting.secret, now)
+    with closing(Lines(access, now, "/2/tweets/compliance/stream", {"partition": "1"})) as lines:
+        lines._thread.join()
+        with pytest.raises(Interrupted, match="cannot be read: MemoryError"):
+            lines.take(10, 1.0)
+        assert not lines._held
 
 
 @pytest.mark.parametrize(
