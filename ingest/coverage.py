@@ -88,6 +88,11 @@ class Ledger:
         state = "backfilled" if row.missed == 0 else "partial"
         self._replace_gaps(msgspec.structs.replace(row, state=state), brands, part)
 
+    def close(self, row: Coverage, brands: Collection[str] = ()) -> None:
+        """A missed span came after all: its gap becomes `backfilled`. What of it came in part, and was not asked for
+        once more, stays so."""
+        self._replace_gaps(msgspec.structs.replace(row, state="backfilled"), brands, states=("gap",))
+
     def lose(self, row: Coverage, brands: Collection[str] = ()) -> None:
         """The network cannot give a missed span any more: it becomes `lost`."""
         self._replace_gaps(msgspec.structs.replace(row, state="lost", missed=row.missed or None), brands)
@@ -148,13 +153,19 @@ class Ledger:
         """Coverage of [since, until), over the sources named or those that listen for `brand`."""
         return figure(self.rows(sources, brand, since, until), since, until)
 
-    def _replace_gaps(self, row: Coverage, brands: Collection[str], part: str = "") -> None:
+    def _replace_gaps(
+        self,
+        row: Coverage,
+        brands: Collection[str],
+        part: str = "",
+        states: Sequence[str] = ("gap", "partial"),
+    ) -> None:
         with write(self.engine) as connection:
             found = rows(
                 connection,
-                f"SELECT {COLUMNS} FROM coverage WHERE source_id = ? AND query = ? AND state IN ('gap', 'partial') "
-                "AND until > ? AND since < ?",
-                (row.source_id, row.query, row.since, row.until),
+                f"SELECT {COLUMNS} FROM coverage WHERE source_id = ? AND query = ? AND until > ? AND since < ? "
+                f"AND state IN ({', '.join('?' * len(states))})",
+                (row.source_id, row.query, row.since, row.until, *states),
             )
             for old in found:
                 if old[5] == "partial" and (old[3] < row.since or old[4] > row.until):

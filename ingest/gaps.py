@@ -79,7 +79,7 @@ class Gaps:
 
     def closed(self, span: Span) -> None:
         """What was missed in `span` came after all, and was counted with what came since."""
-        self.ledger.fill(msgspec.structs.replace(self._row(span, "", ""), missed=0), self._concerns(""))
+        self.ledger.close(msgspec.structs.replace(self._row(span, "", ""), missed=0), self._concerns(""))
 
     def fill_all(
         self,

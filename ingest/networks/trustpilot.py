@@ -92,8 +92,6 @@ class Trustpilot:
         held, failed = _opened(cursor), None
         for unit in self._several.in_turn(self._settings.units):
             if self._setting.stop.is_set():
-                # With this in hand the runner sees that it is told to stop; an end by itself would be a whole round.
-                yield Delivery(asked=0)
                 return
             try:
                 yield from self._read(unit, held)

@@ -84,8 +84,6 @@ class Yelp:
         held, failed = {place: opened[place] for place in places if place in opened}, None
         for place in self._several.in_turn(places):
             if self._setting.stop.is_set():
-                # With this in hand the runner sees that it is told to stop; an end by itself would be a whole round.
-                yield Delivery(asked=0)
                 return
             try:
                 yield from self._read(place, held)

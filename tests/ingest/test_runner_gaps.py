@@ -123,6 +123,31 @@ def test_a_network_that_rewinds_closes_its_gap_itself(
     assert network.filled == []
 
 
+def test_what_came_in_part_while_a_gap_was_open_stays_so_when_it_closes(
+    run: Callable[..., Runner], clock: ManualClock, ledger: Ledger
+) -> None:
+    def first(_: str | None) -> Iterator[Delivery]:
+        yield Delivery(cursor="1")
+
+    def broken(_: str | None) -> Iterator[Delivery]:
+        clock.advance(3 * MINUTE)
+        raise Interrupted("reset")
+        yield
+
+    def partly(_: str | None) -> Iterator[Delivery]:
+        yield Delivery()
+        clock.advance(MINUTE)
+        yield Delivery(missed=None, reason="page cap", cursor="2")
+        raise Interrupted("one of several places failed")
+
+    def again(_: str | None) -> Iterator[Delivery]:
+        clock.advance(MINUTE)
+        yield Delivery(cursor="3")
+
+    run(Network(clock, [first, broken, partly, again], style="poll", resumes=True))
+    assert [(gap.state, gap.reason) for gap in ledger.gaps()] == [("partial", "page cap")]
+
+
 def test_a_round_that_a_stop_ends_closes_no_gap(
     run: Callable[..., Runner], clock: ManualClock, ledger: Ledger, cursors: Cursors
 ) -> None:
