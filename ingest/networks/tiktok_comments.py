@@ -46,7 +46,7 @@ class Mark(msgspec.Struct, omit_defaults=True):
     began: Millis
     """What is older was there before."""
     seen: Millis = 0
-    """Of the newest comment."""
+    """Of the newest comment, else `began`; 0: nothing was read yet."""
     walked: Millis = 0
     """When a walk through the whole list began last."""
 
@@ -99,7 +99,7 @@ class Comments:
         if walk or not mark.seen:
             mark.walked = began
             self._walked.add(video.id)
-        mark.seen = newest or began
+        mark.seen = newest or mark.began
 
     def written(self, api: Api, video: Video, since: Millis) -> Iterator[tuple[list[Comment], list[Malformed], bool]]:
         """Comments back to a time, with the answers that came with them or stand below them."""

@@ -16,6 +16,7 @@ from ingest.credentials import ends_of
 from ingest.networks import tiktok as networks_tiktok
 from ingest.networks import tiktok_comments, tiktok_mentions
 from ingest.networks.tiktok import Tiktok, collector, push
+from ingest.networks.tiktok_api import Api
 from ingest.networks.tiktok_comments import Mark
 from ingest.push import Receiver
 from ingest.setting import Setting, Unshared
@@ -198,6 +199,20 @@ def test_a_post_that_is_dated_ahead_hides_none_of_its_comments(tiktok: TiktokSta
     odd = tiktok.post("from next year", at=WallClock().wall() + 400 * DAY)
     said = tiktok.comment("Acme", odd)
     assert set(source.brought()) == {odd, said}
+
+
+def test_answers_with_a_wrong_date_hide_no_comments_that_come_later(
+    tiktok: TiktokStandIn, rounds: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = rounds(mentions=False)
+    source.brought()
+    post = tiktok.post("our news")
+    with monkeypatch.context() as wrong:
+        wrong.setattr(Api, "_noted", lambda api, _: setattr(api, "time", WallClock().wall() + 400 * DAY))
+        assert set(source.brought()) == {post}
+    source.restart()
+    said = tiktok.comment("Acme", post)
+    assert said in source.brought()
 
 
 def test_a_walk_that_is_dated_ahead_is_not_waited_for() -> None:
