@@ -353,6 +353,14 @@ def retry_after(headers: Mapping[str, str], wall: float | None = None) -> Millis
     return _bounded(number - now if number > 1e9 else number)
 
 
+def told_time(headers: Mapping[str, str]) -> Millis | None:
+    """What time it was there, by `Date`, in whole seconds; None where it does not say."""
+    try:
+        return round(parsedate_to_datetime(headers["date"]).timestamp() * SECOND)
+    except (KeyError, ValueError, TypeError, OverflowError):
+        return None
+
+
 def words(body: bytes, most: int = 200) -> str:
     """The beginning of an error's body on one line, without control characters."""
     text = _BLANK.sub(" ", body[: 4 * most].decode("utf-8", "replace")).strip()

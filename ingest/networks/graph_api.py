@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Iterator, Mapping
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -18,7 +17,7 @@ import msgspec
 from config.sources.graph import GraphSource
 from ingest.collector import NEVER, Delivery, Denied, Interrupted, Malformed
 from ingest.setting import Setting
-from ingest.web import Answer, Refused, Web
+from ingest.web import Answer, Refused, Web, told_time
 from stream.clock import MINUTE, SECOND
 from stream.records import Millis
 
@@ -136,10 +135,8 @@ class Api:
         self.usage = _usage(answer.headers)
         if self.usage >= FULL:
             self._cool_until = self._setting.clock.steady() + (_regained(answer.headers) or COOL)
-        try:
-            self.time = round(parsedate_to_datetime(answer.headers["date"]).timestamp() * 1000)
-        except (KeyError, ValueError, OverflowError):
-            self.time = self._setting.clock.wall()
+        there = told_time(answer.headers)
+        self.time = self._setting.clock.wall() if there is None else there
 
     def _plain_fault(self, answer: Answer) -> Exception:
         """Without a word of the answer: it may hold secrets that were not in this question."""

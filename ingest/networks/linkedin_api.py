@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
@@ -17,7 +16,7 @@ from config.sources import LinkedinSource
 from ingest.collector import Delivery, Denied, Interrupted
 from ingest.credentials import Grant, refreshing
 from ingest.setting import Setting
-from ingest.web import PASSES, Answer, Refused, Unauthorized, Web
+from ingest.web import PASSES, Answer, Refused, Unauthorized, Web, told_time
 from stream.clock import DAY
 from stream.records import Millis
 
@@ -165,10 +164,8 @@ class Api:
         return (settings.token_env if self._grant is None else settings.refresh_token_env) or ""
 
     def _noted(self, answer: Answer) -> None:
-        try:
-            self.time = round(parsedate_to_datetime(answer.headers["date"]).timestamp() * 1000)
-        except (KeyError, ValueError, OverflowError):
-            self.time = self._setting.clock.wall()
+        there = told_time(answer.headers)
+        self.time = self._setting.clock.wall() if there is None else there
 
     def _fault(self, answer: Answer, path: str) -> Exception:
         """Without the answer's own words: they may hold secrets."""

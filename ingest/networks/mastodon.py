@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from email.utils import parsedate_to_datetime
 from threading import Event, Lock
 from urllib.parse import quote, urlsplit
 
@@ -49,7 +48,7 @@ from ingest.networks.mastodon_stream import Event as StreamEvent
 from ingest.networks.mastodon_stream import Stream, streaming_address
 from ingest.setting import Setting
 from ingest.wanted import Wanted
-from ingest.web import Unending, Web
+from ingest.web import Unending, Web, told_time
 from stream.clock import HOUR
 from stream.records import Millis, PostKind
 
@@ -409,11 +408,9 @@ class Mastodon:
         return Web(address or instance, headers, timeout=self._settings.timeout / 1_000)
 
     def _note_clock(self, instance: str, headers: Mapping[str, str]) -> None:
-        try:
-            there = round(parsedate_to_datetime(headers["date"]).timestamp() * 1_000)
-        except (KeyError, ValueError, TypeError, OverflowError):
-            return
-        self._skew[instance] = there - self._setting.clock.now()
+        there = told_time(headers)
+        if there is not None:
+            self._skew[instance] = there - self._setting.clock.now()
 
 
 def _words(draft: Draft) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 
 import msgspec
@@ -18,7 +17,7 @@ from config.sources.tiktok import TiktokSource
 from ingest.collector import Delivery, Denied, Interrupted
 from ingest.credentials import Grant, Refusal, Traded, refreshing, traded
 from ingest.setting import Setting
-from ingest.web import Answer, Refused, Unauthorized, Web
+from ingest.web import Answer, Refused, Unauthorized, Web, told_time
 from stream.clock import MINUTE
 from stream.records import Millis
 
@@ -127,10 +126,8 @@ class Api:
         return data if isinstance(data, dict) else {}
 
     def _noted(self, answer: Answer) -> None:
-        try:
-            self.time = round(parsedate_to_datetime(answer.headers["date"]).timestamp() * 1000)
-        except (KeyError, ValueError, OverflowError):
-            self.time = self._setting.clock.wall()
+        there = told_time(answer.headers)
+        self.time = self._setting.clock.wall() if there is None else there
 
     def _fault(self, code: int) -> Exception:
         """Without a word of the answer: it may repeat what was sent."""

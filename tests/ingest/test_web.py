@@ -16,7 +16,7 @@ import zstandard
 from ingest import public
 from ingest.collector import Interrupted
 from ingest.unpacking import PIECE, unpacked
-from ingest.web import Answer, Refused, Web
+from ingest.web import Answer, Refused, Web, told_time
 from tests.standins.server import Request, Response, StandIn
 
 SAID = b"Acme lost a plane. " * 5_000
@@ -55,6 +55,21 @@ BARE = zlib.compressobj(wbits=-zlib.MAX_WBITS)
 )
 def test_what_is_packed_as_http_knows_it_is_read(response: Response) -> None:
     assert asked(response) == SAID
+
+
+@pytest.mark.parametrize(
+    ("said", "there"),
+    [
+        ("Fri, 27 Nov 2026 07:26:40 GMT", 1_795_764_400_000),
+        ("Fri, 27 Nov 2026 08:26:40 +0100", 1_795_764_400_000),
+        ("Fri, 27 Nov 2026 07:26:40 +999999", None),
+        ("yesterday", None),
+        ("", None),
+    ],
+)
+def test_what_time_it_is_there_is_told_or_not_known(said: str, there: int | None) -> None:
+    assert told_time({"date": said}) == there
+    assert told_time({}) is None
 
 
 @pytest.mark.parametrize(
