@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from ingest.collector import Denied, Interrupted
+from ingest.collector import Delivery, Denied, Interrupted
 from ingest.web import Unauthorized
 from stream.records import Millis
 
@@ -46,3 +46,26 @@ class Several:
         if fault.since is None:
             fault.since = self._answered_at.get(place)
         return self._places > 1 and by_itself and not limited and not isinstance(fault, Unauthorized)
+
+
+def filled(places: Sequence[str], cursor: str | None, ask: Callable[[str], Iterator[Delivery]]) -> Iterator[Delivery]:
+    """What each place has of a span, one after the other; the cursor is the place that is done. One that is refused
+    while others answer is missing, since nobody can wait for it; raises Denied where all are."""
+    begun = places.index(cursor) + 1 if cursor in places else 0
+    answered, refused = begun > 0, list[Denied]()
+    for place in places[begun:]:
+        try:
+            yield from ask(place)
+        except Unauthorized:
+            raise
+        except Denied as fault:
+            refused.append(fault)
+        else:
+            answered = True
+        if answered:
+            for why in refused:
+                yield Delivery(asked=0, missed=None, reason=str(why)[:300])
+            refused.clear()
+            yield Delivery(asked=0, cursor=place)
+    if refused:
+        raise refused[0]

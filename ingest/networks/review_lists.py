@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from ingest.buried import Buried
 from ingest.collector import CursorLost, Delivery, Denied, Draft, Interrupted, Malformed, Sample, Span
 from ingest.setting import Setting
-from ingest.several import Several
+from ingest.several import Several, filled
 from stream.clock import CREDIBLE_LEAD, DAY, HOUR, SECOND
 from stream.records import Millis
 
@@ -160,24 +160,8 @@ class Lists:
         yield Delivery(asked=self._place.used(), cursor=_closed(seen))
 
     def fill(self, place: Place, span: Span, cursor: str | None) -> Iterator[Delivery]:
-        """What the lists still show of a span, one after the other. `place`: this thread's own way to them."""
-        begin = place.names.index(cursor) + 1 if cursor in place.names else 0
-        for name in place.names[begin:]:
-            oldest, ended = span.until, False
-            try:
-                for number, page in enumerate(_read(place, name)):
-                    within = [one.draft for one in _all(page) if span.since <= one.written < span.until]
-                    oldest = min([oldest, *(one.written for one in page.reviews)])
-                    ended = page.short and not (number == 0 and self._bare(name, page))
-                    yield Delivery(drafts=within, malformed=page.malformed, asked=place.used())
-                    if oldest < span.since:
-                        break
-            except Unlisted:
-                if name not in self._had:
-                    continue
-            if oldest >= span.since and (not ended or self._gone_by(span.since)):
-                yield Delivery(asked=0, missed=None, reason=HISTORY)
-            yield Delivery(asked=place.used(), cursor=name)
+        """What the lists still show of a span. `place`: this thread's own way to them."""
+        return filled(place.names, cursor, lambda name: self._fill(place, name, span))
 
     def sample(self, place: Place, names: Iterable[str]) -> Sample:
         """How many reviews of these lists were written in each hour of the last week, or since they begin."""
@@ -201,6 +185,23 @@ class Lists:
         return Sample(tuple(counts), asked=asked + place.used(), capped=capped)
 
     # --- one list ---
+
+    def _fill(self, place: Place, name: str, span: Span) -> Iterator[Delivery]:
+        oldest, ended = span.until, False
+        try:
+            for number, page in enumerate(_read(place, name)):
+                within = [one.draft for one in _all(page) if span.since <= one.written < span.until]
+                oldest = min([oldest, *(one.written for one in page.reviews)])
+                ended = page.short and not (number == 0 and self._bare(name, page))
+                yield Delivery(drafts=within, malformed=page.malformed, asked=place.used())
+                if oldest < span.since:
+                    break
+        except Unlisted:
+            if name not in self._had:
+                return
+            ended = False
+        if oldest >= span.since and (not ended or self._gone_by(span.since)):
+            yield Delivery(asked=place.used(), missed=None, reason=HISTORY)
 
     def _look(self, name: str, before: Seen) -> Generator[Delivery, None, Seen]:
         """What is new on one list. Returns where it stands now. Raises what `Place.pages` raises."""

@@ -36,7 +36,7 @@ from ingest.networks.trustpilot_push import TrustpilotPush
 from ingest.networks.trustpilot_reviews import Review, drafts_of, reviews_of
 from ingest.push import Push
 from ingest.setting import Setting
-from ingest.several import Several
+from ingest.several import Several, filled
 from ingest.told import REPLY, Told, deleted, reached, unseen
 from ingest.wanted import Wanted
 from ingest.web import Unauthorized
@@ -112,20 +112,7 @@ class Trustpilot:
 
     def fill(self, query: str, span: Span, cursor: str | None) -> Iterator[Delivery]:
         with closing(self._new_api()) as api:
-            units = self._settings.units
-            for unit in units[units.index(cursor) + 1 if cursor in units else 0 :]:
-                for page in self._pages(api, unit, span.since + self._settings.look_back, span):
-                    within = [one for one in page.reviews if span.since <= one.at < span.until and not one.hidden]
-                    drafts = [draft for review in within for draft in drafts_of(review)]
-                    yield Delivery(
-                        drafts=drafts,
-                        malformed=page.malformed,
-                        asked=api.used(),
-                        missed=None if page.cut else 0,
-                        reason="page cap" if page.cut else "",
-                    )
-                    self._told.note_found(drafts)
-                yield Delivery(cursor=unit, asked=api.used())
+            yield from filled(self._settings.units, cursor, lambda unit: self._fill(api, unit, span))
 
     def close(self) -> None:
         self._api.close()
@@ -177,6 +164,19 @@ class Trustpilot:
         return f"Trustpilot shows {company.displayName or company.id} with {total} reviews, {what}{more}"
 
     # --- a round ---
+
+    def _fill(self, api: Api, unit: str, span: Span) -> Iterator[Delivery]:
+        for page in self._pages(api, unit, span.since + self._settings.look_back, span):
+            within = [one for one in page.reviews if span.since <= one.at < span.until and not one.hidden]
+            drafts = [draft for review in within for draft in drafts_of(review)]
+            yield Delivery(
+                drafts=drafts,
+                malformed=page.malformed,
+                asked=api.used(),
+                missed=None if page.cut else 0,
+                reason="page cap" if page.cut else "",
+            )
+            self._told.note_found(drafts)
 
     def _read(self, unit: str, cursor: Cursor) -> Iterator[Delivery]:
         """What is new of one company; `cursor` is moved on."""

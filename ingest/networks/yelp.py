@@ -31,7 +31,7 @@ from ingest.collector import (
 )
 from ingest.networks.yelp_reviews import Review, drafts_of, reviews_of
 from ingest.setting import Setting
-from ingest.several import Several
+from ingest.several import Several, filled
 from ingest.told import Told, deleted, reached, unseen
 from ingest.wanted import Wanted
 from ingest.web import Answer, Refused, Web, retry_after
@@ -104,16 +104,7 @@ class Yelp:
         """What of it the lists still show."""
         with closing(self._new_web()) as web:
             places = [" ".join(each) for each in self._places()]
-            for place in places[places.index(cursor) + 1 if cursor in places else 0 :]:
-                business, _, locale = place.partition(" ")
-                reviews, malformed = self._asked(web, business, locale)
-                within = [one for one in reviews if span.since <= one.at < span.until]
-                long = len(reviews) + len(malformed) >= SHORTEST or (not reviews and bool(self._shown(place)))
-                oldest = min((one.at for one in reviews), default=NEVER) if long else 0
-                drafts = [draft for one in within for draft in drafts_of(one, business, locale)]
-                yield _delivery(web, drafts, malformed, cut=oldest > span.since)
-                self._told.note_found(drafts)
-                yield Delivery(cursor=place, asked=0)
+            yield from filled(places, cursor, lambda place: self._fill(web, place, span))
 
     def close(self) -> None:
         self._web.close()
@@ -143,6 +134,16 @@ class Yelp:
 
     def _places(self) -> Iterator[tuple[str, str]]:
         return ((one, locale) for one in self._settings.businesses for locale in self._settings.locales)
+
+    def _fill(self, web: Web, place: str, span: Span) -> Iterator[Delivery]:
+        business, _, locale = place.partition(" ")
+        reviews, malformed = self._asked(web, business, locale)
+        within = [one for one in reviews if span.since <= one.at < span.until]
+        long = len(reviews) + len(malformed) >= SHORTEST or (not reviews and bool(self._shown(place)))
+        oldest = min((one.at for one in reviews), default=NEVER) if long else 0
+        drafts = [draft for one in within for draft in drafts_of(one, business, locale)]
+        yield _delivery(web, drafts, malformed, cut=oldest > span.since)
+        self._told.note_found(drafts)
 
     def _read(self, place: str, cursor: Cursor) -> Iterator[Delivery]:
         """What is new of one list; `cursor` is moved on."""
