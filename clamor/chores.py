@@ -16,7 +16,7 @@ import structlog
 from clamor import losses
 from clamor.budgets import caps_reached
 from clamor.deletes import IndexedDeletes, RoutedDeletes
-from clamor.endings import endings
+from clamor.endings import CREDENTIAL, endings, outrun
 from clamor.likenesses import Likenesses
 from clamor.mail import mailer
 from clamor.offsets import places
@@ -237,7 +237,7 @@ _WATCHED = (
     "coverage:source:",
     "coverage:sweep:",
     "budget:",
-    "credential:",
+    CREDENTIAL,
     "clock:",
 )
 """How the keys of troubles that `Watch` raises, and resolves, begin."""
@@ -276,11 +276,14 @@ class Watch:
         over = self._raised - troubles.keys()
         if troubles or over:
             with write(self._opened.engine) as connection:
-                for key, why in troubles.items():
-                    if raise_operations(connection, key, key.partition(":")[0], why, now):
-                        log.error("trouble", key=key, why=why)
                 for key in over:
                     resolve_operations(connection, key, now)
+                told = open_troubles(connection, (CREDENTIAL,))
+                for key, why in troubles.items():
+                    if outrun(key, told):
+                        continue
+                    if raise_operations(connection, key, key.partition(":")[0], why, now):
+                        log.error("trouble", key=key, why=why)
             self._raised = set(troubles)
         return False
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from clamor.commands.search import when
 from clamor.opening import Opened
 from clamor.sources import SourceStanding, standings
 from stream.clock import DAY, HOUR
 from stream.records import Millis
 
+CREDENTIAL = "credential:"
+"""How the keys of these troubles begin."""
 DAYS_AHEAD = (14, 7, 3, 1)
 """Before its end a credential is told of so many days; once each."""
 
@@ -15,7 +19,7 @@ DAYS_AHEAD = (14, 7, 3, 1)
 def endings(opened: Opened) -> dict[str, str]:
     """Of each source in force whose credential has ended or is near its end: the key of a trouble, and what is told."""
     return {
-        f"credential:{one.source}:{level}": _told(one, one.ends_at, one.ends_in)
+        f"{CREDENTIAL}{one.source}:{level}": _told(one, one.ends_at, one.ends_in)
         for one in standings(opened)
         if one.ends_at is not None and one.ends_in is not None and (level := nearness(one.ends_in)) is not None
     }
@@ -27,6 +31,14 @@ def nearness(still: Millis) -> int | None:
     if still <= 0:
         return 0
     return min((days for days in DAYS_AHEAD if still <= days * DAY), default=None)
+
+
+def outrun(key: str, told: Collection[str]) -> bool:
+    """Whether a nearer end of the same credential is `told` already, by a machine whose clock is a little ahead."""
+    credential, _, level = key.rpartition(":")
+    return credential.startswith(CREDENTIAL) and any(
+        f"{credential}:{nearer}" in told for nearer in (0, *DAYS_AHEAD) if nearer < int(level)
+    )
 
 
 def left(still: Millis) -> str:

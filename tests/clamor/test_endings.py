@@ -20,7 +20,7 @@ from clamor.status import status
 from ingest.collector import NEVER
 from ingest.standing import CollectorStanding, Standings
 from routing.mail.words import words
-from stream.clock import DAY, HOUR, MINUTE
+from stream.clock import DAY, HOUR, MINUTE, SECOND
 from stream.records import Millis
 
 CONFIGURATION = """\
@@ -87,6 +87,22 @@ def test_people_are_told_ahead_once_each_over_restarts_and_by_several_processes(
     assert found == [14 * DAY, 7 * DAY, 3 * DAY, 23 * HOUR, 0]
     assert {mail.recipient for mail in server.mails} == {"ana@example.org", "luis@example.org"}
     assert open_keys(living) & {"credential:page:0", "credential:page:1"} == {"credential:page:0"}
+
+
+def test_a_machine_whose_clock_is_a_little_behind_does_not_tell_of_the_level_before_once_more(
+    living: Living, server: SmtpServer
+) -> None:
+    ahead, behind = Watch(living.opened), Watch(living.opened)
+    for still in (14 * DAY, 7 * DAY, 3 * DAY):
+        living.clock.advance(END - still - living.clock.at)
+        told(living)
+        looked(living, ahead)
+        living.clock.advance(-2 * SECOND)
+        looked(living, behind)
+        living.clock.advance(4 * SECOND)
+        looked(living, behind, ahead)
+    assert len(server.mails) == 3 * 2
+    assert {key for key in open_keys(living) if key.startswith("credential:")} == {"credential:page:3"}
 
 
 def test_the_mail_says_what_to_do_in_the_readers_language(living: Living, server: SmtpServer) -> None:
