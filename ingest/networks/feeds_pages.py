@@ -43,6 +43,8 @@ MOST_TRIES = 3
 TRY_AGAIN: Millis = MINUTE
 """A host that does not answer is left alone for so long, where it names no time itself, and each time for twice as
 long."""
+MOST_FAILING = 2_000
+"""Hosts of which it is known how often they failed: a feed may name new ones without end."""
 LONGEST_PAUSE: Millis = HOUR
 ROBOTS_KEPT: Millis = DAY
 """A robots.txt is asked for again after that (RFC 9309, 2.4)."""
@@ -114,7 +116,7 @@ class Pages:
         """When a host may be asked again, by `clock.steady()`."""
         self._robots: OrderedDict[str, tuple[Protego, Millis]] = OrderedDict()
         self._backoff: dict[str, Backoff] = {}
-        """Of hosts that do not answer."""
+        """Of hosts that do not answer, the one that failed last at the end."""
         self._told: set[tuple[str, str]] = set()
 
     def check(self) -> None:
@@ -179,7 +181,11 @@ class Pages:
         return self._as_told(one)
 
     def _leave_alone(self, host: str, named: Millis | None) -> None:
-        wait = named or self._backoff.setdefault(host, Backoff(TRY_AGAIN, LONGEST_PAUSE)).next()
+        backoff = self._backoff.pop(host, None) or Backoff(TRY_AGAIN, LONGEST_PAUSE)
+        self._backoff[host] = backoff
+        if len(self._backoff) > MOST_FAILING:
+            del self._backoff[next(iter(self._backoff))]
+        wait = named or backoff.next()
         self._free_at[host] = self._setting.clock.steady() + min(wait, DAY)
 
     def _as_told(self, one: Waiting) -> Read:

@@ -340,6 +340,17 @@ def test_a_host_that_fails_is_left_alone_and_given_up_in_the_end(
     assert '"unread"' not in (cursor or "")
 
 
+def test_hosts_that_fail_are_not_known_without_end(
+    feeds: Callable[..., Feeds], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feeds_pages, "MOST_FAILING", 3)
+    pages = feeds()._pages
+    assert pages is not None
+    for host in ("a", "b", "a", "c", "d"):
+        pages._leave_alone(host, None)
+    assert list(pages._backoff) == ["a", "c", "d"]
+
+
 def test_no_more_wait_than_may(
     site: FeedsStandIn, feeds: Callable[..., Feeds], monkeypatch: pytest.MonkeyPatch
 ) -> None:
