@@ -57,6 +57,8 @@ LONGEST: Millis = DAY
 WINDOWS_EVERY: Millis = 10 * SECOND
 """Wall time between two writings of what a stream's open windows hold: so much more than it missed is a killed one's
 hole, of a network that is paid for each post."""
+BEHIND: Millis = MINUTE
+"""A stream whose posts are older, as it says itself, is not read up to now: more of them wait."""
 TURN: Millis = SECOND
 """How often a process that does not run its source asks for it."""
 BEGUN = "begun"
@@ -330,7 +332,9 @@ class Runner:
         if delivery.hole is not None:
             self._note_hole(delivery.query, delivery.hole)
         else:
-            self.windows.add(delivery, took, now, reached)
+            # What waits behind these posts is lost with the connection, and a hole then.
+            late = not self.collector.resumes and delivery.reached is not None and now - reached > BEHIND
+            self.windows.add(delivery, took, now, reached, behind=reached if late else None)
         if delivery.cursor is not None:
             self._cursor = delivery.cursor
         # Killed before the first one was kept, it would begin anew, behind what came meanwhile.

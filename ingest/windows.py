@@ -101,9 +101,17 @@ class Windows:
         self._started = now
         self._ended.clear()
 
-    def add(self, delivery: Delivery, took: Took, now: Millis, reached: Millis | None = None) -> None:
+    def add(
+        self,
+        delivery: Delivery,
+        took: Took,
+        now: Millis,
+        reached: Millis | None = None,
+        *,
+        behind: Millis | None = None,
+    ) -> None:
         """Account for a delivery that was read up to `reached` (None: up to now); one with a span or page of its own
-        has its own row."""
+        has its own row. `behind`: from then on more may be in hand."""
         if delivery.span is not None or delivery.page:
             since, until = delivery.span or (now, now + 1)
             own = Window(self.source.id, delivery.query, since)
@@ -114,7 +122,7 @@ class Windows:
         window = self._open.get(query)
         if window is None:
             window = self._open[query] = Window(self.source.id, query, self._ended.get(query, self._started or now))
-        window.add(delivery, took, now, reached)
+        window.add(delivery, took, now if behind is None else behind, reached)
         if window.full:
             self._close(query, now)
 

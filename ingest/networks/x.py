@@ -189,14 +189,14 @@ class XCollector:
                     malformed += found.malformed
             elif "errors" in held:
                 problem = problem_of(held)
-        written = [draft.claimed_at for draft in drafts if draft.claimed_at is not None]
-        self._reached = max([self._reached, *written]) if lines else self._reached
         return Delivery(drafts=drafts, malformed=malformed, asked=0, cost=cost, reached=self._reached), problem
 
     def _came(self, post: object) -> None:
         written = time_of(str(post.get("id"))) if isinstance(post, dict) else None
         if written is not None:
-            self._late.append(max(self.setting.clock.now() + self.access.skew - written, 0))
+            late = max(self.setting.clock.now() + self.access.skew - written, 0)
+            self._late.append(late)
+            self._reached = max(self._reached, self.setting.clock.now() - late)
         steady = self.setting.clock.steady()
         if len(self._late) >= LATENESSES // 10 and (self._late_noted is None or steady - self._late_noted >= MINUTE):
             self._late_noted = steady

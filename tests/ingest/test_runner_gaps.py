@@ -170,6 +170,23 @@ def test_a_round_that_a_stop_ends_closes_no_gap(
     assert [(gap.state, gap.since, gap.until) for gap in ledger.gaps()] == [("gap", START, START + 3 * MINUTE)]
 
 
+def test_what_waited_behind_others_when_a_stream_was_stopped_is_in_no_whole_window(
+    run: Callable[..., Runner], clock: ManualClock, ledger: Ledger
+) -> None:
+    """Left in hand for minutes, since the stages lagged."""
+    stop = Event()
+
+    def stream(_: str | None) -> Iterator[Delivery]:
+        yield Delivery(reached=clock.now())
+        clock.advance(4 * MINUTE)
+        stop.set()
+        yield Delivery(drafts=drafts(1), reached=START + MINUTE)
+
+    runner = run(Network(clock, [stream]), stop=stop)
+    assert runner.reached_at == START + MINUTE
+    assert [(row.since, row.until, row.received) for row in ledger.rows()] == [(START, START + MINUTE, 1)]
+
+
 def test_a_firehose_that_is_replayed_has_caught_up_when_it_says_so(
     run: Callable[..., Runner], clock: ManualClock, ledger: Ledger
 ) -> None:
