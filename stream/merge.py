@@ -122,7 +122,7 @@ def content_hash(post: Post) -> str:
     change with every look.
     """
     digest = blake2b(digest_size=8)
-    for part in (post.title or "", post.text, post.quote_of or "", *map(_steady, post.media)):
+    for part in (post.title or "", post.text, post.quote_of or "", *map(steady_address, post.media)):
         raw = part.encode("utf-8", "surrogatepass")
         digest.update(b"%d:" % len(raw))
         digest.update(raw)
@@ -274,5 +274,6 @@ def _worth(reading: Reading) -> tuple[int, int, int, bytes]:
     )
 
 
-def _steady(address: str) -> str:
+def steady_address(address: str) -> str:
+    """Of a medium: without what may change with every look though it is the same one."""
     return address.partition("?")[0].partition("#")[0]

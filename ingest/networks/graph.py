@@ -30,6 +30,7 @@ from ingest.collector import (
 )
 from ingest.networks.graph_api import Api, Gone, Odd, checked, malformed, token_ends
 from ingest.setting import Setting
+from ingest.told import content
 from stream.clock import DAY, HOUR, MINUTE
 from stream.records import Millis
 
@@ -231,7 +232,7 @@ class Graph:
         for one in found:
             if one.draft is None:
                 continue
-            known, now = said.get(one.id, self._known.get(one.id)), hash((one.draft.text, one.draft.media))
+            known, now = said.get(one.id, self._known.get(one.id)), hash(content(one.draft))
             said[one.id] = now
             if known is None and one.at > floor:
                 drafts.append(one.draft)

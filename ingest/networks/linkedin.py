@@ -22,6 +22,7 @@ from ingest.networks.linkedin_api import Api, Counts, Gone, Hidden, grant_of
 from ingest.networks.linkedin_lists import FIRST, NOT_SHOWN, Lists
 from ingest.networks.linkedin_posts import Item, edited, parts_of, reach
 from ingest.setting import Setting
+from ingest.told import content
 from stream.clock import DAY, MINUTE, passed
 from stream.records import Metrics, Millis
 
@@ -68,6 +69,7 @@ class Said(NamedTuple):
     """What is known of an item that was seen."""
 
     words: int
+    """Hash of text and pictures (`ingest.told.content`)."""
     likes: int | None
 
 
@@ -307,7 +309,7 @@ class Linkedin:
             metrics = draft.metrics or Metrics()
             known, now = (
                 said.get(one.id) or self._known.get(one.id),
-                Said(hash((draft.text, draft.media)), metrics.likes),
+                Said(hash(content(draft)), metrics.likes),
             )
             said[one.id] = now
             if known is None:

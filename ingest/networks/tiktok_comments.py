@@ -24,6 +24,7 @@ from ingest.collector import Delivery, Draft, Malformed
 from ingest.networks.tiktok_api import Api, Odd, Page, cut_short
 from ingest.networks.tiktok_posts import Comment, Video, comment_of
 from ingest.setting import Setting
+from ingest.told import content
 from stream.clock import MINUTE, passed
 from stream.records import Metrics, Millis
 
@@ -58,7 +59,7 @@ class Said(NamedTuple):
     """What is known of a comment."""
 
     text: int
-    """Hash of text and picture."""
+    """Hash of text and picture (`ingest.told.content`)."""
     metrics: Metrics | None
 
 
@@ -202,7 +203,7 @@ class Comments:
         for one in found:
             if one.draft is None:
                 continue
-            known, text = said.get(one.id) or self._known.get(one.id), hash((one.draft.text, one.draft.media))
+            known, text = said.get(one.id) or self._known.get(one.id), hash(content(one.draft))
             metrics = one.draft.metrics if reach or known is None else known.metrics
             said[one.id] = Said(text, metrics)
             if known is None:

@@ -289,6 +289,22 @@ def test_a_comment_without_its_author_is_a_comment(page: LinkedinStandIn, at: Ca
     assert draft.author is None
 
 
+def test_a_picture_that_is_signed_anew_is_no_edit(page: LinkedinStandIn, at: Callable[..., At]) -> None:
+    one, picture = at(page, reread="100ms"), {"url": "https://media.example/1?e=1&t=a"}
+    page.comment("beside it")
+    page.broken.append({
+        "id": "9", "object": "urn:li:activity:7", "created": {"time": WallClock().wall()},
+        "message": {"text": "see"}, "content": [picture],
+    })  # fmt: skip
+    assert sorted(one.texts()) == ["beside it", "see"]
+    threading.Event().wait(0.11)
+    picture["url"] = "https://media.example/1?e=2&t=b"
+    assert one.texts() == []
+    threading.Event().wait(0.11)
+    picture["url"] = "https://media.example/2?e=2&t=b"
+    assert one.texts() == ["see"]
+
+
 def test_text_is_as_people_read_it() -> None:
     little = (
         r"Hola @[Acme \(ES\)](urn:li:organization:2414183): \#1 en {hashtag|\#|Ventas}\, 100\% \\o/ "

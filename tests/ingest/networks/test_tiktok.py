@@ -416,6 +416,17 @@ def test_a_post_whose_comments_are_refused_is_told_and_the_others_are_read(tikto
 # --- what is gone, hidden, changed ---
 
 
+def test_a_picture_that_is_signed_anew_is_no_edit(tiktok: TiktokStandIn, rounds: Any) -> None:
+    source, now = rounds(mentions=False), WallClock().wall() // 1_000
+    said = {"comment_id": "9", "create_time": now, "text": "Acme", "image_url": "https://p.example/1.jpg?x-signature=a"}
+    tiktok.broken = [said]
+    assert len(source.brought()) == 1
+    said["image_url"] = "https://p.example/1.jpg?x-signature=b"
+    assert source.brought() == {}
+    said["image_url"] = "https://p.example/2.jpg?x-signature=c"
+    assert [draft.kind for draft in source.brought().values()] == ["edited"]
+
+
 def test_what_is_hidden_goes_unless_somebody_wants_it_to_stay(tiktok: TiktokStandIn, rounds: Any) -> None:
     source, keeps = rounds(), rounds(keep_hidden=True)
     source.brought(), keeps.brought()
