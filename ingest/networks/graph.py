@@ -305,20 +305,10 @@ def edited(draft: Draft, at: Millis | None = None) -> Draft:
     return msgspec.structs.replace(draft, kind="edited", edited_at=at)
 
 
-def text_of(one: Any, name: str) -> str:
-    held = one.get(name) if isinstance(one, dict) else None
-    return held if isinstance(held, str) else ""
-
-
 def number_of(one: Any, *names: str) -> int | None:
     for name in names:
         one = one.get(name) if isinstance(one, dict) else None
     return one if isinstance(one, int) else None
-
-
-def table(one: Any, name: str) -> dict[str, Any]:
-    held = one.get(name) if isinstance(one, dict) else None
-    return held if isinstance(held, dict) else {}
 
 
 def looked_up(api: Api, ids: Sequence[str], fields: str) -> dict[str, Any]:

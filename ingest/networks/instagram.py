@@ -14,7 +14,8 @@ from config.sources.graph import InstagramSource
 from ingest.collector import Collector, Draft, Existence
 from ingest.dates import iso_millis
 from ingest.links import web_address
-from ingest.networks.graph import Edge, Graph, Item, edited, looked_up, number_of, table, text_of
+from ingest.loose import table, text_of
+from ingest.networks.graph import Edge, Graph, Item, edited, looked_up, number_of
 from ingest.networks.graph_api import Api, Gone
 from ingest.networks.graph_push import Change, GraphPush
 from ingest.push import Push

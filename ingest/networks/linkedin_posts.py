@@ -15,6 +15,7 @@ import msgspec
 from ingest.collector import Draft
 from ingest.dates import EARLIEST, LATEST
 from ingest.links import web_address
+from ingest.loose import count_of, table, text_of
 from ingest.networks.linkedin_api import encoded
 from stream.records import Author, Metrics, Millis
 
@@ -61,8 +62,8 @@ def comment_item(one: Any, post: str) -> Item | None:
     if not id or at is None:
         return None
     summary = table(one, "commentsSummary")
-    answers = number_of(summary, "aggregatedTotalComments")
-    answers = number_of(summary, "totalFirstLevelComments") if answers is None else answers
+    answers = count_of(summary, "aggregatedTotalComments")
+    answers = count_of(summary, "totalFirstLevelComments") if answers is None else answers
     return Item(id, at, _comment_draft(one, id, at, post), answers=answers, about=text_of(one, "object"))
 
 
@@ -151,8 +152,8 @@ def _comment_draft(one: Any, id: str, at: Millis, post: str) -> Draft | None:
         link=link_of(post or text_of(one, "object"), id),
         media=media,
         metrics=Metrics(
-            likes=number_of(table(one, "likesSummary"), "totalLikes"),
-            replies=number_of(table(one, "commentsSummary"), "totalFirstLevelComments"),
+            likes=count_of(table(one, "likesSummary"), "totalLikes"),
+            replies=count_of(table(one, "commentsSummary"), "totalFirstLevelComments"),
         ),
     )
 
@@ -187,21 +188,6 @@ def _shown(match: re.Match[str]) -> str:
     return "#" + _ESCAPED.sub(r"\1", match["tag"])
 
 
-def text_of(one: Any, name: str) -> str:
-    held = one.get(name) if isinstance(one, dict) else None
-    return held if isinstance(held, str) else ""
-
-
-def table(one: Any, name: str) -> dict[str, Any]:
-    held = one.get(name) if isinstance(one, dict) else None
-    return held if isinstance(held, dict) else {}
-
-
-def number_of(one: Any, name: str) -> int | None:
-    held = one.get(name) if isinstance(one, dict) else None
-    return held if type(held) is int and held >= 0 else None
-
-
 def time_of(one: Any, name: str) -> Millis | None:
-    held = number_of(one, name)
+    held = count_of(one, name)
     return held if held is not None and EARLIEST <= held < LATEST else None

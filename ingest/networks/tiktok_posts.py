@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from ingest.collector import Draft
 from ingest.links import web_address
+from ingest.loose import count_of, text_of
 from stream.clock import SECOND
 from stream.records import Author, Metrics, Millis
 
@@ -168,16 +169,6 @@ def number_of(one: Any, name: str) -> str | None:
 def seconds_of(one: Any, name: str) -> Millis | None:
     found = number_of(one, name)
     return int(found) * SECOND if found is not None and int(found) < _LATEST else None
-
-
-def count_of(one: Any, name: str) -> int | None:
-    held = one.get(name) if isinstance(one, dict) else None
-    return held if isinstance(held, int) and not isinstance(held, bool) and held >= 0 else None
-
-
-def text_of(one: Any, name: str) -> str:
-    held = one.get(name) if isinstance(one, dict) else None
-    return held if isinstance(held, str) else ""
 
 
 def _video_draft(one: Any, id: str, at: Millis, link: str | None, author: Author | None, views: str) -> Draft | None:

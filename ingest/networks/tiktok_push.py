@@ -15,6 +15,7 @@ import msgspec
 
 from config.sources.tiktok import TiktokSource
 from ingest.collector import Denied, Draft, Interrupted, Malformed
+from ingest.loose import text_of
 from ingest.networks.tiktok_api import Api, Odd, granted
 from ingest.networks.tiktok_posts import (
     BY_HANDLE,
@@ -29,7 +30,6 @@ from ingest.networks.tiktok_posts import (
     mentioned_video,
     number_of,
     seconds_of,
-    text_of,
 )
 from ingest.push import Pushed, Unsigned
 from ingest.setting import Setting
