@@ -217,7 +217,9 @@ class Lists:
             ended, wrong = page.short, self._buried.unknown(page.malformed)
             yield Delivery(drafts=news, malformed=wrong, asked=self._place.used())
             self._buried.note(wrong)
-            if all(one.kind == "metrics" for one in news) and (page.short or oldest < floor or not deep):
+            unread = bool(page.malformed) and not page.reviews
+            nothing_new = all(one.kind == "metrics" for one in news)
+            if unread or (nothing_new and (page.short or oldest < floor or not deep)):
                 break
         since = self._lost_since(before, now, seen_all=ended or met or oldest <= floor)
         if since is not None:

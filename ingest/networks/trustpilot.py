@@ -47,6 +47,8 @@ KEEP: Millis = 800 * DAY
 """How long it is known what was told of a review."""
 MOST_DOUBTED = 20
 """Reviews that are not shown any more and looked up in one round, at most."""
+UNREAD = "nothing of a page can be read"
+"""Then the others are not asked for: each is a call of the year's."""
 SAMPLED = 7 * 24
 _ID = re.compile(r"[0-9A-Za-z_-]{1,64}", re.ASCII)
 SAMPLED_PAGES = 10
@@ -174,7 +176,7 @@ class Trustpilot:
                 malformed=page.malformed,
                 asked=api.used(),
                 missed=None if page.cut else 0,
-                reason="page cap" if page.cut else "",
+                reason=page.cut,
             )
             self._told.note_found(drafts)
 
@@ -213,8 +215,9 @@ class Trustpilot:
             floor = (until or 0) - self._settings.look_back
             # A page may lack what is not shown to everybody: only an empty one is behind the last.
             last = not listed or any(review.at < floor for review in reviews)
-            yield _Page(number, reviews, malformed, number == MOST_PAGES and not last)
-            if last:
+            cut = "" if last else UNREAD if not reviews else "page cap" if number == MOST_PAGES else ""
+            yield _Page(number, reviews, malformed, cut)
+            if last or cut:
                 return
 
     def _news(self, unit: str, page: _Page, until: Millis | None) -> Iterator[Delivery]:
@@ -226,7 +229,7 @@ class Trustpilot:
             malformed=wrong,
             asked=self._api.used(),
             missed=None if page.cut else 0,
-            reason="page cap" if page.cut else "",
+            reason=page.cut,
         )
         self._told.note(states)
         self._buried.note(wrong)
@@ -325,8 +328,8 @@ class _Page(msgspec.Struct, frozen=True):
     number: int
     reviews: list[Review]
     malformed: list[Malformed]
-    cut: bool
-    """More were left out."""
+    cut: str
+    """Why more were left out; empty: none were."""
 
 
 def _ids(listed: Sequence[object], name: str) -> list[str]:

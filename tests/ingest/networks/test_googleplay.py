@@ -150,6 +150,23 @@ def test_an_edit_goes_to_the_top_and_is_found(play: GoogleplayStandIn, at: Calla
     assert one.brought() == []
 
 
+def test_where_nothing_of_a_page_can_be_read_no_others_are_asked_for(
+    play: GoogleplayStandIn, at: Callable[..., At]
+) -> None:
+    one = at()
+    one.brought()
+    ids = [play.publish(f"review {n}") for n in range(350)]
+    for id in ids:
+        play._held[id]["authorName"] = 7
+    lists = f"/androidpublisher/v3/applications/{APP}/reviews"
+    before = play.asked(lists)
+    assert [each.reason for each in one.round(2 * HOUR) if each.missed is None] == ["list window"]
+    assert play.asked(lists) == before + 1
+    for id in ids:
+        play._held[id]["authorName"] = "ana"
+    assert sorted(draft.native_id for draft in one.brought()) == ids
+
+
 def test_more_than_a_week_away_is_told_and_a_quiet_week_is_not(play: GoogleplayStandIn, at: Callable[..., At]) -> None:
     one = at()
     play.publish("known")

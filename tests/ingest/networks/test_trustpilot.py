@@ -405,6 +405,20 @@ def test_a_time_that_cannot_be_ends_no_list(site: TrustpilotStandIn, at: Any) ->
     assert {draft.native_id for draft in source.brought()} == ids
 
 
+def test_where_nothing_of_a_page_can_be_read_no_others_are_asked_for(site: TrustpilotStandIn, at: Any) -> None:
+    source = at()
+    ids = [site.review(f"review {n}", at=NOW + n) for n in range(250)]
+    for held in site.reviews.values():
+        held["stars"] = "five"
+    asked = site.asked(f"/v1/business-units/{UNIT}/reviews")
+    found = list(source.collector.collect(source.cursor))
+    assert [one.reason for one in found if one.missed is None] == ["nothing of a page can be read"]
+    assert site.asked(f"/v1/business-units/{UNIT}/reviews") == asked + 1
+    for held in site.reviews.values():
+        held["stars"] = 5
+    assert sorted(draft.native_id for draft in source.brought()) == ids
+
+
 def test_pages_that_lack_some_end_no_list(site: TrustpilotStandIn, at: Any) -> None:
     site.lacking = 1
     source = at()
