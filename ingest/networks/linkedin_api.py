@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 from config.sources import LinkedinSource
 from ingest.collector import Delivery, Denied, Interrupted
 from ingest.credentials import Grant, refreshing
+from ingest.patience import Stopped
 from ingest.setting import Setting
 from ingest.web import PASSES, Answer, Refused, Unauthorized, Web, told_time
 from stream.clock import DAY
@@ -66,7 +67,10 @@ class Api:
         """What time it is there."""
 
     def get(self, path: str, query: str = "") -> dict[str, Any]:
-        """`query` as it is sent. Raises Gone, Hidden, Denied, Interrupted, Refused."""
+        """`query` as it is sent. Raises Gone, Hidden, Denied, Interrupted, Refused, and Stopped: a page of mentions, or
+        the counts of posts one by one, are many questions, none of which a stop waits for."""
+        if self._setting.stop.is_set():
+            raise Stopped
         if self._grant is None:
             return self._got(path, query)
         return self._grant.through(lambda: self._got(path, query))

@@ -15,12 +15,13 @@ from ingest.collector import Denied, Draft, Interrupted, Source, Span
 from ingest.networks import linkedin
 from ingest.networks.linkedin import Linkedin
 from ingest.networks.linkedin_posts import plain
+from ingest.patience import Stopped
 from ingest.setting import Setting
 from stream.clock import DAY, HOUR, MINUTE, WallClock
 from tests.ingest.contract import Contract, How
 from tests.standins.linkedin import NUMBER, TOKEN, LinkedinStandIn
 from tests.standins.oauth import TokenOffice
-from tests.standins.server import Fault
+from tests.standins.server import Fault, Response
 
 SECRETS = {"TOKEN": TOKEN}
 OFFICE = TokenOffice()
@@ -95,7 +96,9 @@ class At:
 
     def __init__(self, page: LinkedinStandIn, cursor: str | None = None, **more: Any) -> None:
         source = Source(id="source", network="linkedin", brands=("acme",))
-        self.collector = linkedin.collector(settings_of(page, **more), Setting(source, tuple, GIVEN.get, WallClock()))
+        self.stop = threading.Event()
+        setting = Setting(source, tuple, GIVEN.get, WallClock(), stop=self.stop)
+        self.collector = linkedin.collector(settings_of(page, **more), setting)
         assert isinstance(self.collector, Linkedin)
         self.linkedin: Linkedin = self.collector
         self.cursor = cursor
@@ -333,6 +336,26 @@ def test_posts_that_mention_the_page_are_brought_once(page: LinkedinStandIn, at:
     read = page.mention("or do not ask @Acme", decorated=False)
     assert {draft.native_id: draft.text for draft in one.brought()} == {told: "ask @Acme", read: "or do not ask @Acme"}
     assert one.brought() == []
+
+
+def test_a_stop_does_not_wait_until_all_mentions_of_a_page_are_asked_for(
+    page: LinkedinStandIn, at: Callable[..., At], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = at(page, mentions=True)
+    one.brought()
+    ids = {page.mention(f"@Acme {n}", decorated=False) for n in range(30)}
+    single = page._single
+
+    def told_to_stop(id: str) -> Response:
+        one.stop.set()
+        return single(id)
+
+    monkeypatch.setattr(page, "_single", told_to_stop)
+    with pytest.raises(Stopped):
+        one.brought()
+    assert page.asked("/rest/posts/") == 1
+    after = at(page, cursor=one.cursor, mentions=True)
+    assert {draft.native_id for draft in after.brought()} >= ids
 
 
 def test_a_mention_that_may_not_be_read_is_missed_and_known(page: LinkedinStandIn, at: Callable[..., At]) -> None:
