@@ -271,10 +271,12 @@ class Grant:
         return {what: value.strip() for what, value in found.items()}
 
     def _id(self, given: Given) -> str:
-        """Another one as soon as a person gives something else. Nobody can tell the secrets by it: they are long."""
+        """Another one as soon as a person gives another grant; who only replaces the secret of its app goes on with the
+        newest refresh token. Nobody can tell the secrets by it: they are long."""
         digest = blake2b(self._terms.url.encode(), digest_size=20)
         for what, value in sorted(given.items()):
-            digest.update(b"\0" + what.encode() + b"\0" + value.encode())
+            if what != "client_secret" or what == self._terms.rests_on:
+                digest.update(b"\0" + what.encode() + b"\0" + value.encode())
         return digest.hexdigest()
 
     def _unrefused(self, found: Kept | None) -> Kept | None:

@@ -126,6 +126,16 @@ def test_what_a_person_gives_anew_goes_before_what_was_kept(
     assert grant(BOARD_REFRESH="given-by-a-person-again").token() == "access-token-number-2"
 
 
+def test_a_new_secret_of_the_app_does_not_lose_the_newer_refresh_token(
+    network: OAuthStandIn, grant: Made, clock: ManualClock
+) -> None:
+    network.office.rotates = True
+    grant().token()
+    clock.advance(HOUR)
+    network.office.app = (network.office.app[0], "another-secret-of-the-app-of-acme")
+    assert grant(BOARD_SECRET=network.office.app[1]).token() == "access-token-number-2"
+
+
 def test_many_that_need_it_at_once_renew_it_once(network: OAuthStandIn, grant: Made) -> None:
     network.office.rotates, network.office.slow = True, 0.3
     grants = [grant(clock=WallClock()) for _ in range(5)]
