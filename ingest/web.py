@@ -172,8 +172,10 @@ class Web:
                 method, path, params=dict(params) if params else None, headers=sent, data=form, content=content
             ) as response:
                 said = self._read(response, until)
-        except httpx.InvalidURL:
-            raise Refused(0, path.partition("?")[0][:200], "this is no address") from None
+        except (httpx.InvalidURL, UnicodeError):
+            # A name that no rule for names allows, or half a character.
+            place = path.partition("?")[0].encode("ascii", "replace").decode()
+            raise Refused(0, place[:200], "this is no address") from None
         except httpx.UnsupportedProtocol:
             raise Refused(0, path.partition("?")[0][:200], "only http and https are asked") from None
         except httpx.TooManyRedirects:

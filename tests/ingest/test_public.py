@@ -68,6 +68,12 @@ def test_the_connection_goes_to_the_address_that_was_looked_at(monkeypatch: pyte
     assert went == ["93.184.216.34"]
 
 
+@pytest.mark.parametrize("address", ["http://xn--a/", "http://\ud800/", "http://[v1.x]/"])
+def test_an_address_that_only_looks_like_one_is_refused_and_nothing_breaks(address: str) -> None:
+    with Web(public_only=True) as web, pytest.raises(Refused, match="this is no address"):
+        web.get(address)
+
+
 @pytest.mark.parametrize(
     ("fault", "told"),
     [

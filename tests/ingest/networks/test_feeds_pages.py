@@ -239,6 +239,15 @@ def test_what_is_no_article_leaves_the_entry_as_it_is(
     assert told == [[("created", "The feed begins")]]
 
 
+def test_an_entry_whose_link_only_looks_like_an_address_stops_no_other(
+    site: FeedsStandIn, feeds: Callable[..., Feeds]
+) -> None:
+    site.publish_raw("<item><guid>odd</guid><title>An odd one</title><link>http://xn--a/</link></item>")
+    found: list[list[tuple[str, str]]] = []
+    assert "this is no address" in why_left(lambda: found.append(said(look(feeds())[0])))
+    assert [kind for kind, _ in found[0]] == ["created", "created", "edited"]
+
+
 def test_a_feed_that_gives_whole_texts_needs_no_page(site: FeedsStandIn, feeds: Callable[..., Feeds]) -> None:
     site.entries.clear()
     site.publish("All of it. " * 300)
