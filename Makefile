@@ -7,7 +7,7 @@ DEMO_HOME ?= demo-home
 LEARNT ?= .cache/learnt
 RECIPE ?= training/encoder.yaml
 MODEL_VERSION ?= 3
-WORKERS ?= 0
+WORKERS ?= 2
 OWN_VENV ?= .cache/own
 OWN_TESTS := tests/nlp/test_own_bring.py tests/nlp/test_own_train.py tests/nlp/test_own_weights.py tests/training/test_batches.py tests/training/test_network.py
 
@@ -54,7 +54,7 @@ up: .env ## Kafka, Elasticsearch, PostgreSQL, a mail catcher and Clamor's stages
 	@umask 077 && printf 'CLAMOR_DATABASE_PASSWORD=%s\n' "$$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')" > $@
 	@echo "a password for the database was made: it stands in .env, keep that file for yourself"
 
-test: $(VENV)/.installed-dev ## lint, types, arrows and the test suite (WORKERS=2: in two processes, each with servers of its own)
+test: $(VENV)/.installed-dev ## lint, types, arrows and the test suite (in two processes, each with servers of its own; WORKERS=0: in one)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
