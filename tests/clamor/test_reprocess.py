@@ -211,6 +211,6 @@ def test_it_does_not_begin_on_a_disk_that_takes_nothing_but_deletes(
     with Living(home) as living:
         living.live(post(1))
     monkeypatch.setattr(Opened, "disk", lambda opened: DiskFree(4, 100))
-    context = typer.Context(typer.main.get_command(cli.app), obj=home)
+    context = typer.Context(typer.main.get_command(cli.program()), obj=home)
     with pytest.raises(HomeError, match="below 5% nothing but deletes is written"):
         command(context, since="-30d")
