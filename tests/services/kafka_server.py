@@ -96,6 +96,10 @@ class KafkaServer:
         """It hangs: connections stay and nothing is answered."""
         assert self._process is not None
         self._process.send_signal(SIGSTOP)
+        # All its threads: until then the last of them may still answer.
+        tasks = Path(f"/proc/{self._process.pid}/task")
+        while any(one.read_text().rpartition(")")[2].split()[0] != "T" for one in tasks.glob("*/stat")):
+            time.sleep(0.01)
 
     def go_on(self) -> None:
         assert self._process is not None
