@@ -18,12 +18,6 @@ class Buried:
         self._most, self._lock = most, Lock()
         self._known: dict[int, None] = {}
 
-    def fresh(self, malformed: Iterable[Malformed]) -> list[Malformed]:
-        """Those of which nothing was told before, each once; from now on they are known."""
-        found = self.unknown(malformed)
-        self.note(found)
-        return found
-
     def unknown(self, malformed: Iterable[Malformed]) -> list[Malformed]:
         """Those of which nothing was told before, each once."""
         with self._lock:

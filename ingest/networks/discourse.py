@@ -85,13 +85,11 @@ class Discourse:
             # Earlier releases show the last post of a page on the next one too.
             posts = [post for post in posts if post.id not in seen]
             drafts = [made for post in posts if (made := self._news(post, access, floor, warm)) is not None]
+            wrong = self._buried.unknown(malformed)
             yield self._delivery(
-                self._api,
-                drafts=drafts,
-                malformed=self._buried.fresh(malformed),
-                missed=None if cut else 0,
-                reason="page cap" if cut else "",
+                self._api, drafts=drafts, malformed=wrong, missed=None if cut else 0, reason="page cap" if cut else ""
             )
+            self._buried.note(wrong)
             newest = max([newest, *(post.id for post in posts)])
             seen |= {post.id: self._state(post, access) for post in posts}
             if floor is None:

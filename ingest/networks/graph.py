@@ -134,11 +134,11 @@ class Graph:
                 for found, wrong, cut in self._pages(api, edge, span.since):
                     items += found
                     drafts = [one.draft for one in found if one.draft and span.since <= one.at < span.until]
-                    yield api.delivery(drafts=drafts, malformed=wrong, **_cut(cut))
+                    yield from self._brought(api, drafts, wrong, cut)
                 for post in items[: self._settings.follow] if edge.own else ():
                     for comments, wrong, cut in self._comments(api, post.id, span.since, None):
                         drafts = [one.draft for one in comments if one.draft and span.since <= one.at < span.until]
-                        yield api.delivery(drafts=drafts, malformed=wrong, **_cut(cut))
+                        yield from self._brought(api, drafts, wrong, cut)
 
     def look_up(self, native_ids: Sequence[str]) -> Found:
         with closing(self._new_api()) as api:
@@ -197,7 +197,7 @@ class Graph:
         for found, wrong, cut in self._pages(self._api, edge, None if before is None else before - OVERLAP):
             began = began or self._api.time - FIRST
             drafts, said = self._news(found, began if before is None else before - OVERLAP)
-            yield self._api.delivery(drafts=drafts, malformed=wrong, **_cut(cut))
+            yield from self._brought(self._api, drafts, wrong, cut)
             self._remember(said)
             items += found
             newest = max([newest, *(one.at for one in found)])
@@ -219,7 +219,7 @@ class Graph:
             for found, wrong, cut in self._comments(self._api, post.id, floor, explain):
                 newest = max([newest, *(one.at for one in found)])
                 drafts, said = self._news(found, mark.began)
-                yield self._api.delivery(drafts=drafts, malformed=wrong, **_cut(cut))
+                yield from self._brought(self._api, drafts, wrong, cut)
                 self._remember(said)
         except Gone:
             yield self._api.delivery()
@@ -239,6 +239,11 @@ class Graph:
             elif known not in (None, now):
                 drafts.append(edited(one.draft))
         return drafts, said
+
+    def _brought(self, api: Api, drafts: Sequence[Draft], wrong: Sequence[Malformed], cut: bool) -> Iterator[Delivery]:
+        bad = self._buried.unknown(wrong)
+        yield api.delivery(drafts=drafts, malformed=bad, **_cut(cut))
+        self._buried.note(bad)
 
     def _remember(self, said: Mapping[str, int]) -> None:
         """After what it was said in was taken: until then it may have to be brought once more."""
@@ -287,7 +292,7 @@ class Graph:
                 found.append(item)
                 continue
             wrong.append(malformed(f"{self.source.id}:{place}", one, "it has no id, or no time that can be read"))
-        return found, self._buried.fresh(wrong)
+        return found, wrong
 
 
 def _cut(cut: bool) -> Mapping[str, Any]:

@@ -89,6 +89,7 @@ class Hackernews:
                 delivery, told = self._news(page, brand, before)
                 yield delivery
                 # Until it was taken it may have to be brought once more.
+                self._buried.note(delivery.malformed)
                 for key, one in told.items():
                     self._known.pop(key, None)
                     self._known[key] = one
@@ -192,7 +193,7 @@ class Hackernews:
                     Draft(native_id=draft.native_id, kind="metrics", claimed_at=at, metrics=draft.metrics,
                           query_ids=draft.query_ids)
                 )  # fmt: skip
-        return self._delivery(self._search, brand, page, drafts, self._buried.fresh(page.malformed)), told
+        return self._delivery(self._search, brand, page, drafts, self._buried.unknown(page.malformed)), told
 
     def _drafts(self, page: Page, brand: str) -> list[Draft]:
         read = [of_item(item, self._known_root(item), brand) for item in page.items]

@@ -243,8 +243,7 @@ class Reddit:
 
     def _read(self, reading: Reading) -> Iterator[Delivery]:
         """All that is new in a listing, then in its parts where it showed too little; what these hide is owed."""
-        for found, malformed in self._pages(reading):
-            yield reading.delivery(found, malformed)
+        yield from self._shown(reading, reading)
         if not reading.overflowed:
             return
         missing = [reading]
@@ -252,8 +251,7 @@ class Reddit:
             missing = []
             for part in (Reading(part, reading.before) for part in reading.listing.parts):
                 try:
-                    for found, malformed in self._pages(part):
-                        yield reading.delivery(found, malformed)
+                    yield from self._shown(reading, part)
                 except Closed:
                     # It is accounted for by its name, once an hour.
                     continue
@@ -277,6 +275,13 @@ class Reddit:
             found, malformed = self._info(",".join(name_of(reading.listing.kind, number) for number in numbers))
             yield reading.paid(found, malformed, numbers[-1])
 
+    def _shown(self, reading: Reading | Back, of: Reading | Back) -> Iterator[Delivery]:
+        """What a listing, the whole one or a part `of` it, shows of what is looked for."""
+        for found, malformed in self._pages(of):
+            wrong = self._buried.unknown(malformed)
+            yield reading.delivery(found, wrong)
+            self._buried.note(wrong)
+
     def _pages(self, reading: Reading | Back, most: int = MOST_PAGES) -> Iterator[tuple[list[Thing], list[Malformed]]]:
         """Pages of a listing, newest first, until what is looked for has been read or there is no more."""
         listing, anchors = reading.listing, list[str]()
@@ -286,7 +291,7 @@ class Reddit:
             promised = bool(anchors) and not held
             ended = not following or following in anchors or number == MOST_PAGES - 1
             reading.add(found, ended=ended, cut=promised)
-            yield found, self._buried.fresh(malformed)
+            yield found, malformed
             if reading.done:
                 return
             anchors = [following, *(one.name for one in reversed(found[-RUN:]) if one.name != following)]
@@ -306,13 +311,11 @@ class Reddit:
         return held, following
 
     def _back(self, reading: Back) -> Iterator[Delivery]:
-        for found, malformed in self._pages(reading):
-            yield reading.delivery(found, malformed)
+        yield from self._shown(reading, reading)
         if reading.overflowed and reading.listing.parts:
             parts = [Back(part, reading.span) for part in reading.listing.parts]
             for part in parts:
-                for found, malformed in self._pages(part):
-                    yield reading.delivery(found, malformed)
+                yield from self._shown(reading, part)
             reading.in_parts(parts)
 
     def _pace(self, most: int, since: Millis | None) -> None:

@@ -134,13 +134,15 @@ def new_comments(
         times = [thread.top.published for thread in threads.items]
         newest, oldest = max([newest, *times]), min([oldest, *times])
         found = _page(api, memory, feed, mark, threads.items, floor)
+        wrong = memory.buried.unknown([*threads.malformed, *found.malformed])
         yield api.delivery(
             drafts=found.drafts,
-            malformed=memory.buried.fresh([*threads.malformed, *found.malformed]),
+            malformed=wrong,
             missed=None if cut or found.trouble else 0,
             reason="page cap" if cut else found.trouble,
         )
         _learn(memory, mark, found)
+        memory.buried.note(wrong)
         ended = not page.get("nextPageToken")
         # One that was pinned or answered late may stand out of order: the page as a whole says how old it is.
         if (first and not feed.whole) or sum(time < back_to for time in times) * 2 > len(times):
