@@ -18,69 +18,20 @@ from __future__ import annotations
 import logging
 import random
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, Protocol
 
 import pytest
 
-from config.sources import Collected
 from database.engine import read, rows
-from ingest.collector import Draft, Existence, Interrupted, Sweepable
-from ingest.intake import Intake, post_id
+from ingest.collector import Interrupted, Sweepable
 from ingest.web import Refused
-from stream.clock import HOUR, SECOND, Clock
+from stream.clock import HOUR, SECOND
 from stream.records import Millis
-from tests.ingest.collecting import Child, Collecting, Home, Shifted, until
-from tests.standins.server import Fault, StandIn
-
-How = Literal["", "stream", "poll", "sweep", "webhook"]
-"""By what a collector learns of it; empty: never."""
-
-
-class Case(Protocol):
-    """One network, to be driven by the contract. Brand `acme` (name Acme, handle @acme, hashtag #acme) is listened for;
-    a published text that holds `Acme` has to arrive here, a text without need not.
-
-    Optional, looked for with `getattr`: `network`, the first part of its posts' ids where that is not the settings'
-    kind; `firehose = True` where the source brings posts that nobody asked for; `silence = True` where it is a stream
-    that is never silent for long, so that its settings say how long it may be (`silence`), and its stand-in can be
-    `frozen`.
-    """
-
-    standin: StandIn
-    edits: How
-    deletes: How
-    fills: bool
-    """Whether the network has a history that a missed span can be asked of."""
-    first: str
-    """Path that the collector's first questions begin with: where faults hit it."""
-
-    def settings(self) -> Collected:
-        """The source's section, `id="source"`, pointing at the stand-in, with short intervals (0.1 s at most). The
-        contract sets its `timeout` to half a second."""
-
-    def secrets(self) -> Mapping[str, str]:
-        """By NAME, as the environment would have them. Each at least 12 characters and found nowhere else."""
-
-    def publish(self, text: str, *, at: int | None = None, author: str = "ana") -> str:
-        """A new post by `author`, public at once, claimed at `at` (milliseconds; None: now). Its native id. Called
-        10,000 times in a row, and from several threads: be quick, and take the stand-in's lock."""
-
-    def publish_malformed(self) -> None:
-        """Something among the new posts, where Acme's posts are shown, that is no post: without its id, or a number
-        where an object should be."""
-
-    def edit(self, native_id: str, text: str) -> None:
-        """Called only where `edits` says how it is learnt of."""
-
-    def delete(self, native_id: str) -> None:
-        """Called only where `deletes` says how it is learnt of."""
-
-    def truth(self) -> Mapping[str, str]:
-        """What stands on the network now: native id → text."""
-
+from tests.ingest.case import Case, agree, child, collecting, id_here, keeps, outage, sweep, wanted, went_wrong
+from tests.ingest.collecting import Collecting, Home, Shifted, until
+from tests.standins.server import Fault
 
 ANSWERS: dict[str, Fault] = {
     "500": Fault("status", status=500),
@@ -130,7 +81,7 @@ class Contract:
             now = at_work.clock.now()
             posts = {post.id: post for post in at_work.held.contents()}
             for native in ids:
-                post = posts[_id(at_work, native)]
+                post = posts[id_here(at_work, native)]
                 assert post.source_id == "source"
                 assert post.claimed_at is not None
                 assert before - self.grain <= post.claimed_at <= now + self.grain
@@ -477,97 +428,6 @@ class Contract:
             agree(case, at_work, 60, may_miss=not self.burst_kept)
 
 
-# --- driving ---
-
-
-def collecting(
-    case: Case, place: Path, *, clock: Clock | None = None, silence: Millis | None = None, **more: Any
-) -> Collecting:
-    """The case's collector at work in this process: `with` it. `silence`: another one than the case's settings say."""
-    settings = _settings(case)
-    if silence is not None:
-        settings = settings.model_copy(update={"silence": silence})
-    return Collecting(place, settings, case.secrets(), clock=clock, **_named(case), **more)
-
-
-def child(case: Case, place: Path) -> Child:
-    """The same in a process of its own, connected."""
-    return Child(place, _settings(case), case.secrets(), **_named(case))
-
-
-def keeps(case: Case, at_work: Collecting) -> bool:
-    """Whether a post that was published while the collector was cut off comes later."""
-    return case.fills or at_work.collector.resumes
-
-
-def agree(case: Case, at_work: Collecting, seconds: float = 15, *, may_miss: bool = False) -> None:
-    """Wait until what we hold is what stands on the network. Where it has no history, or `may_miss`, all but the newest
-    may be missing, if a hole in the ledger says so."""
-
-    def missing() -> list[str]:
-        held = at_work.held.texts()
-        return [id for id, text in wanted(case, at_work).items() if held.get(id) != text]
-
-    def settled() -> bool:
-        lost = missing()
-        if not lost:
-            return True
-        newest = next(reversed(wanted(case, at_work)))
-        return (may_miss or not keeps(case, at_work)) and newest not in lost and bool(at_work.ledger.gaps(["source"]))
-
-    def why() -> str:
-        lost = missing()
-        return (
-            f"{len(lost)} of {len(wanted(case, at_work))} posts are missing or old, such as {lost[:3]}; "
-            f"trouble: {at_work.runner.trouble!r}; gaps: {at_work.ledger.gaps(['source'])[:3]}; "
-            f"not whole: {[row for row in at_work.ledger.rows() if row.missed is None][:3]}"
-        )
-
-    until(settled, why, seconds)
-    if case.deletes in ("stream", "poll"):
-        until(lambda: not _undeleted(case, at_work), lambda: f"still held: {_undeleted(case, at_work)}", seconds)
-    elif not case.deletes:
-        assert not _undeleted(case, at_work), "posts that were never on the network"
-
-
-def wanted(case: Case, at_work: Collecting) -> dict[str, str]:
-    """Post id → text of all that stands on the network about Acme, oldest first."""
-    return {_id(at_work, native): text for native, text in case.truth().items() if "Acme" in text}
-
-
-def outage(case: Case, at_work: Collecting, texts: Sequence[str]) -> None:
-    """The network is down while these are published, and then there again."""
-    case.standin.misbehave(Fault("status", status=503, times=1_000_000))
-    case.standin.cut_streams()
-    until(lambda: at_work.runner.trouble, lambda: "no word of the outage in `trouble`")
-    for text in texts:
-        case.publish(text)
-    until(lambda: at_work.ledger.gaps(["source"]), lambda: "the outage does not stand in the ledger while it lasts")
-    threading.Event().wait(0.1)
-    case.standin.recover()
-    until(lambda: at_work.connected, lambda: f"it did not come back: {at_work.runner.trouble}")
-
-
-def went_wrong(case: Case) -> None:
-    """Wait until all that was to go wrong has."""
-    until(lambda: not case.standin.to_go_wrong, lambda: "the collector never asked there again: is `first` right?")
-
-
-def sweep(at_work: Collecting, native_ids: Sequence[str]) -> dict[str, Existence]:
-    """Look these up as the sweep does, and take what comes; what is not there any more is deleted."""
-    collector = at_work.collector
-    assert isinstance(collector, Sweepable), "learnt of by sweep, and there is no look_up"
-    intake, existence = Intake(at_work.log, at_work.collector.source), dict[str, Existence]()
-    for begin in range(0, len(native_ids), collector.most_looked_up):
-        asked = native_ids[begin : begin + collector.most_looked_up]
-        found = collector.look_up(asked)
-        assert set(found.existence) == set(asked)
-        existence.update(found.existence)
-        gone = [Draft(native_id=id, kind="deleted") for id in asked if found.existence[id] in ("gone", "absent")]
-        intake.take([*found.drafts, *gone], at_work.clock.now(), "live")
-    return existence
-
-
 def _swept(at_work: Collecting, native_ids: Sequence[str]) -> bool:
     try:
         sweep(at_work, native_ids)
@@ -578,19 +438,3 @@ def _swept(at_work: Collecting, native_ids: Sequence[str]) -> bool:
 
 def _more_than(home: Home, posts: int) -> None:
     until(lambda: len(home.held.texts()) > posts, lambda: "the child brought nothing")
-
-
-def _undeleted(case: Case, at_work: Collecting) -> set[str]:
-    return set(at_work.held.texts()) - {_id(at_work, native) for native in case.truth()}
-
-
-def _id(at_work: Collecting, native: str) -> str:
-    return post_id(at_work.collector.source.network, native)
-
-
-def _settings(case: Case) -> Collected:
-    return case.settings().model_copy(update={"timeout": 500})
-
-
-def _named(case: Case) -> dict[str, Any]:
-    return {"network": getattr(case, "network", ""), "firehose": getattr(case, "firehose", False)}

@@ -29,9 +29,10 @@ from ingest.networks.appstore import Appstore
 from ingest.setting import Setting
 from stream.clock import DAY, HOUR, MINUTE, ManualClock
 from stream.merge import content_key
+from tests.ingest.case import Case, How
 from tests.ingest.collecting import ACME
 from tests.ingest.conftest import NOW
-from tests.ingest.contract import Case, Contract, How
+from tests.ingest.contract import Contract
 from tests.standins.appstore import AppstoreStandIn
 from tests.standins.server import Fault
 

@@ -32,7 +32,9 @@ from ingest.setting import Setting
 from ingest.wanted import Wanted
 from query.prefilter import compile_prefilter
 from stream.clock import HOUR, WallClock
-from tests.ingest.contract import Contract, How, agree, collecting, until
+from tests.ingest.case import How, agree, collecting
+from tests.ingest.collecting import until
+from tests.ingest.contract import Contract
 from tests.standins.bluesky import V1, V2, BlueskyStandIn, iso
 
 

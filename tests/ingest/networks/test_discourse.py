@@ -19,8 +19,9 @@ from ingest.wanted import Wanted
 from stream.clock import DAY, HOUR, MINUTE, ManualClock
 from stream.embedded import EmbeddedLog
 from stream.merge import merge, state_of
+from tests.ingest.case import How
 from tests.ingest.conftest import NOW, Held
-from tests.ingest.contract import Contract, How
+from tests.ingest.contract import Contract
 from tests.standins.discourse import KEY, PUBLIC, SECRET, STAFF, DiscourseStandIn
 from tests.standins.server import Fault
 

@@ -18,8 +18,9 @@ from ingest.networks.feeds import Feeds
 from ingest.networks.feeds_entries import MOST_ENTRIES, Unreadable, read_feed
 from ingest.setting import Setting
 from stream.clock import DAY, HOUR, MINUTE, SECOND, ManualClock
+from tests.ingest.case import Case, How, agree, collecting
 from tests.ingest.collecting import Collecting, until
-from tests.ingest.contract import Case, Contract, How, agree, collecting
+from tests.ingest.contract import Contract
 from tests.standins.feeds import FeedsStandIn
 from tests.standins.server import Fault
 

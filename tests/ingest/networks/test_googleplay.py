@@ -30,9 +30,10 @@ from ingest.collector import (  # noqa: E402
 from ingest.networks.googleplay import Googleplay  # noqa: E402
 from ingest.setting import Setting  # noqa: E402
 from stream.clock import DAY, HOUR, MINUTE, ManualClock  # noqa: E402
+from tests.ingest.case import Case, How, agree, collecting  # noqa: E402
 from tests.ingest.collecting import ACME, Shifted, until  # noqa: E402
 from tests.ingest.conftest import NOW  # noqa: E402
-from tests.ingest.contract import Case, Contract, How, agree, collecting  # noqa: E402
+from tests.ingest.contract import Contract  # noqa: E402
 from tests.standins.googleplay import GoogleplayStandIn, refusal  # noqa: E402
 from tests.standins.server import Fault  # noqa: E402
 

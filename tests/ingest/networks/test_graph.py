@@ -17,8 +17,9 @@ from ingest.setting import Setting
 from ingest.taken import Taken
 from stream.clock import MINUTE, WallClock
 from stream.embedded import EmbeddedLog
+from tests.ingest.case import How
 from tests.ingest.conftest import Held
-from tests.ingest.contract import Contract, How
+from tests.ingest.contract import Contract
 from tests.standins.graph import NUMBER, SECRET, TOKEN, WORD, GraphStandIn
 from tests.standins.server import Fault
 

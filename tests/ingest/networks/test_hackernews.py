@@ -14,9 +14,10 @@ from ingest.networks.hackernews import Hackernews
 from ingest.setting import Setting
 from ingest.wanted import Wanted
 from stream.clock import HOUR, MINUTE, SECOND, ManualClock
+from tests.ingest.case import Case, How
 from tests.ingest.collecting import ACME
 from tests.ingest.conftest import NOW
-from tests.ingest.contract import Case, Contract, How
+from tests.ingest.contract import Contract
 from tests.standins.hackernews import HackernewsStandIn
 
 BETA = Wanted(brand="beta", phrases=("Beta Air",))

@@ -18,7 +18,8 @@ from ingest.networks.linkedin_posts import plain
 from ingest.patience import Stopped
 from ingest.setting import Setting
 from stream.clock import DAY, HOUR, MINUTE, WallClock
-from tests.ingest.contract import Contract, How
+from tests.ingest.case import How
+from tests.ingest.contract import Contract
 from tests.standins.linkedin import NUMBER, TOKEN, LinkedinStandIn
 from tests.standins.oauth import TokenOffice
 from tests.standins.server import Fault, Response

@@ -13,7 +13,8 @@ from ingest.collector import Draft, Source
 from ingest.setting import Setting
 from ingest.wanted import Wanted
 from stream.clock import WallClock
-from tests.ingest.contract import Contract, How
+from tests.ingest.case import How
+from tests.ingest.contract import Contract
 from tests.standins.mastodon import MastodonStandIn
 
 

@@ -24,9 +24,10 @@ from ingest.networks.mediawiki import Mediawiki
 from ingest.networks.mediawiki_api import Api
 from ingest.setting import Setting
 from stream.clock import DAY, HOUR, MINUTE, ManualClock
+from tests.ingest.case import Case, How
 from tests.ingest.collecting import ACME
 from tests.ingest.conftest import NOW
-from tests.ingest.contract import Case, Contract, How
+from tests.ingest.contract import Contract
 from tests.standins.mediawiki import MediawikiStandIn
 from tests.standins.server import Fault
 

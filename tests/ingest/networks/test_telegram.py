@@ -17,8 +17,9 @@ from ingest.networks.telegram import Telegram
 from ingest.patience import Stopped
 from ingest.setting import Notes, Setting, Unshared
 from stream.clock import DAY, HOUR, MINUTE, SECOND, ManualClock
+from tests.ingest.case import How
 from tests.ingest.conftest import NOW
-from tests.ingest.contract import Contract, How
+from tests.ingest.contract import Contract
 from tests.standins.server import Fault
 from tests.standins.telegram import TOKEN, TelegramStandIn
 

@@ -25,8 +25,9 @@ from ingest.tokens import UnsharedTokens
 from stream.clock import DAY, HOUR, MINUTE, SECOND, WallClock
 from stream.embedded import EmbeddedLog
 from stream.records import Author, Metrics
+from tests.ingest.case import How
 from tests.ingest.conftest import Held
-from tests.ingest.contract import Contract, How
+from tests.ingest.contract import Contract
 from tests.standins.server import Fault
 from tests.standins.tiktok import ACCOUNT, TiktokStandIn
 

@@ -18,8 +18,9 @@ from ingest.taken import Taken
 from ingest.wanted import Wanted
 from stream.clock import DAY, HOUR, MINUTE, ManualClock
 from stream.embedded import EmbeddedLog
+from tests.ingest.case import How
 from tests.ingest.conftest import NOW, Held
-from tests.ingest.contract import Contract, How
+from tests.ingest.contract import Contract
 from tests.standins.server import Fault
 from tests.standins.trustpilot import API_SECRET, KEY, OTHER, UNIT, WORD, TrustpilotStandIn, consumer
 

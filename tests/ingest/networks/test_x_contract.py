@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from config.sources import XSource
-from tests.ingest.contract import Case, Contract, How
+from tests.ingest.case import Case, How
+from tests.ingest.contract import Contract
 from tests.standins.x import TOKEN, XStandIn
 
 

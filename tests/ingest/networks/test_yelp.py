@@ -25,8 +25,9 @@ from ingest.networks.yelp import Yelp
 from ingest.setting import Setting, Unshared
 from ingest.wanted import Wanted
 from stream.clock import DAY, HOUR, MINUTE, ManualClock
+from tests.ingest.case import How
 from tests.ingest.conftest import NOW
-from tests.ingest.contract import Contract, How
+from tests.ingest.contract import Contract
 from tests.standins.server import Fault
 from tests.standins.yelp import BUSINESS, KEY, OTHER, YelpStandIn
 

@@ -29,7 +29,8 @@ from ingest.networks.youtube_search import LONGEST_QUERY, terms
 from ingest.setting import Setting
 from ingest.wanted import Wanted
 from stream.clock import DAY, HOUR, MINUTE, ManualClock
-from tests.ingest.contract import Contract, How
+from tests.ingest.case import How
+from tests.ingest.contract import Contract
 from tests.standins.server import Fault
 from tests.standins.youtube import KEY, YoutubeStandIn
 
