@@ -26,7 +26,7 @@ def test_the_network_of_the_page_keeps_the_contract(tmp_path: Path) -> None:
     tree(tmp_path)
     result = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not soak", "-k", SHORT,
-         "tests/ingest/networks/test_board.py"],
+         f"--basetemp={tmp_path / 'inner'}", "tests/ingest/networks/test_board.py"],
         cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert result.returncode == 0, result.stdout[-4_000:] + result.stderr[-1_000:]
