@@ -54,3 +54,5 @@ def _inflated(parts: Iterator[bytes], coding: str) -> Iterator[bytes]:
                 return
             part = inflating.unconsumed_tail
         part = next(parts, None)
+    # Of a repeated run zlib may owe some kilobytes whose codes it has read.
+    yield inflating.flush()

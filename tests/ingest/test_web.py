@@ -57,6 +57,14 @@ def test_what_is_packed_as_http_knows_it_is_read(response: Response) -> None:
     assert asked(response) == SAID
 
 
+@pytest.mark.parametrize("size", range(PIECE - 2, PIECE + 600, 7))
+def test_of_a_long_run_the_end_is_read_too(size: int) -> None:
+    """Its codes are fewer than the bytes that wait for them, and nothing comes behind them."""
+    bare = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    said = bytes(size)
+    assert b"".join(unpacked([bare.compress(said) + bare.flush()], "deflate")) == said
+
+
 @pytest.mark.parametrize(
     ("said", "there"),
     [
