@@ -39,11 +39,14 @@ class Secrets:
         are given to containers); an empty value counts as none."""
         if _stamp(self._path) != self._stamp:
             self._read()
-        held = {named: one.get_secret_value() for named, one in self._in_file.items()}
-        for given in (self._environ, held):
-            if value := given.get(name) or _whole(given.get(f"{name}_FILE")):
+        for given in (self._environ.get, self._held):
+            if value := given(name) or _whole(given(f"{name}_FILE")):
                 return SecretStr(value)
         return None
+
+    def _held(self, name: str) -> str:
+        found = self._in_file.get(name)
+        return "" if found is None else found.get_secret_value()
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and self.get(name) is not None
