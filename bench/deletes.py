@@ -68,7 +68,7 @@ def main() -> None:
 
 def program(home: str, url: str, by: str) -> None:
     """`clamor run` with the board among its networks."""
-    from clamor.cli import program
+    from clamor import cli
     from clamor.networks import NETWORKS, Network
     from database.registry import SqlRegistry
 
@@ -83,7 +83,7 @@ def program(home: str, url: str, by: str) -> None:
         registry._in_force = registry._in_force._replace(swept=frozenset({"board"} if every else ()))
 
     SqlRegistry._adopt = adopted  # type: ignore[method-assign]
-    program()(args=["--home", home, "run"])
+    cli.program("run")(args=["--home", home, "run"])
 
 
 def measure(by: str, held: int, rate: float, deletes: float, seconds: float) -> None:
