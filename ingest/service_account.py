@@ -7,18 +7,13 @@ it (extra `googleplay`).
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64encode
 from dataclasses import dataclass, field
 
+import jwt
 import msgspec
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from ingest.collector import Denied
-from ingest.credentials import Given, Question, Terms, answered
+from ingest.oauth import Given, Question, Terms, answered
 from stream.clock import SECOND
 from stream.records import Millis
 
@@ -69,16 +64,8 @@ def _signed(file: KeyFile, key: str, scope: str, url: str, where: str, now: int)
         "iat": now - BEHIND,
         "exp": now - BEHIND + LASTS,
     }
-    head = {"alg": "RS256", "typ": "JWT", **({"kid": file.private_key_id} if file.private_key_id else {})}
-    text = f"{_packed(msgspec.json.encode(head))}.{_packed(msgspec.json.encode(claims))}"
+    head = {"kid": file.private_key_id} if file.private_key_id else {}
     try:
-        private = load_pem_private_key(file.private_key.encode(), password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        private = None
-    if not isinstance(private, RSAPrivateKey):
-        raise Denied(f"the private key in the JSON file that {key} holds cannot be read: {where}")
-    return f"{text}.{_packed(private.sign(text.encode(), PKCS1v15(), SHA256()))}"
-
-
-def _packed(part: bytes) -> str:
-    return urlsafe_b64encode(part).rstrip(b"=").decode()
+        return jwt.encode(claims, file.private_key, algorithm="RS256", headers=head)
+    except (jwt.PyJWTError, ValueError, TypeError, AttributeError):
+        raise Denied(f"the private key in the JSON file that {key} holds cannot be read: {where}") from None

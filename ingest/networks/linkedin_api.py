@@ -14,7 +14,8 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from config.sources import LinkedinSource
 from ingest.collector import Delivery, Denied, Interrupted
-from ingest.credentials import Grant, refreshing
+from ingest.credentials import Grant
+from ingest.oauth import refreshing
 from ingest.patience import Stopped
 from ingest.setting import Setting
 from ingest.web import PASSES, Answer, Refused, Unauthorized, Web, told_time

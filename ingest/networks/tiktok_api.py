@@ -15,7 +15,8 @@ import msgspec
 
 from config.sources.tiktok import TiktokSource
 from ingest.collector import Delivery, Denied, Interrupted
-from ingest.credentials import Grant, Refusal, Traded, refreshing, traded
+from ingest.credentials import Grant
+from ingest.oauth import Refusal, Traded, refreshing, traded
 from ingest.setting import Setting
 from ingest.web import Answer, Refused, Unauthorized, Web, told_time
 from stream.clock import MINUTE

@@ -10,7 +10,8 @@ import msgspec
 
 from config.sources.trustpilot import TrustpilotSource
 from ingest.collector import Denied, Interrupted, Span
-from ingest.credentials import Grant, client_credentials
+from ingest.credentials import Grant
+from ingest.oauth import client_credentials
 from ingest.setting import Setting
 from ingest.web import Answer, Refused, Web
 from stream.clock import SECOND

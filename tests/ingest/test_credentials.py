@@ -13,7 +13,8 @@ from sqlalchemy import Engine
 from database.engine import many, read, rows, write
 from database.leases import take
 from ingest.collector import NEVER, Denied, Interrupted, Source
-from ingest.credentials import Grant, Terms, client_credentials, refreshing
+from ingest.credentials import Grant
+from ingest.oauth import Terms, client_credentials, refreshing
 from ingest.setting import Setting
 from ingest.tokens import Kept, KeptTokens
 from ingest.web import Unauthorized, Web
