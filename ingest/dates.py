@@ -198,6 +198,13 @@ def _millis(moment: datetime) -> Millis:
     return since.days * 86_400_000 + since.seconds * 1000 + since.microseconds // 1000
 
 
+def credible(found: Millis) -> Millis:
+    """A time as it was read; raises NoDate where it was misread."""
+    if EARLIEST <= found < LATEST:
+        return found
+    raise NoDate("its time is before 1990 or after 2099")
+
+
 def _checked(found: Millis, value: object) -> Millis:
     if EARLIEST <= found < LATEST:
         return found

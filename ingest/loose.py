@@ -1,8 +1,28 @@
-"""Fields of answers whose form nobody promises: each is what was hoped for, or nothing."""
+"""Answers whose form nobody promises: what is listed is read one by one, a field is what was hoped for, or nothing."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+import msgspec
+
+from ingest.collector import Malformed
+
+T = TypeVar("T")
+
+
+def each_of(listed: Iterable[Any], read: Callable[[Any], T], place: str, what: str) -> tuple[list[T], list[Malformed]]:
+    """(what was read, what is no `what`): one of another form costs itself alone. `read` raises ValidationError,
+    ValueError, OverflowError."""
+    found, malformed = list[T](), list[Malformed]()
+    for number, one in enumerate(listed):
+        try:
+            found.append(read(one))
+        except (msgspec.ValidationError, ValueError, OverflowError) as wrong:
+            payload = msgspec.json.encode(one)
+            malformed.append(Malformed(place, f"it is no {what}: {wrong}"[:300], payload, type(wrong).__name__, number))
+    return found, malformed
 
 
 def text_of(one: Any, name: str) -> str:

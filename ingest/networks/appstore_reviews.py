@@ -12,8 +12,9 @@ from typing import Any
 
 import msgspec
 
-from ingest.collector import Draft, Interrupted, Malformed
-from ingest.dates import EARLIEST, LATEST, iso_millis
+from ingest.collector import Draft, Interrupted
+from ingest.dates import credible, iso_millis
+from ingest.loose import each_of
 from ingest.networks.review_lists import Page, Review
 from ingest.stars import starred
 from ingest.web import Answer
@@ -56,15 +57,10 @@ def read_page(answer: Answer, country: str, app: str, brands: tuple[str, ...]) -
     """(its reviews; whether the store has the app). Raises Interrupted where it is no feed."""
     feed = answer.decoded(Feed).feed
     entries = _listed(feed.entry)
-    reviews, malformed = list[Review](), list[Malformed]()
-    for number, one in enumerate(entries):
-        if isinstance(one, dict) and "im:rating" not in one and "im:name" in one:
-            continue
-        try:
-            reviews.append(_review(msgspec.convert(one, Entry), country, app, brands))
-        except (msgspec.ValidationError, ValueError) as wrong:
-            reason = f"it is no review: {wrong}"[:300]
-            malformed.append(Malformed(f"{country}/{app}", reason, msgspec.json.encode(one), number=number))
+    others = [one for one in entries if not _is_the_app(one)]
+    reviews, malformed = each_of(
+        others, lambda one: _review(msgspec.convert(one, Entry), country, app, brands), f"{country}/{app}", "review"
+    )
     if feed.link is None and not entries:
         raise Interrupted("what the App Store answered is no feed")
     listed = bool(entries) or any(_rel(one) == "self" for one in _listed(feed.link))
@@ -74,8 +70,8 @@ def read_page(answer: Answer, country: str, app: str, brands: tuple[str, ...]) -
 def _review(entry: Entry, country: str, app: str, brands: tuple[str, ...]) -> Review:
     """Raises ValueError where it is none."""
     written = iso_millis(entry.updated.label)
-    if written is None or not EARLIEST <= written < LATEST:
-        raise ValueError("it names no time, or one before 1990 or after 2099")
+    if written is None:
+        raise ValueError("it names no time")
     account = _ACCOUNT.search(entry.author.uri.label)
     name = entry.author.name.label.strip()
     version = entry.version.label.strip()
@@ -92,12 +88,16 @@ def _review(entry: Entry, country: str, app: str, brands: tuple[str, ...]) -> Re
         metrics=None if helpful is None else Metrics(likes=helpful),
         brands=brands,
     )
-    return Review(written, draft)
+    return Review(credible(written), draft)
 
 
 def _listed(held: Any) -> list[Any]:
     """One alone is shown without a list."""
     return held if isinstance(held, list) else [] if held is None else [held]
+
+
+def _is_the_app(one: Any) -> bool:
+    return isinstance(one, dict) and "im:rating" not in one and "im:name" in one
 
 
 def _rel(link: Any) -> Any:

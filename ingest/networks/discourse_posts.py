@@ -15,6 +15,7 @@ import msgspec
 from config.sources import DiscourseSource
 from ingest.collector import Draft, Malformed
 from ingest.dates import datetime_millis
+from ingest.loose import each_of
 from ingest.markup import Piece, pieces
 from stream.records import Author, Metrics, PostKind
 
@@ -179,12 +180,4 @@ def drafted(post: Post, settings: DiscourseSource, access: Access, kind: PostKin
 
 
 def posts_of(listed: Sequence[object], place: str) -> tuple[list[Post], list[Malformed]]:
-    posts: list[Post] = []
-    malformed: list[Malformed] = []
-    for number, one in enumerate(listed):
-        try:
-            posts.append(msgspec.convert(one, Post))
-        except (msgspec.ValidationError, ValueError) as wrong:
-            payload = msgspec.json.encode(one)
-            malformed.append(Malformed(place, f"it is no post: {wrong}"[:300], payload, type(wrong).__name__, number))
-    return posts, malformed
+    return each_of(listed, lambda one: msgspec.convert(one, Post), place, "post")

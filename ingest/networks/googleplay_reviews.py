@@ -12,8 +12,9 @@ from urllib.parse import quote
 
 import msgspec
 
-from ingest.collector import Draft, Malformed
-from ingest.dates import EARLIEST, LATEST
+from ingest.collector import Draft
+from ingest.dates import credible
+from ingest.loose import each_of
 from ingest.networks.review_lists import Page, Review
 from ingest.stars import starred
 from ingest.told import REPLY
@@ -28,10 +29,7 @@ class Moment(msgspec.Struct, frozen=True):
 
     def millis(self) -> Millis:
         """Raises ValueError."""
-        found = int(self.seconds) * 1_000 + self.nanos // 1_000_000
-        if not EARLIEST <= found < LATEST:
-            raise ValueError("its time is before 1990 or after 2099")
-        return found
+        return credible(int(self.seconds) * 1_000 + self.nanos // 1_000_000)
 
 
 class UserComment(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
@@ -54,29 +52,21 @@ class Comment(msgspec.Struct, frozen=True, rename="camel"):
     developer_comment: DeveloperComment | None = None
 
 
-class Told(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+class Shown(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     review_id: str
     author_name: str | None = None
     comments: list[Comment]
 
 
 def page_of(listed: Sequence[Any], package: str, brands: tuple[str, ...], *, last: bool) -> Page:
-    reviews, answers, malformed = list[Review](), list[Review](), list[Malformed]()
-    for number, one in enumerate(listed):
-        try:
-            review, answer = read_review(one, package, brands)
-        except (msgspec.ValidationError, ValueError) as wrong:
-            reason = f"it is no review: {wrong}"[:300]
-            malformed.append(Malformed(package, reason, msgspec.json.encode(one), type(wrong).__name__, number))
-            continue
-        reviews.append(review)
-        answers += [answer] if answer is not None else []
-    return Page(reviews=reviews, answers=answers, malformed=malformed, short=last)
+    found, malformed = each_of(listed, lambda one: read_review(one, package, brands), package, "review")
+    answers = [answer for _, answer in found if answer is not None]
+    return Page(reviews=[review for review, _ in found], answers=answers, malformed=malformed, short=last)
 
 
-def read_review(told: Any, package: str, brands: tuple[str, ...]) -> tuple[Review, Review | None]:
+def read_review(listed: Any, package: str, brands: tuple[str, ...]) -> tuple[Review, Review | None]:
     """(the review; the answer to it, if any). Raises msgspec.ValidationError, ValueError where it is none."""
-    held = msgspec.convert(told, Told)
+    held = msgspec.convert(listed, Shown)
     said = next((one.user_comment for one in reversed(held.comments) if one.user_comment is not None), None)
     answer = next((one.developer_comment for one in reversed(held.comments) if one.developer_comment), None)
     if said is None or not held.review_id:

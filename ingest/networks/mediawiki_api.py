@@ -15,6 +15,7 @@ import msgspec
 from config.sources.mediawiki import MediawikiSource
 from ingest.collector import Denied, Interrupted, Malformed
 from ingest.intake import MAX_TEXT
+from ingest.loose import each_of
 from ingest.web import Web, retry_after, user_agent
 
 PAGE = 500
@@ -88,7 +89,7 @@ class Api:
             listed = answer.get("query", {}).get("recentchanges") if isinstance(answer.get("query"), dict) else None
             if not isinstance(listed, list):
                 raise Interrupted("what the wiki answered is no list of changes")
-            yield _changes_of(listed)
+            yield each_of(listed, lambda one: msgspec.convert(one, Change), "recentchanges", "change")
             further = answer.get("continue")
             if not isinstance(further, dict) or further == following:
                 return
@@ -144,18 +145,6 @@ def _more(text: str, other: Counter[str]) -> Iterator[str]:
             left[line] -= 1
         elif line.strip():
             yield line
-
-
-def _changes_of(listed: Sequence[object]) -> tuple[list[Change], list[Malformed]]:
-    found: list[Change] = []
-    malformed: list[Malformed] = []
-    for number, one in enumerate(listed):
-        try:
-            found.append(msgspec.convert(one, Change))
-        except msgspec.ValidationError as wrong:
-            said = f"it is no change: {wrong}"[:300]
-            malformed.append(Malformed("recentchanges", said, msgspec.json.encode(one), number=number))
-    return found, malformed
 
 
 def _revisions_of(query: Mapping[str, Any]) -> tuple[dict[int, Revision], set[int]]:

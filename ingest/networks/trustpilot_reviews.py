@@ -11,7 +11,8 @@ from datetime import datetime
 import msgspec
 
 from ingest.collector import Draft, Malformed
-from ingest.dates import EARLIEST, LATEST, datetime_millis
+from ingest.dates import credible, datetime_millis
+from ingest.loose import each_of
 from ingest.stars import starred
 from ingest.told import REPLY
 from stream.records import Author, Metrics, Millis, PostKind
@@ -116,18 +117,13 @@ def _reply(review: Review, kind: PostKind) -> Draft | None:
 
 
 def reviews_of(listed: Sequence[object], place: str) -> tuple[list[Review], list[Malformed]]:
-    reviews: list[Review] = []
-    malformed: list[Malformed] = []
-    for number, one in enumerate(listed):
-        try:
-            review = msgspec.convert(one, Review)
-            if not EARLIEST <= review.at < LATEST:
-                raise ValueError("its time is before 1990 or after 2099")
-            reviews.append(review)
-        except (msgspec.ValidationError, ValueError) as wrong:
-            payload = msgspec.json.encode(one)
-            malformed.append(Malformed(place, f"it is no review: {wrong}"[:300], payload, type(wrong).__name__, number))
-    return reviews, malformed
+    return each_of(listed, _read, place, "review")
+
+
+def _read(one: object) -> Review:
+    review = msgspec.convert(one, Review)
+    credible(review.at)
+    return review
 
 
 def _own_title(title: str, text: str) -> str:

@@ -15,7 +15,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from ingest.collector import Draft, Malformed
-from ingest.dates import EARLIEST, LATEST, datetime_millis
+from ingest.dates import credible, datetime_millis
+from ingest.loose import each_of
 from ingest.stars import starred
 from ingest.told import REPLY
 from stream.records import Author, Millis
@@ -86,21 +87,17 @@ def drafts_of(review: Review, business: str, locale: str) -> list[Draft]:
 
 
 def reviews_of(listed: Sequence[object], place: str) -> tuple[list[Review], list[Malformed]]:
-    reviews: list[Review] = []
-    malformed: list[Malformed] = []
-    for number, one in enumerate(listed):
-        try:
-            review = msgspec.convert(one, Review)
-            if not review.key:
-                raise ValueError("it has no id, and none in its address")
-            if not EARLIEST <= review.at < LATEST:
-                raise ValueError("its time is before 1990 or after 2099")
-            drafts_of(review, place, "")
-            reviews.append(review)
-        except (msgspec.ValidationError, ValueError, OverflowError) as wrong:
-            payload = msgspec.json.encode(one)
-            malformed.append(Malformed(place, f"it is no review: {wrong}"[:300], payload, type(wrong).__name__, number))
-    return reviews, malformed
+    return each_of(listed, _read, place, "review")
+
+
+def _read(one: object) -> Review:
+    review = msgspec.convert(one, Review)
+    if not review.key:
+        raise ValueError("it has no id, and none in its address")
+    credible(review.at)
+    # What cannot be a post is none here, where it costs itself alone.
+    drafts_of(review, "", "")
+    return review
 
 
 def _address(url: str) -> str | None:

@@ -12,6 +12,7 @@ import msgspec
 
 from ingest.collector import Draft, Malformed
 from ingest.dates import datetime_millis
+from ingest.loose import each_of
 from stream.records import Author, Metrics, Millis
 
 WATCH = "https://www.youtube.com/watch?v="
@@ -106,14 +107,8 @@ class Read(NamedTuple):
 
 def read(items: object, kind: type[Any], place: str) -> Read:
     """Each item by itself: one that YouTube sends in another form costs only itself."""
-    good: list[Any] = []
-    bad: list[Malformed] = []
-    for number, item in enumerate(items if isinstance(items, list) else []):
-        try:
-            good.append(msgspec.convert(item, kind, strict=False))
-        except (msgspec.ValidationError, ValueError) as wrong:
-            why = f"it is no {kind.__name__.lower()}: {wrong}"[:300]
-            bad.append(Malformed(place, why, msgspec.json.encode(item), type(wrong).__name__, number))
+    listed = items if isinstance(items, list) else []
+    good, bad = each_of(listed, lambda item: msgspec.convert(item, kind, strict=False), place, kind.__name__.lower())
     return Read(good, bad)
 
 
