@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
 from ingest.collector import Delivery, Denied, Interrupted
+from ingest.setting import Setting
 from ingest.web import Unauthorized
 from stream.records import Millis
 
@@ -22,6 +23,25 @@ class Several:
         self._places = self._in_a_row = 0
         self.answered = False
         """Whether any has, in this round."""
+
+    def round(
+        self, places: Iterable[str], setting: Setting, read: Callable[[str], Iterator[Delivery]]
+    ) -> Generator[Delivery, None, Interrupted | Denied | None]:
+        """What is read of each, until it is to stop. Returns the first fault of one that was passed over; raises the
+        one that ends the round."""
+        first: Interrupted | Denied | None = None
+        for place in self.in_turn(places):
+            if setting.stop.is_set():
+                break
+            try:
+                yield from read(place)
+            except (Interrupted, Denied) as fault:
+                if not self.passes_over(place, fault):
+                    raise
+                first = first or fault
+            else:
+                self.answers(place, setting.clock.now())
+        return first
 
     def in_turn(self, places: Iterable[str]) -> list[str]:
         """A round begins, in this order; but those that failed come last: a few that always fail must not end each

@@ -19,10 +19,12 @@ from stream.records import Millis
 
 REPLY = "/reply"
 """Behind a review's id: what is answered to it."""
+KEEP: Millis = 800 * DAY
+"""How long it is known what was told of one, from its last change."""
 TIDY_EVERY: Millis = DAY
 RESTORED_AFTER: Millis = HOUR
 """A list may come from a cache: one that was told of as gone is back when it is still shown so much later."""
-_MARK, _GONE = "told:", "gone "
+_MARK, _SHOWN, _GONE = "told:", "shown:", "gone "
 
 
 def state(draft: Draft) -> str:
@@ -38,9 +40,8 @@ def content(draft: Draft) -> tuple[str, str | None, tuple[str, ...]]:
 class Told:
     """For one thread."""
 
-    def __init__(self, notes: Notes, clock: Clock, keep: Millis) -> None:
-        """`keep`: how long a note stays, from its last change."""
-        self._notes, self._clock, self._keep = notes, clock, keep
+    def __init__(self, notes: Notes, clock: Clock) -> None:
+        self._notes, self._clock = notes, clock
         self._tidied: Millis | None = None
 
     def of(self, ids: Collection[str]) -> Mapping[str, str]:
@@ -92,12 +93,21 @@ class Told:
         if ids:
             self._notes.drop([_MARK + id for id in ids])
 
+    def shown(self, place: str) -> dict[str, Millis]:
+        """What a list showed, by id: when it was written. Raises Transient."""
+        noted = self._notes.get(_SHOWN + place)
+        return msgspec.json.decode(noted, type=dict[str, Millis]) if noted else {}
+
+    def note_shown(self, place: str, shown: Mapping[str, Millis]) -> None:
+        """Raises Transient."""
+        self._notes.put(_SHOWN + place, msgspec.json.encode(shown).decode())
+
     def tidy(self) -> None:
-        """Now and then: notes that are older than `keep` go. Raises Transient."""
+        """Now and then: notes that are older than `KEEP` go. Raises Transient."""
         now = self._clock.steady()
         if self._tidied is None or now - self._tidied >= TIDY_EVERY:
             self._tidied = now
-            self._notes.forget(self._clock.wall() - self._keep)
+            self._notes.forget(self._clock.wall() - KEEP)
 
 
 def stands(known: str | None) -> bool:

@@ -49,10 +49,8 @@ class Appstore:
             yield from self._lists.fill(feeds, span, cursor)
 
     def sample(self, wanted: Wanted) -> Sample:
-        """Of the apps of this brand, and of those that name none."""
         with closing(Feeds(self._settings)) as feeds:
-            mine = [name for name in feeds.names if wanted.brand in (own := feeds.brands(name)) or not own]
-            return self._lists.sample(feeds, mine)
+            return self._lists.sample(feeds, wanted)
 
     def check(self) -> str:
         with closing(Feeds(self._settings)) as feeds:

@@ -97,10 +97,8 @@ class Googleplay:
             yield Delivery(drafts=[one.draft for one in found], asked=apps.used())
 
     def sample(self, wanted: Wanted) -> Sample:
-        """Of the apps of this brand, and of those that name none."""
         with closing(self._new_apps()) as apps:
-            mine = [name for name in apps.names if wanted.brand in (own := apps.brands(name)) or not own]
-            return self._lists.sample(apps, mine)
+            return self._lists.sample(apps, wanted)
 
     def check(self) -> str:
         with closing(self._new_apps()) as apps:

@@ -7,8 +7,7 @@ a source are one round; one that fails keeps no other from being read.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from hashlib import blake2b
+from collections.abc import Generator, Iterator, Sequence
 from typing import Protocol
 
 import msgspec
@@ -19,6 +18,8 @@ from ingest.buried import Buried
 from ingest.collector import CursorLost, Delivery, Denied, Draft, Interrupted, Malformed, Sample, Span
 from ingest.setting import Setting
 from ingest.several import Several, filled
+from ingest.told import changed, state
+from ingest.wanted import Wanted
 from stream.clock import CREDIBLE_LEAD, DAY, HOUR, SECOND
 from stream.records import Millis
 
@@ -72,6 +73,9 @@ class Place(Protocol):
     always: bool
     """A list that had reviews has some for ever."""
 
+    def brands(self, name: str) -> tuple[str, ...]:
+        """Those that all of its reviews belong to; none: those that they name."""
+
     def pages(self, name: str) -> Iterator[Page]:
         """From the newest on, each a request; the last one it has is not `short` where more was left out. Raises
         Interrupted, Denied, Unlisted."""
@@ -82,8 +86,8 @@ class Place(Protocol):
 
 class Known(msgspec.Struct, frozen=True, array_like=True):
     written: Millis
-    content: str
-    reach: str
+    state: str
+    """`ingest.told.state`."""
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -122,7 +126,7 @@ class Lists:
         several, kept = self._several, self._setting.clock.steady()
         for name in several.in_turn(sorted(self._place.names, key=lambda one: seen[one].at if one in seen else 0)):
             if self._setting.stop.is_set():
-                # With this in hand the runner sees that it is told to stop; an end by itself would be a whole round.
+                # Whoever goes on need not compare again what was read.
                 yield Delivery(asked=0, cursor=_closed(seen))
                 return
             before = seen.get(name) or Seen(begun=self._setting.clock.wall() - FIRST)
@@ -163,10 +167,13 @@ class Lists:
         """What the lists still show of a span. `place`: this thread's own way to them."""
         return filled(place.names, cursor, lambda name: self._fill(place, name, span))
 
-    def sample(self, place: Place, names: Iterable[str]) -> Sample:
-        """How many reviews of these lists were written in each hour of the last week, or since they begin."""
+    def sample(self, place: Place, wanted: Wanted) -> Sample:
+        """How many reviews were written in each hour of the last week, or since the lists begin: of this brand's lists
+        and of those that are no brand's own."""
         now, counts, asked, capped = self._setting.clock.wall(), [0] * SAMPLED, 0, False
-        for name in names:
+        for name in place.names:
+            if (own := place.brands(name)) and wanted.brand not in own:
+                continue
             oldest, ended = now, False
             try:
                 for page in _read(place, name):
@@ -311,12 +318,8 @@ def _news(review: Review, known: dict[str, Known], before: Seen, now: Millis) ->
         return replace(draft, seen_at=review.written if old else None) if review.written >= before.begun else None
     if review.written < held.written:
         return None
-    shown = _known(review)
-    if shown.content != held.content:
-        return edited(review)
-    if shown.reach != held.reach:
-        return Draft(native_id=draft.native_id, kind="metrics", metrics=draft.metrics)
-    return None
+    made = changed(draft, held.state)
+    return edited(review) if made is not None and made.kind == "edited" else made
 
 
 def edited(review: Review) -> Draft:
@@ -325,17 +328,16 @@ def edited(review: Review) -> Draft:
 
 
 def _known(review: Review) -> Known:
-    draft = review.draft
-    content = "\0".join((draft.title or "", draft.text)).encode("utf-8", "surrogatepass")
-    reach = draft.metrics
-    counted = "" if reach is None else f"{reach.likes}/{reach.replies}"
-    return Known(review.written, blake2b(content, digest_size=6).hexdigest(), counted)
+    return Known(review.written, state(review.draft))
 
 
 def _unchanged(review: Review, known: dict[str, Known]) -> bool:
     """An edited review stands at the top again, even with the same time: it does not show how far the list reaches."""
-    held, shown = known.get(review.draft.native_id), _known(review)
-    return held is not None and (held.written, held.content) == (shown.written, shown.content)
+    held = known.get(review.draft.native_id)
+    if held is None or held.written != review.written:
+        return False
+    now = changed(review.draft, held.state)
+    return now is None or now.kind != "edited"
 
 
 def _outdated(review: Review, known: dict[str, Known]) -> bool:

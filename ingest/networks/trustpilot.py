@@ -43,8 +43,6 @@ from ingest.web import Unauthorized
 from stream.clock import DAY, HOUR, passed
 from stream.records import Author, Millis
 
-KEEP: Millis = 800 * DAY
-"""How long it is known what was told of a review."""
 MOST_DOUBTED = 20
 """Reviews that are not shown any more and looked up in one round, at most."""
 UNREAD = "nothing of a page can be read"
@@ -68,8 +66,6 @@ def push(settings: TrustpilotSource, setting: Setting) -> Push:
 
 Cursor = dict[str, int]
 """By company: when its newest review was written that a whole round has seen."""
-Shown = dict[str, int]
-"""What the first page showed, and what has to be looked up, by id: when it was written."""
 
 
 class Trustpilot:
@@ -83,7 +79,7 @@ class Trustpilot:
         self._settings, self._setting = settings, setting
         self.grant = grant_of(settings, setting)
         self._api = self._new_api()
-        self._told = Told(setting.notes, setting.clock, KEEP)
+        self._told = Told(setting.notes, setting.clock)
         self._buried = Buried()
         self._several = Several()
         self._deletions_at: Millis | None = None
@@ -91,25 +87,17 @@ class Trustpilot:
     # --- Collector ---
 
     def collect(self, cursor: str | None) -> Iterator[Delivery]:
-        held, failed = _opened(cursor), None
-        for unit in self._several.in_turn(self._settings.units):
-            if self._setting.stop.is_set():
-                return
-            try:
-                yield from self._read(unit, held)
-            except (Interrupted, Denied) as fault:
-                if not self._several.passes_over(unit, fault):
-                    raise
-                failed = failed or fault
-            else:
-                self._several.answers(unit, self._setting.clock.now())
+        held, units = _opened(cursor), self._settings.units
+        failed = yield from self._several.round(units, self._setting, lambda unit: self._read(unit, held))
+        if self._setting.stop.is_set():
+            return
         if self._several.answered:
             yield from self._deletions()
         self._told.tidy()
         if failed is not None:
             if self._several.answered:
                 # Those that never answered yet have begun as well: what is written from here on is news.
-                yield self._reached(dict.fromkeys(self._settings.units, unseen(self._setting.clock.wall())) | held)
+                yield self._reached(dict.fromkeys(units, unseen(self._setting.clock.wall())) | held)
             raise failed
 
     def fill(self, query: str, span: Span, cursor: str | None) -> Iterator[Delivery]:
@@ -248,7 +236,7 @@ class Trustpilot:
     def _vanished(self, unit: str, page: _Page) -> Iterator[Delivery]:
         """Of those that the first page showed, those that it would still show and does not: looked up by themselves,
         and told of where they are gone. What could not be looked up is in the next round, after the others."""
-        shown, listed = self._shown(unit), {review.id: review.at for review in page.reviews}
+        shown, listed = self._told.shown(unit), {review.id: review.at for review in page.reviews}
         full = len(page.reviews) + len(page.malformed) >= PAGE
         oldest = min(listed.values(), default=NEVER) if full else 0
         doubted = {id: at for id, at in shown.items() if id not in listed and at > oldest}
@@ -269,11 +257,7 @@ class Trustpilot:
         self._told.note(self._told.gone(theirs))
         now = {**listed, **doubted, **failed}
         if now != shown:
-            self._setting.notes.put(f"shown:{unit}", msgspec.json.encode(now).decode())
-
-    def _shown(self, unit: str) -> Shown:
-        noted = self._setting.notes.get(f"shown:{unit}")
-        return msgspec.json.decode(noted, type=Shown) if noted else {}
+            self._told.note_shown(unit, now)
 
     def _now(self, api: Api, id: str) -> list[Draft] | None:
         """The review and its answer as anybody is shown them: none where it is gone; None where it is there and cannot

@@ -18,8 +18,7 @@ from ingest.networks.trustpilot_reviews import drafts_of, reviews_of
 from ingest.push import Pushed, Unsigned
 from ingest.setting import Setting
 from ingest.signature import BadSignature, signing_keys
-from ingest.told import REPLY, Told
-from stream.clock import DAY
+from ingest.told import REPLY, Told, deleted
 from stream.records import Millis, PostKind
 
 MOST_EVENTS = 1_000
@@ -36,7 +35,7 @@ class TrustpilotPush:
     def __init__(self, settings: TrustpilotSource, setting: Setting) -> None:
         self.source, self.max_body = setting.source, settings.max_body
         self._settings, self._setting = settings, setting
-        self._told = Told(setting.notes, setting.clock, DAY)
+        self._told = Told(setting.notes, setting.clock)
 
     def read(self, headers: Mapping[str, str], body: bytes, wall: Millis, query: Mapping[str, str]) -> Pushed:
         self._verify(query.get("key", ""))
@@ -82,5 +81,4 @@ class TrustpilotPush:
         if not isinstance(id, str) or not id:
             payload = msgspec.json.encode(data)
             return [], [Malformed(self.source.id, "a deleted review has no id", payload, "ValidationError", number)]
-        answered = self._told.of([id + REPLY])
-        return [Draft(native_id=one, kind="deleted") for one in (id, *answered)], []
+        return deleted([id, *self._told.of([id + REPLY])]), []

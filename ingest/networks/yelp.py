@@ -35,11 +35,9 @@ from ingest.several import Several, filled
 from ingest.told import Told, deleted, reached, unseen
 from ingest.wanted import Wanted
 from ingest.web import Answer, Refused, Web, retry_after
-from stream.clock import DAY, HOUR
+from stream.clock import HOUR
 from stream.records import Millis
 
-KEEP: Millis = 800 * DAY
-"""How long it is known what was told of a review."""
 SHORTEST = 3
 """Reviews that the smallest agreement shows: a list that is shorter is a whole one."""
 MISSING = 2
@@ -70,7 +68,7 @@ class Yelp:
         self.source, self.interval = setting.source, settings.interval
         self._settings, self._setting = settings, setting
         self._web = self._new_web()
-        self._told = Told(setting.notes, setting.clock, KEEP)
+        self._told = Told(setting.notes, setting.clock)
         self._buried = Buried()
         self._several = Several()
         self._missing: dict[str, tuple[int, Millis]] = {}
@@ -81,18 +79,10 @@ class Yelp:
     def collect(self, cursor: str | None) -> Iterator[Delivery]:
         places = [" ".join(each) for each in self._places()]
         opened = _opened(cursor)
-        held, failed = {place: opened[place] for place in places if place in opened}, None
-        for place in self._several.in_turn(places):
-            if self._setting.stop.is_set():
-                return
-            try:
-                yield from self._read(place, held)
-            except (Interrupted, Denied) as fault:
-                if not self._several.passes_over(place, fault):
-                    raise
-                failed = failed or fault
-            else:
-                self._several.answers(place, self._setting.clock.now())
+        held = {place: opened[place] for place in places if place in opened}
+        failed = yield from self._several.round(places, self._setting, lambda place: self._read(place, held))
+        if self._setting.stop.is_set():
+            return
         self._told.tidy()
         if failed is not None:
             if self._several.answered:
@@ -139,7 +129,7 @@ class Yelp:
         business, _, locale = place.partition(" ")
         reviews, malformed = self._asked(web, business, locale)
         within = [one for one in reviews if span.since <= one.at < span.until]
-        long = len(reviews) + len(malformed) >= SHORTEST or (not reviews and bool(self._shown(place)))
+        long = len(reviews) + len(malformed) >= SHORTEST or (not reviews and bool(self._told.shown(place)))
         oldest = min((one.at for one in reviews), default=NEVER) if long else 0
         drafts = [draft for one in within for draft in drafts_of(one, business, locale)]
         yield _delivery(web, drafts, malformed, cut=oldest > span.since)
@@ -163,7 +153,7 @@ class Yelp:
         shown = {draft.native_id: draft for one in reviews for draft in drafts_of(one, business, locale)}
         at = {review.key: review.at for review in reviews}
         drafts, states = self._told.judge(shown, at, None if until is None else until - self._settings.look_back)
-        before = self._shown(place)
+        before = self._told.shown(place)
         vanished, doubted = self._vanished(before, at, len(malformed))
         theirs = self._told.standing(vanished)
         # One that was edited may have a new time and stand at the top again: it shows not how far the list reaches.
@@ -176,7 +166,7 @@ class Yelp:
         for id in vanished:
             self._missing.pop(id, None)
         if (now := {**doubted, **at}) != before:
-            self._setting.notes.put(f"shown:{place}", msgspec.json.encode(now).decode())
+            self._told.note_shown(place, now)
 
     def _vanished(
         self, before: Mapping[str, Millis], at: Mapping[str, Millis], unread: int
@@ -199,10 +189,6 @@ class Yelp:
         least = 0 if at else EMPTY_BELIEVED
         vanished = [id for id in doubted if self._missing[id][0] >= MISSING and steady - self._missing[id][1] >= least]
         return vanished, {id: written for id, written in doubted.items() if id not in vanished}
-
-    def _shown(self, place: str) -> dict[str, int]:
-        noted = self._setting.notes.get(f"shown:{place}")
-        return msgspec.json.decode(noted, type=dict[str, int]) if noted else {}
 
     # --- asking ---
 

@@ -22,7 +22,7 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 def told(clock: ManualClock) -> Told:
-    return Told(Unshared(), clock, keep=DAY)
+    return Told(Unshared(), clock)
 
 
 def kinds(told: Told, *shown: Draft, since: int | None = NOW) -> list[tuple[str, str]]:
