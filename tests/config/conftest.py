@@ -63,3 +63,13 @@ def engine(address: str) -> Iterator[Engine]:
     engine = open_database(address)
     yield engine
     engine.dispose()
+
+
+@pytest.fixture
+def signing() -> dict[str, str]:
+    """The secrets, by name, of signatures: with every setting set nothing starts without them."""
+    whose = (
+        "PARTNER", "PARTNER_FORMER", "DISCOURSE", "DISCOURSE_FORMER", "FEEDS", "FEEDS_FORMER", "FACEBOOK", "INSTAGRAM",
+        "TRUSTPILOT", "TRUSTPILOT_FORMER",
+    )  # fmt: skip
+    return {f"CLAMOR_{one}_SECRET": "z" * 16 for one in whose}

@@ -124,21 +124,12 @@ def test_a_change_of_rules_says_how_many_lines(engine: Engine, tmp_path: Path) -
 # --- out again ----------------------------------------------------------------------------------------------------
 
 
-def test_what_is_exported_is_what_is_in_force(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_exported_is_what_is_in_force(
+    engine: Engine, tmp_path: Path, signing: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("CLAMOR_SMTP_PASSWORD", "x")
-    for signs in (
-        "PARTNER",
-        "PARTNER_FORMER",
-        "DISCOURSE",
-        "DISCOURSE_FORMER",
-        "FEEDS",
-        "FEEDS_FORMER",
-        "FACEBOOK",
-        "INSTAGRAM",
-        "TRUSTPILOT",
-        "TRUSTPILOT_FORMER",
-    ):
-        monkeypatch.setenv(f"CLAMOR_{signs}_SECRET", "x" * 16)
+    for name, secret in signing.items():
+        monkeypatch.setenv(name, secret)
     take(engine, content(tmp_path / "d", full_example().replace("rules: default", ""), rules="rules:\n  - ñ\n"))
     with read(engine) as conn:
         written = export(conn, tmp_path / "out")
