@@ -12,7 +12,7 @@ errors, usage, counts, the operational disconnect, the refused second connection
 compared with any real reply: the body of a refused rule, and that of an account without credits (402). It is our
 reading of the documentation, not X.
 
-Rules of a stream tell accents apart and match the quoted post as well; searches do neither.
+What rules and queries find stands in x_query.py.
 """
 
 from __future__ import annotations
@@ -20,15 +20,14 @@ from __future__ import annotations
 import json
 import re
 import time
-import unicodedata
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import cache, lru_cache
 from threading import Condition
 from typing import Any, NamedTuple
 
 from tests.standins.server import Request, Response, StandIn
+from tests.standins.x_query import Shown, matches, rule_fault
 
 TOKEN = "AAAAAAAAAAAAAAAAAAAAAstandin%2Btoken%3D"
 EPOCH = 1_288_834_974_657
@@ -78,6 +77,10 @@ class Held:
 
     def version(self, id: str) -> Version:
         return next(one for one in self.versions if one.id == id)
+
+    def shown(self, *texts: str) -> Shown:
+        repost = any(kind == "retweeted" for kind, _ in self.more.get("references", ()))
+        return Shown(texts, self.author, self.more.get("lang", "en"), repost)
 
 
 class Connection:
@@ -260,7 +263,7 @@ class XStandIn(StandIn):
         errors, created = [], []
         standing = {rule["value"]: rule["id"] for rule in self.rules.values()}
         for rule in asked:
-            fault = _rule_fault(rule["value"])
+            fault = rule_fault(rule["value"])
             if rule["value"] in standing:
                 errors.append(
                     {"value": rule["value"], "id": standing[rule["value"]], "title": "DuplicateRule",
@@ -346,7 +349,7 @@ class XStandIn(StandIn):
         matching = [
             {"id": rule["id"], "tag": rule.get("tag", "")}
             for rule in self.rules.values()
-            if _matches(rule["value"], held, [version.text, *quoted], accents=True)
+            if matches(rule["value"], held.shown(version.text, *quoted), accents=True)
         ]
         if not matching:
             return
@@ -380,7 +383,7 @@ class XStandIn(StandIn):
         found = {held.first: held for held in self.posts.values() if held.first not in self.gone}
         return [
             held for held in sorted(found.values(), key=lambda one: int(one.last.id), reverse=True)
-            if since <= _seconds(held.first) < until and _matches(query, held, [held.last.text], accents=False)
+            if since <= _seconds(held.first) < until and matches(query, held.shown(held.last.text), accents=False)
         ]  # fmt: skip
 
     def _search(self, request: Request) -> Response:
@@ -579,104 +582,3 @@ def _stamp(seconds: float) -> str:
 
 def _moment(stamp: str) -> float:
     return datetime.fromisoformat(stamp).timestamp()
-
-
-# --- X's query language: what "Build a rule" and "Build a query" say of it, as far as brands need it ---
-
-_TOKEN = re.compile(r'\s*(-?\(|\)|-?"[^"]*"|[^\s()"]+)')
-
-
-def _rule_fault(value: str) -> str:
-    if len(value) > 1_024:
-        return f"{len(value)} characters, at most 1024"
-    try:
-        tree = _parsed(value)
-    except ValueError as fault:
-        return str(fault)
-    return "" if _standalone(tree) else "it needs an operator that stands alone"
-
-
-@cache
-def _parsed(value: str) -> Any:
-    tokens = _TOKEN.findall(value)
-    if "".join(tokens) != value.replace(" ", "") and "".join(tokens).replace(" ", "") != value.replace(" ", ""):
-        raise ValueError("quotes that are not closed")
-    place = 0
-
-    def either() -> Any:
-        nonlocal place
-        parts = [both()]
-        while place < len(tokens) and tokens[place] == "OR":
-            place += 1
-            parts.append(both())
-        return ("or", parts)
-
-    def both() -> Any:
-        nonlocal place
-        parts = []
-        while place < len(tokens) and tokens[place] not in (")", "OR"):
-            token = tokens[place]
-            place += 1
-            if token == "-(":
-                raise ValueError("groups are not negated")
-            if token == "(":
-                parts.append(either())
-                if place >= len(tokens):
-                    raise ValueError("a bracket that is not closed")
-                place += 1
-            else:
-                parts.append(("term", token))
-        if not parts:
-            raise ValueError("an operator without operands")
-        return ("and", parts)
-
-    tree = either()
-    if place != len(tokens):
-        raise ValueError("a bracket too many")
-    return tree
-
-
-def _standalone(tree: Any) -> bool:
-    kind, held = tree
-    if kind == "or":
-        return all(_standalone(one) for one in held)
-    if kind == "and":
-        return any(_standalone(one) for one in held)
-    return not held.startswith(("-", "lang:", "is:", "has:"))
-
-
-def _matches(value: str, held: Held, texts: Sequence[str], *, accents: bool) -> bool:
-    words = [_words(text, accents) for text in texts]
-
-    def true(tree: Any) -> bool:
-        kind, parts = tree
-        if kind == "or":
-            return any(true(one) for one in parts)
-        if kind == "and":
-            return all(true(one) for one in parts)
-        return not term(parts[1:]) if parts.startswith("-") else term(parts)
-
-    def term(token: str) -> bool:
-        if token.startswith("from:"):
-            return held.author.casefold() == token[5:].casefold()
-        if token.startswith("lang:"):
-            return bool(held.more.get("lang", "en") == token[5:])
-        if token == "is:retweet":
-            return any(kind == "retweeted" for kind, _ in held.more.get("references", ()))
-        sought = _words(token.strip('"'), accents)
-        return any(_within(sought, some) for some in words)
-
-    return true(_parsed(value))
-
-
-@lru_cache(200_000)
-def _words(text: str, accents: bool) -> tuple[str, ...]:
-    text = text.casefold()
-    if not accents:
-        text = "".join(sign for sign in unicodedata.normalize("NFD", text) if not unicodedata.combining(sign))
-    return tuple(re.findall(r"[@#]?\w+", text))
-
-
-def _within(sought: Sequence[str], words: Sequence[str]) -> bool:
-    size = len(sought)
-    return any(list(words[place : place + size]) == list(sought) for place in range(len(words) - size + 1))

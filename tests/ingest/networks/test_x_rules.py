@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ingest.networks.x_rules import NO_ROOM, TOO_LONG, Asked, Rule, Shape, asked, change
 from ingest.wanted import Wanted
-from tests.standins.x import Held, Version, _matches, _rule_fault
+from tests.standins.x_query import Shown, matches, rule_fault
 
 SHAPE = Shape(length=1_024, accents=True)
 TAG = "clamor/source/"
@@ -62,9 +62,9 @@ def test_a_name_is_never_taken_for_an_operator(name: str) -> None:
     told = asked(Wanted(brand="a", phrases=(name, "Acme")), SHAPE)
     assert told.values
     for value in told.values:
-        assert not _rule_fault(value)
+        assert not rule_fault(value)
         assert value.count('"') % 2 == 0
-        assert not _matches(value, Held(Version("1", "nothing"), "bob", {}), ["nothing"], accents=True)
+        assert not matches(value, Shown(("nothing",), "bob", "en", repost=False), accents=True)
 
 
 def test_handles_of_other_networks_are_not_asked_for() -> None:
@@ -83,7 +83,7 @@ words = st.text("abcdefghij ñé", min_size=1, max_size=40).filter(lambda text: 
 def test_a_long_brand_is_split_and_no_name_is_lost(phrases: list[str], require: list[str], exclude: list[str]) -> None:
     brand = Wanted(brand="a", phrases=tuple(phrases), require=tuple(require), exclude=tuple(exclude))
     told = asked(brand, Shape(length=256, accents=True))
-    assert all(len(value) <= 256 and not _rule_fault(value) for value in told.values)
+    assert all(len(value) <= 256 and not rule_fault(value) for value in told.values)
     assert not told.left_out
     for phrase in phrases:
         assert any(f'"{" ".join(phrase.split())}"' in value for value in told.values)
