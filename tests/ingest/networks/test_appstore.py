@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, suppress
+from functools import partial
 from typing import Any
 
 import pytest
@@ -17,7 +18,6 @@ from ingest.collector import (
     CursorLost,
     Delivery,
     Denied,
-    Draft,
     Estimable,
     Interrupted,
     Source,
@@ -33,39 +33,25 @@ from tests.ingest.case import Case, How
 from tests.ingest.collecting import ACME
 from tests.ingest.conftest import NOW
 from tests.ingest.contract import Contract
+from tests.ingest.rounds import Rounds, making
 from tests.standins.appstore import AppstoreStandIn
 from tests.standins.server import Fault
 
 APP, OTHER = "1234567890", "222"
 
 
-class At:
+class At(Rounds[Appstore]):
     """A source on the store's clock, which is moved by hand."""
 
+    pause = 15 * MINUTE
+
     def __init__(self, store: AppstoreStandIn, clock: ManualClock, **more: Any) -> None:
-        self.settings = AppstoreSource.model_validate(
+        settings = AppstoreSource.model_validate(
             {"id": "source", "kind": "appstore", "url": store.url, "apps": {APP: ["acme"]}, "countries": ["us"]} | more
         )
         source = Source(id="source", network="appstore")
         setting = Setting(source=source, wanted=lambda: [ACME], secret=lambda name: None, clock=clock)
-        self.clock, self.collector = clock, Appstore(self.settings, setting)
-        self.cursor: str | None = None
-
-    def round(self, after: int = 15 * MINUTE) -> list[Delivery]:
-        self.clock.advance(after)
-        found = []
-        for delivery in self.collector.collect(self.cursor):
-            found.append(delivery)
-            self.cursor = delivery.cursor or self.cursor
-        return found
-
-    def brought(self, after: int = 15 * MINUTE) -> list[Draft]:
-        return [draft for one in self.round(after) for draft in one.drafts]
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock(NOW)
+        super().__init__(Appstore, settings, setting)
 
 
 @pytest.fixture
@@ -76,15 +62,8 @@ def store(clock: ManualClock) -> Iterator[AppstoreStandIn]:
 
 @pytest.fixture
 def at(store: AppstoreStandIn, clock: ManualClock) -> Iterator[Callable[..., At]]:
-    made: list[At] = []
-
-    def make(**more: Any) -> At:
-        made.append(At(store, clock, **more))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.collector.close()
+    with making(partial(At, store, clock)) as make:
+        yield make
 
 
 def test_a_review_has_its_stars_version_country_and_brands(store: AppstoreStandIn, at: Callable[..., At]) -> None:

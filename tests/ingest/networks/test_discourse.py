@@ -3,62 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine
 
 from config.sources import DiscourseSource
-from ingest.collector import Contextual, CursorLost, Denied, Draft, Estimable, Interrupted, Source, Span, Sweepable
+from ingest.collector import Contextual, CursorLost, Denied, Estimable, Interrupted, Source, Span, Sweepable
 from ingest.networks.discourse import Discourse, push
 from ingest.networks.discourse_posts import plain
 from ingest.push import Receiver
 from ingest.setting import Setting
 from ingest.taken import Taken
 from ingest.wanted import Wanted
-from stream.clock import DAY, HOUR, MINUTE, ManualClock
+from stream.clock import DAY, HOUR, ManualClock
 from stream.embedded import EmbeddedLog
 from stream.merge import merge, state_of
 from tests.ingest.case import How
 from tests.ingest.conftest import NOW, Held
 from tests.ingest.contract import Contract
+from tests.ingest.rounds import Rounds, making
 from tests.standins.discourse import KEY, PUBLIC, SECRET, STAFF, DiscourseStandIn
 from tests.standins.server import Fault
 
 SECRETS = {"KEY": KEY, "SECRET": SECRET}
 
 
-class At:
+class At(Rounds[Discourse]):
     """A source of one community on a clock that is moved by hand."""
 
     def __init__(self, community: DiscourseStandIn, clock: ManualClock, **more: Any) -> None:
-        self.clock = clock
         asked: dict[str, Any] = {"key_env": "KEY", "secret_env": "SECRET", **more}
-        self.settings = DiscourseSource(id="source", kind="discourse", url=community.url, **asked)
+        settings = DiscourseSource(id="source", kind="discourse", url=community.url, **asked)
         source = Source(id="source", network="discourse", brands=("acme",))
-        self.setting = Setting(source=source, wanted=tuple, secret=SECRETS.get, clock=clock)
-        self.collector = Discourse(self.settings, self.setting)
-        self.cursor: str | None = None
-
-    def restart(self) -> None:
-        self.collector.close()
-        self.collector = Discourse(self.settings, self.setting)
-
-    def brought(self, passes: int = MINUTE) -> list[Draft]:
-        self.clock.advance(passes)
-        found: list[Draft] = []
-        for delivery in self.collector.collect(self.cursor):
-            found += delivery.drafts
-            self.cursor = delivery.cursor or self.cursor
-        return found
+        setting = Setting(source=source, wanted=tuple, secret=SECRETS.get, clock=clock)
+        super().__init__(Discourse, settings, setting)
 
     def texts(self) -> list[str]:
         return sorted(draft.text for draft in self.brought())
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock(NOW)
 
 
 @pytest.fixture
@@ -69,15 +52,8 @@ def community(clock: ManualClock) -> Iterator[DiscourseStandIn]:
 
 @pytest.fixture
 def at(community: DiscourseStandIn, clock: ManualClock) -> Iterator[Callable[..., At]]:
-    made: list[At] = []
-
-    def make(**more: Any) -> At:
-        made.append(At(community, clock, **more))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.collector.close()
+    with making(partial(At, community, clock)) as make:
+        yield make
 
 
 Receive = Callable[..., Receiver]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,7 @@ from ingest.collector import (  # noqa: E402
     Checkable,
     Contextual,
     CursorLost,
-    Delivery,
     Denied,
-    Draft,
     Estimable,
     Interrupted,
     Source,
@@ -32,8 +31,8 @@ from ingest.setting import Setting  # noqa: E402
 from stream.clock import DAY, HOUR, MINUTE, ManualClock  # noqa: E402
 from tests.ingest.case import Case, How, agree, collecting  # noqa: E402
 from tests.ingest.collecting import ACME, Shifted, until  # noqa: E402
-from tests.ingest.conftest import NOW  # noqa: E402
 from tests.ingest.contract import Contract  # noqa: E402
+from tests.ingest.rounds import Rounds, making  # noqa: E402
 from tests.standins.googleplay import GoogleplayStandIn, refusal  # noqa: E402
 from tests.standins.server import Fault  # noqa: E402
 
@@ -57,30 +56,15 @@ def settings(play: GoogleplayStandIn, **more: Any) -> GoogleplaySource:
     )  # fmt: skip
 
 
-class At:
+class At(Rounds[Googleplay]):
     """A source on Google's clock, which is moved by hand."""
+
+    pause = 10 * MINUTE
 
     def __init__(self, play: GoogleplayStandIn, clock: ManualClock, **more: Any) -> None:
         source = Source(id="source", network="googleplay")
         setting = Setting(source=source, wanted=lambda: [ACME], secret={"PLAY_KEY": KEY}.get, clock=clock)
-        self.clock, self.collector = clock, Googleplay(settings(play, **more), setting)
-        self.cursor: str | None = None
-
-    def round(self, after: int = 10 * MINUTE) -> list[Delivery]:
-        self.clock.advance(after)
-        found = []
-        for delivery in self.collector.collect(self.cursor):
-            found.append(delivery)
-            self.cursor = delivery.cursor or self.cursor
-        return found
-
-    def brought(self, after: int = 10 * MINUTE) -> list[Draft]:
-        return [draft for one in self.round(after) for draft in one.drafts]
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock(NOW)
+        super().__init__(Googleplay, settings(play, **more), setting)
 
 
 @pytest.fixture
@@ -92,15 +76,8 @@ def play(clock: ManualClock) -> Iterator[GoogleplayStandIn]:
 
 @pytest.fixture
 def at(play: GoogleplayStandIn, clock: ManualClock) -> Iterator[Callable[..., At]]:
-    made: list[At] = []
-
-    def make(**more: Any) -> At:
-        made.append(At(play, clock, **more))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.collector.close()
+    with making(partial(At, play, clock)) as make:
+        yield make
 
 
 def test_a_review_has_its_stars_version_language_and_brands(play: GoogleplayStandIn, at: Callable[..., At]) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import pytest
 
 from config.sources import HackernewsSource
-from ingest.collector import Checkable, Contextual, CursorLost, Delivery, Draft, Estimable, Source, Span, Sweepable
+from ingest.collector import Checkable, Contextual, CursorLost, Estimable, Source, Span, Sweepable
 from ingest.names import Names
 from ingest.networks.hackernews import Hackernews
 from ingest.setting import Setting
@@ -18,18 +19,18 @@ from tests.ingest.case import Case, How
 from tests.ingest.collecting import ACME
 from tests.ingest.conftest import NOW
 from tests.ingest.contract import Contract
+from tests.ingest.rounds import Rounds, making
 from tests.standins.hackernews import HackernewsStandIn
 
 BETA = Wanted(brand="beta", phrases=("Beta Air",))
 
 
-class At:
+class At(Rounds[Hackernews]):
     """A source on the network's clock, which is moved by hand."""
 
     def __init__(
         self, network: HackernewsStandIn, clock: ManualClock, wanted: Sequence[Wanted] = (ACME,), **more: Any
     ) -> None:
-        self.clock = clock
         settings = HackernewsSource(id="source", kind="hackernews", url=network.url, items_url=network.url, **more)
         setting = Setting(
             source=Source(id="source", network="hackernews"),
@@ -37,23 +38,10 @@ class At:
             secret=lambda name: None,
             clock=clock,
         )
-        self.collector = Hackernews(settings, setting)
-        self.cursor: str | None = None
-        self.last: list[Delivery] = []
+        super().__init__(Hackernews, settings, setting)
 
-    def brought(self, passes: int = MINUTE) -> list[Draft]:
-        self.clock.advance(passes)
-        self.last = list(self.collector.collect(self.cursor))
-        self.cursor = next((one.cursor for one in reversed(self.last) if one.cursor), self.cursor)
-        return [draft for delivery in self.last for draft in delivery.drafts]
-
-    def ids(self, passes: int = MINUTE) -> list[str]:
+    def ids(self, passes: int | None = None) -> list[str]:
         return sorted(draft.native_id for draft in self.brought(passes))
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock(NOW)
 
 
 @pytest.fixture
@@ -64,15 +52,8 @@ def network(clock: ManualClock) -> Iterator[HackernewsStandIn]:
 
 @pytest.fixture
 def at(network: HackernewsStandIn, clock: ManualClock) -> Iterator[Callable[..., At]]:
-    made: list[At] = []
-
-    def make(**more: Any) -> At:
-        made.append(At(network, clock, **more))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.collector.close()
+    with making(partial(At, network, clock)) as make:
+        yield make
 
 
 def test_from_now_on_every_story_and_comment_that_names_a_brand_comes_once(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, NoReturn
 
 import pytest
@@ -12,7 +13,6 @@ from ingest.collector import (
     Checkable,
     CursorLost,
     Denied,
-    Draft,
     Estimable,
     Interrupted,
     Source,
@@ -28,11 +28,12 @@ from tests.ingest.case import Case, How
 from tests.ingest.collecting import ACME
 from tests.ingest.conftest import NOW
 from tests.ingest.contract import Contract
+from tests.ingest.rounds import Rounds, making
 from tests.standins.mediawiki import MediawikiStandIn
 from tests.standins.server import Fault
 
 
-class At:
+class At(Rounds[Mediawiki]):
     """A source on the wiki's clock, which is moved by hand."""
 
     def __init__(self, wiki: MediawikiStandIn, clock: ManualClock, **more: Any) -> None:
@@ -41,21 +42,7 @@ class At:
         )
         source = Source(id="source", network="mediawiki")
         setting = Setting(source=source, wanted=lambda: [ACME], secret=lambda name: None, clock=clock)
-        self.clock, self.collector = clock, Mediawiki(settings, setting)
-        self.cursor: str | None = None
-
-    def brought(self) -> list[Draft]:
-        self.clock.advance(MINUTE)
-        found: list[Draft] = []
-        for delivery in self.collector.collect(self.cursor):
-            found += delivery.drafts
-            self.cursor = delivery.cursor or self.cursor
-        return found
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock(NOW)
+        super().__init__(Mediawiki, settings, setting)
 
 
 @pytest.fixture
@@ -67,15 +54,8 @@ def wiki(clock: ManualClock) -> Iterator[MediawikiStandIn]:
 
 @pytest.fixture
 def at(wiki: MediawikiStandIn, clock: ManualClock) -> Iterator[Callable[..., At]]:
-    made: list[At] = []
-
-    def make(**more: Any) -> At:
-        made.append(At(wiki, clock, **more))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.collector.close()
+    with making(partial(At, wiki, clock)) as make:
+        yield make
 
 
 def test_a_change_counts_where_it_writes_the_name_not_where_the_name_stood(

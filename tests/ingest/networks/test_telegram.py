@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from threading import Event
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from pydantic import ValidationError
 
 from config.sources import TelegramSource
-from ingest.collector import Checkable, CheckCounted, CursorLost, Delivery, Denied, Draft, Interrupted, Source, Span
+from ingest.collector import Checkable, CheckCounted, CursorLost, Denied, Interrupted, Source, Span
 from ingest.networks.telegram import Telegram
 from ingest.patience import Stopped
 from ingest.setting import Notes, Setting, Unshared
@@ -20,6 +21,7 @@ from stream.clock import DAY, HOUR, MINUTE, SECOND, ManualClock
 from tests.ingest.case import How
 from tests.ingest.conftest import NOW
 from tests.ingest.contract import Contract
+from tests.ingest.rounds import Rounds, making
 from tests.standins.server import Fault
 from tests.standins.telegram import TOKEN, TelegramStandIn
 
@@ -28,7 +30,7 @@ NEWS = -1_001_111_111_111
 STAFF = -1_002_222_222_222
 
 
-class At:
+class At(Rounds[Telegram]):
     """A source of some channels on a clock that is moved by hand."""
 
     def __init__(
@@ -43,29 +45,12 @@ class At:
         asked: dict[str, Any] = {"channels": ("@ana_acme",), "access": access, **more}
         settings = TelegramSource(id="source", kind="telegram", url=telegram.url, token_env="TOKEN", **asked)
         source = Source(id="source", network="telegram", brands=("acme",), access=access)
-        self.clock, self.notes, self.stop = clock, notes or Unshared(), Event()
+        self.notes, self.stop = notes or Unshared(), Event()
         setting = Setting(source, tuple, secrets.get, clock, stop=self.stop, notes=self.notes)
-        self.collector = Telegram(settings, setting)
-        self.cursor: str | None = None
-
-    def deliveries(self, passes: int = MINUTE) -> list[Delivery]:
-        self.clock.advance(passes)
-        found = []
-        for delivery in self.collector.collect(self.cursor):
-            found.append(delivery)
-            self.cursor = delivery.cursor or self.cursor
-        return found
-
-    def brought(self, passes: int = MINUTE) -> list[Draft]:
-        return [draft for delivery in self.deliveries(passes) for draft in delivery.drafts]
+        super().__init__(Telegram, settings, setting)
 
     def texts(self) -> list[str]:
         return [draft.text for draft in self.brought()]
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock(NOW)
 
 
 @pytest.fixture
@@ -78,15 +63,8 @@ def telegram(clock: ManualClock) -> Iterator[TelegramStandIn]:
 
 @pytest.fixture
 def at(telegram: TelegramStandIn, clock: ManualClock) -> Iterator[Callable[..., At]]:
-    made: list[At] = []
-
-    def make(**more: Any) -> At:
-        made.append(At(telegram, clock, **more))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.collector.close()
+    with making(partial(At, telegram, clock)) as make:
+        yield make
 
 
 # --- what arrives ---
@@ -180,7 +158,7 @@ def test_chats_that_nobody_named_are_left_out_though_the_bot_is_in_them(telegram
     telegram.tell("channel_post", {"chat": telegram.chats[strange], "text": "not ours, and odd"})
     telegram.tell("message", {"message_id": 7, "date": 1, "chat": telegram.chats[group], "text": "a member's"})
     source = at()
-    (delivery,) = source.deliveries()
+    (delivery,) = source.round()
     assert (delivery.drafts, delivery.malformed) == ([], [])
 
 
@@ -190,7 +168,7 @@ def test_a_private_channel_has_its_label_and_one_without_is_left_out_and_missed(
     named = ("@ana_acme", str(STAFF))
     telegram.post(NEWS, "to everybody")
     one = telegram.post(STAFF, "to staff alone")
-    (delivery,) = at(channels=named).deliveries(0)
+    (delivery,) = at(channels=named).round(0)
     assert [draft.text for draft in delivery.drafts] == ["to everybody"]
     assert (delivery.missed, delivery.reason) == (1, "private channel without a label")
     telegram.post(STAFF, "to staff once more")
@@ -209,7 +187,7 @@ def test_a_channel_that_loses_its_public_name_is_not_taken_for_public(telegram: 
     source.brought()
     telegram.chats[NEWS] = {name: held for name, held in telegram.chats[NEWS].items() if name != "username"}
     telegram.post(NEWS, "to few")
-    (delivery,) = source.deliveries()
+    (delivery,) = source.round()
     assert (delivery.drafts, delivery.missed) == ([], 1)
 
 
@@ -325,10 +303,10 @@ def test_an_update_without_a_number_holds_nobody_up(telegram: TelegramStandIn, a
     source = at()
     not_taken = next(source.collector.collect(None))
     assert len(not_taken.malformed) == 2
-    (delivery,) = source.deliveries()
+    (delivery,) = source.round()
     assert [draft.text for draft in delivery.drafts] == ["behind"]
     assert len(delivery.malformed) == 2
-    assert all(not one.malformed for one in source.deliveries())
+    assert all(not one.malformed for one in source.round())
 
 
 # --- a person has to act ---
@@ -341,20 +319,20 @@ def test_a_channel_that_the_bot_was_taken_from_stands_in_the_ledger(telegram: Te
     telegram.leave(STAFF)
     source.brought()
     telegram.post(NEWS, "still heard")
-    missing, news = source.deliveries()
+    missing, news = source.round()
     assert [draft.text for draft in news.drafts] == ["still heard"]
     assert missing.span is not None
     assert (missing.query, missing.missed, missing.span.since) == (str(STAFF), None, looked)
     assert "not a member of the channel" in missing.reason
-    assert len(source.deliveries()) == 1
-    (longer, _) = source.deliveries(6 * MINUTE)
+    assert len(source.round()) == 1
+    (longer, _) = source.round(6 * MINUTE)
     assert longer.page == missing.page, "the same hole, longer"
     telegram.status[STAFF] = "administrator"
-    (last, _) = source.deliveries(6 * MINUTE)
+    (last, _) = source.round(6 * MINUTE)
     assert (last.page, last.missed, last.reason) == (missing.page, None, missing.reason)
     assert last.span is not None
     assert last.span.until == source.clock.now(), "what was said since the last look did not come either"
-    assert len(source.deliveries(6 * MINUTE)) == 1
+    assert len(source.round(6 * MINUTE)) == 1
 
 
 def test_the_time_in_which_the_bot_heard_no_channel_stays_missed_when_it_hears_again(
@@ -371,9 +349,9 @@ def test_the_time_in_which_the_bot_heard_no_channel_stays_missed_when_it_hears_a
     telegram.status[NEWS] = "administrator"
     restarted = at(notes=source.notes)
     restarted.cursor = source.cursor
-    row, _ = restarted.deliveries(3 * HOUR)
+    row, _ = restarted.round(3 * HOUR)
     assert (row.query, row.missed, row.span) == ("@ana_acme", None, Span(heard_until, source.clock.now()))
-    assert len(restarted.deliveries()) == 1
+    assert len(restarted.round()) == 1
 
 
 def test_a_bot_that_strangers_take_into_their_chats_asks_nothing(telegram: TelegramStandIn, at: Any) -> None:

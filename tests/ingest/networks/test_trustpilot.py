@@ -4,13 +4,14 @@ here."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine
 
 from config.sources import TrustpilotSource
-from ingest.collector import Checkable, CursorLost, Denied, Draft, Estimable, Interrupted, Source, Span, Sweepable
+from ingest.collector import Checkable, CursorLost, Denied, Estimable, Interrupted, Source, Span, Sweepable
 from ingest.networks.trustpilot import Trustpilot, push
 from ingest.push import Receiver
 from ingest.setting import Setting, Unshared
@@ -21,44 +22,22 @@ from stream.embedded import EmbeddedLog
 from tests.ingest.case import How
 from tests.ingest.conftest import NOW, Held
 from tests.ingest.contract import Contract
+from tests.ingest.rounds import Rounds, making
 from tests.standins.server import Fault
 from tests.standins.trustpilot import API_SECRET, KEY, OTHER, UNIT, WORD, TrustpilotStandIn, consumer
 
 SECRETS = {"KEY": KEY, "WORD": WORD, "API_SECRET": API_SECRET}
 
 
-class At:
+class At(Rounds[Trustpilot]):
     """A source on a clock that is moved by hand."""
 
     def __init__(self, site: TrustpilotStandIn, clock: ManualClock, **more: Any) -> None:
-        self.clock = clock
         asked: dict[str, Any] = {"key_env": "KEY", "secret_env": "WORD", "units": [UNIT], **more}
-        self.settings = TrustpilotSource(id="source", kind="trustpilot", url=site.url, **asked)
+        settings = TrustpilotSource(id="source", kind="trustpilot", url=site.url, **asked)
         source = Source(id="source", network="trustpilot", brands=("acme",))
-        self.setting = Setting(source=source, wanted=tuple, secret=SECRETS.get, clock=clock, notes=Unshared())
-        self.collector = Trustpilot(self.settings, self.setting)
-        self.cursor: str | None = None
-
-    def restart(self) -> None:
-        self.collector.close()
-        self.collector = Trustpilot(self.settings, self.setting)
-
-    def brought(self, passes: int = MINUTE) -> list[Draft]:
-        """Raises what the round does; then too the cursor stands where it came to."""
-        self.clock.advance(passes)
-        found: list[Draft] = []
-        for delivery in self.collector.collect(self.cursor):
-            found += delivery.drafts
-            self.cursor = delivery.cursor or self.cursor
-        return found
-
-    def told(self, passes: int = MINUTE) -> list[tuple[str, str]]:
-        return sorted((draft.kind, draft.native_id) for draft in self.brought(passes))
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock(NOW)
+        setting = Setting(source=source, wanted=tuple, secret=SECRETS.get, clock=clock, notes=Unshared())
+        super().__init__(Trustpilot, settings, setting)
 
 
 @pytest.fixture
@@ -69,16 +48,14 @@ def site(clock: ManualClock) -> Iterator[TrustpilotStandIn]:
 
 @pytest.fixture
 def at(site: TrustpilotStandIn, clock: ManualClock) -> Iterator[Callable[..., At]]:
-    made: list[At] = []
+    with making(partial(At, site, clock)) as made:
 
-    def make(**more: Any) -> At:
-        made.append(At(site, clock, **more))
-        made[-1].brought(0)
-        return made[-1]
+        def make(**more: Any) -> At:
+            source = made(**more)
+            source.brought(0)
+            return source
 
-    yield make
-    for one in made:
-        one.collector.close()
+        yield make
 
 
 def test_a_review_has_its_stars_its_writer_and_what_the_company_answers(site: TrustpilotStandIn, at: Any) -> None:
@@ -250,7 +227,7 @@ def test_what_is_shown_late_comes_within_look_back(site: TrustpilotStandIn, at: 
     late = site.review("held back for a while", at=source.clock.now() - DAY - 5 * HOUR)
     too_late = site.review("held back for a week", at=source.clock.now() - 7 * DAY)
     assert source.told() == [("created", late)]
-    assert too_late in source.setting.notes.get(f"shown:{UNIT}")  # type: ignore[operator]
+    assert too_late in source.setting.notes.get(f"shown:{UNIT}")
 
 
 def test_every_company_has_its_own_beginning(site: TrustpilotStandIn, at: Any) -> None:

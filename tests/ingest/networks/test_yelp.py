@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,9 +13,7 @@ from config.sources import YelpSource
 from ingest.collector import (
     Checkable,
     CursorLost,
-    Delivery,
     Denied,
-    Draft,
     Estimable,
     Interrupted,
     Source,
@@ -24,46 +23,24 @@ from ingest.collector import (
 from ingest.networks.yelp import Yelp
 from ingest.setting import Setting, Unshared
 from ingest.wanted import Wanted
-from stream.clock import DAY, HOUR, MINUTE, ManualClock
+from stream.clock import DAY, HOUR, ManualClock
 from tests.ingest.case import How
 from tests.ingest.conftest import NOW
 from tests.ingest.contract import Contract
+from tests.ingest.rounds import Rounds, making
 from tests.standins.server import Fault
 from tests.standins.yelp import BUSINESS, KEY, OTHER, YelpStandIn
 
 
-class At:
+class At(Rounds[Yelp]):
     """A source on a clock that is moved by hand."""
 
     def __init__(self, site: YelpStandIn, clock: ManualClock, **more: Any) -> None:
-        self.clock = clock
         asked: dict[str, Any] = {"key_env": "KEY", "businesses": [BUSINESS], **more}
-        self.settings = YelpSource(id="source", kind="yelp", url=site.url, **asked)
+        settings = YelpSource(id="source", kind="yelp", url=site.url, **asked)
         source = Source(id="source", network="yelp", brands=("acme",))
-        self.setting = Setting(source=source, wanted=tuple, secret={"KEY": KEY}.get, clock=clock, notes=Unshared())
-        self.collector = Yelp(self.settings, self.setting)
-        self.cursor: str | None = None
-        self.last: list[Delivery] = []
-
-    def restart(self) -> None:
-        self.collector.close()
-        self.collector = Yelp(self.settings, self.setting)
-
-    def brought(self, passes: int = MINUTE) -> list[Draft]:
-        self.clock.advance(passes)
-        self.last = []
-        for delivery in self.collector.collect(self.cursor):
-            self.last.append(delivery)
-            self.cursor = delivery.cursor or self.cursor
-        return [draft for delivery in self.last for draft in delivery.drafts]
-
-    def told(self, passes: int = MINUTE) -> list[tuple[str, str]]:
-        return sorted((draft.kind, draft.native_id) for draft in self.brought(passes))
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock(NOW)
+        setting = Setting(source=source, wanted=tuple, secret={"KEY": KEY}.get, clock=clock, notes=Unshared())
+        super().__init__(Yelp, settings, setting)
 
 
 @pytest.fixture
@@ -74,16 +51,14 @@ def site(clock: ManualClock) -> Iterator[YelpStandIn]:
 
 @pytest.fixture
 def at(site: YelpStandIn, clock: ManualClock) -> Iterator[Callable[..., At]]:
-    made: list[At] = []
+    with making(partial(At, site, clock)) as made:
 
-    def make(**more: Any) -> At:
-        made.append(At(site, clock, **more))
-        made[-1].brought(0)
-        return made[-1]
+        def make(**more: Any) -> At:
+            source = made(**more)
+            source.brought(0)
+            return source
 
-    yield make
-    for one in made:
-        one.collector.close()
+        yield make
 
 
 @pytest.mark.parametrize(("with_ids", "plain"), [(True, False), (False, True)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,7 +15,6 @@ from ingest.collector import (
     Checkable,
     Contextual,
     CursorLost,
-    Delivery,
     Denied,
     Draft,
     Estimable,
@@ -30,55 +30,34 @@ from ingest.setting import Setting
 from ingest.wanted import Wanted
 from stream.clock import DAY, HOUR, MINUTE, ManualClock
 from tests.ingest.case import How
+from tests.ingest.conftest import NOW
 from tests.ingest.contract import Contract
+from tests.ingest.rounds import Rounds, making
 from tests.standins.server import Fault
 from tests.standins.youtube import KEY, YoutubeStandIn
 
-NOW = 1_795_000_000_000
 ACME = Wanted(brand="acme", phrases=("Acme", "Acme Air"), handles=("@acme",), hashtags=("#acme",))
 
 
-class At:
+class At(Rounds[Youtube]):
     """A source of YouTube on a clock that is moved by hand, asked round by round."""
 
-    def __init__(self, youtube: YoutubeStandIn, clock: ManualClock, **more: Any) -> None:
-        self.clock, self.allowed = clock, True
-        self.settings = YoutubeSource(id="source", kind="youtube", key_env="KEY", url=youtube.url, **more)
-        self.collector = self.new()
-        self.cursor: str | None = None
+    pause = 5 * MINUTE
 
-    def new(self) -> Youtube:
+    def __init__(self, youtube: YoutubeStandIn, clock: ManualClock, **more: Any) -> None:
+        self.allowed = True
+        settings = YoutubeSource(id="source", kind="youtube", key_env="KEY", url=youtube.url, **more)
         setting = Setting(
             source=Source(id="source", network="youtube"),
             wanted=lambda: [ACME],
             secret=lambda name: KEY if name == "KEY" else None,
-            clock=self.clock,
+            clock=clock,
             allowed=lambda brand: self.allowed,
         )
-        return Youtube(self.settings, setting)
+        super().__init__(Youtube, settings, setting)
 
-    def restart(self) -> None:
-        self.collector.close()
-        self.collector = self.new()
-
-    def round(self, passes: int = 5 * MINUTE) -> list[Delivery]:
-        self.clock.advance(passes)
-        found = []
-        for delivery in self.collector.collect(self.cursor):
-            found.append(delivery)
-            self.cursor = delivery.cursor or self.cursor
-        return found
-
-    def brought(self, passes: int = 5 * MINUTE) -> list[Draft]:
-        return [draft for delivery in self.round(passes) for draft in delivery.drafts]
-
-    def texts(self, passes: int = 5 * MINUTE) -> list[str]:
+    def texts(self, passes: int | None = None) -> list[str]:
         return sorted(draft.text for draft in self.brought(passes) if draft.kind != "metrics")
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock(NOW)
 
 
 @pytest.fixture
@@ -99,15 +78,8 @@ def film(youtube: YoutubeStandIn, channel: str) -> str:
 
 @pytest.fixture
 def at(youtube: YoutubeStandIn, clock: ManualClock) -> Iterator[Callable[..., At]]:
-    made: list[At] = []
-
-    def make(**more: Any) -> At:
-        made.append(At(youtube, clock, **{"searches_per_day": 0, "channels": ("@acme",), **more}))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.collector.close()
+    with making(partial(At, youtube, clock)) as make:
+        yield lambda **more: make(**{"searches_per_day": 0, "channels": ("@acme",), **more})
 
 
 def test_a_comment_has_author_conversation_link_and_reach(youtube: YoutubeStandIn, at: Any, film: str) -> None:
