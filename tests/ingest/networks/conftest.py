@@ -16,6 +16,7 @@ from ingest.setting import Setting
 from ingest.wanted import wanted
 from stream.clock import WallClock
 from tests.ingest.networks.reddit_rounds import ACME, SECRETS
+from tests.ingest.rounds import making
 from tests.standins.reddit import RedditStandIn
 from tests.standins.x import XStandIn
 
@@ -34,8 +35,6 @@ def reddit() -> Iterator[RedditStandIn]:
 
 @pytest.fixture
 def collector(reddit: RedditStandIn) -> Iterator[Callable[..., Reddit]]:
-    made: list[Reddit] = []
-
     def collector(
         *,
         secrets: Mapping[str, str] = SECRETS,
@@ -72,9 +71,7 @@ def collector(reddit: RedditStandIn) -> Iterator[Callable[..., Reddit]]:
         )
         one = make(section, setting)
         assert isinstance(one, Reddit)
-        made.append(one)
         return one
 
-    yield collector
-    for one in made:
-        one.close()
+    with making(collector) as asks:
+        yield asks

@@ -61,15 +61,8 @@ Receive = Callable[..., Receiver]
 
 @pytest.fixture
 def receiver(log: EmbeddedLog, engine: Engine) -> Iterator[Receive]:
-    made: list[Receiver] = []
-
-    def make(source: At) -> Receiver:
-        made.append(Receiver(push(source.settings, source.setting), log, Taken(engine)))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
+    with making(lambda source: Receiver(push(source.settings, source.setting), log, Taken(engine))) as make:
+        yield make
 
 
 def test_a_topic_and_its_answers_have_title_author_conversation_and_link(community: DiscourseStandIn, at: Any) -> None:

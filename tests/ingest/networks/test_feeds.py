@@ -21,6 +21,7 @@ from stream.clock import DAY, HOUR, MINUTE, SECOND, ManualClock
 from tests.ingest.case import Case, How, agree, collecting
 from tests.ingest.collecting import Collecting, until
 from tests.ingest.contract import Contract
+from tests.ingest.rounds import making
 from tests.standins.feeds import FeedsStandIn
 from tests.standins.server import Fault
 
@@ -96,18 +97,14 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 def feeds(site: FeedsStandIn, clock: ManualClock) -> Iterator[Callable[..., Feeds]]:
-    made: list[Feeds] = []
-
     def feeds(*paths: str, **more: Any) -> Feeds:
         urls = tuple(site.url + path for path in paths or ("/feed.rss",))
         settings = FeedsSource(**{"id": "source", "kind": "feeds", "urls": urls, "private_addresses": True} | more)
         setting = Setting(Source(id="source", network="feeds"), lambda: (), lambda name: None, clock, threading.Event())
-        made.append(Feeds(settings, setting))
-        return made[-1]
+        return Feeds(settings, setting)
 
-    yield feeds
-    for one in made:
-        one.close()
+    with making(feeds) as make:
+        yield make
 
 
 def look(feeds: Feeds, cursor: str | None = None) -> tuple[list[Delivery], str | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from ingest.taken import Taken
 from stream.clock import DAY, HOUR, MINUTE, ManualClock
 from stream.embedded import EmbeddedLog
 from tests.ingest.conftest import Held
+from tests.ingest.rounds import making
 from tests.standins.feeds import FeedsStandIn
 from tests.standins.server import Fault
 
@@ -93,15 +95,8 @@ def site() -> Iterator[FeedsStandIn]:
 def listening(
     site: FeedsStandIn, engine: Engine, log: EmbeddedLog, clock: ManualClock
 ) -> Iterator[Callable[..., Listening]]:
-    made: list[Listening] = []
-
-    def make(**more: Any) -> Listening:
-        made.append(Listening(site, engine, log, clock, **more))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
+    with making(partial(Listening, site, engine, log, clock)) as make:
+        yield make
 
 
 @pytest.mark.parametrize("where", ["header", "feed"])

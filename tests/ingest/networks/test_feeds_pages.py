@@ -19,6 +19,7 @@ from ingest.setting import Setting
 from stream.clock import MINUTE, ManualClock
 from tests.ingest.collecting import Collecting, until
 from tests.ingest.networks.test_feeds import look
+from tests.ingest.rounds import making
 from tests.standins.feeds import FeedsStandIn, more
 from tests.standins.server import Fault, Response
 
@@ -61,8 +62,6 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 def feeds(site: FeedsStandIn, clock: ManualClock) -> Iterator[Callable[..., Feeds]]:
-    made: list[Feeds] = []
-
     def feeds(prefilter: Callable[[str], bool] | None = None, **more: Any) -> Feeds:
         given = {
             "urls": (f"{site.url}/feed.rss",),
@@ -73,12 +72,10 @@ def feeds(site: FeedsStandIn, clock: ManualClock) -> Iterator[Callable[..., Feed
         settings = FeedsSource(**{"id": "source", "kind": "feeds"} | given | more)
         source = Source(id="source", network="feeds")
         setting = Setting(source, lambda: (), lambda name: None, clock, threading.Event(), prefilter)
-        made.append(Feeds(settings, setting))
-        return made[-1]
+        return Feeds(settings, setting)
 
-    yield feeds
-    for one in made:
-        one.close()
+    with making(feeds) as make:
+        yield make
 
 
 def drafts(found: list[Delivery]) -> list[Draft]:

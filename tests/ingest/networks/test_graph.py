@@ -20,6 +20,7 @@ from stream.embedded import EmbeddedLog
 from tests.ingest.case import How
 from tests.ingest.conftest import Held
 from tests.ingest.contract import Contract
+from tests.ingest.rounds import making
 from tests.standins.graph import NUMBER, SECRET, TOKEN, WORD, GraphStandIn
 from tests.standins.server import Fault
 
@@ -126,18 +127,14 @@ class At:
             self.cursor = delivery.cursor or self.cursor
         return found
 
+    def close(self) -> None:
+        self.collector.close()
+
 
 @pytest.fixture
 def at() -> Iterator[Callable[..., At]]:
-    made: list[At] = []
-
-    def make(graph: GraphStandIn, **more: Any) -> At:
-        made.append(At(graph, **more))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.collector.close()
+    with making(At) as make:
+        yield make
 
 
 def test_a_round_that_was_cut_before_it_was_taken_brings_it_again(graph: GraphStandIn, at: Callable[..., At]) -> None:
@@ -153,16 +150,12 @@ def test_a_round_that_was_cut_before_it_was_taken_brings_it_again(graph: GraphSt
 
 @pytest.fixture
 def receiver(log: EmbeddedLog, engine: Engine) -> Iterator[Callable[[GraphStandIn], Receiver]]:
-    made: list[Receiver] = []
-
-    def make(graph: GraphStandIn) -> Receiver:
+    def receiver(graph: GraphStandIn) -> Receiver:
         pushed = (instagram if graph.instagram else facebook).push(settings_of(graph), setting(graph))  # type: ignore[arg-type]
-        made.append(Receiver(pushed, log, Taken(engine)))
-        return made[-1]
+        return Receiver(pushed, log, Taken(engine))
 
-    yield make
-    for one in made:
-        one.close()
+    with making(receiver) as make:
+        yield make
 
 
 def test_posts_comments_answers_and_tags_are_one_conversation_each(graph: GraphStandIn, at: Any) -> None:

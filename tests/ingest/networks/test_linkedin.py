@@ -20,6 +20,7 @@ from ingest.setting import Setting
 from stream.clock import DAY, HOUR, MINUTE, WallClock
 from tests.ingest.case import How
 from tests.ingest.contract import Contract
+from tests.ingest.rounds import making
 from tests.standins.linkedin import NUMBER, TOKEN, LinkedinStandIn
 from tests.standins.oauth import TokenOffice
 from tests.standins.server import Fault, Response
@@ -99,9 +100,9 @@ class At:
         source = Source(id="source", network="linkedin", brands=("acme",))
         self.stop = threading.Event()
         setting = Setting(source, tuple, GIVEN.get, WallClock(), stop=self.stop)
-        self.collector = linkedin.collector(settings_of(page, **more), setting)
-        assert isinstance(self.collector, Linkedin)
-        self.linkedin: Linkedin = self.collector
+        made = linkedin.collector(settings_of(page, **more), setting)
+        assert isinstance(made, Linkedin)
+        self.collector = made
         self.cursor = cursor
         self.missed = 0
         self.malformed = 0
@@ -109,7 +110,7 @@ class At:
 
     def brought(self) -> list[Draft]:
         found: list[Draft] = []
-        for delivery in self.linkedin.collect(self.cursor):
+        for delivery in self.collector.collect(self.cursor):
             found += delivery.drafts
             self.missed += delivery.missed or 0
             self.malformed += len(delivery.malformed)
@@ -120,18 +121,14 @@ class At:
     def texts(self) -> list[str]:
         return [draft.text for draft in self.brought() if draft.kind != "metrics"]
 
+    def close(self) -> None:
+        self.collector.close()
+
 
 @pytest.fixture
 def at() -> Iterator[Callable[..., At]]:
-    made: list[At] = []
-
-    def make(page: LinkedinStandIn, **more: Any) -> At:
-        made.append(At(page, **more))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.linkedin.close()
+    with making(At) as make:
+        yield make
 
 
 # --- posts, comments, answers ---
@@ -322,7 +319,7 @@ def test_a_missed_span_is_asked_for_with_its_comments_and_answers(page: Linkedin
     above = page.comment("in it", at=began + MINUTE)
     page.comment("an answer in it", above=above, at=began + 2 * MINUTE)
     page.comment("behind it", at=began + DAY)
-    one = at(page).linkedin
+    one = at(page).collector
     found = [draft.text for delivery in one.fill("", Span(began, began + DAY), None) for draft in delivery.drafts]
     assert sorted(found) == ["an answer in it", "in it", "the first post"]
 
@@ -372,7 +369,7 @@ def test_a_mention_that_may_not_be_read_is_missed_and_known(page: LinkedinStandI
 def test_mentions_that_linkedin_does_not_keep_any_more_are_missed_by_a_fill(
     page: LinkedinStandIn, at: Callable[..., At]
 ) -> None:
-    one, now = at(page, mentions=True).linkedin, WallClock().wall()
+    one, now = at(page, mentions=True).collector, WallClock().wall()
 
     def reasons(days: int) -> set[str]:
         return {delivery.reason for delivery in one.fill("", Span(now - days * DAY, now), None)} - {""}
@@ -396,23 +393,23 @@ def test_to_a_token_that_sees_nothing_any_more_nothing_is_gone(page: LinkedinSta
     comment = page.comment("still there")
     gone = page.comment("not there")
     page.remove(gone)
-    assert one.linkedin.look_up([gone, comment]).existence == {gone: "gone", comment: "there"}
+    assert one.collector.look_up([gone, comment]).existence == {gone: "gone", comment: "there"}
     page.scopes.clear()
     with pytest.raises(Denied, match="does not show"):
-        one.linkedin.look_up([comment])
+        one.collector.look_up([comment])
     page.scopes.add("r_organization_social")
     page.misbehave(
         Fault("status", status=404, only="/rest/socialActions"), Fault("status", status=403, only="/rest/posts")
     )
     with pytest.raises(Denied, match="does not show"):
-        one.linkedin.look_up([comment])
+        one.collector.look_up([comment])
 
 
 def test_what_the_token_may_not_see_is_not_taken_for_gone_at_once(page: LinkedinStandIn, at: Callable[..., At]) -> None:
     """A comment that was shown before is missed; a mention's post may never have been to be read."""
     comment, mention = page.comment("hidden by its author"), page.mention("for friends only")
     page.hidden |= {comment, mention}
-    assert at(page).linkedin.look_up([comment, mention]).existence == {comment: "absent", mention: "there"}
+    assert at(page).collector.look_up([comment, mention]).existence == {comment: "absent", mention: "there"}
 
 
 def test_what_a_comment_answers_is_fetched_up_to_the_post(page: LinkedinStandIn, at: Callable[..., At]) -> None:
@@ -421,7 +418,7 @@ def test_what_a_comment_answers_is_fetched_up_to_the_post(page: LinkedinStandIn,
     one = at(page)
     one.brought()
     one.brought()
-    found = [draft.text for delivery in one.linkedin.context(below) for draft in delivery.drafts]
+    found = [draft.text for delivery in one.collector.context(below) for draft in delivery.drafts]
     assert found == ["where is it?", "the first post"]
 
 
@@ -441,7 +438,7 @@ def test_access_tokens_are_got_by_a_refresh_token_and_got_anew_when_one_is_taken
     one = at(page, **LASTING)
     page.comment("hello")
     assert one.texts() == ["hello"]
-    assert abs((one.linkedin.ends() or 0) - WallClock().wall() - 300 * DAY) < 2 * HOUR
+    assert abs((one.collector.ends() or 0) - WallClock().wall() - 300 * DAY) < 2 * HOUR
     page.office.counts.clear()
     page.office.revoked = True
     with pytest.raises(Denied, match=r"REFRESH|source \(INVALID_ACCESS_TOKEN\)"):
@@ -461,7 +458,7 @@ def test_a_version_that_was_switched_off_is_named_with_the_way_out(
     with pytest.raises(Denied, match=r"switched off version 202609.*NONEXISTENT_VERSION.*`version`"):
         at(page).brought()
     assert (
-        "202709 of the API, which LinkedIn supports until about 2028-09" in at(page, version="202709").linkedin.check()
+        "202709 of the API, which LinkedIn supports until about 2028-09" in at(page, version="202709").collector.check()
     )
 
 
@@ -520,11 +517,11 @@ def test_comments_that_are_not_shown_are_missed(page: LinkedinStandIn, at: Calla
         assert len(one.reasons) == 3, "what is gone is no hole"
     page.unread.add(page.first)
     span = Span(0, WallClock().wall() + DAY)
-    reasons = [delivery.reason for delivery in one.linkedin.fill("", span, None)]
+    reasons = [delivery.reason for delivery in one.collector.fill("", span, None)]
     assert "LinkedIn does not show the comments" in reasons
     page.unread = {max(page.things.values(), key=lambda thing: (not thing.post, thing.modified, thing.id)).id}
     with pytest.raises(Denied, match="does not show comments to the token"):
-        one.linkedin.check()
+        one.collector.check()
 
 
 def test_what_is_dated_ahead_hides_nothing_that_comes_after_it(page: LinkedinStandIn, at: Callable[..., At]) -> None:
@@ -545,7 +542,7 @@ def test_a_round_that_was_cut_before_it_was_taken_brings_it_again(page: Linkedin
     one.brought()
     page.broken.append(17)
     page.comment("hello")
-    for delivery in one.linkedin.collect(one.cursor):
+    for delivery in one.collector.collect(one.cursor):
         if delivery.drafts:
             assert len(delivery.malformed) == 1
             break

@@ -509,15 +509,8 @@ Receive = Callable[..., Receiver]
 
 @pytest.fixture
 def receiver(log: EmbeddedLog, engine: Engine) -> Iterator[Receive]:
-    made: list[Receiver] = []
-
-    def make(source: At) -> Receiver:
-        made.append(Receiver(push(source.settings, source.setting), log, Taken(engine)))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
+    with making(lambda source: Receiver(push(source.settings, source.setting), log, Taken(engine))) as make:
+        yield make
 
 
 def test_what_the_webhook_tells_is_here_at_once(
