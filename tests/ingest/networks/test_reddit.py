@@ -166,6 +166,9 @@ def test_a_strange_thing_is_told_once_and_the_rest_goes_on(reddit: RedditStandIn
     cursor = Round(one).cursor
     strange = reddit.publish("Acme", more={"created_utc": "yesterday"})
     unknown = reddit.publish("Acme", more={"holograms": [{"depth": 3}], "score": None, "edited": "maybe"})
+    untaken = one.collect(cursor)
+    assert any(delivery.malformed for delivery in untaken)
+    untaken.close()
     found = Round(one, cursor)
     assert found.names == [unknown]
     (malformed,) = [one for delivery in found.deliveries for one in delivery.malformed]

@@ -477,6 +477,9 @@ def test_an_item_of_another_form_costs_itself_alone_and_once(youtube: YoutubeSta
     source.round()
     youtube.broken += [17, {"id": "UgNoSnippet"}]
     youtube.comment(film, "and the rest goes on")
+    untaken = source.collector.collect(source.cursor)
+    assert any(one.malformed for one in untaken)
+    untaken.close()
     deliveries = source.round()
     assert [draft.text for one in deliveries for draft in one.drafts] == ["and the rest goes on"]
     assert len([letter for one in deliveries for letter in one.malformed]) == 2
