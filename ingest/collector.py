@@ -8,13 +8,14 @@ same intake.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import msgspec
 
 from ingest.wanted import Wanted
-from stream.clock import MINUTE
+from stream.clock import HOUR, MINUTE
 from stream.records import Author, Metrics, Millis, PostKind
 
 Style = Literal["stream", "poll"]
@@ -206,6 +207,12 @@ class Sample(NamedTuple):
     per_day: int = 0
     """Units that asking for it costs a day, however many posts come; what each post costs besides is the `per_post` of
     the network's `costs`."""
+
+
+def by_hour(times: Iterable[Millis], now: Millis, hours: int) -> tuple[int, ...]:
+    """How many of these times lie in each of the last hours, the oldest first."""
+    back = Counter((now - time) // HOUR for time in times)
+    return tuple(back[hour] for hour in reversed(range(hours)))
 
 
 @runtime_checkable

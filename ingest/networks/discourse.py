@@ -27,6 +27,7 @@ from ingest.collector import (
     Sample,
     Span,
     Style,
+    by_hour,
 )
 from ingest.dates import datetime_millis
 from ingest.networks.discourse_api import Api, Categories, Refusing, denied
@@ -143,17 +144,15 @@ class Discourse:
 
     def sample(self, wanted: Wanted) -> Sample:
         """All posts of the last week: a community is listened to whole, whatever the brand."""
-        now, counts, oldest = self._setting.clock.wall(), [0] * SAMPLED, 0
+        now, times, capped = self._setting.clock.wall(), list[Millis](), False
         with closing(self._new_api()) as api:
             for number, (posts, _, _) in enumerate(self._pages(api, 0), 1):
-                back = [(now - datetime_millis(post.created_at)) // HOUR for post in posts]
-                for hours in back:
-                    if 0 <= hours < SAMPLED:
-                        counts[SAMPLED - 1 - hours] += 1
-                oldest = max([oldest, *back])
-                if number == SAMPLED_PAGES or oldest >= SAMPLED:
-                    return Sample(tuple(counts), asked=self._used(api), capped=oldest < SAMPLED)
-            return Sample(tuple(counts), asked=self._used(api))
+                times += [datetime_millis(post.created_at) for post in posts]
+                reached = min(times, default=now) <= now - SAMPLED * HOUR
+                capped = number == SAMPLED_PAGES and not reached
+                if capped or reached:
+                    break
+            return Sample(by_hour(times, now, SAMPLED), asked=self._used(api), capped=capped)
 
     def check(self) -> str:
         with closing(self._new_api()) as api:

@@ -16,7 +16,7 @@ import msgspec
 
 from config.sources.mediawiki import MediawikiSource
 from ingest.buried import Buried
-from ingest.collector import CursorLost, Delivery, Draft, Existence, Found, Sample, Span, Style, Unfillable
+from ingest.collector import CursorLost, Delivery, Draft, Existence, Found, Sample, Span, Style, Unfillable, by_hour
 from ingest.dates import iso_millis
 from ingest.names import Names
 from ingest.networks.mediawiki_api import BATCH, Api, Change, Revision, added
@@ -116,23 +116,21 @@ class Mediawiki:
 
     def sample(self, wanted: Wanted) -> Sample:
         """What of the last day's changes adds a name of the brand."""
-        counts, capped = [0] * SAMPLED, False
+        written, capped = list[Millis](), False
         with closing(Api(self._settings)) as api:
             now: Millis | None = None
             for number, (changes, _) in enumerate(api.changes(rcdir="older"), 1):
                 times = [_millis(one.timestamp) for one in changes]
                 now = max(times, default=0) if now is None else now
                 for begin in range(0, len(changes), BATCH):
-                    for draft in self._drafts(api, changes[begin : begin + BATCH], (wanted,))[0]:
-                        back = (now - (draft.claimed_at or 0)) // HOUR
-                        if 0 <= back < SAMPLED:
-                            counts[SAMPLED - 1 - back] += 1
+                    drafts, _ = self._drafts(api, changes[begin : begin + BATCH], (wanted,))
+                    written += [draft.claimed_at or 0 for draft in drafts]
                 if times and min(times) < now - SAMPLED * HOUR:
                     break
                 if number == SAMPLED_PAGES:
                     capped = True
                     break
-            return Sample(tuple(counts), asked=api.used(), capped=capped)
+            return Sample(by_hour(written, now or 0, SAMPLED), asked=api.used(), capped=capped)
 
     def check(self) -> str:
         with closing(Api(self._settings)) as api:

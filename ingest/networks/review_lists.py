@@ -15,7 +15,7 @@ import structlog
 from msgspec.structs import replace
 
 from ingest.buried import Buried
-from ingest.collector import CursorLost, Delivery, Denied, Draft, Interrupted, Malformed, Sample, Span
+from ingest.collector import CursorLost, Delivery, Denied, Draft, Interrupted, Malformed, Sample, Span, by_hour
 from ingest.setting import Setting
 from ingest.several import Several, filled
 from ingest.told import changed, state
@@ -170,7 +170,7 @@ class Lists:
     def sample(self, place: Place, wanted: Wanted) -> Sample:
         """How many reviews were written in each hour of the last week, or since the lists begin: of this brand's lists
         and of those that are no brand's own."""
-        now, counts, asked, capped = self._setting.clock.wall(), [0] * SAMPLED, 0, False
+        now, times, asked, capped = self._setting.clock.wall(), list[Millis](), 0, False
         for name in place.names:
             if (own := place.brands(name)) and wanted.brand not in own:
                 continue
@@ -178,18 +178,16 @@ class Lists:
             try:
                 for page in _read(place, name):
                     asked += place.used()
-                    for review in page.reviews:
-                        back = (now - review.written) // HOUR
-                        if 0 <= back < SAMPLED:
-                            counts[SAMPLED - 1 - back] += 1
-                    oldest = min([oldest, *(one.written for one in page.reviews)])
+                    shown = [review.written for review in page.reviews]
+                    times += shown
+                    oldest = min([oldest, *shown])
                     ended = page.short
                     if now - oldest > SAMPLED * HOUR:
                         break
             except Unlisted:
                 continue
             capped = capped or (not ended and now - oldest <= SAMPLED * HOUR)
-        return Sample(tuple(counts), asked=asked + place.used(), capped=capped)
+        return Sample(by_hour(times, now, SAMPLED), asked=asked + place.used(), capped=capped)
 
     # --- one list ---
 

@@ -30,6 +30,7 @@ from ingest.collector import (
     Sample,
     Span,
     Style,
+    by_hour,
 )
 from ingest.networks.trustpilot_api import MOST_PAGES, PAGE, Api, grant_of
 from ingest.networks.trustpilot_push import TrustpilotPush
@@ -40,7 +41,7 @@ from ingest.several import Several, filled
 from ingest.told import REPLY, Told, deleted, reached, unseen
 from ingest.wanted import Wanted
 from ingest.web import Unauthorized
-from stream.clock import DAY, HOUR, passed
+from stream.clock import DAY, passed
 from stream.records import Author, Millis
 
 MOST_DOUBTED = 20
@@ -128,17 +129,15 @@ class Trustpilot:
 
     def sample(self, wanted: Wanted) -> Sample:
         """All reviews of the last week: a company is listened to whole, whatever the brand."""
-        now, counts, capped = self._setting.clock.wall(), [0] * SAMPLED, False
+        now, times, capped = self._setting.clock.wall(), list[Millis](), False
         with closing(self._new_api()) as api:
             for unit in self._settings.units:
                 for number, page in enumerate(self._pages(api, unit, now - 7 * DAY + self._settings.look_back), 1):
-                    for hours in ((now - review.at) // HOUR for review in page.reviews):
-                        if 0 <= hours < SAMPLED:
-                            counts[SAMPLED - 1 - hours] += 1
+                    times += [review.at for review in page.reviews]
                     if number == SAMPLED_PAGES and page.reviews:
                         capped = True
                         break
-            return Sample(tuple(counts), asked=api.used(), capped=capped)
+            return Sample(by_hour(times, now, SAMPLED), asked=api.used(), capped=capped)
 
     def check(self) -> str:
         with closing(self._new_api()) as api:

@@ -28,6 +28,7 @@ from ingest.collector import (
     Sample,
     Span,
     Style,
+    by_hour,
 )
 from ingest.networks.yelp_reviews import Review, drafts_of, reviews_of
 from ingest.setting import Setting
@@ -103,16 +104,14 @@ class Yelp:
 
     def sample(self, wanted: Wanted) -> Sample:
         """All reviews of the last week that are shown: a business is listened to whole, whatever the brand."""
-        now, counts, capped = self._setting.clock.wall(), [0] * SAMPLED, False
+        now, times, capped = self._setting.clock.wall(), list[Millis](), False
         with closing(self._new_web()) as web:
             for business, locale in self._places():
                 reviews, _ = self._asked(web, business, locale)
-                back = [(now - review.at) // HOUR for review in reviews]
-                for hours in back:
-                    if 0 <= hours < SAMPLED:
-                        counts[SAMPLED - 1 - hours] += 1
-                capped |= len(back) >= SHORTEST and max(back) < SAMPLED
-            return Sample(tuple(counts), asked=web.used(), capped=capped)
+                shown = [review.at for review in reviews]
+                capped |= len(shown) >= SHORTEST and min(shown) > now - SAMPLED * HOUR
+                times += shown
+            return Sample(by_hour(times, now, SAMPLED), asked=web.used(), capped=capped)
 
     def check(self) -> str:
         business, locale = next(self._places())

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ingest.collector import Sample, Span
+from ingest.collector import Sample, Span, by_hour
 from ingest.dates import iso_millis
 from ingest.networks.youtube_api import Api, Params
 from ingest.networks.youtube_posts import Video, rfc3339
@@ -56,16 +56,13 @@ def found_videos(api: Api, query: str, span: Span) -> Iterator[tuple[list[str], 
 
 def sampled(api: Api, wanted: Wanted, now: Millis) -> Sample:
     """The newest results of the last week, by hour; one page of each search."""
-    counts, capped = [0] * SAMPLED, False
+    times, capped = list[Millis](), False
     for query in terms(wanted):
         page = api.get("search", _asked(query, Span(now - SAMPLED * HOUR, now))) or {}
         capped |= bool(page.get("nextPageToken"))
-        for _, published in _results(page):
-            back = (now - published) // HOUR if published is not None else -1
-            if 0 <= back < SAMPLED:
-                counts[SAMPLED - 1 - back] += 1
+        times += [published for _, published in _results(page) if published is not None]
     asked, cost = api.used()
-    return Sample(tuple(counts), asked, cost, capped)
+    return Sample(by_hour(times, now, SAMPLED), asked, cost, capped)
 
 
 def _asked(query: str, span: Span) -> Params:
