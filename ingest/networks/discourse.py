@@ -224,7 +224,10 @@ class Discourse:
         if known is None:
             recent = floor is None and self._setting.clock.wall() - datetime_millis(post.created_at) < FIRST
             fresh = recent if floor is None else post.id > floor or (warm and post.id > min(self._known))
-            return self._draft(post, access) if fresh else None
+            if fresh:
+                return self._draft(post, access)
+            # It may have been edited while nobody looked; what is told of twice is one edit.
+            return self._draft(post, access, "edited") if not warm and floor and (post.version or 1) > 1 else None
         state = self._state(post, access)
         if known == state:
             return None

@@ -8,7 +8,7 @@ with collecting(case, home) as at_work:
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -31,7 +31,8 @@ class Case(Protocol):
     Optional, looked for with `getattr`: `network`, the first part of its posts' ids where that is not the settings'
     kind; `firehose = True` where the source brings posts that nobody asked for; `silence = True` where it is a stream
     that is never silent for long, so that its settings say how long it may be (`silence`), and its stand-in can be
-    `frozen`.
+    `frozen`; `newest_only = True` where a list tells of the edits and deletes of its newest posts alone, and the
+    network's page says that sweeps find the others.
     """
 
     standin: StandIn
@@ -87,34 +88,64 @@ def keeps(case: Case, at_work: Collecting) -> bool:
     return case.fills or at_work.collector.resumes
 
 
-def agree(case: Case, at_work: Collecting, seconds: float = 15, *, may_miss: bool = False) -> None:
+def found_by_sweeps(case: Case, how: How, resumes: bool) -> bool:
+    """Whether the network may never tell of one that it tells of in that way: a stream tells nothing twice, some lists
+    show only their newest posts."""
+    if how == "poll":
+        return bool(getattr(case, "newest_only", False))
+    return how == "sweep" or (how == "stream" and not resumes)
+
+
+def agree(
+    case: Case,
+    at_work: Collecting,
+    seconds: float = 15,
+    *,
+    may_miss: bool = False,
+    may_be_old: Collection[str] = (),
+) -> None:
     """Wait until what we hold is what stands on the network. Where it has no history, or `may_miss`, all but the newest
-    may be missing, if a hole in the ledger says so."""
+    may be missing, if a hole in the ledger says so. `may_be_old`: native ids of which an edit or a delete need not be
+    known; they have to be here."""
+    unasked = {id_here(at_work, native) for native in may_be_old}
 
     def missing() -> list[str]:
         held = at_work.held.texts()
-        return [id for id, text in wanted(case, at_work).items() if held.get(id) != text]
+        return [id for id in wanted(case, at_work) if id not in held]
+
+    def old() -> list[str]:
+        held = at_work.held.texts()
+        texts = {id: text for id, text in wanted(case, at_work).items() if id not in unasked}
+        return [id for id, text in texts.items() if held.get(id, text) != text]
+
+    def undeleted() -> set[str]:
+        return still_held(case, at_work) - unasked
 
     def settled() -> bool:
-        lost = missing()
+        lost = [*missing(), *old()]
         if not lost:
             return True
         newest = next(reversed(wanted(case, at_work)))
         return (may_miss or not keeps(case, at_work)) and newest not in lost and bool(at_work.ledger.gaps(["source"]))
 
     def why() -> str:
-        lost = missing()
         return (
-            f"{len(lost)} of {len(wanted(case, at_work))} posts are missing or old, such as {lost[:3]}; "
+            f"of {len(wanted(case, at_work))} posts {len(missing())} are missing, such as {missing()[:3]}, and "
+            f"{len(old())} have an old text, such as {old()[:3]}; "
             f"trouble: {at_work.runner.trouble!r}; gaps: {at_work.ledger.gaps(['source'])[:3]}; "
             f"not whole: {[row for row in at_work.ledger.rows() if row.missed is None][:3]}"
         )
 
     until(settled, why, seconds)
     if case.deletes in ("stream", "poll"):
-        until(lambda: not _undeleted(case, at_work), lambda: f"still held: {_undeleted(case, at_work)}", seconds)
+        until(lambda: not undeleted(), lambda: f"still held: {undeleted()}", seconds)
     elif not case.deletes:
-        assert not _undeleted(case, at_work), "posts that were never on the network"
+        assert not undeleted(), "posts that were never on the network"
+
+
+def still_held(case: Case, at_work: Collecting) -> set[str]:
+    """What we hold and the network does not."""
+    return set(at_work.held.texts()) - {id_here(at_work, native) for native in case.truth()}
 
 
 def wanted(case: Case, at_work: Collecting) -> dict[str, str]:
@@ -158,10 +189,6 @@ def sweep(at_work: Collecting, native_ids: Sequence[str]) -> dict[str, Existence
         gone = [Draft(native_id=id, kind="deleted") for id in asked if found.existence[id] in ("gone", "absent")]
         intake.take([*found.drafts, *gone], at_work.clock.now(), "live")
     return existence
-
-
-def _undeleted(case: Case, at_work: Collecting) -> set[str]:
-    return set(at_work.held.texts()) - {id_here(at_work, native) for native in case.truth()}
 
 
 def _settings(case: Case) -> Collected:

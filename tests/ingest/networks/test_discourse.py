@@ -129,6 +129,19 @@ def test_edits_and_likes_of_the_newest_posts_are_seen_by_the_list(community: Dis
     assert source.brought() == []
 
 
+def test_an_edit_of_one_of_the_newest_posts_while_nobody_looked_is_seen_by_the_list(
+    community: DiscourseStandIn, at: Any
+) -> None:
+    source = at()
+    one = community.topic("News", "before")
+    community.post(1, "never edited")
+    source.brought()
+    community.edit(one, "after")
+    source.restart()
+    assert [(draft.kind, draft.text, draft.revision) for draft in source.brought()] == [("edited", "after", 2)]
+    assert source.brought() == []
+
+
 def test_a_private_category_has_its_label_and_one_without_is_left_out(community: DiscourseStandIn, at: Any) -> None:
     labelled, unlabelled = at(private={str(STAFF): "staff"}), at()
     anonymous = at(key_env=None, private={str(STAFF): "staff"})
@@ -381,6 +394,7 @@ def test_the_text_is_what_its_author_wrote() -> None:
 class DiscourseCase:
     edits: How = "poll"
     deletes: How = "sweep"
+    newest_only = True
     fills = True
     first = "/posts.json"
 
