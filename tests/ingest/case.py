@@ -119,7 +119,8 @@ def agree(
         return [id for id, text in texts.items() if held.get(id, text) != text]
 
     def undeleted() -> set[str]:
-        return still_held(case, at_work) - unasked
+        known = {id_here(at_work, native) for native in case.truth()}
+        return set(at_work.held.texts()) - known - unasked
 
     def settled() -> bool:
         lost = [*missing(), *old()]
@@ -141,11 +142,6 @@ def agree(
         until(lambda: not undeleted(), lambda: f"still held: {undeleted()}", seconds)
     elif not case.deletes:
         assert not undeleted(), "posts that were never on the network"
-
-
-def still_held(case: Case, at_work: Collecting) -> set[str]:
-    """What we hold and the network does not."""
-    return set(at_work.held.texts()) - {id_here(at_work, native) for native in case.truth()}
 
 
 def wanted(case: Case, at_work: Collecting) -> dict[str, str]:
