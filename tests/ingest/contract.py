@@ -232,10 +232,7 @@ class Contract:
             case.publish("Acme after")
             agree(case, at_work)
             if keeps(case, at_work):
-                until(
-                    lambda: not at_work.ledger.gaps(["source"], since=since),
-                    lambda: f"all came, and still there are gaps: {at_work.ledger.gaps(['source'])}",
-                )
+                _no_gap(at_work, since)
             else:
                 at_work.end(10)
                 (lost, *_) = at_work.ledger.gaps(["source"], since=since)
@@ -263,10 +260,7 @@ class Contract:
             case.publish("Acme after")
             agree(case, at_work, 30)
             if keeps(case, at_work):
-                until(
-                    lambda: not at_work.ledger.gaps(["source"]),
-                    lambda: f"all came, and still there are gaps: {at_work.ledger.gaps(['source'])}",
-                )
+                _no_gap(at_work)
 
     # --- edits, deletes ---
 
@@ -445,6 +439,16 @@ class Contract:
                 left = at_work.held.texts().keys() & {id_here(at_work, native) for native in deleted}
                 assert not left, f"looked up in vain, and still here: {left}"
             agree(case, at_work, 60, may_miss=may_miss)
+            if keeps(case, at_work) and self.burst_kept:
+                _no_gap(at_work)
+
+
+def _no_gap(at_work: Collecting, since: Millis = 0) -> None:
+    """Wait until the ledger says that all came."""
+    until(
+        lambda: not at_work.ledger.gaps(["source"], since=since),
+        lambda: f"all came, and still there are gaps: {at_work.ledger.gaps(['source'])}",
+    )
 
 
 def _swept(at_work: Collecting, native_ids: Sequence[str]) -> bool:
