@@ -188,6 +188,8 @@ class Youtube:
         wall = self._clock.wall()
         try:
             yield from new_comments(self._api, self._memory, feed, mark, wall, look_back)
+            # Its mark is kept before anything else is asked: what fails next must not make it the first listing again.
+            yield Delivery(asked=0)
         except Unavailable as refused:
             yield from self._off(feed.key, mark, refused.reason)
             mark.listed = wall

@@ -126,7 +126,7 @@ def new_comments(
     """All that is new since `mark`, which is moved once it has been brought. `look_back`: threads so much older than
     the newest are listed again as well. Raises what the API raises, and Unavailable for this feed alone."""
     first, floor = mark.seen < 0, _floor(feed, mark, wall, look_back)
-    back_to = -1 if first else mark.seen - max(look_back or 0, OVERLAP)
+    back_to = floor if first else mark.seen - max(look_back or 0, OVERLAP)
     opening = api.get("commentThreads", _asked(feed), "" if first or look_back else memory.etags.get(feed.key, ""))
     newest, oldest, ended = mark.seen, FAR, False
     for page, cut in api.pages("commentThreads", _asked(feed), opening) if opening is not None else ():
@@ -145,7 +145,7 @@ def new_comments(
         memory.buried.note(wrong)
         ended = not page.get("nextPageToken")
         # One that was pinned or answered late may stand out of order: the page as a whole says how old it is.
-        if (first and not feed.whole) or sum(time < back_to for time in times) * 2 > len(times):
+        if sum(time < back_to for time in times) * 2 > len(times):
             break
     if opening is None:
         yield api.delivery()

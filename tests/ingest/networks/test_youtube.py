@@ -106,6 +106,30 @@ def test_what_was_there_long_before_is_not_brought_and_what_was_just_said_is(
     assert at().texts() == ["just now"]
 
 
+def test_the_first_listing_goes_an_hour_back_however_much_was_said(youtube: YoutubeStandIn, at: Any, film: str) -> None:
+    youtube.comment(film, "long ago", at=NOW - DAY)
+    said = [f"comment {n}" for n in range(330)]
+    for text in said:
+        youtube.comment(film, text, at=NOW - 50 * MINUTE)
+    assert at().texts() == sorted(said)
+
+
+def test_what_comes_behind_the_first_listing_is_not_lost_when_the_next_question_fails(
+    youtube: YoutubeStandIn, at: Any, film: str, clock: ManualClock
+) -> None:
+    youtube.comment(film, "before", at=NOW - 9 * MINUTE)
+    source = at()
+    youtube.misbehave(Fault("status", only="/playlistItems"))
+    deliveries = source.collector.collect(None)
+    with pytest.raises(Interrupted):
+        for delivery in deliveries:
+            source.cursor = delivery.cursor or source.cursor
+    youtube.comment(film, "meanwhile")
+    clock.advance(3 * HOUR)
+    source.restart()
+    assert "meanwhile" in source.texts()
+
+
 def test_a_burst_over_many_pages_arrives_whole_also_when_it_is_cut_in_the_middle(
     youtube: YoutubeStandIn, at: Any, film: str
 ) -> None:
