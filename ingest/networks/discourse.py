@@ -93,7 +93,7 @@ class Discourse:
             self._buried.note(wrong)
             newest = max([newest, *(post.id for post in posts)])
             seen |= {post.id: self._state(post, access) for post in posts}
-            if floor is None:
+            if floor is None and posts and datetime_millis(posts[-1].created_at) < self._setting.clock.wall() - FIRST:
                 break
         self._known = dict(sorted({**self._known, **seen}.items())[-MOST_KNOWN:])
         yield self._delivery(self._api, cursor=msgspec.json.encode(Cursor(newest)).decode())

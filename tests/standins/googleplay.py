@@ -33,13 +33,15 @@ class GoogleplayStandIn(StandIn):
         self._held: dict[str, dict[str, Any]] = {}
         """By package and id, those written or changed last at the end."""
         self._raw: list[Any] = []
+        self._published = 0
 
     def publish(
         self, text: str, *, app: str = "com.acme.app", at: int | None = None, author: str = "ana", stars: int = 4,
         title: str = "", likes: int = 0,
     ) -> str:  # fmt: skip
         with self.lock:
-            id = f"gp:AOqpTO{len(self._held) + len(self._raw):08d}"
+            id = f"gp:AOqpTO{self._published:08d}"
+            self._published += 1
             comment = {
                 "text": f"{title}\t{text}" if title else text, "starRating": stars, "reviewerLanguage": "en",
                 "lastModified": _moment(self.wall() if at is None else at), "device": "trltecan",

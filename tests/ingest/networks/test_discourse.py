@@ -17,7 +17,7 @@ from ingest.push import Receiver
 from ingest.setting import Setting
 from ingest.taken import Taken
 from ingest.wanted import Wanted
-from stream.clock import DAY, HOUR, ManualClock
+from stream.clock import DAY, HOUR, MINUTE, ManualClock
 from stream.embedded import EmbeddedLog
 from stream.merge import merge, state_of
 from tests.ingest.case import How
@@ -98,6 +98,22 @@ def test_a_burst_and_gaps_in_the_numbers_lose_nothing(community: DiscourseStandI
         if 100 <= n < 220:
             community.delete(id)
     assert source.texts() == sorted(f"post {n}" for n in range(400) if not 100 <= n < 220)
+    assert source.texts() == []
+
+
+@pytest.mark.parametrize("windows", [False, True])
+def test_the_first_round_goes_an_hour_back_however_much_was_said(
+    community: DiscourseStandIn, at: Any, windows: bool
+) -> None:
+    community.windows = windows
+    community.topic("News", "old", at=NOW - DAY)
+    for n in range(120):
+        community.post(1, f"old {n}", at=NOW - 2 * HOUR)
+    for n in range(130):
+        community.post(1, f"post {n}", at=NOW - 50 * MINUTE)
+    source = at()
+    assert source.texts() == sorted(f"post {n}" for n in range(130))
+    assert community.asked("/posts.json") <= 4
     assert source.texts() == []
 
 
