@@ -36,7 +36,7 @@ READ = (1, 2)
 """Formats; the first one holds no models."""
 MANIFEST = "manifest.json"
 DATABASES = ("app.db", "log.db")
-CONFIGURATION = ("clamor.yaml", "rules.yaml")
+CONFIGURATION = ("clamor.yaml", "rules.yaml", "detractors.yaml")
 CLOCK = "clock.json"
 """Only in a home that lives in simulated time."""
 KNOWN = (*DATABASES, *CONFIGURATION, CLOCK)
@@ -252,7 +252,7 @@ def _fill(home: Home, folder: Path, now: Millis, show: Show) -> Manifest:
         posts, mentions = app.execute("SELECT (SELECT count(*) FROM post), (SELECT count(*) FROM mention)").fetchone()
         for connection, name in ((app, "app.db"), (log, "log.db")):
             _copy_database(connection, folder / name, show)
-    for path in (home.settings_file, home.rules_file, home.data / CLOCK):
+    for path in (home.settings_file, home.rules_file, home.policy_file, home.data / CLOCK):
         if path.exists():
             shutil.copyfile(path, folder / path.name)
     models = _copy_models(home, folder, show)

@@ -27,7 +27,7 @@ from ingest.cursors import Cursors
 from ingest.files import Options, Progress, ReplayReport, Unmapped, Unreadable, replay, survey
 from ingest.foreign import ForeignFile
 from ingest.reading import STDIN
-from routing.check import check_rules
+from routing.checkers import CHECKERS
 from stream.clock import HOUR
 from stream.ports import POSTS, Transient
 
@@ -103,7 +103,7 @@ def paced(own: Home, paths: Sequence[Path], options: Options, speed: float, show
     found = survey(paths, options)
     if found.first is None or found.last is None:
         raise HomeError("the files hold no post with a time, so there is nothing to replay at a pace: use --speed max")
-    lived = load(own, [check_rules], use="check").home
+    lived = load(own, CHECKERS, use="check").home
     prepare(lived)
     set_pace(lived, found.first, speed, found.last + AFTERMATH, replayed=True, sends=sends)
     return with_stages(own, paths, options, show)
@@ -121,7 +121,7 @@ def home_for_replay(home: Home, into: Path, data: str, *, secrets: bool) -> Home
     if own.data.exists() and any(own.data.iterdir()):
         raise HomeError(f"{into} holds data already, and simulated time must not mix with it: name another --into")
     own.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for source in (home.settings_file, home.rules_file, *((home.secrets_file,) if secrets else ())):
+    for source in (home.settings_file, home.rules_file, home.policy_file, *((home.secrets_file,) if secrets else ())):
         if source.exists() and not (own.root / source.name).exists():
             shutil.copy2(source, own.root / source.name)
     return own

@@ -11,7 +11,7 @@ from config.apply import Change
 from database.engine import read, write
 from database.migrate import upgrade
 from database.revisions import Revision
-from routing.rules import default_rules
+from routing.checkers import shipped
 from stream.ports import DECIDED, Transient
 from web.tokens import any_made, issue_first
 
@@ -41,10 +41,10 @@ def make_ready(opened: Opened, by: str = "clamor run", *, serves: bool = False) 
     with suppress(Transient):
         # A cluster that is away holds the index up, and nothing else: its stage tries again.
         searchable_from(opened)
-    wanted, shipped, now = opened.configuration.content, default_rules(), opened.clock.now()
+    wanted, ships, now = opened.configuration.content, shipped(), opened.clock.now()
     with write(opened.engine) as connection:
-        applied = configuration.apply_first(connection, wanted, shipped, by, now)
+        applied = configuration.apply_first(connection, wanted, ships, by, now)
     with read(opened.engine) as connection:
-        drift = configuration.plan(connection, wanted, shipped)
+        drift = configuration.plan(connection, wanted, ships)
     token = issue_first(opened.engine, now) if serves else None
     return Started(token, not any_made(opened.engine), applied, drift)

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from pydantic import BaseModel
 from sqlalchemy import Connection
 
 from config import content
 from config.brands import WATCHED, Brand
-from config.content import KINDS, Kind
+from config.content import KINDS, TEXTS, Kind, TextKind
 from config.home import HomeError
+from config.known import Paper, Standing
 from config.load import Content
 from database import revisions
 from database.revisions import Revision
 from stream.records import Millis
 
-SHIPPED_NOTE = "shipped rules"
-"""Note of a rules revision that came from the program, not from a file: a newer program may replace it."""
+SHIPPED_NOTES: Mapping[TextKind, str] = {"rules": "shipped rules", "policy": "shipped policy"}
+"""Note of a revision that came from the program, not from a file: a newer program may replace it."""
+Shipped: TypeAlias = Mapping[TextKind, str]
+"""What the program ships, as YAML."""
 
 
 class Change(NamedTuple):
@@ -31,7 +34,7 @@ class Change(NamedTuple):
     """Number in force when this was worked out; 0: none."""
     body: str
     added: tuple[str, ...]
-    """Ids; empty for rules."""
+    """Ids; empty for rules and policy."""
     removed: tuple[str, ...]
     changed: tuple[str, ...]
     diff: str
@@ -40,7 +43,7 @@ class Change(NamedTuple):
 
     @property
     def summary(self) -> str:
-        """`brands: added acme; removed oldco`; for rules, how many lines."""
+        """`brands: added acme; removed oldco`; for rules and policy, how many lines."""
         parts = [
             f"{word} {', '.join(ids[:8])}{f' and {len(ids) - 8} more' if len(ids) > 8 else ''}"
             for word, ids in (("added", self.added), ("removed", self.removed), ("changed", self.changed))
@@ -53,19 +56,35 @@ class Moved(Exception):
     """Somebody else put a revision in force in between: plan again."""
 
 
-def plan(conn: Connection, wanted: Content, shipped_rules: str) -> list[Change]:
-    """What is different in SQL from what the files state; empty when nothing is. `shipped_rules`: YAML text.
+def plan(conn: Connection, wanted: Content, shipped: Shipped) -> list[Change]:
+    """What is different in SQL from what the files state; empty when nothing is.
 
-    A section that the files do not state is left alone. So are rules, unless the ones in force are shipped ones: then
-    the present program's take their place.
+    A section that the files do not state is left alone. So are rules and policy, unless those in force are shipped
+    ones: then the present program's take their place.
     """
     changes = []
     for kind in KINDS:
         before = revisions.current(conn, kind)
-        stated = _stated(kind, wanted, before, shipped_rules)
+        stated = _stated(kind, wanted, before, shipped)
         if stated is not None and (before is None or before.hash != revisions.body_hash(stated[0])):
             changes.append(_change(kind, before, *stated))
     return changes
+
+
+def standing(conn: Connection) -> Standing:
+    """What is in force, for files that leave some of it unsaid. Shipped rules and policy are left out: those of the
+    present program take their place."""
+    brands, people = revisions.current(conn, "brands"), revisions.current(conn, "people")
+    texts = {kind: revisions.current(conn, kind) for kind in TEXTS}
+    return Standing(
+        tuple(brand.id for brand in content.brands(brands.body)) if brands is not None else (),
+        frozenset(person.id for person in content.people(people.body)) if people is not None else None,
+        {
+            kind: Paper(held.body, f"revision {held.number} of {kind}")
+            for kind, held in texts.items()
+            if held is not None and held.note != SHIPPED_NOTES[kind]
+        },
+    )
 
 
 def adjusted(conn: Connection, kind: Kind, items: Sequence[BaseModel], note: str = "") -> list[Change]:
@@ -88,18 +107,19 @@ def apply(conn: Connection, changes: Sequence[Change], by: str, now: Millis) -> 
     return [revisions.adopt(conn, change.kind, change.body, by, now, change.note) for change in changes]
 
 
-def apply_first(conn: Connection, wanted: Content, shipped_rules: str, by: str, now: Millis) -> list[Revision]:
+def apply_first(conn: Connection, wanted: Content, shipped: Shipped, by: str, now: Millis) -> list[Revision]:
     """Put the files in force where nothing is yet (`clamor run` on an empty home), in the caller's write transaction.
 
     Empty when something is in force already: then `plan` tells the drift.
     """
     if revisions.numbers(conn):
         return []
-    return apply(conn, plan(conn, wanted, shipped_rules), by, now)
+    return apply(conn, plan(conn, wanted, shipped), by, now)
 
 
 def export(conn: Connection, folder: Path) -> list[Path]:
-    """Write what is in force as clamor.yaml (brands, aspects, sources, people) and rules.yaml; the paths written.
+    """Write what is in force as clamor.yaml (brands, aspects, sources, people), rules.yaml and
+    detractors.yaml; the paths written.
 
     Raises HomeError when one of them exists (nothing is written over), or nothing is in force.
     """
@@ -113,9 +133,10 @@ def export(conn: Connection, folder: Path) -> list[Path]:
         folder / "clamor.yaml": "\n".join(
             content.as_yaml(kind, revision.body)
             for kind, revision in found.items()
-            if revision is not None and kind != "rules"
+            if revision is not None and kind not in TEXTS
         ),
         folder / "rules.yaml": found["rules"].body if found["rules"] else "",
+        folder / "detractors.yaml": found["policy"].body if found["policy"] else "",
     }
     numbers = ", ".join(f"{kind} {revision.number}" for kind, revision in found.items() if revision is not None)
     heading = f"# Written by clamor export. Revisions: {numbers or 'none'}.\n\n"
@@ -131,17 +152,18 @@ def export(conn: Connection, folder: Path) -> list[Path]:
     return written
 
 
-def _stated(kind: Kind, wanted: Content, before: Revision | None, shipped_rules: str) -> tuple[str, str] | None:
+def _stated(kind: Kind, wanted: Content, before: Revision | None, shipped: Shipped) -> tuple[str, str] | None:
     """(body, note) that the files ask for; None: nothing is stated."""
-    if kind != "rules":
+    if kind not in TEXTS:
         items = getattr(wanted.stated, kind)
         if items is not None and kind == "brands" and before is not None:
             items = (*items, *_watched(items, before.body))
         return (content.body(kind, items), "") if items is not None else None
-    if wanted.rules_text is not None:
-        return wanted.rules_text, ""
-    if wanted.rules_shipped or before is None or before.note == SHIPPED_NOTE:
-        return shipped_rules, SHIPPED_NOTE
+    text = wanted.text(kind)
+    if text is not None:
+        return text, ""
+    if wanted.shipped(kind) or before is None or before.note == SHIPPED_NOTES[kind]:
+        return shipped[kind], SHIPPED_NOTES[kind]
     return None
 
 
@@ -167,7 +189,7 @@ def _change(kind: Kind, before: Revision | None, body: str, note: str) -> Change
 
 
 def _by_id(kind: Kind, body: str | None) -> dict[str, object]:
-    if body is None or kind == "rules":
+    if body is None or kind in TEXTS:
         return {}
     return {str(item["id"]): item for item in json.loads(body)}
 

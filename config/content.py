@@ -1,7 +1,8 @@
-"""The part of the configuration that lives in SQL as numbered revisions: brands, aspects, sources, people, rules.
+"""The part of the configuration that lives in SQL as numbered revisions: brands, sources, people, rules, policy.
 
-`clamor.yaml` and `rules.yaml` are its import and export form. A body is the text that a revision holds: canonical JSON
-(sorted keys, defaults left out) for lists, so that equal content has equal bodies; the file's own text for rules.
+`clamor.yaml`, `rules.yaml` and `detractors.yaml` are its import and export form. A body is the text that a revision
+holds: canonical JSON (sorted keys, defaults left out) for lists, so that equal content has equal bodies; the file's own
+text for rules and policy.
 """
 
 from __future__ import annotations
@@ -19,8 +20,11 @@ from config.people import Person
 from config.section import Section, Text
 from config.sources import Source
 
-Kind: TypeAlias = Literal["brands", "aspects", "sources", "people", "rules"]
+Kind: TypeAlias = Literal["brands", "aspects", "sources", "people", "rules", "policy"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+TextKind: TypeAlias = Literal["rules", "policy"]
+TEXTS: tuple[TextKind, ...] = get_args(TextKind)
+"""Kinds that are files of their own, and that Clamor ships."""
 
 
 class ImportPart(Section):
@@ -37,6 +41,9 @@ class ImportPart(Section):
     rules: Text | None = None
     """`default` for the shipped rules, or the name of a file in the home. Empty: rules.yaml if it is there, else the
     shipped rules."""
+    policy: Text | None = None
+    """`default` for the shipped policy for detractors, or the name of a file in the home. Empty: detractors.yaml if it
+    is there, else the shipped policy."""
 
 
 _DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
@@ -73,8 +80,8 @@ def people(text: str) -> tuple[Person, ...]:
 
 
 def as_yaml(kind: Kind, text: str) -> str:
-    """A body as people write it: the section of clamor.yaml with its heading; rules as they are."""
-    if kind == "rules":
+    """A body as people write it: the section of clamor.yaml with its heading; rules and policy as they are."""
+    if kind in TEXTS:
         return text
     return _dump({kind: [_reading_order(item) for item in json.loads(text)]})
 

@@ -1,4 +1,4 @@
-"""The home folder: `clamor.yaml`, `rules.yaml`, secrets, and the data folder with its databases."""
+"""The home folder: `clamor.yaml`, `rules.yaml`, `detractors.yaml`, secrets, and the data folder with its databases."""
 
 from __future__ import annotations
 
@@ -63,6 +63,10 @@ class Home:
     @property
     def rules_file(self) -> Path:
         return self.root / "rules.yaml"
+
+    @property
+    def policy_file(self) -> Path:
+        return self.root / "detractors.yaml"
 
     @property
     def secrets_file(self) -> Path:
@@ -152,11 +156,20 @@ def write_example(home: Home, schema: str, settings: str | None = None) -> list[
 
 def write_rules(home: Home, text: str) -> Path:
     """Write rules.yaml. Raises HomeError when there is one, or the folder cannot be written."""
+    return _write_shipped(home, home.rules_file, text, "the shipped rules")
+
+
+def write_policy(home: Home, text: str) -> Path:
+    """Write detractors.yaml. Raises HomeError when there is one, or the folder cannot be written."""
+    return _write_shipped(home, home.policy_file, text, "the shipped policy")
+
+
+def _write_shipped(home: Home, path: Path, text: str, what: str) -> Path:
     _make(home.root)
-    if not _write_new(home.rules_file, text):
-        advice = "move it away first, and the shipped rules can be written beside it"
-        raise HomeError(f"{home.rules_file} exists already and is left as it is: {advice}")
-    return home.rules_file
+    if not _write_new(path, text):
+        advice = f"move it away first, and {what} can be written beside it"
+        raise HomeError(f"{path} exists already and is left as it is: {advice}")
+    return path
 
 
 _SECRETS = """\

@@ -1,10 +1,10 @@
-"""What a configuration has names for, so that a rule can be asked whether it names what there is."""
+"""What a configuration has names for, so that rules and policy can be asked whether they name what there is."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self, TypeAlias
+from typing import Any, NamedTuple, Self, TypeAlias
 
 from config.problems import Problem
 
@@ -17,21 +17,51 @@ class Known:
     sources: frozenset[str] | None = None
     networks: frozenset[str] = frozenset()
     """That sources give to posts which name none."""
+    people: frozenset[str] | None = None
 
     @classmethod
-    def of(cls, plain: object, brands_in_force: Iterable[str] = ()) -> Self:
-        """From the plain values of clamor.yaml, which may have errors."""
+    def of(cls, plain: object, standing: Standing) -> Self:
+        """From the plain values of clamor.yaml, which may have errors; where they are silent, from what is in force."""
         parts = plain if isinstance(plain, dict) else {}
-        brands, sources = (_column(parts.get(section), "id") for section in ("brands", "sources"))
+        brands, sources, people = (_column(parts.get(section), "id") for section in ("brands", "sources", "people"))
         return cls(
-            brands if brands is not None else frozenset(brands_in_force) or None,
+            brands if brands is not None else frozenset(standing.brands) or None,
             sources,
             _column(parts.get("sources"), "network") or frozenset(),
+            people if people is not None else standing.people,
         )
 
 
+class Paper(NamedTuple):
+    """Rules or policy as they are written."""
+
+    text: str
+    file: str
+    """Its name, for findings."""
+
+
+class Standing(NamedTuple):
+    """What is in force already, for files that leave some of it unsaid."""
+
+    brands: tuple[str, ...] = ()
+    people: frozenset[str] | None = None
+    """None: nobody knows."""
+    papers: Mapping[str, Paper] = {}
+    """By kind (`rules`, `policy`)."""
+
+
+NOTHING_STANDS = Standing()
 Checker: TypeAlias = Callable[[str, str, Known], Sequence[Problem]]
 """(text of a file, its name, what there is) -> what is wrong in it."""
+
+
+class Checkers(NamedTuple):
+    """Who reads the files that are not clamor.yaml."""
+
+    rules: Checker
+    policy: Checker
+    together: Callable[[Mapping[str, Paper]], Sequence[Problem]]
+    """What rules and policy say against one another; what is not among the papers is as it was shipped."""
 
 
 def _column(items: Any, key: str) -> frozenset[str] | None:

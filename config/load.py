@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,18 +14,18 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import SettingsError
 
 from config.consistency import Use, check_content, check_engine
-from config.content import ImportPart
+from config.content import TEXTS, ImportPart, TextKind
 from config.disk import disk_free, network_file_system, writable
 from config.explain import explain
 from config.home import Home, low_disk
-from config.known import Checker, Known
+from config.known import NOTHING_STANDS, Checkers, Known, Paper, Standing
 from config.marked import Node, Sheet, decode, read
 from config.problems import ConfigurationError, Problem, did_you_mean, errors, in_order
 from config.schema import ENV_PREFIX, ClamorYaml, EnginePart, Settings
 from config.secrets import Secrets
 
 SHIPPED = "default"
-"""`rules: default` in clamor.yaml: the rules that Clamor ships."""
+"""`rules: default`, `policy: default` in clamor.yaml: those that Clamor ships."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,15 @@ class Content:
     stated: ImportPart
     rules_text: str | None
     """Text of the rules file; None where there is none, or where `rules: default` asks for the shipped ones."""
+    policy_text: str | None = None
+    """As `rules_text`, of the policy for detractors."""
 
-    @property
-    def rules_shipped(self) -> bool:
-        """The file asks for the shipped rules by name."""
-        return self.stated.rules == SHIPPED
+    def text(self, kind: TextKind) -> str | None:
+        return self.rules_text if kind == "rules" else self.policy_text
+
+    def shipped(self, kind: TextKind) -> bool:
+        """The file asks for the shipped ones by name."""
+        return (self.stated.rules if kind == "rules" else self.stated.policy) == SHIPPED
 
 
 @dataclass(frozen=True)
@@ -53,17 +57,15 @@ class Configuration:
     warnings: tuple[Problem, ...]
 
 
-def check(home: Home, extra_checkers: Sequence[Checker] = (), use: Use = "check") -> list[Problem]:
-    """All findings in clamor.yaml, the rules file, secrets.env, the environment and the data folder, in reading order.
-
-    `extra_checkers` get (text, file name, what the configuration has names for) of the rules file.
-    """
-    return _examine(home, extra_checkers, use)[1]
+def check(home: Home, checkers: Checkers | None = None, use: Use = "check") -> list[Problem]:
+    """All findings in clamor.yaml, the files of rules and policy, secrets.env, the environment and the data folder, in
+    reading order."""
+    return _examine(home, checkers, use)[1]
 
 
-def load(home: Home, extra_checkers: Sequence[Checker] = (), use: Use = "run") -> Configuration:
+def load(home: Home, checkers: Checkers | None = None, use: Use = "run") -> Configuration:
     """The checked configuration. Raises ConfigurationError with all findings when one of them is an error."""
-    found, problems = _examine(home, extra_checkers, use)
+    found, problems = _examine(home, checkers, use)
     if found is None or errors(problems):
         raise ConfigurationError(problems)
     return found
@@ -71,14 +73,13 @@ def load(home: Home, extra_checkers: Sequence[Checker] = (), use: Use = "run") -
 
 def load_content(
     folder: Path,
-    extra_checkers: Sequence[Checker] = (),
-    known_brands: Iterable[str] = (),
+    checkers: Checkers | None = None,
+    standing: Standing = NOTHING_STANDS,
     secrets_file: Path | None = None,
 ) -> tuple[Content, tuple[Problem, ...]]:
     """(what a folder states for `clamor apply`, warnings). Its engine part is checked too.
 
-    `known_brands`: ids in force, for a folder that states none. `secrets_file`: the home's, where that is another
-    folder. Raises ConfigurationError.
+    `secrets_file`: the home's, where that is another folder. Raises ConfigurationError.
     """
     home = Home.at(folder)
     sheet, problems = _read_sheet(home)
@@ -87,14 +88,14 @@ def load_content(
     content: Content | None = None
     if sheet is not None:
         _, engine_problems = _settings(sheet, environ={})
-        content, content_problems = _content(home, sheet, secrets, extra_checkers, known_brands)
+        content, content_problems = _content(home, sheet, secrets, checkers, standing)
         problems += [*_unknown_sections(sheet), *engine_problems, *content_problems]
     if content is None or errors(problems):
         raise ConfigurationError(problems)
     return content, tuple(in_order(problems))
 
 
-def _examine(home: Home, checkers: Sequence[Checker], use: Use) -> tuple[Configuration | None, list[Problem]]:
+def _examine(home: Home, checkers: Checkers | None, use: Use) -> tuple[Configuration | None, list[Problem]]:
     sheet, problems = _read_sheet(home)
     secrets = Secrets(home.secrets_file, os.environ)
     problems += secrets.problems
@@ -102,7 +103,7 @@ def _examine(home: Home, checkers: Sequence[Checker], use: Use) -> tuple[Configu
         return None, in_order(problems)
     problems += [*_unknown_sections(sheet), *_unknown_variables(os.environ)]
     settings, engine_problems = _settings(sheet, os.environ)
-    content, content_problems = _content(home, sheet, secrets, checkers, ())
+    content, content_problems = _content(home, sheet, secrets, checkers, NOTHING_STANDS)
     problems += engine_problems + content_problems
     if settings is not None:
         home = home.with_data(settings.data)
@@ -223,40 +224,66 @@ def _disk(home: Home, sheet: Sheet) -> list[Problem]:
 
 
 def _content(
-    home: Home, sheet: Sheet, secrets: Secrets, checkers: Sequence[Checker], known_brands: Iterable[str]
+    home: Home, sheet: Sheet, secrets: Secrets, checkers: Checkers | None, standing: Standing
 ) -> tuple[Content | None, list[Problem]]:
-    problems = list(check_content(sheet, secrets, known_brands))
+    problems = list(check_content(sheet, secrets, standing.brands))
     stated: ImportPart | None = None
     try:
         stated = ImportPart.model_validate(_parts(sheet, ImportPart))
     except ValidationError as invalid:
         problems += [_placed(sheet, error, ImportPart) for error in invalid.errors()]
-    named = sheet.root.child("rules")
-    asked = named.scalar if named is not None and isinstance(named.scalar, str) else None
-    rules_text, rules_problems = _rules(home, sheet, asked, checkers, Known.of(sheet.root.plain(), known_brands))
-    problems += rules_problems
-    return (Content(stated, rules_text) if stated is not None else None), problems
+    found: dict[TextKind, Paper] = {}
+    for kind in TEXTS:
+        paper, wrong = _paper(kind, home, sheet)
+        problems += wrong
+        if paper is not None:
+            found[kind] = paper
+    if checkers is not None:
+        problems += _read_by(checkers, found, Known.of(sheet.root.plain(), standing), standing, sheet)
+    if stated is None:
+        return None, problems
+    texts = {kind: paper.text for kind, paper in found.items()}
+    return Content(stated, texts.get("rules"), texts.get("policy")), problems
 
 
-def _rules(
-    home: Home, sheet: Sheet, asked: str | None, checkers: Sequence[Checker], known: Known
-) -> tuple[str | None, list[Problem]]:
-    path = home.rules_file if asked is None else home.path(asked)
+def _read_by(
+    checkers: Checkers, found: Mapping[TextKind, Paper], known: Known, standing: Standing, sheet: Sheet
+) -> Iterator[Problem]:
+    """What is stated is read, and what is not and stays in force: it may name what these files take away."""
+    papers = {kind: paper for kind, paper in standing.papers.items() if _asked(sheet, kind) != SHIPPED}
+    papers.update({str(kind): paper for kind, paper in found.items()})
+    if "rules" in found:
+        rules = found["rules"]
+        yield from checkers.rules(rules.text, rules.file, known)
+    if "policy" in papers:
+        policy = papers["policy"]
+        yield from checkers.policy(policy.text, policy.file, known)
+    yield from checkers.together(papers)
+
+
+def _asked(sheet: Sheet, kind: str) -> str | None:
+    named = sheet.root.child(kind)
+    return named.scalar if named is not None and isinstance(named.scalar, str) else None
+
+
+def _paper(kind: TextKind, home: Home, sheet: Sheet) -> tuple[Paper | None, list[Problem]]:
+    """The file of rules or policy, where the home has one."""
+    asked, usual = _asked(sheet, kind), home.rules_file if kind == "rules" else home.policy_file
+    path = usual if asked is None else home.path(asked)
     if asked == SHIPPED:
-        if not home.rules_file.exists():
+        if not usual.exists():
             return None, []
-        message = "rules.yaml lies in the home and is not read, because `rules: default` asks for the shipped rules"
-        return None, [sheet.problem(("rules",), message, "delete one of the two", severity="warning")]
+        what = f"the shipped {kind}"
+        message = f"{usual.name} lies in the home and is not read, because `{kind}: default` asks for {what}"
+        return None, [sheet.problem((kind,), message, "delete one of the two", severity="warning")]
     try:
         raw = path.read_bytes()
     except FileNotFoundError:
         if asked is None:
             return None, []
-        advice = "write `default` for the shipped rules, or the name of a file in the home"
-        return None, [sheet.problem(("rules",), f"{path} does not exist", advice)]
+        advice = f"write `default` for the shipped {kind}, or the name of a file in the home"
+        return None, [sheet.problem((kind,), f"{path} does not exist", advice)]
     except OSError as error:
         return None, [Problem(file=str(path), message=f"cannot be read ({error.strerror})")]
     text, problems = decode(raw, str(path))
-    if text is None:
-        return None, problems
-    return text, [*problems, *(problem for checker in checkers for problem in checker(text, str(path), known))]
+    return (Paper(text, str(path)) if text is not None else None), problems

@@ -129,6 +129,7 @@ class SqlRegistry:
         self._in_force = InForce(
             standing.generation, brands, numbers.get("rules", 0), bodies.get("rules", ""), aspects, learnt,
             frozenset(source.id for source in sources if isinstance(source, Swept) and source.look_again),
+            numbers.get("policy", 0), bodies.get("policy", ""),
         )  # fmt: skip
         self._standing = standing
         log.info("configuration adopted", generation=standing.generation, brands=len(brands), revisions=numbers)

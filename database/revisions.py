@@ -1,4 +1,4 @@
-"""The configuration in force: numbered revisions of brands, aspects, sources, people and rules, and the generation.
+"""The configuration in force: numbered revisions of brands, aspects, sources, people, rules and policy; the generation.
 
 A revision is written once and never changed; the highest number of a kind is in force, and going back adds a new
 revision with the old body. The generation grows whenever a change of brands, of aspects or of the model takes effect,

@@ -12,6 +12,12 @@ MOST_WAYS = 256
 """Ways to match a query that are looked at; of a query that has more, nothing is said."""
 
 
+def implies(one: Node, other: Node) -> bool:
+    """Whether whatever answers `one` answers `other` as well, as far as two parts side by side show it. False is no
+    promise that something answers the first alone."""
+    return isinstance(other, All) or impossible(And((one, Not(other)))) is not None
+
+
 class _Part(NamedTuple):
     leaf: Node
     holds: bool

@@ -115,8 +115,12 @@ class RuleSet:
 def sentence(rule: Rule, document: Document, language: str, said: Mapping[str, str] | None = None) -> str:
     """The rule's reason for this mention, in `language` where the rule has it, else in English. `said` has words of
     PLACES as the reader is to see them (the brand's name, the intent in Spanish)."""
-    template = rule.why.get(language) or rule.why["en"]
-    return template.format_map(_words(document) | dict(said or {})) if "{" in template else template
+    return sentence_of(rule.why.get(language) or rule.why["en"], document, said or {})
+
+
+def sentence_of(template: str, document: Document, said: Mapping[str, str]) -> str:
+    """A reason with its words of PLACES filled in."""
+    return template.format_map(_words(document) | dict(said)) if "{" in template else template
 
 
 PLACES: Mapping[str, str] = {

@@ -28,7 +28,7 @@ _NO_SECTION = "file"
 """Source of posts that `clamor replay` brings without naming one."""
 
 
-class _Names(NamedTuple):
+class Names(NamedTuple):
     """The values that a field can have here."""
 
     known: frozenset[str]
@@ -43,39 +43,49 @@ def doubts(rules: Sequence[Rule], nodes: Mapping[str, Yaml], known: Known, file:
         message = "the list of rules is empty: every mention goes to queue none and nobody is told of any"
         advice = "write a rule, or delete the file: then the shipped rules work"
         yield Problem(file=file, line=1, message=message, advice=advice, severity="warning")
-    names = dict(_names(known))
+    names = names_there_are(known)
     for rule in rules:
         where = nodes[rule.name].child("when") or nodes[rule.name]
-        for leaf in leaves(rule.when):
-            yield from _unknown(leaf, names, rule, where, file)
+        yield from unknown(rule.when, names, rule.name, where, file)
         if (clash := impossible(rule.when)) is not None:
             one, other = map(unparse, clash)
             message = f"the rule can never match: `{one}` and `{other}` exclude one another"
-            yield _doubt(rule, where, file, message, "put OR between them, or delete one", None)
+            yield _doubt(rule.name, where, file, message, "put OR between them, or delete one", None)
         if rule.alert and rule.queue == "none":
             place = nodes[rule.name].child("alert") or where
             message = "an alert in queue none has no case, and only people whose `queues` are empty hear of it"
-            yield _doubt(rule, place, file, message, "give the rule a queue, or delete `alert`", None)
+            yield _doubt(rule.name, place, file, message, "give the rule a queue, or delete `alert`", None)
 
 
-def _names(known: Known) -> Iterator[tuple[str, _Names]]:
+def names_there_are(known: Known) -> Mapping[str, Names]:
+    """By field."""
+    return dict(_names(known))
+
+
+def unknown(when: Node, names: Mapping[str, Names], path: str, where: Yaml, file: str) -> Iterator[Problem]:
+    """Warnings about what a query asks for that nobody is called."""
+    for leaf in leaves(when):
+        yield from _unknown(leaf, names, path, where, file)
+
+
+def _names(known: Known) -> Iterator[tuple[str, Names]]:
     if known.brands is not None:
-        yield "brand", _Names(known.brands, "no brand has this id", "write the brand first")
+        yield "brand", Names(known.brands, "no brand has this id", "write the brand first")
     if known.sources is not None:
         known_sources = known.sources | {_NO_SECTION}
-        yield "source", _Names(known_sources, "no source has this id", "write the source first")
+        yield "source", Names(known_sources, "no source has this id", "write the source first")
     networks = known.networks | set(NETWORKS)
     advice = "where it is one of your own, say so in a source: `network:`"
-    yield "network", _Names(networks, "no network is known by this name", advice)
+    yield "network", Names(networks, "no network is known by this name", advice)
     terms = frozenset((*TEXT_TERMS, *ADDED_TERMS))
-    yield "term", _Names(terms, "there is no such risk term", f"use one of {', '.join(sorted(terms))}")
+    yield "term", Names(terms, "there is no such risk term", f"use one of {', '.join(sorted(terms))}")
     yield (
         "lang",
-        _Names(frozenset(LANGUAGES), "no text is found to be in this language", f"use one of {', '.join(LANGUAGES)}"),
+        Names(frozenset(LANGUAGES), "no text is found to be in this language", f"use one of {', '.join(LANGUAGES)}"),
     )
 
 
-def _unknown(leaf: Node, names: Mapping[str, _Names], rule: Rule, where: Yaml, file: str) -> Iterator[Problem]:
+def _unknown(leaf: Node, names: Mapping[str, Names], path: str, where: Yaml, file: str) -> Iterator[Problem]:
     if not isinstance(leaf, Equals | StartsWith) or leaf.field not in names:
         return
     held = names[leaf.field]
@@ -90,11 +100,11 @@ def _unknown(leaf: Node, names: Mapping[str, _Names], rule: Rule, where: Yaml, f
             return
     near = get_close_matches(word, sorted({*values, *_OTHER_NAMES}), n=1)
     advice = f"did you mean {_OTHER_NAMES.get(near[0], near[0])!r}?" if near else held.otherwise
-    yield _doubt(rule, where, file, held.message, advice, unparse(leaf))
+    yield _doubt(path, where, file, held.message, advice, unparse(leaf))
 
 
-def _doubt(rule: Rule, where: Yaml, file: str, message: str, advice: str, value: str | None) -> Problem:
+def _doubt(path: str, where: Yaml, file: str, message: str, advice: str, value: str | None) -> Problem:
     return Problem(
-        file=file, line=where.line, column=where.column, path=rule.name, value=value, message=message, advice=advice,
+        file=file, line=where.line, column=where.column, path=path, value=value, message=message, advice=advice,
         severity="warning",
     )  # fmt: skip

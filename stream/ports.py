@@ -296,6 +296,9 @@ class InForce(NamedTuple):
     """(brand's id, what was learnt of which posts mean it, as JSON)."""
     swept: frozenset[str] = frozenset()
     """Sources whose posts are looked up again on their network."""
+    policy_revision: int = 0
+    policy_yaml: str = ""
+    """For detractors; empty: none is in force."""
 
 
 class Registry(Protocol):

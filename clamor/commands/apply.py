@@ -13,26 +13,23 @@ import typer
 from clamor.console import answers, errors
 from clamor.opening import Opened, open_home
 from config import apply as configuration
-from config import content
-from config.apply import Change
+from config.apply import Change, standing
 from config.home import Home
 from config.load import Content, load_content
 from config.sources import Collected
-from database import revisions
 from database.engine import read, write
 from database.migrate import upgrade
-from routing.check import check_rules
-from routing.rules import default_rules
+from routing.checkers import CHECKERS, shipped
 
 
 def apply(
     context: typer.Context,
     folder: Annotated[
-        Path | None, typer.Argument(help="Folder with clamor.yaml and rules.yaml. Default: home.")
+        Path | None, typer.Argument(help="Folder with clamor.yaml, rules.yaml, detractors.yaml. Default: home.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
 ) -> None:
-    """Take brands, aspects, sources, people and rules over from files, as new numbered revisions.
+    """Take brands, aspects, sources, people, rules and policy over from files, as new numbered revisions.
 
     The files are checked as a whole first; running stages adopt the revisions between two batches.
 
@@ -45,13 +42,12 @@ def apply(
     with open_home(home) as opened:
         upgrade(opened.engine)
         with read(opened.engine) as connection:
-            standing = revisions.current(connection, "brands")
-        known = [brand.id for brand in content.brands(standing.body)] if standing else []
-        wanted, warnings = load_content(folder or home.root, [check_rules], known)
+            stands = standing(connection)
+        wanted, warnings = load_content(folder or home.root, CHECKERS, stands)
         for warning in warnings:
             errors.print(str(warning), style="yellow", markup=False)
         with read(opened.engine) as connection:
-            changes = configuration.plan(connection, wanted, default_rules())
+            changes = configuration.plan(connection, wanted, shipped())
         for change in changes:
             answers.print(change.summary, style="bold", markup=False)
             answers.print(change.diff, markup=False, highlight=False)
@@ -89,7 +85,7 @@ MOST_NAMED = 8
 
 
 def export(context: typer.Context, folder: Annotated[Path, typer.Argument(help="An empty or new folder.")]) -> None:
-    """Write the brands, aspects, sources, people and rules in force as files that `clamor apply` reads.
+    """Write the brands, aspects, sources, people, rules and policy in force as files that `clamor apply` reads.
 
     [bold]Examples[/bold]
 

@@ -14,14 +14,15 @@ from config.problems import Problem
 from config.problems import errors as errors_of
 from config.schema import Understanding
 from nlp.shelf import ModelError, in_force, look
-from routing.check import check_rules
+from routing.checkers import CHECKERS
 
 
 def check(context: typer.Context) -> None:
-    """Read clamor.yaml, rules.yaml, secrets.env and the environment; list every problem with its line and way out.
+    """Read clamor.yaml, rules.yaml, detractors.yaml, secrets.env and the environment; list every problem with its line
+    and way out.
 
-    The examples of each rule are tried. Nothing is changed. Exit code 4 where something is wrong. Warnings, such as
-    that no brand is named yet, leave it at 0.
+    The examples of each rule and kind are tried. Nothing is changed. Exit code 4 where something is wrong. Warnings,
+    such as that no brand is named yet, leave it at 0.
 
     [bold]Examples[/bold]
 
@@ -29,9 +30,9 @@ def check(context: typer.Context) -> None:
       clamor --home /srv/clamor check
     """
     home: Home = context.obj
-    problems = load.check(home, [check_rules])
+    problems = load.check(home, CHECKERS)
     if not errors_of(problems):
-        configuration = load.load(home, [check_rules], use="check")
+        configuration = load.load(home, CHECKERS, use="check")
         problems = [*problems, *_model(home, configuration.settings.understanding)]
         if not configuration.content.stated.brands:
             problems.append(_no_brand(home))

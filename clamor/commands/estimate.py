@@ -19,11 +19,12 @@ from clamor.estimating import Estimate, Reached
 from clamor.estimating import estimate as ask
 from clamor.opening import Opened, open_home
 from config.brands import Brand
+from config.known import Standing
 from config.load import load_content
 from config.sources import AnySource, Collected
 from database.migrate import upgrade
 from ingest.forecast import Interval
-from routing.check import check_rules
+from routing.checkers import CHECKERS
 from stream.records import Millis
 
 
@@ -75,7 +76,9 @@ def _inforce(opened: Opened, ids: list[str] | None) -> tuple[Sequence[AnySource]
 def _stated(opened: Opened, files: Path) -> tuple[Sequence[AnySource], Sequence[Brand]]:
     """Of the files; what they do not state is what is in force."""
     inforce = opened.registry.current().brands
-    content, warnings = load_content(files, [check_rules], [one.id for one in inforce], opened.home.secrets_file)
+    content, warnings = load_content(
+        files, CHECKERS, Standing(tuple(one.id for one in inforce)), opened.home.secrets_file
+    )
     for warning in warnings:
         errors.print(str(warning), style="yellow", markup=False)
     sources, brands = content.stated.sources, content.stated.brands

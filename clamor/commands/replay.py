@@ -30,7 +30,7 @@ from ingest.files import Options, ReplayReport, parse_map
 from ingest.preview import command, shortened
 from ingest.preview import preview as first_rows
 from ingest.ready import ready_names
-from routing.check import check_rules
+from routing.checkers import CHECKERS
 from routing.mail_status import mail_status
 from stream.clock import WallClock
 
@@ -142,7 +142,7 @@ def replay(
         resume=not again,
     )
     paths = [Path("-") if str(path) == "-" else path for path in files]
-    configuration = load(home, [check_rules])
+    configuration = load(home, CHECKERS)
     place_of_data = home.with_data(configuration.settings.data)
     sources, brands = _in_force(configuration)
     for one in asked.brands:

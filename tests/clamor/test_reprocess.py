@@ -22,9 +22,8 @@ from config.load import load_content
 from database.engine import read, write
 from index.embedded import EmbeddedStore
 from routing import corrections
-from routing.check import check_rules
+from routing.checkers import CHECKERS, shipped
 from routing.desk import Desk
-from routing.rules import default_rules
 from stream.clock import DAY, ManualClock
 from stream.records import Correction
 
@@ -41,9 +40,9 @@ def _apply(home: Home, *, brands: str = "", rules: str = "") -> None:
     home.settings_file.write_text(CONFIGURATION.replace("people:", f"{brands}people:"), encoding="utf-8")
     if rules:
         home.rules_file.write_text(rules, encoding="utf-8")
-    wanted, _ = load_content(home.root, [check_rules])
+    wanted, _ = load_content(home.root, CHECKERS)
     with Living(home) as other, write(other.opened.engine) as connection:
-        changes = configuration.plan(connection, wanted, default_rules())
+        changes = configuration.plan(connection, wanted, shipped())
         configuration.apply(connection, changes, "test", NOW)
 
 

@@ -24,7 +24,7 @@ from nlp.language import Languages
 from nlp.normalise import clean, normalise
 from nlp.reading import readable
 from query.text import analyse
-from routing.check import check_rules
+from routing.checkers import CHECKERS
 from stream.clock import DAY, HOUR, MINUTE
 from stream.records import Post
 
@@ -44,7 +44,7 @@ class Said(NamedTuple):
 
 def test_the_configuration_has_no_finding(tmp_path: Path) -> None:
     shutil.copy(CONFIGURATION, tmp_path / "clamor.yaml")
-    assert check(Home.at(tmp_path), [check_rules]) == []
+    assert check(Home.at(tmp_path), CHECKERS) == []
 
 
 def test_every_alert_of_the_brands_reaches_an_invented_person() -> None:

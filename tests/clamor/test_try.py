@@ -21,7 +21,7 @@ from config.home import Home, HomeError
 from config.load import load
 from config.sources import FeedsSource
 from query.parse import parse
-from routing.check import check_rules
+from routing.checkers import CHECKERS
 from stream.ports import EVERYTHING
 from tests.standins.bluesky import BlueskyStandIn, iso
 from tests.standins.feeds import FeedsStandIn
@@ -139,7 +139,7 @@ def test_every_name_gives_a_configuration_that_is_right(tmp_path: Path, name: st
     home = Home.at(tmp_path)
     asked = Asked(named(name, ["Other  name"]), ("en", "es"), ("https://news.example.org/{tag}.rss",))
     home.settings_file.write_text(configuration(asked, "2026-11-27"), "utf-8")
-    found = load(home, [check_rules], use="check").content.stated
+    found = load(home, CHECKERS, use="check").content.stated
     assert found.brands is not None
     assert found.sources is not None
     (brand,) = found.brands

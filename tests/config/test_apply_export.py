@@ -5,15 +5,17 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from config.apply import SHIPPED_NOTE, Change, Moved, apply, apply_first, export, plan
+from config.apply import SHIPPED_NOTES, Change, Moved, apply, apply_first, export, plan
 from config.content import Kind
 from config.home import HomeError
+from config.known import Standing
 from config.load import Content, load_content
 from config.reference import full_example
 from database import revisions
 from database.engine import read, write
 
 SHIPPED = "rules:\n  - name: shipped\n"
+POLICY = "kinds: []\n"
 
 FILE = """\
 brands:
@@ -27,23 +29,25 @@ people:
 """
 
 
-def content(folder: Path, text: str, rules: str | None = None) -> Content:
+def content(folder: Path, text: str, rules: str | None = None, policy: str | None = None) -> Content:
     folder.mkdir(exist_ok=True)
     (folder / "clamor.yaml").write_text(text, encoding="utf-8")
-    (folder / "rules.yaml").unlink(missing_ok=True)
-    if rules is not None:
-        (folder / "rules.yaml").write_text(rules, encoding="utf-8")
-    return load_content(folder, known_brands=["acme"])[0]
+    for name, written in (("rules.yaml", rules), ("detractors.yaml", policy)):
+        (folder / name).unlink(missing_ok=True)
+        if written is not None:
+            (folder / name).write_text(written, encoding="utf-8")
+    return load_content(folder, standing=Standing(("acme",)))[0]
 
 
-def changes(engine: Engine, wanted: Content, shipped: str = SHIPPED) -> list[Change]:
+def changes(engine: Engine, wanted: Content, rules: str = SHIPPED, policy: str = POLICY) -> list[Change]:
     with read(engine) as conn:
-        return plan(conn, wanted, shipped)
+        return plan(conn, wanted, {"rules": rules, "policy": policy})
 
 
-def take(engine: Engine, wanted: Content, shipped: str = SHIPPED) -> dict[str, int]:
+def take(engine: Engine, wanted: Content, rules: str = SHIPPED, policy: str = POLICY) -> dict[str, int]:
+    planned = changes(engine, wanted, rules, policy)
     with write(engine) as conn:
-        return {made.kind: made.number for made in apply(conn, plan(conn, wanted, shipped), "ana", 1)}
+        return {made.kind: made.number for made in apply(conn, planned, "ana", 1)}
 
 
 def in_force(engine: Engine, kind: Kind) -> revisions.Revision:
@@ -56,17 +60,18 @@ def in_force(engine: Engine, kind: Kind) -> revisions.Revision:
 def test_an_empty_home_takes_the_files_over_once(engine: Engine, tmp_path: Path) -> None:
     wanted = content(tmp_path / "d", FILE)
     with write(engine) as conn:
-        made = apply_first(conn, wanted, SHIPPED, "clamor run", 5)
+        made = apply_first(conn, wanted, {"rules": SHIPPED, "policy": POLICY}, "clamor run", 5)
     assert {(found.kind, found.number) for found in made} == {
         ("brands", 1),
         ("sources", 1),
         ("people", 1),
         ("rules", 1),
+        ("policy", 1),
     }
-    assert (in_force(engine, "rules").body, in_force(engine, "rules").note) == (SHIPPED, SHIPPED_NOTE)
+    assert (in_force(engine, "rules").body, in_force(engine, "rules").note) == (SHIPPED, SHIPPED_NOTES["rules"])
     edited = content(tmp_path / "d", FILE.replace("Acmé", "Acme Air"))
     with write(engine) as conn:
-        assert apply_first(conn, edited, SHIPPED, "clamor run", 6) == []
+        assert apply_first(conn, edited, {"rules": SHIPPED, "policy": POLICY}, "clamor run", 6) == []
     (drift,) = changes(engine, edited)
     assert (drift.kind, drift.base, drift.changed) == ("brands", 1, ("acme",))
 
@@ -121,6 +126,28 @@ def test_a_change_of_rules_says_how_many_lines(engine: Engine, tmp_path: Path) -
     assert change.summary == "rules: 2 lines added, 1 removed"
 
 
+# --- the policy ---------------------------------------------------------------------------------------------------
+
+
+def test_the_shipped_policy_follows_the_program_until_people_bring_their_own(engine: Engine, tmp_path: Path) -> None:
+    take(engine, content(tmp_path / "d", FILE))
+    assert in_force(engine, "policy").note == SHIPPED_NOTES["policy"]
+    assert take(engine, content(tmp_path / "d", FILE), policy="kinds: newer\n") == {"policy": 2}
+    assert take(engine, content(tmp_path / "d", FILE, policy="kinds: own\n")) == {"policy": 3}
+    assert changes(engine, content(tmp_path / "e", FILE), policy="kinds: newest\n") == []
+    assert take(engine, content(tmp_path / "d", FILE + "policy: default\n"), policy="kinds: newest\n") == {"policy": 4}
+
+
+def test_a_home_from_before_the_policy_gets_the_shipped_one(engine: Engine, tmp_path: Path) -> None:
+    wanted = content(tmp_path / "d", FILE)
+    with write(engine) as conn:
+        planned = [
+            change for change in plan(conn, wanted, {"rules": SHIPPED, "policy": POLICY}) if change.kind != "policy"
+        ]
+        apply(conn, planned, "ana", 1)
+    assert take(engine, wanted) == {"policy": 1}
+
+
 # --- out again ----------------------------------------------------------------------------------------------------
 
 
@@ -130,13 +157,17 @@ def test_what_is_exported_is_what_is_in_force(
     monkeypatch.setenv("CLAMOR_SMTP_PASSWORD", "x")
     for name, secret in signing.items():
         monkeypatch.setenv(name, secret)
-    take(engine, content(tmp_path / "d", full_example().replace("rules: default", ""), rules="rules:\n  - ñ\n"))
+    take(engine, content(tmp_path / "d", _with_files(full_example()), "rules:\n  - ñ\n", "kinds: [ñ]\n"))
     with read(engine) as conn:
         written = export(conn, tmp_path / "out")
-    assert [path.name for path in written] == ["clamor.yaml", "rules.yaml"]
+    assert [path.name for path in written] == ["clamor.yaml", "rules.yaml", "detractors.yaml"]
     back, warnings = load_content(tmp_path / "out")
     assert warnings == ()
     assert changes(engine, back) == []
+
+
+def _with_files(text: str) -> str:
+    return text.replace("rules: default", "").replace("policy: default", "")
 
 
 def test_an_export_writes_over_nothing(engine: Engine, tmp_path: Path) -> None:

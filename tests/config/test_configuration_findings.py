@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 import yaml
 
 from config.home import Home, write_example
-from config.known import Known
+from config.known import Checkers, Known, Paper, Standing
 from config.load import check, load, load_content
 from config.problems import ConfigurationError, Problem, errors
 from config.reference import full_example
@@ -170,7 +170,8 @@ def test_the_example_with_every_setting_set_is_without_problems(make_home: MakeH
     assert check(home, use="run") == []
     loaded = load(home)
     assert loaded.settings.mail.from_address == "clamor@localhost"
-    assert loaded.content.rules_shipped
+    assert loaded.content.shipped("rules")
+    assert loaded.content.shipped("policy")
     secret = loaded.secrets.get("CLAMOR_SMTP_PASSWORD")
     assert secret is not None
     assert secret.get_secret_value() == "x y"
@@ -355,15 +356,38 @@ def test_a_brand_named_like_an_everyday_word_is_a_warning(make_home: MakeHome, n
 # --- rules and folders to apply -----------------------------------------------------------------------------------
 
 
-def test_the_checkers_handed_in_read_the_rules_file(make_home: MakeHome) -> None:
+def test_the_checkers_handed_in_read_the_files_of_rules_and_policy(make_home: MakeHome) -> None:
     def refuse(text: str, file: str, known: Known) -> list[Problem]:
         return [Problem(file=file, line=text.count("\n"), message="no")]
 
+    def together(papers: Mapping[str, Paper]) -> list[Problem]:
+        return [Problem(file=papers["policy"].file, line=1, message=f"{sorted(papers)}", severity="warning")]
+
+    checkers = Checkers(refuse, refuse, together)
     home = make_home("", rules="rules:\n  - x\n")
-    assert [(Path(p.file).name, p.line) for p in check(home, [refuse])] == [("rules.yaml", 2)]
+    home.policy_file.write_text("kinds:\n  - y\n  - z\n")
+    found = [(Path(p.file).name, p.line) for p in check(home, checkers)]
+    assert found == [("detractors.yaml", 1), ("detractors.yaml", 3), ("rules.yaml", 2)]
     assert load(home).content.rules_text == "rules:\n  - x\n"
+    assert load(home).content.policy_text == "kinds:\n  - y\n  - z\n"
     with pytest.raises(ConfigurationError, match="no"):
-        load(home, [refuse])
+        load(home, checkers)
+
+
+def test_a_policy_in_force_is_read_again_when_files_take_away_what_it_names(tmp_path: Path) -> None:
+    def nobody(text: str, file: str, known: Known) -> list[Problem]:
+        assert known.people is not None
+        return [] if text in known.people else [Problem(file=file, line=1, message=f"no {text}")]
+
+    def nothing(*_: object) -> list[Problem]:
+        return []
+
+    (tmp_path / "clamor.yaml").write_text("people: [{id: eva, name: Eva, email: e@x.org}]\n")
+    checkers = Checkers(nothing, nobody, nothing)
+    standing = Standing(papers={"policy": Paper("ana", "revision 3 of policy")})
+    with pytest.raises(ConfigurationError, match="revision 3 of policy:1: error: no ana"):
+        load_content(tmp_path, checkers, standing)
+    assert load_content(tmp_path, checkers, Standing(papers={"policy": Paper("eva", "")}))
 
 
 def test_rules_in_a_wrong_encoding_are_named_and_never_guessed(make_home: MakeHome) -> None:
@@ -383,7 +407,7 @@ def test_a_folder_with_people_only_may_name_brands_in_force(tmp_path: Path) -> N
     (tmp_path / "clamor.yaml").write_text("people: [{id: p, name: P, email: p@x.org, brands: [acme]}]\n")
     with pytest.raises(ConfigurationError, match="no brand has this id"):
         load_content(tmp_path)
-    content, warnings = load_content(tmp_path, known_brands=["acme"])
+    content, warnings = load_content(tmp_path, standing=Standing(("acme",)))
     assert warnings == ()
     assert content.stated.brands is None
 

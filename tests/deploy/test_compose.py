@@ -19,7 +19,7 @@ from clamor.cli import program
 from config import load
 from config.home import Home
 from config.problems import errors
-from routing.check import check_rules
+from routing.checkers import CHECKERS
 from tests.deploy.compose import FILE, IMAGE, ROOT, VARIABLE, copies, seconds, services, stages, written
 
 COMMANDS: Any = typer.main.get_command(program())
@@ -179,8 +179,8 @@ def test_the_settings_are_right_and_name_the_services(tmp_path: Path, monkeypatc
     monkeypatch.setenv("CLAMOR_DATABASE_PASSWORD", "told")
     monkeypatch.setenv("CLAMOR_DATA", str(tmp_path))
     home = Home.at(ROOT / "deploy" / "home")
-    assert errors(load.check(home, [check_rules], use="run")) == []
-    settings = load.load(home, [check_rules], use="run").settings
+    assert errors(load.check(home, CHECKERS, use="run")) == []
+    settings = load.load(home, CHECKERS, use="run").settings
     engines = settings.engines
     addresses = [*engines.log.kafka.servers, *(host.partition("//")[2] for host in engines.store.hosts)]
     for address in [*addresses, f"{engines.database.host}:5432", f"{settings.mail.host}:1025"]:

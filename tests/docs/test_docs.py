@@ -25,10 +25,14 @@ from config import load
 from config.home import Home
 from config.problems import errors
 from config.sources import WebhookSource
+from config.units import format_duration
 from database.base import metadata
 from index.schema import create
 from nlp.severity import SHIPPED, Cues, terms
 from routing.check import check_rules
+from routing.checkers import CHECKERS
+from routing.policy import Policy, default_policy
+from routing.policy_check import check_policy
 from routing.risk import ADDED, History, added_terms
 from routing.rules import RuleSet, default_rules
 from stream.ports import TOPICS
@@ -159,17 +163,19 @@ def test_the_readmes_begin_with_the_two_commands_that_matter() -> None:
 @pytest.mark.parametrize("page", EVERY, ids=name_of)
 def test_every_example_of_configuration_is_valid(page: Path, tmp_path: Path) -> None:
     for number, block in enumerate(_blocks(page, "yaml")):
-        if re.match(r"# (?!clamor|rules)\w+\.ya?ml", block):
+        if re.match(r"# (?!clamor|rules|detractors)\w+\.ya?ml", block):
             continue  # of another program, as its first line says
         held = yaml.safe_load(block)
         if isinstance(held, dict) and isinstance(held.get("rules"), list):
             found = check_rules(block, page.name)
+        elif isinstance(held, dict) and isinstance(held.get("kinds"), list):
+            found = check_policy(block, page.name)
         else:
             home = Home.at(tmp_path / str(number))
             home.root.mkdir()
             home.settings_file.write_text(block, "utf-8")
             home.secrets_file.touch(0o600)
-            found = load.check(home, [check_rules])
+            found = load.check(home, CHECKERS)
         assert not errors(found), block
 
 
@@ -191,6 +197,18 @@ def test_every_shipped_rule_is_explained_in_its_order() -> None:
         assert rule.priority == "normal" or rule.priority in row[1], rule.name
         assert all(f"`{tag}`" in row[1] for tag in rule.tags), rule.name
     assert list(rows) == [rule.name for rule in RuleSet.read(default_rules()).rules]
+
+
+def test_every_shipped_kind_of_the_policy_is_explained_in_its_order() -> None:
+    rows = _rows(DOCS / "detractors.md", "## The shipped policy, and why it is so")
+    kinds = Policy.read(default_policy()).kinds
+    for kind in kinds:
+        answer, said = kind.behaviour.answer, rows[kind.name][0]
+        assert (said == "nobody") == (answer.queue == "none"), kind.name
+        if answer.within is not None:
+            expected = (answer.queue, answer.where.replace("_", " "), format_duration(answer.within))
+            assert said == ", ".join(expected), kind.name
+    assert list(rows) == [kind.name for kind in kinds]
 
 
 def test_every_term_of_the_text_stands_with_its_points() -> None:

@@ -9,7 +9,8 @@ from strategies import mentions
 
 from config.problems import ConfigurationError
 from query.document import Document
-from routing.check import check_rules, example
+from routing.check import check_rules
+from routing.examples import example
 from routing.rules import RuleSet, default_rules
 from routing.rules_file import rule_nodes
 from stream.records import Mention

@@ -13,7 +13,7 @@ from config.problems import Problem
 from nlp.language import Languages
 from nlp.severity import SHIPPED as CUES
 from nlp.severity import terms
-from routing.check import check_rules
+from routing.checkers import CHECKERS
 from routing.risk import ADDED_TERMS, TEXT_TERMS, History, added_terms
 from routing.rules import default_rules
 from routing.sense import LANGUAGES
@@ -34,7 +34,7 @@ def _checked(folder: Path, *rules: str, settings: str = SETTINGS) -> list[Proble
     home.settings_file.write_text(settings)
     lines = [f"  - {{name: rule{n}, {rule}}}" for n, rule in enumerate(rules)]
     home.rules_file.write_text("\n".join(["rules:", *lines]) if rules else "rules: []")
-    return check(home, [check_rules])
+    return check(home, CHECKERS)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_the_shipped_rules_ask_only_for_what_there_is(tmp_path: Path) -> None:
     home = Home.at(tmp_path)
     home.settings_file.write_text(SETTINGS)
     home.rules_file.write_text(default_rules())
-    assert check(home, [check_rules]) == []
+    assert check(home, CHECKERS) == []
 
 
 def test_the_names_of_terms_and_languages_are_those_that_are_given() -> None:

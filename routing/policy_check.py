@@ -1,0 +1,155 @@
+"""Everything that is wrong in a policy: its form, names that nobody has, kinds that cannot be, its examples; and where
+rules say the contrary of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import get_args
+
+from config.known import Known, Paper
+from config.marked import Node as Yaml
+from config.problems import Problem, did_you_mean, errors, in_order
+from query.document import Document
+from query.impossible import implies, impossible
+from query.tree import And, Equals, Node, Not
+from query.unparse import unparse
+from routing.check import NOTHING_SAID
+from routing.examples import tried
+from routing.policy import Kind, Policy, default_policy
+from routing.policy_file import kind_nodes, read_policy
+from routing.rules import Rule, default_rules
+from routing.rules_file import read_rules
+from routing.sense import names_there_are, unknown
+from stream.records import Queue
+
+QUEUES: tuple[str, ...] = tuple(queue for queue in get_args(Queue) if queue != "none")
+SHIPPED_RULES, SHIPPED_POLICY = "the shipped rules", "the shipped policy"
+_NEVER = (Equals("speaker", "own"), Equals("kind", "competitor"), Equals("kind", "category"))
+"""What no kind is asked for."""
+_RANK: Mapping[str, int] = {"none": 0, "sales": 1, "support": 2, "pr": 3}
+
+
+def check_policy(text: str, file: str = "detractors.yaml", known: Known = NOTHING_SAID) -> list[Problem]:
+    """All findings, in the file's order; empty for a policy that can be used and whose examples come true.
+
+    `known`: what the configuration beside it has names for; an unknown person is an error.
+    """
+    kinds, problems = read_policy(text, file)
+    if errors(problems):
+        return in_order(problems)
+    nodes, names = kind_nodes(text, file), names_there_are(known)
+    if not kinds:
+        message, advice = "the list of kinds is empty: no advice is given", "write a kind, or delete the file"
+        problems.append(Problem(file=file, line=1, message=message, advice=advice, severity="warning"))
+    policy = Policy(kinds, 0)
+
+    def taker(document: Document) -> str:
+        found = policy.of(document.mention, document.risk or 0, document.terms)
+        return found.kind if found is not None else ""
+
+    for kind in kinds:
+        node = nodes[kind.name]
+        where = node.child("when") or node
+        problems += unknown(kind.when, names, kind.name, where, file)
+        problems += _impossible(kind, where, file)
+        problems += _people(kind, node, known, file)
+        problems += tried(kind.name, node, file, taker, "kind")
+    return in_order(problems)
+
+
+def _impossible(kind: Kind, where: Yaml, file: str) -> Iterator[Problem]:
+    if (clash := impossible(kind.when)) is not None:
+        one, other = map(unparse, clash)
+        message = f"the kind can never match: `{one}` and `{other}` exclude one another"
+        advice = "put OR between them, or delete one"
+    elif impossible(_asked(kind)) is not None:
+        message = "the kind can never match: none is asked for of the brand's own posts and of brands that are not own"
+        advice = "ask for speaker:public, speaker:press or speaker:competitor, or for no speaker and kind at all"
+    else:
+        return
+    yield _found(kind.name, where, file, message, advice)
+
+
+def _asked(kind: Kind) -> Node:
+    """What answers it and is asked for it at all."""
+    return And((kind.when, *map(Not, _NEVER)))
+
+
+def _people(kind: Kind, node: Yaml, known: Known, file: str) -> Iterator[Problem]:
+    """Names that point nowhere: whoever is to answer or to be told has to be there."""
+    if known.people is None:
+        return
+    answer, listed = node.child("answer"), node.child("tell")
+    named = kind.behaviour.answer.person
+    if named is not None and named not in known.people:
+        where = (answer.child("person") if answer is not None else None) or node
+        yield _nobody(kind.name, named, where, sorted(known.people), file)
+    for place, who in enumerate(kind.behaviour.tell):
+        if who not in QUEUES and who not in known.people:
+            where = (listed.child(place) if listed is not None else None) or node
+            yield _nobody(kind.name, who, where, sorted({*known.people, *QUEUES}), file)
+
+
+def _nobody(kind: str, name: str, where: Yaml, known: Sequence[str], file: str) -> Problem:
+    advice = did_you_mean(name, known) or "write the person under `people:` first"
+    return _found(kind, where, file, "there is no person of this id", advice, value=repr(name), severity="error")
+
+
+def contradictions(papers: Mapping[str, Paper]) -> list[Problem]:
+    """Rules that say the contrary of the policy, as far as the conditions of the two show it. What is not among the
+    papers is as Clamor ships it. Nothing is said where one of them cannot be read: that is told elsewhere."""
+    written = papers.get("rules", Paper(default_rules(), SHIPPED_RULES))
+    policy = papers.get("policy", Paper(default_policy(), SHIPPED_POLICY))
+    rules, wrong = read_rules(*written)
+    kinds, unreadable = read_policy(*policy)
+    if errors([*wrong, *unreadable]) or not papers:
+        return []
+    kinds = tuple(kind for kind in kinds if impossible(_asked(kind)) is None)
+    # A place that the reader can go to: of the two the one that is a file of theirs.
+    at_rule = written.file != SHIPPED_RULES
+    found = []
+    for rule in rules:
+        if impossible(rule.when) is not None:
+            continue
+        kind = _of_rule(rule, rules, kinds)
+        message, advice = _against(rule, kind) if kind is not None else ("", "")
+        if kind is None or not message:
+            continue
+        file, line = (written.file, rule.line) if at_rule else (policy.file, kind.line)
+        said = f"{message} ({policy.file}, line {kind.line})" if at_rule else f"{message} ({written.file})"
+        path = rule.name if at_rule else kind.name
+        found.append(Problem(file=file, line=line, path=path, message=said, advice=advice, severity="warning"))
+    return in_order(found)
+
+
+def _of_rule(rule: Rule, rules: Sequence[Rule], kinds: Sequence[Kind]) -> Kind | None:
+    """The kind that everything the rule takes is of; or whose mentions this rule takes, all that no rule above did."""
+    for kind in kinds:
+        if implies(rule.when, kind.when):
+            return kind
+    for kind in kinds:
+        taker = next((one for one in rules if implies(kind.when, one.when)), None)
+        if taker is rule:
+            return kind
+    return None
+
+
+def _against(rule: Rule, kind: Kind) -> tuple[str, str]:
+    """(what the rule says against the kind, the way out); empty where nothing."""
+    wanted, name = kind.behaviour.answer.queue, kind.name
+    if _RANK[rule.queue] < _RANK[wanted]:
+        message = f"the rule sends to {rule.queue} what is of kind {name!r}, which {wanted} answers by the policy"
+        return message, f"send it to {wanted}, or change `answer: queue` of {name!r}"
+    if rule.alert and not kind.behaviour.tell:
+        message = f"the rule wakes people for what is of kind {name!r}, of which nobody need be told by the policy"
+        return message, f"delete `alert` of the rule, or name those people under `tell` of {name!r}"
+    return "", ""
+
+
+def _found(
+    kind: str, where: Yaml, file: str, message: str, advice: str, *, value: str | None = None, severity: str = "warning"
+) -> Problem:
+    return Problem(
+        file=file, line=where.line, column=where.column, path=kind, value=value, message=message, advice=advice,
+        severity="error" if severity == "error" else "warning",
+    )  # fmt: skip
