@@ -44,8 +44,8 @@ from ingest.networks.mastodon_posts import (
     draft_of,
     page_of,
 )
-from ingest.networks.mastodon_stream import Event as StreamEvent
 from ingest.networks.mastodon_stream import Stream, streaming_address
+from ingest.server_sent import Event as StreamEvent
 from ingest.setting import Setting
 from ingest.wanted import Wanted
 from ingest.web import Unending, Web, told_time

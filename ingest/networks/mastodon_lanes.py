@@ -16,9 +16,10 @@ import structlog
 
 from ingest.collector import Delivery, Denied, Hole, Interrupted
 from ingest.networks.mastodon_posts import Timeline
-from ingest.networks.mastodon_stream import Event, Stream
+from ingest.networks.mastodon_stream import Stream
 from ingest.patience import DENIED_WAIT, Backoff
 from ingest.runner import LOST_MOST, STEADY
+from ingest.server_sent import Event
 from stream.clock import SECOND, Clock
 from stream.records import Millis
 

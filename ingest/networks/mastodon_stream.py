@@ -11,68 +11,14 @@ Follows docs.joinmastodon.org: methods/streaming (events, `:thump`), entities/V2
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
-from typing import NamedTuple
+from collections.abc import Generator
 from urllib.parse import urlsplit
 
 import msgspec
 
 from ingest.collector import Denied
+from ingest.server_sent import Event, Framing
 from ingest.web import Answer, Refused, Unending, Web
-
-MOST_EVENT = 2_000_000
-"""Bytes of an event; of a longer one nothing is kept."""
-
-
-class Event(NamedTuple):
-    name: str
-    data: bytes
-    overlong: bool = False
-
-
-class Framing:
-    """Events out of bytes, wherever they are cut. Half an event at the end of a connection is none."""
-
-    def __init__(self) -> None:
-        self._rest = bytearray()
-        self._name = ""
-        self._data: list[bytes] = []
-        self._size = 0
-        self._overlong = self._in_overlong_line = False
-
-    def feed(self, part: bytes) -> Iterator[Event]:
-        self._rest += part
-        *lines, last = self._rest.split(b"\n")
-        self._rest = bytearray(last)
-        for line in lines:
-            if self._in_overlong_line:
-                self._in_overlong_line = False
-            elif found := self._line(bytes(line).removesuffix(b"\r")):
-                yield found
-        if len(self._rest) > MOST_EVENT:
-            self._overlong = self._in_overlong_line = True
-            self._rest.clear()
-
-    def _line(self, line: bytes) -> Event | None:
-        if not line:
-            return self._ended()
-        name, _, value = line.partition(b":")
-        value = value.removeprefix(b" ")
-        if name == b"event":
-            self._name = value[:100].decode("utf-8", "replace")
-        elif name == b"data" and not self._overlong:
-            self._size += len(value)
-            self._overlong = self._size > MOST_EVENT
-            if self._overlong:
-                self._data.clear()
-            else:
-                self._data.append(value)
-        return None
-
-    def _ended(self) -> Event | None:
-        event = Event(self._name, b"\n".join(self._data), self._overlong) if self._name or self._overlong else None
-        self._name, self._data, self._size, self._overlong = "", [], 0, False
-        return event
 
 
 class Stream:

@@ -45,9 +45,11 @@ class Revision(msgspec.Struct, frozen=True, kw_only=True):
     revid: int
     parentid: int = 0
     timestamp: str = ""
+    user: str | None = None
     userhidden: bool = False
     slots: dict[str, Slot] = {}
     title: str = ""
+    pageid: int = 0
 
     @property
     def text(self) -> str | None:
@@ -153,8 +155,9 @@ def _revisions_of(query: Mapping[str, Any]) -> tuple[dict[int, Revision], set[in
     for page in pages if isinstance(pages, list) else ():
         try:
             for one in msgspec.convert(page.get("revisions", []), list[Revision]):
-                found[one.revid] = msgspec.structs.replace(one, title=str(page.get("title", "")))
-        except (msgspec.ValidationError, AttributeError):
+                about = {"title": str(page.get("title", "")), "pageid": int(page.get("pageid", 0))}
+                found[one.revid] = msgspec.structs.replace(one, **about)
+        except (msgspec.ValidationError, AttributeError, TypeError, ValueError):
             raise Interrupted("what the wiki answered holds something that is no revision") from None
     bad = query.get("badrevids")
     named = bad.values() if isinstance(bad, dict) else bad if isinstance(bad, list) else ()

@@ -3,7 +3,7 @@
 By https://www.mediawiki.org/wiki/API:RecentChanges (rcdir, rcstart, rcend, rclimit, rccontinue, rcprop),
 https://www.mediawiki.org/wiki/API:Revisions (revids, badrevids, slots, texthidden, userhidden, formatversion 2) and
 https://www.mediawiki.org/wiki/Manual:Maxlag_parameter. Our reading of them, compared with no running wiki. Persons and
-texts are invented.
+texts are invented. What Wikimedia streams of it stands in `mediawiki_stream`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from tests.standins.mediawiki_stream import Topics
 from tests.standins.server import Request, Response, StandIn
 
 
@@ -28,12 +29,16 @@ class MediawikiStandIn(StandIn):
         self._pages: dict[str, int] = {}
         self._newest: dict[str, int] = {}
         self.lag = 0
+        self.topics = Topics(self)
+        self.deleted: dict[int, tuple[dict[str, Any], str]] = {}
+        self.not_yet: set[int] = set()
+        """Revisions that the database which answers has not got from the first one."""
 
     def edit_page(
         self, title: str, text: str, *, added: str = "", author: str = "ana", at: int | None = None, bot: bool = False
     ) -> str:
         with self.lock:
-            id, old = len(self.revisions) + 1_000, self._newest.get(title, 0)
+            id, old = len(self.revisions) + len(self.deleted) + 1_000, self._newest.get(title, 0)
             stamp = _iso(self.wall() if at is None else at)
             page = self._pages.setdefault(title, len(self._pages) + 1)
             self.revisions[id] = {"revid": id, "parentid": old, "timestamp": stamp, "user": author, "text": text,
@@ -46,27 +51,62 @@ class MediawikiStandIn(StandIn):
             self.changes.insert(place, change)
             self._newest[title] = id
             self.added[id] = added or text
-            return f"{self.url.removeprefix('http://')}/{id}"
+            self._tell_change(change)
+            return f"{self.host}/{id}"
+
+    @property
+    def host(self) -> str:
+        return self.url.removeprefix("http://")
 
     def delete(self, native_id: str) -> None:
+        """Its page was; of other revisions of it nothing is said."""
         with self.lock:
             id = int(native_id.rpartition("/")[2])
-            del self.revisions[id], self.added[id]
+            self.deleted[id] = (self.revisions.pop(id), self.added.pop(id))
+            self._tell_turn("page-delete", id)
 
-    def hide(self, native_id: str, what: str) -> None:
-        self.revisions[int(native_id.rpartition("/")[2])][f"{what}hidden"] = True
+    def undelete(self, native_id: str) -> None:
+        with self.lock:
+            id = int(native_id.rpartition("/")[2])
+            self.revisions[id], self.added[id] = self.deleted.pop(id)
+            self._tell_turn("page-undelete", id)
+
+    def hide(self, native_id: str, what: str, *, hidden: bool = True) -> None:
+        """`what`: text or user."""
+        with self.lock:
+            id = int(native_id.rpartition("/")[2])
+            held = self.revisions[id]
+            before = {one: not held.get(f"{one}hidden") for one in ("text", "user", "comment")}
+            held[f"{what}hidden"] = hidden
+            after = before | {what: not hidden}
+            self._tell_turn("revision-visibility-change", id, visibility=after, prior_state={"visibility": before})
 
     def truth(self) -> dict[str, str]:
         with self.lock:
-            return {f"{self.url.removeprefix('http://')}/{id}": text for id, text in self.added.items()}
+            return {f"{self.host}/{id}": text for id, text in self.added.items()}
 
     def broken(self) -> None:
         with self.lock:
             self.changes.append({"rcid": "none"})
             self._stamps.append(_iso(self.wall()))
+            self.topics.tell("mediawiki.recentchange", self.host, {"type": "edit", "namespace": "none"})
+
+    def _tell_change(self, change: dict[str, Any]) -> None:
+        seconds = round(datetime.fromisoformat(change["timestamp"]).timestamp())
+        revision = {"new": change["revid"], "old": change["old_revid"] or None}
+        event = {name: change[name] for name in ("type", "title", "user", "bot", "comment")}
+        event |= {"id": change["rcid"], "namespace": change["ns"], "timestamp": seconds, "revision": revision}
+        self.topics.tell("mediawiki.recentchange", self.host, event)
+
+    def _tell_turn(self, stream: str, id: int, **more: Any) -> None:
+        held = self.revisions.get(id) or self.deleted[id][0]
+        about = {"page_id": held["pageid"], "page_title": held["title"].replace(" ", "_"), "rev_id": id}
+        self.topics.tell(f"mediawiki.{stream}", self.host, about | more)
 
     def answer(self, request: Request) -> Response:
         params = request.params
+        if request.path.startswith("/v2/stream/"):
+            return self.topics.answer(request)
         if self.lag > int(params.get("maxlag", 10_000)):
             error = {"code": "maxlag", "info": "Waiting for a database", "lag": self.lag}
             return Response.of({"error": error}, headers={"Retry-After": "1"})
@@ -97,7 +137,7 @@ class MediawikiStandIn(StandIn):
         pages: dict[int, dict[str, Any]] = {}
         bad: dict[str, Any] = {}
         for id in ids[:50]:
-            held = self.revisions.get(int(id))
+            held = None if int(id) in self.not_yet else self.revisions.get(int(id))
             if held is None:
                 bad[id] = {"revid": int(id), "missing": True}
                 continue

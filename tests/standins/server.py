@@ -23,7 +23,8 @@ Kind = Literal["status", "hang", "cut", "half", "garbage"]
 
 class Fault(NamedTuple):
     """`status`: that answer with that Retry-After. `hang`: no answer for `seconds`. `cut`: the connection ends without
-    one. `half`: half of the right answer, then the end. `garbage`: 200 and a page of HTML."""
+    one. `half`: half of the right answer, or of a stream's first part, then the end. `garbage`: 200 and a page of
+    HTML."""
 
     kind: Kind
     times: int = 1
@@ -271,6 +272,10 @@ def _handler(standin: StandIn) -> type[BaseHTTPRequestHandler]:
             self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
             for chunk in response.body:
+                if half:
+                    self.wfile.write(f"{len(chunk):x}\r\n".encode() + chunk[: len(chunk) // 2])
+                    self._cut()
+                    return
                 self.wfile.write(f"{len(chunk):x}\r\n".encode() + chunk + b"\r\n")
                 self.wfile.flush()
             self.wfile.write(b"0\r\n\r\n")

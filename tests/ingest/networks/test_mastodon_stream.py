@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 import pytest
 
 from config.sources import MastodonSource
-from ingest.networks.mastodon_stream import MOST_EVENT, Framing
 from ingest.wanted import Wanted
 from tests.ingest.collecting import ACME, Collecting, until
 from tests.standins.mastodon import MastodonStandIn
@@ -146,24 +144,3 @@ def test_a_token_is_sent_where_it_is_needed_and_to_no_other_site(here: MastodonS
     settings = MastodonSource(id="source", kind="mastodon", instances=(here.url,), public=True, timeout="500ms")
     with Collecting(tmp_path / "other", settings, {}, firehose=True, wait=0) as at_work:
         until(lambda: "streaming_urls" in at_work.runner.trouble, lambda: at_work.runner.trouble)
-
-
-def test_events_are_put_together_however_they_are_cut() -> None:
-    raw = b':)\nevent: update\r\ndata: {"a":\ndata: 1}\n\n:thump\nevent: delete\ndata: 7\n\n'
-    raw += b"event: filters_changed\n\nevent: half\nda"
-    whole = [("update", b'{"a":\n1}'), ("delete", b"7"), ("filters_changed", b"")]
-    for size in (1, 2, 7, len(raw)):
-        framing = Framing()
-        found = [e for at in range(0, len(raw), size) for e in framing.feed(raw[at : at + size])]
-        assert [(event.name, event.data) for event in found] == whole
-
-
-def test_an_event_without_bounds_is_left_out_and_the_next_one_comes() -> None:
-    framing = Framing()
-    found = [*framing.feed(b"event: update\ndata: ")]
-    for _ in range(MOST_EVENT // 100_000 + 2):
-        found += framing.feed(b"x" * 100_000)
-        assert len(framing._rest) <= MOST_EVENT
-    found += framing.feed(b"\n\nevent: update\ndata: " + json.dumps({"fine": True}).encode() + b"\n\n")
-    assert [event.overlong for event in found] == [True, False]
-    assert json.loads(found[1].data) == {"fine": True}

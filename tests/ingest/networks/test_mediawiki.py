@@ -182,19 +182,20 @@ def test_another_sources_cursor_is_refused(at: Callable[..., At]) -> None:
 
 class MediawikiCase:
     edits: How = ""
-    deletes: How = "sweep"
     fills = True
-    first = "/w/api.php"
 
-    def __init__(self, standin: MediawikiStandIn) -> None:
-        self.standin = standin
+    def __init__(self, standin: MediawikiStandIn, streaming: bool = False) -> None:
+        self.standin, self.silence = standin, streaming
+        self.first = "/v2/stream" if streaming else "/w/api.php"
+        self.deletes: How = "stream" if streaming else "sweep"
         self._pages = 0
         standin.edit_page("Main page", "Welcome", at=1_700_000_000_000)
 
     def settings(self) -> MediawikiSource:
         return MediawikiSource.model_validate(
             {"id": "source", "kind": "mediawiki", "url": f"{self.standin.url}/w/api.php", "interval": "100ms"}
-            | {"contact": "ana@example.org", "look_back": "5s"}
+            | {"contact": "ana@example.org", "look_back": "5s", "gather": "50ms", "silence": "5s"}
+            | {"streaming": self.silence, "streaming_url": self.standin.url}
         )
 
     def secrets(self) -> Mapping[str, str]:
@@ -224,3 +225,12 @@ class TestMediawiki(Contract):
     def case(self) -> Iterator[Case]:
         with MediawikiStandIn() as wiki:
             yield MediawikiCase(wiki)
+
+
+class TestMediawikiByStream(Contract):
+    asks_by_brand = False  # the stream tells of all changes
+
+    @pytest.fixture
+    def case(self) -> Iterator[Case]:
+        with MediawikiStandIn() as wiki:
+            yield MediawikiCase(wiki, streaming=True)
