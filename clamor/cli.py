@@ -48,6 +48,7 @@ COMMANDS = (
     Command("classify", ASK, "classify", "classify"),
     Command("search", ASK, "search", "search"),
     Command("explain", ASK, "explain", "explain"),
+    Command("replay-decision", ASK, "replay_decision", "replay_decision"),
     Command("correct", ASK, "explain", "correct"),
     Command("status", ASK, "status", "status"),
     Command("coverage", ASK, "coverage", "coverage"),

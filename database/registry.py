@@ -130,6 +130,7 @@ class SqlRegistry:
             standing.generation, brands, numbers.get("rules", 0), bodies.get("rules", ""), aspects, learnt,
             frozenset(source.id for source in sources if isinstance(source, Swept) and source.look_again),
             numbers.get("policy", 0), bodies.get("policy", ""),
+            numbers.get("brands", 0),
         )  # fmt: skip
         self._standing = standing
         log.info("configuration adopted", generation=standing.generation, brands=len(brands), revisions=numbers)

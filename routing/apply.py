@@ -190,6 +190,8 @@ def _decide_all(sheet: Sheet, changed: list[MentionRow], again: frozenset[int]) 
                 m.touched = False
         else:
             m.earlier = held
+            if held is not None:
+                decision = replace(decision, previous_queue=held.queue)
             late = cause is not None and found_late(cause.post, judged)
             told = held is not None and held.alert and held.may_wake and decision.risk <= held.risk
             m.tell = decision.alert and (wakes or late) and not told

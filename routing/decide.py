@@ -9,8 +9,19 @@ from msgspec.structs import replace
 from query.document import Document, effective, set_aside
 from query.labels import labels, overruled
 from routing.risk import NOTHING_KNOWN, History, added_terms, risk_of
-from routing.rules import LEFT_OUT, RuleSet
-from stream.records import WAKING_ORIGINS, Decision, Mention, Millis, Post, Term, Tier, Understanding, Understood
+from routing.rules import LEFT_OUT, Ruled, RuleSet
+from stream.records import (
+    WAKING_ORIGINS,
+    Correction,
+    Decision,
+    Mention,
+    Millis,
+    Post,
+    Term,
+    Tier,
+    Understanding,
+    Understood,
+)
 
 DAY: Millis = 86_400_000
 _HURTING = frozenset({"public_issue", "churn_threat", "complaint"})
@@ -35,50 +46,65 @@ def decide(
         return _left_out(draft, rules, reader, now)
     terms = terms_of(draft, history)
     risk = risk_of(terms)
-    rule = rules.first(Document(draft, risk=risk, terms=terms))
-    decision = Decision(
-        queue=rule.queue,
-        rule=rule.name,
-        rules_revision=rules.revision,
-        why=rule.why,
-        priority=rule.priority,
-        tags=rule.tags,
-        alert=rule.alert,
-        may_wake=may_wake,
-        facts=rule.facts,
-        risk=risk,
-        terms=terms,
-        model=reader.model,
-        tier=reader.tier,
-        generation=reader.generation,
-        provisional=reader.provisional,
-        complaints=None if history is NOTHING_KNOWN else history.complaints,
-        decided_at=now,
-    )
+    ruled = rules.first(Document(draft, risk=risk, terms=terms))
+    decision = by_rules(
+        Decision(
+            queue="none", rule="", rules_revision=rules.revision, why="", may_wake=may_wake, risk=risk, terms=terms,
+            model=reader.model, tier=reader.tier, generation=reader.generation, provisional=reader.provisional,
+            complaints=None if history is NOTHING_KNOWN else history.complaints,
+            brands_revision=rules.brands_revision, decided_at=now,
+        ),
+        ruled,
+    )  # fmt: skip
     person = draft.correction
-    if person is not None and person.queue is not None:
-        why = f"{person.person} put it here" + ("; the text has changed since" if person.stale else "")
-        return replace(decision, queue=person.queue, rule="person", why=why, person=person.person, alert=False)
-    return decision
+    return decision if person is None or person.queue is None else by_person(decision, person)
+
+
+def by_rules(decision: Decision, ruled: Ruled) -> Decision:
+    """The decision with what the rules say."""
+    return replace(
+        decision, queue=ruled.queue, rule=ruled.name, why=ruled.why, priority=ruled.priority, tags=ruled.tags,
+        alert=ruled.alert, facts=ruled.facts, record=ruled.record, words=ruled.words,
+    )  # fmt: skip
+
+
+def by_person(decision: Decision, person: Correction) -> Decision:
+    """The decision by the rules, and the queue that a person stated in its place."""
+    assert person.queue is not None
+    why = f"{person.person} put it here" + (_CHANGED if person.stale else "")
+    return replace(
+        decision, queue=person.queue, rule=PERSON, why=why, person=person.person, alert=False, overruled=decision.rule
+    )
+
+
+def left_out_by(person: Correction | None, read: Understanding | None, name: str) -> str:
+    """Why a mention is set aside, in words; empty where it is not, or nobody knows. `name`: the brand's."""
+    if person is not None and person.about is not None:
+        return (
+            ""
+            if person.about
+            else f"{person.person} says that it is not about {name}" + (_CHANGED if person.stale else "")
+        )
+    if read is None or read.about is None or read.about.label != "no":
+        return ""
+    return f"left out: reads like another {name} ({read.about.p[0]:.2f})"
 
 
 def _left_out(draft: Mention, rules: RuleSet, reader: Reader, now: Millis) -> Decision:
     """Nobody's work, and no risk: the post does not mean the brand."""
-    person, read = draft.correction, draft.understanding
-    name = rules.said(draft)["brand"]
-    if person is not None and person.about is not None:
-        why = f"{person.person} says that it is not about {name}" + (
-            "; the text has changed since" if person.stale else ""
-        )
-    else:
-        assert read is not None
-        assert read.about is not None
-        why = f"left out: reads like another {name} ({read.about.p[0]:.2f})"
+    person, said = draft.correction, rules.said(draft)
     return Decision(
-        queue="none", rule=LEFT_OUT, rules_revision=rules.revision, why=why, priority="low", model=reader.model,
+        queue="none", rule=LEFT_OUT, rules_revision=rules.revision, priority="low", model=reader.model,
+        why=left_out_by(person, draft.understanding, said["brand"]), words=said,
         tier=reader.tier, generation=reader.generation, provisional=reader.provisional, decided_at=now,
+        brands_revision=rules.brands_revision,
         person=person.person if person is not None and person.about is not None else None,
     )  # fmt: skip
+
+
+PERSON = "person"
+"""Name of what decides where somebody stated a queue."""
+_CHANGED = "; the text has changed since"
 
 
 def terms_of(draft: Mention, history: History = NOTHING_KNOWN) -> tuple[Term, ...]:
@@ -142,5 +168,12 @@ def found_late(post: Post, now: Millis) -> bool:
 
 
 def same(one: Decision, other: Decision) -> bool:
-    """Whether two decisions say the same; when they were made is set aside."""
-    return replace(one, decided_at=0, may_wake=False) == replace(other, decided_at=0, may_wake=False)
+    """Whether two decisions say the same; when they were made, and what of it moved nothing, is set aside."""
+    return _said(one) == _said(other)
+
+
+def _said(decision: Decision) -> Decision:
+    return replace(
+        decision, decided_at=0, may_wake=False, record="", words={}, brands_revision=0, previous_queue=None,
+        overruled="", read=None, correction=None,
+    )  # fmt: skip

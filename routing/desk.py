@@ -33,7 +33,9 @@ class Desk:
         """Work by this configuration from now on. Raises config.problems.ConfigurationError for rules that cannot be
         used; what was in force stays."""
         names = {brand.id: brand.name for brand in in_force.brands}
-        self.rules = RuleSet.read(in_force.rules_yaml, in_force.rules_revision, brands=names)
+        self.rules = RuleSet.read(
+            in_force.rules_yaml, in_force.rules_revision, brands=names, brands_revision=in_force.brands_revision
+        )
         self.in_force = in_force
         self.kinds: dict[str, BrandKind] = {brand.id: brand.kind for brand in in_force.brands}
         self._customers = _customers(in_force.brands)

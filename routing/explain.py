@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from query.document import Document
 from query.labels import Labels, labels, overruled, read_labels
-from routing.decide import text_terms
-from routing.rules import LEFT_OUT, NO_RULE, RuleSet, sentence
+from routing.decide import PERSON, text_terms
+from routing.rules import LEFT_OUT, NO_RULE, RuleSet, filled, sentence
 from stream.records import Correction, Decision, Mention
 from stream.spam import in_words as spam_in_words
 
@@ -19,8 +19,9 @@ def in_words(mention: Mention, rules: RuleSet | None = None, language: str = "en
     if decision is None:
         return [f"{mention.id} is {mention.state}: nothing is decided about it"]
     lines = [f"Queue {decision.queue}, priority {decision.priority}: {_why(mention, decision, rules, language)}."]
-    if decision.rule == "person":
-        lines.append(f"{decision.person} decided it.")
+    if decision.rule == PERSON:
+        otherwise = f" Without that word rule {decision.overruled} decides." if decision.overruled else ""
+        lines.append(f"{decision.person} decided it.{otherwise}")
     elif decision.rule == LEFT_OUT:
         lines.append("It is kept, and neither counted nor routed; no rule was asked.")
     elif decision.rule == NO_RULE:
@@ -42,7 +43,7 @@ def in_words(mention: Mention, rules: RuleSet | None = None, language: str = "en
         lines.append(f"It looks like spam: {spam_in_words(spam, language)}.")
     if mention.correction is not None:
         stale = "; the text has changed since" if mention.correction.stale else ""
-        lines.append(f"{mention.correction.person} stated: {_stated(mention.correction)}{stale}.")
+        lines.append(f"{mention.correction.person} stated: {stated(mention.correction)}{stale}.")
         lines += _followed(mention, mention.correction)
     if decision.alert:
         lines.append(
@@ -51,7 +52,8 @@ def in_words(mention: Mention, rules: RuleSet | None = None, language: str = "en
     return lines
 
 
-def _stated(correction: Correction) -> str:
+def stated(correction: Correction) -> str:
+    """What a person said, in words."""
     heads = ("sentiment", "reputation", "intent", "detractor", "queue")
     said = [f"{head} {_plain(label)}" for head in heads if (label := getattr(correction, head)) is not None]
     if correction.about is not None:
@@ -91,4 +93,6 @@ def _why(mention: Mention, decision: Decision, rules: RuleSet | None, language: 
     rule = rules.named(decision.rule) if rules is not None and rules.revision == decision.rules_revision else None
     if rule is None or rules is None:
         return decision.why
+    if decision.record:
+        return filled(rule.why.get(language) or rule.why["en"], decision.words)
     return sentence(rule, Document(mention), language, rules.said(mention))

@@ -6,7 +6,7 @@ routing works by; `routing.policy_check` says everything that is wrong in a file
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
@@ -14,10 +14,9 @@ from typing import NamedTuple
 from config.detractors import Behaviour
 from config.problems import ConfigurationError, errors
 from query.document import Document, set_aside
-from query.predicate import explain
 from query.tree import Node
-from routing.rules import MOST_SIGNATURES, sentence_of
-from routing.signature import signature
+from routing.rules import sentence_of
+from routing.ruling import Rulings
 from stream.records import Mention, Millis, Term
 
 
@@ -25,7 +24,6 @@ class Kind(NamedTuple):
     behaviour: Behaviour
     when: Node
     line: int
-    true_of: Callable[[Document], bool]
 
     @property
     def name(self) -> str:
@@ -54,8 +52,7 @@ class Policy:
         """`brands`: what people call each brand, by id."""
         self.kinds, self.revision, self.brands = kinds, revision, brands
         self._by_name = {kind.name: kind for kind in kinds}
-        self._signature = signature(kind.when for kind in kinds)
-        self._found: dict[Hashable, Found | None] = {}
+        self._rulings = Rulings([kind.when for kind in kinds])
 
     @classmethod
     def read(
@@ -76,17 +73,11 @@ class Policy:
         """The mention's kind, from its labels and the decision's risk and terms; None where it has none."""
         if not self.kinds or not asked_of(mention):
             return None
-        document = Document(mention, risk=risk, terms=terms)
-        if self._signature is None:
-            return self._search(document)
-        key = self._signature(document)
-        try:
-            return self._found[key]
-        except KeyError:
-            if len(self._found) >= MOST_SIGNATURES:
-                self._found.clear()
-            found = self._found[key] = self._search(document)
-            return found
+        ruling = self._rulings.first(Document(mention, risk=risk, terms=terms))
+        if ruling.place is None:
+            return None
+        kind = self.kinds[ruling.place]
+        return Found(kind.name, self.revision, kind.behaviour.expires, ruling.facts)
 
     def named(self, name: str) -> Kind | None:
         return self._by_name.get(name)
@@ -99,12 +90,6 @@ class Policy:
         """The kind's reason for this mention, in `language`."""
         words = {"brand": self.brands.get(mention.brand, mention.brand), **(said or {})}
         return sentence_of(kind.behaviour.why.within(language), Document(mention, risk=risk), words)
-
-    def _search(self, document: Document) -> Found | None:
-        for kind in self.kinds:
-            if kind.true_of(document):
-                return Found(kind.name, self.revision, kind.behaviour.expires, explain(kind.when, document))
-        return None
 
 
 def asked_of(mention: Mention) -> bool:

@@ -15,7 +15,6 @@ from config.marked import read as read_yaml
 from config.problems import Problem, shown
 from query.impossible import implies, impossible
 from query.parse import QueryError, parse
-from query.predicate import compile_predicate
 from routing.policy import Kind
 from routing.protected import ADVICE, Refused, in_query, in_words
 from routing.rules import PLACES
@@ -72,7 +71,7 @@ def _kind(sheet: Sheet, at: Path, behaviour: Behaviour) -> tuple[Kind | None, li
         _refused(sheet, (*at, "when"), refused, "asks for what a person is or believes") for refused in in_query(when)
     ]
     line = sheet.problem(at, "").line or 1
-    return Kind(behaviour, when, line, compile_predicate(when)), problems
+    return Kind(behaviour, when, line), problems
 
 
 def _named(sheet: Sheet, at: Path, behaviour: Behaviour) -> Iterator[Problem]:

@@ -61,9 +61,9 @@ class MentionRow:
     """A mention and what becomes of it."""
 
     __slots__ = (
-        "brand", "brand_n", "case_id", "contribution", "earlier", "month", "n", "new", "post", "queue", "raw",
-        "revision", "risk", "silent", "state", "tell", "touched", "value", "was_case", "was_queue", "was_risk",
-        "was_state", "written",
+        "brand", "brand_n", "case_id", "contribution", "earlier", "month", "n", "new", "post", "queue",
+        "revision", "risk", "silent", "state", "tell", "touched", "value", "was", "was_case", "was_queue",
+        "was_risk", "was_state", "written",
     )  # fmt: skip
 
     def __init__(
@@ -89,8 +89,8 @@ class MentionRow:
         self.case_id = self.was_case = case_id
         self.written = written
         """The contribution as stored."""
-        self.raw: bytes | None = None
-        """The body as stored, once loaded."""
+        self.was: Mention | None = None
+        """The mention as stored, once loaded."""
         self.value: Mention | None = None
         """The mention as it stands in this batch."""
         self.earlier: Decision | None = None

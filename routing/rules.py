@@ -5,23 +5,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+import string
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Literal, NamedTuple, TypeAlias
 
 from config.problems import ConfigurationError, errors
 from query.document import Document, effective
-from query.predicate import explain
 from query.tree import Node
-from routing.signature import signature
+from routing.ruling import Rulings
 from stream.records import Mention, Queue
 
 Priority: TypeAlias = Literal["low", "normal", "high", "urgent"]
 PRIORITIES: tuple[Priority, ...] = ("low", "normal", "high", "urgent")
 NO_RULE = "default"
 LEFT_OUT = "left-out"
-MOST_SIGNATURES = 20_000
 
 
 class Rule(NamedTuple):
@@ -36,7 +35,6 @@ class Rule(NamedTuple):
     why: Mapping[str, str]
     """By language (en, es): a sentence, with `{intent}` and other words of PLACES in it."""
     line: int
-    true_of: Callable[[Document], bool]
 
 
 class Ruled(NamedTuple):
@@ -49,25 +47,37 @@ class Ruled(NamedTuple):
     alert: bool
     why: str
     facts: dict[str, bool]
+    record: str
+    """Truth of each part that had to be asked of this rule and of those before it: see routing.truths."""
+    words: dict[str, str]
+    """What stands in the braces of the reason, in whatever language."""
 
 
 _NAMELESS: Mapping[str, str] = {}
-_NOTHING = Ruled(NO_RULE, "none", "low", (), False, "no rule asks anybody to act on it", {})
+NOTHING_ASKS = "no rule asks anybody to act on it"
 
 
 class RuleSet:
     """The rules of one revision, in order."""
 
-    def __init__(self, rules: tuple[Rule, ...], revision: int, brands: Mapping[str, str] = _NAMELESS) -> None:
-        """`brands`: what people call each brand, by id."""
-        self.rules, self.revision, self.brands = rules, revision, brands
+    def __init__(
+        self, rules: tuple[Rule, ...], revision: int, brands: Mapping[str, str] = _NAMELESS, brands_revision: int = 0
+    ) -> None:
+        """`brands`: what people call each brand, by id, in this revision of the brands."""
+        self.rules, self.revision, self.brands, self.brands_revision = rules, revision, brands, brands_revision
         self._by_name = {rule.name: rule for rule in rules}
-        self._signature = signature(rule.when for rule in rules)
-        self._ruled: dict[Hashable, tuple[Rule, dict[str, bool]] | None] = {}
+        self._rulings = Rulings([rule.when for rule in rules])
+        self._places = [_places(rule) for rule in rules]
 
     @classmethod
     def read(
-        cls, text: str, revision: int = 0, file: str = "rules.yaml", *, brands: Mapping[str, str] = _NAMELESS
+        cls,
+        text: str,
+        revision: int = 0,
+        file: str = "rules.yaml",
+        *,
+        brands: Mapping[str, str] = _NAMELESS,
+        brands_revision: int = 0,
     ) -> RuleSet:
         """Raises config.problems.ConfigurationError with everything that keeps the rules from being used."""
         from routing.rules_file import read_rules
@@ -75,16 +85,29 @@ class RuleSet:
         rules, problems = read_rules(text, file)
         if errors(problems):
             raise ConfigurationError(problems)
-        return cls(rules, revision, brands)
+        return cls(rules, revision, brands, brands_revision)
 
     def first(self, document: Document) -> Ruled:
         """What the first rule that is true says; queue `none` where there is none."""
-        found = self._found(document)
+        found = self._rulings.first(document)
+        if found.place is None:
+            return _nothing(found.record)
+        places = self._places[found.place]
+        words = _words(document) | self.said(document.mention) if places else {}
+        return _says(self.rules[found.place], found.facts, found.record, {place: words[place] for place in places})
+
+    def replayed(self, record: str, words: Mapping[str, str]) -> Ruled | None:
+        """What the rules say where the truth of their parts is what a record tells, and `words` are what stood in the
+        reason's braces; None where that does not suffice. Raises routing.truths.Unreadable."""
+        found = self._rulings.replayed(record)
         if found is None:
-            return _NOTHING
-        rule, facts = found
-        why = sentence(rule, document, "en", self.said(document.mention))
-        return Ruled(rule.name, rule.queue, rule.priority, rule.tags, rule.alert, why, facts)
+            return None
+        if found.place is None:
+            return _nothing(record)
+        places = self._places[found.place]
+        if not all(place in words for place in places):
+            return None
+        return _says(self.rules[found.place], found.facts, record, {place: words[place] for place in places})
 
     def said(self, mention: Mention) -> dict[str, str]:
         """Words of PLACES as people know them: the brand by its name."""
@@ -93,23 +116,20 @@ class RuleSet:
     def named(self, name: str) -> Rule | None:
         return self._by_name.get(name)
 
-    def _found(self, document: Document) -> tuple[Rule, dict[str, bool]] | None:
-        if self._signature is None:
-            return self._search(document)
-        key = self._signature(document)
-        try:
-            return self._ruled[key]
-        except KeyError:
-            if len(self._ruled) >= MOST_SIGNATURES:
-                self._ruled.clear()
-            found = self._ruled[key] = self._search(document)
-            return found
 
-    def _search(self, document: Document) -> tuple[Rule, dict[str, bool]] | None:
-        for rule in self.rules:
-            if rule.true_of(document):
-                return rule, explain(rule.when, document)
-        return None
+def _says(rule: Rule, facts: dict[str, bool], record: str, words: dict[str, str]) -> Ruled:
+    why = filled(rule.why["en"], words)
+    return Ruled(rule.name, rule.queue, rule.priority, rule.tags, rule.alert, why, facts, record, words)
+
+
+def _nothing(record: str) -> Ruled:
+    return Ruled(NO_RULE, "none", "low", (), False, NOTHING_ASKS, {}, record, {})
+
+
+def _places(rule: Rule) -> tuple[str, ...]:
+    """Words of PLACES that stand in braces in the rule's reasons."""
+    parsed = [piece for text in rule.why.values() for piece in string.Formatter().parse(text)]
+    return tuple(dict.fromkeys(name for _, name, _, _ in parsed if name))
 
 
 def sentence(rule: Rule, document: Document, language: str, said: Mapping[str, str] | None = None) -> str:
@@ -120,7 +140,12 @@ def sentence(rule: Rule, document: Document, language: str, said: Mapping[str, s
 
 def sentence_of(template: str, document: Document, said: Mapping[str, str]) -> str:
     """A reason with its words of PLACES filled in."""
-    return template.format_map(_words(document) | dict(said)) if "{" in template else template
+    return filled(template, _words(document) | dict(said)) if "{" in template else template
+
+
+def filled(template: str, words: Mapping[str, str]) -> str:
+    """A reason with these words in its braces."""
+    return template.format_map(words) if "{" in template else template
 
 
 PLACES: Mapping[str, str] = {

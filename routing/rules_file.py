@@ -10,7 +10,6 @@ from config.marked import Node as Yaml
 from config.marked import read as read_yaml
 from config.problems import Problem, did_you_mean, shown
 from query.parse import QueryError, parse
-from query.predicate import compile_predicate
 from query.tree import All, And, Node
 from routing.rules import LEFT_OUT, NO_RULE, PLACES, PRIORITIES, Priority, Rule
 from stream.records import QUEUES, Queue
@@ -90,7 +89,7 @@ class _Reader:
             return None
         return Rule(
             name, when, self._text("when", may_be_empty=True) or "", _queue(queue), _priority(priority), tags, alert,
-            why or {"en": f"rule {name} matched"}, self.node.line, compile_predicate(when),
+            why or {"en": f"rule {name} matched"}, self.node.line,
         )  # fmt: skip
 
     def _when(self) -> Node | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from database.engine import many, rows
 from routing import parts
 from routing.cases import counted_anew
@@ -10,7 +12,7 @@ from routing.contribution import written
 from routing.decide import found_late, judged_at
 from routing.rows import CaseRow, MentionRow, PostRow
 from routing.sheet import Sheet
-from stream.records import encode
+from stream.records import Decision, encode
 
 _ESCALATED = frozenset({"opened", "grew", "raised", "shrank", "closed", "reopened"})
 
@@ -90,11 +92,23 @@ def _mentions(sheet: Sheet, moved: list[MentionRow]) -> None:
                 m.revision, m.state, m.queue, m.risk, m.case_id, value.event_time, contribution, body, m.n
             ))  # fmt: skip
             if m.earlier is not None:
-                earlier.append((m.n, m.revision - 1, sheet.now, encode(m.earlier)))
+                earlier.append((m.n, m.revision - 1, sheet.now, encode(_replaced(m, m.earlier))))
     many(connection, _NEW_MENTION, new)
     many(connection, _OLD_MENTION, old)
     many(connection, "INSERT INTO decision (mention, revision, at, body) VALUES (?, ?, ?, ?)", earlier)
     many(connection, _SWEPT, sheet.swept)
+
+
+def _replaced(m: MentionRow, decision: Decision) -> Decision:
+    """With what it rested on, which stands nowhere else from now on; not where the text has to go."""
+    if m.was is None or m.state in ("deleted", "forgotten"):
+        return decision
+    read, word = m.was.understanding, m.was.correction
+    return replace(
+        decision,
+        read=replace(read, terms=()) if read is not None else None,
+        correction=replace(word, content_hash="") if word is not None else None,
+    )
 
 
 def _clusters(sheet: Sheet) -> None:

@@ -184,8 +184,7 @@ class Sheet:
         wanted = {m.n: m for m in mentions if m.value is None and not m.new}
         for n, body in rows_in(self.connection, "SELECT n, body FROM mention WHERE n IN (??)", list(wanted)):
             row = wanted[n]
-            row.raw = body
-            row.value = decode(Mention, body)
+            row.value = row.was = decode(Mention, body)
             row.brand = row.value.brand
 
     def mention_rows(self, post: int) -> dict[int, MentionRow]:

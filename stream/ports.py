@@ -299,6 +299,7 @@ class InForce(NamedTuple):
     policy_revision: int = 0
     policy_yaml: str = ""
     """For detractors; empty: none is in force."""
+    brands_revision: int = 0
 
 
 class Registry(Protocol):

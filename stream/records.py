@@ -238,6 +238,11 @@ class Decision(Struct, frozen=True, kw_only=True):
     """The post was young enough, and of an origin, to wake people."""
     facts: dict[str, bool] = {}
     """Truth value of each part of the rule's `when`, by its source text without quoted words of the post."""
+    record: str = ""
+    """Truth value of each part that had to be asked of this rule and of all before it (`routing.truths`): what the
+    decision is replayed from, with risk terms and words. Empty: no rule was asked."""
+    words: dict[str, str] = {}
+    """What stands in the braces of the rule's reason."""
     risk: int = 0
     terms: tuple[Term, ...] = ()
     model: str = ""
@@ -247,9 +252,18 @@ class Decision(Struct, frozen=True, kw_only=True):
     """The reading is: see Understood."""
     complaints: int | None = None
     """The author's earlier complaints about the brand, as known at the first decision; None: not asked for."""
+    brands_revision: int = 0
+    """Revision of the brands that were in force: their names, kinds and customers."""
     person: str | None = None
+    overruled: str = ""
+    """Rule that decides where nobody states a queue; empty: nobody did."""
     decided_at: Millis = 0
     previous_queue: Queue | None = None
+    read: Understanding | None = None
+    """The reading that it rested on, without its terms. Only in a decision that was replaced while the text was there:
+    that of the one in force is the mention's."""
+    correction: Correction | None = None
+    """What a person had stated, likewise."""
 
 
 class Correction(Struct, frozen=True, kw_only=True):

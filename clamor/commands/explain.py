@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import getpass
 from enum import StrEnum
+from itertools import pairwise
 from typing import Annotated, Any
 
 import msgspec
 import typer
 from msgspec.structs import replace
-from sqlalchemy import Connection
 
 from clamor import exits
 from clamor.commands.search import when
 from clamor.console import answers, errors
+from clamor.decisions import Earlier, earlier, stands
 from clamor.opening import Opened, open_home
 from clamor.roles import worked_by
-from config import content
+from clamor.rules_of_day import RulesOfDay
 from config.home import Home
-from config.problems import ConfigurationError
-from database import revisions
 from database.engine import read, rows
 from database.migrate import upgrade
-from database.revisions import NoSuchRevision
 from routing import corrections
+from routing.changes import changed
 from routing.corrections import NoSuchMention
 from routing.desk import Desk
 from routing.explain import in_words
@@ -31,7 +30,7 @@ from routing.rules import RuleSet
 from routing.spread import in_words as spread_in_words
 from routing.spread import spread_of
 from routing.tone import in_words as tone_in_words
-from stream.records import DETRACTOR_LEVELS, INTENTS, QUEUES, SENTIMENTS, Correction, Decision, Mention, Millis, decode
+from stream.records import DETRACTOR_LEVELS, INTENTS, QUEUES, SENTIMENTS, Correction, Mention, decode
 
 Sentiment = StrEnum("Sentiment", list(SENTIMENTS))  # type: ignore[misc]
 Intent = StrEnum("Intent", list(INTENTS))  # type: ignore[misc]
@@ -44,18 +43,12 @@ class Language(StrEnum):
     es = "es"
 
 
-class Earlier(msgspec.Struct, frozen=True):
-    """A decision that was replaced."""
-
-    revision: int
-    replaced_at: Millis
-    decision: Decision
-
-
 class Explained(msgspec.Struct, frozen=True):
     mention: Mention
     words: list[str]
     earlier: list[Earlier]
+    changes: list[list[str]] = []
+    """Of each earlier decision, what the one that replaced it did otherwise, and what was behind it."""
 
 
 def explain(
@@ -75,7 +68,7 @@ def explain(
     home: Home = context.obj
     with open_home(home, use="check") as opened:
         upgrade(opened.engine)
-        found = [_explained(opened, n, mention, language.value) for n, mention in _mentions(opened, id)]
+        found = [_explained(opened, n, mention, language.value) for n, mention in mentions_of(opened, id)]
     for one in found:
         if as_json:
             print(msgspec.json.encode(one).decode())
@@ -157,7 +150,7 @@ def _mention(opened: Opened, id: str) -> tuple[int, Mention]:
         raise typer.Exit(exits.FAILED) from None
 
 
-def _mentions(opened: Opened, id: str) -> list[tuple[int, Mention]]:
+def mentions_of(opened: Opened, id: str) -> list[tuple[int, Mention]]:
     """The mention of this id, or all of the post of this id."""
     with read(opened.engine) as connection:
         found = rows(connection, _OF_POST, (id,))
@@ -172,23 +165,16 @@ def _mentions(opened: Opened, id: str) -> list[tuple[int, Mention]]:
 
 def _explained(opened: Opened, n: int, mention: Mention, language: str) -> Explained:
     with read(opened.engine) as connection:
-        found = rows(connection, _EARLIER, (n,))
-        rules = _rules(connection, mention)
+        before = earlier(connection, n)
+        rules = RulesOfDay(connection).of(mention.decision.rules_revision) if mention.decision is not None else ""
         spread = spread_of(connection, mention)
-    earlier = [Earlier(revision, at, _decision(body)) for revision, at, body in found]
-    words = in_words(mention, rules, language) + tone_in_words(mention) + spread_in_words(mention, spread)
-    return Explained(mention, words, earlier)
-
-
-def _rules(connection: Connection, mention: Mention) -> RuleSet | None:
-    """Those of the decision's day; None where they are not to be had or this release cannot read them."""
-    number = mention.decision.rules_revision if mention.decision is not None else 0
-    try:
-        brands = revisions.current(connection, "brands")
-        names = {one.id: one.name for one in content.brands(brands.body)} if brands else {}
-        return RuleSet.read(revisions.get(connection, "rules", number).body, number, brands=names) if number else None
-    except (NoSuchRevision, ConfigurationError):
-        return None
+    of_day = rules if isinstance(rules, RuleSet) else None
+    words = in_words(mention, of_day, language) + tone_in_words(mention) + spread_in_words(mention, spread)
+    held = [one for _, one in stands(mention, before)]
+    changes = [changed(old, new) for new, old in pairwise(held)]
+    if mention.decision is None and before:
+        changes.insert(0, [f"The mention became {mention.state}."])
+    return Explained(mention, words, before, changes)
 
 
 def _show(one: Explained) -> None:
@@ -203,12 +189,12 @@ def _show(one: Explained) -> None:
     answers.print(f"  Revision {mention.revision}{case}.", markup=False, highlight=False)
     if one.earlier:
         answers.print("  Before:", style="bold")
-    for held in one.earlier:
+    for held, changes in zip(one.earlier, one.changes, strict=True):
         was = held.decision
         until = f"until {when(held.replaced_at)} (revision {held.revision})"
         answers.print(f"    {until}: queue {was.queue} by {was.rule}, risk {was.risk}", markup=False, highlight=False)
+        for line in changes:
+            answers.print(f"      Then {line}", markup=False, highlight=False)
 
 
-_decision = msgspec.json.Decoder(Decision).decode
 _OF_POST = "SELECT m.n, m.body FROM post p JOIN mention m ON m.post = p.n WHERE p.id = ? ORDER BY m.n"
-_EARLIER = "SELECT revision, at, body FROM decision WHERE mention = ? ORDER BY revision DESC"

@@ -444,3 +444,22 @@ def _until(true: Any, seconds: float = 60.0) -> None:
     while not true():
         assert time.monotonic() < deadline, "it did not happen"
         time.sleep(0.05)
+
+
+def test_decisions_follow_once_more_from_what_is_stored(story: Path) -> None:
+    one = clamor(story, "replay-decision", "x:1")
+    assert one.code == exits.OK
+    lines = one.out.splitlines()
+    assert "(in force): queue sales by person, rules 1: the same" in lines[0]
+    assert lines[1].endswith("rules 1: the same")
+    first = json.loads(clamor(story, "replay-decision", "x:1#acme", "--revision", "1", "--json").out)
+    assert (first["revision"], first["in_force"], first["outcome"]) == (1, False, "same")
+    everything = json.loads(clamor(story, "replay-decision", "--all", "--since", "2026-01-01", "--json").out)
+    assert everything["decisions"] == everything["same"] == everything["mentions"] + 1
+    assert "0 differ, 0 cannot be replayed" in clamor(story, "replay-decision", "--all", "--since", "2026-01-01").out
+    assert clamor(story, "replay-decision", "x:1", "--revision", "9").code == exits.FAILED
+    for words in ([], ["x:1", "--all"]):
+        assert clamor(story, "replay-decision", *words).code == exits.USAGE
+    told = clamor(story, "explain", "x:1").out
+    assert "Then queue support -> sales" in told or "Then rule" in told
+    assert "Then Behind it: bea stated intent praise, queue sales." in told

@@ -1,37 +1,82 @@
-"""What the rules can see of a mention, as one value: two mentions with the same signature are ruled alike.
+"""Which comparisons are true of a mention, as the bits of one number.
 
-Rules mostly ask for labels and for numbers on one side of a bound, so a handful of signatures covers a day, and the
-rules need not be gone through for each mention. Rules that read the text have no signature.
+Rules mostly ask for labels, and for numbers on one side of a bound: a field has few values that answer otherwise, and
+what each of them answers to all comparisons with the field is worked out once.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from operator import attrgetter
 
 from query.document import Document, effective
 from query.fields import FIELDS
 from query.labels import labels
-from query.predicate import leaves
-from query.tree import All, Between, Equals, Has, Node, StartsWith
+from query.predicate import Predicate, compile_predicate
+from query.tree import All, Between, Equals, Has, Near, Node, Phrase, Prefix, StartsWith, Word
 from stream.records import Mention
 
-Signature = Callable[[Document], Hashable]
+Bits = Callable[[Document], int]
+
+MOST_VALUES = 5_000
+"""Values of a field whose answers are kept; then they are worked out anew."""
+_MARKED = frozenset({"hashtag", "addressed", "link", "site"})
+"""Fields that are read by analysing a text or an address."""
+_OPEN = frozenset({"id", "author", "address", "media", "reply_to", "quote_of", "conversation"})
+"""Fields of which nearly every mention has values of its own."""
 
 
-def signature(queries: Iterable[Node]) -> Signature | None:
-    """A function that gives the signature under these queries; None where one of them reads the text."""
-    bounds: dict[str, set[float]] = {}
-    for query in queries:
-        for leaf in leaves(query):
-            if isinstance(leaf, All):
-                continue
-            if not isinstance(leaf, Equals | StartsWith | Between | Has):
-                return None
-            bounds.setdefault(leaf.field, set()).update(_bounds(leaf))
-    readers = [_reader(field, sorted(found)) for field, found in sorted(bounds.items())]
-    return lambda document: tuple([reader(document) for reader in readers])
+def reads_text(leaf: Node) -> bool:
+    """Whether the text has to be analysed to answer this word, phrase or comparison."""
+    if isinstance(leaf, Equals | StartsWith | Has):
+        return leaf.field in _MARKED
+    return isinstance(leaf, Word | Phrase | Near | Prefix)
+
+
+def bits(parts: Mapping[Node, int]) -> Bits:
+    """A function that gives the bits of all comparisons that are true; `parts` has the bit of each. None of them reads
+    the text."""
+    always = 0
+    of_field: dict[str, dict[Node, int]] = {}
+    for leaf, bit in parts.items():
+        if isinstance(leaf, All):
+            always |= bit
+            continue
+        assert isinstance(leaf, Equals | StartsWith | Between | Has)
+        of_field.setdefault(leaf.field, {})[leaf] = bit
+    readers = [_reader(field, found) for field, found in of_field.items()]
+
+    def read(document: Document) -> int:
+        found = always
+        for reader in readers:
+            found |= reader(document)
+        return found
+
+    return read
+
+
+def _reader(field: str, parts: Mapping[Node, int]) -> Bits:
+    asked = [(compile_predicate(leaf), bit) for leaf, bit in parts.items()]
+    if field in _OPEN:
+        return lambda document: _asked(asked, document)
+    value = _value_of(field, sorted({bound for leaf in parts for bound in _bounds(leaf)}))
+    kept: dict[Hashable, int] = {}
+
+    def read(document: Document) -> int:
+        key = value(document)
+        found = kept.get(key)
+        if found is None:
+            if len(kept) >= MOST_VALUES:
+                kept.clear()
+            found = kept[key] = _asked(asked, document)
+        return found
+
+    return read
+
+
+def _asked(asked: list[tuple[Predicate, int]], document: Document) -> int:
+    return sum([bit for holds, bit in asked if holds(document)])
 
 
 def _bounds(leaf: Node) -> list[float]:
@@ -42,7 +87,8 @@ def _bounds(leaf: Node) -> list[float]:
     return []
 
 
-def _reader(field: str, bounds: list[float]) -> Signature:
+def _value_of(field: str, bounds: list[float]) -> Callable[[Document], Hashable]:
+    """What of the field's value tells the answers to all comparisons with it."""
     if field in _LABELS:
         read = _LABELS[field]
         return lambda document: read(document.mention)
@@ -58,11 +104,9 @@ def _reader(field: str, bounds: list[float]) -> Signature:
     return lambda document: document.value(field)
 
 
-def _between(value: float | None, bounds: list[float]) -> tuple[int, int] | None:
+def _between(value: float | None, bounds: list[float]) -> int | None:
     """Where a number stands among the bounds; the same place answers every comparison with them alike."""
-    if value is None:
-        return None
-    return bisect_left(bounds, value), bisect_right(bounds, value)
+    return None if value is None else bisect_left(bounds, value) + bisect_right(bounds, value)
 
 
 def _understood(attribute: str) -> Callable[[Mention], Hashable]:

@@ -1,0 +1,118 @@
+"""Decisions as they are stored: the one in force in the mention, those that it replaced beside it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+import msgspec
+from sqlalchemy import Connection
+
+from clamor.rules_of_day import RulesOfDay
+from database.engine import rows, rows_in
+from routing.changes import Stand, stand
+from routing.replayed import Difference, Outcome, Replayed, replay
+from stream.records import Decision, Mention, Millis, decode
+
+CHUNK = 500
+MOST_EXAMPLES = 20
+
+
+class Earlier(msgspec.Struct, frozen=True):
+    """A decision that was replaced."""
+
+    revision: int
+    """The last revision of the mention that rested on it."""
+    replaced_at: Millis
+    decision: Decision
+
+
+class Again(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A stored decision, replayed."""
+
+    mention: str
+    revision: int
+    """The last revision of the mention that rests on it."""
+    in_force: bool
+    queue: str
+    rule: str
+    rules_revision: int
+    outcome: Outcome
+    why: str = ""
+    differences: tuple[Difference, ...] = ()
+
+
+class Sum(msgspec.Struct):
+    """Of many decisions that were replayed."""
+
+    mentions: int = 0
+    decisions: int = 0
+    same: int = 0
+    differs: int = 0
+    unknown: Counter[str] = msgspec.field(default_factory=Counter)
+    """By why."""
+    examples: list[Again] = []
+    """Of those that differ, the first MOST_EXAMPLES."""
+
+    def add(self, found: Again) -> None:
+        self.decisions += 1
+        if found.outcome == "same":
+            self.same += 1
+        elif found.outcome == "unknown":
+            self.unknown[found.why] += 1
+        else:
+            self.differs += 1
+            if len(self.examples) < MOST_EXAMPLES:
+                self.examples.append(found)
+
+
+def earlier(connection: Connection, n: int) -> list[Earlier]:
+    """What was decided of the mention of this number before, newest first."""
+    return [Earlier(revision, at, _decision(body)) for revision, at, body in rows(connection, _EARLIER, (n,))]
+
+
+def stands(mention: Mention, before: list[Earlier]) -> list[tuple[int, Stand]]:
+    """Every decision with the last revision that rests on it, newest first."""
+    found = [(one.revision, stand(one.decision)) for one in before]
+    if mention.decision is not None:
+        found.insert(0, (mention.revision, stand(mention.decision, mention.understanding, mention.correction)))
+    return found
+
+
+def again(mention: Mention, revision: int, one: Stand, rules: RulesOfDay) -> Again:
+    """The decision made once more, beside the stored one."""
+    decision = one.decision
+    found = replayed(one, rules)
+    in_force = mention.decision is not None and revision == mention.revision
+    return Again(
+        mention.id, revision, in_force, decision.queue, decision.rule, decision.rules_revision, found.outcome,
+        found.why, found.differences,
+    )  # fmt: skip
+
+
+def replayed(one: Stand, rules: RulesOfDay) -> Replayed:
+    of_day = rules.of(one.decision.rules_revision)
+    return replay(one.decision, of_day, read=one.read, correction=one.correction)
+
+
+def all_again(connection: Connection, total: Sum, since: Millis, until: Millis) -> Iterator[int]:
+    """Add every decision about mentions with an event time in [since, until) to the total, chunk by chunk; yields the
+    number of the last mention that was looked at."""
+    rules, after = RulesOfDay(connection), 0
+    while found := rows(connection, _MENTIONS, (after, since, until, CHUNK)):
+        held: dict[int, list[Earlier]] = {}
+        for n, revision, at, body in rows_in(connection, _ALL_EARLIER, [n for n, _ in found]):
+            held.setdefault(n, []).append(Earlier(revision, at, _decision(body)))
+        for n, body in found:
+            mention = decode(Mention, body)
+            total.mentions += 1
+            for revision, one in stands(mention, held.get(n, [])):
+                total.add(again(mention, revision, one, rules))
+        after = found[-1][0]
+        yield after
+
+
+_decision = msgspec.json.Decoder(Decision).decode
+_EARLIER = "SELECT revision, at, body FROM decision WHERE mention = ? ORDER BY revision DESC"
+_ALL_EARLIER = "SELECT mention, revision, at, body FROM decision WHERE mention IN (??)"
+_MENTIONS = "SELECT n, body FROM mention WHERE n > ? AND event_time >= ? AND event_time < ? ORDER BY n LIMIT ?"
