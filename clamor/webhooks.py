@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from clamor import holding
 from clamor.collecting import BrandsInForce, setting_of
 from clamor.networks import make_push, pushes
 from clamor.opening import Opened
-from config.sources import Collected, WebhookSource
+from config.sources import AnySource, Collected, WebhookSource
 from ingest.collector import Source
 from ingest.listening import APART, Listening, Pulses
-from ingest.push import Receiver
+from ingest.push import Addressed, Receiver, Together
 from ingest.signature import signing_keys
 from ingest.taken import Taken
 from ingest.webhook import Answer, Hook, Webhook
@@ -51,16 +51,25 @@ class Webhooks:
         self._lock = threading.Lock()
         self._brands, self._stop = BrandsInForce(opened), threading.Event()
 
-    def of(self, source_id: str) -> Mounted | Receiver | None:
+    def of(self, source_id: str) -> Mounted | Receiver | Together | None:
         """The handler of a source in force that is pushed; None where there is none of that id. Several threads may
         ask."""
         with self._lock:
-            for source in self._opened.registry.sources():
+            sources = self._opened.registry.sources()
+            for source in sources:
                 if source.id == source_id and isinstance(source, WebhookSource):
                     return self._handler(source)
                 if source.id == source_id and isinstance(source, Collected) and pushes(source):
-                    return self._receiver(source)
+                    return self._of_network(source, sources)
         return None
+
+    def _of_network(self, source: Collected, sources: Sequence[AnySource]) -> Receiver | Together:
+        """Where the network has one address for several sources, with all that it may be about."""
+        receiver = self._receiver(source)
+        if not isinstance(receiver.push, Addressed):
+            return receiver
+        others = [one for one in sources if type(one) is type(source) and one.id != source.id]
+        return Together(receiver, [self._receiver(one) for one in others if isinstance(one, Collected)])
 
     def look(self) -> bool:
         """Note of every webhook in force that it is open, or paused, and what came. False: nothing more to do."""

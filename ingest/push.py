@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import msgspec
@@ -29,6 +29,9 @@ from stream.records import AWAY_KINDS, Millis, Post, encode
 
 AGAIN = 10
 """Seconds after which a push that could not be taken now is best sent again."""
+MOST_UNHEARD = 1_000
+"""Accounts of which it is remembered that nobody listens to them."""
+MOST_NAME = 100
 _ECHO = re.compile(r"[!-~]{0,500}", re.ASCII)
 """What is given back of a challenge: signs without a space, and not many."""
 _NOTHING: Mapping[str, str] = {}
@@ -70,6 +73,17 @@ class Challenged(Protocol):
         """What to answer, which only who asked can know; None: it is not from the network, or not wanted here."""
 
 
+@runtime_checkable
+class Addressed(Protocol):
+    """A network that calls one address for all accounts of an app, where each of them is a source of its own."""
+
+    account: str
+    """The one that is listened to, as pushes name it."""
+
+    def accounts(self, body: bytes) -> Collection[str]:
+        """Those that a body names, which the network signed; none where it cannot be read."""
+
+
 class Receiver:
     """Takes the pushes of one source; several threads may call it (see `web.services.Webhook`)."""
 
@@ -87,6 +101,7 @@ class Receiver:
         self.push, self.log, self.taken, self.hold = push, log, taken, hold or (lambda: None)
         self.took = took or (lambda ids, refused: None)
         self._one_at_a_time = threading.Lock()
+        self._unheard: set[str] = set()
 
     @property
     def max_body(self) -> int:
@@ -123,6 +138,13 @@ class Receiver:
             except Transient as fault:
                 _log.warning("webhook.not_durable", source=self.push.source.id, fault=str(fault))
                 return 503, {"error": "the log does not take posts now: send it again", "retry_after": AGAIN}
+
+    def nobody_listens(self, accounts: Collection[str]) -> None:
+        """To accounts that a push at this address named: said once of each."""
+        new = sorted(one[:MOST_NAME] for one in accounts if one[:MOST_NAME] not in self._unheard)[:MOST_UNHEARD]
+        if new and len(self._unheard) < MOST_UNHEARD:
+            self._unheard.update(new)
+            _log.warning("webhook.nobody_listens", source=self.push.source.id, accounts=new)
 
     def close(self) -> None:
         self.push.close()
@@ -164,3 +186,44 @@ class Receiver:
                 place = f"{self.push.source.id}:{draft.native_id[:100]}"
                 malformed.append(Malformed(place, str(refusal), draft_bytes(draft), "Unacceptable"))
         return posts, malformed
+
+
+class Together:
+    """One address for all sources of an app (see `web.services.Webhook`): what reaches that of one is offered to the
+    others of its network. Each takes what names its own account, if its own secret signed the body."""
+
+    def __init__(self, receiver: Receiver, others: Sequence[Receiver]) -> None:
+        """`receiver` is the one that was called, `others` are of the same network."""
+        self._receiver, self._others = receiver, others
+
+    @property
+    def max_body(self) -> int:
+        return self._receiver.max_body
+
+    def challenge(self, query: Mapping[str, str], wall: Millis) -> str | None:
+        return self._receiver.challenge(query, wall)
+
+    def handle(
+        self, headers: Mapping[str, str], body: bytes, now: Millis, wall: Millis, query: Mapping[str, str] = _NOTHING
+    ) -> Answer:
+        """202 once all of them have taken it. Where one cannot now, its answer: the network sends it again, and who had
+        taken it takes nothing twice."""
+        asked = self._receiver
+        status, said = asked.handle(headers, body, now, wall, query)
+        if status != 202 or not isinstance(asked.push, Addressed):
+            return status, said
+        named = set(asked.push.accounts(body))
+        unheard = named - {asked.push.account}
+        for other in self._others if unheard else ():
+            if not isinstance(other.push, Addressed) or other.push.account not in named:
+                continue
+            status, more = other.handle(headers, body, now, wall, query)
+            if status == 403:
+                # Of another app: who signs for this address cannot write there.
+                continue
+            if status != 202:
+                return status, more
+            unheard.discard(other.push.account)
+            said = {name: said[name] + more[name] for name in ("accepted", "duplicates", "rejected")}
+        asked.nobody_listens(unheard)
+        return 202, said

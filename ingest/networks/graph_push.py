@@ -43,10 +43,11 @@ class Changes(Protocol):
 
 
 class GraphPush:
-    """Keeps `Push` and `Challenged`."""
+    """Keeps `Push`, `Challenged` and `Addressed`: an app has one address for all its pages."""
 
     def __init__(self, settings: GraphSource, setting: Setting, changes: Changes) -> None:
         self.source, self.max_body = setting.source, settings.max_body
+        self.account = changes.account
         self._settings, self._setting, self._changes = settings, setting, changes
         self._api, self._lock = Api(settings, setting), threading.Lock()
 
@@ -82,12 +83,22 @@ class GraphPush:
                 wrong_ones.append(malformed(self._settings.id, change.value, f"it cannot be read: {fault!r}"))
         return Pushed(drafts, wrong_ones)
 
+    def accounts(self, body: bytes) -> frozenset[str]:
+        try:
+            held = msgspec.json.decode(body)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return frozenset()
+        entries = held.get("entry") if isinstance(held, dict) and held.get("object") == self._changes.about else ()
+        listed = entries if isinstance(entries, list) else ()
+        return frozenset(str(one.get("id")) for one in listed[:MOST_CHANGES] if isinstance(one, dict))
+
     def close(self) -> None:
         with self._lock:
             self._api.close()
 
     def _listed(self, held: dict[str, Any]) -> list[Change]:
-        """Of the account that is listened to: an app's webhook tells of all that it is installed on."""
+        """Of the account that is listened to: an app's webhook tells of all that it is installed on
+        (`ingest.push.Together`)."""
         found = []
         entries = held.get("entry")
         for entry in entries if isinstance(entries, list) else ():

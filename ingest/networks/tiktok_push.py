@@ -45,10 +45,11 @@ _AWAY = frozenset({"set_to_hidden", "set_to_friends_only"})
 
 
 class TiktokPush:
-    """Keeps `Push`."""
+    """Keeps `Push` and `Addressed`: an app has one address for all its accounts."""
 
     def __init__(self, settings: TiktokSource, setting: Setting) -> None:
         self.source, self.max_body = setting.source, settings.max_body
+        self.account = settings.account
         self._settings, self._setting = settings, setting
         self._api, self._lock = Api(settings, setting, granted(settings, setting)), threading.Lock()
 
@@ -70,6 +71,14 @@ class TiktokPush:
                 return self._understood(event.get("event"), told, body)
         except Denied as denied:
             raise Interrupted(f"what it tells of cannot be read: {denied}") from None
+
+    def accounts(self, body: bytes) -> frozenset[str]:
+        try:
+            event = msgspec.json.decode(body)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return frozenset()
+        account = event.get("user_openid") if isinstance(event, dict) else None
+        return frozenset([account] if isinstance(account, str) else [])
 
     def close(self) -> None:
         with self._lock:

@@ -18,6 +18,7 @@ import hmac
 import json
 import re
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -99,12 +100,14 @@ class GraphStandIn(StandIn):
             self._below.setdefault(thing.above, []).append(thing.id)
         return thing.id
 
-    def sent(self, field: str, value: dict[str, Any], about: str = "", secret: str = SECRET) -> tuple[Any, bytes]:
-        """Headers and body of the webhook that tells of it."""
+    def sent(
+        self, field: str, value: dict[str, Any], about: str = "", secret: str = SECRET, to: Sequence[str] = (NUMBER,)
+    ) -> tuple[Any, bytes]:
+        """Headers and body of the webhook that tells of it, for each of the pages or accounts in `to`."""
         about = about or ("instagram" if self.instagram else "page")
         change = {"field": field, "value": value}
-        entry = {"id": NUMBER, "time": _now() // 1000, "changes": [change]}
-        body = json.dumps({"object": about, "entry": [entry]}).encode()
+        entries = [{"id": one, "time": _now() // 1000, "changes": [change]} for one in to]
+        body = json.dumps({"object": about, "entry": entries}).encode()
         return {"X-Hub-Signature-256": "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()}, body
 
     # --- the protocol ---

@@ -12,7 +12,7 @@ from config.sources import FacebookSource, InstagramSource
 from ingest.collector import NEVER, Denied, Draft, Interrupted, Source
 from ingest.networks import facebook, instagram
 from ingest.networks.graph import Graph
-from ingest.push import Receiver
+from ingest.push import Addressed, Receiver
 from ingest.setting import Setting
 from ingest.taken import Taken
 from stream.clock import MINUTE, WallClock
@@ -398,6 +398,16 @@ def test_mentions_are_swept_as_mentions(account: GraphStandIn, at: Any) -> None:
     ids = [f"mentioned-comment/{said}", f"mentioned-media/{elsewhere}", "mentioned-media/1", "tagged/1"]
     found = at(account).collector.look_up(ids)
     assert list(found.existence.values()) == ["there", "there", "gone", "absent"]
+
+
+def test_a_push_says_which_accounts_it_names(graph: GraphStandIn, receiver: Any) -> None:
+    """So that it reaches the sources of all of them, whichever address of the app was called."""
+    reads = receiver(graph).push
+    assert isinstance(reads, Addressed)
+    assert reads.accounts(graph.sent("feed", {}, to=[NUMBER, "4712"])[1]) == {reads.account, "4712"}
+    assert reads.accounts(graph.sent("feed", {}, about="user")[1]) == frozenset()
+    for odd in (b"", b"{", b"[]", b'{"object": "page", "entry": 7}', b"7"):
+        assert reads.accounts(odd) == frozenset()
 
 
 def test_only_the_app_s_signature_counts_and_other_pages_are_not_ours(

@@ -18,7 +18,7 @@ from ingest.networks import tiktok_comments, tiktok_mentions
 from ingest.networks.tiktok import Tiktok, collector, push
 from ingest.networks.tiktok_api import Api
 from ingest.networks.tiktok_comments import Mark
-from ingest.push import Receiver
+from ingest.push import Addressed, Receiver
 from ingest.setting import Setting, Unshared
 from ingest.taken import Taken
 from ingest.tokens import UnsharedTokens
@@ -704,6 +704,16 @@ def test_a_comment_that_is_pushed_is_the_one_that_is_polled(
         assert draft.author is not None
         assert (post.author.id, post.link, post.brands) == (draft.author.id, draft.link, ("acme",))
         assert (post.reply_to, post.conversation) == (f"tiktok:{draft.reply_to}", f"tiktok:{tiktok.first}")
+
+
+def test_a_push_says_which_account_it_names(tiktok: TiktokStandIn, rounds: Any, receiver: Any) -> None:
+    """So that it reaches the source of that account, whichever address of the app was called."""
+    reads = receiver(rounds(), tiktok).push
+    assert isinstance(reads, Addressed)
+    _, body = tiktok.sent("comment.update", tiktok.told(tiktok.comment("Acme")), account="another")
+    assert reads.accounts(body) == {"another"} != {reads.account}
+    for odd in (b"", b"{", b"[]", b'{"user_openid": 7}', b"7"):
+        assert reads.accounts(odd) == frozenset()
 
 
 def test_what_is_deleted_or_hidden_goes_and_comes_back_when_it_is_public(
