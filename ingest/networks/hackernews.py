@@ -17,7 +17,7 @@ from config.sources.hackernews import HackernewsSource
 from ingest.buried import Buried
 from ingest.collector import CursorLost, Delivery, Draft, Existence, Found, Malformed, Sample, Span, Style, Unfillable
 from ingest.names import Names
-from ingest.networks.hackernews_items import Item, millis, of_hit, of_item
+from ingest.networks.hackernews_items import Hit, Item, millis, of_hit, of_item
 from ingest.networks.hackernews_search import Page, Search, seconds
 from ingest.setting import Setting
 from ingest.wanted import Wanted
@@ -85,8 +85,12 @@ class Hackernews:
                 yield Delivery(query=brand, asked=self._search.used(), missed=None, reason="spend cap")
                 continue
             before = reaches.get(brand)
+            if before is None:
+                # It has begun: what is written from here on is news, also where the next question fails.
+                reaches = {**reaches, brand: Reach(now, now)}
+                yield Delivery(query=brand, cursor=_closed(reaches), asked=self._search.used())
             for page in self._pages(self._search, wanted, self._since(before, now)):
-                delivery, told = self._news(page, brand, before)
+                delivery, told = self._news(page, brand, before, newest)
                 yield delivery
                 # Until it was taken it may have to be brought once more.
                 self._buried.note(delivery.malformed)
@@ -175,9 +179,10 @@ class Hackernews:
         for query in names.queries:
             yield from search.back(query, names, since, until)
 
-    def _news(self, page: Page, brand: str, before: Reach | None) -> tuple[Delivery, dict[tuple[str, str], _Known]]:
-        """What of a page was not told of, and what is known of all of it once that was taken. What a first round finds
-        was written before anybody listened."""
+    def _news(
+        self, page: Page, brand: str, before: Reach | None, newest: Hit | None
+    ) -> tuple[Delivery, dict[tuple[str, str], _Known]]:
+        """What of a page was not told of, and what is known of all of it once that was taken."""
         drafts: list[Draft] = []
         told: dict[tuple[str, str], _Known] = {}
         for draft in self._drafts(page, brand):
@@ -185,7 +190,7 @@ class Hackernews:
             now = _Known(at, hash((draft.title, draft.text)), draft.metrics)
             known, told[key] = told.get(key, self._known.get(key)), now
             if known is None:
-                drafts += [draft] if before is not None and at >= millis(before.begun) else []
+                drafts += [draft] if _is_news(draft, before, newest) else []
             elif known.words != now.words:
                 drafts.append(msgspec.structs.replace(draft, kind="edited"))
             elif known.metrics != now.metrics:
@@ -252,6 +257,15 @@ def _above(search: Search, item: Item) -> Iterator[Item]:
 
 def _in(span: Span, draft: Draft) -> bool:
     return draft.claimed_at is not None and span.since <= draft.claimed_at < span.until
+
+
+def _is_news(draft: Draft, before: Reach | None, newest: Hit | None) -> bool:
+    """Of a first round only what came behind the newest post of when it began: the rest was there before anybody
+    listened."""
+    at = draft.claimed_at or 0
+    if before is not None:
+        return at >= millis(before.begun)
+    return newest is None or (at, int(draft.native_id)) > (millis(newest.created_at_i), int(newest.objectID))
 
 
 def _opened(cursor: str | None) -> Cursor:

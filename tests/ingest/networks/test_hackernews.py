@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from config.sources import HackernewsSource
-from ingest.collector import Checkable, Contextual, CursorLost, Estimable, Source, Span, Sweepable
+from ingest.collector import Checkable, Contextual, CursorLost, Estimable, Interrupted, Source, Span, Sweepable
 from ingest.names import Names
 from ingest.networks.hackernews import Hackernews
 from ingest.setting import Setting
@@ -21,6 +21,7 @@ from tests.ingest.conftest import NOW
 from tests.ingest.contract import Contract
 from tests.ingest.rounds import Rounds, making
 from tests.standins.hackernews import HackernewsStandIn
+from tests.standins.server import Fault
 
 BETA = Wanted(brand="beta", phrases=("Beta Air",))
 
@@ -69,6 +70,30 @@ def test_from_now_on_every_story_and_comment_that_names_a_brand_comes_once(
     network.story("Nothing to see")
     assert one.ids() == sorted([story, answer])
     assert one.ids() == []
+
+
+def test_what_comes_behind_the_beginning_is_not_lost_when_the_first_round_fails(
+    network: HackernewsStandIn, at: Callable[..., At]
+) -> None:
+    one = at([ACME, BETA])
+    network.story("Acme, long ago", at=NOW - 5 * MINUTE)
+    network.story("Something else", at=NOW - 4 * MINUTE)
+    deliveries = one.collector.collect(None)
+    one.cursor = next(deliveries).cursor
+    network.misbehave(Fault("status"))
+    with pytest.raises(Interrupted):
+        list(deliveries)
+    story = network.story("Acme lost my suitcase")
+    assert one.ids(2 * MINUTE) == [story]
+
+
+def test_what_comes_while_the_first_round_is_read_is_news(network: HackernewsStandIn, at: Callable[..., At]) -> None:
+    one = at()
+    network.story("Acme, long ago", at=NOW)
+    deliveries = one.collector.collect(None)
+    next(deliveries)
+    story = network.story("Acme lost my suitcase", at=NOW)
+    assert [draft.native_id for delivery in deliveries for draft in delivery.drafts] == [story]
 
 
 def test_a_round_that_was_cut_before_it_was_taken_brings_it_again(
