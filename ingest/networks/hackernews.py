@@ -6,7 +6,7 @@ search learns some late, and edits show. All times are Hacker News' own, so that
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
 from threading import Lock
 from typing import NamedTuple
@@ -21,8 +21,8 @@ from ingest.networks.hackernews_items import Hit, Item, millis, of_hit, of_item
 from ingest.networks.hackernews_search import Page, Search, seconds
 from ingest.setting import Setting
 from ingest.wanted import Wanted
-from stream.clock import HOUR
-from stream.records import Metrics, Millis
+from stream.clock import HOUR, passed
+from stream.records import Metrics, Millis, PostKind
 
 MOST_KNOWN = 100_000
 """Posts remembered, of all brands, to tell of each once."""
@@ -33,6 +33,7 @@ MOST_ROOTS = 10_000
 SAMPLED = 7 * 24
 """Hours that an estimate looks at."""
 SAMPLED_PAGES = 5
+_EDITED = "edited:"
 
 
 def collector(settings: HackernewsSource, setting: Setting) -> Hackernews:
@@ -70,6 +71,7 @@ class Hackernews:
         self._search = self._new_search()
         self._known: dict[tuple[str, str], _Known] = {}
         self._buried = Buried()
+        self._tidied: Millis | None = None
         self._roots: dict[str, str] = {}
         self._lock = Lock()
 
@@ -185,12 +187,15 @@ class Hackernews:
         """What of a page was not told of, and what is known of all of it once that was taken."""
         drafts: list[Draft] = []
         told: dict[tuple[str, str], _Known] = {}
-        for draft in self._drafts(page, brand):
+        found = self._drafts(page, brand)
+        edited = self._edited_before([one.native_id for one in found if (brand, one.native_id) not in self._known])
+        for draft in found:
             key, at = (brand, draft.native_id), draft.claimed_at or 0
             now = _Known(at, hash((draft.title, draft.text)), draft.metrics)
             known, told[key] = told.get(key, self._known.get(key)), now
             if known is None:
-                drafts += [draft] if _is_news(draft, before, newest) else []
+                kind: PostKind = "edited" if draft.native_id in edited else "created"
+                drafts += [msgspec.structs.replace(draft, kind=kind)] if _is_news(draft, before, newest) else []
             elif known.words != now.words:
                 drafts.append(msgspec.structs.replace(draft, kind="edited"))
             elif known.metrics != now.metrics:
@@ -198,7 +203,14 @@ class Hackernews:
                     Draft(native_id=draft.native_id, kind="metrics", claimed_at=at, metrics=draft.metrics,
                           query_ids=draft.query_ids)
                 )  # fmt: skip
+        self._setting.notes.put_all({_EDITED + one.native_id: "told" for one in drafts if one.kind == "edited"})
         return self._delivery(self._search, brand, page, drafts, self._buried.unknown(page.malformed)), told
+
+    def _edited_before(self, ids: Collection[str]) -> Collection[str]:
+        """Those of which an edit was told, by whichever process: told of as created again, a later edit would count as
+        older than that one, for Hacker News does not say when a post was edited."""
+        found = self._setting.notes.all([_EDITED + id for id in ids]) if ids else {}
+        return {name.removeprefix(_EDITED) for name in found}
 
     def _drafts(self, page: Page, brand: str) -> list[Draft]:
         read = [of_item(item, self._known_root(item), brand) for item in page.items]
@@ -221,6 +233,10 @@ class Hackernews:
         oldest = millis(now) - 2 * self._settings.look_back
         kept = [(key, one) for key, one in self._known.items() if one.at >= oldest]
         self._known = dict(kept[-MOST_KNOWN:])
+        wall = self._setting.clock.wall()
+        if self._tidied is None or passed(self._tidied, wall, self._settings.look_back):
+            self._tidied = wall
+            self._setting.notes.forget(wall - 2 * self._settings.look_back)
 
     # --- threads ---
 

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import partial, reduce
 from typing import Any
 
 import pytest
 
 from config.sources import HackernewsSource
 from ingest.collector import Checkable, Contextual, CursorLost, Estimable, Interrupted, Source, Span, Sweepable
+from ingest.intake import Intake
 from ingest.names import Names
 from ingest.networks.hackernews import Hackernews
 from ingest.setting import Setting
 from ingest.wanted import Wanted
 from stream.clock import HOUR, MINUTE, SECOND, ManualClock
+from stream.embedded import EmbeddedLog
+from stream.merge import merge, state_of
 from tests.ingest.case import Case, How
 from tests.ingest.collecting import ACME
-from tests.ingest.conftest import NOW
+from tests.ingest.conftest import NOW, Held
 from tests.ingest.contract import Contract
 from tests.ingest.rounds import Rounds, making
 from tests.standins.hackernews import HackernewsStandIn
@@ -132,6 +135,29 @@ def test_a_post_says_what_hacker_news_says_of_it(network: HackernewsStandIn, at:
     assert reply.author is not None
     assert reply.author.handle == "cleo"
     assert reply.query_ids == ("acme",)
+
+
+def test_an_edit_after_an_edit_shows_though_clamor_was_killed_between(
+    network: HackernewsStandIn, at: Callable[..., At], log: EmbeddedLog, held: Held
+) -> None:
+    one = at()
+    one.brought()
+    comment = network.comment("Acme lost my suitcase", network.story("Bags"))
+    intake = Intake(log, one.setting.source)
+
+    def takes() -> str:
+        intake.take(one.brought(), one.clock.now(), "live")
+        states = [state_of(post) for post in held.posts() if post.id == f"hackernews:{comment}"]
+        shown = reduce(merge, states).visible
+        assert shown is not None
+        return shown.text
+
+    assert takes() == "Acme lost my suitcase"
+    network.edit(comment, "Acme lost both my suitcases")
+    assert takes() == "Acme lost both my suitcases"
+    network.edit(comment, "Acme found them")
+    one.restart()
+    assert takes() == "Acme found them"
 
 
 def test_what_the_search_learns_late_still_comes(network: HackernewsStandIn, at: Callable[..., At]) -> None:
