@@ -256,12 +256,14 @@ class Graph:
     # --- lists ---
 
     def _pages(self, api: Api, edge: Edge, floor: Millis | None) -> Iterator[tuple[list[Item], list[Malformed], bool]]:
-        """(posts, what is none, whether more were left out) of a list, back to `floor`; None: the first page only."""
+        """(posts, what is none, whether more were left out) of a list, back to `floor`; None: to where a first start
+        begins."""
         for number, (listed, more) in enumerate(
             api.pages(edge.path, MOST_PAGES, fields=edge.fields, limit=self._network.page), 1
         ):
             found, wrong = self._sorted(listed, edge.path, lambda one: self._network.post(one, edge))
-            reached = floor is None or not more or (bool(found) and min(one.at for one in found) <= floor)
+            floor = api.time - FIRST if floor is None else floor
+            reached = not more or (bool(found) and min(one.at for one in found) <= floor)
             yield found, wrong, number == MOST_PAGES and not reached
             if reached:
                 return

@@ -15,7 +15,7 @@ from ingest.networks.graph import Graph
 from ingest.push import Addressed, Receiver
 from ingest.setting import Setting
 from ingest.taken import Taken
-from stream.clock import MINUTE, WallClock
+from stream.clock import HOUR, MINUTE, WallClock
 from stream.embedded import EmbeddedLog
 from tests.ingest.case import How
 from tests.ingest.conftest import Held
@@ -176,6 +176,17 @@ def test_posts_comments_answers_and_tags_are_one_conversation_each(graph: GraphS
     assert source.brought() == {}
     late = graph.comment("and I say this late", post, above=said)
     assert set(source.brought()) == {late}
+
+
+def test_the_first_round_goes_an_hour_back_however_much_names_the_account(
+    graph: GraphStandIn, at: Callable[..., At]
+) -> None:
+    now = WallClock().now()
+    old = {graph.post(f"Acme, long ago {n}", where="tagged", at=now - 2 * HOUR) for n in range(300)}
+    ids = {graph.post(f"Acme {n}", where="tagged", at=now - 50 * MINUTE) for n in range(230)}
+    brought = set(at(graph).brought())
+    assert {f"tagged/{id}" for id in ids} <= brought
+    assert not brought & {f"tagged/{id}" for id in old}
 
 
 def test_an_idle_round_asks_two_questions_and_no_address_holds_the_token(graph: GraphStandIn, at: Any) -> None:
