@@ -3,14 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from typing import TypeVar
 
+import msgspec
 from sqlalchemy import Engine
 
 from database.engine import many, read, rows, rows_in, write
 from database.tenure import Guard
+from ingest.collector import CursorLost
 from stream.records import Millis
 
+T = TypeVar("T")
+
 NOTE = "note:"
+
+
+def opened(cursor: str | None, shape: type[T], whose: str) -> T:
+    """What a collector `closed`, anew where there is nothing yet. Raises CursorLost, which says that the cursor is not
+    one of `whose` ("TikTok's")."""
+    try:
+        return shape() if cursor is None else msgspec.json.decode(cursor, type=shape)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        raise CursorLost(f"the cursor of this source is not one of {whose}") from None
+
+
+def closed(held: object) -> str:
+    """What a collector holds, as its cursor."""
+    return msgspec.json.encode(held).decode()
 
 
 class Cursors:

@@ -17,7 +17,6 @@ from config.sources import DiscourseSource
 from ingest.buried import Buried
 from ingest.collector import (
     Collector,
-    CursorLost,
     Delivery,
     Denied,
     Draft,
@@ -29,6 +28,7 @@ from ingest.collector import (
     Style,
     by_hour,
 )
+from ingest.cursors import closed, opened
 from ingest.dates import datetime_millis
 from ingest.networks.discourse_api import Api, Categories, Refusing, denied
 from ingest.networks.discourse_posts import Access, Post, community, drafted, numbers, posts_of
@@ -76,7 +76,7 @@ class Discourse:
 
     def collect(self, cursor: str | None) -> Iterator[Delivery]:
         """Back from the newest post to the last one seen; the cursor moves when that is reached."""
-        last = _opened(cursor)
+        last = None if cursor is None else opened(cursor, Cursor, "Discourse's")
         access = self._categories.access()
         newest = last.last if last else 0
         floor = last.last if last else None
@@ -96,7 +96,7 @@ class Discourse:
             if floor is None and posts and datetime_millis(posts[-1].created_at) < self._setting.clock.wall() - FIRST:
                 break
         self._known = dict(sorted({**self._known, **seen}.items())[-MOST_KNOWN:])
-        yield self._delivery(self._api, cursor=msgspec.json.encode(Cursor(newest)).decode())
+        yield self._delivery(self._api, cursor=closed(Cursor(newest)))
 
     def fill(self, query: str, span: Span, cursor: str | None) -> Iterator[Delivery]:
         with closing(self._new_api()) as api:
@@ -246,10 +246,3 @@ class Discourse:
         text = hash((post.cooked, post.raw))
         label = access.label(post.category_id)
         return (post.version, post.gone, label, post.topic_title, text, (post.likes, post.reply_count))
-
-
-def _opened(cursor: str | None) -> Cursor | None:
-    try:
-        return None if cursor is None else msgspec.json.decode(cursor, type=Cursor)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        raise CursorLost("the cursor of this source is not one of Discourse's") from None

@@ -17,10 +17,11 @@ import structlog
 
 from config.sources.feeds import FeedsSource
 from ingest.collector import Collector, Delivery, Denied, Draft, Interrupted, Span, Unfillable
+from ingest.cursors import closed, opened
 from ingest.networks.feeds_entries import LONGEST_FRESH, Entry, Feed, Unreadable, read_feed
 from ingest.networks.feeds_hub import FeedsPush, Hub, Hubs, feed_key, hub_of
 from ingest.networks.feeds_pages import Pages, Unread, Waiting, wants_page
-from ingest.networks.feeds_seen import Seen, dated, opened, remembered, short, unread_of, written_down
+from ingest.networks.feeds_seen import Seen, dated, remembered, short, unread_of
 from ingest.patience import Backoff
 from ingest.push import Push
 from ingest.setting import Setting
@@ -77,7 +78,7 @@ class Feeds:
     def collect(self, cursor: str | None) -> Iterator[Delivery]:
         """A look at each feed that is due, then some pages of entries. Raises what a feed raised while none answers,
         due or not."""
-        seen = self._left(opened(cursor))
+        seen = self._left(opened(cursor, dict[str, Seen], "feeds'"))
         if self._pages is not None:
             self._pages.check()
         if self._settings.websub and not self._hubs.used:
@@ -101,13 +102,13 @@ class Feeds:
             yield from found
             if self._setting.clock.steady() - written >= CURSOR_EVERY:
                 written = self._setting.clock.steady()
-                yield Delivery(asked=0, cursor=written_down(seen))
+                yield Delivery(asked=0, cursor=closed(seen))
         if len(self._down) == len(self._settings.urls):
             raise self._nobody_answers(asked=bool(faults))
         for url, missing in faults.items():
             yield self._missing(url, seen, missing)
         if answered or faults:
-            yield Delivery(asked=0, cursor=written_down(seen))
+            yield Delivery(asked=0, cursor=closed(seen))
         if self._pages is not None:
             yield from self._read_pages(self._pages, seen)
 
@@ -242,10 +243,10 @@ class Feeds:
                 yield Delivery(drafts=[read.draft] if read.draft is not None else [], asked=pages.used())
             if self._setting.clock.steady() - written >= CURSOR_EVERY:
                 written = self._setting.clock.steady()
-                yield Delivery(asked=0, cursor=written_down(seen))
+                yield Delivery(asked=0, cursor=closed(seen))
         asked = pages.used()
         if some or asked:
-            yield Delivery(asked=asked, cursor=written_down(seen))
+            yield Delivery(asked=asked, cursor=closed(seen))
 
     # --- hubs ---
 

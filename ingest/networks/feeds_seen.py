@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from ingest.collector import CursorLost, Draft
+from ingest.collector import Draft
 from ingest.networks.feeds_entries import Entry, Feed
 from ingest.networks.feeds_pages import Unread
 from stream.records import Millis
@@ -35,20 +35,6 @@ class Seen(msgspec.Struct, kw_only=True, omit_defaults=True):
     """When the hub was last asked to push, by the wall."""
     unread: dict[str, Unread] = {}
     """Keys of entries whose pages are still to be read."""
-
-
-def opened(text: str | None) -> dict[str, Seen]:
-    """Raises CursorLost for what no version of this file has written."""
-    if text is None:
-        return {}
-    try:
-        return msgspec.json.decode(text, type=dict[str, Seen])
-    except msgspec.MsgspecError:
-        raise CursorLost("it is not known any more which entries were seen") from None
-
-
-def written_down(seen: dict[str, Seen]) -> str:
-    return msgspec.json.encode(seen).decode()
 
 
 def dated(entry: Entry, before: Seen, now: Millis) -> Draft:

@@ -17,7 +17,6 @@ import msgspec
 from config.sources.graph import GraphSource
 from ingest.buried import Buried
 from ingest.collector import (
-    CursorLost,
     Delivery,
     Denied,
     Draft,
@@ -28,6 +27,7 @@ from ingest.collector import (
     Span,
     Style,
 )
+from ingest.cursors import closed, opened
 from ingest.networks.graph_api import Api, Gone, Odd, checked, malformed, token_ends
 from ingest.setting import Setting
 from ingest.told import content
@@ -116,15 +116,15 @@ class Graph:
         self._ends_asked_at: Millis | None = None
 
     def collect(self, cursor: str | None) -> Iterator[Delivery]:
-        state = _opened(cursor)
+        state = opened(cursor, State, "the Graph API's")
         for edge in self._network.edges:
             yield from self._listed(state, edge)
-            yield Delivery(asked=0, cursor=msgspec.json.encode(state).decode())
+            yield Delivery(asked=0, cursor=closed(state))
         kept = sorted(state.posts.items(), key=lambda one: one[1].began)[-4 * self._settings.follow :]
         state.posts = dict(kept)
         self.interval = self._settings.interval * self._api.pace()
         self._learn_its_end()
-        yield self._api.delivery(cursor=msgspec.json.encode(state).decode())
+        yield self._api.delivery(cursor=closed(state))
 
     def fill(self, query: str, span: Span, cursor: str | None) -> Iterator[Delivery]:
         """The posts of the span, and the comments made in it on posts that are followed."""
@@ -208,7 +208,7 @@ class Graph:
                     mark = state.posts[post.id] = Mark(max(post.at - 1, began) if before is None else post.at - 1)
                 if (mark.count, mark.changed) != (post.comments, post.changed):
                     yield from self._read(post, mark)
-                    yield Delivery(asked=0, cursor=msgspec.json.encode(state).decode())
+                    yield Delivery(asked=0, cursor=closed(state))
         state.seen[edge.path] = newest or self._api.time - FIRST
 
     def _read(self, post: Item, mark: Mark) -> Iterator[Delivery]:
@@ -299,13 +299,6 @@ class Graph:
 
 def _cut(cut: bool) -> Mapping[str, Any]:
     return {"missed": None, "reason": "page cap"} if cut else {}
-
-
-def _opened(cursor: str | None) -> State:
-    try:
-        return State() if cursor is None else msgspec.json.decode(cursor, type=State)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        raise CursorLost("the cursor of this source is not one of the Graph API's") from None
 
 
 def edited(draft: Draft, at: Millis | None = None) -> Draft:

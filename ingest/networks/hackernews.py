@@ -15,7 +15,8 @@ import msgspec
 
 from config.sources.hackernews import HackernewsSource
 from ingest.buried import Buried
-from ingest.collector import CursorLost, Delivery, Draft, Existence, Found, Malformed, Sample, Span, Style, Unfillable
+from ingest.collector import Delivery, Draft, Existence, Found, Malformed, Sample, Span, Style, Unfillable
+from ingest.cursors import closed, opened
 from ingest.names import Names
 from ingest.networks.hackernews_items import Hit, Item, millis, of_hit, of_item
 from ingest.networks.hackernews_search import Page, Search, seconds
@@ -78,7 +79,7 @@ class Hackernews:
     # --- Collector ---
 
     def collect(self, cursor: str | None) -> Iterator[Delivery]:
-        reaches = _opened(cursor)
+        reaches = opened(cursor, Cursor, "Hacker News'")
         newest = self._search.newest()
         now = newest.created_at_i if newest else 0
         for wanted in self._setting.wanted():
@@ -90,7 +91,7 @@ class Hackernews:
             if before is None:
                 # It has begun: what is written from here on is news, also where the next question fails.
                 reaches = {**reaches, brand: Reach(now, now)}
-                yield Delivery(query=brand, cursor=_closed(reaches), asked=self._search.used())
+                yield Delivery(query=brand, cursor=closed(reaches), asked=self._search.used())
             for page in self._pages(self._search, wanted, self._since(before, now)):
                 delivery, told = self._news(page, brand, before, newest)
                 yield delivery
@@ -101,7 +102,7 @@ class Hackernews:
                     self._known[key] = one
             reach = Reach(before.begun, max(before.until, now)) if before else Reach(now, now)
             reaches = {**reaches, brand: reach}
-            yield Delivery(query=brand, cursor=_closed(reaches), asked=self._search.used())
+            yield Delivery(query=brand, cursor=closed(reaches), asked=self._search.used())
         self._forget(now)
 
     def fill(self, query: str, span: Span, cursor: str | None) -> Iterator[Delivery]:
@@ -282,14 +283,3 @@ def _is_news(draft: Draft, before: Reach | None, newest: Hit | None) -> bool:
     if before is not None:
         return at >= millis(before.begun)
     return newest is None or (at, int(draft.native_id)) > (millis(newest.created_at_i), int(newest.objectID))
-
-
-def _opened(cursor: str | None) -> Cursor:
-    try:
-        return {} if cursor is None else msgspec.json.decode(cursor, type=Cursor)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        raise CursorLost("the cursor of this source is not one of Hacker News'") from None
-
-
-def _closed(reaches: Cursor) -> str:
-    return msgspec.json.encode(reaches).decode()

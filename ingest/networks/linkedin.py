@@ -17,7 +17,8 @@ import msgspec
 
 from config.sources import LinkedinSource
 from ingest.buried import Buried
-from ingest.collector import Collector, CursorLost, Delivery, Draft, Existence, Found, Malformed, Span, Style
+from ingest.collector import Collector, Delivery, Draft, Existence, Found, Malformed, Span, Style
+from ingest.cursors import closed, opened
 from ingest.networks.linkedin_api import Api, Counts, Gone, Hidden, grant_of
 from ingest.networks.linkedin_lists import FIRST, NOT_SHOWN, Lists
 from ingest.networks.linkedin_posts import Item, edited, parts_of, reach
@@ -98,13 +99,13 @@ class Linkedin:
         """Posts that mentioned the page in the last round and that may not be read."""
 
     def collect(self, cursor: str | None) -> Iterator[Delivery]:
-        state = _opened(cursor)
+        state = opened(cursor, State, "LinkedIn's")
         yield from self._published(state)
-        yield Delivery(asked=0, cursor=_kept(state))
+        yield Delivery(asked=0, cursor=closed(state))
         yield from self._commented(state)
         if self._settings.mentions:
             yield from self._mentioned(state)
-        yield self._api.delivery(cursor=_kept(state))
+        yield self._api.delivery(cursor=closed(state))
 
     def fill(self, query: str, span: Span, cursor: str | None) -> Iterator[Delivery]:
         """The posts of the span, and the comments made in it on the newest posts of then."""
@@ -243,7 +244,7 @@ class Linkedin:
             again = passed(mark.read, self._setting.clock.wall(), self._settings.reread)
             if again or of_post.comments != mark.count:
                 yield from self._read(post, mark, of_post, again)
-                yield self._api.delivery(cursor=_kept(state))
+                yield self._api.delivery(cursor=closed(state))
 
     def _read(self, post: str, mark: Mark, counts: Counts, again: bool) -> Iterator[Delivery]:
         """The comments of a post, all of them where it is done `again`."""
@@ -343,14 +344,3 @@ def _within(found: Sequence[Item], span: Span) -> list[Draft]:
 def _cut(why: str) -> Mapping[str, Any]:
     """What a delivery says where more is missing."""
     return {"missed": None, "reason": why} if why else {}
-
-
-def _kept(state: State) -> str:
-    return msgspec.json.encode(state).decode()
-
-
-def _opened(cursor: str | None) -> State:
-    try:
-        return State() if cursor is None else msgspec.json.decode(cursor, type=State)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        raise CursorLost("the cursor of this source is not one of LinkedIn's") from None

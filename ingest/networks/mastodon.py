@@ -32,6 +32,7 @@ from ingest.collector import (
     Style,
     Unfillable,
 )
+from ingest.cursors import closed, opened
 from ingest.dates import iso_millis
 from ingest.networks.mastodon_ids import Ids
 from ingest.networks.mastodon_lanes import Lanes, Waits
@@ -63,6 +64,8 @@ LATE: Millis = 5_000
 """What a stream brings was written so much earlier at most, and a server's clock is known no better."""
 LEFT_OUT_EVERY: Millis = 60_000
 SAMPLED_PAGES = 10
+Places = dict[str, int]
+"""Highest id seen, by timeline."""
 _POSTS = frozenset({"update", "status.update"})
 
 
@@ -204,7 +207,7 @@ class Mastodon:
     # --- timelines ---
 
     def _polled(self, cursor: str | None) -> Iterator[Delivery]:
-        places = _places(cursor)
+        places = opened(cursor, Places, "Mastodon's")
         for timeline in self._timelines():
             if timeline.brand and not self._setting.allowed(timeline.brand):
                 yield Delivery(query=timeline.brand, asked=0, missed=None, reason="spend cap")
@@ -212,7 +215,7 @@ class Mastodon:
             if timeline.name not in places:
                 newest = self._page(self._webs[timeline.instance], timeline, {"limit": 1})
                 places[timeline.name] = newest.last
-                yield Delivery(cursor=_written(places), query=timeline.name, payer=timeline.brand)
+                yield Delivery(cursor=closed(places), query=timeline.name, payer=timeline.brand)
                 continue
             yield from self._forward(timeline, places)
 
@@ -229,7 +232,7 @@ class Mastodon:
                 drafts=drafts,
                 malformed=page.malformed,
                 query=timeline.name,
-                cursor=_written(places),
+                cursor=closed(places),
                 payer=timeline.brand,
             )
             if number >= MOST_PAGES or self._setting.stop.is_set():
@@ -274,7 +277,7 @@ class Mastodon:
         timelines = {one.name: one for one in self._affordable() if query in ("", one.name, one.brand)}
         if query and not timelines:
             raise Unfillable("this is not asked for any more")
-        places, failed = _places(cursor), dict[str, Interrupted]()
+        places, failed = opened(cursor, Places, "Mastodon's"), dict[str, Interrupted]()
         for timeline in timelines.values():
             try:
                 with self._web(timeline.instance) as web:
@@ -309,7 +312,7 @@ class Mastodon:
             drafts = [draft_of(instance, one, self._ids.seen(instance)) for one in page.statuses if one.shown]
             self._keep(drafts)
             yield Delivery(
-                drafts=drafts, malformed=page.malformed, query=query, cursor=_written(places), payer=timeline.brand
+                drafts=drafts, malformed=page.malformed, query=query, cursor=closed(places), payer=timeline.brand
             )
             if page.last >> TIME_BITS >= until:
                 return
@@ -420,15 +423,3 @@ def _words(draft: Draft) -> str:
 
 def _tag(tag: str) -> str:
     return tag.lstrip("#").casefold()
-
-
-def _places(cursor: str | None) -> dict[str, int]:
-    """Highest id seen, by timeline."""
-    try:
-        return msgspec.json.decode(cursor or "{}", type=dict[str, int])
-    except msgspec.MsgspecError:
-        return {}
-
-
-def _written(places: Mapping[str, int]) -> str:
-    return msgspec.json.encode(places).decode()

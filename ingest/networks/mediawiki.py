@@ -14,7 +14,8 @@ import msgspec
 
 from config.sources.mediawiki import MediawikiSource
 from ingest.buried import Buried
-from ingest.collector import CursorLost, Delivery, Draft, Existence, Found, Sample, Span, Style, Unfillable, by_hour
+from ingest.collector import Delivery, Draft, Existence, Found, Sample, Span, Style, Unfillable, by_hour
+from ingest.cursors import closed, opened
 from ingest.networks.mediawiki_api import BATCH, Api
 from ingest.networks.mediawiki_live import Live
 from ingest.networks.mediawiki_pages import Pages
@@ -62,10 +63,10 @@ class Mediawiki:
         return self._live.deliveries(cursor) if self._settings.streaming else self._polled(cursor)
 
     def _polled(self, cursor: str | None) -> Iterator[Delivery]:
-        held = _opened(cursor)
+        held = None if cursor is None else opened(cursor, Cursor, "a wiki's")
         if held is None:
             held = self._newest()
-            yield Delivery(cursor=_closed(held), asked=self._api.used())
+            yield Delivery(cursor=closed(held), asked=self._api.used())
         start = max(held.at - self._settings.look_back, 0)
         asked: dict[str, str | int] = {"rcdir": "newer", **({"rcstart": iso(start)} if start else {})}
         for changes, malformed in self._api.changes(**asked):
@@ -79,7 +80,7 @@ class Mediawiki:
                 told = []
                 self._known |= {one.rcid: millis(one.timestamp) for one in batch}
             held = Cursor(held.begun, max([held.at, *(millis(one.timestamp) for one in changes)]))
-            yield Delivery(cursor=_closed(held), asked=0)
+            yield Delivery(cursor=closed(held), asked=0)
         oldest = held.at - 2 * self._settings.look_back
         self._known = dict([(id, at) for id, at in self._known.items() if at >= oldest][-MOST_KNOWN:])
 
@@ -162,14 +163,3 @@ class Mediawiki:
 def _delivery(read: Read, api: Api) -> Delivery:
     """Of changes that were listed: what is not there any more is about nobody."""
     return Delivery(drafts=read.drafts, filtered=read.left_out + len(read.unseen), asked=api.used())
-
-
-def _opened(cursor: str | None) -> Cursor | None:
-    try:
-        return None if cursor is None else msgspec.json.decode(cursor, type=Cursor)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        raise CursorLost("the cursor of this source is not one of a wiki's") from None
-
-
-def _closed(cursor: Cursor) -> str:
-    return msgspec.json.encode(cursor).decode()

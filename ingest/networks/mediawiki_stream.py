@@ -29,6 +29,7 @@ import structlog
 
 from config.sources.mediawiki import MediawikiSource
 from ingest.collector import CursorLost, Denied, Interrupted
+from ingest.cursors import closed, opened
 from ingest.networks.mediawiki_posts import iso
 from ingest.server_sent import Event, Framing
 from ingest.web import Refused, Unending, Web, told_time, user_agent
@@ -76,15 +77,12 @@ class Place(msgspec.Struct, frozen=True):
     """Time of the next event of each topic and partition, as `topic/partition`."""
 
     def __str__(self) -> str:
-        return msgspec.json.encode(self).decode()
+        return closed(self)
 
     @classmethod
     def read(cls, text: str) -> Place:
         """Raises CursorLost for what is none, such as the cursor of a wiki that was polled."""
-        try:
-            return msgspec.json.decode(text, type=cls)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
-            raise CursorLost("the cursor of this source is not one of Wikimedia's stream") from None
+        return opened(text, cls, "Wikimedia's stream")
 
     def moved(self, id: bytes, latest: Millis) -> Place:
         """Behind the event with this id; no time is later than `latest`. An id that is none moves nothing."""

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from config.sources.reddit import RedditSource
-from ingest.collector import CursorLost
+from ingest.cursors import closed, opened
 from ingest.networks.reddit_posts import COMMENT, POST, Thing
 from ingest.wanted import Wanted
 
@@ -91,17 +91,12 @@ class _Cursor(msgspec.Struct, frozen=True):
 
 
 def encode(known: Mapping[str, Known]) -> str:
-    return msgspec.json.encode(_Cursor(dict(known))).decode()
+    return closed(_Cursor(dict(known)))
 
 
 def decode(cursor: str | None) -> dict[str, Known]:
     """Raises CursorLost."""
-    if cursor is None:
-        return {}
-    try:
-        return msgspec.json.decode(cursor, type=_Cursor).listings
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        raise CursorLost("the cursor is none of Reddit's") from None
+    return {} if cursor is None else opened(cursor, _Cursor, "Reddit's").listings
 
 
 def carried(listing: Listing, known: Mapping[str, Known]) -> Known | None:

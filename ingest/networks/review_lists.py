@@ -15,7 +15,8 @@ import structlog
 from msgspec.structs import replace
 
 from ingest.buried import Buried
-from ingest.collector import CursorLost, Delivery, Denied, Draft, Interrupted, Malformed, Sample, Span, by_hour
+from ingest.collector import Delivery, Denied, Draft, Interrupted, Malformed, Sample, Span, by_hour
+from ingest.cursors import closed, opened
 from ingest.setting import Setting
 from ingest.several import Several, filled
 from ingest.told import changed, state
@@ -120,14 +121,15 @@ class Lists:
 
     def collect(self, cursor: str | None) -> Iterator[Delivery]:
         """A round. Lists that were not read for longest come first, so that each has its turn where a limit ends it."""
-        seen = _opened(cursor, self._place.names)
+        held = opened(cursor, dict[str, Seen], "lists of reviews")
+        seen = {name: held[name] for name in self._place.names if name in held}
         self._had = frozenset(name for name, one in seen.items() if one.known)
         faults: dict[str, Interrupted | Denied] = {}
         several, kept = self._several, self._setting.clock.steady()
         for name in several.in_turn(sorted(self._place.names, key=lambda one: seen[one].at if one in seen else 0)):
             if self._setting.stop.is_set():
                 # Whoever goes on need not compare again what was read.
-                yield Delivery(asked=0, cursor=_closed(seen))
+                yield Delivery(asked=0, cursor=closed(seen))
                 return
             before = seen.get(name) or Seen(begun=self._setting.clock.wall() - FIRST)
             try:
@@ -141,7 +143,7 @@ class Lists:
                 if several.passes_over(name, fault):
                     continue
                 if several.answered:
-                    yield Delivery(asked=self._place.used(), cursor=_closed(seen))
+                    yield Delivery(asked=self._place.used(), cursor=closed(seen))
                 raise
             several.answers(name, found.at)
             seen[name] = found
@@ -151,7 +153,7 @@ class Lists:
                 yield self._answers_again(name, before)
             if self._setting.clock.steady() - kept >= CURSOR_EVERY:
                 kept = self._setting.clock.steady()
-                yield Delivery(asked=0, cursor=_closed(seen))
+                yield Delivery(asked=0, cursor=closed(seen))
         if set(self._place.names) <= self._unlisted:
             raise Denied(f"{', '.join(self._place.names)[:300]}: none of them is there; are the names right?")
         if faults and not several.answered:
@@ -161,7 +163,7 @@ class Lists:
                 self._tell(name, str(why))
             seen[name], missing = self._missing(name, seen.get(name), why)
             yield missing
-        yield Delivery(asked=self._place.used(), cursor=_closed(seen))
+        yield Delivery(asked=self._place.used(), cursor=closed(seen))
 
     def fill(self, place: Place, span: Span, cursor: str | None) -> Iterator[Delivery]:
         """What the lists still show of a span. `place`: this thread's own way to them."""
@@ -356,16 +358,3 @@ def _remembered(seen: Seen, look_back: Millis) -> Seen:
 def _newest(known: dict[str, Known], now: Millis) -> Millis:
     """No later than now: a time that lies ahead must not make all others old."""
     return min(max((one.written for one in known.values()), default=0), now)
-
-
-def _opened(cursor: str | None, names: Sequence[str]) -> dict[str, Seen]:
-    """Without lists that are not read any more. Raises CursorLost."""
-    try:
-        held = {} if cursor is None else msgspec.json.decode(cursor, type=dict[str, Seen])
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        raise CursorLost("the cursor of this source is not one of lists of reviews") from None
-    return {name: held[name] for name in names if name in held}
-
-
-def _closed(seen: dict[str, Seen]) -> str:
-    return msgspec.json.encode(seen).decode()

@@ -17,6 +17,7 @@ import structlog
 from config.sources import TelegramSource
 from ingest.buried import Buried
 from ingest.collector import Collector, CursorLost, Delivery, Denied, Interrupted, Span, Style, Unfillable
+from ingest.cursors import closed, opened
 from ingest.networks.telegram_api import HOLD, Api, Refusing
 from ingest.networks.telegram_posts import TOLD, Chat, Page, Unlabelled, read
 from ingest.patience import Stopped
@@ -89,7 +90,7 @@ class Telegram:
         self._told: set[tuple[str, str]] = set()
 
     def collect(self, cursor: str | None) -> Iterator[Delivery]:
-        state = _opened(cursor)
+        state = opened(cursor, State, "Telegram's")
         wall = self._setting.clock.wall()
         if state.at and wall - state.at > KEPT:
             raise CursorLost(
@@ -106,7 +107,7 @@ class Telegram:
             yield Delivery(
                 drafts=page.drafts,
                 malformed=wrong,
-                cursor=msgspec.json.encode(state).decode(),
+                cursor=closed(state),
                 asked=self._api.used(),
                 missed=page.unlabelled,
                 reason="private channel without a label" if page.unlabelled else "",
@@ -250,10 +251,3 @@ class Telegram:
         if (what, words) not in self._told:
             self._told.add((what, words))
             _log.warning("telegram.needs_somebody", source=self.source.id, why=words)
-
-
-def _opened(cursor: str | None) -> State:
-    try:
-        return State() if cursor is None else msgspec.json.decode(cursor, type=State)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        raise CursorLost("the cursor of this source is not one of Telegram's") from None

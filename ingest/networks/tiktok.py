@@ -15,7 +15,6 @@ from config.sources.tiktok import TiktokSource
 from ingest.buried import Buried
 from ingest.collector import (
     Collector,
-    CursorLost,
     Delivery,
     Denied,
     Draft,
@@ -26,6 +25,7 @@ from ingest.collector import (
     Span,
     Style,
 )
+from ingest.cursors import closed, opened
 from ingest.networks.tiktok_api import Api, Odd, cut_short, granted
 from ingest.networks.tiktok_comments import COMMENTS, MOST_PAGES, OVERLAP, Comments, Mark
 from ingest.networks.tiktok_mentions import Mentions
@@ -96,10 +96,10 @@ class Tiktok:
         self.check_used = (0, 0)
 
     def collect(self, cursor: str | None) -> Iterator[Delivery]:
-        state = _opened(cursor)
+        state = opened(cursor, State, "TikTok's")
         videos: list[Video] = []
         yield from self._posted(state, videos)
-        yield Delivery(asked=0, cursor=_closed(state))
+        yield Delivery(asked=0, cursor=closed(state))
         walked = self._walked(state, videos)
         for video in videos:
             mark = state.videos[video.id]
@@ -107,7 +107,7 @@ class Tiktok:
                 yield from self._comments.read(self._api, video, mark, walk=video.id == walked)
             except Odd as odd:
                 yield self._api.delivery(missed=None, reason=f"TikTok refuses a post's comments (code {odd.code})")
-            yield Delivery(asked=0, cursor=_closed(state))
+            yield Delivery(asked=0, cursor=closed(state))
         began = self._api.time
         for path, delivery in self._mentions.news(self._api, state.mentioned, state.began, self._is_own(state.videos)):
             yield delivery
@@ -115,7 +115,7 @@ class Tiktok:
         kept = sorted(state.videos.items(), key=lambda one: one[1].began)[-4 * self._settings.follow :]
         state.videos = dict(kept)
         self._comments.forget(set(state.videos))
-        yield self._api.delivery(cursor=_closed(state))
+        yield self._api.delivery(cursor=closed(state))
 
     def fill(self, query: str, span: Span, cursor: str | None) -> Iterator[Delivery]:
         """The account's posts of the span, what was said in it below those that are followed, and elsewhere."""
@@ -330,14 +330,3 @@ def _listed(data: dict[str, object], key: str) -> list[object]:
 
 def _edited(draft: Draft) -> Draft:
     return msgspec.structs.replace(draft, kind="edited")
-
-
-def _opened(cursor: str | None) -> State:
-    try:
-        return State() if cursor is None else msgspec.json.decode(cursor, type=State)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        raise CursorLost("the cursor of this source is not one of TikTok's") from None
-
-
-def _closed(state: State) -> str:
-    return msgspec.json.encode(state).decode()

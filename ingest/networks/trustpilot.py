@@ -19,7 +19,6 @@ from config.sources.trustpilot import TrustpilotSource
 from ingest.buried import Buried
 from ingest.collector import (
     NEVER,
-    CursorLost,
     Delivery,
     Denied,
     Draft,
@@ -32,6 +31,7 @@ from ingest.collector import (
     Style,
     by_hour,
 )
+from ingest.cursors import closed, opened
 from ingest.networks.trustpilot_api import MOST_PAGES, PAGE, Api, grant_of
 from ingest.networks.trustpilot_push import TrustpilotPush
 from ingest.networks.trustpilot_reviews import Review, drafts_of, reviews_of
@@ -88,7 +88,7 @@ class Trustpilot:
     # --- Collector ---
 
     def collect(self, cursor: str | None) -> Iterator[Delivery]:
-        held, units = _opened(cursor), self._settings.units
+        held, units = opened(cursor, Cursor, "Trustpilot's"), self._settings.units
         failed = yield from self._several.round(units, self._setting, lambda unit: self._read(unit, held))
         if self._setting.stop.is_set():
             return
@@ -186,7 +186,7 @@ class Trustpilot:
 
     def _reached(self, cursor: Cursor) -> Delivery:
         kept = {unit: cursor[unit] for unit in self._settings.units if unit in cursor}
-        return Delivery(cursor=msgspec.json.encode(kept).decode(), asked=self._api.used())
+        return Delivery(cursor=closed(kept), asked=self._api.used())
 
     def _new_api(self) -> Api:
         return Api(self._settings, self._setting, self.grant)
@@ -318,10 +318,3 @@ class _Page(msgspec.Struct, frozen=True):
 def _ids(listed: Sequence[object], name: str) -> list[str]:
     held = [one.get(name) for one in listed if isinstance(one, Mapping)]
     return [id for id in held if isinstance(id, str) and id]
-
-
-def _opened(cursor: str | None) -> Cursor:
-    try:
-        return {} if cursor is None else msgspec.json.decode(cursor, type=Cursor)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        raise CursorLost("the cursor of this source is not one of Trustpilot's") from None

@@ -19,7 +19,6 @@ from ingest.buried import Buried
 from ingest.collector import (
     NEVER,
     Collector,
-    CursorLost,
     Delivery,
     Denied,
     Draft,
@@ -30,6 +29,7 @@ from ingest.collector import (
     Style,
     by_hour,
 )
+from ingest.cursors import closed, opened
 from ingest.networks.yelp_reviews import Review, drafts_of, reviews_of
 from ingest.setting import Setting
 from ingest.several import Several, filled
@@ -79,8 +79,8 @@ class Yelp:
 
     def collect(self, cursor: str | None) -> Iterator[Delivery]:
         places = [" ".join(each) for each in self._places()]
-        opened = _opened(cursor)
-        held = {place: opened[place] for place in places if place in opened}
+        known = opened(cursor, Cursor, "Yelp's")
+        held = {place: known[place] for place in places if place in known}
         failed = yield from self._several.round(places, self._setting, lambda place: self._read(place, held))
         if self._setting.stop.is_set():
             return
@@ -243,11 +243,4 @@ def _delivery(web: Web, drafts: Sequence[Draft], malformed: Sequence[Malformed],
 
 
 def _kept(cursor: Cursor) -> Delivery:
-    return Delivery(cursor=msgspec.json.encode(cursor).decode(), asked=0)
-
-
-def _opened(cursor: str | None) -> Cursor:
-    try:
-        return {} if cursor is None else msgspec.json.decode(cursor, type=Cursor)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        raise CursorLost("the cursor of this source is not one of Yelp's") from None
+    return Delivery(cursor=closed(cursor), asked=0)

@@ -25,6 +25,7 @@ from ingest.collector import (
     Span,
     Style,
 )
+from ingest.cursors import closed, opened
 from ingest.networks.youtube_api import Api, Params, Quota, Spent, Unavailable
 from ingest.networks.youtube_looking import context, look_up
 from ingest.networks.youtube_posts import Video, only_metrics, reach, read, video_draft
@@ -37,10 +38,8 @@ from ingest.networks.youtube_state import (
     Upload,
     channels,
     chunks,
-    opened,
     printed,
     threads_of,
-    written,
 )
 from ingest.networks.youtube_threads import FIRST, OVERLAP, Feed, Mark, Memory, new_comments, of_span
 from ingest.setting import Setting
@@ -90,13 +89,13 @@ class Youtube:
 
     def collect(self, cursor: str | None) -> Iterator[Delivery]:
         self._key()
-        state = opened(cursor)
+        state = opened(cursor, State, "YouTube's")
         self._quota.restore(state.quota)
         self._quota.take(0)
         for step in self._round(state):
             yield step
             state.quota = self._quota.kept()
-            yield Delivery(cursor=written(state), asked=0)
+            yield Delivery(cursor=closed(state), asked=0)
 
     def fill(self, query: str, span: Span, cursor: str | None) -> Iterator[Delivery]:
         """All feeds where no brand is named, else a search for that brand."""

@@ -8,7 +8,6 @@ from hashlib import blake2b
 
 import msgspec
 
-from ingest.collector import CursorLost
 from ingest.dates import datetime_millis
 from ingest.networks.youtube_api import Api, Unavailable
 from ingest.networks.youtube_posts import Video
@@ -88,16 +87,3 @@ def chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
 def printed(video: Video) -> str:
     said = f"{video.snippet.title}\0{video.snippet.description}"
     return blake2b(said.encode("utf-8", "replace"), digest_size=8).hexdigest()
-
-
-def opened(cursor: str | None) -> State:
-    if cursor is None:
-        return State()
-    try:
-        return msgspec.json.decode(cursor, type=State)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        raise CursorLost("the cursor of this source is not one of YouTube's") from None
-
-
-def written(state: State) -> str:
-    return msgspec.json.encode(state).decode()
