@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import msgspec
 
@@ -131,6 +131,15 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     def whose(self, asked: str) -> str:
         """The brand that pays for it, where `asked` was asked for."""
         return self.query or asked if self.payer is None else self.payer
+
+
+PAGE_CAP = "page cap"
+"""Why something is missing: the list goes on, and was not asked for further."""
+
+
+def left_out(why: str) -> dict[str, Any]:
+    """What a delivery says where more is missing than anybody can count; nothing where `why` is empty."""
+    return {"missed": None, "reason": why} if why else {}
 
 
 class Collector(Protocol):

@@ -16,6 +16,7 @@ import msgspec
 from config.sources import DiscourseSource
 from ingest.buried import Buried
 from ingest.collector import (
+    PAGE_CAP,
     Collector,
     Delivery,
     Denied,
@@ -27,6 +28,7 @@ from ingest.collector import (
     Span,
     Style,
     by_hour,
+    left_out,
 )
 from ingest.cursors import closed, opened
 from ingest.dates import datetime_millis
@@ -87,9 +89,7 @@ class Discourse:
             posts = [post for post in posts if post.id not in seen]
             drafts = [made for post in posts if (made := self._news(post, access, floor, warm)) is not None]
             wrong = self._buried.unknown(malformed)
-            yield self._delivery(
-                self._api, drafts=drafts, malformed=wrong, missed=None if cut else 0, reason="page cap" if cut else ""
-            )
+            yield self._delivery(self._api, drafts=drafts, malformed=wrong, **left_out(cut))
             self._buried.note(wrong)
             newest = max([newest, *(post.id for post in posts)])
             seen |= {post.id: self._state(post, access) for post in posts}
@@ -105,9 +105,7 @@ class Discourse:
                 times = [datetime_millis(post.created_at) for post in posts]
                 wanted = [one for one, at in zip(posts, times, strict=True) if span.since <= at < span.until]
                 drafts = [made for one in wanted if (made := self._draft(one, access)) is not None]
-                yield self._delivery(
-                    api, drafts=drafts, malformed=malformed, missed=None if cut else 0, reason="page cap" if cut else ""
-                )
+                yield self._delivery(api, drafts=drafts, malformed=malformed, **left_out(cut))
                 if times and max(times) < span.since:
                     return
 
@@ -185,8 +183,9 @@ class Discourse:
         """Requests since this was asked last, those for the categories among them."""
         return api.used() + self._categories.used()
 
-    def _pages(self, api: Api, floor: int | None) -> Iterator[tuple[list[Post], list[Malformed], bool]]:
-        """(posts, what is none, whether more were left out), newest first, back to the one with number `floor`.
+    def _pages(self, api: Api, floor: int | None) -> Iterator[tuple[list[Post], list[Malformed], str]]:
+        """(posts, what is none, why more is missing; empty: nothing is), newest first, back to the one with the number
+        `floor`.
 
         Older versions show those in the fifty numbers up to `before`, newer ones fifty posts below it: so a page may be
         empty or repeat one, and the end is known by the numbers.
@@ -202,7 +201,7 @@ class Discourse:
             lowest = min((post.id for post in posts), default=before - PAGE)
             following = lowest if not before or lowest < before else before - PAGE
             reached = following <= max(floor or 0, 1) or (not before and not posts)
-            yield posts, malformed, number == MOST_PAGES - 1 and not reached
+            yield posts, malformed, PAGE_CAP if number == MOST_PAGES - 1 and not reached else ""
             if reached:
                 return
             before = following

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, suppress
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import msgspec
 
 from config.sources.graph import GraphSource
 from ingest.buried import Buried
 from ingest.collector import (
+    PAGE_CAP,
     Delivery,
     Denied,
     Draft,
@@ -26,6 +27,7 @@ from ingest.collector import (
     Malformed,
     Span,
     Style,
+    left_out,
 )
 from ingest.cursors import closed, opened
 from ingest.networks.graph_api import Api, Gone, Odd, checked, malformed, token_ends
@@ -53,6 +55,10 @@ class Item(NamedTuple):
     """Differs where its comments may differ."""
     answers: tuple[Any, ...] = ()
     """Comments that came with it."""
+
+
+Page: TypeAlias = tuple[list[Item], list[Malformed], str]
+"""(what is listed, what of it is none, why more is missing; empty: nothing is)."""
 
 
 class Edge(NamedTuple):
@@ -240,9 +246,9 @@ class Graph:
                 drafts.append(edited(one.draft))
         return drafts, said
 
-    def _brought(self, api: Api, drafts: Sequence[Draft], wrong: Sequence[Malformed], cut: bool) -> Iterator[Delivery]:
+    def _brought(self, api: Api, drafts: Sequence[Draft], wrong: Sequence[Malformed], cut: str) -> Iterator[Delivery]:
         bad = self._buried.unknown(wrong)
-        yield api.delivery(drafts=drafts, malformed=bad, **_cut(cut))
+        yield api.delivery(drafts=drafts, malformed=bad, **left_out(cut))
         self._buried.note(bad)
 
     def _remember(self, said: Mapping[str, int]) -> None:
@@ -255,22 +261,19 @@ class Graph:
 
     # --- lists ---
 
-    def _pages(self, api: Api, edge: Edge, floor: Millis | None) -> Iterator[tuple[list[Item], list[Malformed], bool]]:
-        """(posts, what is none, whether more were left out) of a list, back to `floor`; None: to where a first start
-        begins."""
+    def _pages(self, api: Api, edge: Edge, floor: Millis | None) -> Iterator[Page]:
+        """A list of posts, back to `floor`; None: to where a first start begins."""
         for number, (listed, more) in enumerate(
             api.pages(edge.path, MOST_PAGES, fields=edge.fields, limit=self._network.page), 1
         ):
             found, wrong = self._sorted(listed, edge.path, lambda one: self._network.post(one, edge))
             floor = api.time - FIRST if floor is None else floor
             reached = not more or (bool(found) and min(one.at for one in found) <= floor)
-            yield found, wrong, number == MOST_PAGES and not reached
+            yield found, wrong, PAGE_CAP if number == MOST_PAGES and not reached else ""
             if reached:
                 return
 
-    def _comments(
-        self, api: Api, post: str, floor: Millis, explain: int | None
-    ) -> Iterator[tuple[list[Item], list[Malformed], bool]]:
+    def _comments(self, api: Api, post: str, floor: Millis, explain: int | None) -> Iterator[Page]:
         """Back to `floor`, and where answers stand below what they answer until so many news explain the count."""
         path, params = self._network.comments(post)
         explained = 0
@@ -282,7 +285,7 @@ class Graph:
                 found, wrong = found + more_of, wrong + bad
             explained += sum(one.at > floor and one.id not in self._known for one in found)
             reached = (oldest is not None and oldest <= floor) and (explain is None or explained >= explain)
-            yield found, wrong, number == MOST_PAGES and more and not reached
+            yield found, wrong, PAGE_CAP if number == MOST_PAGES and more and not reached else ""
             if reached or not more:
                 return
 
@@ -295,10 +298,6 @@ class Graph:
                 continue
             wrong.append(malformed(f"{self.source.id}:{place}", one, "it has no id, or no time that can be read"))
         return found, wrong
-
-
-def _cut(cut: bool) -> Mapping[str, Any]:
-    return {"missed": None, "reason": "page cap"} if cut else {}
 
 
 def edited(draft: Draft, at: Millis | None = None) -> Draft:

@@ -15,7 +15,19 @@ import msgspec
 
 from config.sources.hackernews import HackernewsSource
 from ingest.buried import Buried
-from ingest.collector import Delivery, Draft, Existence, Found, Malformed, Sample, Span, Style, Unfillable
+from ingest.collector import (
+    PAGE_CAP,
+    Delivery,
+    Draft,
+    Existence,
+    Found,
+    Malformed,
+    Sample,
+    Span,
+    Style,
+    Unfillable,
+    left_out,
+)
 from ingest.cursors import closed, opened
 from ingest.names import Names
 from ingest.networks.hackernews_items import Hit, Item, millis, of_hit, of_item
@@ -225,8 +237,7 @@ class Hackernews:
             drafts=drafts,
             malformed=malformed,
             asked=search.used(),
-            missed=None if page.missed else 0,
-            reason="page cap" if page.missed else "",
+            **left_out(PAGE_CAP if page.missed else ""),
         )
 
     def _forget(self, now: int) -> None:

@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from config.sources import LinkedinSource
 from ingest.buried import Buried
-from ingest.collector import Collector, Delivery, Draft, Existence, Found, Malformed, Span, Style
+from ingest.collector import Collector, Delivery, Draft, Existence, Found, Malformed, Span, Style, left_out
 from ingest.cursors import closed, opened
 from ingest.networks.linkedin_api import Api, Counts, Gone, Hidden, grant_of
 from ingest.networks.linkedin_lists import FIRST, NOT_SHOWN, Lists
@@ -114,23 +114,23 @@ class Linkedin:
             posts: list[Item] = []
             for found, wrong, cut in lists.posts(span.since):
                 posts += found
-                yield api.delivery(drafts=_within(found, span), malformed=wrong, **_cut(cut))
+                yield api.delivery(drafts=_within(found, span), malformed=wrong, **left_out(cut))
                 self._buried.note(wrong)
             before = sorted((one for one in posts if one.at < span.until), key=lambda one: -one.at)
             for post in before[: self._settings.follow]:
                 yield from self._fill_comments(lists, post.id, span)
             if self._settings.mentions:
                 for found, wrong, cut in lists.mentions(span, lambda id: False):
-                    yield api.delivery(drafts=_within(found, span), malformed=wrong, **_cut(cut))
+                    yield api.delivery(drafts=_within(found, span), malformed=wrong, **left_out(cut))
                     self._buried.note(wrong)
                 if span.since < api.time - MENTIONS_KEPT:
-                    yield Delivery(asked=0, **_cut("LinkedIn keeps mentions for 60 days"))
+                    yield Delivery(asked=0, **left_out("LinkedIn keeps mentions for 60 days"))
 
     def _fill_comments(self, lists: Lists, post: str, span: Span) -> Iterator[Delivery]:
         for page in lists.comments(post, post):
             answered = [one for one in page[0] if one.answers != 0]
             for found, wrong, cut in chain([page], lists.answers(answered, post)):
-                yield lists.api.delivery(drafts=_within(found, span), malformed=wrong, **_cut(cut))
+                yield lists.api.delivery(drafts=_within(found, span), malformed=wrong, **left_out(cut))
                 self._buried.note(wrong)
 
     def look_up(self, native_ids: Sequence[str]) -> Found:
@@ -211,7 +211,7 @@ class Linkedin:
             began = began or self._api.time - FIRST
             floor = began if before is None else before
             drafts, said = self._news(found, floor, floor)
-            yield self._api.delivery(drafts=drafts, malformed=wrong, **_cut(cut))
+            yield self._api.delivery(drafts=drafts, malformed=wrong, **left_out(cut))
             self._remember(said, wrong)
             newest = max([newest, *(one.modified for one in found)])
             for one in found:
@@ -259,7 +259,7 @@ class Linkedin:
             for found, bad, more in chain([(items, wrong, cut)], self._lists.answers(below, post)):
                 drafts, said = self._news(found, floor, mark.began)
                 fresh += sum(draft.kind == "created" for draft in drafts)
-                yield self._api.delivery(drafts=drafts, malformed=bad, **_cut(more))
+                yield self._api.delivery(drafts=drafts, malformed=bad, **left_out(more))
                 self._remember(said, bad)
                 newest = max([newest, *(one.at for one in found)])
             answered |= {_number(one.id): one.answers for one in items if one.answers}
@@ -289,7 +289,7 @@ class Linkedin:
             unread = {one.id for one in found if one.draft is None} - self._known.keys()
             missed = len(unread - self._hidden)
             unseen = {"missed": missed, "reason": "LinkedIn does not show the post"} if missed else {}
-            yield self._api.delivery(drafts=drafts, malformed=wrong, **(_cut(cut) or unseen))
+            yield self._api.delivery(drafts=drafts, malformed=wrong, **(left_out(cut) or unseen))
             self._remember(said, wrong)
             hidden |= unread
             newest = max([newest, *(one.at for one in found)])
@@ -339,8 +339,3 @@ def _number(comment: str) -> str:
 
 def _within(found: Sequence[Item], span: Span) -> list[Draft]:
     return [one.draft for one in found if one.draft is not None and span.since <= one.at < span.until]
-
-
-def _cut(why: str) -> Mapping[str, Any]:
-    """What a delivery says where more is missing."""
-    return {"missed": None, "reason": why} if why else {}

@@ -9,7 +9,7 @@ import msgspec
 
 from config.sources import LinkedinSource
 from ingest.buried import Buried
-from ingest.collector import Malformed, Span
+from ingest.collector import PAGE_CAP, Malformed, Span
 from ingest.networks.linkedin_api import Api, Gone, Hidden, encoded, listed
 from ingest.networks.linkedin_posts import Item, comment_item, is_post, mention_draft, parts_of, post_item
 from ingest.web import Refused
@@ -21,7 +21,6 @@ FIRST: Millis = HOUR
 PAGE = 100
 MOST_PAGES = 1_000
 
-PAGE_CAP = "page cap"
 NOT_SHOWN = "LinkedIn does not show the comments"
 
 Page = tuple[list[Item], list[Malformed], str]

@@ -14,7 +14,20 @@ import msgspec
 
 from config.sources.reddit import RedditSource
 from ingest.buried import Buried
-from ingest.collector import Delivery, Denied, Draft, Existence, Found, Malformed, Sample, Span, Style, Unfillable
+from ingest.collector import (
+    PAGE_CAP,
+    Delivery,
+    Denied,
+    Draft,
+    Existence,
+    Found,
+    Malformed,
+    Sample,
+    Span,
+    Style,
+    Unfillable,
+    left_out,
+)
 from ingest.networks.reddit_access import Access, Closed, Limit
 from ingest.networks.reddit_listings import (
     RUN,
@@ -56,7 +69,6 @@ MOST_SAMPLED = 10
 SAMPLED_HOURS = 24
 ANCESTORS = 8
 """Comments above another one that Reddit shows with it, at most."""
-PAGE_CAP = "page cap"
 
 
 def collector(settings: RedditSource, setting: Setting) -> Reddit:
@@ -129,8 +141,7 @@ class Reddit:
                     query=listing.query,
                     cursor=encode({**known, **read}),
                     asked=way.asked - told,
-                    missed=None if reading.overflowed else 0,
-                    reason=PAGE_CAP if reading.overflowed else "",
+                    **left_out(PAGE_CAP if reading.overflowed else ""),
                 )
             told = way.asked
         if refused is not None and not read:

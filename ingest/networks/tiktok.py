@@ -14,6 +14,7 @@ import msgspec
 from config.sources.tiktok import TiktokSource
 from ingest.buried import Buried
 from ingest.collector import (
+    PAGE_CAP,
     Collector,
     Delivery,
     Denied,
@@ -24,9 +25,10 @@ from ingest.collector import (
     Malformed,
     Span,
     Style,
+    left_out,
 )
 from ingest.cursors import closed, opened
-from ingest.networks.tiktok_api import Api, Odd, cut_short, granted
+from ingest.networks.tiktok_api import Api, Odd, granted
 from ingest.networks.tiktok_comments import COMMENTS, MOST_PAGES, OVERLAP, Comments, Mark
 from ingest.networks.tiktok_mentions import Mentions
 from ingest.networks.tiktok_posts import (
@@ -123,13 +125,13 @@ class Tiktok:
             followed: list[Video] = []
             for found, wrong, short in self._pages(api, span.since):
                 drafts = [one.draft for one in found if one.draft and span.since <= one.at < span.until]
-                yield api.delivery(drafts=drafts, malformed=wrong, **cut_short(short))
+                yield api.delivery(drafts=drafts, malformed=wrong, **left_out(short))
                 followed = [*followed, *found][: self._settings.follow]
             for video in followed:
                 try:
                     for comments, wrong, cut in self._comments.written(api, video, span.since):
                         drafts = [one.draft for one in comments if one.draft and span.since <= one.at < span.until]
-                        yield api.delivery(drafts=drafts, malformed=wrong, **cut_short(cut))
+                        yield api.delivery(drafts=drafts, malformed=wrong, **left_out(cut))
                 except Odd as odd:
                     yield api.delivery(missed=None, reason=f"TikTok refuses a post's comments (code {odd.code})")
             is_own = self._is_own({video.id for video in followed})
@@ -217,7 +219,7 @@ class Tiktok:
             late = {one.id for one in followed} - state.videos.keys()
             drafts = self._news(found, max(state.began, floor or 0), late, state.began)
             bad = self._buried.unknown(wrong)
-            yield self._api.delivery(drafts=drafts, malformed=bad, **cut_short(short))
+            yield self._api.delivery(drafts=drafts, malformed=bad, **left_out(short))
             self._buried.note(bad)
             self._taken(found)
             newest = max([newest, *(min(one.at, self._api.time) for one in found)])
@@ -253,9 +255,9 @@ class Tiktok:
         while len(self._posts) > MOST_POSTS:
             self._posts.pop(next(iter(self._posts)))
 
-    def _pages(self, api: Api, floor: Millis | None) -> Iterator[tuple[list[Video], list[Malformed], bool]]:
-        """(posts, what is none, whether more were left out), newest first, back to `floor` (None: as many as are
-        followed) and at least so many."""
+    def _pages(self, api: Api, floor: Millis | None) -> Iterator[tuple[list[Video], list[Malformed], str]]:
+        """(posts, what is none, why more is missing; empty: nothing is), newest first, back to `floor` (None: as many
+        as are followed) and at least so many."""
         number = 0
         for count, page in enumerate(api.pages(VIDEOS, "videos", MOST_PAGES, fields=list(VIDEO), max_count=PAGE), 1):
             found, wrong = list[Video](), list[Malformed]()
@@ -268,7 +270,7 @@ class Tiktok:
                     wrong.append(Malformed(f"{self.source.id}:posts", why, msgspec.json.encode(one)))
             number += len(found)
             reached = floor is None or (bool(found) and found[-1].at <= floor)
-            yield found, wrong, not reached and (page.stuck or (count == MOST_PAGES and page.more))
+            yield found, wrong, PAGE_CAP if not reached and page.ends_early(count == MOST_PAGES) else ""
             if reached and number >= self._settings.follow:
                 return
 

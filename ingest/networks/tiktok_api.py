@@ -48,6 +48,10 @@ class Page(NamedTuple):
     cursor: str = ""
     """Where those are."""
 
+    def ends_early(self, last: bool) -> bool:
+        """Whether some are never asked for, where this is the `last` page that is."""
+        return self.stuck or (last and self.more)
+
 
 def granted(settings: TiktokSource, setting: Setting) -> Grant:
     """The account's access token, which counts for a day."""
@@ -151,11 +155,6 @@ class Api:
                 "owner; and `account` has to be its open_id (docs/networks/tiktok.md)"
             )
         return Interrupted(f"TikTok has a fault of its own (code {code})") if code >= 50_000 else Odd(code)
-
-
-def cut_short(cut: bool) -> dict[str, Any]:
-    """What a delivery says of a list that went on."""
-    return {"missed": None, "reason": "page cap"} if cut else {}
 
 
 def _traded(answer: Answer, wall: Millis) -> Traded:

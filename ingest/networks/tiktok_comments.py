@@ -14,14 +14,14 @@ moderators looked at it, and what became of reach and texts.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
 from config.sources.tiktok import TiktokSource
 from ingest.buried import Buried
-from ingest.collector import Delivery, Draft, Malformed
-from ingest.networks.tiktok_api import Api, Odd, Page, cut_short
+from ingest.collector import PAGE_CAP, Delivery, Draft, Malformed, left_out
+from ingest.networks.tiktok_api import Api, Odd, Page
 from ingest.networks.tiktok_posts import Comment, Video, comment_of
 from ingest.setting import Setting
 from ingest.told import content
@@ -63,6 +63,10 @@ class Said(NamedTuple):
     metrics: Metrics | None
 
 
+Listed: TypeAlias = tuple[list[Comment], list[Malformed], str]
+"""(comments, what is none, why more is missing; empty: nothing is)."""
+
+
 class Comments:
     """What one process knows of them. Not for several threads at once."""
 
@@ -87,7 +91,7 @@ class Comments:
         for found, wrong, cut in self._pages(api, video, max(mark.seen - OVERLAP, mark.began), self._left, walk, whole):
             news, said = self._news([*found, *self._answers(found, video)], floor, walk)
             bad = self._buried.unknown(wrong)
-            yield api.delivery(drafts=news, malformed=bad, **cut_short(cut))
+            yield api.delivery(drafts=news, malformed=bad, **left_out(cut))
             self._remember(said, bad)
             for one in found:
                 if one.replies != counts.get(one.id, 0):
@@ -102,7 +106,7 @@ class Comments:
             self._walked.add(video.id)
         mark.seen = newest or mark.began
 
-    def written(self, api: Api, video: Video, since: Millis) -> Iterator[tuple[list[Comment], list[Malformed], bool]]:
+    def written(self, api: Api, video: Video, since: Millis) -> Iterator[Listed]:
         """Comments back to a time, with the answers that came with them or stand below them."""
         for found, wrong, cut in self._pages(api, video, since, {}):
             below = list(self._answers(found, video))
@@ -126,10 +130,10 @@ class Comments:
 
     def _pages(
         self, api: Api, video: Video, until: Millis, left: dict[str, str], walk: bool = False, whole: bool = False
-    ) -> Iterator[tuple[list[Comment], list[Malformed], bool]]:
-        """(comments, what is none, whether more were left out), back to `until` or, where what is known is `whole`, to
-        that; a walk goes on to the end of the sorted part. A comment that is pinned may stand before newer ones.
-        `left`: by post, where this reader was cut behind the sorted part."""
+    ) -> Iterator[Listed]:
+        """Back to `until` or, where what is known is `whole`, to that; a walk goes on to the end of the sorted part. A
+        comment that is pinned may stand before newer ones. `left`: by post, where this reader was cut behind the sorted
+        part."""
         listed, reached, met, cursor = set[str](), False, False, ""
         for number, page in enumerate(self._listed(api, video, ""), 1):
             found, wrong = _comments(page.listed, video)
@@ -139,7 +143,7 @@ class Comments:
             if in_order:
                 known = whole and all(one.id in self._known for one in in_order)
                 reached = reached or known or in_order[-1].at <= until
-            yield _fresh(found, listed), wrong, not reached and page.stuck
+            yield _fresh(found, listed), wrong, PAGE_CAP if page.stuck and not reached else ""
             if not page.more or page.stuck or (reached and (not walk or number >= SORTED)):
                 return
             if number >= SORTED:
@@ -149,7 +153,7 @@ class Comments:
         begin = left.get(video.id, cursor) if met else cursor
         for number, page in enumerate(self._listed(api, video, begin), SORTED + 1):
             found, wrong = _comments(page.listed, video)
-            yield _fresh(found, listed), wrong, page.stuck or (number >= MOST_PAGES and page.more)
+            yield _fresh(found, listed), wrong, PAGE_CAP if page.ends_early(number >= MOST_PAGES) else ""
             if not page.cursor or number >= MOST_PAGES:
                 break
             left[video.id] = page.cursor
@@ -170,7 +174,7 @@ class Comments:
                 ends = any((whole and one.id in self._known) or one.at <= floor for one in found)
                 news, said = self._news(found, floor, False)
                 bad = self._buried.unknown(wrong)
-                yield api.delivery(drafts=news, malformed=bad, **cut_short(cut))
+                yield api.delivery(drafts=news, malformed=bad, **left_out(cut))
                 self._remember(said, bad)
                 if ends:
                     break
@@ -179,7 +183,7 @@ class Comments:
             yield api.delivery(missed=None, reason=f"TikTok refuses the answers to a comment (code {odd.code})")
         self._whole.add(above.id)
 
-    def _below(self, api: Api, video: Video, above: Comment) -> Iterator[tuple[list[Comment], list[Malformed], bool]]:
+    def _below(self, api: Api, video: Video, above: Comment) -> Iterator[Listed]:
         id = above.id.rpartition("/")[2]
         for number, page in enumerate(
             api.pages(
@@ -188,7 +192,7 @@ class Comments:
             ), 1,
         ):  # fmt: skip
             found, wrong = _comments(page.listed, video, id)
-            yield found, wrong, page.stuck or (number == MOST_PAGES and page.more)
+            yield found, wrong, PAGE_CAP if page.ends_early(number == MOST_PAGES) else ""
 
     def _answers(self, found: Sequence[Comment], video: Video) -> Iterator[Comment]:
         for above in found:

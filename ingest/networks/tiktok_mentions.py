@@ -16,8 +16,8 @@ import msgspec
 
 from config.sources.tiktok import TiktokSource
 from ingest.buried import Buried
-from ingest.collector import Delivery, Draft, Existence, Malformed
-from ingest.networks.tiktok_api import Api, cut_short
+from ingest.collector import PAGE_CAP, Delivery, Draft, Existence, Malformed, left_out
+from ingest.networks.tiktok_api import Api
 from ingest.networks.tiktok_posts import (
     BY_NAME,
     MENTION,
@@ -99,7 +99,7 @@ class Mentions:
                 drafts = [draft for other in others if (draft := self._news(other, _note(other.id) in known, began))]
                 brought = [other for other in others if other.at > began]
                 bad = self._buried.unknown(wrong)
-                yield one.path, api.delivery(drafts=drafts, malformed=bad, **cut_short(cut))
+                yield one.path, api.delivery(drafts=drafts, malformed=bad, **left_out(cut))
                 self._buried.note(bad)
                 self._taken(others)
                 self._listed(brought, one, known)
@@ -114,7 +114,8 @@ class Mentions:
                 others, known = self._others(found, one, is_own)
                 within = [other for other in others if since <= other.at < until]
                 drafts = [other.draft for other in within if other.draft]
-                yield api.delivery(drafts=drafts, malformed=wrong, **cut_short(cut or days > OLDEST))
+                cut = cut or (PAGE_CAP if days > OLDEST else "")
+                yield api.delivery(drafts=drafts, malformed=wrong, **left_out(cut))
                 self._listed(within, one, known)
 
     def _others(
@@ -185,7 +186,7 @@ class Mentions:
                 drafts, oldest, short, listed = dict[str, Draft](), api.time, False, 0
                 for found, _, cut in self._pages(api, one, OLDEST):
                     listed += len(found)
-                    short = short or cut
+                    short = short or bool(cut)
                     oldest = min([oldest, *(other.at for other in found)])
                     drafts |= {other.id: other.draft for other in found if other.draft is not None}
                 short = short or listed >= MOST
@@ -193,8 +194,8 @@ class Mentions:
                 seen = self._seen[one.path] = Seen(drafts, since, now)
             return seen
 
-    def _pages(self, api: Api, one: List, days: int) -> Iterator[tuple[list[Mentioned], list[Malformed], bool]]:
-        """(mentions, what is none, whether more were left out)."""
+    def _pages(self, api: Api, one: List, days: int) -> Iterator[tuple[list[Mentioned], list[Malformed], str]]:
+        """(mentions, what is none, why more is missing; empty: nothing is)."""
         listed, most = 0, MOST // PAGE
         for number, page in enumerate(
             api.pages(
@@ -210,7 +211,7 @@ class Mentions:
                     why = "it has no id, or no time"
                     wrong.append(Malformed(f"{self._setting.source.id}:{one.path}", why, msgspec.json.encode(other)))
             listed += len(page.listed)
-            yield found, wrong, page.stuck or (number == most and page.more) or listed >= MOST
+            yield found, wrong, PAGE_CAP if page.ends_early(number == most) or listed >= MOST else ""
 
 
 def _list_of(noted: str | None) -> str:

@@ -19,6 +19,7 @@ from config.sources.trustpilot import TrustpilotSource
 from ingest.buried import Buried
 from ingest.collector import (
     NEVER,
+    PAGE_CAP,
     Delivery,
     Denied,
     Draft,
@@ -30,6 +31,7 @@ from ingest.collector import (
     Span,
     Style,
     by_hour,
+    left_out,
 )
 from ingest.cursors import closed, opened
 from ingest.networks.trustpilot_api import MOST_PAGES, PAGE, Api, grant_of
@@ -162,8 +164,7 @@ class Trustpilot:
                 drafts=drafts,
                 malformed=page.malformed,
                 asked=api.used(),
-                missed=None if page.cut else 0,
-                reason=page.cut,
+                **left_out(page.cut),
             )
             self._told.note_found(drafts)
 
@@ -202,7 +203,7 @@ class Trustpilot:
             floor = (until or 0) - self._settings.look_back
             # A page may lack what is not shown to everybody: only an empty one is behind the last.
             last = not listed or any(review.at < floor for review in reviews)
-            cut = "" if last else UNREAD if not reviews else "page cap" if number == MOST_PAGES else ""
+            cut = "" if last else UNREAD if not reviews else PAGE_CAP if number == MOST_PAGES else ""
             yield _Page(number, reviews, malformed, cut)
             if last or cut:
                 return
@@ -215,8 +216,7 @@ class Trustpilot:
             drafts=drafts,
             malformed=wrong,
             asked=self._api.used(),
-            missed=None if page.cut else 0,
-            reason=page.cut,
+            **left_out(page.cut),
         )
         self._told.note(states)
         self._buried.note(wrong)

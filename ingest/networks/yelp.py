@@ -18,6 +18,7 @@ from config.sources.yelp import YelpSource
 from ingest.buried import Buried
 from ingest.collector import (
     NEVER,
+    PAGE_CAP,
     Collector,
     Delivery,
     Denied,
@@ -28,6 +29,7 @@ from ingest.collector import (
     Span,
     Style,
     by_hour,
+    left_out,
 )
 from ingest.cursors import closed, opened
 from ingest.networks.yelp_reviews import Review, drafts_of, reviews_of
@@ -237,8 +239,7 @@ def _delivery(web: Web, drafts: Sequence[Draft], malformed: Sequence[Malformed],
         drafts=drafts,
         malformed=malformed,
         asked=web.used(),
-        missed=None if cut else 0,
-        reason="page cap" if cut else "",
+        **left_out(PAGE_CAP if cut else ""),
     )
 
 

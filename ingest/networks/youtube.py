@@ -13,6 +13,7 @@ from contextlib import closing
 
 from config.sources import YoutubeSource
 from ingest.collector import (
+    PAGE_CAP,
     AccountState,
     Collector,
     Delivery,
@@ -24,6 +25,7 @@ from ingest.collector import (
     Sample,
     Span,
     Style,
+    left_out,
 )
 from ingest.cursors import closed, opened
 from ingest.networks.youtube_api import Api, Params, Quota, Spent, Unavailable
@@ -242,8 +244,7 @@ class Youtube:
             yield self._api.delivery(
                 drafts=[video_draft(video) for video in videos],
                 malformed=malformed,
-                missed=None if cut else 0,
-                reason="page cap" if cut else "",
+                **left_out(PAGE_CAP if cut else ""),
             )
             for video in videos:
                 state.videos[video.id] = Followed(video.published)
@@ -354,8 +355,7 @@ class Youtube:
                     drafts=[video_draft(video, query_ids=(wanted.brand,)) for video in videos],
                     malformed=malformed,
                     query=wanted.brand,
-                    missed=None if cut else 0,
-                    reason="page cap" if cut else "",
+                    **left_out(PAGE_CAP if cut else ""),
                 )
                 if state is not None:
                     self._follow(state, wanted, videos)

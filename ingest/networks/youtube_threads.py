@@ -12,7 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from ingest.buried import Buried
-from ingest.collector import Delivery, Draft, Malformed, Span
+from ingest.collector import PAGE_CAP, Delivery, Draft, Malformed, Span, left_out
 from ingest.networks.youtube_api import Api, Params, Unavailable
 from ingest.networks.youtube_posts import (
     Comment,
@@ -138,8 +138,7 @@ def new_comments(
         yield api.delivery(
             drafts=found.drafts,
             malformed=wrong,
-            missed=None if cut or found.trouble else 0,
-            reason="page cap" if cut else found.trouble,
+            **left_out(PAGE_CAP if cut else found.trouble),
         )
         _learn(memory, mark, found)
         memory.buried.note(wrong)
@@ -169,8 +168,7 @@ def of_span(api: Api, feed: Feed, span: Span) -> Iterator[Delivery]:
         yield api.delivery(
             drafts=drafts,
             malformed=[*threads.malformed, *found.malformed],
-            missed=None if cut or found.trouble else 0,
-            reason="page cap" if cut else found.trouble,
+            **left_out(PAGE_CAP if cut else found.trouble),
         )
         if sum(thread.top.published < span.since for thread in threads.items) * 2 > len(threads.items):
             return
