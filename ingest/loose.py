@@ -12,13 +12,18 @@ from ingest.collector import Malformed
 T = TypeVar("T")
 
 
-def each_of(listed: Iterable[Any], read: Callable[[Any], T], place: str, what: str) -> tuple[list[T], list[Malformed]]:
+def each_of(
+    listed: Iterable[Any], read: Callable[[Any], T | None], place: str, what: str
+) -> tuple[list[T], list[Malformed]]:
     """(what was read, what is no `what`): one of another form costs itself alone. `read` raises ValidationError,
-    ValueError, OverflowError."""
+    ValueError, OverflowError; None: it has no id, or no time."""
     found, malformed = list[T](), list[Malformed]()
     for number, one in enumerate(listed):
         try:
-            found.append(read(one))
+            item = read(one)
+            if item is None:
+                raise ValueError("it has no id, or no time that can be read")
+            found.append(item)
         except (msgspec.ValidationError, ValueError, OverflowError) as wrong:
             payload = msgspec.json.encode(one)
             malformed.append(Malformed(place, f"it is no {what}: {wrong}"[:300], payload, type(wrong).__name__, number))

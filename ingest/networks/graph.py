@@ -8,7 +8,7 @@ known before, so that a burst, or a cut in its middle, loses nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
@@ -30,7 +30,8 @@ from ingest.collector import (
     left_out,
 )
 from ingest.cursors import closed, opened
-from ingest.networks.graph_api import Api, Gone, Odd, checked, malformed, token_ends
+from ingest.loose import each_of
+from ingest.networks.graph_api import Api, Gone, Odd, checked, token_ends
 from ingest.setting import Setting
 from ingest.told import content
 from stream.clock import DAY, HOUR, MINUTE
@@ -266,7 +267,7 @@ class Graph:
         for number, (listed, more) in enumerate(
             api.pages(edge.path, MOST_PAGES, fields=edge.fields, limit=self._network.page), 1
         ):
-            found, wrong = self._sorted(listed, edge.path, lambda one: self._network.post(one, edge))
+            found, wrong = self._each(listed, edge.path, lambda one: self._network.post(one, edge))
             floor = api.time - FIRST if floor is None else floor
             reached = not more or (bool(found) and min(one.at for one in found) <= floor)
             yield found, wrong, PAGE_CAP if number == MOST_PAGES and not reached else ""
@@ -278,10 +279,10 @@ class Graph:
         path, params = self._network.comments(post)
         explained = 0
         for number, (listed, more) in enumerate(api.pages(path, MOST_PAGES, **params), 1):
-            found, wrong = self._sorted(listed, "comments", lambda one: self._network.comment(one, post))
+            found, wrong = self._each(listed, "comments", lambda one: self._network.comment(one, post))
             oldest = min((one.at for one in found), default=None)
             for one in list(found):
-                more_of, bad = self._sorted(one.answers, "comments", lambda one: self._network.comment(one, post))
+                more_of, bad = self._each(one.answers, "comments", lambda one: self._network.comment(one, post))
                 found, wrong = found + more_of, wrong + bad
             explained += sum(one.at > floor and one.id not in self._known for one in found)
             reached = (oldest is not None and oldest <= floor) and (explain is None or explained >= explain)
@@ -289,15 +290,10 @@ class Graph:
             if reached or not more:
                 return
 
-    def _sorted(self, listed: Sequence[Any], place: str, read: Any) -> tuple[list[Item], list[Malformed]]:
-        found, wrong = list[Item](), list[Malformed]()
-        for one in listed:
-            item = read(one)
-            if item is not None:
-                found.append(item)
-                continue
-            wrong.append(malformed(f"{self.source.id}:{place}", one, "it has no id, or no time that can be read"))
-        return found, wrong
+    def _each(
+        self, listed: Sequence[Any], place: str, read: Callable[[Any], Item | None]
+    ) -> tuple[list[Item], list[Malformed]]:
+        return each_of(listed, read, f"{self.source.id}:{place}", "post")
 
 
 def edited(draft: Draft, at: Millis | None = None) -> Draft:

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 
 from config.sources.graph import GraphSource
-from ingest.collector import NEVER, Delivery, Denied, Interrupted, Malformed
+from ingest.collector import NEVER, Delivery, Denied, Interrupted
 from ingest.setting import Setting
 from ingest.web import Answer, Refused, Web, told_time
 from stream.clock import MINUTE, SECOND
@@ -244,7 +244,3 @@ def _object(header: str | None) -> dict[str, Any]:
 
 def _list(held: object) -> list[Any]:
     return held if isinstance(held, list) else []
-
-
-def malformed(place: str, one: object, why: str) -> Malformed:
-    return Malformed(place, why, msgspec.json.encode(one))

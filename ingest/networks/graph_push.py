@@ -16,7 +16,7 @@ import msgspec
 
 from config.sources.graph import GraphSource
 from ingest.collector import Denied, Draft, Interrupted, Malformed
-from ingest.networks.graph_api import Api, Gone, Odd, malformed
+from ingest.networks.graph_api import Api, Gone, Odd
 from ingest.push import Pushed, Unsigned
 from ingest.setting import Setting
 from ingest.signature import signing_keys, verify_body
@@ -80,7 +80,8 @@ class GraphPush:
             except Denied as denied:
                 raise Interrupted(f"what it tells of cannot be read: {denied}") from None
             except (Gone, Odd) as fault:
-                wrong_ones.append(malformed(self._settings.id, change.value, f"it cannot be read: {fault!r}"))
+                why, payload = f"it cannot be read: {fault!r}", msgspec.json.encode(change.value)
+                wrong_ones.append(Malformed(self._settings.id, why, payload))
         return Pushed(drafts, wrong_ones)
 
     def accounts(self, body: bytes) -> frozenset[str]:

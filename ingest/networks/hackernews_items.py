@@ -12,6 +12,7 @@ import msgspec
 
 from ingest.collector import Draft, Interrupted, Malformed
 from ingest.links import web_address
+from ingest.loose import each_of
 from ingest.markup import words_of
 from stream.clock import SECOND
 from stream.records import Author, Metrics, Millis, PostKind
@@ -80,15 +81,7 @@ def of_item(item: Item, conversation: str | None, brand: str = "", kind: PostKin
 
 
 def hits_of(listed: Sequence[object]) -> tuple[list[Hit], list[Malformed]]:
-    found: list[Hit] = []
-    malformed: list[Malformed] = []
-    for number, one in enumerate(listed):
-        try:
-            found.append(msgspec.convert(one, Hit))
-        except msgspec.ValidationError as wrong:
-            payload = msgspec.json.encode(one)
-            malformed.append(Malformed("search_by_date", f"it is no post: {wrong}"[:300], payload, number=number))
-    return found, malformed
+    return each_of(listed, lambda one: msgspec.convert(one, Hit), "search_by_date", "post")
 
 
 def item_of(answer: Any) -> Item | None:

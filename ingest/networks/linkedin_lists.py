@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-import msgspec
-
 from config.sources import LinkedinSource
 from ingest.buried import Buried
 from ingest.collector import PAGE_CAP, Malformed, Span
+from ingest.loose import each_of
 from ingest.networks.linkedin_api import Api, Gone, Hidden, encoded, listed
 from ingest.networks.linkedin_posts import Item, comment_item, is_post, mention_draft, parts_of, post_item
 from ingest.web import Refused
@@ -130,17 +129,10 @@ class Lists:
         """(what is listed, what of it can be none, whether no more pages are asked for, whether there are more). What
         is dated ahead counts as of now: how far a list was read must not lie where nothing is yet."""
         for number, (some, more) in enumerate(self.api.pages(path, query, PAGE, MOST_PAGES), 1):
-            found, wrong = list[Item](), list[Malformed]()
-            for one in some:
-                item = read(one)
-                if item is not None:
-                    now = self.api.time
-                    found.append(item._replace(at=min(item.at, now), modified=min(item.modified, now)))
-                    continue
-                place = f"{self._settings.id}:{path.partition('/')[0]}"
-                why = "it has no id, or no time that can be read"
-                wrong.append(Malformed(place, why, msgspec.json.encode(one)))
-            yield found, self._buried.unknown(wrong), number == MOST_PAGES, more
+            found, wrong = each_of(some, read, f"{self._settings.id}:{path.partition('/')[0]}", "post")
+            now = self.api.time
+            dated = [one._replace(at=min(one.at, now), modified=min(one.modified, now)) for one in found]
+            yield dated, self._buried.unknown(wrong), number == MOST_PAGES, more
 
     def _by_page(self) -> str:
         return f"author={encoded(self.page)}&q=author"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing
+from typing import Any
 
 import msgspec
 
@@ -28,6 +29,7 @@ from ingest.collector import (
     left_out,
 )
 from ingest.cursors import closed, opened
+from ingest.loose import each_of
 from ingest.networks.tiktok_api import Api, Odd, granted
 from ingest.networks.tiktok_comments import COMMENTS, MOST_PAGES, OVERLAP, Comments, Mark
 from ingest.networks.tiktok_mentions import Mentions
@@ -182,7 +184,7 @@ class Tiktok:
         with closing(self._new_api()) as api:
             try:
                 listed = api.get(VIDEOS, fields=list(VIDEO), max_count=1).get("videos")
-                video = video_of(listed[0], self._settings.account) if isinstance(listed, list) and listed else None
+                video = self._video(listed[0]) if isinstance(listed, list) and listed else None
                 if video is not None:
                     api.get(COMMENTS, video_id=video.id, max_count=1)
                 for one in self._mentions.lists:
@@ -260,19 +262,15 @@ class Tiktok:
         as are followed) and at least so many."""
         number = 0
         for count, page in enumerate(api.pages(VIDEOS, "videos", MOST_PAGES, fields=list(VIDEO), max_count=PAGE), 1):
-            found, wrong = list[Video](), list[Malformed]()
-            for one in page.listed:
-                video = video_of(one, self._settings.account)
-                if video is not None:
-                    found.append(video)
-                else:
-                    why = "it has no id, or no time"
-                    wrong.append(Malformed(f"{self.source.id}:posts", why, msgspec.json.encode(one)))
+            found, wrong = each_of(page.listed, self._video, f"{self.source.id}:posts", "post")
             number += len(found)
             reached = floor is None or (bool(found) and found[-1].at <= floor)
             yield found, wrong, PAGE_CAP if not reached and page.ends_early(count == MOST_PAGES) else ""
             if reached and number >= self._settings.follow:
                 return
+
+    def _video(self, one: Any) -> Video | None:
+        return video_of(one, self._settings.account)
 
     def _remember(self, videos: Sequence[Video]) -> None:
         """The account's name, and once in this process what nobody will ask for any more is forgotten."""
@@ -305,7 +303,7 @@ class Tiktok:
         for begin in range(0, len(ids), PAGE):
             data = api.get(VIDEOS, fields=list(VIDEO), filters={"video_ids": ids[begin : begin + PAGE]}, max_count=PAGE)
             for one in _listed(data, "videos"):
-                video = video_of(one, self._settings.account)
+                video = self._video(one)
                 if video is not None and video.id in ids:
                     yield video
 

@@ -21,6 +21,7 @@ import msgspec
 from config.sources.tiktok import TiktokSource
 from ingest.buried import Buried
 from ingest.collector import PAGE_CAP, Delivery, Draft, Malformed, left_out
+from ingest.loose import each_of
 from ingest.networks.tiktok_api import Api, Odd, Page
 from ingest.networks.tiktok_posts import Comment, Video, comment_of
 from ingest.setting import Setting
@@ -245,14 +246,7 @@ class Comments:
 
 
 def _comments(listed: Sequence[Any], video: Video, above: str = "") -> tuple[list[Comment], list[Malformed]]:
-    found, wrong = list[Comment](), list[Malformed]()
-    for one in listed:
-        item = comment_of(one, video.id, video.link, above)
-        if item is not None:
-            found.append(item)
-        else:
-            wrong.append(Malformed(f"{video.id}:comments", "it has no id, or no time", msgspec.json.encode(one)))
-    return found, wrong
+    return each_of(listed, lambda one: comment_of(one, video.id, video.link, above), f"{video.id}:comments", "comment")
 
 
 def _fresh(found: Sequence[Comment], listed: set[str]) -> list[Comment]:

@@ -17,6 +17,7 @@ import msgspec
 from config.sources.tiktok import TiktokSource
 from ingest.buried import Buried
 from ingest.collector import PAGE_CAP, Delivery, Draft, Existence, Malformed, left_out
+from ingest.loose import each_of
 from ingest.networks.tiktok_api import Api
 from ingest.networks.tiktok_posts import (
     BY_NAME,
@@ -202,14 +203,7 @@ class Mentions:
                 one.path, one.key, most, fields=list(one.fields), number_of_days=days, max_count=PAGE, **one.order
             ), 1,
         ):  # fmt: skip
-            found, wrong = list[Mentioned](), list[Malformed]()
-            for other in page.listed:
-                mentioned = one.read(other)
-                if mentioned is not None:
-                    found.append(mentioned)
-                else:
-                    why = "it has no id, or no time"
-                    wrong.append(Malformed(f"{self._setting.source.id}:{one.path}", why, msgspec.json.encode(other)))
+            found, wrong = each_of(page.listed, one.read, f"{self._setting.source.id}:{one.path}", "mention")
             listed += len(page.listed)
             yield found, wrong, PAGE_CAP if page.ends_early(number == most) or listed >= MOST else ""
 

@@ -32,5 +32,12 @@ def test_what_a_reader_refuses_is_said_in_its_words() -> None:
     )
 
 
+def test_one_that_cannot_be_told_from_others_or_has_no_time_is_none() -> None:
+    assert each_of([7, None], lambda one: one, "a list", "review") == (
+        [7],
+        [Malformed("a list", "it is no review: it has no id, or no time that can be read", b"null", "ValueError", 1)],
+    )
+
+
 def as_review(one: object) -> Review:
     return msgspec.convert(one, Review)
