@@ -8,7 +8,7 @@ known before, so that a burst, or a cut in its middle, loses nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
@@ -32,8 +32,8 @@ from ingest.collector import (
 from ingest.cursors import closed, opened
 from ingest.loose import each_of
 from ingest.networks.graph_api import Api, Gone, Odd, checked, token_ends
+from ingest.remembered import Remembered
 from ingest.setting import Setting
-from ingest.told import content
 from stream.clock import DAY, HOUR, MINUTE
 from stream.records import Millis
 
@@ -41,7 +41,6 @@ FIRST: Millis = HOUR
 OVERLAP: Millis = 10 * MINUTE
 """A comment may be shown this much later than one that was made after it."""
 MOST_PAGES = 1_000
-MOST_KNOWN = 100_000
 
 
 class Item(NamedTuple):
@@ -117,8 +116,7 @@ class Graph:
         self.source, self.interval = setting.source, settings.interval
         self._settings, self._setting, self._network = settings, setting, network
         self._api = self._new_api()
-        self._known: dict[str, int] = {}
-        self._buried = Buried()
+        self._known, self._buried = Remembered(), Buried()
         self._ends: Millis | None = None
         self._ends_asked_at: Millis | None = None
 
@@ -203,9 +201,7 @@ class Graph:
         newest, items, began = before or 0, list[Item](), 0
         for found, wrong, cut in self._pages(self._api, edge, None if before is None else before - OVERLAP):
             began = began or self._api.time - FIRST
-            drafts, said = self._news(found, began if before is None else before - OVERLAP)
-            yield from self._brought(self._api, drafts, wrong, cut)
-            self._remember(said)
+            yield from self._told(found, wrong, cut, began if before is None else before - OVERLAP)
             items += found
             newest = max([newest, *(one.at for one in found)])
         if edge.own:
@@ -225,40 +221,21 @@ class Graph:
         try:
             for found, wrong, cut in self._comments(self._api, post.id, floor, explain):
                 newest = max([newest, *(one.at for one in found)])
-                drafts, said = self._news(found, mark.began)
-                yield from self._brought(self._api, drafts, wrong, cut)
-                self._remember(said)
+                yield from self._told(found, wrong, cut, mark.began)
         except Gone:
             yield self._api.delivery()
         mark.seen, mark.count, mark.changed = newest, post.comments, post.changed
 
-    def _news(self, found: Sequence[Item], floor: Millis) -> tuple[list[Draft], dict[str, int]]:
-        """What was not brought yet, and what says something else now; and what is to be remembered once it is taken."""
-        drafts: list[Draft] = []
-        said: dict[str, int] = {}
-        for one in found:
-            if one.draft is None:
-                continue
-            known, now = said.get(one.id, self._known.get(one.id)), hash(content(one.draft))
-            said[one.id] = now
-            if known is None and one.at > floor:
-                drafts.append(one.draft)
-            elif known not in (None, now):
-                drafts.append(edited(one.draft))
-        return drafts, said
+    def _told(self, found: Sequence[Item], wrong: Sequence[Malformed], cut: str, floor: Millis) -> Iterator[Delivery]:
+        """What was not brought yet, and what says something else now."""
+        drafts, states = self._known.news(found, lambda one: one.draft if one.at > floor else None, lambda one: False)
+        yield from self._brought(self._api, drafts, wrong, cut)
+        self._known.note(states)
 
     def _brought(self, api: Api, drafts: Sequence[Draft], wrong: Sequence[Malformed], cut: str) -> Iterator[Delivery]:
         bad = self._buried.unknown(wrong)
         yield api.delivery(drafts=drafts, malformed=bad, **left_out(cut))
         self._buried.note(bad)
-
-    def _remember(self, said: Mapping[str, int]) -> None:
-        """After what it was said in was taken: until then it may have to be brought once more."""
-        for id, now in said.items():
-            self._known.pop(id, None)
-            self._known[id] = now
-        while len(self._known) > MOST_KNOWN:
-            self._known.pop(next(iter(self._known)))
 
     # --- lists ---
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from itertools import chain
-from typing import NamedTuple
 
 import msgspec
 
@@ -22,15 +21,14 @@ from ingest.cursors import closed, opened
 from ingest.networks.linkedin_api import Api, Counts, Gone, Hidden, grant_of
 from ingest.networks.linkedin_lists import FIRST, NOT_SHOWN, Lists
 from ingest.networks.linkedin_posts import Item, edited, parts_of, reach
+from ingest.remembered import Remembered
 from ingest.setting import Setting
-from ingest.told import content
 from stream.clock import DAY, MINUTE, passed
-from stream.records import Metrics, Millis
+from stream.records import Millis
 
 OVERLAP: Millis = 10 * MINUTE
 """What is made may be shown this much later than what was made after it."""
 MENTIONS_KEPT: Millis = 60 * DAY
-MOST_KNOWN = 100_000
 MOST_ANSWERED = 200
 """Comments of a post of which it is remembered how many answers they have."""
 MOST_ABOVE = 10
@@ -66,14 +64,6 @@ class State(msgspec.Struct, omit_defaults=True):
     posts: dict[str, Mark] = {}
 
 
-class Said(NamedTuple):
-    """What is known of an item that was seen."""
-
-    words: int
-    """Hash of text and pictures (`ingest.told.content`)."""
-    likes: int | None
-
-
 class Linkedin:
     """Keeps `Collector`, `Sweepable`, `Contextual`, `Checkable`, `CheckCounted`, `Expiring`."""
 
@@ -90,7 +80,7 @@ class Linkedin:
         self._buried = Buried()
         self._lists = self._new_lists()
         self._api = self._lists.api
-        self._known: dict[str, Said] = {}
+        self._known = Remembered()
         self._whole: set[str] = set()
         """Posts of which this process has seen every comment that there was."""
         self._posts: Mapping[str, str] = {}
@@ -286,7 +276,7 @@ class Linkedin:
         newest, hidden = state.mentioned, set[str]()
         for found, wrong, cut in self._lists.mentions(Span(since, now + MINUTE), self._asked_for):
             drafts, said = self._news(found, since, since)
-            unread = {one.id for one in found if one.draft is None} - self._known.keys()
+            unread = {one.id for one in found if one.draft is None and one.id not in self._known}
             missed = len(unread - self._hidden)
             unseen = {"missed": missed, "reason": "LinkedIn does not show the post"} if missed else {}
             yield self._api.delivery(drafts=drafts, malformed=wrong, **(left_out(cut) or unseen))
@@ -299,37 +289,20 @@ class Linkedin:
         """Whether it was asked for before, in vain or not."""
         return mention in self._hidden or mention in self._known
 
-    def _news(self, found: Sequence[Item], floor: Millis, began: Millis) -> tuple[list[Draft], dict[str, Said]]:
+    def _news(self, found: Sequence[Item], floor: Millis, began: Millis) -> tuple[list[Draft], dict[str, str]]:
         """What was not brought yet, and what says something else now; and what is to be remembered once it is taken."""
-        drafts: list[Draft] = []
-        said: dict[str, Said] = {}
-        for one in found:
-            draft = one.draft
-            if draft is None:
-                continue
-            metrics = draft.metrics or Metrics()
-            known, now = (
-                said.get(one.id) or self._known.get(one.id),
-                Said(hash(content(draft)), metrics.likes),
-            )
-            said[one.id] = now
-            if known is None:
-                changed = one.modified > floor >= one.at > 0 and draft.edited_at is not None
-                drafts += [draft] if one.at > floor else [edited(draft)] if changed else []
-            elif known.words != now.words:
-                drafts.append(edited(draft))
-            elif known.likes != now.likes and one.at > began:
-                drafts.append(Draft(native_id=one.id, kind="metrics", metrics=metrics))
-        return drafts, said
 
-    def _remember(self, said: Mapping[str, Said], wrong: Sequence[Malformed]) -> None:
+        def first(one: Item) -> Draft | None:
+            if one.draft is None or one.at > floor:
+                return one.draft
+            return edited(one.draft) if one.modified > floor and one.draft.edited_at is not None else None
+
+        return self._known.news(found, first, lambda one: one.at > began)
+
+    def _remember(self, said: Mapping[str, str], wrong: Sequence[Malformed]) -> None:
         """After what it was said in was taken: until then it may have to be brought once more."""
+        self._known.note(said)
         self._buried.note(wrong)
-        for id, one in said.items():
-            self._known.pop(id, None)
-            self._known[id] = one
-        while len(self._known) > MOST_KNOWN:
-            self._known.pop(next(iter(self._known)))
 
 
 def _number(comment: str) -> str:

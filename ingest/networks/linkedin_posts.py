@@ -110,8 +110,8 @@ def reach(id: str, reactions: int | None, comments: int) -> Draft:
     return Draft(native_id=id, kind="metrics", metrics=Metrics(likes=reactions, replies=comments))
 
 
-def edited(draft: Draft, at: Millis | None = None) -> Draft:
-    return msgspec.structs.replace(draft, kind="edited", edited_at=draft.edited_at if at is None else at)
+def edited(draft: Draft) -> Draft:
+    return msgspec.structs.replace(draft, kind="edited")
 
 
 def _post_draft(one: Any, id: str, at: Millis, modified: Millis) -> Draft | None:

@@ -47,6 +47,7 @@ from ingest.networks.tiktok_posts import (
 )
 from ingest.networks.tiktok_push import TiktokPush, mentioned
 from ingest.push import Push
+from ingest.remembered import Remembered
 from ingest.setting import Setting
 from stream.clock import DAY, HOUR
 from stream.records import Millis
@@ -95,7 +96,7 @@ class Tiktok:
         self._api, self._buried = self._new_api(), Buried()
         self._comments = Comments(settings, setting, self._buried)
         self._mentions = Mentions(settings, setting, self._buried)
-        self._posts: dict[str, Draft] = {}
+        self._known = Remembered(MOST_POSTS)
         self._handle, self._remembers = "", False
         self.check_used = (0, 0)
 
@@ -159,7 +160,8 @@ class Tiktok:
                 existence[id] = "there"
                 drafts += [video_shown.draft] if video_shown.draft is not None else []
             found, others = self._mentions.look_up(api, mentions) if mentions else ({}, [])
-            edited = [_edited(one) for one in drafts if existence[one.native_id] == "there"]
+            there = [one for one in drafts if existence[one.native_id] == "there"]
+            edited = [msgspec.structs.replace(one, kind="edited") for one in there]
             return Found(existence=existence | found, drafts=[*edited, *others], asked=api.used())
 
     def context(self, native_id: str) -> Iterator[Delivery]:
@@ -213,17 +215,21 @@ class Tiktok:
         """The newest posts, back to the last one seen, and those among the followed that were shown late; `videos`:
         those that are followed."""
         floor = state.posted - OVERLAP if state.began else None
-        newest = state.posted
+        newest, late = state.posted, set[str]()
+
+        def first(one: Video) -> Draft | None:
+            return one.draft if one.at > (state.began if one.id in late else max(state.began, floor or 0)) else None
+
         for found, wrong, short in self._pages(self._api, floor):
             if not state.began:
                 state.began = self._api.time - FIRST
             followed = found[: self._settings.follow - len(videos)]
             late = {one.id for one in followed} - state.videos.keys()
-            drafts = self._news(found, max(state.began, floor or 0), late, state.began)
+            drafts, states = self._known.news(found, first, lambda one: True)
             bad = self._buried.unknown(wrong)
             yield self._api.delivery(drafts=drafts, malformed=bad, **left_out(short))
             self._buried.note(bad)
-            self._taken(found)
+            self._known.note(states)
             newest = max([newest, *(min(one.at, self._api.time) for one in found)])
             videos += followed
         for video in videos:
@@ -231,31 +237,6 @@ class Tiktok:
                 state.videos[video.id] = Mark(max(min(video.at, self._api.time) - 1, state.began))
         state.posted = newest or state.began
         self._remember(videos)
-
-    def _news(self, found: Sequence[Video], floor: Millis, late: Collection[str], began: Millis) -> list[Draft]:
-        """What was not brought yet, of those that may come `late` back to when all `began`, and what is another now."""
-        drafts = list[Draft]()
-        for one in found:
-            if one.draft is None:
-                continue
-            known = self._posts.get(one.id)
-            if known is None:
-                if one.at > (began if one.id in late else floor):
-                    drafts.append(one.draft)
-            elif known.text != one.draft.text:
-                drafts.append(_edited(one.draft))
-            elif known.metrics != one.draft.metrics:
-                drafts.append(Draft(native_id=one.id, kind="metrics", metrics=one.draft.metrics))
-        return drafts
-
-    def _taken(self, found: Sequence[Video]) -> None:
-        """From now on they are known; before they were taken they may have to be brought once more."""
-        for one in found:
-            if one.draft is not None:
-                self._posts.pop(one.id, None)
-                self._posts[one.id] = one.draft
-        while len(self._posts) > MOST_POSTS:
-            self._posts.pop(next(iter(self._posts)))
 
     def _pages(self, api: Api, floor: Millis | None) -> Iterator[tuple[list[Video], list[Malformed], str]]:
         """(posts, what is none, why more is missing; empty: nothing is), newest first, back to `floor` (None: as many
@@ -326,7 +307,3 @@ class Tiktok:
 def _listed(data: dict[str, object], key: str) -> list[object]:
     held = data.get(key)
     return held if isinstance(held, list) else []
-
-
-def _edited(draft: Draft) -> Draft:
-    return msgspec.structs.replace(draft, kind="edited")

@@ -13,21 +13,21 @@ moderators looked at it, and what became of reach and texts.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeAlias
 
 import msgspec
 
 from config.sources.tiktok import TiktokSource
 from ingest.buried import Buried
-from ingest.collector import PAGE_CAP, Delivery, Draft, Malformed, left_out
+from ingest.collector import PAGE_CAP, Delivery, Malformed, left_out
 from ingest.loose import each_of
 from ingest.networks.tiktok_api import Api, Odd, Page
 from ingest.networks.tiktok_posts import Comment, Video, comment_of
+from ingest.remembered import Remembered
 from ingest.setting import Setting
-from ingest.told import content
 from stream.clock import MINUTE, passed
-from stream.records import Metrics, Millis
+from stream.records import Millis
 
 COMMENTS, ANSWERS = "business/comment/list/", "business/comment/reply/list/"
 PAGE = 30
@@ -37,7 +37,6 @@ MOST_PAGES = 1_000
 OVERLAP: Millis = 10 * MINUTE
 """A comment may be shown this much later than one that was made after it."""
 WALK_EVERY: Millis = 30 * MINUTE
-MOST_KNOWN = 100_000
 MOST_COUNTS = 1_000
 """Comments of one post whose numbers of answers are remembered."""
 
@@ -56,14 +55,6 @@ class Mark(msgspec.Struct, omit_defaults=True):
         return passed(self.walked, now, WALK_EVERY)
 
 
-class Said(NamedTuple):
-    """What is known of a comment."""
-
-    text: int
-    """Hash of text and picture (`ingest.told.content`)."""
-    metrics: Metrics | None
-
-
 Listed: TypeAlias = tuple[list[Comment], list[Malformed], str]
 """(comments, what is none, why more is missing; empty: nothing is)."""
 
@@ -74,7 +65,7 @@ class Comments:
     def __init__(self, settings: TiktokSource, setting: Setting, buried: Buried) -> None:
         self._setting, self._buried = setting, buried
         self._asked_for = "ALL" if settings.keep_hidden else "PUBLIC"
-        self._known: dict[str, Said] = {}
+        self._known = Remembered()
         self._counts: dict[str, dict[str, int]] = {}
         self._walked: set[str] = set()
         self._whole: set[str] = set()
@@ -90,10 +81,7 @@ class Comments:
         before = dict(counts)
         self._whole.discard(video.id)
         for found, wrong, cut in self._pages(api, video, max(mark.seen - OVERLAP, mark.began), self._left, walk, whole):
-            news, said = self._news([*found, *self._answers(found, video)], floor, walk)
-            bad = self._buried.unknown(wrong)
-            yield api.delivery(drafts=news, malformed=bad, **left_out(cut))
-            self._remember(said, bad)
+            yield from self._told(api, [*found, *self._answers(found, video)], wrong, cut, floor, walk)
             for one in found:
                 if one.replies != counts.get(one.id, 0):
                     yield from self._answered(api, video, one, floor)
@@ -173,10 +161,7 @@ class Comments:
         try:
             for found, wrong, cut in self._below(api, video, above) if len(above.answers) < above.replies else ():
                 ends = any((whole and one.id in self._known) or one.at <= floor for one in found)
-                news, said = self._news(found, floor, False)
-                bad = self._buried.unknown(wrong)
-                yield api.delivery(drafts=news, malformed=bad, **left_out(cut))
-                self._remember(said, bad)
+                yield from self._told(api, found, wrong, cut, floor, False)
                 if ends:
                     break
         except Odd as odd:
@@ -201,33 +186,15 @@ class Comments:
 
     # --- what is known ---
 
-    def _news(self, found: Sequence[Comment], floor: Millis, reach: bool) -> tuple[list[Draft], dict[str, Said]]:
-        """What was not brought yet, what says something else now and, if asked for, whose reach is another; and what is
-        to be remembered once that is taken: until then it may have to be brought once more."""
-        drafts, said = list[Draft](), dict[str, Said]()
-        for one in found:
-            if one.draft is None:
-                continue
-            known, text = said.get(one.id) or self._known.get(one.id), hash(content(one.draft))
-            metrics = one.draft.metrics if reach or known is None else known.metrics
-            said[one.id] = Said(text, metrics)
-            if known is None:
-                if one.at > floor:
-                    drafts.append(one.draft)
-            elif known.text != text:
-                drafts.append(msgspec.structs.replace(one.draft, kind="edited"))
-            elif known.metrics != metrics:
-                drafts.append(Draft(native_id=one.id, kind="metrics", metrics=metrics))
-        return drafts, said
-
-    def _remember(self, said: Mapping[str, Said], bad: Sequence[Malformed]) -> None:
-        """They were taken."""
+    def _told(
+        self, api: Api, found: Sequence[Comment], wrong: Sequence[Malformed], cut: str, floor: Millis, reach: bool
+    ) -> Iterator[Delivery]:
+        """What was not brought yet, what says something else now and, if asked for, whose reach is another."""
+        drafts, states = self._known.news(found, lambda one: one.draft if one.at > floor else None, lambda one: reach)
+        bad = self._buried.unknown(wrong)
+        yield api.delivery(drafts=drafts, malformed=bad, **left_out(cut))
+        self._known.note(states)
         self._buried.note(bad)
-        for id, now in said.items():
-            self._known.pop(id, None)
-            self._known[id] = now
-        while len(self._known) > MOST_KNOWN:
-            self._known.pop(next(iter(self._known)))
 
     def _counts_of(self, video: str) -> dict[str, int]:
         """Numbers of answers by comment, as this source saw them last, whichever process ran it."""

@@ -21,7 +21,6 @@ from ingest.loose import each_of
 from ingest.networks.tiktok_api import Api
 from ingest.networks.tiktok_posts import (
     BY_NAME,
-    MENTION,
     MENTIONED_COMMENT,
     MENTIONED_VIDEO,
     TAGGED_VIDEO,
@@ -29,6 +28,7 @@ from ingest.networks.tiktok_posts import (
     mentioned_comment,
     mentioned_video,
 )
+from ingest.remembered import Remembered
 from ingest.setting import Setting
 from stream.clock import DAY, MINUTE
 from stream.records import Millis
@@ -84,7 +84,7 @@ class Mentions:
     def __init__(self, settings: TiktokSource, setting: Setting, buried: Buried) -> None:
         self._setting, self._buried = setting, buried
         self.lists = (*((VIDEOS, COMMENTS) if settings.mentions else ()), *((HASHTAGS,) if settings.hashtags else ()))
-        self._said: dict[str, Draft] = {}
+        self._known = Remembered(4 * MOST)
         self._seen: dict[str, Seen] = {}
         self._lock = threading.Lock()
 
@@ -96,14 +96,14 @@ class Mentions:
             last = since.get(one.path, began)
             days = min(OLDEST, 2 + max(0, api.time - last + LATE) // DAY)
             for found, wrong, cut in self._pages(api, one, days):
-                others, known = self._others(found, one, is_own)
-                drafts = [draft for other in others if (draft := self._news(other, _note(other.id) in known, began))]
-                brought = [other for other in others if other.at > began]
+                others, noted = self._others(found, one, is_own)
+                ours = [other for other in others if other.at > began or other.id in noted]
+                drafts, states = self._known.news(ours, _first(noted), lambda other: True)
                 bad = self._buried.unknown(wrong)
                 yield one.path, api.delivery(drafts=drafts, malformed=bad, **left_out(cut))
                 self._buried.note(bad)
-                self._taken(others)
-                self._listed(brought, one, known)
+                self._known.note(states)
+                self._listed(ours, one, noted)
 
     def written(
         self, api: Api, since: Millis, until: Millis, is_own: Callable[[Mentioned], bool]
@@ -112,34 +112,34 @@ class Mentions:
         days = 1 + max(0, api.time - since) // DAY
         for one in self.lists:
             for found, wrong, cut in self._pages(api, one, min(OLDEST, days)):
-                others, known = self._others(found, one, is_own)
+                others, noted = self._others(found, one, is_own)
                 within = [other for other in others if since <= other.at < until]
                 drafts = [other.draft for other in within if other.draft]
                 cut = cut or (PAGE_CAP if days > OLDEST else "")
                 yield api.delivery(drafts=drafts, malformed=wrong, **left_out(cut))
-                self._listed(within, one, known)
+                self._listed(within, one, noted)
 
     def _others(
         self, found: Sequence[Mentioned], one: List, is_own: Callable[[Mentioned], bool]
     ) -> tuple[list[Mentioned], Mapping[str, str]]:
         """(what somebody else said and no other list tells of, what is noted of all)."""
         others = [other for other in found if not is_own(other)]
-        known = self._setting.notes.all([_note(other.id) for other in others]) if others else {}
+        noted = self._setting.notes.all([other.id for other in others]) if others else {}
         elsewhere = {asked.path for asked in self.lists} - {one.path}
-        return [other for other in others if _list_of(known.get(_note(other.id))) not in elsewhere], known
+        return [other for other in others if _list_of(noted.get(other.id)) not in elsewhere], noted
 
-    def _listed(self, brought: Sequence[Mentioned], one: List, known: Mapping[str, str]) -> None:
+    def _listed(self, brought: Sequence[Mentioned], one: List, noted: Mapping[str, str]) -> None:
         """They were taken: which list says whether they are still there."""
-        fresh = {_note(other.id): f"{other.at} {one.path}" for other in brought if _note(other.id) not in known}
+        fresh = {other.id: f"{other.at} {one.path}" for other in brought if other.id not in noted}
         if fresh:
             self._setting.notes.put_all(fresh)
 
     def look_up(self, api: Api, ids: Sequence[str]) -> tuple[dict[str, Existence], list[Draft]]:
-        noted = self._setting.notes.all([_note(id) for id in ids])
+        noted = self._setting.notes.all(ids)
         lists = {one.path: one for one in self.lists}
         existence, drafts, told = dict[str, Existence](), list[Draft](), dict[str, str]()
         for id in ids:
-            at, path, *missed = noted.get(_note(id), "0 ").split(" ")
+            at, path, *missed = noted.get(id, "0 ").split(" ")
             # Without a list: a push told of it, or it was listed so long ago that nobody remembers.
             seen = self._whole(api, lists[path]) if path in lists else None
             draft = seen.drafts.get(id) if seen is not None else None
@@ -152,32 +152,10 @@ class Mentions:
                 existence[id] = "there"
             if bool(missed) != (existence[id] == "absent"):
                 # What was missed must not come back, as if it had been seen, when nobody can tell any more.
-                told[_note(id)] = f"{at} {path}" + (MISSED if not missed else "")
+                told[id] = f"{at} {path}" + (MISSED if not missed else "")
         if told:
             self._setting.notes.put_all(told)
         return existence, drafts
-
-    def _news(self, one: Mentioned, known: bool, began: Millis) -> Draft | None:
-        if one.draft is None:
-            return None
-        before = self._said.get(one.id)
-        if not known:
-            return one.draft if one.at > began else None
-        if before is None:
-            return None
-        if before.text != one.draft.text:
-            return msgspec.structs.replace(one.draft, kind="edited")
-        if before.metrics != one.draft.metrics:
-            return Draft(native_id=one.id, kind="metrics", metrics=one.draft.metrics)
-        return None
-
-    def _taken(self, found: Sequence[Mentioned]) -> None:
-        for one in found:
-            if one.draft is not None:
-                self._said.pop(one.id, None)
-                self._said[one.id] = one.draft
-        while len(self._said) > 4 * MOST:
-            self._said.pop(next(iter(self._said)))
 
     def _whole(self, api: Api, one: List) -> Seen:
         """All that a list shows, asked for anew where what is known of it is old."""
@@ -213,5 +191,6 @@ def _list_of(noted: str | None) -> str:
     return noted.split(" ")[1] if noted else ""
 
 
-def _note(id: str) -> str:
-    return id if id.startswith(MENTION) else f"{MENTION}{id}"
+def _first(noted: Mapping[str, str]) -> Callable[[Mentioned], Draft | None]:
+    """What was told by whoever read the list before is not told as new."""
+    return lambda other: None if other.id in noted else other.draft

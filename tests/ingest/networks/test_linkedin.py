@@ -158,7 +158,8 @@ def test_answers_are_brought_below_what_they_answer_and_say_so(page: LinkedinSta
     above = page.comment("where is it?")
     one.brought()
     below = page.comment("on its way", above=above, author="berta")
-    (draft,) = one.brought()
+    reach, draft = one.brought()
+    assert (reach.kind, reach.native_id, reach.metrics and reach.metrics.replies) == ("metrics", above, 1)
     assert (draft.native_id, draft.reply_to, draft.conversation) == (below, above, page.first)
     assert draft.author is not None
     assert draft.author.id == "urn:li:person:berta"
