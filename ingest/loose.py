@@ -40,6 +40,11 @@ def table(one: Any, name: str) -> dict[str, Any]:
     return held if isinstance(held, dict) else {}
 
 
+def list_of(one: Any, name: str) -> list[Any]:
+    held = one.get(name) if isinstance(one, dict) else None
+    return held if isinstance(held, list) else []
+
+
 def count_of(one: Any, name: str) -> int | None:
     """A whole number that is not negative."""
     held = one.get(name) if isinstance(one, dict) else None

@@ -32,6 +32,7 @@ from ingest.collector import (
 )
 from ingest.cursors import closed, opened
 from ingest.dates import datetime_millis
+from ingest.loose import list_of
 from ingest.networks.discourse_api import Api, Categories, Refusing, denied
 from ingest.networks.discourse_posts import Access, Post, community, drafted, numbers, posts_of
 from ingest.networks.discourse_push import DiscoursePush
@@ -196,8 +197,7 @@ class Discourse:
                 page = api.get("posts.json", **({"before": before} if before else {}))
             except Refusing as refused:
                 raise denied(self._settings, refused) from None
-            listed = page.get("latest_posts") if isinstance(page, dict) else None
-            posts, malformed = posts_of(listed if isinstance(listed, list) else [], "posts.json")
+            posts, malformed = posts_of(list_of(page, "latest_posts"), "posts.json")
             lowest = min((post.id for post in posts), default=before - PAGE)
             following = lowest if not before or lowest < before else before - PAGE
             reached = following <= max(floor or 0, 1) or (not before and not posts)

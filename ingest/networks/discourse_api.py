@@ -10,6 +10,7 @@ import msgspec
 
 from config.sources import DiscourseSource
 from ingest.collector import Denied, Interrupted
+from ingest.loose import list_of
 from ingest.networks.discourse_posts import Access, community
 from ingest.setting import Setting
 from ingest.web import Answer, Web
@@ -101,9 +102,8 @@ class Categories:
             site = self._api.get("site.json")
         except Refusing as refused:
             raise denied(self._settings, refused) from None
-        listed = site.get("categories") if isinstance(site, dict) else None
         found: dict[int, bool] = {}
-        for one in listed if isinstance(listed, list) else ():
+        for one in list_of(site, "categories"):
             if isinstance(one, dict) and isinstance(one.get("id"), int):
                 found[one["id"]] = one.get("read_restricted") is not False
         return found

@@ -9,6 +9,7 @@ import msgspec
 
 from config.sources import DiscourseSource
 from ingest.collector import Denied, Draft, Interrupted, Malformed
+from ingest.loose import list_of, table
 from ingest.networks.discourse_api import Api, Categories, Refusing
 from ingest.networks.discourse_posts import Access, Post, Topic, community, drafted, native_id, posts_of
 from ingest.push import Pushed, Unsigned
@@ -84,9 +85,7 @@ class DiscoursePush:
                 break
             except Denied as denied:
                 raise Interrupted(f"what came back cannot be read: {denied}") from None
-            stream = page.get("post_stream") if isinstance(page, dict) else None
-            listed = stream.get("posts") if isinstance(stream, dict) else None
-            posts, _ = posts_of(listed if isinstance(listed, list) else [], "topic")
+            posts, _ = posts_of(list_of(table(page, "post_stream"), "posts"), "topic")
             about = {"topic_title": topic.title, "category_id": topic.category_id, "topic_slug": topic.slug}
             found |= {post.id: msgspec.structs.replace(post, **about) for post in posts}
             if not posts or max(post.post_number for post in posts) >= topic.highest_post_number:

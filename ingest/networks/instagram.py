@@ -14,7 +14,7 @@ from config.sources.graph import InstagramSource
 from ingest.collector import Collector, Draft, Existence
 from ingest.dates import iso_millis
 from ingest.links import web_address
-from ingest.loose import table, text_of
+from ingest.loose import list_of, table, text_of
 from ingest.networks.graph import Edge, Graph, Item, edited, looked_up, number_of
 from ingest.networks.graph_api import Api, Gone
 from ingest.networks.graph_push import Change, GraphPush
@@ -63,8 +63,7 @@ class Account:
         id, at = text_of(one, "id"), iso_millis(text_of(one, "timestamp"))
         if not id or at is None:
             return None
-        below = table(one, "replies").get("data")
-        return Item(id, at, comment_draft(one, id, at, post), answers=tuple(below) if isinstance(below, list) else ())
+        return Item(id, at, comment_draft(one, id, at, post), answers=tuple(list_of(table(one, "replies"), "data")))
 
     def comments(self, post: str) -> tuple[str, dict[str, str | int]]:
         fields = f"{COMMENT},replies.limit({ANSWERS}){{{_SAID}}}"

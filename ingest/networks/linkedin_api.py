@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 from config.sources import LinkedinSource
 from ingest.collector import Delivery, Denied, Interrupted
 from ingest.credentials import Grant
+from ingest.loose import count_of, list_of, table, text_of
 from ingest.oauth import refreshing
 from ingest.patience import Stopped
 from ingest.setting import Setting
@@ -219,20 +220,18 @@ def listed(urns: Sequence[str]) -> str:
 def _following(paging: Any, start: int, count: int, length: int) -> int | None:
     """Where the next page begins; None: there is none. A page may hold fewer than were asked for although there are
     more (https://github.com/MicrosoftDocs/feedback/issues/972): then its link says where to go on."""
-    table = paging if isinstance(paging, dict) else {}
-    linked = _linked(table.get("links"))
+    linked = _linked(list_of(paging, "links"))
     if linked is not None:
         return linked if linked > start else None
-    size, total = table.get("count"), table.get("total")
-    step = size if isinstance(size, int) and 0 < size < count else count
-    if isinstance(total, int):
+    step = min(count_of(paging, "count") or count, count)
+    if (total := count_of(paging, "total")) is not None:
         return start + step if length and start + step < total else None
     return start + step if length >= step else None
 
 
-def _linked(links: Any) -> int | None:
-    for link in links if isinstance(links, list) else []:
-        if isinstance(link, dict) and link.get("rel") == "next" and isinstance(href := link.get("href"), str):
+def _linked(links: Sequence[Any]) -> int | None:
+    for link in links:
+        if text_of(link, "rel") == "next" and (href := text_of(link, "href")):
             begins = parse_qs(urlsplit(href).query).get("start", [""])[-1]
             return int(begins) if begins.isascii() and begins.isdecimal() and len(begins) < 10 else None
     return None
@@ -250,16 +249,14 @@ def _refused(status: Any) -> bool:
 
 def _counts(one: Any) -> Counts | None:
     """https://learn.microsoft.com/en-us/linkedin/marketing/community-management/shares/social-metadata-api"""
-    summary = one.get("commentSummary") if isinstance(one, dict) else None
     if not isinstance(one, dict):
         return None
-    summary = summary if isinstance(summary, dict) else {}
-    comments, top, reactions = summary.get("count"), summary.get("topLevelCount"), one.get("reactionSummaries")
+    summary, reactions = table(one, "commentSummary"), one.get("reactionSummaries")
     of_each = [kind.get("count") for kind in reactions.values()] if isinstance(reactions, dict) and all(
         isinstance(kind, dict) for kind in reactions.values()) else None  # fmt: skip
     return Counts(
-        comments if isinstance(comments, int) else 0,
-        top if isinstance(top, int) else None,
+        count_of(summary, "count") or 0,
+        count_of(summary, "topLevelCount"),
         None if of_each is None else sum(number for number in of_each if isinstance(number, int)),
     )
 
@@ -270,7 +267,5 @@ def _error(answer: Answer) -> tuple[str, str]:
         held = answer.json()
     except Interrupted:
         return "", ""
-    table = held if isinstance(held, dict) else {}
-    code, said = table.get("code"), table.get("message")
-    named = code if isinstance(code, str) and _CODE.match(code) else ""
-    return named, said if isinstance(said, str) else ""
+    code = text_of(held, "code")
+    return code if _CODE.match(code) else "", text_of(held, "message")

@@ -8,7 +8,7 @@ from typing import Any
 from config.sources import LinkedinSource
 from ingest.buried import Buried
 from ingest.collector import PAGE_CAP, Malformed, Span
-from ingest.loose import each_of
+from ingest.loose import each_of, list_of
 from ingest.networks.linkedin_api import Api, Gone, Hidden, encoded, listed
 from ingest.networks.linkedin_posts import Item, comment_item, is_post, mention_draft, parts_of, post_item
 from ingest.web import Refused
@@ -38,10 +38,10 @@ class Lists:
         """To a token that does not see the list of the page's own posts nothing is gone. The newest of them; empty:
         there is none. Raises Denied."""
         try:
-            newest = self.api.get("posts", f"{self._by_page()}&count=1").get("elements")
+            newest = list_of(self.api.get("posts", f"{self._by_page()}&count=1"), "elements")
         except (Gone, Hidden):
             raise self._refused() from None
-        item = post_item(newest[0]) if isinstance(newest, list) and newest else None
+        item = post_item(newest[0]) if newest else None
         return item.id if item is not None else ""
 
     def sees_comments(self, post: str) -> None:

@@ -15,7 +15,7 @@ import msgspec
 from ingest.collector import Draft
 from ingest.dates import EARLIEST, LATEST
 from ingest.links import web_address
-from ingest.loose import count_of, table, text_of
+from ingest.loose import count_of, list_of, table, text_of
 from ingest.networks.linkedin_api import encoded
 from stream.records import Author, Metrics, Millis
 
@@ -135,8 +135,7 @@ def _post_draft(one: Any, id: str, at: Millis, modified: Millis) -> Draft | None
 
 def _comment_draft(one: Any, id: str, at: Millis, post: str) -> Draft | None:
     text = text_of(table(one, "message"), "text")
-    contents = one.get("content")
-    pictures = [web_address(text_of(held, "url")) for held in contents] if isinstance(contents, list) else []
+    pictures = [web_address(text_of(held, "url")) for held in list_of(one, "content")]
     media = tuple(picture for picture in pictures if picture)
     if not text and not media:
         return None

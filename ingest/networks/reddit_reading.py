@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from ingest.collector import Delivery, Interrupted, Malformed, Span
+from ingest.loose import list_of, table
 from ingest.networks.reddit_listings import ENDS_EARLY, RUN, Known, Listing
 from ingest.networks.reddit_posts import Thing, draft, stands, things
 from stream.records import Millis
@@ -119,9 +120,7 @@ def page(answer: Any) -> tuple[list[Any], str]:
 
 
 def children(answer: Any) -> list[Any]:
-    data = answer.get("data") if isinstance(answer, dict) else None
-    held = data.get("children") if isinstance(data, dict) else None
-    return held if isinstance(held, list) else []
+    return list_of(table(answer, "data"), "children")
 
 
 def thread(answer: Any) -> tuple[list[Thing], list[Malformed]]:

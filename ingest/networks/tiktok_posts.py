@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from ingest.collector import Draft
 from ingest.links import web_address
-from ingest.loose import count_of, text_of
+from ingest.loose import count_of, list_of, text_of
 from stream.clock import SECOND
 from stream.records import Author, Metrics, Millis
 
@@ -96,10 +96,9 @@ def comment_of(one: Any, video: str, link: str | None, above: str = "") -> Comme
         media=(picture,) if picture else (),
         metrics=Metrics(likes=count_of(one, "likes"), replies=replies),
     )  # fmt: skip
-    answers = one.get("reply_list")
     return Comment(
         f"{video}/{id}", at, said, one.get("pinned") is True, one.get("status") == "HIDDEN", replies or 0,
-        tuple(answers) if isinstance(answers, list) else (),
+        tuple(list_of(one, "reply_list")),
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from ingest.collector import Sample, Span, by_hour
 from ingest.dates import iso_millis
+from ingest.loose import list_of
 from ingest.networks.youtube_api import Api, Params
 from ingest.networks.youtube_posts import Video, rfc3339
 from ingest.wanted import Wanted
@@ -80,8 +81,7 @@ def _asked(query: str, span: Span) -> Params:
 
 def _results(page: Mapping[str, Any]) -> Iterator[tuple[str, Millis | None]]:
     """(id, when published) of each result that is a video."""
-    items = page.get("items")
-    for item in items if isinstance(items, list) else ():
+    for item in list_of(page, "items"):
         try:
             yield str(item["id"]["videoId"]), iso_millis(item.get("snippet", {}).get("publishedAt"))
         except (KeyError, TypeError, AttributeError):

@@ -9,6 +9,7 @@ from hashlib import blake2b
 import msgspec
 
 from ingest.dates import datetime_millis
+from ingest.loose import list_of
 from ingest.networks.youtube_api import Api, Unavailable
 from ingest.networks.youtube_posts import Video
 from ingest.networks.youtube_threads import Feed, Mark
@@ -71,8 +72,7 @@ def channels(api: Api, **asked: str) -> Iterator[Channel]:
         page = api.get("channels", {"part": "snippet,contentDetails", "maxResults": AT_ONCE, **asked}) or {}
     except Unavailable:
         return
-    items = page.get("items")
-    for item in items if isinstance(items, list) else ():
+    for item in list_of(page, "items"):
         try:
             uploads = item.get("contentDetails", {}).get("relatedPlaylists", {}).get("uploads")
             yield Channel(str(item["id"]), str(uploads or ""), str(item.get("snippet", {}).get("title") or ""))
