@@ -29,9 +29,9 @@ from ingest.collector import (
     left_out,
 )
 from ingest.cursors import closed, opened
-from ingest.loose import each_of
+from ingest.loose import each_of, list_of
 from ingest.networks.tiktok_api import Api, Odd, granted
-from ingest.networks.tiktok_comments import COMMENTS, MOST_PAGES, OVERLAP, Comments, Mark
+from ingest.networks.tiktok_comments import COMMENTS, MOST_PAGES, OVERLAP, PAGE, Comments, Mark, asked_for
 from ingest.networks.tiktok_mentions import Mentions
 from ingest.networks.tiktok_posts import (
     HANDLE,
@@ -41,8 +41,6 @@ from ingest.networks.tiktok_posts import (
     Mentioned,
     Video,
     above_mentioned,
-    comment_of,
-    link_of,
     video_of,
 )
 from ingest.networks.tiktok_push import TiktokPush, mentioned
@@ -55,7 +53,8 @@ from stream.records import Millis
 FIRST: Millis = HOUR
 """How far back the first round goes."""
 VIDEOS = "business/video/list/"
-PAGE = 20
+POSTS = 20
+"""In one page; `PAGE` is of comments."""
 MOST_POSTS = 4_000
 """That are remembered as they were."""
 REMEMBERED: Millis = 100 * DAY
@@ -87,7 +86,7 @@ class Tiktok:
 
     style: Style = "poll"
     resumes = True
-    most_looked_up = 30
+    most_looked_up = PAGE
 
     def __init__(self, settings: TiktokSource, setting: Setting) -> None:
         self.source, self.interval = setting.source, settings.interval
@@ -185,8 +184,8 @@ class Tiktok:
     def check(self) -> str:
         with closing(self._new_api()) as api:
             try:
-                listed = api.get(VIDEOS, fields=list(VIDEO), max_count=1).get("videos")
-                video = self._video(listed[0]) if isinstance(listed, list) and listed else None
+                listed = list_of(api.get(VIDEOS, fields=list(VIDEO), max_count=1), "videos")
+                video = self._video(listed[0]) if listed else None
                 if video is not None:
                     api.get(COMMENTS, video_id=video.id, max_count=1)
                 for one in self._mentions.lists:
@@ -242,7 +241,7 @@ class Tiktok:
         """(posts, what is none, why more is missing; empty: nothing is), newest first, back to `floor` (None: as many
         as are followed) and at least so many."""
         number = 0
-        for count, page in enumerate(api.pages(VIDEOS, "videos", MOST_PAGES, fields=list(VIDEO), max_count=PAGE), 1):
+        for count, page in enumerate(api.pages(VIDEOS, "videos", MOST_PAGES, fields=list(VIDEO), max_count=POSTS), 1):
             found, wrong = each_of(page.listed, self._video, f"{self.source.id}:posts", "post")
             number += len(found)
             reached = floor is None or (bool(found) and found[-1].at <= floor)
@@ -269,8 +268,12 @@ class Tiktok:
         waits = [one.id for one in videos if state.videos[one.id].seen and state.videos[one.id].due(self._api.time)]
         return min(waits, key=lambda id: state.videos[id].walked, default="")
 
+    def _name(self) -> str:
+        """Of the account; empty: no post told it yet."""
+        return self._handle or self._setting.notes.get(HANDLE) or ""
+
     def _is_own(self, videos: Collection[str]) -> Callable[[Mentioned], bool]:
-        handle = self._handle or self._setting.notes.get(HANDLE) or ""
+        handle = self._name()
 
         def is_own(one: Mentioned) -> bool:
             """What stands below a post of the account is read there."""
@@ -281,29 +284,18 @@ class Tiktok:
     # --- single ones ---
 
     def _shown(self, api: Api, ids: Sequence[str]) -> Iterator[Video]:
-        for begin in range(0, len(ids), PAGE):
-            data = api.get(VIDEOS, fields=list(VIDEO), filters={"video_ids": ids[begin : begin + PAGE]}, max_count=PAGE)
-            for one in _listed(data, "videos"):
+        for begin in range(0, len(ids), POSTS):
+            some = ids[begin : begin + POSTS]
+            data = api.get(VIDEOS, fields=list(VIDEO), filters={"video_ids": some}, max_count=POSTS)
+            for one in list_of(data, "videos"):
                 video = self._video(one)
                 if video is not None and video.id in ids:
                     yield video
 
     def _said(self, api: Api, video: str, ids: Sequence[str]) -> Iterator[Comment]:
         """Comments below one post, hidden ones too. Where the post is gone there are none."""
-        numbers = [id.partition("/")[2] for id in ids]
         try:
-            data = api.get(COMMENTS, video_id=video, comment_ids=numbers, status="ALL", max_count=self.most_looked_up)
+            yield from asked_for(api, video, [id.partition("/")[2] for id in ids], self._name())
         except Odd as odd:
             if any(self._shown(api, [video])):
                 raise Interrupted(f"TikTok refuses the comments of a post that is there (code {odd.code})") from None
-            return
-        link = link_of(self._handle or self._setting.notes.get(HANDLE), video)
-        for one in _listed(data, "comments"):
-            comment = comment_of(one, video, link)
-            if comment is not None:
-                yield comment
-
-
-def _listed(data: dict[str, object], key: str) -> list[object]:
-    held = data.get(key)
-    return held if isinstance(held, list) else []

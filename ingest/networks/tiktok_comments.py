@@ -21,9 +21,9 @@ import msgspec
 from config.sources.tiktok import TiktokSource
 from ingest.buried import Buried
 from ingest.collector import PAGE_CAP, Delivery, Malformed, left_out
-from ingest.loose import each_of
+from ingest.loose import each_of, list_of
 from ingest.networks.tiktok_api import Api, Odd, Page
-from ingest.networks.tiktok_posts import Comment, Video, comment_of
+from ingest.networks.tiktok_posts import Comment, Video, comment_of, link_of
 from ingest.remembered import Remembered
 from ingest.setting import Setting
 from stream.clock import MINUTE, passed
@@ -210,6 +210,14 @@ class Comments:
         newest = sorted(counts.items(), key=lambda one: (len(one[0]), one[0]))[-MOST_COUNTS:]
         self._counts[video] = dict(newest)
         self._setting.notes.put(_answers_to(video), msgspec.json.encode(self._counts[video]).decode())
+
+
+def asked_for(api: Api, video: str, numbers: Sequence[str], account: str) -> list[Comment]:
+    """Comments below one post by their numbers, `PAGE` at most, hidden ones too; `account`: its name, or empty. Raises
+    what `Api.get` raises."""
+    data = api.get(COMMENTS, video_id=video, comment_ids=numbers, status="ALL", max_count=PAGE)
+    found = [comment_of(one, video, link_of(account, video)) for one in list_of(data, "comments")]
+    return [one for one in found if one is not None]
 
 
 def _comments(listed: Sequence[Any], video: Video, above: str = "") -> tuple[list[Comment], list[Malformed]]:

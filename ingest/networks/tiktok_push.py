@@ -17,6 +17,7 @@ from config.sources.tiktok import TiktokSource
 from ingest.collector import Denied, Draft, Interrupted, Malformed
 from ingest.loose import text_of
 from ingest.networks.tiktok_api import Api, Odd, granted
+from ingest.networks.tiktok_comments import asked_for
 from ingest.networks.tiktok_posts import (
     BY_HANDLE,
     HANDLE,
@@ -24,7 +25,6 @@ from ingest.networks.tiktok_posts import (
     MENTIONED_COMMENT,
     MENTIONED_VIDEO,
     Mentioned,
-    comment_of,
     link_of,
     mentioned_comment,
     mentioned_video,
@@ -128,13 +128,10 @@ class TiktokPush:
 
     def _asked(self, video: str, comment: str) -> Draft | None:
         try:
-            data = self._api.get("business/comment/list/", video_id=video, comment_ids=[comment], status="ALL")
+            found = asked_for(self._api, video, [comment], self._setting.notes.get(HANDLE) or "")
         except Odd:
             return None
-        listed = data.get("comments")
-        link = link_of(self._setting.notes.get(HANDLE), video)
-        found = [comment_of(one, video, link) for one in (listed if isinstance(listed, list) else [])]
-        return next((one.draft for one in found if one is not None and one.id == f"{video}/{comment}"), None)
+        return next((one.draft for one in found if one.id == f"{video}/{comment}"), None)
 
     def _mentioned(self, id: str, told: Any) -> Draft | None:
         """A push does not say who wrote a comment's text, nor what it is: it is asked for."""
