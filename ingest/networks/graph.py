@@ -244,7 +244,7 @@ class Graph:
         for number, (listed, more) in enumerate(
             api.pages(edge.path, MOST_PAGES, fields=edge.fields, limit=self._network.page), 1
         ):
-            found, wrong = self._each(listed, edge.path, lambda one: self._network.post(one, edge))
+            found, wrong = self._each(api, listed, edge.path, lambda one: self._network.post(one, edge))
             floor = api.time - FIRST if floor is None else floor
             reached = not more or (bool(found) and min(one.at for one in found) <= floor)
             yield found, wrong, PAGE_CAP if number == MOST_PAGES and not reached else ""
@@ -256,11 +256,11 @@ class Graph:
         path, params = self._network.comments(post)
         explained = 0
         for number, (listed, more) in enumerate(api.pages(path, MOST_PAGES, **params), 1):
-            found, wrong = self._each(listed, "comments", lambda one: self._network.comment(one, post))
+            found, wrong = self._each(api, listed, "comments", lambda one: self._network.comment(one, post))
             oldest = min((one.at for one in found), default=None)
-            for one in list(found):
-                more_of, bad = self._each(one.answers, "comments", lambda one: self._network.comment(one, post))
-                found, wrong = found + more_of, wrong + bad
+            answers = [answer for one in found for answer in one.answers]
+            below, bad = self._each(api, answers, "comments", lambda one: self._network.comment(one, post))
+            found, wrong = found + below, wrong + bad
             explained += sum(one.at > floor and one.id not in self._known for one in found)
             reached = (oldest is not None and oldest <= floor) and (explain is None or explained >= explain)
             yield found, wrong, PAGE_CAP if number == MOST_PAGES and more and not reached else ""
@@ -268,9 +268,11 @@ class Graph:
                 return
 
     def _each(
-        self, listed: Sequence[Any], place: str, read: Callable[[Any], Item | None]
+        self, api: Api, listed: Sequence[Any], place: str, read: Callable[[Any], Item | None]
     ) -> tuple[list[Item], list[Malformed]]:
-        return each_of(listed, read, f"{self.source.id}:{place}", "post")
+        """What is dated ahead counts as of now: how far a list was read must not lie where nothing is yet."""
+        found, wrong = each_of(listed, read, f"{self.source.id}:{place}", "post")
+        return [one._replace(at=min(one.at, api.time)) for one in found], wrong
 
 
 def edited(draft: Draft, at: Millis | None = None) -> Draft:

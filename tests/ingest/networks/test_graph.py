@@ -15,7 +15,7 @@ from ingest.networks.graph import Graph
 from ingest.push import Addressed, Receiver
 from ingest.setting import Setting
 from ingest.taken import Taken
-from stream.clock import HOUR, MINUTE, WallClock
+from stream.clock import DAY, HOUR, MINUTE, WallClock
 from stream.embedded import EmbeddedLog
 from tests.ingest.case import How
 from tests.ingest.conftest import Held
@@ -213,6 +213,19 @@ def test_a_restart_loses_nothing_of_a_listing_that_was_cut(graph: GraphStandIn, 
     again = at(graph)
     again.cursor = source.cursor
     assert ids <= set(again.brought())
+
+
+def test_what_is_dated_ahead_makes_nothing_else_old(graph: GraphStandIn, at: Any) -> None:
+    source, ahead = at(graph), WallClock().wall() + DAY
+    source.brought()
+    graph.post("from tomorrow", at=ahead)
+    graph.comment("from tomorrow as well", at=ahead)
+    assert len(source.brought()) == 2
+    texts = {"a post of now", *(f"Acme {n}" for n in range(250))}
+    graph.post("a post of now")
+    for n in range(250):
+        graph.comment(f"Acme {n}")
+    assert {draft.text for draft in source.brought().values()} == texts
 
 
 def test_what_was_removed_is_gone_and_the_rest_is_there_as_it_is_now(graph: GraphStandIn, at: Any) -> None:
