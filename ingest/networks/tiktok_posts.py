@@ -10,6 +10,7 @@ import re
 from typing import Any, NamedTuple
 
 from ingest.collector import Draft
+from ingest.dates import EARLIEST, LATEST
 from ingest.links import web_address
 from ingest.loose import count_of, list_of, text_of
 from stream.clock import SECOND
@@ -33,8 +34,6 @@ BY_NAME, BY_HANDLE = "commenter_display_name", "commenter_handle_name"
 """Whom the list of comments names, and the question about one."""
 _NUMBER = re.compile(r"[1-9]\d{0,24}", re.ASCII)
 _HANDLE = re.compile(r"https?://(?:[a-z]+\.)?tiktok\.com/@([A-Za-z0-9_.]{1,64})(?:[/?#].*)?", re.ASCII)
-_LATEST = 4_102_444_800
-"""Seconds; what is later is no time."""
 
 
 class Video(NamedTuple):
@@ -167,7 +166,7 @@ def number_of(one: Any, name: str) -> str | None:
 
 def seconds_of(one: Any, name: str) -> Millis | None:
     found = number_of(one, name)
-    return int(found) * SECOND if found is not None and int(found) < _LATEST else None
+    return at if found is not None and EARLIEST <= (at := int(found) * SECOND) < LATEST else None
 
 
 def _video_draft(one: Any, id: str, at: Millis, link: str | None, author: Author | None, views: str) -> Draft | None:
