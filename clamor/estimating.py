@@ -17,7 +17,7 @@ from config.brands import Brand
 from config.sources import Collected
 from ingest.budget import SourceBudget, spent_of
 from ingest.caps import MICRO, Cap, caps
-from ingest.collector import Denied, Estimable, Interrupted, Sample
+from ingest.collector import Denied, Estimable, Interrupted, Sample, Unforeseeable
 from ingest.forecast import MONTH_DAYS, Draws, Forecast, Interval, forecast, interval
 from ingest.setting import Setting
 from ingest.tokens import KeptTokens
@@ -26,6 +26,7 @@ from query.prefilter import compile_prefilter
 from stream.clock import DAY
 from stream.records import Millis
 
+NOT_ASKED = "this network cannot be asked ahead how much a brand would bring"
 NO_ROOM = "its budget leaves no room for a sample now"
 
 
@@ -131,7 +132,8 @@ def _sampled(
         return [], [Unknown(source.id, one.brand, lacks(fault)) for one in chosen]
     try:
         if not isinstance(collector, Estimable):
-            return [], [Unknown(source.id, "", "this network cannot be asked ahead how much a brand would bring")]
+            why = collector.unforeseeable if isinstance(collector, Unforeseeable) else NOT_ASKED
+            return [], [Unknown(source.id, "", why)]
         return _ask(opened, source, collector, chosen)
     finally:
         collector.close()

@@ -232,6 +232,14 @@ class Estimable(Protocol):
 
 
 @runtime_checkable
+class Unforeseeable(Protocol):
+    """A collector that never can, since its network shows nothing of the past."""
+
+    unforeseeable: str
+    """Why, and what to do instead."""
+
+
+@runtime_checkable
 class Checkable(Protocol):
     """A collector whose access can be tested."""
 

@@ -16,8 +16,9 @@ import msgspec
 import structlog
 
 from config.sources.feeds import FeedsSource
-from ingest.collector import Collector, Delivery, Denied, Draft, Interrupted, Span, Unfillable
+from ingest.collector import Collector, Delivery, Denied, Draft, Interrupted, Sample, Span, Unfillable
 from ingest.cursors import closed, opened
+from ingest.last_week import LastWeek
 from ingest.networks.feeds_entries import LONGEST_FRESH, Entry, Feed, Unreadable, read_feed
 from ingest.networks.feeds_hub import FeedsPush, Hub, Hubs, feed_key, hub_of
 from ingest.networks.feeds_pages import Pages, Unread, Waiting, wants_page
@@ -25,6 +26,7 @@ from ingest.networks.feeds_seen import Seen, dated, remembered, short, unread_of
 from ingest.patience import Backoff
 from ingest.push import Push
 from ingest.setting import Setting
+from ingest.wanted import Wanted
 from ingest.web import Answer, Refused, Web
 from stream.clock import DAY, HOUR, MINUTE, SECOND
 from stream.records import Millis
@@ -52,7 +54,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Feeds:
-    """Keeps `Collector` and `Checkable`."""
+    """Keeps `Collector`, `Estimable`, `Checkable`."""
 
     style: Literal["stream", "poll"] = "poll"
     resumes = True
@@ -63,6 +65,7 @@ class Feeds:
         self._settings, self._setting = settings, setting
         self._web = self._new_web()
         self._pages = Pages(settings, setting, self.source) if settings.full_text else None
+        self._week = LastWeek(self._shown, self.source, setting.clock)
         self._due: dict[str, Millis] = dict.fromkeys(settings.urls, 0)
         """By `clock.steady()`."""
         self._backoff: dict[str, Backoff] = {}
@@ -114,6 +117,29 @@ class Feeds:
 
     def fill(self, query: str, span: Span, cursor: str | None) -> Iterator[Delivery]:
         raise Unfillable("a feed shows its last entries only")
+
+    def sample(self, wanted: Wanted) -> Sample:
+        """Of the last week's entries, as far as the feeds show them."""
+        return self._week.sample(wanted)
+
+    def _shown(self, span: Span) -> Iterator[Delivery]:
+        """All entries of each feed. Raises Interrupted, Denied where none answers."""
+        fault: Interrupted | Denied | None = None
+        answered = False
+        with self._new_web() as web:
+            for url in self._settings.urls:
+                try:
+                    feed = self._read(*self._ask(web, url, Seen()))
+                except (Interrupted, Denied) as passing:
+                    fault = passing
+                    yield Delivery(asked=web.used(), missed=None)
+                    continue
+                answered = True
+                short = min(map(_when, feed.entries), default=0) > span.since or feed.left_out
+                drafts = [entry.draft for entry in feed.entries]
+                yield Delivery(drafts=drafts, asked=web.used(), missed=None if short else 0)
+        if fault is not None and not answered:
+            raise fault
 
     def check(self) -> str:
         """Looks at the first feed."""

@@ -25,15 +25,18 @@ from ingest.collector import (
     Found,
     Interrupted,
     Malformed,
+    Sample,
     Span,
     Style,
     left_out,
 )
 from ingest.cursors import closed, opened
+from ingest.last_week import LastWeek
 from ingest.loose import each_of
 from ingest.networks.graph_api import Api, Gone, Odd, checked, token_ends
 from ingest.remembered import Remembered
 from ingest.setting import Setting
+from ingest.wanted import Wanted
 from stream.clock import DAY, HOUR, MINUTE
 from stream.records import Millis
 
@@ -106,7 +109,7 @@ class State(msgspec.Struct, omit_defaults=True):
 
 
 class Graph:
-    """Keeps `Collector`, `Sweepable`, `Checkable`, `Expiring`."""
+    """Keeps `Collector`, `Sweepable`, `Estimable`, `Checkable`, `Expiring`."""
 
     style: Style = "poll"
     resumes = True
@@ -117,6 +120,7 @@ class Graph:
         self._settings, self._setting, self._network = settings, setting, network
         self._api = self._new_api()
         self._known, self._buried = Remembered(), Buried()
+        self._week = LastWeek(lambda span: self.fill("", span, None), self.source, setting.clock)
         self._ends: Millis | None = None
         self._ends_asked_at: Millis | None = None
 
@@ -164,17 +168,27 @@ class Graph:
                 f"{self._settings.token_env} does not see the list of its own posts ({type(fault).__name__})"
             ) from None
 
+    def sample(self, wanted: Wanted) -> Sample:
+        """Of what was published and said in the last week."""
+        try:
+            return self._week.sample(wanted)
+        except (Gone, Odd) as fault:
+            raise self._shows_nothing(fault) from None
+
     def check(self) -> str:
         with closing(self._new_api()) as api:
             try:
                 who = self._network.who(api)
                 self._ends = checked(api, self._settings, self._setting.clock.wall(), self._network.needs)
             except (Gone, Odd) as fault:
-                raise Denied(
-                    f"the Graph API shows nothing under the number in source {self.source.id}: is it right, and may "
-                    f"the token in {self._settings.token_env} read it? ({type(fault).__name__})"
-                ) from None
+                raise self._shows_nothing(fault) from None
         return f"{who} answers"
+
+    def _shows_nothing(self, fault: Exception) -> Denied:
+        return Denied(
+            f"the Graph API shows nothing under the number in source {self.source.id}: is it right, and may the token "
+            f"in {self._settings.token_env} read it? ({type(fault).__name__})"
+        )
 
     def ends(self) -> Millis | None:
         return self._ends

@@ -16,13 +16,15 @@ import msgspec
 
 from config.sources import LinkedinSource
 from ingest.buried import Buried
-from ingest.collector import Collector, Delivery, Draft, Existence, Found, Malformed, Span, Style, left_out
+from ingest.collector import Collector, Delivery, Draft, Existence, Found, Malformed, Sample, Span, Style, left_out
 from ingest.cursors import closed, opened
+from ingest.last_week import LastWeek
 from ingest.networks.linkedin_api import Api, Counts, Gone, Hidden, grant_of
 from ingest.networks.linkedin_lists import FIRST, NOT_SHOWN, Lists
 from ingest.networks.linkedin_posts import Item, edited, parts_of, reach
 from ingest.remembered import Remembered
 from ingest.setting import Setting
+from ingest.wanted import Wanted
 from stream.clock import DAY, MINUTE, passed
 from stream.records import Millis
 
@@ -32,6 +34,8 @@ MENTIONS_KEPT: Millis = 60 * DAY
 MOST_ANSWERED = 200
 """Comments of a post of which it is remembered how many answers they have."""
 MOST_ABOVE = 10
+MOST_SAMPLED = {"standard": 60, "development": 15}
+"""Requests of an estimate, by the tier."""
 
 
 def collector(settings: LinkedinSource, setting: Setting) -> Collector:
@@ -65,7 +69,7 @@ class State(msgspec.Struct, omit_defaults=True):
 
 
 class Linkedin:
-    """Keeps `Collector`, `Sweepable`, `Contextual`, `Checkable`, `CheckCounted`, `Expiring`."""
+    """Keeps `Collector`, `Sweepable`, `Contextual`, `Estimable`, `Checkable`, `CheckCounted`, `Expiring`."""
 
     style: Style = "poll"
     resumes = True
@@ -81,6 +85,8 @@ class Linkedin:
         self._lists = self._new_lists()
         self._api = self._lists.api
         self._known = Remembered()
+        most = MOST_SAMPLED[settings.tier]
+        self._week = LastWeek(lambda span: self.fill("", span, None), self.source, setting.clock, most)
         self._whole: set[str] = set()
         """Posts of which this process has seen every comment that there was."""
         self._posts: Mapping[str, str] = {}
@@ -107,14 +113,25 @@ class Linkedin:
                 yield api.delivery(drafts=_within(found, span), malformed=wrong, **left_out(cut))
                 self._buried.note(wrong)
             before = sorted((one for one in posts if one.at < span.until), key=lambda one: -one.at)
-            for post in before[: self._settings.follow]:
-                yield from self._fill_comments(lists, post.id, span)
+            followed = [one.id for one in before[: self._settings.follow]]
+            for post in self._talked_about(api, followed):
+                yield from self._fill_comments(lists, post, span)
             if self._settings.mentions:
                 for found, wrong, cut in lists.mentions(span, lambda id: False):
                     yield api.delivery(drafts=_within(found, span), malformed=wrong, **left_out(cut))
                     self._buried.note(wrong)
                 if span.since < api.time - MENTIONS_KEPT:
                     yield Delivery(asked=0, **left_out("LinkedIn keeps mentions for 60 days"))
+
+    def _talked_about(self, api: Api, posts: Sequence[str]) -> Sequence[str]:
+        """Those that have comments, where that is told of all in one answer."""
+        if self._settings.tier == "development":
+            return posts
+        try:
+            counts = api.counts(posts)
+        except Hidden:
+            raise api.refused("comments and reactions") from None
+        return [one for one in posts if one in counts and ((of := counts[one]) is None or of.comments)]
 
     def _fill_comments(self, lists: Lists, post: str, span: Span) -> Iterator[Delivery]:
         for page in lists.comments(post, post):
@@ -162,6 +179,10 @@ class Linkedin:
                 if step:
                     yield api.delivery(drafts=[item.draft])
                 above = item.draft.reply_to or self._posts.get(item.about)
+
+    def sample(self, wanted: Wanted) -> Sample:
+        """Of what was published and said in the last week."""
+        return self._week.sample(wanted)
 
     def check(self) -> str:
         lists = self._new_lists()

@@ -80,6 +80,10 @@ class Telegram:
     def __init__(self, settings: TelegramSource, setting: Setting) -> None:
         self.source, self.interval = setting.source, settings.interval
         self.check_used = (0, 0)
+        self.unforeseeable = (
+            "Telegram shows a bot nothing of what was said before: let it listen for some days, and look at `clamor "
+            f"coverage --source {self.source.id}`; it costs nothing"
+        )
         self._settings, self._setting = settings, setting
         self._api = Api(settings, setting)
         self._buried = Buried()

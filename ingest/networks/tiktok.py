@@ -24,11 +24,13 @@ from ingest.collector import (
     Found,
     Interrupted,
     Malformed,
+    Sample,
     Span,
     Style,
     left_out,
 )
 from ingest.cursors import closed, opened
+from ingest.last_week import LastWeek
 from ingest.loose import each_of, list_of
 from ingest.networks.tiktok_api import Api, Odd, granted
 from ingest.networks.tiktok_comments import COMMENTS, MOST_PAGES, OVERLAP, PAGE, Comments, Mark, asked_for
@@ -47,6 +49,7 @@ from ingest.networks.tiktok_push import TiktokPush, mentioned
 from ingest.push import Push
 from ingest.remembered import Remembered
 from ingest.setting import Setting
+from ingest.wanted import Wanted
 from stream.clock import DAY, HOUR
 from stream.records import Millis
 
@@ -55,6 +58,8 @@ FIRST: Millis = HOUR
 VIDEOS = "business/video/list/"
 POSTS = 20
 """In one page; `PAGE` is of comments."""
+MOST_SAMPLED = 35
+"""Requests of an estimate, within what TikTok answers in a minute."""
 MOST_POSTS = 4_000
 """That are remembered as they were."""
 REMEMBERED: Millis = 100 * DAY
@@ -82,7 +87,7 @@ class State(msgspec.Struct, omit_defaults=True):
 
 
 class Tiktok:
-    """Keeps `Collector`, `Sweepable`, `Contextual`, `Checkable`, `CheckCounted`, `Granted`."""
+    """Keeps `Collector`, `Sweepable`, `Contextual`, `Estimable`, `Checkable`, `CheckCounted`, `Granted`."""
 
     style: Style = "poll"
     resumes = True
@@ -96,6 +101,7 @@ class Tiktok:
         self._comments = Comments(settings, setting, self._buried)
         self._mentions = Mentions(settings, setting, self._buried)
         self._known = Remembered(MOST_POSTS)
+        self._week = LastWeek(lambda span: self.fill("", span, None), self.source, setting.clock, MOST_SAMPLED)
         self._handle, self._remembers = "", False
         self.check_used = (0, 0)
 
@@ -181,6 +187,13 @@ class Tiktok:
                 yield api.delivery(drafts=drafts)
             yield api.delivery(drafts=[one.draft for one in self._shown(api, [video]) if one.draft])
 
+    def sample(self, wanted: Wanted) -> Sample:
+        """Of what was published and said in the last week."""
+        try:
+            return self._week.sample(wanted)
+        except Odd as odd:
+            raise self._not_taken(odd) from None
+
     def check(self) -> str:
         with closing(self._new_api()) as api:
             try:
@@ -191,16 +204,19 @@ class Tiktok:
                 for one in self._mentions.lists:
                     api.get(one.path, fields=list(one.fields), number_of_days=1, max_count=1)
             except Odd as odd:
-                raise Denied(
-                    f"TikTok does not take a question of source {self.source.id} (code {odd.code}): is `account` the "
-                    "account's open_id, and is it a Business Account? (docs/networks/tiktok.md)"
-                ) from None
+                raise self._not_taken(odd) from None
             finally:
                 self.check_used = (api.used(), 0)
         who = f"@{video.handle}" if video is not None and video.handle else "the account"
         read = "posts and comments" if video is not None else "no post yet, whose comments could be read"
         elsewhere = ", and what names it elsewhere" if self._mentions.lists else ""
         return f"{who} answers: {read}{elsewhere}"
+
+    def _not_taken(self, odd: Odd) -> Denied:
+        return Denied(
+            f"TikTok does not take a question of source {self.source.id} (code {odd.code}): is `account` the "
+            "account's open_id, and is it a Business Account? (docs/networks/tiktok.md)"
+        )
 
     def close(self) -> None:
         self._api.close()

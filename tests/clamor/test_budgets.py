@@ -26,10 +26,11 @@ from clamor.metrics import metrics
 from clamor.opening import Opened, open_home
 from clamor.starting import make_ready
 from clamor.status import status
-from config.sources import Collected
+from config.sources import Collected, TelegramSource
 from config.sources.budget import Costs
 from database.engine import read, rows
 from ingest.collector import Delivery, Draft, Sample, Span, Style, Unfillable
+from ingest.networks.telegram import Telegram
 from ingest.setting import Setting
 from ingest.wanted import Wanted, wanted
 from stream.clock import DAY, SECOND, ManualClock
@@ -249,6 +250,17 @@ def test_a_sample_that_was_cut_off_is_a_lower_bound(living: Living) -> None:
     assert acme.posts_per_day.high is None
     assert acme.cost_per_month is not None
     assert acme.cost_per_month.high is None
+
+
+def test_what_shows_nothing_of_the_past_says_what_to_do_instead(
+    living: Living, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(networks, "make", Telegram)
+    bot = TelegramSource(id="our-channel", kind="telegram", channels=("@acme_news",), token_env="CLAMOR_TEST_BOT")
+    found = estimate(living.opened, [bot], living.opened.registry.current().brands, ())
+    ((source, brand, why),) = found.unknown
+    assert (source, brand, found.expected) == ("our-channel", "", ())
+    assert "clamor coverage --source our-channel" in why
 
 
 def test_without_room_nothing_is_sampled(living: Living) -> None:

@@ -17,6 +17,7 @@ from ingest.collector import Delivery, Denied, Interrupted, Source
 from ingest.networks.feeds import Feeds
 from ingest.networks.feeds_entries import MOST_ENTRIES, Unreadable, read_feed
 from ingest.setting import Setting
+from ingest.wanted import Wanted
 from stream.clock import DAY, HOUR, MINUTE, SECOND, ManualClock
 from tests.ingest.case import Case, How, agree, collecting
 from tests.ingest.collecting import Collecting, until
@@ -105,6 +106,23 @@ def feeds(site: FeedsStandIn, clock: ManualClock) -> Iterator[Callable[..., Feed
 
     with making(feeds) as make:
         yield make
+
+
+def test_an_estimate_counts_the_entries_of_the_last_week_and_says_what_a_feed_does_not_show(
+    site: FeedsStandIn, feeds: Callable[..., Feeds]
+) -> None:
+    now, acme = FeedsStandIn.now(), Wanted(brand="acme", phrases=("Acme",))
+    site.publish("Acme is late", at=now - HOUR)
+    site.publish("Brisa is late", at=now - 2 * HOUR)
+    assert feeds().sample(acme).capped, "perhaps it has had more entries in the week than it shows"
+    site.publish("Acme was late", at=now - 9 * DAY)
+    sample = feeds().sample(acme)
+    assert (sum(sample.posts_by_hour), sample.asked, sample.capped) == (1, 1, False)
+    site.gone.add("/gone")
+    sample = feeds("/feed.rss", "/feed.atom", "/gone").sample(acme)
+    assert (sum(sample.posts_by_hour), sample.capped) == (1, True)
+    with pytest.raises(Denied, match="410"):
+        feeds("/gone").sample(acme)
 
 
 def look(feeds: Feeds, cursor: str | None = None) -> tuple[list[Delivery], str | None]:

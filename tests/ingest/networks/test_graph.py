@@ -15,6 +15,7 @@ from ingest.networks.graph import Graph
 from ingest.push import Addressed, Receiver
 from ingest.setting import Setting
 from ingest.taken import Taken
+from ingest.wanted import Wanted
 from stream.clock import DAY, HOUR, MINUTE, WallClock
 from stream.embedded import EmbeddedLog
 from tests.ingest.case import How
@@ -348,6 +349,22 @@ def test_a_round_learns_once_a_day_until_when_its_token_counts(graph: GraphStand
     source.brought()
     assert source.collector.ends() == graph.ends * 1000
     assert sum("debug_token" in one.path for one in graph.requests) == 1
+
+
+def test_an_estimate_counts_the_last_week(graph: GraphStandIn, at: Any) -> None:
+    now = WallClock().now()
+    graph.comment("in it", at=now - DAY)
+    graph.comment("before it", at=now - 9 * DAY)
+    graph.post("look at Acme", where="tagged")
+    collector = at(graph).collector
+    sample = collector.sample(Wanted(brand="acme", phrases=("Acme",)))
+    first = int(graph.things[graph.first].at > now - 7 * DAY)
+    assert (sum(sample.posts_by_hour), sample.capped, sample.asked) == (2 + first, False, 3)
+    named = collector.sample(Wanted(brand="other", phrases=("look at",)))
+    assert (sum(named.posts_by_hour), named.asked) == (1, 0)
+    graph.blind = (NUMBER,)
+    with pytest.raises(Denied, match="shows nothing"):
+        at(graph).collector.sample(Wanted(brand="acme", phrases=("Acme",)))
 
 
 # --- webhooks ---

@@ -17,6 +17,7 @@ from ingest.networks.linkedin import Linkedin
 from ingest.networks.linkedin_posts import plain
 from ingest.patience import Stopped
 from ingest.setting import Setting
+from ingest.wanted import Wanted
 from stream.clock import DAY, HOUR, MINUTE, WallClock
 from tests.ingest.case import How
 from tests.ingest.contract import Contract
@@ -323,6 +324,22 @@ def test_a_missed_span_is_asked_for_with_its_comments_and_answers(page: Linkedin
     one = at(page).collector
     found = [draft.text for delivery in one.fill("", Span(began, began + DAY), None) for draft in delivery.drafts]
     assert sorted(found) == ["an answer in it", "in it", "the first post"]
+
+
+def test_an_estimate_counts_the_last_week_and_asks_posts_without_comments_nothing(
+    page: LinkedinStandIn, at: Callable[..., At]
+) -> None:
+    above = page.comment("in it", at=time.time_ns() // 1_000_000 - DAY)
+    page.comment("an answer in it", above=above)
+    page.comment("before it", at=time.time_ns() // 1_000_000 - 9 * DAY)
+    for n in range(5):
+        page.post(f"nobody says anything, {n}")
+    collector = at(page).collector
+    sample = collector.sample(Wanted(brand="acme", phrases=("Acme",)))
+    first = int(page.things[page.first].at > time.time_ns() // 1_000_000 - 7 * DAY)
+    assert (sum(sample.posts_by_hour), sample.capped) == (7 + first, False)
+    assert sample.asked == page.asked("/rest/") <= 6
+    assert collector.sample(Wanted(brand="brisa", phrases=("Brisa",))).asked == 0
 
 
 # --- mentions ---

@@ -22,6 +22,7 @@ from ingest.push import Addressed, Receiver
 from ingest.setting import Setting, Unshared
 from ingest.taken import Taken
 from ingest.tokens import UnsharedTokens
+from ingest.wanted import Wanted
 from stream.clock import DAY, HOUR, MINUTE, SECOND, WallClock
 from stream.embedded import EmbeddedLog
 from stream.records import Author, Metrics
@@ -669,6 +670,22 @@ def test_a_list_that_is_none_is_a_fault_or_told_as_missing(tiktok: TiktokStandIn
     except Interrupted:
         missed = ["interrupted"]
     assert missed == (["page cap"] if data and "cursor" in data else [] if not data else ["interrupted"])
+
+
+def test_an_estimate_counts_the_last_week_and_a_refusal_is_said_in_words(tiktok: TiktokStandIn, rounds: Any) -> None:
+    now = WallClock().now()
+    above = tiktok.comment("in it", at=now - DAY)
+    tiktok.comment("an answer in it", above=above, at=now - HOUR)
+    tiktok.comment("before it", at=now - 9 * DAY)
+    source = rounds()
+    sample = source.collector.sample(Wanted(brand="acme", phrases=("Acme",)))
+    first = int(tiktok.things[tiktok.first].at > now - 7 * DAY)
+    assert (sum(sample.posts_by_hour), sample.capped) == (2 + first, False)
+    assert 0 < sample.asked <= 10
+    assert sum(source.collector.sample(Wanted(brand="brisa", phrases=("Brisa",))).posts_by_hour) == 0
+    tiktok.misbehave(Fault("status", status=200, body=b'{"code": 40002, "message": "no"}', times=9))
+    with pytest.raises(Denied, match="open_id"):
+        rounds().collector.sample(Wanted(brand="acme", phrases=("Acme",)))
 
 
 # --- what is pushed ---
