@@ -32,6 +32,7 @@ from database.engine import read, write
 from database.tenure import Tenure
 from ingest import thinning
 from routing import absence, context, erasure
+from routing.casework import WOKEN_AT_ONCE, wake
 from routing.counts import fold
 from routing.desk import Desk
 from routing.operations import open_troubles, raise_operations, resolve_operations
@@ -72,6 +73,7 @@ def of_routing(opened: Opened) -> list[Chore]:
         *by_one(
             Tenure(opened.engine, KEEPER, opened.clock),
             Chore("absences", Absences(opened).step, 0.5),
+            Chore("cases", CaseClock(opened).step, 5.0),
             Chore("compactor", lambda: fold(opened.engine) > 0, 2.0),
             Chore("keeper", keeper.step, 30.0),
             Chore("likenesses", Likenesses(opened).step, 5.0),
@@ -180,6 +182,7 @@ class Keeper:
         ids = erasure.forget_unmatched(opened.engine, now - retention.ids, now, after=self._forgotten)
         copies = erasure.let_go_of_copies(opened.engine, now)
         context.let_go(opened.engine, now)
+        erasure.let_go_of_notes(opened.engine)
         self._expired = 0 if old.done else old.after
         self._forgotten = 0 if ids.done else ids.after
         if old.done and ids.done:
@@ -205,6 +208,19 @@ class Absences:
         self._unreachable.note(swept.gone)
         self._unreachable.tidy(self._opened.engine)
         return swept.more
+
+
+class CaseClock:
+    """Wakes the snoozed cases whose time has come, by the home's own clock."""
+
+    def __init__(self, opened: Opened) -> None:
+        self._opened = opened
+        self._desk = Desk(opened.registry.current())
+
+    def step(self) -> bool:
+        """True while there may be more to do."""
+        self._desk.keep_up(self._opened.registry.current())
+        return wake(self._opened.engine, self._desk, self._opened.clock.now()) == WOKEN_AT_ONCE
 
 
 class LedgerKeeper:

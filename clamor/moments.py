@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import typer
 
 from query.parse import parse
@@ -17,3 +19,15 @@ def moment(text: str, now: Millis, option: str) -> Between:
             f"{text!r} is no time: write 2026-03-01, or how long ago (-7d)", param_hint=f"--{option}"
         )
     return found
+
+
+def instant(text: str, option: str) -> Millis:
+    """A time to come or past: `2026-12-01`, `2026-12-01T09:00`, UTC. Raises typer.BadParameter."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(
+            f"{text!r} is no time: write 2026-12-01, or 2026-12-01T09:00", param_hint=option
+        ) from None
+    placed = found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+    return round(placed.timestamp() * 1_000)

@@ -29,20 +29,22 @@ QUEUES = ("sales", "support", "pr")
 
 
 def check_content(sheet: Sheet, secrets: Secrets, known_brands: Iterable[str] = ()) -> Iterator[Problem]:
-    """Findings in brands, aspects, sources and people.
+    """Findings in brands, aspects, sources, people and replies.
 
     `known_brands`: brands in force, for a file that has none of its own.
     """
     plain = sheet.root.plain()
     parts = plain if isinstance(plain, dict) else {}
     brands, sources, people = (_items(parts.get(name)) for name in ("brands", "sources", "people"))
-    aspects = _items(parts.get("aspects"))
-    for name, items in (("brands", brands), ("aspects", aspects), ("sources", sources), ("people", people)):
+    aspects, replies = _items(parts.get("aspects")), _items(parts.get("replies"))
+    for name, items in (
+        ("brands", brands), ("aspects", aspects), ("sources", sources), ("people", people), ("replies", replies),
+    ):  # fmt: skip
         yield from _double_ids(sheet, (name,), items)
     own = {str(aspect.get("id")) for _, aspect in aspects}
     yield from _aspects(sheet, ("aspects",), aspects, set(SHIPPED))
     ids = {str(brand.get("id")) for _, brand in brands} if "brands" in parts else set(known_brands)
-    for name, items in (("sources", sources), ("people", people)):
+    for name, items in (("sources", sources), ("people", people), ("replies", replies)):
         yield from _unknown_brands(sheet, name, items, ids)
     yield from _budgets(sheet, sources, ids)
     for n, brand in brands:

@@ -1,4 +1,5 @@
-"""The part of the configuration that lives in SQL as numbered revisions: brands, sources, people, rules, policy.
+"""The part of the configuration that lives in SQL as numbered revisions: brands, aspects, sources, people,
+replies, rules, policy.
 
 `clamor.yaml`, `rules.yaml` and `detractors.yaml` are its import and export form. A body is the text that a revision
 holds: canonical JSON (sorted keys, defaults left out) for lists, so that equal content has equal bodies; the file's own
@@ -17,10 +18,11 @@ from pydantic import BaseModel, TypeAdapter
 from config.aspects import Aspect
 from config.brands import Brand
 from config.people import Person
+from config.replies import Reply
 from config.section import Section, Text
 from config.sources import Source
 
-Kind: TypeAlias = Literal["brands", "aspects", "sources", "people", "rules", "policy"]
+Kind: TypeAlias = Literal["brands", "aspects", "sources", "people", "replies", "rules", "policy"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 TextKind: TypeAlias = Literal["rules", "policy"]
 TEXTS: tuple[TextKind, ...] = get_args(TextKind)
@@ -38,6 +40,8 @@ class ImportPart(Section):
     """Where posts come from."""
     people: tuple[Person, ...] | None = None
     """Who is told."""
+    replies: tuple[Reply, ...] | None = None
+    """Canned replies, for cases."""
     rules: Text | None = None
     """`default` for the shipped rules, or the name of a file in the home. Empty: rules.yaml if it is there, else the
     shipped rules."""
@@ -51,10 +55,11 @@ _brands = TypeAdapter(tuple[Brand, ...])
 _aspects = TypeAdapter(tuple[Aspect, ...])
 _sources: TypeAdapter[tuple[Source, ...]] = TypeAdapter(tuple[Source, ...])
 _people = TypeAdapter(tuple[Person, ...])
+_replies = TypeAdapter(tuple[Reply, ...])
 
 
 def body(kind: Kind, items: Sequence[BaseModel]) -> str:
-    """Canonical JSON of brands, aspects, sources or people."""
+    """Canonical JSON of what has sections of its own, that is of everything but rules."""
     plain = [item.model_dump(mode="json", by_alias=True, exclude_defaults=True) for item in items]
     return json.dumps(plain, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
@@ -77,6 +82,11 @@ def sources(text: str) -> tuple[Source, ...]:
 def people(text: str) -> tuple[Person, ...]:
     """The people of a body. Raises pydantic.ValidationError."""
     return _people.validate_json(text)
+
+
+def replies(text: str) -> tuple[Reply, ...]:
+    """The canned replies of a body. Raises pydantic.ValidationError."""
+    return _replies.validate_json(text)
 
 
 def as_yaml(kind: Kind, text: str) -> str:

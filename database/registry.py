@@ -17,6 +17,7 @@ from config.brands import Brand
 from config.marked import written
 from config.people import Person
 from config.problems import ConfigurationError, Problem
+from config.replies import Reply
 from config.sources import Source, Swept
 from database import filters, revisions
 from database.engine import read, write
@@ -57,6 +58,7 @@ class SqlRegistry:
         self._in_force: InForce | None = None
         self._sources: tuple[Source, ...] = ()
         self._people: tuple[Person, ...] = ()
+        self._replies: tuple[Reply, ...] = ()
 
     def current(self) -> InForce:
         """What to work by from the next batch on; the same object until something has changed.
@@ -79,6 +81,10 @@ class SqlRegistry:
     def people(self) -> tuple[Person, ...]:
         self.current()
         return self._people
+
+    def replies(self) -> tuple[Reply, ...]:
+        self.current()
+        return self._replies
 
     def _first_look(self) -> None:
         if self._model is not None and self._begins:
@@ -125,12 +131,14 @@ class SqlRegistry:
             brands = _understood("brands", numbers, content.brands, bodies)
         sources = _understood("sources", numbers, content.sources, bodies)
         self._people = _understood("people", numbers, content.people, bodies)
+        self._replies = _understood("replies", numbers, content.replies, bodies)
         self._sources = sources
         self._in_force = InForce(
             standing.generation, brands, numbers.get("rules", 0), bodies.get("rules", ""), aspects, learnt,
             frozenset(source.id for source in sources if isinstance(source, Swept) and source.look_again),
             numbers.get("policy", 0), bodies.get("policy", ""),
             numbers.get("brands", 0),
+            self._people,
         )  # fmt: skip
         self._standing = standing
         log.info("configuration adopted", generation=standing.generation, brands=len(brands), revisions=numbers)

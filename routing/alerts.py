@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from routing.case_news import NEWS
 from routing.people_to_tell import MailSettings, Person, told_about, told_about_operations
 from stream.clock import passed
 from stream.records import Millis
@@ -18,8 +19,10 @@ from stream.records import Millis
 QUEUE_RANK: Mapping[str, int] = {"none": 0, "sales": 1, "support": 2, "pr": 3}
 LIMITED: tuple[str, ...] = ("alert", "summary")
 """Kinds of mail that count against a person's hourly limit."""
-GATHERED: tuple[str, ...] = ("summary", "found_late")
+GATHERED: tuple[str, ...] = ("summary", "found_late", "cases")
 """Kinds of mail that wait for more alerts before they go."""
+WAITING_FOR_QUIET: tuple[str, ...] = ("found_late", "cases")
+"""Of these: those that leave once nothing more comes, the others when a place of the hour is free."""
 MORE_AT_LEAST = 5
 """A case with this many mentions more, and twice as many, has materially grown."""
 
@@ -37,6 +40,8 @@ class Pending(NamedTuple):
     mentions: int
     """Live mentions of the case."""
     created_at: Millis
+    recipients: tuple[str, ...] = ()
+    """Ids of those whom news of a case is for."""
 
 
 class Told(NamedTuple):
@@ -148,6 +153,12 @@ class _Desk:
             self._open(alert, person, alert.kind)
         return "mailed" if chosen else "nobody"
 
+    def news(self, alert: Pending, people: Sequence[Person]) -> str:
+        chosen = [person for person in people if person.id in alert.recipients]
+        for person in chosen:
+            self._gather(alert, person, "cases", "")
+        return "mailed" if chosen else "nobody"
+
     def operations(self, alert: Pending, people: Sequence[Person]) -> str:
         chosen = told_about_operations(people)
         for person in chosen:
@@ -211,6 +222,7 @@ _TREATMENT: Mapping[str, Callable[[_Desk, Pending, Sequence[Person]], str]] = {
     "found_late": _Desk.late,
     "incident": _Desk.incident,
     "chain_test": _Desk.incident,
+    **dict.fromkeys(NEWS, _Desk.news),
 }
 
 
@@ -240,7 +252,7 @@ def due(
     for mail in open_mails:
         if mail.state != "gathering":
             continue
-        if mail.kind == "found_late":
+        if mail.kind in WAITING_FOR_QUIET:
             quiet = passed(mail.latest_at, now, settings.late_quiet)
             if quiet or passed(mail.created_at, now, settings.late_longest):
                 ready.append(mail.id)

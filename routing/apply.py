@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import NamedTuple
@@ -51,13 +51,13 @@ def apply(
     *,
     corrections: Sequence[tuple[int, Correction]] = (),
     again: Sequence[int] = (),
-    part: Sequence[tuple[int, str]] = (),
+    moves: Sequence[Callable[[Sheet], None]] = (),
     left: Mapping[int, Millis] | None = None,
 ) -> Applied:
     """Bring mentions, cases, counts, outbox and alerts in line with `records`, in their order.
 
     `corrections` are by number of the mention; `again` are numbers of mentions to be decided anew by today's rules;
-    `part` are ids of cases whose merge into another is taken back, each with who says so (raises cases.CannotPart);
+    `moves` are what people do with cases (see `casework`), done after all else;
     `left` are posts whose author's account went away: by number, when the log took the word of it.
     Applying a record twice changes nothing.
     """
@@ -74,8 +74,8 @@ def apply(
     decided = [m for m in changed.values() if m.touched]
     _decide_all(sheet, decided, frozenset(again))
     cases.place(sheet, decided, unions)
-    for id, person in part:
-        cases.part(sheet, id, person)
+    for move in moves:
+        move(sheet)
     moved = [m for m in (changed | sheet.others).values() if m.touched]
     _names(sheet, moved)
     alerts = save(sheet, moved)

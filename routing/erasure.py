@@ -108,6 +108,24 @@ def let_go_of_copies(engine: Engine, now: Millis) -> bool:
     return len(old) == STRETCH
 
 
+def let_go_of_notes(engine: Engine) -> int:
+    """Empty the notes of cases of which no text is kept any more, in their own mentions or in those of the case that
+    they were merged into; how many cases."""
+    with read(engine) as connection:
+        noted = [case for (case,) in rows(connection, "SELECT DISTINCT case_id FROM case_note WHERE text != ''")]
+        heir = {case: case for case in noted}
+        merged = "SELECT id, merged_into FROM cases WHERE merged_into IS NOT NULL AND id IN (??)"
+        while further := dict(rows_in(connection, merged, sorted(set(heir.values())))):
+            heir = {case: further.get(now, now) for case, now in heir.items()}
+        sql = "SELECT DISTINCT case_id FROM mention WHERE state = 'live' AND case_id IN (??)"
+        kept = {case for (case,) in rows_in(connection, sql, sorted(set(heir.values())))}
+    over = [(case,) for case in noted if heir[case] not in kept][:CHUNK]
+    if over:
+        with write(engine) as connection:
+            many(connection, "UPDATE case_note SET text = '' WHERE case_id = ?", over)
+    return len(over)
+
+
 def wipe(engine: Engine) -> bool:
     """Take what was deleted out of the database's files too, see `database.engine.wipe`; whether that was done."""
     return overwrite(engine, _WITH_WORDS)
@@ -118,7 +136,7 @@ def _last(connection: object) -> int:
     return found
 
 
-_WITH_WORDS = ("mention", "waiting", "context_post", "post")
+_WITH_WORDS = ("mention", "waiting", "context_post", "case_note", "post")
 """Tables that hold what people wrote, or who."""
 _UNMATCHED = (
     "DELETE FROM post WHERE n > ? AND n <= ? AND seen_at < ? "

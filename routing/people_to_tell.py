@@ -73,7 +73,8 @@ class MailSettings(msgspec.Struct, frozen=True, kw_only=True):
     window: Millis = HOUR
     """The span of `max_mails_per_hour`."""
     late_quiet: Millis = MINUTE
-    """A "found late" mail waits until a gap has brought nothing new for this long,"""
+    """A "found late" mail waits until a gap has brought nothing new for this long, one of news of cases until nothing
+    more happens,"""
     late_longest: Millis = 10 * MINUTE
     """but no longer than this."""
     retry_first: Millis = 5 * SECOND

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine
 
 from database.engine import many, read, rows_in, write
 from routing.alerts import LIMITED, Due, NewMail, Open, Pending, Plan, Told, due, plan
+from routing.case_news import NEWS
 from routing.named import named
 from routing.people_to_tell import MailSettings, Person
 from stream.records import Millis
@@ -58,6 +59,7 @@ def forget_old(engine: Engine, settings: MailSettings, now: Millis, guard: Guard
             many(connection, "DELETE FROM mail WHERE id = ?", [(n,) for n in old])
         many(connection, "DELETE FROM told WHERE at < ?", [(before,)])
         oldest = "SELECT id FROM alert WHERE state <> 'pending' AND created_at < ? ORDER BY id LIMIT ?"
+        many(connection, f"DELETE FROM alert_recipient WHERE alert IN ({oldest})", [(before, most)])
         many(connection, f"DELETE FROM alert WHERE id IN ({oldest})", [(before, most)])
     return len(old)
 
@@ -76,13 +78,18 @@ def _pending(connection: Connection) -> list[Pending]:
         " WHERE a.state = 'pending' ORDER BY a.id LIMIT ?",
         (BATCH,),
     )
+    recipients: dict[int, list[str]] = {}
+    sql = "SELECT alert, person FROM alert_recipient WHERE alert IN (??) ORDER BY person"
+    for alert, person in rows_in(connection, sql, [r.id for r in found if r.kind in NEWS]):
+        recipients.setdefault(alert, []).append(person)
     into = {r.case_id: r.merged_into for r in found if r.merged_into is not None}
     final = _end_of_merges(connection, into)
     alerts = []
     for r in found:
         case = final.get(r.case_id, r.case_id)
         subject = case if case is not None else -r.mention_n if r.mention_n is not None else 0
-        alerts.append(Pending(r.id, r.kind, subject, r.brand, r.queue, r.risk, r.mentions or 1, r.created_at))
+        told = tuple(recipients.get(r.id, ()))
+        alerts.append(Pending(r.id, r.kind, subject, r.brand, r.queue, r.risk, r.mentions or 1, r.created_at, told))
     return alerts
 
 

@@ -48,10 +48,12 @@ class Relay:
             waiting = rows(connection, _WAITING, (self._batch,))
             found = rows_in(connection, _BODIES, sorted({mention for _, _, mention, *_ in waiting}))
             bodies = {n: (body, month) for n, body, month in found}
+            cases = sorted({row[3] for row in waiting if row[1] not in ("decided", "alert")})
+            standing = {id: rest for id, *rest in rows_in(connection, _STANDING, cases)}
             told = {row[0]: row for row in rows_in(connection, _ALERTS, [row[-1] for row in waiting if row[-1]])}
         if not waiting:
             return 0
-        records = _records(waiting, bodies, told, self._epoch)
+        records = _records(waiting, bodies, told, standing, self._epoch)
         if records:
             # A log may let us wait for minutes; overtaken meanwhile, an old text would come behind its tombstone.
             with self._tenure.kept(LONGEST_APPEND):
@@ -72,7 +74,11 @@ class Relay:
 
 
 def _records(
-    waiting: Sequence[Any], bodies: dict[int, tuple[bytes, int]], told: dict[int, Any], epoch: int
+    waiting: Sequence[Any],
+    bodies: dict[int, tuple[bytes, int]],
+    told: dict[int, Any],
+    standing: dict[int, list[Any]],
+    epoch: int,
 ) -> list[Append]:
     """Each mention once, as it stands; each move of a case with the mention that made it; each alert by reference."""
     records: list[Append] = []
@@ -90,18 +96,15 @@ def _records(
                 sent.add(n)
                 records.append(Append(DECIDED, f"{key}#{brand}", _head(epoch, month) + body + b"}"))
             continue
-        records.append(Append(ESCALATIONS[queue], str(case_id), _escalation(case_id, kind, brand, queue, body, at)))
+        words = {"v": MAJOR, "case_id": case_id, "change": kind, "brand": brand, "queue": queue, "at": at}
+        words["state"], words["assignee"] = standing.get(case_id, ("", None))
+        records.append(Append(ESCALATIONS[queue], str(case_id), _encode(words)[:-1] + b',"mention":' + body + b"}"))
     return records
 
 
 def _head(epoch: int, month: int) -> bytes:
     """What stands before the mention in a Decided: the stored body is taken as it is."""
     return f'{{"v":{MAJOR},"epoch":{epoch},"month":{month},"mention":'.encode()
-
-
-def _escalation(case_id: int, change: str, brand: str, queue: str, body: bytes, at: Millis) -> bytes:
-    words = _encode({"v": MAJOR, "case_id": case_id, "change": change, "brand": brand, "queue": queue, "at": at})
-    return words[:-1] + b',"mention":' + body + b"}"
 
 
 def _alert(row: Any, mention: str) -> bytes:
@@ -122,4 +125,5 @@ _WAITING = (
     "ORDER BY o.n LIMIT ?"
 )
 _ALERTS = "SELECT id, kind, brand, queue, case_id, risk, why, created_at FROM alert WHERE id IN (??)"
+_STANDING = "SELECT id, state, assignee FROM cases WHERE id IN (??)"
 _BODIES = "SELECT n, body, indexed_month FROM mention WHERE n IN (??)"

@@ -116,8 +116,9 @@ class CaseRow:
     """A case and what becomes of it."""
 
     __slots__ = (
-        "author", "brand_n", "closed_at", "closed_why", "conversation", "dirty", "id", "live", "mentions",
-        "merged_into", "new", "opened_at", "parties", "priority", "queue", "risk", "shrunk", "state", "updated_at",
+        "assignee", "author", "brand_n", "closed_at", "closed_why", "conversation", "dirty", "first_response_at", "id",
+        "live", "mentions", "merged_into", "new", "opened_at", "parties", "priority", "queue", "revision", "risk",
+        "set_aside_at", "shrunk", "snoozed_until", "state", "strand", "tracking", "updated_at", "was_standing",
     )  # fmt: skip
 
     def __init__(
@@ -138,14 +139,35 @@ class CaseRow:
         closed_at: Millis | None = None,
         closed_why: str | None = None,
         merged_into: int | None = None,
+        assignee: str | None = None,
+        revision: int = 0,
+        strand: int = 0,
+        set_aside_at: Millis | None = None,
+        snoozed_until: Millis | None = None,
+        first_response_at: Millis | None = None,
+        tracking: str = "",
         new: bool,
     ) -> None:
         self.id, self.brand_n, self.conversation, self.author, self.queue = id, brand_n, conversation, author, queue
         self.state, self.live, self.priority, self.risk, self.mentions = state, live, priority, risk, mentions
         self.opened_at, self.updated_at, self.closed_at = opened_at, updated_at, closed_at
         self.closed_why, self.merged_into, self.new = closed_why, merged_into, new
+        self.assignee, self.revision, self.strand = assignee, revision, strand
+        self.set_aside_at, self.snoozed_until, self.first_response_at = set_aside_at, snoozed_until, first_response_at
+        self.tracking = tracking
         self.dirty = new
         self.shrunk = False
         """Has lost a mention: its numbers are counted anew."""
         self.parties: set[int] | None = None
         """Authors whose matter it took over, once loaded."""
+        self.was_standing = self.standing
+
+    @property
+    def standing(self) -> tuple[object, ...]:
+        """What a person who changes the case must know of: another one is another revision."""
+        return (self.state, self.queue, self.assignee, self.snoozed_until, self.merged_into)
+
+    @property
+    def holds(self) -> bool:
+        """It has its mentions: in work, or resolved."""
+        return bool(self.live) or self.state == "resolved"

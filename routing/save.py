@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from database.engine import many, rows
 from routing import parts
+from routing.case_news import tell
 from routing.cases import counted_anew
 from routing.clusters import COUNTED
 from routing.contribution import written
@@ -14,7 +15,10 @@ from routing.rows import CaseRow, MentionRow, PostRow
 from routing.sheet import Sheet
 from stream.records import Decision, encode
 
-_ESCALATED = frozenset({"opened", "grew", "raised", "shrank", "closed", "reopened"})
+_ESCALATED = frozenset({
+    "opened", "grew", "raised", "shrank", "closed", "reopened", "assigned", "waiting", "snoozed", "woken", "resolved",
+    "split",
+})  # fmt: skip
 
 _NO_AUTHOR = frozenset({"expired", "forgotten"})
 
@@ -26,6 +30,7 @@ def save(sheet: Sheet, moved: list[MentionRow]) -> int:
     _mentions(sheet, moved)
     _clusters(sheet)
     _cases(sheet)
+    tell(sheet)
     _outbox(sheet, moved)
     _counts(sheet)
     return _alerts(sheet, moved)
@@ -122,7 +127,10 @@ def _clusters(sheet: Sheet) -> None:
 
 def _cases(sheet: Sheet) -> None:
     connection = sheet.connection
-    counted_anew(sheet, [case for case in sheet.cases.values() if case.shrunk and case.live])
+    counted_anew(sheet, [case for case in sheet.cases.values() if case.shrunk and case.holds])
+    for case in sheet.cases.values():
+        if case.dirty and not case.new and case.standing != case.was_standing:
+            case.revision += 1
     closing = [case for case in sheet.cases.values() if case.dirty and not case.new and not case.live]
     staying = [case for case in sheet.cases.values() if case.dirty and not case.new and case.live]
     # Those that give up their place in the unique indexes go first.
@@ -132,17 +140,19 @@ def _cases(sheet: Sheet) -> None:
     many(connection, "DELETE FROM case_party WHERE case_id = ? AND author = ?", sheet.lost_parties)
     sql = "INSERT INTO case_party (case_id, author) VALUES (?, ?) ON CONFLICT DO NOTHING"
     many(connection, sql, sheet.new_parties)
-    sql = "INSERT INTO case_event (case_id, at, change, mention, detail) VALUES (?, ?, ?, ?, ?)"
+    sql = "INSERT INTO case_event (case_id, at, change, mention, detail, person) VALUES (?, ?, ?, ?, ?, ?)"
     many(connection, sql, [
-        (event.case.id, sheet.now, event.change, event.mention.n if event.mention else None, event.detail)
-        for event in sheet.events
+        (one.case.id, sheet.now, one.change, one.mention.n if one.mention else None, one.detail, one.person)
+        for one in sheet.events
     ])  # fmt: skip
 
 
 def _case(case: CaseRow) -> tuple[object, ...]:
     return (
         case.brand_n, case.conversation, case.author, case.queue, case.state, case.live, case.priority, case.risk,
-        case.mentions, case.opened_at, case.updated_at, case.closed_at, case.closed_why, case.merged_into, case.id,
+        case.mentions, case.opened_at, case.updated_at, case.closed_at, case.closed_why, case.merged_into,
+        case.assignee, case.revision, case.strand, case.set_aside_at, case.snoozed_until, case.first_response_at,
+        case.tracking, case.id,
     )  # fmt: skip
 
 
@@ -151,9 +161,11 @@ def _outbox(sheet: Sheet, moved: list[MentionRow]) -> None:
         ("decided", m.n, m.case_id, m.queue, m.revision, sheet.now) for m in moved if not m.silent
     ]
     leaving += [
-        (event.change, event.mention.n, event.case.id, event.case.queue, event.mention.revision, sheet.now)
+        (event.change, shown.n, event.case.id, event.case.queue, shown.revision, sheet.now)
         for event in sheet.events
-        if event.change in _ESCALATED and event.mention is not None and event.case.queue != "none"
+        if event.change in _ESCALATED and event.case.queue != "none"
+        for shown in (event.mention or event.face,)
+        if shown is not None
     ]
     sql = "INSERT INTO outbox (kind, mention, case_id, queue, revision, at) VALUES (?, ?, ?, ?, ?, ?)"
     many(sheet.connection, sql, leaving)
@@ -221,14 +233,13 @@ _CLUSTER_POST = (
     "VALUES (?, ?, ?, ?, ?, ?, ?)"
 )
 _CLUSTER = "INSERT INTO cluster (n, posts) VALUES (?, ?) ON CONFLICT (n) DO UPDATE SET posts = excluded.posts"
-_NEW_CASE = (
-    "INSERT INTO cases (brand, conversation, author, queue, state, live, priority, risk, mentions, opened_at, "
-    "updated_at, closed_at, closed_why, merged_into, id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-)
-_OLD_CASE = (
-    "UPDATE cases SET brand = ?, conversation = ?, author = ?, queue = ?, state = ?, live = ?, priority = ?, risk = ?, "
-    "mentions = ?, opened_at = ?, updated_at = ?, closed_at = ?, closed_why = ?, merged_into = ? WHERE id = ?"
-)
+_CASE_COLUMNS = (
+    "brand", "conversation", "author", "queue", "state", "live", "priority", "risk", "mentions", "opened_at",
+    "updated_at", "closed_at", "closed_why", "merged_into", "assignee", "revision", "strand", "set_aside_at",
+    "snoozed_until", "first_response_at", "tracking",
+)  # fmt: skip
+_NEW_CASE = f"INSERT INTO cases ({', '.join(_CASE_COLUMNS)}, id) VALUES ({', '.join('?' * (len(_CASE_COLUMNS) + 1))})"
+_OLD_CASE = f"UPDATE cases SET {', '.join(f'{column} = ?' for column in _CASE_COLUMNS)} WHERE id = ?"
 _DELTA = (
     "INSERT INTO count_delta (brand, minute, network, intent, queue, mentions, negative, positive, detractors, severe, "
     "risk, own) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"

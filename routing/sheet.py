@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
-from database.engine import rows_in
+from database.engine import rows, rows_in
 from routing import parts
 from routing.contribution import Tally
 from routing.desk import Desk
@@ -45,7 +45,14 @@ class CaseEvent(NamedTuple):
     case: CaseRow
     change: str
     mention: MentionRow | None
+    """That moved it."""
     detail: str = ""
+    person: str = ""
+    """Who did it; empty: Clamor."""
+    face: MentionRow | None = None
+    """That goes with the news to other programs, where no mention moved it."""
+    told: tuple[str, ...] = ()
+    """People who are told of it beside those who follow the case."""
 
 
 class Sheet:
@@ -79,6 +86,8 @@ class Sheet:
         self.pr_cases: dict[tuple[int, int], CaseRow] = {}
         self.author_cases: dict[tuple[int, int, int], CaseRow] = {}
         self.past_cases: dict[tuple[int, int, int], CaseRow] = {}
+        self.handed_over: dict[tuple[int, int, int], CaseRow] = {}
+        """Merged ones: what comes in their place goes to whom they were merged into."""
         self.known_cases: set[int] = set()
         """Conversations whose cases are loaded."""
         self.opened: list[CaseRow] = []
@@ -280,6 +289,8 @@ class Sheet:
     def enter_case(self, case: CaseRow) -> None:
         """Let a live case be found by its conversation."""
         self.cases[case.id] = case
+        if case.strand:
+            return
         if case.queue == "pr":
             self.pr_cases[(case.conversation, case.brand_n)] = case
         else:
@@ -307,31 +318,50 @@ class Sheet:
         """A mention changed that was not among those of the batch."""
         self.others[m.n] = m
 
+    def end_of_merges(self, id: int) -> CaseRow:
+        """The case that has the mentions now."""
+        self.load_cases_by_id([id])
+        case = self.cases[id]
+        return case if case.merged_into is None else self.end_of_merges(case.merged_into)
+
+    def face(self, case: CaseRow) -> MentionRow | None:
+        """The mention that stands for a case: its oldest live one, those that ask for work first."""
+        found = rows(self.connection, _FACE, (case.id,))
+        if not found:
+            return None
+        post, brand = found[0]
+        self.load_numbered([post])
+        self.load_mentions([post])
+        return self.mention_rows(post).get(brand)
+
     def _keep_cases(self, found: Iterable[Any]) -> None:
         for id, brand, conversation, author, queue, live, *rest in found:
             if id in self.cases:
                 continue
-            state, priority, risk, mentions, opened, updated, closed, closed_why, merged_into = rest
             case = CaseRow(
-                id, brand, conversation, author, queue, live=live, state=state, priority=priority, risk=risk,
-                mentions=mentions, opened_at=opened, updated_at=updated, closed_at=closed, closed_why=closed_why,
-                merged_into=merged_into, new=False,
+                id, brand, conversation, author, queue, live=live, new=False,
+                **dict(zip(_CASE_FIELDS, rest, strict=True)),
             )  # fmt: skip
             self.cases[case.id] = case
             if case.live:
                 self.enter_case(case)
-            elif case.state != "merged":
+            elif not case.strand:
+                held = self.handed_over if case.state == "merged" else self.past_cases
                 key = (case.conversation, case.brand_n, case.author)
-                held = self.past_cases.get(key)
-                if held is None or (held.closed_at or 0) < (case.closed_at or 0):
-                    self.past_cases[key] = case
+                if key not in held or (held[key].closed_at or 0) < (case.closed_at or 0):
+                    held[key] = case
 
 
 _POST = (
     "n, id, author, parent, conversation, state, seen_at, arrived_at, event_time, generation, tier, provisional, parts"
 )
 _MENTION = "n, post, brand, revision, state, queue, risk, case_id, indexed_month, contribution"
-_CASE = (
-    "id, brand, conversation, author, queue, live, state, priority, risk, mentions, opened_at, updated_at, closed_at, "
-    "closed_why, merged_into"
+_CASE_FIELDS = (
+    "state", "priority", "risk", "mentions", "opened_at", "updated_at", "closed_at", "closed_why", "merged_into",
+    "assignee", "revision", "strand", "set_aside_at", "snoozed_until", "first_response_at", "tracking",
+)  # fmt: skip
+_CASE = ", ".join(("id", "brand", "conversation", "author", "queue", "live", *_CASE_FIELDS))
+_FACE = (
+    "SELECT post, brand FROM mention WHERE case_id = ? AND state = 'live' "
+    "ORDER BY CASE queue WHEN 'none' THEN 1 ELSE 0 END, n LIMIT 1"
 )

@@ -12,6 +12,7 @@ from stream.records import Decided, Mention, Millis
 if TYPE_CHECKING:
     from config.aspects import Aspect
     from config.brands import Brand
+    from config.people import Person
     from query.tree import Node
 
 POSTS = "posts"
@@ -300,6 +301,7 @@ class InForce(NamedTuple):
     policy_yaml: str = ""
     """For detractors; empty: none is in force."""
     brands_revision: int = 0
+    people: tuple[Person, ...] = ()
 
 
 class Registry(Protocol):

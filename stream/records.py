@@ -340,11 +340,18 @@ class Escalation(Struct, frozen=True, kw_only=True):
 
     v: int = msgspec.field(default_factory=_major)
     case_id: int
-    change: Literal["opened", "grew", "raised", "shrank", "closed", "reopened"]
+    change: Literal[
+        "opened", "grew", "raised", "shrank", "closed", "reopened", "assigned", "waiting", "snoozed", "woken",
+        "resolved", "split",
+    ]  # fmt: skip
     brand: str
     queue: Queue
     mention: Mention
+    """That moved the case; where a person did, the oldest that asks for work."""
     at: Millis
+    state: str = ""
+    """Of the case, when the record was written."""
+    assignee: str | None = None
 
 
 class Alert(Struct, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ import msgspec
 from sqlalchemy import Connection, Engine, Select, select
 
 from database.engine import read, rows, rows_in
-from database.tables.cases import cases
+from database.tables.cases import case_tag, cases
 from database.tables.dictionary import dictionary
 from index.visibility import sees
 from stream.ports import AccessScope
@@ -29,6 +29,10 @@ class Filter(NamedTuple):
     queue: str | None = None
     brand: str | None = None
     live: bool | None = None
+    state: str | None = None
+    assignee: str | None = None
+    """Empty: nobody."""
+    tag: str | None = None
 
 
 class Case(NamedTuple):
@@ -43,6 +47,16 @@ class Event(NamedTuple):
     change: str
     mention: str | None
     detail: str
+    person: str
+    """Who did it; empty: Clamor."""
+
+
+class Note(msgspec.Struct, frozen=True):
+    at: Millis
+    person: str
+    text: str
+    case: int
+    """That it was written in: one that was merged into this one may be."""
 
 
 class Opened(NamedTuple):
@@ -50,6 +64,10 @@ class Opened(NamedTuple):
     live: list[Mention]
     """Those that the asker may see, the newest first."""
     history: list[Event]
+    tags: list[str]
+    watchers: list[str]
+    notes: list[Note]
+    """Oldest first; none for an asker who may not see all of a case: a note may repeat what is hidden."""
 
     @property
     def mentions(self) -> list[str]:
@@ -67,6 +85,16 @@ def page(
         statement = statement.where(dictionary.c.value == wanted.brand)
     if wanted.live is not None:
         statement = statement.where(cases.c.live == int(wanted.live))
+    if wanted.state is not None:
+        statement = statement.where(cases.c.state == wanted.state)
+    if wanted.assignee is not None:
+        statement = statement.where(
+            cases.c.assignee == wanted.assignee if wanted.assignee else cases.c.assignee.is_(None)
+        )
+    if wanted.tag is not None:
+        statement = statement.where(
+            cases.c.id.in_(select(case_tag.c.case_id).where(case_tag.c.tag == wanted.tag.casefold()))
+        )
     if cursor is not None:
         statement = statement.where(cases.c.id < cursor)
     shown: list[Case] = []
@@ -90,23 +118,49 @@ def one(engine: Engine, case_id: int, scope: AccessScope) -> Opened | None:
             return None
         sql = "SELECT body FROM mention WHERE case_id = ? AND state = 'live' ORDER BY n DESC LIMIT ?"
         held = [decode(Mention, body) for (body,) in rows(connection, sql, (case_id, HISTORY))]
-        return Opened(case, [m for m in held if sees(scope, m)], _history(connection, case_id, scope))
+        names = "SELECT DISTINCT {0} FROM {1} WHERE case_id IN (??) ORDER BY {0}"
+        ids = [case_id, *_taken_over(connection, case_id)]
+        tags, watchers = (
+            [word for (word,) in rows_in(connection, names.format(column, table), ids)]
+            for column, table in (("tag", "case_tag"), ("person", "case_watcher"))
+        )
+        sql = "SELECT at, person, text, case_id FROM case_note WHERE case_id IN (??) AND text != '' ORDER BY n"
+        notes = [Note(*row) for row in rows_in(connection, sql, ids)] if _whole(scope) else []
+        seen = [m for m in held if sees(scope, m)]
+        return Opened(case, seen, _history(connection, case_id, scope), tags, watchers, notes[-HISTORY:])
+
+
+def _taken_over(connection: Connection, case_id: int) -> list[int]:
+    """Cases that were merged into this one, and into those."""
+    found: list[int] = []
+    into = [case_id]
+    while into and len(found) < HISTORY:
+        into = [id for (id,) in rows_in(connection, "SELECT id FROM cases WHERE merged_into IN (??)", into)]
+        found += into
+    return found
 
 
 def _history(connection: Connection, case_id: int, scope: AccessScope) -> list[Event]:
     """What a deleted mention did is told without its name; what one beyond the scope did is not told."""
-    sql = "SELECT at, change, mention, detail FROM case_event WHERE case_id = ? ORDER BY n DESC LIMIT ?"
+    sql = "SELECT at, change, mention, detail, person FROM case_event WHERE case_id = ? ORDER BY n DESC LIMIT ?"
     events = rows(connection, sql, (case_id, HISTORY))
-    numbers = list({mention for _, _, mention, _ in events if mention is not None})
+    numbers = list({mention for _, _, mention, *_ in events if mention is not None})
     found = rows_in(connection, "SELECT n, body FROM mention WHERE n IN (??)", numbers)
     mentions = {n: _glances.decode(body) for n, body in found}
     told = []
-    for at, change, n, detail in reversed(events):
+    for at, change, n, detail, person in reversed(events):
         mention = mentions.get(n)
         if _whole(scope) or (mention is not None and mention.within(scope)):
             name = mention.id if mention is not None and mention.state == "live" else None
-            told.append(Event(at, change, name, detail.partition("; into ")[0]))
+            told.append(Event(at, change, name, _said(change, detail), person))
     return told
+
+
+def _said(change: str, detail: str) -> str:
+    """Without the numbers of mentions, which only Clamor reads."""
+    if change == "split":
+        return detail.partition(": ")[0]
+    return "" if change == "note" else detail.partition("; into ")[0]
 
 
 def _seen_by(scope: AccessScope) -> Select[Any]:

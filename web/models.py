@@ -238,7 +238,7 @@ class Case(Model):
     brand: str = Field(examples=["aurelia"])
     queue: str = Field(examples=["support"])
     state: str = Field(examples=["open"])
-    """`new`, `open`, `waiting`, `solved`, `closed` or `merged`."""
+    """`new`, `open`, `waiting`, `snoozed`, `resolved`, `reopened`, `closed` or `merged`."""
     priority: str = Field(examples=["high"])
     risk: int
     """The worst of the mentions in it that this token may see."""
@@ -250,15 +250,33 @@ class Case(Model):
     closed_why: str | None
     assignee: str | None
     merged_into: int | None
+    tracking: str = Field(examples=["AUR-2026-000012"])
+    """The key that people know it by."""
+    revision: int
+    """Grows with its state, queue, assignee, and when it is snoozed or merged; not with each post."""
+    snoozed_until: Time | None
+    first_response_at: Time | None
+    """When the brand answered first."""
 
 
 class CaseEvent(Model):
     at: Time
     change: str = Field(examples=["grew"])
-    """`opened`, `grew`, `raised`, `shrank`, `closed`, `reopened`, `merged` or `parted`."""
+    """`opened`, `grew`, `raised`, `shrank`, `closed`, `reopened`, `merged`, `parted`, `split`, `assigned`, `waiting`,
+    `snoozed`, `woken`, `resolved`, `note`, `tagged` or `watched`."""
     mention: str | None
     """The mention that moved it; null once it is deleted."""
     detail: str
+    person: str
+    """Who did it; empty: Clamor."""
+
+
+class CaseNote(Model):
+    at: Time
+    person: str = Field(examples=["ana"])
+    text: str = Field(examples=["@ben, the bag is in Lisbon"])
+    case: int
+    """That it was written in: one that was merged into this one may be."""
 
 
 class AbovePost(Model):
@@ -306,6 +324,10 @@ class CaseWithHistory(Case):
     """Live mentions in it, the newest 500."""
     history: list[CaseEvent]
     """Oldest first, the newest 500."""
+    tags: list[str]
+    watchers: list[str]
+    notes: list[CaseNote]
+    """Oldest first; none for a token that is limited to queues or sources."""
     threads: list[CaseThread]
     """Of the mentions that are replies, the newest 200."""
 

@@ -1,14 +1,16 @@
-"""`clamor case`: what happened to a case, and a merge taken back."""
+"""`clamor case`: which cases there are, what a case is about and what happened to it."""
 
 from __future__ import annotations
 
 import getpass
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import typer
 
 from clamor import exits
+from clamor.commands import casework
+from clamor.commands.casework import Number, number
 from clamor.commands.search import when
 from clamor.console import answers, errors
 from clamor.opening import Opened, open_home
@@ -16,14 +18,12 @@ from clamor.roles import worked_by
 from clamor.sources import collected
 from database.engine import read, rows
 from database.migrate import upgrade
-from routing.cases import CannotPart
-from routing.desk import Desk
-from routing.partings import NoSuchCase, part
+from routing.tracking import tracking_key
 from stream.ports import EVERYTHING
 from stream.records import Millis
 from web import casebook, context
 
-app = typer.Typer(help="Cases: their history, and merges taken back.", no_args_is_help=True)
+app = typer.Typer(help="Cases: what they are about, and what people do with them.", no_args_is_help=True)
 
 SHOWN = 280
 """Characters of a post above a reply; `--json` has all."""
@@ -36,8 +36,6 @@ _STATES = {
     "gone": "gone",
 }
 
-Number = Annotated[int, typer.Argument(help="Number of the case, as search, mails and the API name it.", metavar="ID")]
-
 
 class Move(msgspec.Struct, frozen=True):
     at: Millis
@@ -45,6 +43,8 @@ class Move(msgspec.Struct, frozen=True):
     mention: str | None
     """None: it is gone, or the move was of no single mention."""
     detail: str
+    person: str
+    """Who did it; empty: Clamor."""
 
 
 class Above(msgspec.Struct, frozen=True):
@@ -65,17 +65,35 @@ class Thread(msgspec.Struct, frozen=True):
     above: list[Above]
 
 
-class Told(msgspec.Struct, frozen=True):
+class Listed(msgspec.Struct, frozen=True, kw_only=True):
     id: int
+    tracking: str
     brand: str
     queue: str
     state: str
+    priority: str
     risk: int
+    mentions: int
+    assignee: str | None
+    revision: int
+    opened_at: Millis
+    updated_at: Millis
+    snoozed_until: Millis | None
+    first_response_at: Millis | None
+    closed_at: Millis | None
+
+
+class Told(Listed, frozen=True, kw_only=True):
     merged_into: int | None
     took_over: list[int]
     """Cases that were merged into it and not taken back."""
-    mentions: list[str]
-    """The newest live ones, at most 500."""
+    live: list[str]
+    """Its mentions: the newest live ones, at most 500."""
+    links: dict[str, str]
+    """Of those, where the posts stand on their networks."""
+    tags: list[str]
+    watchers: list[str]
+    notes: list[casebook.Note]
     history: list[Move]
     threads: list[Thread] = []
     """What those of its mentions answer that are replies."""
@@ -103,56 +121,73 @@ def show(
     """
     with open_home(context.obj, use="check") as opened:
         upgrade(opened.engine)
-        asked = _ask(opened, id) if fetch else None
-        told = _told(opened, id)
+        case = number(id)
+        asked = _ask(opened, case) if fetch else None
+        told = _told(opened, case)
     if told is None:
         errors.print(f"there is no case {id}")
         raise typer.Exit(exits.FAILED)
     if as_json:
         print(msgspec.json.encode(told).decode())
         return
-    into = f", merged into case {told.merged_into}" if told.merged_into is not None else ""
-    _say(f"case {told.id}: {told.brand}, queue {told.queue}, {told.state}{into}, risk {told.risk}")
-    if told.took_over:
-        _say(f"  took over: {', '.join(f'case {one}' for one in told.took_over)} (clamor case part ID takes it back)")
-    by_mention = {thread.mention: thread for thread in told.threads}
-    for mention in told.mentions:
-        _say(f"  {mention}")
-        if mention in by_mention:
-            _say_thread(by_mention[mention])
-    for move in told.history:
-        _say(f"  {when(move.at)} UTC {move.change}" + "".join(f" {x}" for x in (move.mention, move.detail) if x))
+    _say_case(told)
     if asked is not None:
         _say(asked)
 
 
-@app.command("part")
-def part_from(
+@app.command("list")
+def list_cases(
     context: typer.Context,
-    id: Number,
-    by: Annotated[str, typer.Option(help="Who says so. Default: the user of this shell.")] = "",
+    state: Annotated[str | None, typer.Option(help="Only of this state: new, waiting, resolved …")] = None,
+    queue: Annotated[str | None, typer.Option(help="sales, support or pr.")] = None,
+    brand: Annotated[str | None, typer.Option(help="Id of a brand.")] = None,
+    assignee: Annotated[str | None, typer.Option(help="Whose cases; an empty word: nobody's.")] = None,
+    tag: Annotated[str | None, typer.Option(help="With this tag.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Those that are over as well.")] = False,
+    most: Annotated[int, typer.Option("--limit", help="At most so many.", min=1, max=10_000)] = 50,
+    as_json: Annotated[bool, typer.Option("--json", help="One case a line, as JSON.")] = False,
 ) -> None:
-    """Take back that a case was merged into another: it is open again with the mentions that it brought.
-
-    Who did it stands in the history of both. Asked again, it does nothing.
+    """Cases in work, the newest first.
 
     [bold]Examples[/bold]
 
-      clamor case part 171
-      clamor case part 171 --by ana
+      clamor case list
+      clamor case list --assignee ana
+      clamor case list --state resolved --json | jq .tracking
     """
+    over = everything or state in ("resolved", "closed", "merged")
+    wanted = casebook.Filter(queue, brand, None if over else True, state, assignee, tag)
     with open_home(context.obj, use="check") as opened:
         upgrade(opened.engine)
-        try:
-            done = part(opened.engine, Desk(opened.registry.current()), id, by or getpass.getuser(), opened.clock.now())
-        except (NoSuchCase, CannotPart) as error:
-            errors.print(str(error), markup=False)
-            raise typer.Exit(exits.FAILED) from None
-        waits = "" if worked_by(opened.home) else "; searchable once clamor run works this home again"
-    if done.changed:
-        _say(f"case {id} is open again with {done.mentions} mentions{waits}")
-    else:
-        _say(f"case {id} was parted before: nothing was done")
+        shown: list[Listed] = []
+        cursor: int | None = None
+        while len(shown) < most:
+            found, cursor = casebook.page(opened.engine, EVERYTHING, wanted, min(200, most - len(shown)), cursor)
+            shown += [_listed(case.row) for case in found]
+            if cursor is None:
+                break
+    if as_json:
+        for one in shown:
+            print(msgspec.json.encode(one).decode())
+        return
+    for one in shown:
+        whose = f", {one.assignee}" if one.assignee else ""
+        until = f" until {when(one.snoozed_until)}" if one.snoozed_until is not None else ""
+        _say(
+            f"{one.tracking} {one.brand}, {one.queue}, {one.state}{until}, {one.priority}, risk {one.risk}, "
+            f"{one.mentions} mentions, since {when(one.opened_at)}{whose}"
+        )
+    if not shown:
+        errors.print("no case fits", highlight=False)
+
+
+def _listed(row: Any) -> Listed:
+    return Listed(
+        id=row.id, tracking=row.tracking or tracking_key(row.brand_id, row.opened_at, row.id), brand=row.brand_id,
+        queue=row.queue, state=row.state, priority=row.priority, risk=row.risk, mentions=row.mentions,
+        assignee=row.assignee, revision=row.revision, opened_at=row.opened_at, updated_at=row.updated_at,
+        snoozed_until=row.snoozed_until, first_response_at=row.first_response_at, closed_at=row.closed_at,
+    )  # fmt: skip
 
 
 def _told(opened: Opened, id: int) -> Told | None:
@@ -161,12 +196,44 @@ def _told(opened: Opened, id: int) -> Told | None:
         return None
     with read(opened.engine) as connection:
         took = [n for (n,) in rows(connection, "SELECT id FROM cases WHERE merged_into = ? ORDER BY id", (id,))]
-    row = found.case.row
     return Told(
-        id, row.brand_id, row.queue, row.state, row.risk, row.merged_into, took, found.mentions,
-        [Move(*event) for event in found.history],
-        [_thread(each) for each in context.threads(opened.engine, found.live, EVERYTHING)],
-    )  # fmt: skip
+        **msgspec.structs.asdict(_listed(found.case.row)),
+        merged_into=found.case.row.merged_into,
+        took_over=took,
+        live=found.mentions,
+        links={m.id: m.post.link for m in found.live if m.post is not None and m.post.link},
+        tags=found.tags,
+        watchers=found.watchers,
+        notes=found.notes,
+        history=[Move(*event) for event in found.history],
+        threads=[_thread(each) for each in context.threads(opened.engine, found.live, EVERYTHING)],
+    )
+
+
+def _say_case(told: Told) -> None:
+    into = f", merged into case {told.merged_into}" if told.merged_into is not None else ""
+    until = f" until {when(told.snoozed_until)} UTC" if told.snoozed_until is not None else ""
+    _say(
+        f"case {told.id} ({told.tracking}): {told.brand}, queue {told.queue}, {told.state}{until}{into}, "
+        f"{told.priority}, risk {told.risk}, revision {told.revision}"
+    )
+    answered = f"first answered {when(told.first_response_at)} UTC" if told.first_response_at else "not answered yet"
+    _say(f"  {told.assignee or 'nobody'} has it; {answered}")
+    for what, words in (("tags", told.tags), ("watched by", told.watchers)):
+        if words:
+            _say(f"  {what}: {', '.join(words)}")
+    if told.took_over:
+        _say(f"  took over: {', '.join(f'case {one}' for one in told.took_over)} (clamor case undo ID takes it back)")
+    by_mention = {thread.mention: thread for thread in told.threads}
+    for mention in told.live:
+        _say(f"  {mention}" + (f" {told.links[mention]}" if mention in told.links else ""))
+        if mention in by_mention:
+            _say_thread(by_mention[mention])
+    for note in told.notes:
+        _say(f"  {when(note.at)} UTC {note.person} noted: {note.text}")
+    for move in told.history:
+        by = f"by {move.person}" if move.person else ""
+        _say(f"  {when(move.at)} UTC {move.change}" + "".join(f" {x}" for x in (move.mention, move.detail, by) if x))
 
 
 def _ask(opened: Opened, id: int) -> str:
@@ -210,3 +277,6 @@ def _say_thread(thread: Thread) -> None:
 
 def _say(line: str) -> None:
     answers.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+casework.register(app)

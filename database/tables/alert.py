@@ -10,7 +10,12 @@ alert = Table(
     "alert",
     metadata,
     Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
-    Column("kind", Text, nullable=False, comment="mention, or found_late (gap-filled, too old to wake anybody)"),
+    Column(
+        "kind",
+        Text,
+        nullable=False,
+        comment="mention; found_late: gap-filled, too old to wake anybody; note, assigned, …: news of a case",
+    ),
     Column("mention_n", BigInteger),
     Column("case_id", BigInteger),
     Column("brand", Text, nullable=False),

@@ -12,7 +12,9 @@ mail = Table(
     Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
     Column("message_id", Text, nullable=False, unique=True, comment="the same for every try, so that a double shows"),
     Column("person", Text, nullable=False),
-    Column("kind", Text, nullable=False, comment="alert, summary, found_late, operations, incident or chain_test"),
+    Column(
+        "kind", Text, nullable=False, comment="alert, summary, found_late, cases, operations, incident or chain_test"
+    ),
     Column("brand", Text, nullable=False, server_default=""),
     Column("queue", Text, nullable=False, server_default="none"),
     Column("state", Text, nullable=False, comment="gathering, pending, sending, sent, failed or dropped"),
@@ -46,6 +48,15 @@ mail_item = Table(
     Column("mail", BigInteger, ForeignKey("mail.id"), primary_key=True),
     Column("alert", BigInteger, primary_key=True),
     comment="The alerts that a mail tells of.",
+    sqlite_with_rowid=False,
+)
+
+alert_recipient = Table(
+    "alert_recipient",
+    metadata,
+    Column("alert", BigInteger, primary_key=True, autoincrement=False),
+    Column("person", Text, primary_key=True),
+    comment="Whom an alert about a case is for; other alerts are for who is configured for their brand and queue.",
     sqlite_with_rowid=False,
 )
 

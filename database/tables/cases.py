@@ -14,8 +14,8 @@ cases = Table(
     Column("conversation", BigInteger, nullable=False),
     Column("author", BigInteger, nullable=False, comment="author key; 0 in pr and where the author is not known"),
     Column("queue", Text, nullable=False),
-    Column("state", Text, nullable=False, comment="new, open, waiting, solved, closed, merged"),
-    Column("live", Integer, nullable=False, comment="1: neither closed nor merged into another"),
+    Column("state", Text, nullable=False, comment="new, open, waiting, snoozed, resolved, reopened, closed, merged"),
+    Column("live", Integer, nullable=False, comment="1: neither resolved, closed nor merged into another"),
     Column("priority", Text, nullable=False),
     Column("risk", Integer, nullable=False, comment="the worst of its live mentions"),
     Column("mentions", Integer, nullable=False, comment="live mentions that ask for work"),
@@ -25,16 +25,33 @@ cases = Table(
     Column("closed_why", Text),
     Column("assignee", Text),
     Column("merged_into", BigInteger, comment="the case that took its mentions over"),
+    Column("revision", Integer, nullable=False, server_default="0", comment="grows with what people must know of"),
+    Column(
+        "strand",
+        BigInteger,
+        nullable=False,
+        server_default="0",
+        comment="its own id where a person split it off: others come in by hand or as answers; else 0",
+    ),
+    Column("set_aside_at", BigInteger, comment="since when it is waiting or snoozed"),
+    Column("snoozed_until", BigInteger),
+    Column("first_response_at", BigInteger, comment="when somebody of the brand answered first"),
+    Column("tracking", Text, nullable=False, server_default="", comment="the key that people know it by"),
 )
 _pr = and_(cases.c.live == 1, cases.c.queue == "pr")
 _one = and_(cases.c.live == 1, cases.c.queue != "pr")
 _past = cases.c.live == 0
-Index("uq_cases_pr", cases.c.conversation, cases.c.brand, unique=True, sqlite_where=_pr, postgresql_where=_pr)
 Index(
-    "uq_cases_author", cases.c.conversation, cases.c.brand, cases.c.author,
+    "uq_cases_pr", cases.c.conversation, cases.c.brand, cases.c.strand,
+    unique=True, sqlite_where=_pr, postgresql_where=_pr,
+)  # fmt: skip
+Index(
+    "uq_cases_author", cases.c.conversation, cases.c.brand, cases.c.author, cases.c.strand,
     unique=True, sqlite_where=_one, postgresql_where=_one,
 )  # fmt: skip
 Index("ix_cases_past", cases.c.conversation, sqlite_where=_past, postgresql_where=_past)
+_asleep = cases.c.state == "snoozed"
+Index("ix_cases_snoozed", cases.c.snoozed_until, sqlite_where=_asleep, postgresql_where=_asleep)
 
 case_event = Table(
     "case_event",
@@ -42,9 +59,16 @@ case_event = Table(
     Column("n", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
     Column("case_id", BigInteger, nullable=False, index=True),
     Column("at", BigInteger, nullable=False),
-    Column("change", Text, nullable=False, comment="opened, grew, raised, shrank, closed, reopened, merged, parted"),
+    Column(
+        "change",
+        Text,
+        nullable=False,
+        comment="opened, grew, raised, shrank, closed, reopened, merged, parted, split, assigned, waiting, snoozed, "
+        "woken, resolved, note, tagged, watched",
+    ),
     Column("mention", BigInteger, comment="n of the mention that moved it"),
     Column("detail", Text, nullable=False, server_default=""),
+    Column("person", Text, nullable=False, server_default="", comment="who did it; empty: Clamor"),
     comment="History of a case.",
 )
 
@@ -54,5 +78,37 @@ case_party = Table(
     Column("case_id", BigInteger, primary_key=True, autoincrement=False),
     Column("author", BigInteger, primary_key=True, autoincrement=False),
     comment="Authors whose matter a pr case took over: what they write next in the conversation joins it.",
+    sqlite_with_rowid=False,
+)
+
+case_note = Table(
+    "case_note",
+    metadata,
+    Column("n", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("case_id", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("person", Text, nullable=False),
+    Column("text", Text, nullable=False, comment="emptied once no text of the case is kept any more"),
+    Column("alert", BigInteger, comment="by which people are told of it", index=True),
+    sqlite_autoincrement=True,
+)
+_written = case_note.c.text != ""
+Index("ix_case_note_kept", case_note.c.case_id, sqlite_where=_written, postgresql_where=_written)
+
+case_tag = Table(
+    "case_tag",
+    metadata,
+    Column("case_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("tag", Text, primary_key=True),
+    sqlite_with_rowid=False,
+)
+Index("ix_case_tag_tag", case_tag.c.tag)
+
+case_watcher = Table(
+    "case_watcher",
+    metadata,
+    Column("case_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("person", Text, primary_key=True),
+    comment="People who are told of what happens to a case, beside its assignee.",
     sqlite_with_rowid=False,
 )

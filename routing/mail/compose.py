@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from query.document import Document, effective
 from routing.mail.gaps import gaps_of, incomplete
 from routing.mail.letter import AlertLetter, Copies, Letter, ListLetter, NoticeLetter, PostSeen, Tally
+from routing.mail.news import news_for
 from routing.mail.similar import similar_to
 from routing.mail.words import words
 from routing.named import named
@@ -65,6 +66,9 @@ def compose(
         return _alert(connection, mail, person, settings, reason, now)
     if mail.kind in ("summary", "found_late"):
         return _list(connection, mail, person, settings, reason, now)
+    if mail.kind == "cases":
+        news = news_for(connection, mail.id, person, settings)
+        return Composed(news, None, dropped="" if news is not None else "what it told of is gone")
     return _notice(connection, mail, settings)
 
 

@@ -101,6 +101,35 @@ class ListLetter(msgspec.Struct, frozen=True, kw_only=True):
     """That finds them."""
 
 
+class CaseNews(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that happened to a case, or was done with it."""
+
+    kind: str
+    """The change: note, assigned, reopened …"""
+    case: str
+    """Its tracking key."""
+    brand: str
+    queue: Queue
+    by: str
+    """Who did it; empty: Clamor."""
+    detail: str
+    text: str = ""
+    """Of a note."""
+    at: Millis
+    command: str
+    """That shows the case."""
+
+
+class NewsLetter(msgspec.Struct, frozen=True, kw_only=True):
+    """What happened to the cases that somebody follows, oldest first."""
+
+    news: tuple[CaseNews, ...]
+    more: int
+    """Pieces of news that are not listed."""
+    command: str
+    """That lists the reader's cases."""
+
+
 class NoticeLetter(msgspec.Struct, frozen=True, kw_only=True):
     """A sentence: a trouble of Clamor itself, an incident, a test of the way of a mail."""
 
@@ -115,4 +144,4 @@ class NoticeLetter(msgspec.Struct, frozen=True, kw_only=True):
     """That says how Clamor does."""
 
 
-Letter = AlertLetter | ListLetter | NoticeLetter
+Letter = AlertLetter | ListLetter | NewsLetter | NoticeLetter

@@ -17,7 +17,17 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup, escape
 
 from routing.mail.clean import for_body, for_header, for_link
-from routing.mail.letter import AlertLetter, Copies, Letter, ListLetter, Missing, NoticeLetter, PostSeen
+from routing.mail.letter import (
+    AlertLetter,
+    CaseNews,
+    Copies,
+    Letter,
+    ListLetter,
+    Missing,
+    NewsLetter,
+    NoticeLetter,
+    PostSeen,
+)
 from routing.mail.words import Words, words
 from routing.people_to_tell import MailSettings, Person
 from stream.records import Millis
@@ -42,6 +52,8 @@ def render(letter: Letter, reader: Words) -> Rendered:
         name, values = "alert", _alert_values(letter, reader)
     elif isinstance(letter, ListLetter):
         name, values = "list", _list_values(letter, reader)
+    elif isinstance(letter, NewsLetter):
+        name, values = "news", _news_values(letter, reader)
     else:
         name, values = "notice", _notice_values(letter, reader)
     values["subject"] = for_header(values["subject"], 150)
@@ -169,6 +181,33 @@ def _list_values(letter: ListLetter, t: Words) -> dict[str, Any]:
         "worst": [_post(post, t, MOST_SIMILAR) for post in letter.worst],
         "missing": [_span(span, t) for span in letter.missing],
         "command": for_header(letter.command, MOST_COMMAND),
+    }
+
+
+def _news_values(letter: NewsLetter, t: Words) -> dict[str, Any]:
+    news = [_piece(one, t) for one in letter.news]
+    first, total = news[0], len(news) + letter.more
+    happened = first["happened"] if total == 1 else t("happened_cases", n=total)
+    return {
+        "subject": f"{first['brand']} · {first['case']}: {happened}" if total == 1 else t("subject_cases", n=total),
+        "preview": happened,
+        "happened": happened,
+        "news": news,
+        "more": letter.more,
+        "command": for_header(letter.command, MOST_COMMAND),
+    }
+
+
+def _piece(one: CaseNews, t: Words) -> dict[str, Any]:
+    by, detail = for_header(one.by or "Clamor", MOST_NAME), for_header(t.phrase(one.detail), MOST_REASON)
+    return {
+        "case": one.case,
+        "brand": one.brand,
+        "queue": one.queue,
+        "happened": t(f"news_{one.kind}", by=by, detail=detail).rstrip(" :."),
+        "text": for_body(one.text, MOST_TEXT) if one.text else "",
+        "at": _time(one.at),
+        "command": for_header(one.command, MOST_COMMAND),
     }
 
 

@@ -542,3 +542,26 @@ def test_a_reader_who_is_let_in_where_others_are_not_names_who_may_read_it_here(
     ((severity, message),) = severities(make_home(f"sources: [{reddit}}}]\n"), "sources[0].password_env")
     assert (severity, "reads as" in message, "left out" in message) == ("warning", True, True)
     assert severities(make_home(f"sources: [{reddit}, access: staff}}]\n"), "sources[0].password_env") == []
+
+
+@pytest.mark.parametrize(
+    ("reply", "path", "words"),
+    [
+        (
+            "{id: a, en: 'Dear {auhtor}'}",
+            "replies[0].en",
+            "{auhtor} has no meaning here",
+        ),
+        ("{id: a, es: 'Hola {author'}", "replies[0].es", "a brace is not closed"),
+        ("{id: a, en: '{author.name}'}", "replies[0].en", "{author.name}"),
+        ("{id: a}", "replies[0]", "it has no words"),
+        ("{id: a, en: hello, brands: [acne]}", "replies[0].brands[0]", "did you mean 'acme'"),
+    ],
+)
+def test_a_canned_reply_that_cannot_be_filled_in_is_found(
+    make_home: MakeHome, reply: str, path: str, words: str
+) -> None:
+    found = check(make_home(f"brands: [{{id: acme, name: Acme Air}}]\nreplies:\n  - {reply}\n"))
+    assert [(one.path, words in f"{one.message} {one.advice}") for one in found if "replies" in (one.path or "")] == [
+        (path, True)
+    ]

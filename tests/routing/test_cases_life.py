@@ -10,10 +10,9 @@ from route_home import NOW, RouteHome, hash_of, passed, reading, said
 from sqlalchemy.exc import IntegrityError
 
 from database.engine import write
-from routing.apply import apply
-from routing.cases import CannotPart
+from routing.casework import NoSuchCase, Undo, Worked, work
 from routing.corrections import correct
-from routing.partings import NoSuchCase, Parted, part
+from routing.merging import CannotPart
 from stream.records import Correction
 
 DAY = 86_400_000
@@ -28,6 +27,10 @@ def home(tmp_path: Path) -> Iterator[RouteHome]:
 
 def events(home: RouteHome) -> list[tuple[int, str]]:
     return home.sql("SELECT case_id, change FROM case_event ORDER BY n")
+
+
+def undo(home: RouteHome, case: int, by: str = "ana") -> Worked:
+    return work(home.engine, home.work._desk, case, Undo(), by, NOW)
 
 
 def test_one_author_in_one_conversation_is_one_case(home: RouteHome) -> None:
@@ -78,14 +81,12 @@ def test_a_merge_can_be_taken_back_once(home: RouteHome) -> None:
     home.take(said("1", issue, author="ann"), said("2", reading(), author="bob", reply_to="x:1"))
     home.take(said("3", issue, author="bob", reply_to="x:2"))
     merged = next(case["id"] for case in home.cases().values() if case["state"] == "merged")
-    with write(home.engine) as connection:
-        apply(connection, home.work._desk, (), NOW, part=[(merged, "ana")])
+    undo(home, merged)
     assert {case["queue"]: (case["mentions"], home.members(case["id"])) for case in home.live_cases()} == {
         "support": (1, {"x:2#acme"}),
         "pr": (2, {"x:1#acme", "x:3#acme"}),
     }
-    with pytest.raises(CannotPart, match="was not merged"), write(home.engine) as connection:
-        apply(connection, home.work._desk, (), NOW, part=[(merged, "ana")])
+    assert not undo(home, merged).changed
 
 
 def test_who_takes_a_merge_back_stands_in_both_histories_and_asking_again_does_nothing(home: RouteHome) -> None:
@@ -95,18 +96,18 @@ def test_who_takes_a_merge_back_stands_in_both_histories_and_asking_again_does_n
     merged = next(case["id"] for case in home.cases().values() if case["state"] == "merged")
     pr = home.live_cases()[0]["id"]
     revision = home.mention("x:2#acme").revision
-    assert part(home.engine, home.work._desk, merged, "ana", NOW) == Parted(True, 1)
-    moves = home.sql("SELECT case_id, detail FROM case_event WHERE change = 'parted' ORDER BY n")
-    assert moves == [(merged, f"from {pr}, by ana"), (pr, f"{merged} left, by ana")]
+    assert undo(home, merged).changed
+    moves = home.sql("SELECT case_id, detail, person FROM case_event WHERE change = 'parted' ORDER BY n")
+    assert moves == [(merged, f"from {pr}", "ana"), (pr, f"{merged} left", "ana")]
     assert home.mention("x:2#acme").revision == revision + 1
-    assert part(home.engine, home.work._desk, merged, "bob", NOW) == Parted(False, 1)
+    assert not undo(home, merged, "bob").changed
     assert home.mention("x:2#acme").revision == revision + 1
     home.take(said("4", reading(), author="bob", reply_to="x:2"))
     assert home.members(merged) == {"x:2#acme", "x:4#acme"}, "what its author says next is its own again"
     with pytest.raises(NoSuchCase):
-        part(home.engine, home.work._desk, 9_999, "ana", NOW)
+        undo(home, 9_999)
     with pytest.raises(CannotPart, match="was not merged"):
-        part(home.engine, home.work._desk, pr, "ana", NOW)
+        undo(home, pr)
 
 
 def test_a_merge_whose_mentions_are_gone_is_not_taken_back(home: RouteHome) -> None:
@@ -116,7 +117,7 @@ def test_a_merge_whose_mentions_are_gone_is_not_taken_back(home: RouteHome) -> N
     merged = next(case["id"] for case in home.cases().values() if case["state"] == "merged")
     home.take(passed("2", "deleted", NOW + 1))
     with pytest.raises(CannotPart, match="asks for work"):
-        part(home.engine, home.work._desk, merged, "ana", NOW)
+        undo(home, merged)
     assert home.cases()[merged]["state"] == "merged"
 
 
@@ -127,7 +128,7 @@ def test_a_case_from_which_everything_went_back_closes(home: RouteHome) -> None:
     merged = next(case["id"] for case in home.cases().values() if case["state"] == "merged")
     pr = home.live_cases()[0]["id"]
     home.take(passed("1", "deleted", NOW + 1), passed("3", "deleted", NOW + 1))
-    assert part(home.engine, home.work._desk, merged, "ana", NOW).changed
+    assert undo(home, merged).changed
     assert (home.cases()[pr]["state"], home.cases()[pr]["mentions"]) == ("closed", 0)
     assert home.members(merged) == {"x:2#acme"}
 
@@ -138,7 +139,7 @@ def test_one_conversation_keeps_one_pr_case(home: RouteHome) -> None:
     home.take(said("2", reading(), author="cid", reply_to="x:1"))
     (merged,) = [case["id"] for case in home.cases().values() if case["state"] == "merged"]
     with pytest.raises(CannotPart, match="one pr case"):
-        part(home.engine, home.work._desk, merged, "ana", NOW)
+        undo(home, merged)
 
 
 def test_a_case_shrinks_with_deletes_and_closes_with_the_last(home: RouteHome) -> None:
@@ -158,7 +159,7 @@ def test_a_closed_case_is_reopened_by_a_new_mention_within_two_weeks_and_not_aft
     home.take(said("1", reading(), author="ann"), said("0", author="zoe"))
     home.take(passed("1", "deleted", NOW + 1))
     home.take(said("2", reading(), author="ann", reply_to="x:1"), now=NOW + DAY)
-    assert [(case["id"], case["state"]) for case in home.live_cases()] == [(1, "open")]
+    assert [(case["id"], case["state"]) for case in home.live_cases()] == [(1, "reopened")]
     home.take(passed("2", "deleted", NOW + 2), now=NOW + DAY)
     home.take(said("3", reading(), author="ann", reply_to="x:1"), now=NOW + 30 * DAY)
     assert [case["id"] != 1 for case in home.live_cases()] == [True]

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Path, Query
 
+from routing.tracking import tracking_key
 from stream.ports import AccessScope
 from web import casebook, context, models
 from web.auth import asker
@@ -24,12 +25,16 @@ def router(services: Services) -> APIRouter:
     def many(
         queue: Literal["sales", "support", "pr"] | None = None,
         brand: Annotated[str | None, Query(max_length=64)] = None,
-        live: Annotated[bool | None, Query(description="true: neither closed nor merged.")] = None,
+        live: Annotated[bool | None, Query(description="true: neither resolved, closed nor merged.")] = None,
+        state: Annotated[str | None, Query(max_length=16)] = None,
+        assignee: Annotated[str | None, Query(max_length=64, description="Empty: nobody.")] = None,
+        tag: Annotated[str | None, Query(max_length=64)] = None,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
         cursor: Annotated[int | None, Query(ge=1, le=MAX_ID, description="`cursor` of the page before.")] = None,
         scope: AccessScope = scope_of_asker,
     ) -> models.CasePage:
-        found, more = casebook.page(services.engine, scope, casebook.Filter(queue, brand, live), limit, cursor)
+        wanted = casebook.Filter(queue, brand, live, state, assignee, tag)
+        found, more = casebook.page(services.engine, scope, wanted, limit, cursor)
         return models.CasePage(cases=[models.Case(**_fields(case)) for case in found], cursor=more)
 
     @routes.get("/cases/{case_id}", summary="A case with its mentions and its history", responses=refusals(404))
@@ -43,8 +48,16 @@ def router(services: Services) -> APIRouter:
             **_fields(found.case),
             mention_ids=found.mentions,
             history=[
-                models.CaseEvent(at=at(each.at), change=each.change, mention=each.mention, detail=each.detail)
+                models.CaseEvent(
+                    at=at(each.at), change=each.change, mention=each.mention, detail=each.detail, person=each.person
+                )
                 for each in found.history
+            ],
+            tags=found.tags,
+            watchers=found.watchers,
+            notes=[
+                models.CaseNote(at=at(each.at), person=each.person, text=each.text, case=each.case)
+                for each in found.notes
             ],
             threads=[_thread(each) for each in context.threads(services.engine, found.live, scope)],
         )
@@ -104,4 +117,8 @@ def _fields(case: casebook.Case) -> dict[str, Any]:
         "closed_why": row.closed_why,
         "assignee": row.assignee,
         "merged_into": case.merged_into,
+        "tracking": row.tracking or tracking_key(row.brand_id, row.opened_at, row.id),
+        "revision": row.revision,
+        "snoozed_until": at(row.snoozed_until) if row.snoozed_until is not None else None,
+        "first_response_at": at(row.first_response_at) if row.first_response_at is not None else None,
     }
