@@ -96,7 +96,7 @@ def note(
     [bold]Examples[/bold]
 
       clamor case note 169 "@ben, the bag is in Lisbon"
-      clamor case note 169 - < answer.txt
+      cat answer.txt | clamor case note 169 -
     """
     _do(context, id, Note(sys.stdin.read() if text == "-" else text), by, revision)
 
