@@ -97,5 +97,5 @@ def test_an_editor_sees_the_commonest_mistakes(text: str) -> None:
 
 def test_the_page_speaks_of_nothing_that_is_not_there() -> None:
     table_paths = set(re.findall(r"^\| `([a-z_.\[\]]+)` \|", PAGE_TEXT, flags=re.MULTILINE))
-    files = {"clamor.yaml", "rules.yaml", "secrets.env", "clamor.schema.json"}
+    files = {"clamor.yaml", "rules.yaml", "detractors.yaml", "secrets.env", "clamor.schema.json"}
     assert table_paths - files == SETTINGS
