@@ -93,7 +93,10 @@ def rules_of(count: int, *, words: bool) -> str:
         if words and number % 2:
             parts.append(f'({" OR ".join(chance.sample(_WORDS, 3))} OR "{" ".join(chance.sample(_WORDS, 2))}")')
         queue = chance.choice(("support", "sales", "pr"))
-        lines.append(f"  - {{name: rule-{number}, when: '{' '.join(parts)}', queue: {queue}, why: '{{intent}}'}}")
+        alert = "true" if number % 5 == 0 else "false"
+        lines.append(
+            f"  - {{name: rule-{number}, when: '{' '.join(parts)}', queue: {queue}, alert: {alert}, why: '{{intent}}'}}"
+        )
     return "\n".join(lines) + "\n"
 
 

@@ -49,6 +49,7 @@ COMMANDS = (
     Command("search", ASK, "search", "search"),
     Command("explain", ASK, "explain", "explain"),
     Command("replay-decision", ASK, "replay_decision", "replay_decision"),
+    Command("backtest", ASK, "backtest", "backtest"),
     Command("correct", ASK, "explain", "correct"),
     Command("status", ASK, "status", "status"),
     Command("coverage", ASK, "coverage", "coverage"),

@@ -6,7 +6,7 @@ from itertools import combinations
 from typing import NamedTuple, TypeAlias
 
 from query.fields import FIELDS
-from query.tree import All, And, Between, Equals, Has, Node, Not, Or, StartsWith
+from query.tree import All, And, Between, Equals, Has, Node, Not, Or, StartsWith, field_of
 
 MOST_WAYS = 256
 """Ways to match a query that are looked at; of a query that has more, nothing is said."""
@@ -80,8 +80,8 @@ def _exclude(one: _Part, other: _Part) -> bool:
 
 def _apart(one: Node, other: Node) -> bool:
     """Whether no value of their field answers both."""
-    field = _field(one)
-    if field is None or field != _field(other) or FIELDS[field].many or field == "site":
+    field = field_of(one)
+    if field is None or field != field_of(other) or FIELDS[field].many or field == "site":
         return False
     if (left := _span(one)) is not None and (right := _span(other)) is not None:
         return _before(left, right) or _before(right, left)
@@ -104,8 +104,8 @@ def _implies(true: Node, other: Node) -> bool:
     if true == other or isinstance(other, All):
         return True
     if isinstance(other, Has):
-        return _field(true) == other.field
-    if _field(true) != _field(other) or (inner := _span(true)) is None or (outer := _span(other)) is None:
+        return field_of(true) == other.field
+    if field_of(true) != field_of(other) or (inner := _span(true)) is None or (outer := _span(other)) is None:
         return False
     (low, with_low), (high, with_high) = inner
     (least, with_least), (most, with_most) = outer
@@ -133,7 +133,3 @@ def _span(leaf: Node) -> tuple[_End, _End] | None:
 def _before(one: tuple[_End, _End], other: tuple[_End, _End]) -> bool:
     (end, with_end), (start, with_start) = one[1], other[0]
     return end < start or (end == start and not (with_end and with_start))
-
-
-def _field(leaf: Node) -> str | None:
-    return leaf.field if isinstance(leaf, Equals | StartsWith | Between | Has) else None

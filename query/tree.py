@@ -87,3 +87,8 @@ class Has(_Node, frozen=True):
 
 
 Node: TypeAlias = All | And | Or | Not | Word | Phrase | Near | Prefix | Equals | StartsWith | Between | Has
+
+
+def field_of(leaf: Node) -> str | None:
+    """The field that a comparison asks for; None for words and phrases."""
+    return leaf.field if isinstance(leaf, Equals | StartsWith | Between | Has) else None

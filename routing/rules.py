@@ -14,7 +14,8 @@ from typing import Literal, NamedTuple, TypeAlias
 from config.problems import ConfigurationError, errors
 from query.document import Document, effective
 from query.tree import Node
-from routing.ruling import Rulings
+from routing.ruling import Ruling, Rulings
+from routing.truths import Parts
 from stream.records import Mention, Queue
 
 Priority: TypeAlias = Literal["low", "normal", "high", "urgent"]
@@ -90,24 +91,36 @@ class RuleSet:
     def first(self, document: Document) -> Ruled:
         """What the first rule that is true says; queue `none` where there is none."""
         found = self._rulings.first(document)
-        if found.place is None:
-            return _nothing(found.record)
-        places = self._places[found.place]
-        words = _words(document) | self.said(document.mention) if places else {}
-        return _says(self.rules[found.place], found.facts, found.record, {place: words[place] for place in places})
+        reads = found.place is not None and self._places[found.place]
+        return self._said(found, _words(document) | self.said(document.mention) if reads else {})
+
+    def partly(self, document: Document, unknown: int, true: int) -> Ruled | None:
+        """What the rules say where the parts with the bits `unknown` cannot be asked (see Rulings.partly)."""
+        found = self._rulings.partly(document, unknown, true)
+        if found is None:
+            return None
+        return self._said(found, _words(document) | self.said(document.mention))
+
+    @property
+    def parts(self) -> Parts:
+        return self._rulings.parts
 
     def replayed(self, record: str, words: Mapping[str, str]) -> Ruled | None:
         """What the rules say where the truth of their parts is what a record tells, and `words` are what stood in the
         reason's braces; None where that does not suffice. Raises routing.truths.Unreadable."""
         found = self._rulings.replayed(record)
-        if found is None:
+        if found is None or (found.place is not None and not words.keys() >= set(self._places[found.place])):
             return None
+        return self._said(found, words)
+
+    def _said(self, found: Ruling, words: Mapping[str, str]) -> Ruled:
         if found.place is None:
-            return _nothing(record)
-        places = self._places[found.place]
-        if not all(place in words for place in places):
-            return None
-        return _says(self.rules[found.place], found.facts, record, {place: words[place] for place in places})
+            return Ruled(NO_RULE, "none", "low", (), False, NOTHING_ASKS, {}, found.record, {})
+        rule, used = self.rules[found.place], {place: words[place] for place in self._places[found.place]}
+        why = filled(rule.why["en"], used)
+        return Ruled(
+            rule.name, rule.queue, rule.priority, rule.tags, rule.alert, why, found.facts, found.record, used
+        )  # fmt: skip
 
     def said(self, mention: Mention) -> dict[str, str]:
         """Words of PLACES as people know them: the brand by its name."""
@@ -115,15 +128,6 @@ class RuleSet:
 
     def named(self, name: str) -> Rule | None:
         return self._by_name.get(name)
-
-
-def _says(rule: Rule, facts: dict[str, bool], record: str, words: dict[str, str]) -> Ruled:
-    why = filled(rule.why["en"], words)
-    return Ruled(rule.name, rule.queue, rule.priority, rule.tags, rule.alert, why, facts, record, words)
-
-
-def _nothing(record: str) -> Ruled:
-    return Ruled(NO_RULE, "none", "low", (), False, NOTHING_ASKS, {}, record, {})
 
 
 def _places(rule: Rule) -> tuple[str, ...]:

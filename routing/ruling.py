@@ -81,6 +81,18 @@ class Rulings:
                 return self._ruling(place, asked, true)
         return Ruling(None, {}, record)
 
+    def partly(self, document: Document, unknown: int, true: int) -> Ruling | None:
+        """The ruling where the parts with the bits `unknown` cannot be asked; None where they decide. `true`: others
+        that cannot be asked either and are known to hold."""
+        found = (self._bits(document) & ~unknown) | true
+        false = ~found & ~unknown
+        for place, holds in enumerate(self._holds):
+            if holds(found | unknown, false | unknown):
+                if not holds(found, false):
+                    return None
+                return self._ruling(place, ~unknown & self._upto[-1], found)
+        return self._ruling(None, ~unknown & self._upto[-1], found)
+
     def _planned(self, true: int) -> _Plan:
         candidates = []
         false, text = self._plain & ~true, ~self._plain

@@ -463,3 +463,50 @@ def test_decisions_follow_once_more_from_what_is_stored(story: Path) -> None:
     told = clamor(story, "explain", "x:1").out
     assert "Then queue support -> sales" in told or "Then rule" in told
     assert "Then Behind it: bea stated intent praise, queue sales." in told
+
+
+NEW_RULES = """
+rules:
+  - {name: bags, when: 'suitcase', queue: sales, alert: true, why: "{brand} and a bag"}
+  - {name: rest, when: '', queue: none}
+"""
+
+
+def test_other_rules_are_tried_on_what_is_stored_and_nothing_changes(story: Path) -> None:
+    (story / "new.yaml").write_text(NEW_RULES)
+    options = ("backtest", "--rules", str(story / "new.yaml"), "--since", "2026-01-01")
+    before = clamor(story, "search", "brand:acme", "--json").out
+    told = json.loads(clamor(story, *options, "--capacity", "sales=2", "--json").out)
+    assert (told["mentions"], told["persons"], told["share"]) == (7, 1, 1.0)
+    assert next(rule for rule in told["rules"] if rule["rule"] == "bags")["new"] == 5
+    assert told["moved"] == sum(move["mentions"] for move in told["moves"]) == len(told["sample"])
+    sales = next(queue for queue in told["queues"] if queue["queue"] == "sales")
+    assert (sales["new"]["busiest"], sales["new"]["above"]) == (6, 1), "the one that bea put there as well"
+    assert told["alerts_new"] == {"asked": 5, "woke": 0, "quiet": 0, "nobody": 0}, "they were imported"
+    assert "suitcase number" not in json.dumps(told)
+    words = clamor(story, *options)
+    assert words.code == exits.OK
+    assert "would be in another queue" in words.out
+    assert "would be bags: Acme Air and a bag" in words.out
+    assert "suitcase number" not in words.out, "texts are for a terminal"
+    assert clamor(story, "search", "brand:acme", "--json").out == before
+
+
+def test_other_limits_of_alerts_are_tried(story: Path) -> None:
+    (story / "alerts.yaml").write_text("alerts: {max_mails_per_hour: 2}\n")
+    told = clamor(story, "backtest", "--alerts", str(story / "alerts.yaml"), "--since", "2026-01-01")
+    assert (told.code, told.err) == (exits.OK, "")
+    assert "0 would be in another queue" in told.out
+    (story / "alerts.yaml").write_text("worse_at: [80, 20]\n")
+    refused = clamor(story, "backtest", "--alerts", str(story / "alerts.yaml"))
+    assert refused.code == exits.CONFIGURATION
+    assert "alerts.worse_at" in refused.err
+
+
+def test_rules_that_cannot_be_used_are_not_tried(story: Path) -> None:
+    (story / "wrong.yaml").write_text("rules:\n  - {name: a, when: 'intent:joy', queue: sales}\n")
+    refused = clamor(story, "backtest", "--rules", str(story / "wrong.yaml"))
+    assert refused.code == exits.CONFIGURATION
+    assert "wrong.yaml:2" in refused.err
+    for words in ([], ["--rules", "nowhere.yaml"], ["--rules", str(story / "new.yaml"), "--capacity", "none=3"]):
+        assert clamor(story, "backtest", *words).code == exits.USAGE
