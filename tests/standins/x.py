@@ -23,6 +23,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import islice
+from operator import itemgetter
 from threading import Condition
 from typing import Any, NamedTuple
 
@@ -362,7 +364,8 @@ class XStandIn(StandIn):
 
     # --- search, counts ---
 
-    def _found(self, request: Request) -> list[Held] | Response:
+    def _found(self, request: Request) -> Iterator[Held] | Response:
+        """Newest first, behind the page of the request; only those that are taken are looked at."""
         params = request.params
         query = params.get("query", "")
         archive = request.path.endswith("/all")
@@ -380,11 +383,18 @@ class XStandIn(StandIn):
             return self._problem(400, "invalid-request", "Invalid Request", detail)
         if not archive and since < now - 7 * 86_400:
             return self._problem(400, "invalid-request", "Invalid Request", "Invalid 'start_time': older than 7 days")
-        found = {held.first: held for held in self.posts.values() if held.first not in self.gone}
-        return [
-            held for held in sorted(found.values(), key=lambda one: int(one.last.id), reverse=True)
-            if since <= _seconds(held.first) < until and matches(query, held.shown(held.last.text), accents=False)
-        ]  # fmt: skip
+        token = params.get("next_token", "")
+        if token and not re.fullmatch(r"page-\d+", token):
+            return self._problem(400, "invalid-request", "Invalid Request", "Invalid 'next_token'")
+        below = int(token[5:]) if token else None
+        held = {one.first: one for one in self.posts.values() if one.first not in self.gone}
+        newest = sorted(((int(one.last.id), one) for one in held.values()), key=itemgetter(0), reverse=True)
+        return (
+            one for id, one in newest
+            if (below is None or id < below)
+            and since <= _seconds(one.first) < until
+            and matches(query, one.shown(one.last.text), accents=False)
+        )  # fmt: skip
 
     def _search(self, request: Request) -> Response:
         found = self._found(request)
@@ -392,11 +402,8 @@ class XStandIn(StandIn):
             return found
         size = min(int(request.params.get("max_results", 10)), self.page or 500)
         token = request.params.get("next_token", "")
-        if token and not re.fullmatch(r"page-\d+", token):
-            return self._problem(400, "invalid-request", "Invalid Request", "Invalid 'next_token'")
-        if token:
-            found = [held for held in found if int(held.last.id) < int(token[5:])]
-        some, rest = found[:size], found[size:]
+        listed = list(islice(found, size + 1))
+        some, rest = listed[:size], listed[size:]
         meta: dict[str, Any] = {"result_count": len(some)}
         if some:
             meta |= {"newest_id": some[0].last.id, "oldest_id": some[-1].last.id}
@@ -412,7 +419,7 @@ class XStandIn(StandIn):
         found = self._found(request)
         if isinstance(found, Response):
             return found
-        now = time.time()
+        found, now = list(found), time.time()
         begins = [now - hour * 3_600 for hour in range(168, 0, -1)]
         data = [
             {

@@ -21,6 +21,8 @@ class XCase:
 
     def __init__(self, standin: XStandIn) -> None:
         self.standin = standin
+        # Hours of cuts pass in seconds here.
+        standin.left = dict.fromkeys(standin.left, 1_000_000)
 
     def settings(self) -> XSource:
         return XSource.model_validate(
