@@ -440,14 +440,15 @@ class Contract:
                 assert not left, f"looked up in vain, and still here: {left}"
             agree(case, at_work, 60, may_miss=may_miss)
             if keeps(case, at_work) and self.burst_kept:
-                _no_gap(at_work)
+                _no_gap(at_work, seconds=180)
 
 
-def _no_gap(at_work: Collecting, since: Millis = 0) -> None:
+def _no_gap(at_work: Collecting, since: Millis = 0, seconds: float = 15) -> None:
     """Wait until the ledger says that all came."""
     until(
         lambda: not at_work.ledger.gaps(["source"], since=since),
         lambda: f"all came, and still there are gaps: {at_work.ledger.gaps(['source'])}",
+        seconds,
     )
 
 
