@@ -53,6 +53,7 @@ COMMANDS = (
     Command("correct", ASK, "explain", "correct"),
     Command("status", ASK, "status", "status"),
     Command("coverage", ASK, "coverage", "coverage"),
+    Command("surges", ASK, "surges", "surges"),
     Command("apply", KEEP, "apply", "apply"),
     Command("export", KEEP, "apply", "export"),
     Command("sweep", KEEP, "sweep", "sweep"),
