@@ -1,4 +1,4 @@
-"""CPU of routing a post: `python -m bench.routing [--rows 10000 1000000] [--database ADDRESS]`.
+"""CPU of routing a post: `python -m bench.routing [--rows 10000 1000000] [--database ADDRESS] [--no-policy]`.
 
 Batches of 500 as they come from `nlp`: eight of ten are new posts (a third of them replies), the rest replies to posts
 of long ago, metrics and edits; one to three mentions a post. Printed: microseconds of CPU a post, decoding included,
@@ -21,6 +21,7 @@ from config.brands import Brand
 from database.base import metadata
 from database.engine import open_database, write
 from routing.counts import fold
+from routing.policy import default_policy
 from routing.relay import Relay
 from routing.rules import default_rules
 from routing.work import RouteWork
@@ -37,8 +38,11 @@ WORDS = tuple(
 
 
 class Fixed:
+    def __init__(self, policy: str) -> None:
+        self._in_force = InForce(1, BRANDS, 1, default_rules(), policy_revision=1, policy_yaml=policy)
+
     def current(self) -> InForce:
-        return InForce(1, BRANDS, 1, default_rules())
+        return self._in_force
 
 
 class Bucket:
@@ -128,6 +132,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 100_000])
     parser.add_argument("--measure", type=int, default=20, help="batches that are measured at each size")
     parser.add_argument("--profile", action="store_true")
+    parser.add_argument("--no-policy", action="store_true", help="without the policy for detractors")
     parser.add_argument("--database", help="an empty one on a server, postgresql+psycopg://…; else a file is made")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -135,7 +140,7 @@ def main() -> None:
         engine = open_database(options.database or file)
         with write(engine) as connection:
             metadata.create_all(connection)
-        work, stream = RouteWork(engine, Fixed()), Stream()
+        work, stream = RouteWork(engine, Fixed("" if options.no_policy else default_policy())), Stream()
         work.offsets(frozenset({0}), "log")
         relay = Relay(engine, Bucket(), ManualClock(NOW), "bench")  # type: ignore[arg-type]
         offset = 0

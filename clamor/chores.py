@@ -31,7 +31,7 @@ from database import epochs
 from database.engine import read, write
 from database.tenure import Tenure
 from ingest import thinning
-from routing import absence, context, erasure
+from routing import absence, behaviour, context, erasure
 from routing.casework import WOKEN_AT_ONCE, wake
 from routing.counts import fold
 from routing.desk import Desk
@@ -183,11 +183,12 @@ class Keeper:
         copies = erasure.let_go_of_copies(opened.engine, now)
         context.let_go(opened.engine, now)
         erasure.let_go_of_notes(opened.engine)
+        kinds = behaviour.let_go(opened.engine, now) == behaviour.CHUNK
         self._expired = 0 if old.done else old.after
         self._forgotten = 0 if ids.done else ids.after
         if old.done and ids.done:
             erasure.wipe(opened.engine)
-        return copies or not (old.done and ids.done)
+        return copies or kinds or not (old.done and ids.done)
 
 
 class Absences:

@@ -197,9 +197,12 @@ def _decide_all(sheet: Sheet, changed: list[MentionRow], again: frozenset[int]) 
             m.tell = decision.alert and (wakes or late) and not told
         m.value = replace(value, decision=decision)
         m.queue, m.risk = decision.queue, decision.risk
+        sheet.kinds.append((m, sheet.desk.policy.of(value, decision.risk, decision.terms)))
         history.add(m, m.value)
     for m in changed:
         _count(sheet, m)
+        if m.state != "live":
+            sheet.kinds.append((m, None))
 
 
 def _count(sheet: Sheet, m: MentionRow) -> None:

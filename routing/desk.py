@@ -1,4 +1,4 @@
-"""What routing keeps from batch to batch: numbers, the rules and brands in force."""
+"""What routing keeps from batch to batch: numbers, the rules, policy and brands in force."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from config.brands import Brand
 from config.problems import ConfigurationError
 from database.numbering import Dictionary, Serial
 from routing.near import Near
+from routing.policy import Policy
 from routing.rules import RuleSet
 from stream.ports import InForce
 from stream.records import Author, BrandKind
@@ -30,24 +31,28 @@ class Desk:
         self.adopt(in_force)
 
     def adopt(self, in_force: InForce) -> None:
-        """Work by this configuration from now on. Raises config.problems.ConfigurationError for rules that cannot be
-        used; what was in force stays."""
+        """Work by this configuration from now on. Raises config.problems.ConfigurationError for rules or a policy that
+        cannot be used; what was in force stays."""
         names = {brand.id: brand.name for brand in in_force.brands}
         self.rules = RuleSet.read(
             in_force.rules_yaml, in_force.rules_revision, brands=names, brands_revision=in_force.brands_revision
         )
+        self.policy = Policy.read(in_force.policy_yaml, in_force.policy_revision, brands=names)
         self.in_force = in_force
         self.kinds: dict[str, BrandKind] = {brand.id: brand.kind for brand in in_force.brands}
         self._customers = _customers(in_force.brands)
 
     def keep_up(self, current: InForce) -> None:
-        """Adopt what is in force now, where that is another: rules that cannot be used keep no delete waiting."""
+        """Adopt what is in force now, where that is another: what cannot be used keeps no delete waiting."""
         if current == self.in_force:
             return
         try:
             self.adopt(current)
         except ConfigurationError as error:
-            log.error("rules_refused", revision=current.rules_revision, problems=len(error.problems))
+            log.error(
+                "rules_refused", revision=current.rules_revision, policy=current.policy_revision,
+                problems=len(error.problems),
+            )  # fmt: skip
 
     def kind(self, brand: str) -> BrandKind:
         return self.kinds.get(brand, "own")

@@ -136,8 +136,8 @@ def _last(connection: object) -> int:
     return found
 
 
-_WITH_WORDS = ("mention", "waiting", "context_post", "case_note", "post")
-"""Tables that hold what people wrote, or who."""
+_WITH_WORDS = ("mention", "waiting", "context_post", "case_note", "post", "behaviour")
+"""Tables that hold what people wrote, or did, or who."""
 _UNMATCHED = (
     "DELETE FROM post WHERE n > ? AND n <= ? AND seen_at < ? "
     "AND NOT EXISTS (SELECT 1 FROM mention WHERE mention.post = post.n) "

@@ -17,6 +17,7 @@ from query.document import Document, set_aside
 from query.tree import Node
 from routing.rules import sentence_of
 from routing.ruling import Rulings
+from routing.truths import Unreadable
 from stream.records import Mention, Millis, Term
 
 
@@ -38,8 +39,8 @@ class Found(NamedTuple):
     """Revision."""
     expires: Millis
     """So long after the post."""
-    facts: dict[str, bool]
-    """Truth of each part of the kind's `when`."""
+    record: str
+    """Truth of each part that had to be asked of this kind and of those before it: see routing.truths."""
 
 
 _NAMELESS: Mapping[str, str] = {}
@@ -77,7 +78,21 @@ class Policy:
         if ruling.place is None:
             return None
         kind = self.kinds[ruling.place]
-        return Found(kind.name, self.revision, kind.behaviour.expires, ruling.facts)
+        return Found(kind.name, self.revision, kind.behaviour.expires, ruling.record)
+
+    def facts(self, record: str) -> dict[str, bool]:
+        """Truth of each part of the kind that a record tells of; nothing where it was made of other kinds."""
+        try:
+            ruling = self._rulings.replayed(record)
+        except Unreadable:
+            return {}
+        return ruling.facts if ruling is not None else {}
+
+    def replayed(self, record: str) -> Kind | None:
+        """The kind that a record tells of; None where it tells of none, or not enough. Raises
+        routing.truths.Unreadable for one that was made of other kinds."""
+        ruling = self._rulings.replayed(record)
+        return self.kinds[ruling.place] if ruling is not None and ruling.place is not None else None
 
     def named(self, name: str) -> Kind | None:
         return self._by_name.get(name)

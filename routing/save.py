@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from database.engine import many, rows
-from routing import parts
+from routing import behaviour, parts
 from routing.case_news import tell
 from routing.cases import counted_anew
 from routing.clusters import COUNTED
@@ -28,6 +28,7 @@ def save(sheet: Sheet, moved: list[MentionRow]) -> int:
     _posts(sheet)
     _conversations(sheet)
     _mentions(sheet, moved)
+    behaviour.save(sheet)
     _clusters(sheet)
     _cases(sheet)
     tell(sheet)

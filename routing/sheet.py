@@ -12,6 +12,7 @@ from routing import parts
 from routing.contribution import Tally
 from routing.desk import Desk
 from routing.parts import Parts
+from routing.policy import Found
 from routing.rows import CaseRow, MentionRow, PostRow
 from stream.records import Mention, Millis, Post, Understood, decode
 
@@ -99,6 +100,8 @@ class Sheet:
         self.lost_parties: list[tuple[int, int]] = []
         self.events: list[CaseEvent] = []
         self.tally = Tally()
+        self.kinds: list[tuple[MentionRow, Found | None]] = []
+        """Of mentions that were decided, or that ended: the kind by the policy; None: it has none."""
         self.said: list[tuple[PostRow, int, bool]] = []
         """In the records' order: a post, the fingerprint of its text from there on (0: it went), whether the text
         itself names a brand."""

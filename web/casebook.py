@@ -6,7 +6,7 @@ them tells of the others.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, Engine, Select, select
@@ -15,8 +15,10 @@ from database.engine import read, rows, rows_in
 from database.tables.cases import case_tag, cases
 from database.tables.dictionary import dictionary
 from index.visibility import sees
+from routing.advice import Advice, of_case
 from stream.ports import AccessScope
 from stream.records import Mention, Millis, decode
+from web.truth import OF_COPIES, sees_a_part
 
 LOOKED_AT = 2_000
 """Mentions of a case that are looked at for a limited token."""
@@ -138,6 +140,22 @@ def _taken_over(connection: Connection, case_id: int) -> list[int]:
         into = [id for (id,) in rows_in(connection, "SELECT id FROM cases WHERE merged_into IN (??)", into)]
         found += into
     return found
+
+
+def advice(
+    engine: Engine, case_id: int, scope: AccessScope, language: Literal["en", "es"], now: Millis
+) -> list[Advice]:
+    """What the policy for detractors advises for a case that the asker may see, from the mentions that it may see."""
+    hides = not _whole(scope)
+    with read(engine) as connection:
+        return of_case(
+            connection,
+            case_id,
+            language,
+            now,
+            (lambda one: sees(scope, one)) if hides else None,
+            OF_COPIES if sees_a_part(scope) else frozenset(),
+        )
 
 
 def _history(connection: Connection, case_id: int, scope: AccessScope) -> list[Event]:

@@ -319,6 +319,36 @@ class ContextAsked(Model):
     """Beyond the 50: ask again once these are through."""
 
 
+class CaseAdvice(Model):
+    """What the policy for detractors advises for one kind of behaviour that stands in the case."""
+
+    kind: str = Field(examples=["press-question"])
+    policy: int
+    """Revision of the policy that found it last."""
+    why: str
+    posts: int
+    """Of the newest 2,000 of the case, those that this token may see."""
+    people: int
+    since: Time
+    until: Time
+    """From then on it stands no more."""
+    queue: str = Field(examples=["pr"])
+    """Who answers; `none`: nobody. Empty, as all below: no policy has this kind any more."""
+    person: str
+    where: str = Field(examples=["public_then_private"])
+    """`public`, `private`, `public_then_private` or `nowhere`."""
+    due: Time | None
+    """By when the newest of those posts is to be answered."""
+    tone: str
+    lines: tuple[str, ...]
+    """Approved, as they may be sent."""
+    not_when: str
+    remove: str = Field(examples=["never"])
+    """`never` or `unlawful_only`: what may be taken off a page of one's own."""
+    tell: tuple[str, ...]
+    stop: str
+
+
 class CaseWithHistory(Case):
     mention_ids: list[str]
     """Live mentions in it, the newest 500."""
@@ -330,6 +360,8 @@ class CaseWithHistory(Case):
     """Oldest first; none for a token that is limited to queues or sources."""
     threads: list[CaseThread]
     """Of the mentions that are replies, the newest 200."""
+    policy: list[CaseAdvice]
+    """What the policy for detractors advises, the gravest kind first."""
 
 
 class CasePage(Model):

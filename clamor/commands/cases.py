@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import getpass
-from typing import Annotated, Any
+from enum import StrEnum
+from typing import Annotated, Any, Literal
 
 import msgspec
 import typer
@@ -18,6 +19,7 @@ from clamor.roles import worked_by
 from clamor.sources import collected
 from database.engine import read, rows
 from database.migrate import upgrade
+from routing.advice import Advice, in_words, of_case
 from routing.tracking import tracking_key
 from stream.ports import EVERYTHING
 from stream.records import Millis
@@ -35,6 +37,11 @@ _STATES = {
     "refused": "refused by its network",
     "gone": "gone",
 }
+
+
+class Language(StrEnum):
+    en = "en"
+    es = "es"
 
 
 class Move(msgspec.Struct, frozen=True):
@@ -97,6 +104,8 @@ class Told(Listed, frozen=True, kw_only=True):
     history: list[Move]
     threads: list[Thread] = []
     """What those of its mentions answer that are replies."""
+    policy: list[Advice] = []
+    """What the policy for detractors advises, for each kind that stands in the case."""
 
 
 @app.command("show")
@@ -109,9 +118,10 @@ def show(
             "--context", help="Ask the networks what its replies answer, within the budgets of their sources."
         ),
     ] = False,
+    language: Annotated[Language, typer.Option(help="Of the policy's advice.")] = Language.en,
     as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
 ) -> None:
-    """What a case is about, what its replies answer, what happened to it, and which cases it took over.
+    """What a case is about, what the policy advises, what its replies answer, what happened, which cases it took over.
 
     [bold]Examples[/bold]
 
@@ -123,14 +133,14 @@ def show(
         upgrade(opened.engine)
         case = number(id)
         asked = _ask(opened, case) if fetch else None
-        told = _told(opened, case)
+        told = _told(opened, case, _written(language))
     if told is None:
         errors.print(f"there is no case {id}")
         raise typer.Exit(exits.FAILED)
     if as_json:
         print(msgspec.json.encode(told).decode())
         return
-    _say_case(told)
+    _say_case(told, _written(language))
     if asked is not None:
         _say(asked)
 
@@ -190,12 +200,13 @@ def _listed(row: Any) -> Listed:
     )  # fmt: skip
 
 
-def _told(opened: Opened, id: int) -> Told | None:
+def _told(opened: Opened, id: int, language: Literal["en", "es"]) -> Told | None:
     found = casebook.one(opened.engine, id, EVERYTHING)
     if found is None:
         return None
     with read(opened.engine) as connection:
         took = [n for (n,) in rows(connection, "SELECT id FROM cases WHERE merged_into = ? ORDER BY id", (id,))]
+        policy = of_case(connection, id, language, opened.clock.now())
     return Told(
         **msgspec.structs.asdict(_listed(found.case.row)),
         merged_into=found.case.row.merged_into,
@@ -207,10 +218,11 @@ def _told(opened: Opened, id: int) -> Told | None:
         notes=found.notes,
         history=[Move(*event) for event in found.history],
         threads=[_thread(each) for each in context.threads(opened.engine, found.live, EVERYTHING)],
+        policy=policy,
     )
 
 
-def _say_case(told: Told) -> None:
+def _say_case(told: Told, language: Literal["en", "es"]) -> None:
     into = f", merged into case {told.merged_into}" if told.merged_into is not None else ""
     until = f" until {when(told.snoozed_until)} UTC" if told.snoozed_until is not None else ""
     _say(
@@ -224,6 +236,9 @@ def _say_case(told: Told) -> None:
             _say(f"  {what}: {', '.join(words)}")
     if told.took_over:
         _say(f"  took over: {', '.join(f'case {one}' for one in told.took_over)} (clamor case undo ID takes it back)")
+    for advice in told.policy:
+        for line in in_words(advice, language):
+            _say(f"  {line}")
     by_mention = {thread.mention: thread for thread in told.threads}
     for mention in told.live:
         _say(f"  {mention}" + (f" {told.links[mention]}" if mention in told.links else ""))
@@ -273,6 +288,10 @@ def _say_thread(thread: Thread) -> None:
     for depth, one in enumerate(thread.above):
         who = one.author or "somebody"
         _say(f"    {'  ' * min(depth, 10)}answers {who}, {when(one.at)} UTC: {' '.join(one.text.split())[:SHOWN]}")
+
+
+def _written(language: Language) -> Literal["en", "es"]:
+    return "es" if language is Language.es else "en"
 
 
 def _say(line: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 from enum import StrEnum
 from itertools import pairwise
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 import typer
@@ -21,7 +21,9 @@ from clamor.rules_of_day import RulesOfDay
 from config.home import Home
 from database.engine import read, rows
 from database.migrate import upgrade
+from routing import advice as advices
 from routing import corrections
+from routing.advice import Advice
 from routing.changes import changed
 from routing.corrections import NoSuchMention
 from routing.desk import Desk
@@ -49,12 +51,16 @@ class Explained(msgspec.Struct, frozen=True):
     earlier: list[Earlier]
     changes: list[list[str]] = []
     """Of each earlier decision, what the one that replaced it did otherwise, and what was behind it."""
+    policy: Advice | None = None
+    """What the policy for detractors advises; None: the mention is of no kind, or that has ended."""
 
 
 def explain(
     context: typer.Context,
     id: Annotated[str, typer.Argument(help="A mention, network:123#brand, or a post, network:123.")],
-    language: Annotated[Language, typer.Option(help="Of the rule's reason, where the rule has it.")] = Language.en,
+    language: Annotated[
+        Language, typer.Option(help="Of the rule's reason, where the rule has it, and of the policy's advice.")
+    ] = Language.en,
     as_json: Annotated[bool, typer.Option("--json", help="One mention a line, as JSON.")] = False,
 ) -> None:
     """Why a mention is where it is: rule, scores, terms, versions, and the decisions before this one.
@@ -164,17 +170,20 @@ def mentions_of(opened: Opened, id: str) -> list[tuple[int, Mention]]:
 
 
 def _explained(opened: Opened, n: int, mention: Mention, language: str) -> Explained:
+    chosen: Literal["en", "es"] = "es" if language == "es" else "en"
     with read(opened.engine) as connection:
         before = earlier(connection, n)
         rules = RulesOfDay(connection).of(mention.decision.rules_revision) if mention.decision is not None else ""
         spread = spread_of(connection, mention)
+        advice = advices.of_mention(connection, n, mention, chosen, opened.clock.now())
     of_day = rules if isinstance(rules, RuleSet) else None
     words = in_words(mention, of_day, language) + tone_in_words(mention) + spread_in_words(mention, spread)
+    words += advices.in_words(advice, chosen) if advice is not None else []
     held = [one for _, one in stands(mention, before)]
     changes = [changed(old, new) for new, old in pairwise(held)]
     if mention.decision is None and before:
         changes.insert(0, [f"The mention became {mention.state}."])
-    return Explained(mention, words, before, changes)
+    return Explained(mention, words, before, changes, advice)
 
 
 def _show(one: Explained) -> None:

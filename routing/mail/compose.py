@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection
 
 from query.document import Document, effective
+from routing.advice import in_one_line, of_mention
 from routing.mail.gaps import gaps_of, incomplete
 from routing.mail.letter import AlertLetter, Copies, Letter, ListLetter, NoticeLetter, PostSeen, Tally
 from routing.mail.news import news_for
@@ -143,11 +144,17 @@ def _alert(
         ),
         missing=incomplete(connection, {mention.brand}, now - DAY, now),
         copies=_copies(connection, mention),
+        policy=_policy(connection, mention, n, person.language, now),
         worst_of=worst_of,
     )
     # A later revision (an edit, new reach) has an arrival of its own, which the mention does not keep.
     first = mention.revision == 1 and mention.appended_at > 0
     return Composed(letter, mention.appended_at if first else None, item.case_id)
+
+
+def _policy(connection: Connection, mention: Mention, n: int, language: Language, now: Millis) -> str:
+    advice = of_mention(connection, n, mention, language, now)
+    return in_one_line(advice, language) if advice is not None else ""
 
 
 def _copies(connection: Connection, mention: Mention) -> Copies | None:

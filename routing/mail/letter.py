@@ -61,6 +61,8 @@ class AlertLetter(msgspec.Struct, frozen=True, kw_only=True):
     missing: tuple[Missing, ...]
     copies: Copies | None = None
     """Where it is one of many."""
+    policy: str = ""
+    """What the policy for detractors says of the post, in one line and the reader's language; empty: nothing."""
     worst_of: bool = False
     """The post that set off the alert is gone; this is the worst that is left of its case."""
 

@@ -38,6 +38,7 @@ MOST_TITLE = 200
 MOST_NAME = 60
 MOST_COMMAND = 2_000
 MOST_REASON = 300
+MOST_POLICY = 1_500
 
 
 class Rendered(NamedTuple):
@@ -140,6 +141,7 @@ def _alert_values(letter: AlertLetter, t: Words) -> dict[str, Any]:
         "terms": [{"why": _told(term.why, t), "points": t("points", n=round(term.points))} for term in letter.terms],
         "rule": for_header(letter.rule, MOST_NAME),
         "reason": reason,
+        "policy": for_header(letter.policy, MOST_POLICY),
         "case_command": for_header(letter.case_command, MOST_COMMAND),
         "case_mentions": letter.case_mentions,
         "similar": [_post(other, t, MOST_SIMILAR) for other in letter.similar],

@@ -14,6 +14,7 @@ from database.base import metadata
 from database.engine import open_database, read, rows
 from routing import absence
 from routing.desk import Desk
+from routing.policy import default_policy
 from routing.rules import default_rules
 from routing.work import RouteWork
 from stream.ports import Commit, InForce, LogRecord
@@ -36,6 +37,7 @@ from tests.places import new_database
 
 NOW = 1_790_000_000_000
 SECOND = 1_000
+DAY = 86_400_000
 MINUTE = 60_000
 BRANDS = (
     Brand(id="acme", name="Acme Air", customers={"goldie": "key"}),
@@ -47,7 +49,9 @@ BRANDS = (
 
 class FixedRegistry:
     def __init__(self, rules: str | None = None, revision: int = 1) -> None:
-        self.in_force = InForce(1, BRANDS, revision, rules or default_rules())
+        self.in_force = InForce(
+            1, BRANDS, revision, rules or default_rules(), policy_revision=1, policy_yaml=default_policy()
+        )
 
     def current(self) -> InForce:
         return self.in_force

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
+import msgspec
 from fastapi import APIRouter, Depends, Path, Query
 
+from routing.advice import Advice
 from routing.tracking import tracking_key
 from stream.ports import AccessScope
 from web import casebook, context, models
@@ -39,7 +41,9 @@ def router(services: Services) -> APIRouter:
 
     @routes.get("/cases/{case_id}", summary="A case with its mentions and its history", responses=refusals(404))
     def one(
-        case_id: Annotated[int, Path(ge=1, le=MAX_ID)], scope: AccessScope = scope_of_asker
+        case_id: Annotated[int, Path(ge=1, le=MAX_ID)],
+        language: Annotated[Literal["en", "es"], Query(description="Of the policy's advice.")] = "en",
+        scope: AccessScope = scope_of_asker,
     ) -> models.CaseWithHistory:
         found = casebook.one(services.engine, case_id, scope)
         if found is None:
@@ -60,6 +64,10 @@ def router(services: Services) -> APIRouter:
                 for each in found.notes
             ],
             threads=[_thread(each) for each in context.threads(services.engine, found.live, scope)],
+            policy=[
+                _advice(each)
+                for each in casebook.advice(services.engine, case_id, scope, language, services.clock.now())
+            ],
         )
 
     @routes.post(
@@ -78,6 +86,14 @@ def router(services: Services) -> APIRouter:
         return models.ContextAsked(**done._asdict())
 
     return routes
+
+
+def _advice(advice: Advice) -> models.CaseAdvice:
+    fields = msgspec.structs.asdict(advice)
+    del fields["facts"]
+    times = {name: at(fields[name]) for name in ("since", "until")}
+    due = at(advice.due) if advice.due is not None else None
+    return models.CaseAdvice(**(fields | times | {"due": due}))
 
 
 def _thread(thread: context.Thread) -> models.CaseThread:
