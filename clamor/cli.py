@@ -62,6 +62,8 @@ COMMANDS = (
     Command("move", KEEP, "move", "move"),
     Command("offsets", KEEP, "offsets", "offsets"),
     Command("reindex", KEEP, "reindex", "reindex"),
+    Command("rules", KEEP, "rules", "app"),
+    Command("corrections", KEEP, "corrections", "app"),
     Command("sources", FEED, "sources", "app"),
     Command("brand", KEEP, "brands", "app"),
     Command("model", KEEP, "model", "app"),

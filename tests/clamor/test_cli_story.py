@@ -22,6 +22,7 @@ from clamor import exits
 from clamor.cli import arranged
 from config.home import Home
 from config.lock import holder
+from nlp.own.labelled import of_file
 from stream.status import StatusFolder
 
 
@@ -510,3 +511,49 @@ def test_rules_that_cannot_be_used_are_not_tried(story: Path) -> None:
     assert "wrong.yaml:2" in refused.err
     for words in ([], ["--rules", "nowhere.yaml"], ["--rules", str(story / "new.yaml"), "--capacity", "none=3"]):
         assert clamor(story, "backtest", *words).code == exits.USAGE
+
+
+def test_corrections_leave_as_labels_that_can_be_measured_on(story: Path, tmp_path: Path) -> None:
+    line = json.loads(clamor(story, "corrections", "export").out)
+    assert {head: line[head] for head in ("id", "intent", "queue")} == {
+        "id": "x:1#acme", "intent": "praise", "queue": "sales",
+    }  # fmt: skip
+    assert {"text", "person"}.isdisjoint(line), "neither the post nor who stated it"
+    assert (line["rule"], line["read"].keys() >= {"reputation", "detractor"}) == ("help", True)
+    assert json.loads(clamor(story, "corrections", "export", "--people").out)["person"] == "bea"
+    written = clamor(story, "corrections", "export", str(tmp_path / "labelled.jsonl"), "--text")
+    assert written.code == exits.OK
+    (row,) = of_file(tmp_path / "labelled.jsonl")
+    assert (row.labels["intent"], "suitcase number 1" in row.passage.text) == ("praise", True)
+    assert clamor(story, "corrections", "export", str(tmp_path / "labelled.jsonl")).code == exits.FAILED
+    assert clamor(story, "corrections", "export", "--text", "--stale").code == exits.USAGE
+    assert "no correction stands" in clamor(story, "corrections", "export", "--until", "2020-01-01").err
+
+
+def test_rules_tell_who_changed_what_and_how_they_fare_and_go_back(story: Path) -> None:
+    (story / "rules.yaml").write_text(NEW_RULES)
+    assert clamor(story, "apply").code == exits.OK
+    entries = json.loads(clamor(story, "rules", "history", "--json").out)
+    assert [(one["number"], one["in_force"]) for one in entries] == [(2, True), (1, False)]
+    assert entries[0]["by"]
+    assert entries[0]["removed"] > entries[0]["added"] > 0
+    assert "shipped rules" in clamor(story, "rules", "history").out
+    assert clamor(story, "rules", "show").out == NEW_RULES
+    assert "-  - name: boycott" in clamor(story, "rules", "diff", "1").out
+    assert clamor(story, "rules", "diff", "2", "2").out == "revisions 2 and 2 are the same\n"
+    told = json.loads(clamor(story, "rules", "stats", "--since", "2026-01-01", "--json").out)
+    of_rule = {one["rule"]: one for one in told["rules"]}
+    assert (told["decided"], told["by_people"]) == (7, 1)
+    assert (of_rule["bags"]["hits"], of_rule["bags"]["in_force"]) == (0, True)
+    assert (of_rule["help"]["overruled"], of_rule["help"]["in_force"]) == (1, False)
+    assert "help (no more)" in clamor(story, "rules", "stats", "--since", "2026-01-01").out
+    dry = clamor(story, "rules", "back", "1", "--dry-run")
+    assert (dry.code, json.loads(clamor(story, "rules", "history", "--json").out)) == (exits.OK, entries)
+    gone_back = clamor(story, "rules", "back", "1")
+    assert "revision 3 in force, with the text of revision 1" in gone_back.out
+    assert "rules.yaml says otherwise" in gone_back.err
+    assert "back to revision 1" in clamor(story, "rules", "history").out
+    assert "in force already" in clamor(story, "rules", "back", "1").out
+    for words in (["show", "9"], ["diff", "1", "9"], ["back", "9"]):
+        refused = clamor(story, "rules", *words)
+        assert (refused.code, "there are 1 to 3" in refused.err) == (exits.FAILED, True)

@@ -1,0 +1,90 @@
+"""Corrections as labels: what people stated, beside what was read and the rule that had decided."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+from sqlalchemy import Connection
+
+from clamor.decisions import earlier, stands
+from database.engine import rows
+from routing.decide import PERSON
+from stream.records import Correction, Mention, Millis, decode
+
+CHUNK = 1_000
+HEADS = ("sentiment", "reputation", "intent", "detractor", "queue")
+_MARK = b'"correction":'
+
+
+class Line(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The heads that somebody stated stand by their names, as in a file of labelled posts."""
+
+    id: str
+    """Of the mention."""
+    brand: str
+    network: str
+    lang: str
+    at: Millis
+    """When it was stated."""
+    content_hash: str
+    """Of the text that it was stated of."""
+    sentiment: str | None = None
+    reputation: str | None = None
+    intent: str | None = None
+    detractor: str | None = None
+    queue: str | None = None
+    about: bool | None = None
+    stale: bool = False
+    """The text has changed since."""
+    text: str | None = None
+    read: dict[str, str] = {}
+    """What the model said of the heads that it reads."""
+    model: str = ""
+    rule: str = ""
+    """Rule that had decided before anybody stated anything."""
+    person: str | None = None
+
+
+def exported(
+    connection: Connection, since: Millis, until: Millis, *, text: bool, stale: bool, people: bool
+) -> Iterator[Line]:
+    """Corrections of live mentions that were stated in [since, until).
+
+    With the `text`, which must not have changed since, only those that a model can learn its labels from."""
+    after = 0
+    while found := rows(connection, _MENTIONS, (after, CHUNK)):
+        for n, body in found:
+            if _MARK not in body:
+                continue
+            mention = decode(Mention, body)
+            word = mention.correction
+            if word is None or not since <= word.at < until or (word.stale and not stale):
+                continue
+            if not text or (word.about is not False and any(getattr(word, head) for head in HEADS)):
+                yield _line(connection, n, mention, word, text=text, people=people)
+        after = found[-1][0]
+
+
+def _line(connection: Connection, n: int, mention: Mention, word: Correction, *, text: bool, people: bool) -> Line:
+    decision, read = mention.decision, mention.understanding
+    shown = mention.post.text if text and mention.post is not None and not word.stale else None
+    heads = {head: scores.label for head in HEADS[:4] if (scores := getattr(read, head, None)) is not None}
+    return Line(
+        id=mention.id, brand=mention.brand, network=mention.network, lang=mention.lang, at=word.at,
+        content_hash=word.content_hash, about=word.about, stale=word.stale, text=shown, read=heads,
+        model=decision.model if decision is not None else "", rule=_rule(connection, n, mention),
+        person=word.person if people else None, **{head: getattr(word, head) for head in HEADS},
+    )  # fmt: skip
+
+
+def _rule(connection: Connection, n: int, mention: Mention) -> str:
+    held = [one for _, one in stands(mention, earlier(connection, n))]
+    before = next((one.decision for one in held if one.correction is None), None)
+    decision = before or (held[-1].decision if held else None)
+    if decision is None:
+        return ""
+    return decision.overruled if decision.rule == PERSON else decision.rule
+
+
+_MENTIONS = "SELECT n, body FROM mention WHERE n > ? AND state = 'live' ORDER BY n LIMIT ?"
