@@ -28,13 +28,14 @@ from index.terms import (
 from query.text import stems
 from query.tree import All, And, Between, Equals, Has, Near, Node, Not, Or, Phrase, Prefix, StartsWith, Word
 from stream.ports import AccessScope
-from stream.records import Millis
+from stream.records import MOST_STARS, Millis
 
 NOTHING = f'"{FACT}nothing"'
 
 COLUMNS = {field: f'm."{field}"' for field in ("risk", *sorted(AS_COLUMNS))}
-"""Fields that stand in a column of `mention`; "detractor" does not, its levels are tokens."""
-DETRACTORS = range(4)
+"""Fields that stand in a column of `mention`."""
+LEVELS = {"detractor": range(4), "rating": range(MOST_STARS + 1)}
+"""Numbers that are few, by field: each is a token."""
 
 
 class Expression(NamedTuple):
@@ -176,8 +177,8 @@ def _equals(field: str, value: str | float | bool) -> Reading:
 
 
 def _between(node: Between) -> Reading:
-    if node.field == "detractor":
-        levels = [_quoted(fact("detractor", str(level))) for level in DETRACTORS if _inside(level, node)]
+    if node.field in LEVELS:
+        levels = [_quoted(fact(node.field, str(level))) for level in LEVELS[node.field] if _inside(level, node)]
         return _words(_any(tuple(levels)) if levels else NOTHING)
     column, parts = COLUMNS[node.field], []
     values: list[float] = []

@@ -1,8 +1,8 @@
 """The tokens under which a mention stands in the inverted index.
 
 Three columns: `text` (the analyser's surfaces, in order), `stem` (the stems that are not themselves surfaces of their
-token), `fact` (a token for each value of a keyword field or flag, and for detractor level and risk). Markers that no
-surface can hold keep the three apart, so that queries need not name a column.
+token), `fact` (a token for each value of a keyword field or flag, and for detractor level, rating and risk). Markers
+that no surface can hold keep the three apart, so that queries need not name a column.
 
 Fact tokens that many mentions share come in four groups, each remembered by what it is made from: how the post came,
 what was read in it, in which tone and of what it speaks, what was decided. Their strings are the index's profiles,
@@ -31,7 +31,7 @@ SAMPLE = f"{FACT}sample"
 SAMPLE_RATE = 16
 """One mention in so many, chosen by its id, carries SAMPLE."""
 
-CAME = ("network", "lang", "country", "origin", "source", "query", "access", "brand", "kind", "state")
+CAME = ("network", "lang", "country", "origin", "source", "query", "access", "brand", "kind", "state", "rating")
 READ = ("about", "matched", "speaker", "sentiment", "reputation", "intent", "detractor", "suggested", "review")
 TONE = ("complaint", "emotion", "irony", "offensive", "aspect", "spam")
 RULED = ("model", "tier", "provisional", "queue", "rule", "priority", "tag", "alerted", "term", "corrected", "person")
@@ -140,7 +140,7 @@ def _remembered(memory: dict[Hashable, str], key: Hashable, document: Document, 
 
 def _came_from(mention: Mention, post: Post | None) -> Hashable:
     own = (mention.network, mention.lang, mention.access, mention.brand, mention.brand_kind, mention.source_id)
-    return (own, post.origin, post.country, post.query_ids) if post else own
+    return (own, post.origin, post.country, post.query_ids, post.rating) if post else own
 
 
 def _reads_from(understanding: Understanding | None, correction: Correction | None) -> Hashable:

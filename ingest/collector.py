@@ -48,6 +48,8 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     kind: PostKind = "created"
     text: str = ""
     title: str | None = None
+    rating: int | None = None
+    """Stars that a review gives, 0 to 5: see `ingest.stars`."""
     author: Author | None = None
     lang: str | None = None
     country: str | None = None

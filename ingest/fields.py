@@ -73,7 +73,7 @@ KNOWN: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )  # fmt: skip
 """For each field of a post, the names that are taken for it without being told, first found first."""
 
-UNASKED = ("brands", "query_ids", "access")
+UNASKED = ("rating", "brands", "query_ids", "access")
 """Fields that a file fills only where it is Clamor's own or `--map` says so."""
 
 TARGETS: tuple[str, ...] = (*KNOWN, *UNASKED)

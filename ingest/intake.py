@@ -19,6 +19,7 @@ from ingest.dates import EARLIEST, LATEST
 from ingest.known import Held, Known
 from ingest.lately import Lately
 from ingest.links import web_address
+from ingest.stars import rated
 from stream.clock import event_time
 from stream.ports import DEAD_LETTER, POSTS, Append, Log
 from stream.records import CONTENT_KINDS, Author, DeadLetter, Metrics, Millis, Origin, Post, encode
@@ -182,7 +183,7 @@ def stamped(draft: Draft, source: Source, now: Millis, origin: Origin) -> Stampe
             f"its text has {len(draft.text):,} characters, more than the {MAX_TEXT:,} that a post may have"
         )
     if draft.kind in _WITHOUT_CONTENT:
-        draft = msgspec.structs.replace(draft, text="", title=None, media=())
+        draft = msgspec.structs.replace(draft, text="", title=None, rating=None, media=())
     text = clean(draft.text)
     if not text and draft.kind in ("created", "edited") and not draft.title and not draft.media and not draft.repost_of:
         raise Unacceptable("it has neither text nor title nor media")
@@ -199,6 +200,7 @@ def stamped(draft: Draft, source: Source, now: Millis, origin: Origin) -> Stampe
         kind=draft.kind,
         text=text,
         title=_short(draft.title),
+        rating=rated(draft.rating),
         author=None if draft.author is None else _author(draft.author),
         lang=_short(draft.lang, 35),
         country=_short(draft.country, 2),

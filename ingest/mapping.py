@@ -18,7 +18,8 @@ from ingest.dates import NoDate, Order, day_order, millis_reader
 from ingest.intake import Unacceptable, clean
 from ingest.markup import words_of
 from ingest.ready import Ready
-from stream.records import MAJOR, Author, Metrics, Millis, PostKind
+from ingest.stars import rated
+from stream.records import MAJOR, MOST_STARS, Author, Metrics, Millis, PostKind
 
 Values: TypeAlias = dict[str, object]
 Reader: TypeAlias = Callable[[object], object]
@@ -390,6 +391,20 @@ def _whole(value: object) -> int:
         raise Unacceptable(f"a whole number is wanted, and there is {str(value)[:40]!r}") from None
 
 
+def _stars(value: object) -> int | None:
+    """Nothing else says by how many stars it counts."""
+    text = str(value).strip().lower()
+    if value is None or text in _NOTHING or (isinstance(value, float) and math.isnan(value)):
+        return None
+    try:
+        found = None if isinstance(value, bool) else rated(float(text[:20]))
+    except ValueError:
+        found = None
+    if found is None:
+        raise Unacceptable(f"a whole number of stars from 0 to {MOST_STARS} is wanted, and there is {text[:40]!r}")
+    return found
+
+
 def _strings(value: object) -> tuple[str, ...]:
     if isinstance(value, str):
         return tuple(part for part in re.split(r"[\s,;|]+", value) if part)
@@ -423,6 +438,7 @@ _READERS: dict[str, Reader] = {
     "replies": _count,
     "views": _count,
     "revision": _whole,
+    "rating": _stars,
     "brands": _strings,
     "query_ids": _strings,
 }

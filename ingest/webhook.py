@@ -36,10 +36,11 @@ from ingest.versions import fresh, hashed, items
 from stream.away import post_goes
 from stream.clock import MINUTE, SECOND
 from stream.ports import POSTS, Append, Log, Transient
-from stream.records import Author, Metrics, Millis, Post, PostKind, encode
+from stream.records import MOST_STARS, Author, Metrics, Millis, Post, PostKind, encode
 
 Answer: TypeAlias = tuple[int, dict[str, Any]]
 Number: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+Stars: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=MOST_STARS)]
 
 Heard: TypeAlias = Callable[[Sequence[str], int], None]
 """Told the ids of posts that were new, and how many of the same push could be no post."""
@@ -89,6 +90,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     network: str = ""
     text: str = ""
     title: str | None = None
+    rating: Stars | None = None
     author: Person | str | None = None
     created_at: str | int | float | None = None
     edited_at: str | int | float | None = None
@@ -309,6 +311,7 @@ def drafted(item: Item) -> Draft:
         kind=item.kind,
         text=item.text,
         title=item.title,
+        rating=item.rating,
         author=None
         if person is None
         else Author(

@@ -13,7 +13,7 @@ from query.fields import FIELDS, canonical
 from query.labels import SETTLED, Labels, labels
 from query.lazy import lazy
 from query.text import ADDRESS, HANDLE, TAG, Analysis, analyse, fold
-from stream.records import Mention, Metrics, Scores, Term
+from stream.records import MOST_STARS, Mention, Metrics, Scores, Term
 
 Value: TypeAlias = tuple[str, ...] | float | bool
 """keyword: its canonical values, never empty; number: a float or int; time: milliseconds UTC; flag: a bool."""
@@ -118,6 +118,11 @@ def _author(document: Document) -> Value | None:
 def _followers(document: Document) -> Value | None:
     post = document.mention.post
     return post.author.followers if post and post.author else None
+
+
+def _rating(document: Document) -> Value | None:
+    post = document.mention.post
+    return post.rating if post and post.rating in range(MOST_STARS + 1) else None
 
 
 def _verified(document: Document) -> Value | None:
@@ -299,6 +304,7 @@ _READ: Mapping[str, Callable[[Document], Value | None]] = {
     "site": _site,
     "address": _address,
     "media": _post_words("media", "media"),
+    "rating": _rating,
     "likes": _reach("likes"),
     "reposts": _reach("reposts"),
     "replies": _reach("replies"),

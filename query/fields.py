@@ -14,6 +14,7 @@ from query.text import fold
 from stream.records import (
     EMOTIONS,
     INTENTS,
+    MOST_STARS,
     SENTIMENTS,
     BrandKind,
     MatchedBy,
@@ -112,6 +113,14 @@ _ALL: tuple[Field, ...] = (
     Field("site", "keyword", "Domain that the post itself stands on, or one above it.", "site:example.org", many=True),
     Field("address", "keyword", "Whole address of the post.", 'address:"https://example.org/news/7"', aliases=("url",)),
     Field("media", "keyword", "Address of a picture or film of the post.", "has:media", many=True),
+    Field(
+        "rating",
+        "number",
+        "Stars that a review gives, 0 to 5.",
+        "rating:<=2",
+        within=(0.0, float(MOST_STARS)),
+        aliases=("stars", "estrellas"),
+    ),
     Field("likes", "number", "Likes at the last observation.", "likes:>=50", within=_COUNT, aliases=("megusta",)),
     Field("reposts", "number", "Reposts at the last observation.", "reposts:>100", within=_COUNT),
     Field("replies", "number", "Replies at the last observation.", "replies:0", within=_COUNT, aliases=("respuestas",)),

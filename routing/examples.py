@@ -25,7 +25,7 @@ from stream.records import (
 
 MOST_EXAMPLES = 100
 """Of one rule or kind, that are tried."""
-_NUMBERS = ("followers", "likes", "reposts", "replies", "views", "detractor", "risk", "copies")
+_NUMBERS = ("followers", "rating", "likes", "reposts", "replies", "views", "detractor", "risk", "copies")
 _WORDS: dict[str, tuple[str, ...]] = {
     "intent": INTENTS,
     "sentiment": SENTIMENTS,
@@ -132,6 +132,7 @@ def example(item: Yaml) -> Document:
     terms = tuple(Term(name, 10, "") for name in names("terms"))
     post = Post(
         id="example:1", network=word("network", "example"), text=word("text", ""), title=word("title", "") or None,
+        rating=number("rating"),
         author=Author(id="1", handle=word("author", "somebody"), followers=number("followers")),
         seen_at=0, event_time=0,
         country=word("country", "") or None, origin=word("origin", "live"),  # type: ignore[arg-type]

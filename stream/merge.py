@@ -116,7 +116,7 @@ class PostState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def content_hash(post: Post) -> str:
-    """16 hex digits of BLAKE2b over what makes a post's content: title, text, media, the post it quotes.
+    """16 hex digits of BLAKE2b over what makes a post's content: title, text, media, the post it quotes, its rating.
 
     Not its link, reach, times or author; of a medium's address not the query, where networks put signatures that
     change with every look.
@@ -126,6 +126,8 @@ def content_hash(post: Post) -> str:
         raw = part.encode("utf-8", "surrogatepass")
         digest.update(b"%d:" % len(raw))
         digest.update(raw)
+    if post.rating is not None:
+        digest.update(b"r%d" % post.rating)
     return digest.hexdigest()
 
 

@@ -26,6 +26,7 @@ Queue: TypeAlias = Literal["sales", "support", "pr", "none"]
 Tier: TypeAlias = Literal["linear", "fast", "accurate"]
 MentionState: TypeAlias = Literal["live", "deleted", "expired", "forgotten", "retracted"]
 
+MOST_STARS = 5
 CONTENT_KINDS: frozenset[str] = frozenset({"created", "edited", "restored"})
 AWAY_KINDS: frozenset[str] = frozenset({"deleted", "forgotten", "expired", "author_gone"})
 """What takes texts away: never held back by anything, and above all not by a disk that is nearly full."""
@@ -97,6 +98,8 @@ class Post(Struct, frozen=True, kw_only=True):
     kind: PostKind = "created"
     text: str = ""
     title: str | None = None
+    rating: int | None = None
+    """Stars that a review gives, 0 to 5."""
     author: Author | None = None
     lang: str | None = None
     """The network's hint, not what Clamor found."""

@@ -218,6 +218,7 @@ def _posts() -> st.SearchStrategy[Post]:
         network=st.sampled_from(NETWORKS),
         text=texts(),
         title=st.none() | texts(),
+        rating=st.none() | st.integers(0, 5),
         author=_authors(),
         country=st.none() | st.sampled_from(COUNTRIES),
         claimed_at=TIMES,

@@ -97,6 +97,8 @@ class Mention(Model):
     source: str = Field(examples=["community"])
     """Id of the source that brought it."""
     title: str | None
+    rating: int | None = None
+    """Stars that a review gives, 0 to 5."""
     text: str = Field(examples=["Two hours on the tarmac and nobody tells us anything."])
     author: str | None = Field(examples=["ana_viaja"])
     """Handle, else the network's id."""

@@ -41,6 +41,7 @@ def mention(found: records.Mention, hidden: Hidden) -> models.Mention:
         network=found.network,
         source=found.source_id,
         title=post.title if post else None,
+        rating=post.rating if post else None,
         text=post.text if post else "",
         author=(author.handle or author.id) if author else None,
         followers=author.followers if author else None,

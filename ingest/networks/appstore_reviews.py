@@ -16,7 +16,7 @@ from ingest.collector import Draft, Interrupted
 from ingest.dates import credible, iso_millis
 from ingest.loose import each_of
 from ingest.networks.review_lists import Page, Review
-from ingest.stars import starred
+from ingest.stars import rated, starred
 from ingest.web import Answer
 from stream.records import Author, Metrics
 
@@ -81,6 +81,7 @@ def _review(entry: Entry, country: str, app: str, brands: tuple[str, ...]) -> Re
         native_id=entry.id.label,
         text=entry.content.label,
         title=starred(int(entry.rating.label), title),
+        rating=rated(int(entry.rating.label)),
         author=Author(id=account[1] if account else f"{country}/{entry.id.label}", name=name or None),
         country=country.upper(),
         claimed_at=written,

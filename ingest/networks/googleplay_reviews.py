@@ -16,7 +16,7 @@ from ingest.collector import Draft
 from ingest.dates import credible
 from ingest.loose import each_of
 from ingest.networks.review_lists import Page, Review
-from ingest.stars import starred
+from ingest.stars import rated, starred
 from ingest.told import REPLY
 from stream.records import Author, Metrics, Millis
 
@@ -79,6 +79,7 @@ def read_review(listed: Any, package: str, brands: tuple[str, ...]) -> tuple[Rev
         native_id=native,
         text=text,
         title=starred(said.star_rating, f"{title} ({version})" if version else title),
+        rating=rated(said.star_rating),
         author=Author(id=native, name=held.author_name or None),
         lang=said.reviewer_language,
         claimed_at=written,

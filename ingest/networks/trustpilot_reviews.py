@@ -13,7 +13,7 @@ import msgspec
 from ingest.collector import Draft, Malformed
 from ingest.dates import credible, datetime_millis
 from ingest.loose import each_of
-from ingest.stars import starred
+from ingest.stars import rated, starred
 from ingest.told import REPLY
 from stream.records import Author, Metrics, Millis, PostKind
 
@@ -86,6 +86,7 @@ def _review(review: Review, kind: PostKind) -> Draft:
         kind=kind,
         text=text,
         title=starred(review.stars, _own_title(review.title or "", text)),
+        rating=rated(review.stars),
         author=Author(id=who.id, name=who.displayName or who.name, verified=review.isVerified),
         lang=review.language,
         country=who.countryCode.upper() if who.countryCode and len(who.countryCode) == 2 else None,

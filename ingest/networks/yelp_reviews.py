@@ -17,7 +17,7 @@ import msgspec
 from ingest.collector import Draft, Malformed
 from ingest.dates import credible, datetime_millis
 from ingest.loose import each_of
-from ingest.stars import starred
+from ingest.stars import rated, starred
 from ingest.told import REPLY
 from stream.records import Author, Millis
 
@@ -59,11 +59,12 @@ def drafts_of(review: Review, business: str, locale: str) -> list[Draft]:
     """The review and, where there is one, its business's answer."""
     id, who, answer = review.key, review.user, review.public_response
     name = who.name if who is not None else None
-    rating = review.rating
+    stars = round(review.rating) if review.rating is not None else None
     own = Draft(
         native_id=id,
         text=review.text or "",
-        title=starred(round(rating) if rating is not None else None),
+        title=starred(stars),
+        rating=rated(stars),
         # Of the writer Yelp shows a name that many share: two reviews are never taken for one person's by it.
         author=Author(id=who.id if who is not None and who.id else f"of/{id}", name=name),
         lang=locale.partition("_")[0],

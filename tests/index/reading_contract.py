@@ -37,7 +37,7 @@ FEW = settings(max_examples=40, deadline=None, suppress_health_check=list(Health
 
 COUNTED = (
     *("brand", "queue", "network", "lang", "sentiment", "reputation", "intent", "tag", "author", "risk", "emotion"),
-    *("aspect", "complaint", "spam", "detractor", "likes", "corrected"),
+    *("aspect", "complaint", "spam", "detractor", "rating", "likes", "corrected"),
 )
 """Of each kind of field whose values can be counted."""
 

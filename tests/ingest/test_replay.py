@@ -95,6 +95,25 @@ def test_clamors_own_posts_come_back_as_they_were(
     )
 
 
+def test_stars_are_taken_where_they_are_named_and_a_number_that_is_none_is_refused(
+    tmp_path: Path, log: EmbeddedLog, held: Any, clock: ManualClock
+) -> None:
+    rows = [
+        {"id": n, "text": "a bag", "created_at": 1_509_487_847, "rating": rating}
+        for n, rating in enumerate((5, "4.0", "", None, 4.5, "ten"))
+    ]
+    file = jsonl(tmp_path / "a.jsonl", rows)
+    replay([file], log, clock, Options(network="unasked"))
+    assert [post.rating for post in held.posts()] == [None] * 6, "nobody said by how many stars it counts"
+    replay([file], log, clock, Options(network="asked", mapping=parse_map("rating=rating")))
+    assert [post.rating for post in held.posts()[6:]] == [5, 4, None, None]
+    assert all("stars from 0 to 5" in letter.reason for letter in held.dead())
+    own = tmp_path / "own.jsonl"
+    own.write_bytes(encode(held.posts()[6]) + b"\n")
+    replay([own], log, clock, Options(network="asked"))
+    assert held.posts()[-1].rating == 5
+
+
 def test_mapping_by_hand_constants_and_dotted_paths(
     tmp_path: Path, log: EmbeddedLog, held: Any, clock: ManualClock
 ) -> None:

@@ -68,6 +68,16 @@ def test_a_push_becomes_posts_of_its_source(send: Sender, held: Any) -> None:
     assert (first.origin, first.seen_at, first.event_time) == ("live", NOW, NOW - 1_000)
 
 
+def test_a_review_has_its_stars_and_other_stars_are_an_edit(send: Sender, held: Any) -> None:
+    assert send(post(1, rating=2))[1]["accepted"] == 1
+    assert send(post(1, rating=2))[1]["duplicates"] == 1
+    assert send(post(1, rating=4, kind="edited"))[1]["accepted"] == 1
+    send({"id": 1, "kind": "deleted", "rating": 4})
+    assert [one.rating for one in held.posts()] == [2, 4, None]
+    for wrong in (6, -1, 4.5, "5"):
+        assert send(post(2, rating=wrong))[1].get("accepted", 0) == 0
+
+
 def test_one_post_and_a_bare_list_are_pushes_too(send: Sender, held: Any) -> None:
     assert send(post(1))[0] == 202
     assert send([post(2), post(3)])[0] == 202

@@ -136,7 +136,7 @@ def test_how_long_ago_counts_from_now() -> None:
 @pytest.mark.parametrize(
     ("text", "piece", "says", "helps"),
     [
-        ("bran:acme", "bran:", "no field", "Did you mean brand?"),
+        ("bran:acme", "bran:", "no field", "Did you mean brand"),
         ("nota: hola", "nota:", "no field", '"nota: …"'),
         ("intent:churn", "churn", "never", "churn_threat"),
         ("queue:suport", "suport", "never", "Did you mean support?"),

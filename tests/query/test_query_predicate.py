@@ -26,6 +26,7 @@ MENTION = Mention(
         network="x",
         text=TEXT,
         title="Carta al señor director",
+        rating=2,
         author=Author(id="7", handle="Ana_Viaja", name="Ana Pérez", followers=12_000, verified=False),
         country="ES",
         seen_at=NOW,
@@ -106,6 +107,11 @@ link:acme.example
 link:acme*
 site:social.example
 address:"https://social.example/ana/1"
+rating:2
+rating:<=2
+rating:1..3
+estrellas:<3
+has:rating
 likes:0
 has:likes
 reposts:10..40
@@ -179,6 +185,8 @@ views:0
 likes:>0
 verified:yes
 followers:>12000
+rating:>2
+rating:0
 complaint:no
 emotion:joy
 irony:yes

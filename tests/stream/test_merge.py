@@ -52,6 +52,7 @@ contents = st.builds(
     event_time=TIMES,
     source_id=st.sampled_from(["", "a", "b"]),
     metrics=st.sampled_from([None, Metrics(likes=1), Metrics(likes=2, views=9)]),
+    rating=st.sampled_from([None, 1, 5]),
 )
 posts = contents | st.builds(
     post,
@@ -223,6 +224,8 @@ def test_the_hash_covers_content_only() -> None:
     assert content_hash(base) == content_hash(same)
     assert content_hash(post(text="ab", title="c")) != content_hash(post(text="b", title="ca"))
     assert content_hash(post(text="\ud800")) != content_hash(post(text=""))
+    stars = [content_hash(post(text="ab", rating=rating)) for rating in (None, 0, 1, 5)]
+    assert len(set(stars)) == 4, "a review whose stars alone change is an edit"
 
 
 def test_two_posts_are_not_merged() -> None:

@@ -72,6 +72,7 @@ def test_a_review_has_its_stars_version_country_and_brands(store: AppstoreStandI
     id = store.publish("It crashes.", stars=2, title="Crashes", version="3.4.1", helpful=3)
     (draft,) = one.brought()
     assert (draft.native_id, draft.title, draft.text) == (id, "★★☆☆☆ Crashes (3.4.1)", "It crashes.")
+    assert draft.rating == 2
     assert (draft.country, draft.brands) == ("US", ("acme",))
     assert (draft.claimed_at, draft.seen_at) == (NOW + 15 * MINUTE, None)
     assert draft.author is not None

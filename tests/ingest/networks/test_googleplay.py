@@ -86,6 +86,7 @@ def test_a_review_has_its_stars_version_language_and_brands(play: GoogleplayStan
     id = play.publish("It crashes.", title="Crashes", stars=2, likes=3)
     (draft,) = one.brought()
     assert (draft.native_id, draft.title, draft.text) == (id, "★★☆☆☆ Crashes (1.2.3)", "It crashes.")
+    assert draft.rating == 2
     assert (draft.lang, draft.brands, draft.conversation) == ("en", ("acme",), id)
     assert draft.author is not None
     assert (draft.author.id, draft.author.name) == (id, "ana"), "Google names no account: each review is its own"

@@ -65,6 +65,7 @@ def test_a_review_has_its_stars_its_writer_and_what_the_company_answers(site: Tr
     site.answer_to(id, "We are looking for it, Ana.")
     own, reply = sorted(source.brought(), key=lambda draft: draft.native_id)
     assert (own.native_id, own.kind, own.title) == (id, "created", "★★☆☆☆ Where is my bag?")
+    assert own.rating == 2
     assert own.text == "My bag never came, and nobody answers."
     assert own.author is not None
     assert (own.author.id, own.author.name, own.author.verified) == (consumer("ana"), "ana", True)

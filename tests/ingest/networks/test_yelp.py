@@ -72,6 +72,7 @@ def test_a_review_has_its_stars_and_what_the_business_answers(
     site.answer_to(id, "We are sorry, Ana.")
     own, reply = sorted(source.brought(), key=lambda draft: draft.native_id)
     assert (own.native_id, own.title, own.text) == (id, "★★☆☆☆", "Nobody answers at the desk.")
+    assert own.rating == 2
     assert (own.claimed_at, own.lang, own.conversation) == (NOW, "en", id)
     assert own.author is not None
     assert (own.author.id, own.author.name) == (f"of/{id}", "Ana B.")
