@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations
 from typing import NamedTuple, TypeAlias
 
 from query.fields import FIELDS
-from query.tree import All, And, Between, Equals, Has, Node, Not, Or, StartsWith, field_of
+from query.text import stems
+from query.tree import (
+    All,
+    And,
+    Between,
+    Equals,
+    Has,
+    Near,
+    Node,
+    Not,
+    Or,
+    Phrase,
+    Prefix,
+    StartsWith,
+    Word,
+    field_of,
+)  # fmt: skip
 
 MOST_WAYS = 256
 """Ways to match a query that are looked at; of a query that has more, nothing is said."""
@@ -16,6 +33,21 @@ def implies(one: Node, other: Node) -> bool:
     """Whether whatever answers `one` answers `other` as well, as far as two parts side by side show it. False is no
     promise that something answers the first alone."""
     return isinstance(other, All) or impossible(And((one, Not(other)))) is not None
+
+
+def covered(one: Node, others: Sequence[Node]) -> list[int]:
+    """Places of those of the others that together answer whatever answers `one`, as far as the parts of each way to
+    match it make sure of one of them; empty where that does not show, and for a query that nothing can match."""
+    ways = _ways(one, True)
+    found: set[int] = set()
+    for way in ways or ():
+        if _clash(way):
+            continue
+        place = next((n for n, other in enumerate(others) if _sure(other, True, way)), None)
+        if place is None:
+            return []
+        found.add(place)
+    return sorted(found)
 
 
 class _Part(NamedTuple):
@@ -56,6 +88,26 @@ def _ways(node: Node, holds: bool) -> list[_Way] | None:
             return found
         case _:
             return [(_Part(node, holds),)]
+
+
+def _sure(node: Node, holds: bool, way: _Way) -> bool:
+    """Whether the parts of a way make sure that a query holds, or that it does not."""
+    match node:
+        case All():
+            return holds
+        case Not(part):
+            return _sure(part, not holds, way)
+        case And(parts) | Or(parts):
+            some = all if isinstance(node, And) == holds else any
+            return some(_sure(part, holds, way) for part in parts)
+        case _:
+            return any(_forces(part, node, holds) for part in way)
+
+
+def _forces(part: _Part, leaf: Node, holds: bool) -> bool:
+    if holds:
+        return part.holds and _implies(part.leaf, leaf)
+    return _apart(part.leaf, leaf) if part.holds else _implies(leaf, part.leaf)
 
 
 def _clash(way: _Way) -> tuple[Node, Node] | None:
@@ -105,6 +157,10 @@ def _implies(true: Node, other: Node) -> bool:
         return True
     if isinstance(other, Has):
         return field_of(true) == other.field
+    if isinstance(other, StartsWith):
+        return field_of(true) == other.field and _begins(true, other.start)
+    if isinstance(other, Word | Phrase | Near | Prefix):
+        return _reads(true, other)
     if field_of(true) != field_of(other) or (inner := _span(true)) is None or (outer := _span(other)) is None:
         return False
     (low, with_low), (high, with_high) = inner
@@ -112,6 +168,48 @@ def _implies(true: Node, other: Node) -> bool:
     return (low > least or (low == least and (with_least or not with_low))) and (
         high < most or (high == most and (with_most or not with_high))
     )
+
+
+def _begins(leaf: Node, start: str) -> bool:
+    """Whether the keyword that it asks for starts so."""
+    match leaf:
+        case Equals(_, str(value)) | StartsWith(_, value):
+            return value.startswith(start)
+    return False
+
+
+def _reads(true: Node, other: Node) -> bool:
+    """Whether the words that `true` asks for answer `other` as well."""
+    surfaces = _surfaces(true)
+    match other:
+        case Word(surface):
+            wanted = set(stems(surface))
+            return any(wanted & set(stems(one)) for one in surfaces) or (
+                isinstance(true, Word) and set(stems(true.surface)) <= wanted
+            )
+        case Phrase(run):
+            whole = surfaces if isinstance(true, Phrase) else ()
+            return any(whole[at : at + len(run)] == run for at in range(len(whole) - len(run) + 1))
+        case Prefix(start):
+            return any(one.startswith(start) for one in surfaces) or (
+                isinstance(true, Prefix) and true.start.startswith(start)
+            )
+        case Near(left, right, distance) if isinstance(true, Near):
+            return {true.left, true.right} == {left, right} and true.distance <= distance
+        case Near(left, right, distance):
+            places = [(at, one) for at, one in enumerate(surfaces) if one in (left, right)]
+            return any(a != b and abs(n - m) - 1 <= distance for (n, a), (m, b) in combinations(places, 2))
+    return False
+
+
+def _surfaces(leaf: Node) -> tuple[str, ...]:
+    """Tokens that stand in the text as they are."""
+    match leaf:
+        case Phrase(run):
+            return run
+        case Near(left, right, _):
+            return (left, right)
+    return ()
 
 
 _End: TypeAlias = tuple[float, bool]

@@ -10,7 +10,7 @@ from config.known import Known
 from config.marked import Node as Yaml
 from config.problems import Problem
 from query.fields import FIELDS, canonical
-from query.impossible import impossible
+from query.impossible import covered, impossible
 from query.predicate import leaves
 from query.tree import Equals, Node, StartsWith
 from query.unparse import unparse
@@ -44,17 +44,21 @@ def doubts(rules: Sequence[Rule], nodes: Mapping[str, Yaml], known: Known, file:
         advice = "write a rule, or delete the file: then the shipped rules work"
         yield Problem(file=file, line=1, message=message, advice=advice, severity="warning")
     names = names_there_are(known)
-    for rule in rules:
+    for place, rule in enumerate(rules):
         where = nodes[rule.name].child("when") or nodes[rule.name]
         yield from unknown(rule.when, names, rule.name, where, file)
         if (clash := impossible(rule.when)) is not None:
             one, other = map(unparse, clash)
             message = f"the rule can never match: `{one}` and `{other}` exclude one another"
             yield _doubt(rule.name, where, file, message, "put OR between them, or delete one", None)
+        elif takers := covered(rule.when, [before.when for before in rules[:place]]):
+            taken = " and ".join(f"{rules[n].name!r} in line {rules[n].line}" for n in takers)
+            message = f"the rule is never reached: whatever it asks for, {taken} took before"
+            yield _doubt(rule.name, where, file, message, "put it above, narrow what stands there, or delete it", None)
         if rule.alert and rule.queue == "none":
-            place = nodes[rule.name].child("alert") or where
+            at = nodes[rule.name].child("alert") or where
             message = "an alert in queue none has no case, and only people whose `queues` are empty hear of it"
-            yield _doubt(rule.name, place, file, message, "give the rule a queue, or delete `alert`", None)
+            yield _doubt(rule.name, at, file, message, "give the rule a queue, or delete `alert`", None)
 
 
 def names_there_are(known: Known) -> Mapping[str, Names]:

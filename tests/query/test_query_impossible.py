@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from query.document import Document
-from query.impossible import impossible
+from query.impossible import covered, impossible
 from query.parse import parse
 from query.predicate import compile_predicate
 from query.tree import And, Node, Not
@@ -68,6 +68,43 @@ def test_nothing_matches_what_is_called_impossible(one: Node, other: Node, found
         holds = compile_predicate(query)
         if any(holds(Document(mention)) for mention in found):
             assert impossible(query) is None
+
+
+@pytest.mark.parametrize(
+    ("one", "others", "places"),
+    [
+        ("risk:>=70", ["risk:>=50"], [0]),
+        ("risk:>=50", ["risk:>=70"], []),
+        ("risk:60 lang:es", ["lang:en", "risk:50..70"], [1]),
+        ("risk:>=70 intent:complaint", ["intent:complaint risk:>50"], [0]),
+        ("intent:praise OR intent:complaint", ["intent:praise", "intent:complaint"], [0, 1]),
+        ("intent:praise OR intent:complaint", ["intent:praise"], []),
+        ("brand:acme -risk:>=50", ["-risk:>=60"], [0]),
+        ("brand:acme -risk:>=60", ["-risk:>=50"], []),
+        ("followers:>10", ["has:followers"], [0]),
+        ("network:facebook", ["network:face*"], [0]),
+        ("network:facebo*", ["network:face*"], [0]),
+        ("lang:es", ["-lang:en"], [0]),
+        ('"money back now"', ['"money back"'], [0]),
+        ('"money back"', ["money"], [0]),
+        ("money NEAR/2 back", ["back NEAR/4 money"], [0]),
+        ('"money back"', ["back NEAR/0 money"], [0]),
+        ("refunds", ["refund"], []),
+        ('"refunds now"', ["refun*"], [0]),
+        ("refunds", ["refun*"], []),
+        ("lang:es lang:en", ["*"], []),
+    ],
+)
+def test_what_others_take_before_is_named(one: str, others: list[str], places: list[int]) -> None:
+    assert covered(_parse(one), list(map(_parse, others))) == places
+
+
+@given(one=nodes(leaves=3), others=st.lists(nodes(leaves=3), max_size=3), found=st.lists(mentions(), max_size=5))
+@settings(max_examples=300, deadline=None)
+def test_what_is_called_covered_never_comes_through(one: Node, others: list[Node], found: list[Mention]) -> None:
+    holds, before = compile_predicate(one), list(map(compile_predicate, others))
+    through = [doc for doc in map(Document, found) if holds(doc) and not any(other(doc) for other in before)]
+    assert not through or covered(one, others) == []
 
 
 def test_a_query_of_too_many_ways_is_not_gone_through() -> None:

@@ -75,6 +75,36 @@ def test_an_alert_that_no_queue_takes_and_a_list_without_rules_are_told(tmp_path
     assert "every mention goes to queue none" in problem.message
 
 
+@pytest.mark.parametrize(
+    ("whens", "taken"),
+    [
+        (("risk:>=50", "risk:>=70"), "'rule0' in line 2 took before"),
+        (
+            ("intent:complaint risk:>50", "lang:es", "intent:complaint lang:en risk:>=70"),
+            "'rule0' in line 2 took before",
+        ),
+        (("-followers:>=1000", "risk:>5", "-has:followers"), "'rule0' in line 2 took before"),
+        (
+            ("intent:praise", "intent:complaint", "(intent:praise OR intent:complaint) risk:>5"),
+            "'rule0' in line 2 and 'rule1' in line 3 took before",
+        ),
+        (("refund", '"refund now"'), "'rule0' in line 2 took before"),
+    ],
+)
+def test_a_rule_that_others_leave_nothing_to_is_told_with_its_line(
+    tmp_path: Path, whens: tuple[str, ...], taken: str
+) -> None:
+    (problem,) = _checked(tmp_path, *(f"when: '{when}', queue: pr" for when in whens))
+    assert f"the rule is never reached: whatever it asks for, {taken}" in problem.message
+    assert (problem.line, problem.severity) == (len(whens) + 1, "warning")
+    assert "put it above" in problem.advice
+
+
+def test_a_narrow_rule_above_a_wide_one_is_as_it_should_be(tmp_path: Path) -> None:
+    whens = ("risk:>=70", "risk:>=50", "intent:complaint", "'(intent:complaint OR intent:praise)'")
+    assert _checked(tmp_path, *(f"when: {when}, queue: pr" for when in whens)) == []
+
+
 def test_the_shipped_rules_ask_only_for_what_there_is(tmp_path: Path) -> None:
     home = Home.at(tmp_path)
     home.settings_file.write_text(SETTINGS)
