@@ -19,7 +19,7 @@ from ingest.buried import Buried
 from ingest.collector import CursorLost, Delivery, Draft, Interrupted, Malformed
 from ingest.networks.mediawiki_api import BATCH, Api, Change
 from ingest.networks.mediawiki_pages import Pages
-from ingest.networks.mediawiki_posts import Read, Reading, iso
+from ingest.networks.mediawiki_posts import MOST_NUMBER, Read, Reading, iso
 from ingest.networks.mediawiki_stream import CHANGES, SLACK, Line, Place, latest
 from ingest.server_sent import Event
 from ingest.setting import Setting
@@ -240,12 +240,13 @@ class Heard:
             return None
         if made.bot and not settings.bots:
             return None
-        if not made.revision.new or made.revision.new < 0:
+        new, old = made.revision.new or 0, made.revision.old or 0
+        if not 0 < new < MOST_NUMBER or not 0 <= old < MOST_NUMBER:
             raise ValueError("it names no revision")
         return Change(
             rcid=made.id or 0,
-            revid=made.revision.new,
-            old_revid=max(made.revision.old or 0, 0),
+            revid=new,
+            old_revid=old,
             title=made.title,
             timestamp=iso(min(max(made.timestamp, 0), 2**33) * SECOND),
             user=made.user,

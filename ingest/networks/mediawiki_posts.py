@@ -21,6 +21,9 @@ from ingest.wanted import Wanted
 from query.text import analyse
 from stream.records import Author, Millis
 
+MOST_NUMBER = 10**15
+"""No revision has it: a question about one refuses the others with it."""
+
 
 class Read(NamedTuple):
     drafts: list[Draft]
@@ -99,7 +102,8 @@ class Reading:
 
     def number(self, native: str) -> int | None:
         number = native.removeprefix(f"{self.place}/")
-        return int(number) if number != native and number.isdecimal() and len(number) < 16 else None
+        found = int(number) if number != native and number.isdecimal() and len(number) < 20 else MOST_NUMBER
+        return found if found < MOST_NUMBER else None
 
     def _draft(self, change: Change, text: str, brands: tuple[str, ...]) -> Draft:
         user = change.user

@@ -88,7 +88,7 @@ class Place(msgspec.Struct, frozen=True):
         """Behind the event with this id; no time is later than `latest`. An id that is none moves nothing."""
         try:
             entries = _entries.decode(id)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return self
         at = dict(self.at)
         told = [one.timestamp for one in entries if one.timestamp is not None]

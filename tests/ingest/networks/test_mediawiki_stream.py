@@ -71,6 +71,26 @@ def test_only_changes_of_the_wiki_count_that_the_settings_ask_for(wiki: Mediawik
         assert "revids=7" not in " ".join(request.query for request in wiki.requests)
 
 
+def test_what_is_no_change_is_a_dead_letter_once_and_holds_nobody_up(wiki: MediawikiStandIn, tmp_path: Path) -> None:
+    odd: list[dict[str, Any]] = [
+        {"type": "edit", "title": "A"},
+        {"type": "edit", "title": "B", "revision": {"new": 10**17, "old": 1}},
+        {"type": "edit", "title": "C", "revision": {"new": -1, "old": 1}},
+        {"type": "new", "title": "D", "revision": {"new": 7, "old": 2**62}},
+        {"type": "edit", "title": "E", "timestamp": 1e300, "revision": {"new": 7, "old": 6}},
+        {"type": ["edit"]},
+    ]
+    with listening(tmp_path / "home", wiki) as at_work:
+        with wiki.lock:
+            for event in odd:
+                wiki.topics.tell(CHANGES, wiki.host, event)
+            wiki.topics.tell("mediawiki.page-delete", wiki.host, {"page_title": "A"})
+        comes(at_work, wiki.edit_page("Airlines", "Acme is late."))
+        wiki.cut_streams()
+        comes(at_work, wiki.edit_page("Trains", "Acme is early."))
+        assert len(at_work.held.dead()) == len(odd) + 1
+
+
 def test_texts_are_asked_for_together(wiki: MediawikiStandIn, tmp_path: Path) -> None:
     with listening(tmp_path / "home", wiki, gather="300ms") as at_work:
         asked = wiki.asked("/w/api.php")
@@ -213,7 +233,7 @@ def test_a_place_is_behind_each_topic_and_begins_a_little_earlier() -> None:
     "id",
     [
         b"", b"7", b"{}", b"[7]", b'[{"topic": 7}]', b"\xff", b'[{"topic":"a\\r\\nX: 1","timestamp":1}]',
-        b'[{"topic":"a","timestamp":-1e99}]', b'[{"topic":"' + b"a" * 300 + b'","timestamp":1}]',
+        b'[{"topic":"a","timestamp":-1e99}]', b"[" * 100_000, b'[{"topic":"' + b"a" * 300 + b'","timestamp":1}]',
     ],
 )  # fmt: skip
 def test_an_id_that_is_none_moves_nothing(id: bytes) -> None:
