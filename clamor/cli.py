@@ -70,6 +70,7 @@ COMMANDS = (
     Command("mails", KEEP, "mails", "app"),
     Command("dead-letter", KEEP, "dead_letters", "app"),
     Command("case", KEEP, "cases", "app"),
+    Command("person", KEEP, "person", "app"),
     Command("token", KEEP, "token", "app"),
 )
 

@@ -10,7 +10,9 @@ from sqlalchemy import Connection
 
 from clamor.rules_of_day import RulesOfDay
 from database.engine import rows, rows_in
+from routing.behaviour import of_mentions
 from routing.changes import Stand, stand
+from routing.policies import Policies
 from routing.replayed import Difference, Outcome, Replayed, replay
 from stream.records import Decision, Mention, Millis, decode
 
@@ -40,6 +42,10 @@ class Again(msgspec.Struct, frozen=True, omit_defaults=True):
     outcome: Outcome
     why: str = ""
     differences: tuple[Difference, ...] = ()
+    kind: str = ""
+    """By the policy for detractors, as it is stored beside the decision in force; empty: none is."""
+    kind_again: str = ""
+    """As it follows from its own record; empty: that is not to be told."""
 
 
 class Sum(msgspec.Struct):
@@ -88,6 +94,14 @@ def again(mention: Mention, revision: int, one: Stand, rules: RulesOfDay) -> Aga
         mention.id, revision, in_force, decision.queue, decision.rule, decision.rules_revision, found.outcome,
         found.why, found.differences,
     )  # fmt: skip
+
+
+def with_kind(connection: Connection, found: Again, n: int) -> Again:
+    """With the kind by the policy that stands beside the decision in force, replayed as well."""
+    held = of_mentions(connection, [n]).get(n) if found.in_force else None
+    if held is None:
+        return found
+    return msgspec.structs.replace(found, kind=held.kind, kind_again=Policies(connection).replayed(held))
 
 
 def replayed(one: Stand, rules: RulesOfDay) -> Replayed:

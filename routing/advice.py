@@ -8,22 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from functools import lru_cache
 
 import msgspec
 from sqlalchemy import Connection
 
-from config import content
 from config.detractors import Behaviour
-from config.problems import ConfigurationError
-from database import revisions
-from database.engine import rows, rows_in
-from database.revisions import NoSuchRevision
-from query.predicate import leaves
-from routing.behaviour import Stands, of_mentions
+from database.engine import rows_in
+from routing.behaviour import Stands, in_case, of_mentions
 from routing.mail.words import Words, words
 from routing.people_to_tell import Language
-from routing.policy import Policy
+from routing.policies import Policies
 from stream.records import Mention, Millis, decode
 
 LOOKED_AT = 2_000
@@ -64,7 +58,7 @@ def of_mention(connection: Connection, n: int, mention: Mention, language: Langu
     found = of_mentions(connection, [n]).get(n)
     if found is None or found.ended(now):
         return None
-    return _advice(_Policies(connection), [found], mention, language)
+    return _advice(Policies(connection), [found], mention, language)
 
 
 def of_case(
@@ -77,12 +71,10 @@ def of_case(
 ) -> list[Advice]:
     """For every kind that stands in a case, in the policy's order. `sees`: whether the asker may know of a mention;
     `hidden`: fields that it may not, so no kind that asks for one is told."""
-    numbers = [n for (n,) in rows(connection, _STANDING, (case, now, LOOKED_AT))]
-    held = of_mentions(connection, numbers)
     by_kind: dict[str, list[Stands]] = {}
-    for one in sorted(held.values(), key=lambda one: (-one.since, -one.mention)):
+    for one in in_case(connection, case, now, LOOKED_AT):
         by_kind.setdefault(one.kind, []).append(one)
-    policies, told = _Policies(connection), []
+    policies, told = Policies(connection), []
     for found in by_kind.values():
         if hidden and policies.asks_for(found[0], hidden):
             continue
@@ -128,14 +120,12 @@ def _who(advice: Advice, t: Words) -> str:
     return t("policy_answer", who=who, where=t(f"policy_{advice.where}"), by=by)
 
 
-def _advice(policies: _Policies, found: list[Stands], newest: Mention, language: Language) -> Advice:
+def _advice(policies: Policies, found: list[Stands], newest: Mention, language: Language) -> Advice:
     """Of kinds of one name, the newest first."""
     last = found[0]
     policy = policies.of(last.policy)
     kind = policy.named(last.kind) if policy is not None else None
-    risk = newest.decision.risk if newest.decision is not None else 0
-    names = {"brand": policies.names.get(newest.brand, newest.brand)}
-    why = policy.why(kind, newest, language, risk, names) if policy is not None and kind is not None else ""
+    names, why = {"brand": policies.name(newest.brand)}, policies.why(last, newest, language)
     facts = policy.facts(last.record) if policy is not None else {}
     current = policies.in_force.named(last.kind) or kind
     told = Advice(
@@ -160,48 +150,9 @@ def _as_advised(
     )  # fmt: skip
 
 
-class _Policies:
-    """Those of this database, by revision; one that cannot be read any more is as if it were not there."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        brands = revisions.current(connection, "brands")
-        self.names = {brand.id: brand.name for brand in content.brands(brands.body)} if brands is not None else {}
-        current = revisions.current(connection, "policy")
-        read = _read(current.body, current.number) if current is not None else None
-        self.in_force = read or Policy((), 0)
-
-    def asks_for(self, one: Stands, fields: frozenset[str]) -> bool:
-        policy = self.of(one.policy)
-        kind = policy.named(one.kind) if policy is not None else None
-        return kind is None or any(getattr(leaf, "field", "") in fields for leaf in leaves(kind.when))
-
-    def of(self, revision: int) -> Policy | None:
-        if revision == self.in_force.revision:
-            return self.in_force
-        try:
-            return _read(revisions.get(self._connection, "policy", revision).body, revision)
-        except NoSuchRevision:
-            return None
-
-
-@lru_cache(maxsize=32)
-def _read(body: str, revision: int) -> Policy | None:
-    try:
-        return Policy.read(body, revision)
-    except ConfigurationError:
-        return None
-
-
 def _mention(connection: Connection, n: int) -> Mention:
     return decode(Mention, rows_in(connection, "SELECT body FROM mention WHERE n IN (??)", [n])[0][0])
 
 
 def _day(at: Millis) -> str:
     return datetime.fromtimestamp(at / 1_000, UTC).strftime("%Y-%m-%d %H:%M UTC")
-
-
-_STANDING = (
-    "SELECT b.mention FROM behaviour b JOIN mention m ON m.n = b.mention WHERE m.case_id = ? AND m.state = 'live' "
-    "AND b.until > ? ORDER BY b.since DESC, b.mention DESC LIMIT ?"
-)

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from database.engine import rows, rows_in
 from query.document import effective, set_aside
-from routing import cases, clusters, context
+from routing import behaviour, cases, clusters, context
 from routing.contribution import Contribution, contribution, nothing, read
 from routing.decide import Reader, decide, found_late, hurts, judged_at, may_wake, same
 from routing.desk import Desk
@@ -74,6 +74,7 @@ def apply(
     decided = [m for m in changed.values() if m.touched]
     _decide_all(sheet, decided, frozenset(again))
     cases.place(sheet, decided, unions)
+    behaviour.tell(sheet)
     for move in moves:
         move(sheet)
     moved = [m for m in (changed | sheet.others).values() if m.touched]
@@ -197,7 +198,10 @@ def _decide_all(sheet: Sheet, changed: list[MentionRow], again: frozenset[int]) 
             m.tell = decision.alert and (wakes or late) and not told
         m.value = replace(value, decision=decision)
         m.queue, m.risk = decision.queue, decision.risk
-        sheet.kinds.append((m, sheet.desk.policy.of(value, decision.risk, decision.terms)))
+        found = sheet.desk.policy.of(value, decision.risk, decision.terms)
+        sheet.kinds.append((m, found))
+        if found is not None and found.tell and wakes:
+            sheet.tell_of.append((m, found))
         history.add(m, m.value)
     for m in changed:
         _count(sheet, m)

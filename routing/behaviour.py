@@ -11,11 +11,12 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, Engine
 
+from config.people import Person
 from database.engine import many, rows, rows_in, write
 from routing.keys import NOBODY
-from routing.policy import Found
+from routing.policy import QUEUES, Found, Policy
 from routing.rows import MentionRow
-from routing.sheet import Sheet
+from routing.sheet import CaseEvent, Sheet
 from stream.clock import DAY
 from stream.records import Millis
 
@@ -49,10 +50,26 @@ def save(sheet: Sheet) -> None:
     many(sheet.connection, _NEW, [_row(sheet, m, found) for m, found in sheet.kinds if found is not None])
 
 
+def tell(sheet: Sheet) -> None:
+    """Let those be told whom the policy names: once for a kind and a case. Cases are placed."""
+    for m, found in sheet.tell_of:
+        case = sheet.cases.get(m.case_id) if m.case_id is not None else None
+        if case is None or any(one.case is case and one.detail == found.kind for one in sheet.events):
+            continue
+        if not case.new and rows(sheet.connection, _TOLD, (case.id, found.kind)):
+            continue
+        sheet.events.append(CaseEvent(case, "policy", m, found.kind, told=found.tell))
+
+
 def of_mentions(connection: Connection, mentions: Sequence[int]) -> dict[int, Stands]:
     """By number of the mention, those that have ended included."""
     found = rows_in(connection, f"SELECT {_COLUMNS} FROM behaviour WHERE mention IN (??)", list(mentions))
     return {row[0]: Stands._make(row) for row in found}
+
+
+def in_case(connection: Connection, case: int, now: Millis, most: int = 2_000) -> list[Stands]:
+    """Kinds that stand in a case, of its newest live mentions, the newest first."""
+    return [Stands._make(row) for row in rows(connection, _IN_CASE, (case, now, most))]
 
 
 def of_authors(connection: Connection, authors: Iterable[int]) -> list[Stands]:
@@ -60,6 +77,16 @@ def of_authors(connection: Connection, authors: Iterable[int]) -> list[Stands]:
     known = [author for author in authors if author != NOBODY]
     found = rows_in(connection, f"SELECT {_COLUMNS} FROM behaviour WHERE author IN (??)", known)
     return sorted(map(Stands._make, found), key=lambda one: (one.since, one.mention))
+
+
+def people_of(policy: Policy, kind: str, brand: str, people: Iterable[Person]) -> tuple[str, ...]:
+    """Ids of those who must be told of a kind by the policy: named ones, and who hears of a named queue."""
+    found = policy.named(kind)
+    tell = frozenset(found.behaviour.tell) if found is not None else frozenset[str]()
+    queues = tell & QUEUES
+    return tuple(
+        person.id for person in people if person.id in tell or any(person.hears(brand, queue) for queue in queues)
+    )
 
 
 def let_go(engine: Engine, now: Millis) -> int:
@@ -81,4 +108,10 @@ def _row(sheet: Sheet, m: MentionRow, found: Found) -> tuple[object, ...]:
 
 _COLUMNS = "mention, author, brand, conversation, kind, since, until, policy, record"
 _NEW = f"INSERT INTO behaviour ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_IN_CASE = (
+    f"SELECT {', '.join(f'b.{column}' for column in _COLUMNS.split(', '))} FROM behaviour b "
+    "JOIN mention m ON m.n = b.mention WHERE m.case_id = ? AND m.state = 'live' AND b.until > ? "
+    "ORDER BY b.since DESC, b.mention DESC LIMIT ?"
+)
+_TOLD = "SELECT 1 FROM case_event WHERE case_id = ? AND change = 'policy' AND detail = ? LIMIT 1"
 _OLD = "SELECT mention FROM behaviour WHERE until < ? ORDER BY until LIMIT ?"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from database.engine import many, rows, rows_in
 from routing.sheet import CaseEvent, Sheet
 
-NEWS: frozenset[str] = frozenset({"assigned", "note", "reopened", "woken", "resolved", "raised"})
+NEWS: frozenset[str] = frozenset({"assigned", "note", "reopened", "woken", "resolved", "raised", "exception", "policy"})
 """Changes of a case that those who follow it are told of."""
 
 

@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 from config.problems import did_you_mean
 from database.engine import many, read, rows, write
 from routing.apply import apply
+from routing.behaviour import in_case, people_of
 from routing.desk import Desk
 from routing.merging import (
     CannotPart,
@@ -36,6 +37,7 @@ from stream.records import Millis
 
 LONGEST_NOTE = 10_000
 LONGEST_NAME = 64
+LONGEST_WHY = 500
 MOST_TAGS = 50
 WOKEN_AT_ONCE = 100
 
@@ -92,11 +94,19 @@ class Split(Command, frozen=True, tag="split"):
     """Ids, as search and mails name them."""
 
 
+class Deviate(Command, frozen=True, tag="exception"):
+    """From what the policy for detractors advises for the case."""
+
+    why: str
+    kind: str = ""
+    """Of the kinds that stand in the case; empty: the gravest."""
+
+
 class Undo(Command, frozen=True, tag="undo"):
     """Of the merge or the split that the case came out of."""
 
 
-Change: TypeAlias = Assign | Note | Tag | Watch | Wait | Snooze | Resolve | Reopen | Merge | Split | Undo
+Change: TypeAlias = Assign | Note | Tag | Watch | Wait | Snooze | Resolve | Reopen | Merge | Split | Deviate | Undo
 
 
 class Worked(NamedTuple):
@@ -325,6 +335,26 @@ def _split(sheet: Sheet, case: CaseRow, change: Split, by: str) -> Worked:
     return _done(made, f"{len(set(numbers))} mentions of case {case.id} are case {made.id} now")
 
 
+def _deviate(sheet: Sheet, case: CaseRow, change: Deviate, by: str) -> Worked:
+    """Whoever the policy lets be told of such a case is told of the exception."""
+    _not_merged(case)
+    why = " ".join(change.why.split())
+    if not 1 <= len(why) <= LONGEST_WHY:
+        raise CaseRefused(f"an exception needs its reason, in 1 to {LONGEST_WHY} characters")
+    policy = sheet.desk.policy
+    standing = sorted({one.kind for one in in_case(sheet.connection, case.id, sheet.now)}, key=policy.place)
+    if not standing:
+        raise CaseRefused(f"by the policy nothing stands in case {case.id}: there is nothing to deviate from")
+    kind = change.kind or standing[0]
+    if kind not in standing:
+        raise CaseRefused(f"{kind[:LONGEST_NAME]!r} does not stand in case {case.id}: {did_you_mean(kind, standing)}")
+    brand = sheet.desk.brands.word(sheet.connection, case.brand_n)
+    told = people_of(policy, kind, brand, sheet.desk.in_force.people)
+    _event(sheet, case, "exception", f"{kind}, policy {policy.revision}: {why}", by, told=told)
+    names = f"; told: {', '.join(told)}" if told else ""
+    return _done(case, f"the exception from {kind} stands in the history of case {case.id}{names}")
+
+
 def _undo(sheet: Sheet, case: CaseRow, change: Undo, by: str) -> Worked:
     if case.merged_into is not None:
         part(sheet, case.id, by)
@@ -374,7 +404,7 @@ def _unchanged(case: CaseRow, said: str) -> Worked:
 
 _DO: Mapping[type[Command], Callable[[Sheet, CaseRow, Any, str], Worked]] = {
     Assign: _assign, Note: _note, Tag: _tag, Watch: _watch, Wait: _wait, Snooze: _snooze, Resolve: _resolve,
-    Reopen: _reopen, Merge: _merge, Split: _split, Undo: _undo,
+    Reopen: _reopen, Merge: _merge, Split: _split, Deviate: _deviate, Undo: _undo,
 }  # fmt: skip
 _IN_CASE = (
     "SELECT m.n FROM mention m JOIN post p ON p.n = m.post JOIN dictionary d ON d.n = m.brand "

@@ -39,10 +39,13 @@ class Found(NamedTuple):
     """Revision."""
     expires: Millis
     """So long after the post."""
+    tell: tuple[str, ...]
+    """Ids of people who must be told; who hears of a queue is told by the rules."""
     record: str
     """Truth of each part that had to be asked of this kind and of those before it: see routing.truths."""
 
 
+QUEUES = frozenset({"sales", "support", "pr"})
 _NAMELESS: Mapping[str, str] = {}
 
 
@@ -53,6 +56,7 @@ class Policy:
         """`brands`: what people call each brand, by id."""
         self.kinds, self.revision, self.brands = kinds, revision, brands
         self._by_name = {kind.name: kind for kind in kinds}
+        self._tell = [tuple(who for who in kind.behaviour.tell if who not in QUEUES) for kind in kinds]
         self._rulings = Rulings([kind.when for kind in kinds])
 
     @classmethod
@@ -78,7 +82,7 @@ class Policy:
         if ruling.place is None:
             return None
         kind = self.kinds[ruling.place]
-        return Found(kind.name, self.revision, kind.behaviour.expires, ruling.record)
+        return Found(kind.name, self.revision, kind.behaviour.expires, self._tell[ruling.place], ruling.record)
 
     def facts(self, record: str) -> dict[str, bool]:
         """Truth of each part of the kind that a record tells of; nothing where it was made of other kinds."""

@@ -102,6 +102,8 @@ class Sheet:
         self.tally = Tally()
         self.kinds: list[tuple[MentionRow, Found | None]] = []
         """Of mentions that were decided, or that ended: the kind by the policy; None: it has none."""
+        self.tell_of: list[tuple[MentionRow, Found]] = []
+        """Of those, kinds of which the policy lets persons be told by name, and whose posts may wake people."""
         self.said: list[tuple[PostRow, int, bool]] = []
         """In the records' order: a post, the fingerprint of its text from there on (0: it went), whether the text
         itself names a brand."""

@@ -265,7 +265,8 @@ class CaseEvent(Model):
     at: Time
     change: str = Field(examples=["grew"])
     """`opened`, `grew`, `raised`, `shrank`, `closed`, `reopened`, `merged`, `parted`, `split`, `assigned`, `waiting`,
-    `snoozed`, `woken`, `resolved`, `note`, `tagged` or `watched`."""
+    `snoozed`, `woken`, `resolved`, `note`, `tagged`, `watched`, `exception` (from the policy) or `policy` (people were
+    told of a kind)."""
     mention: str | None
     """The mention that moved it; null once it is deleted."""
     detail: str

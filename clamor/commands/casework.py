@@ -20,6 +20,7 @@ from database.migrate import upgrade
 from routing.casework import (
     Assign,
     Change,
+    Deviate,
     Merge,
     NoSuchCase,
     Note,
@@ -228,6 +229,25 @@ def split(
     _do(context, id, Split(tuple(mentions)), by, revision)
 
 
+def exception(
+    context: typer.Context,
+    id: Number,
+    why: Annotated[str, typer.Option(help="Why the policy is not followed here, in a sentence.")],
+    kind: Annotated[str, typer.Option(help="Of the kinds that stand in the case. Default: the gravest.")] = "",
+    by: By = "",
+    revision: Seen = None,
+) -> None:
+    """Record that the policy for detractors is not followed in a case: who, from what, why. Those whom the policy lets
+    be told of such a case are told by mail.
+
+    [bold]Examples[/bold]
+
+      clamor case exception 169 --why "she asked for a call, so we answer on the phone"
+      clamor case exception 169 --kind mockery --why "the author is a customer whom we know" --by ana
+    """
+    _do(context, id, Deviate(why, kind), by, revision)
+
+
 def undo(context: typer.Context, id: Number, by: By = "", revision: Seen = None) -> None:
     """Take back that a case was merged into another, or split off from one. Asked again, it does nothing.
 
@@ -282,5 +302,5 @@ def _do(context: typer.Context, id: str, change: Change, by: str, revision: int 
 
 _COMMANDS: Mapping[str, Callable[..., None]] = {
     "assign": assign, "note": note, "tag": tag, "watch": watch, "wait": wait, "snooze": snooze, "resolve": resolve,
-    "reopen": reopen, "merge": merge, "split": split, "undo": undo, "reply": reply,
+    "reopen": reopen, "merge": merge, "split": split, "exception": exception, "undo": undo, "reply": reply,
 }  # fmt: skip

@@ -10,7 +10,7 @@ import typer
 from clamor import exits
 from clamor.commands.explain import mentions_of
 from clamor.console import answers, errors
-from clamor.decisions import Again, Sum, again, all_again, earlier, stands
+from clamor.decisions import Again, Sum, again, all_again, earlier, stands, with_kind
 from clamor.moments import moment
 from clamor.opening import Opened, open_home
 from clamor.progress import progress
@@ -59,7 +59,7 @@ def replay_decision(
             print(msgspec.json.encode(one).decode())
         else:
             _show(one)
-    if any(one.outcome != "same" for one in found):
+    if any(one.outcome != "same" or one.kind_again != one.kind for one in found):
         raise typer.Exit(exits.FAILED)
 
 
@@ -74,7 +74,7 @@ def _of(opened: Opened, n: int, mention: Mention, revision: int | None) -> list[
         if not held:
             errors.print(f"{mention.id} is {mention.state}: nothing is decided about it", markup=False, highlight=False)
             raise typer.Exit(exits.FAILED)
-        return [again(mention, last, one, rules) for last, one in held]
+        return [with_kind(connection, again(mention, last, one, rules), n) for last, one in held]
 
 
 def _all(opened: Opened, since: str, until: str, as_json: bool) -> None:
@@ -106,12 +106,19 @@ def _tell(total: Sum) -> None:
         _show(one)
 
 
+def _kind(one: Again) -> str:
+    if not one.kind:
+        return ""
+    outcome = "cannot be replayed" if not one.kind_again else "the same" if one.kind_again == one.kind else "differs"
+    return f"; kind {one.kind} by the policy: {outcome}"
+
+
 def _show(one: Again) -> None:
     told = in_words(Replayed(one.outcome, one.why, one.differences))
     now = " (in force)" if one.in_force else ""
     answers.print(
         f"{one.mention} revision {one.revision}{now}: queue {one.queue} by {one.rule}, "
-        f"rules {one.rules_revision}: {told}",
+        f"rules {one.rules_revision}: {told}{_kind(one)}",
         style="red" if one.outcome == "differs" else "yellow" if one.outcome == "unknown" else None,
         markup=False,
         highlight=False,

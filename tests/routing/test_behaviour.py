@@ -10,12 +10,15 @@ import pytest
 from route_home import BRANDS, DAY, MINUTE, NOW, RouteHome, passed, reading, said
 
 from config import content
+from config.people import Person
 from database import revisions
 from database.engine import read, write
 from routing import behaviour, corrections
 from routing.advice import Advice, in_one_line, in_words, of_case, of_mention
+from routing.casework import Deviate, work
 from routing.desk import Desk
 from routing.keys import author_key
+from routing.merging import CaseRefused
 from routing.policy import Policy, default_policy
 from stream.records import Correction, encode
 
@@ -229,3 +232,62 @@ def test_no_text_of_a_post_stands_beside_a_kind(home: RouteHome) -> None:
     ((row),) = home.sql("SELECT * FROM behaviour")
     assert "secret" not in str(row)
     assert "ana" not in str(row)
+
+
+NAMED = (
+    "kinds:\n  - name: grumbles\n    when: 'detractor:1'\n    expires: 3d\n    why: {en: a, es: b}\n    answer:\n"
+    "      queue: support\n      where: private\n      within: 2h\n      tone: {en: a, es: b}\n"
+    "      lines: [{en: a, es: b}]\n      not_when: {en: a, es: b}\n    tell: [pr, eva]\n    stop: {en: a, es: b}\n"
+)
+PEOPLE = (
+    Person(id="ana", name="Ana", email="ana@example.org", queues=("pr",)),
+    Person(id="ben", name="Ben", email="ben@example.org", queues=("sales",)),
+    Person(id="eva", name="Eva", email="eva@example.org", queues=("sales",)),
+)
+
+
+def with_people(home: RouteHome) -> None:
+    home.registry.in_force = home.registry.in_force._replace(people=PEOPLE)
+    settle(home, NAMED)
+
+
+def told(home: RouteHome) -> list[tuple[str, str]]:
+    return home.sql("SELECT a.kind, r.person FROM alert a JOIN alert_recipient r ON r.alert = a.id ORDER BY a.id, 2")
+
+
+def history(home: RouteHome, change: str) -> list[tuple[str, str]]:
+    return home.sql("SELECT detail, person FROM case_event WHERE change = ? ORDER BY n", change)
+
+
+def test_whom_the_policy_names_is_told_once_of_a_kind_in_a_case(home: RouteHome) -> None:
+    with_people(home)
+    angry = reading(intent="complaint", detractor=1)
+    home.take(said("1", angry, author="zoe"), said("2", angry, author="zoe", reply_to="x:1"))
+    home.take(said("3", angry, author="zoe", reply_to="x:1"))
+    assert told(home) == [("policy", "eva")]
+    assert history(home, "policy") == [("grumbles", "")]
+
+
+def test_old_posts_wake_nobody_by_the_policy(home: RouteHome) -> None:
+    with_people(home)
+    home.take(said("1", reading(intent="complaint", detractor=1), author="zoe", origin="import"))
+    assert kinds(home) == {"x:1": "grumbles"}
+    assert told(home) == []
+
+
+def test_an_exception_says_who_why_and_is_told_to_those_of_the_policy(home: RouteHome) -> None:
+    with_people(home)
+    home.take(said("1", reading(intent="complaint", detractor=1), author="zoe", origin="import"))
+    desk = Desk(home.registry.current())
+    done = work(home.engine, desk, 1, Deviate("she  asked\nfor a call"), "ben", NOW)
+    assert done.changed
+    assert history(home, "exception") == [("grumbles, policy 2: she asked for a call", "ben")]
+    assert told(home) == [("exception", "ana"), ("exception", "eva")]
+    for change, words in (
+        (Deviate(" "), "needs its reason"),
+        (Deviate("so", "mockery"), "'mockery' does not stand in case 1"),
+    ):
+        with pytest.raises(CaseRefused, match=words):
+            work(home.engine, desk, 1, change, "ben", NOW)
+    with pytest.raises(CaseRefused, match="nothing to deviate from"):
+        work(home.engine, desk, 1, Deviate("so"), "ben", NOW + 4 * DAY)

@@ -1,0 +1,207 @@
+"""What is held about one person: for the answer that the person may ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import msgspec
+from sqlalchemy import Connection
+
+from config.brands import Brand
+from database.engine import rows, rows_in
+from query.document import effective
+from routing.behaviour import Stands, of_authors
+from routing.keys import author_key
+from routing.policies import Policies
+from stream.records import Mention, Millis, Post, decode
+
+
+class Account(msgspec.Struct, frozen=True):
+    """As a network names it."""
+
+    network: str
+    id: str
+    handle: str = ""
+    name: str = ""
+
+    @property
+    def key(self) -> int:
+        return author_key(self.network, self.id)
+
+
+class HeldPost(msgspec.Struct, frozen=True):
+    id: str
+    state: str
+    """`live`; else its text and author are gone, or it was never here (`awaited`)."""
+    time: str
+    text: str = ""
+    """Of posts that stand in a case only as what a reply answers; the others' stand with their mentions."""
+
+
+class HeldMention(msgspec.Struct, frozen=True):
+    """What was read and decided of a post about one brand."""
+
+    id: str
+    brand: str
+    time: str
+    title: str
+    text: str
+    link: str
+    labels: dict[str, str]
+    risk: int
+    queue: str
+    rule: str
+    why: str
+    corrected_by: str
+    case: int | None
+
+
+class HeldKind(msgspec.Struct, frozen=True):
+    """What the person does in a matter, by the policy for detractors."""
+
+    mention: str
+    brand: str
+    matter: str
+    """Id of the post that the conversation began with; empty where that is not known any more."""
+    kind: str
+    why: dict[str, str]
+    """The reason, by language."""
+    since: str
+    until: str
+    policy: int
+    """Revision."""
+
+
+class HeldCase(msgspec.Struct, frozen=True):
+    id: int
+    brand: str
+    queue: str
+    state: str
+    opened: str
+    closed: str
+    mentions: tuple[str, ...]
+    """Of this person."""
+
+
+class HeldCount(msgspec.Struct, frozen=True):
+    brand: str
+    mentions: int
+    negatives: int
+    customer: str
+    """Value of a listed customer."""
+
+
+class Held(msgspec.Struct, frozen=True):
+    accounts: tuple[Account, ...]
+    posts: tuple[HeldPost, ...]
+    mentions: tuple[HeldMention, ...]
+    kinds: tuple[HeldKind, ...]
+    """Those that have ended and are not forgotten yet included."""
+    cases: tuple[HeldCase, ...]
+    counts: tuple[HeldCount, ...]
+    lists: tuple[str, ...]
+    """Lists of brands that name an account: `acme: press`."""
+
+
+def held_of(connection: Connection, accounts: Sequence[Account], brands: Sequence[Brand]) -> Held:
+    """All that SQL holds about these accounts; the texts of posts that are gone are not held, and not in it."""
+    keys = sorted({account.key for account in accounts})
+    posts = rows_in(connection, "SELECT n, id, state, event_time FROM post WHERE author IN (??) ORDER BY n", keys)
+    mentions = _mentions(connection, [n for n, *_ in posts])
+    return Held(
+        accounts=tuple(accounts),
+        posts=tuple(_posts(connection, posts)),
+        mentions=tuple(_mention(mention) for mention in mentions.values()),
+        kinds=tuple(_kinds(connection, of_authors(connection, keys), mentions)),
+        cases=tuple(_cases(connection, keys, mentions)),
+        counts=tuple(_counts(connection, keys)),
+        lists=tuple(_lists(accounts, brands)),
+    )
+
+
+def _posts(connection: Connection, found: Sequence[tuple[int, str, str, Millis]]) -> list[HeldPost]:
+    sql = "SELECT id, body FROM context_post WHERE id IN (??) AND body IS NOT NULL"
+    texts = {id: decode(Post, body).text for id, body in rows_in(connection, sql, [id for _, id, *_ in found])}
+    return [HeldPost(id, state, _at(time), texts.get(id, "")) for _, id, state, time in found]
+
+
+def _mentions(connection: Connection, posts: Sequence[int]) -> dict[int, Mention]:
+    """Live ones, by number."""
+    sql = "SELECT n, body FROM mention WHERE post IN (??) AND state = 'live'"
+    return {n: decode(Mention, body) for n, body in sorted(rows_in(connection, sql, list(posts)))}
+
+
+_HEADS = ("sentiment", "reputation", "intent", "detractor")
+
+
+def _mention(mention: Mention) -> HeldMention:
+    post, decision = mention.post, mention.decision
+    labels = {head: label for head in _HEADS if (label := effective(mention, head)) is not None}
+    return HeldMention(
+        id=mention.id, brand=mention.brand, time=_at(mention.event_time),
+        title=(post.title or "") if post is not None else "", text=post.text if post is not None else "",
+        link=(post.link or "") if post is not None else "", labels=labels,
+        risk=decision.risk if decision is not None else 0, queue=decision.queue if decision is not None else "none",
+        rule=decision.rule if decision is not None else "", why=decision.why if decision is not None else "",
+        corrected_by=mention.correction.person if mention.correction is not None else "", case=mention.case_id,
+    )  # fmt: skip
+
+
+def _kinds(connection: Connection, found: Sequence[Stands], mentions: dict[int, Mention]) -> list[HeldKind]:
+    policies = Policies(connection)
+    roots = dict(rows_in(connection, "SELECT n, id FROM post WHERE n IN (??)", [one.conversation for one in found]))
+    told = []
+    for one in found:
+        mention = mentions[one.mention]
+        told.append(
+            HeldKind(
+                mention=mention.id, brand=mention.brand, matter=mention.conversation or roots.get(one.conversation, ""),
+                kind=one.kind, why={language: policies.why(one, mention, language) for language in ("en", "es")},
+                since=_at(one.since), until=_at(one.until), policy=one.policy,
+            )
+        )  # fmt: skip
+    return told
+
+
+def _cases(connection: Connection, keys: Sequence[int], mentions: dict[int, Mention]) -> list[HeldCase]:
+    wanted = {mention.case_id for mention in mentions.values() if mention.case_id is not None}
+    wanted |= {id for (id,) in rows_in(connection, "SELECT id FROM cases WHERE author IN (??)", list(keys))}
+    wanted |= {id for (id,) in rows_in(connection, "SELECT case_id FROM case_party WHERE author IN (??)", list(keys))}
+    sql = (
+        "SELECT c.id, d.value, c.queue, c.state, c.opened_at, c.closed_at FROM cases c "
+        "JOIN dictionary d ON d.n = c.brand WHERE c.id IN (??)"
+    )
+    return [
+        HeldCase(id, brand, queue, state, _at(opened), _at(closed) if closed is not None else "",
+                 tuple(mention.id for mention in mentions.values() if mention.case_id == id))
+        for id, brand, queue, state, opened, closed in sorted(rows_in(connection, sql, sorted(wanted)))
+    ]  # fmt: skip
+
+
+def _counts(connection: Connection, keys: Sequence[int]) -> list[HeldCount]:
+    customers: dict[tuple[int, int], str] = {}
+    for author, brand, value in rows_in(
+        connection, "SELECT author, brand, value FROM customer WHERE author IN (??)", list(keys)
+    ):
+        customers[author, brand] = value
+    names = dict(rows(connection, "SELECT n, value FROM dictionary WHERE kind = 'brand'"))
+    sql = "SELECT author, brand, mentions, negatives FROM author WHERE author IN (??)"
+    return [
+        HeldCount(names.get(brand, ""), mentions, negatives, customers.get((author, brand), ""))
+        for author, brand, mentions, negatives in sorted(rows_in(connection, sql, list(keys)))
+    ]
+
+
+def _lists(accounts: Sequence[Account], brands: Sequence[Brand]) -> list[str]:
+    names = {name.lstrip("@").casefold() for account in accounts for name in (account.handle, account.id) if name}
+    found = []
+    for brand in brands:
+        for what in ("press", "rivals", "customers"):
+            listed = {one.rpartition(":")[2].lstrip("@").casefold() for one in getattr(brand, what)}
+            found += [f"{brand.id}: {what}"] if listed & names else []
+    return found
+
+
+def _at(time: Millis) -> str:
+    return datetime.fromtimestamp(time / 1_000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
