@@ -226,7 +226,8 @@ class Lists:
             self._buried.note(wrong)
             unread = bool(page.malformed) and not page.reviews
             nothing_new = all(one.kind == "metrics" for one in news)
-            if unread or (nothing_new and (page.short or oldest < floor or not deep)):
+            # A page that repeats the one before, for others were written meanwhile, does not show how far it was read.
+            if unread or (nothing_new and (page.short or oldest < floor or (met and not deep))):
                 break
         since = self._lost_since(before, now, seen_all=ended or met or oldest <= floor)
         if since is not None:

@@ -116,6 +116,24 @@ def test_what_was_answered_is_a_post_of_the_apps_own(play: GoogleplayStandIn, at
     assert (edit.native_id, edit.kind, edit.text) == (f"{id}/reply", "edited", "It is mended.")
 
 
+def test_what_is_written_while_a_list_is_read_leaves_no_doubt(play: GoogleplayStandIn, at: Callable[..., At]) -> None:
+    """The second page repeats the first one then."""
+    one = at()
+    play.publish("known")
+    one.brought()
+    one.clock.advance(MINUTE)
+    ids = {play.publish(f"review {n}") for n in range(250)}
+    deliveries = one.collector.collect(one.cursor)
+    found = [next(deliveries)]
+    ids |= {play.publish(f"meanwhile {n}") for n in range(100)}
+    for delivery in deliveries:
+        found.append(delivery)
+        one.cursor = delivery.cursor or one.cursor
+    assert all(delivery.missed == 0 for delivery in found)
+    brought = {draft.native_id for delivery in found for draft in delivery.drafts}
+    assert brought | {draft.native_id for draft in one.brought()} == ids
+
+
 def test_an_edit_goes_to_the_top_and_is_found(play: GoogleplayStandIn, at: Callable[..., At]) -> None:
     one = at()
     first = play.publish("as it was")
