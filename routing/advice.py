@@ -71,16 +71,21 @@ def of_case(
 ) -> list[Advice]:
     """For every kind that stands in a case, in the policy's order. `sees`: whether the asker may know of a mention;
     `hidden`: fields that it may not, so no kind that asks for one is told."""
+    standing = in_case(connection, case, now, LOOKED_AT)
+    if sees is not None:
+        sql = "SELECT n, body FROM mention WHERE n IN (??)"
+        bodies = rows_in(connection, sql, [one.mention for one in standing])
+        seen = {n for n, body in bodies if sees(decode(Mention, body))}
+        standing = [one for one in standing if one.mention in seen]
     by_kind: dict[str, list[Stands]] = {}
-    for one in in_case(connection, case, now, LOOKED_AT):
+    for one in standing:
         by_kind.setdefault(one.kind, []).append(one)
-    policies, told = Policies(connection), []
-    for found in by_kind.values():
-        if hidden and policies.asks_for(found[0], hidden):
-            continue
-        seen = [one for one in found if sees(_mention(connection, one.mention))] if sees is not None else found
-        if seen:
-            told.append(_advice(policies, seen, _mention(connection, seen[0].mention), language))
+    policies = Policies(connection)
+    told = [
+        _advice(policies, found, _mention(connection, found[0].mention), language)
+        for found in by_kind.values()
+        if not hidden or not policies.asks_for(found[0], hidden)
+    ]
     return sorted(told, key=lambda one: policies.in_force.place(one.kind))
 
 

@@ -18,7 +18,14 @@ from routing.advice import Advice, in_one_line, in_words, of_case, of_mention
 from routing.casework import Deviate, work
 from routing.desk import Desk
 from routing.keys import author_key
+from routing.mail.compose import MailRow, as_decided, compose
+from routing.mail.letter import AlertLetter
+from routing.mail.render import render
+from routing.mail.words import words
 from routing.merging import CaseRefused
+from routing.people_to_tell import MailSettings
+from routing.people_to_tell import Person as Reader
+from routing.planner import plan_pending
 from routing.policy import Policy, default_policy
 from stream.records import Correction, encode
 
@@ -283,11 +290,36 @@ def test_an_exception_says_who_why_and_is_told_to_those_of_the_policy(home: Rout
     assert done.changed
     assert history(home, "exception") == [("grumbles, policy 2: she asked for a call", "ben")]
     assert told(home) == [("exception", "ana"), ("exception", "eva")]
-    for change, words in (
+    for change, reason in (
         (Deviate(" "), "needs its reason"),
         (Deviate("so", "mockery"), "'mockery' does not stand in case 1"),
     ):
-        with pytest.raises(CaseRefused, match=words):
+        with pytest.raises(CaseRefused, match=reason):
             work(home.engine, desk, 1, change, "ben", NOW)
     with pytest.raises(CaseRefused, match="nothing to deviate from"):
         work(home.engine, desk, 1, Deviate("so"), "ben", NOW + 4 * DAY)
+
+
+def test_the_alert_mail_says_in_one_line_who_answers_and_the_approved_words(home: RouteHome) -> None:
+    home.take(said("1", reading(intent="complaint", detractor=3), author="zoe"))
+    settings = MailSettings(from_address="clamor@example.org", brand_names={"acme": "Acme Air"})
+    readers = [
+        Reader(id="ana", name="Ana", email="ana@example.org", language="en"),
+        Reader(id="eva", name="Eva", email="eva@example.org", language="es"),
+    ]
+    plan_pending(home.engine, readers, settings, NOW, lambda connection: None)
+    expected = {
+        "ana": "Policy (call-to-act): PR answers, in public, by 2026-09-21 1",
+        "eva": "Política (call-to-act): Contesta Comunicación, en público, antes de 2026-09-21 1",
+    }
+    for reader in readers:
+        ((mail,),) = home.sql("SELECT id FROM mail WHERE person = ?", reader.id)
+        with read(home.engine) as connection:
+            row = MailRow(mail, "alert", "acme", "pr", NOW, NOW)
+            letter = compose(connection, row, reader, settings, as_decided, NOW).letter
+        assert isinstance(letter, AlertLetter)
+        assert letter.policy.startswith(expected[reader.id]), letter.policy
+        approved = "We hear the criticism." if reader.language == "en" else "Escuchamos la crítica."
+        rendered = render(letter, words(reader.language))
+        for text in (rendered.text, rendered.html):
+            assert approved in text

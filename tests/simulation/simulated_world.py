@@ -32,6 +32,7 @@ from routing.desk import Desk
 from routing.mail.transport import Delivery, Outgoing
 from routing.mailer import Mailer
 from routing.people_to_tell import MailSettings, Person
+from routing.policy import default_policy
 from routing.relay import Relay
 from routing.work import RouteWork
 from stream.clock import DAY, SECOND, ManualClock
@@ -243,7 +244,8 @@ class Routing(Process):
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
-        in_force = InForce(1, tuple(Brand(id=brand, name=brand) for brand in BRANDS), 1, RULES)
+        brands = tuple(Brand(id=brand, name=brand) for brand in BRANDS)
+        in_force = InForce(1, brands, 1, RULES, policy_revision=1, policy_yaml=default_policy())
         self.stage = _stage(world, self.log, RouteWork(self.engine(), _Fixed(in_force), epoch=self.log.epoch()))
         self.sql, self.desk = self.engine(), Desk(in_force)
         self.relay = Relay(self.sql, self.log, world.clock, self.name, batch=world.dice.choice((3, 1_000)))

@@ -17,6 +17,7 @@ from simulated_world import PARTITIONS, Index, Routing, World
 
 from database.engine import read, rows
 from query.parse import parse
+from routing.policy import Policy, default_policy
 from stream.ports import ALERTS, DEAD_LETTER, EVERYTHING
 from stream.records import Alert, Mention, decode
 
@@ -75,6 +76,7 @@ def judge(world: World, truth: dict[str, Truth]) -> None:
     _counts(world, truth, live)
     _cases(world, truth, held, live)
     _copies(world, truth, held, live)
+    _kinds(world, held)
     _index(world, truth, held)
     _mails(world, truth)
     _alerts(world)
@@ -154,6 +156,25 @@ def _copies(world: World, truth: dict[str, Truth], held: dict[str, Mention], liv
         sizes = dict(rows(connection, "SELECT n, posts FROM cluster"))
     assert sorted(rows_of) == sorted((n, id) for n, ids in found.items() for id in ids), "rows of clusters"
     assert sizes == {n: len(ids) for n, ids in found.items() if len(ids) > 1}, "sizes of clusters"
+
+
+def _kinds(world: World, held: dict[str, Mention]) -> None:
+    """By the policy for detractors every live mention has the kind that follows from what is stored, and nothing that
+    is gone has one."""
+    policy, expected = Policy.read(default_policy(), 1), {}
+    for m in held.values():
+        if m.state == "live" and m.decision is not None:
+            found = policy.of(m, m.decision.risk, m.decision.terms)
+            expected |= {m.id: (found.kind, m.event_time + found.expires)} if found is not None else {}
+    with read(world.eye) as connection:
+        stored = rows(connection, _BEHAVIOUR)
+    assert {f"{post}#{brand}": (kind, until) for post, brand, kind, until in stored} == expected, "kinds"
+
+
+_BEHAVIOUR = (
+    "SELECT p.id, d.value, b.kind, b.until FROM behaviour b JOIN mention m ON m.n = b.mention "
+    "JOIN post p ON p.n = m.post JOIN dictionary d ON d.n = b.brand"
+)
 
 
 def _index(world: World, truth: dict[str, Truth], held: dict[str, Mention]) -> None:
