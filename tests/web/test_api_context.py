@@ -98,7 +98,7 @@ def test_a_private_post_above_is_there_only_for_who_may_read_it(home: WebHome) -
     for one, mention in ((case, "x:open-re#acme"), (other, "x:open-re-2#acme")):
         thread = threads(home, one, public)[mention]
         assert (thread["state"], thread["above"]) == ("not_asked", [])
-        assert "private" not in home.get(f"/api/cases/{one}", public).text
+        assert "a private" not in home.get(f"/api/cases/{one}", public).text
 
 
 def test_nobody_asks_for_a_case_that_is_not_theirs(home: WebHome) -> None:
