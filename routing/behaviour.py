@@ -51,14 +51,18 @@ def save(sheet: Sheet) -> None:
 
 
 def tell(sheet: Sheet) -> None:
-    """Let those be told whom the policy names: once for a kind and a case. Cases are placed."""
+    """Let those be told whom the policy names: once in a case. Cases are placed.
+
+    The history says who was told, and not of which kind: it stays when that has gone with its post."""
     for m, found in sheet.tell_of:
         case = sheet.cases.get(m.case_id) if m.case_id is not None else None
-        if case is None or any(one.case is case and one.detail == found.kind for one in sheet.events):
+        if case is None:
             continue
-        if not case.new and rows(sheet.connection, _TOLD, (case.id, found.kind)):
-            continue
-        sheet.events.append(CaseEvent(case, "policy", m, found.kind, told=found.tell))
+        told = {one.detail for one in sheet.events if one.case is case and one.change == "policy"}
+        if not case.new:
+            told |= {detail for (detail,) in rows(sheet.connection, _TOLD, (case.id,))}
+        news = tuple(who for who in found.tell if who not in told)
+        sheet.events += [CaseEvent(case, "policy", m, who, told=(who,)) for who in news]
 
 
 def of_mentions(connection: Connection, mentions: Sequence[int]) -> dict[int, Stands]:
@@ -113,5 +117,5 @@ _IN_CASE = (
     "JOIN mention m ON m.n = b.mention WHERE m.case_id = ? AND m.state = 'live' AND b.until > ? "
     "ORDER BY b.since DESC, b.mention DESC LIMIT ?"
 )
-_TOLD = "SELECT 1 FROM case_event WHERE case_id = ? AND change = 'policy' AND detail = ? LIMIT 1"
+_TOLD = "SELECT detail FROM case_event WHERE case_id = ? AND change = 'policy'"
 _OLD = "SELECT mention FROM behaviour WHERE until < ? ORDER BY until LIMIT ?"

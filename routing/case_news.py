@@ -35,7 +35,8 @@ def _alert(sheet: Sheet, event: CaseEvent, told: set[str]) -> None:
     case, connection = event.case, sheet.connection
     mention = event.mention.n if event.mention is not None else None
     brand = sheet.desk.brands.word(connection, case.brand_n)
-    why = "" if event.change == "note" else event.detail
+    # What is emptied with the case's last text stands in its history alone.
+    why = "" if event.change in ("note", "exception") else event.detail
     values = (event.change, mention, case.id, brand, case.queue, case.risk, why, sheet.now, sheet.now)
     id = rows(connection, _ALERT, values)[0][0]
     sql = "INSERT INTO alert_recipient (alert, person) VALUES (?, ?)"

@@ -110,9 +110,9 @@ def let_go_of_copies(engine: Engine, now: Millis) -> bool:
 
 def let_go_of_notes(engine: Engine) -> int:
     """Empty the notes of cases of which no text is kept any more, in their own mentions or in those of the case that
-    they were merged into; how many cases."""
+    they were merged into, and why the policy was not followed in them; how many cases."""
     with read(engine) as connection:
-        noted = [case for (case,) in rows(connection, "SELECT DISTINCT case_id FROM case_note WHERE text != ''")]
+        noted = sorted({case for sql in (_NOTED, _DEVIATED) for (case,) in rows(connection, sql)})
         heir = {case: case for case in noted}
         merged = "SELECT id, merged_into FROM cases WHERE merged_into IS NOT NULL AND id IN (??)"
         while further := dict(rows_in(connection, merged, sorted(set(heir.values())))):
@@ -123,6 +123,7 @@ def let_go_of_notes(engine: Engine) -> int:
     if over:
         with write(engine) as connection:
             many(connection, "UPDATE case_note SET text = '' WHERE case_id = ?", over)
+            many(connection, "UPDATE case_event SET detail = '' WHERE case_id = ? AND change = 'exception'", over)
     return len(over)
 
 
@@ -136,6 +137,8 @@ def _last(connection: object) -> int:
     return found
 
 
+_NOTED = "SELECT DISTINCT case_id FROM case_note WHERE text != ''"
+_DEVIATED = "SELECT DISTINCT case_id FROM case_event WHERE change = 'exception' AND detail != ''"
 _WITH_WORDS = ("mention", "waiting", "context_post", "case_note", "post", "behaviour")
 """Tables that hold what people wrote, or did, or who."""
 _UNMATCHED = (

@@ -72,6 +72,9 @@ case_event = Table(
     comment="History of a case.",
 )
 
+_kept = and_(case_event.c.change == "exception", case_event.c.detail != "")
+Index("ix_case_event_exception", case_event.c.case_id, sqlite_where=_kept, postgresql_where=_kept)
+
 case_party = Table(
     "case_party",
     metadata,

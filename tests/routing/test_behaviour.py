@@ -17,6 +17,7 @@ from routing import behaviour, corrections
 from routing.advice import Advice, in_one_line, in_words, of_case, of_mention
 from routing.casework import Deviate, work
 from routing.desk import Desk
+from routing.erasure import let_go_of_notes
 from routing.keys import author_key
 from routing.mail.compose import MailRow, as_decided, compose
 from routing.mail.letter import AlertLetter
@@ -272,7 +273,20 @@ def test_whom_the_policy_names_is_told_once_of_a_kind_in_a_case(home: RouteHome)
     home.take(said("1", angry, author="zoe"), said("2", angry, author="zoe", reply_to="x:1"))
     home.take(said("3", angry, author="zoe", reply_to="x:1"))
     assert told(home) == [("policy", "eva")]
-    assert history(home, "policy") == [("grumbles", "")]
+    assert history(home, "policy") == [("eva", "")]
+
+
+def test_the_history_keeps_no_kind_when_its_post_is_gone(home: RouteHome) -> None:
+    with_people(home)
+    home.take(said("1", reading(intent="complaint", detractor=1), author="zoe"))
+    work(home.engine, Desk(home.registry.current()), 1, Deviate("she is an old friend"), "ben", NOW)
+    assert let_go_of_notes(home.engine) == 0
+    home.take(passed("1", "deleted", NOW + MINUTE))
+    assert let_go_of_notes(home.engine) == 1
+    everything = str(home.sql("SELECT * FROM case_event")) + str(home.sql("SELECT * FROM behaviour"))
+    assert "grumbles" not in everything
+    assert "friend" not in everything
+    assert history(home, "exception") == [("", "ben")]
 
 
 def test_old_posts_wake_nobody_by_the_policy(home: RouteHome) -> None:
