@@ -101,6 +101,8 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     known: dict[str, Known] = {}
     failing: Millis = 0
     """Since when it has not answered, while others did; 0: it does."""
+    doubted: Millis = 0
+    """From when on some may be missing, for a look ended before it met what was known; 0: nothing is in doubt."""
 
 
 class Lists:
@@ -229,15 +231,23 @@ class Lists:
             # A page that repeats the one before, for others were written meanwhile, does not show how far it was read.
             if unread or (nothing_new and (page.short or oldest < floor or (met and not deep))):
                 break
-        since = self._lost_since(before, now, seen_all=ended or met or oldest <= floor)
+        seen_all = ended or met or oldest <= floor
+        since, doubted = self._lost_since(before, now, seen_all=seen_all), before.doubted
         if since is not None:
-            begun = before.at or before.failing
+            begun = before.doubted or before.at or before.failing
             span = Span(begun, max(since, begun + 1))
             yield Delivery(query=name, span=span, page=f"{name}:{begun}", asked=0, missed=None, reason=WINDOW)
             self._deep_at.pop(name, None)
-        elif deep:
+            doubted = 0 if seen_all or self._place.window is None else begun
+        elif doubted and self._gone_by(doubted):
+            doubted = 0
+        elif doubted and (oldest <= doubted or (ended and oldest <= now)):
+            # It shows all that was written since then: what was in doubt is here.
+            yield Delivery(query=name, span=Span(doubted, max(now, doubted + 1)), page=f"{name}:{doubted}", asked=0)
+            doubted = 0
+        if since is None and deep:
             self._deep_at[name] = steady
-        return _remembered(Seen(at=now, begun=before.begun, known=known), self._look_back)
+        return _remembered(Seen(at=now, begun=before.begun, known=known, doubted=doubted), self._look_back)
 
     def _lost_since(self, before: Seen, now: Millis, *, seen_all: bool) -> Millis | None:
         """Up to when what was written since the last look may have fallen out of sight; None: nothing has."""

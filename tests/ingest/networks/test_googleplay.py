@@ -134,6 +134,31 @@ def test_what_is_written_while_a_list_is_read_leaves_no_doubt(play: GoogleplaySt
     assert brought | {draft.native_id for draft in one.brought()} == ids
 
 
+def test_what_was_in_doubt_is_no_more_once_the_list_was_read_to_its_end(
+    play: GoogleplayStandIn, at: Callable[..., At]
+) -> None:
+    one = at()
+    play.publish("known")
+    one.brought()
+    one.clock.advance(MINUTE)
+    ids = {play.publish(f"review {n}") for n in range(250)}
+    deliveries = one.collector.collect(one.cursor)
+    found = [next(deliveries)]
+    play.misbehave(Fault("status", status=200, body=b'{"unexpected": 1}', headers={"Content-Type": "application/json"}))
+    for delivery in deliveries:
+        found.append(delivery)
+        one.cursor = delivery.cursor or one.cursor
+    (doubt,) = [delivery for delivery in found if delivery.missed is None]
+    later = one.round()
+    (mended,) = [delivery for delivery in later if delivery.page]
+    assert (mended.page, mended.missed) == (doubt.page, 0)
+    assert mended.span is not None
+    assert doubt.span is not None
+    assert mended.span.since == doubt.span.since
+    assert {draft.native_id for delivery in [*found, *later] for draft in delivery.drafts} == ids
+    assert not [delivery for delivery in one.round() if delivery.page]
+
+
 def test_an_edit_goes_to_the_top_and_is_found(play: GoogleplayStandIn, at: Callable[..., At]) -> None:
     one = at()
     first = play.publish("as it was")
