@@ -13,6 +13,7 @@ RUNS: tuple[tuple[str, ...], ...] = (
     ("bench.nlp", "--memory"),
     ("bench.classify",),
     ("bench.decide",),
+    ("bench.explain",),
     ("bench.backtest", "--mentions", "100000"),
     ("bench.routing", "--rows", "10000", "100000"),
     ("bench.search", "--rows", "100000"),

@@ -20,7 +20,8 @@ import database.tables  # noqa: F401
 from bench.decide import READER, drafts, rules_of
 from bench.routing import BRANDS, NOW
 from clamor.backtest_report import report
-from clamor.backtesting import Ask, mails, over_history
+from clamor.backtesting import Ask, mails
+from clamor.backtesting import history as over
 from config.content import body
 from database import revisions
 from database.base import metadata
@@ -85,7 +86,8 @@ def measure(file: Path, workers: int) -> None:
     ask = Ask(0, NOW * 2, rules_of(50, words=True), names, False)
     settings = MailSettings(from_address="clamor@example.org")
     began, used = time.perf_counter(), _cpu()
-    tally, _ = over_history(engine, file, ask, workers, threading.Event(), lambda _: None)
+    with over(engine, file, ask, workers) as past:
+        tally, _ = past.look(threading.Event(), lambda _: None)
     read_in = time.perf_counter() - began
     told = mails(tally.old, PEOPLE, settings), mails(tally.new, PEOPLE, settings)
     found = report(tally, *told, 20, {}, (0, NOW * 2), 1.0)

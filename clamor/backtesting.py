@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -47,33 +48,59 @@ class Progress(NamedTuple):
     highest: int
 
 
-def over_history(
-    engine: Engine,
-    place: Path | Server,
-    ask: Ask,
-    workers: int,
-    stop: threading.Event,
-    show: Callable[[Progress], None],
-) -> tuple[Tally, Progress]:
-    """What was found in all stretches that were read until the end, or until `stop` was set. `place` is the engine's,
-    for the processes that share the work."""
+class History:
+    """The stored mentions of a home, for one question."""
+
+    def __init__(self, engine: Engine, ask: Ask, pool: ProcessPoolExecutor | None, workers: int, highest: int) -> None:
+        self._engine, self._ask, self._pool, self._workers = engine, ask, pool, workers
+        self.highest = highest
+
+    def look(self, stop: threading.Event, show: Callable[[Progress], None]) -> tuple[Tally, Progress]:
+        """What was found in all stretches that were read until the end, or until `stop` was set."""
+        total, reached = Tally(), 0
+        ends = range(0, self.highest, STRETCH)
+        stretches = iter([(after, min(after + STRETCH, self.highest)) for after in ends])
+        for upto, tally in self._alone(stretches) if self._pool is None else self._shared(self._pool, stretches):
+            total.add(tally)
+            reached = upto
+            show(Progress(reached, self.highest))
+            if stop.is_set():
+                break
+        return total, Progress(reached, self.highest)
+
+    def _alone(self, stretches: Iterator[tuple[int, int]]) -> Iterator[tuple[int, Tally]]:
+        reader = _Reader(self._engine, self._ask)
+        for stretch in stretches:
+            yield stretch[1], reader(stretch)
+
+    def _shared(self, pool: ProcessPoolExecutor, stretches: Iterator[tuple[int, int]]) -> Iterator[tuple[int, Tally]]:
+        """In their order; a few are given out before their turn."""
+        waiting: deque[tuple[int, Future[Tally]]] = deque()
+        while True:
+            while len(waiting) < self._workers * AHEAD and (stretch := next(stretches, None)) is not None:
+                waiting.append((stretch[1], pool.submit(_read, stretch)))
+            if not waiting:
+                return
+            upto, future = waiting.popleft()
+            yield upto, future.result()
+
+
+@contextmanager
+def history(engine: Engine, place: Path | Server, ask: Ask, workers: int) -> Iterator[History]:
+    """Starts the processes that share the work, each of which opens `place`, the engine's, for itself: before this one
+    has any thread, and with nothing open."""
     with read(engine) as connection:
         highest = rows(connection, "SELECT coalesce(max(n), 0) FROM mention")[0][0]
-    stretches = iter([(after, min(after + STRETCH, highest)) for after in range(0, highest, STRETCH)])
-    engine.dispose()  # nothing that is open may be carried over a fork
-    total, reached = Tally(), 0
-    found = (
-        _alone(engine, ask, stretches)
-        if workers == 1 or highest < WORTH_IT
-        else _shared(place, ask, stretches, workers, stop)
-    )
-    for upto, tally in found:
-        total.add(tally)
-        reached = upto
-        show(Progress(reached, highest))
-        if stop.is_set():
-            break
-    return total, Progress(reached, highest)
+    if workers == 1 or highest < WORTH_IT:
+        yield History(engine, ask, None, 1, highest)
+        return
+    engine.dispose()
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("fork"), _begin, (place, ask)) as pool:
+        pool.submit(int).result()
+        try:
+            yield History(engine, ask, pool, workers, highest)
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def mails(side: Side, people: Sequence[Person], settings: MailSettings) -> Foreseen:
@@ -106,45 +133,13 @@ def mails(side: Side, people: Sequence[Person], settings: MailSettings) -> Fores
 class _Reader:
     def __init__(self, engine: Engine, ask: Ask) -> None:
         self._engine, self._ask = engine, ask
-        self._former: dict[int, RuleSet | str] = {}
-        self._rules = RuleSet.read(ask.rules, 0, brands=ask.brands) if ask.rules else None
-        self._backtest = Backtest(self._rules, self._of_day, simulated=ask.simulated)
+        rules = RuleSet.read(ask.rules, 0, brands=ask.brands) if ask.rules else None
+        self._backtest = Backtest(rules, RulesOfDay(engine).of, simulated=ask.simulated)
 
     def __call__(self, stretch: tuple[int, int]) -> Tally:
         with read(self._engine) as connection:
             found = rows(connection, _MENTIONS, (*stretch, self._ask.since, self._ask.until))
         return self._backtest.over((n, decode(Mention, body)) for n, body in found)
-
-    def _of_day(self, revision: int) -> RuleSet | str:
-        if revision not in self._former:
-            with read(self._engine) as connection:
-                self._former[revision] = RulesOfDay(connection).of(revision)
-        return self._former[revision]
-
-
-def _alone(engine: Engine, ask: Ask, stretches: Iterator[tuple[int, int]]) -> Iterator[tuple[int, Tally]]:
-    reader = _Reader(engine, ask)
-    for stretch in stretches:
-        yield stretch[1], reader(stretch)
-
-
-def _shared(
-    place: Path | Server, ask: Ask, stretches: Iterator[tuple[int, int]], workers: int, stop: threading.Event
-) -> Iterator[tuple[int, Tally]]:
-    """Each process opens the database for itself; those that were given out are waited for, in their order."""
-    context = multiprocessing.get_context("fork")
-    waiting: deque[tuple[int, Future[Tally]]] = deque()
-    with ProcessPoolExecutor(workers, context, _begin, (place, ask)) as pool:
-        try:
-            while True:
-                while len(waiting) < workers * AHEAD and (stretch := next(stretches, None)) is not None:
-                    waiting.append((stretch[1], pool.submit(_read, stretch)))
-                if not waiting or stop.is_set():
-                    return
-                upto, future = waiting.popleft()
-                yield upto, future.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
 
 
 _reader: _Reader | None = None

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import msgspec
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 
 from clamor.decisions import earlier, stands
-from database.engine import rows
+from database.engine import read, rows
 from routing.decide import PERSON
 from stream.records import Correction, Mention, Millis, decode
 
@@ -46,23 +46,27 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     person: str | None = None
 
 
-def exported(
-    connection: Connection, since: Millis, until: Millis, *, text: bool, stale: bool, people: bool
-) -> Iterator[Line]:
+def exported(engine: Engine, since: Millis, until: Millis, *, text: bool, stale: bool, people: bool) -> Iterator[Line]:
     """Corrections of live mentions that were stated in [since, until).
 
     With the `text`, which must not have changed since, only those that a model can learn its labels from."""
     after = 0
-    while found := rows(connection, _MENTIONS, (after, CHUNK)):
-        for n, body in found:
-            if _MARK not in body:
-                continue
-            mention = decode(Mention, body)
-            word = mention.correction
-            if word is None or not since <= word.at < until or (word.stale and not stale):
-                continue
-            if not text or (word.about is not False and any(getattr(word, head) for head in HEADS)):
-                yield _line(connection, n, mention, word, text=text, people=people)
+    while True:
+        lines = []
+        with read(engine) as connection:
+            found = rows(connection, _MENTIONS, (after, CHUNK))
+            for n, body in found:
+                if _MARK not in body:
+                    continue
+                mention = decode(Mention, body)
+                word = mention.correction
+                if word is None or not since <= word.at < until or (word.stale and not stale):
+                    continue
+                if not text or (word.about is not False and any(getattr(word, head) for head in HEADS)):
+                    lines.append(_line(connection, n, mention, word, text=text, people=people))
+        yield from lines
+        if not found:
+            return
         after = found[-1][0]
 
 

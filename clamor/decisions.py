@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterator
 
 import msgspec
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 
 from clamor.rules_of_day import RulesOfDay
-from database.engine import rows, rows_in
+from database.engine import read, rows, rows_in
 from routing.behaviour import of_mentions
 from routing.changes import Stand, stand
 from routing.policies import Policies
@@ -109,14 +109,18 @@ def replayed(one: Stand, rules: RulesOfDay) -> Replayed:
     return replay(one.decision, of_day, read=one.read, correction=one.correction)
 
 
-def all_again(connection: Connection, total: Sum, since: Millis, until: Millis) -> Iterator[int]:
+def all_again(engine: Engine, total: Sum, since: Millis, until: Millis) -> Iterator[int]:
     """Add every decision about mentions with an event time in [since, until) to the total, chunk by chunk; yields the
     number of the last mention that was looked at."""
-    rules, after = RulesOfDay(connection), 0
-    while found := rows(connection, _MENTIONS, (after, since, until, CHUNK)):
+    rules, after = RulesOfDay(engine), 0
+    while True:
         held: dict[int, list[Earlier]] = {}
-        for n, revision, at, body in rows_in(connection, _ALL_EARLIER, [n for n, _ in found]):
-            held.setdefault(n, []).append(Earlier(revision, at, _decision(body)))
+        with read(engine) as connection:
+            found = rows(connection, _MENTIONS, (after, since, until, CHUNK))
+            for n, revision, at, body in rows_in(connection, _ALL_EARLIER, [n for n, _ in found]):
+                held.setdefault(n, []).append(Earlier(revision, at, _decision(body)))
+        if not found:
+            return
         for n, body in found:
             mention = decode(Mention, body)
             total.mentions += 1

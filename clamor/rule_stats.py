@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import msgspec
-from sqlalchemy import Connection
+from sqlalchemy import Engine
 
 from clamor.decisions import earlier, stands
-from database.engine import rows
+from database.engine import read, rows
 from routing.changes import Stand
 from routing.decide import PERSON
 from routing.rules import LEFT_OUT, NO_RULE
@@ -106,16 +106,20 @@ class Counts:
         return RuleStats(since, until, decided, self.hits[PERSON], self.set_aside, found)
 
 
-def counted(connection: Connection, counts: Counts, since: Millis, until: Millis) -> Iterator[int]:
+def counted(engine: Engine, counts: Counts, since: Millis, until: Millis) -> Iterator[int]:
     """Add every mention with an event time in [since, until), chunk by chunk; yields the number of the last one."""
     after = 0
-    while found := rows(connection, _MENTIONS, (after, since, until, CHUNK)):
-        for n, body in found:
-            seen = _seen(body)
-            counts.add(seen)
-            if seen.correction is not None:
-                held = stands(decode(Mention, body), earlier(connection, n))
-                counts.add_word([one for _, one in held])
+    while True:
+        with read(engine) as connection:
+            found = rows(connection, _MENTIONS, (after, since, until, CHUNK))
+            for n, body in found:
+                seen = _seen(body)
+                counts.add(seen)
+                if seen.correction is not None:
+                    held = stands(decode(Mention, body), earlier(connection, n))
+                    counts.add_word([one for _, one in held])
+        if not found:
+            return
         after = found[-1][0]
         yield after
 

@@ -18,7 +18,7 @@ from rich.table import Table
 
 from clamor import exits
 from clamor.backtest_report import Report, report
-from clamor.backtesting import Ask, Progress, mails, over_history
+from clamor.backtesting import Ask, Progress, history, mails
 from clamor.clocks import pace_of
 from clamor.commands.search import when
 from clamor.console import answers, errors
@@ -90,14 +90,14 @@ def backtest(
         names = {brand.id: brand.name for brand in opened.registry.current().brands}
         ask = Ask(start, end, text, names, pace_of(opened.home) is not None)
         stop = threading.Event()
-        with _stopping(stop), progress() as show:
+        several = workers or min(2, os.cpu_count() or 1)
+        place = place_of(opened.configuration)
+        with _stopping(stop), history(opened.engine, place, ask, several) as past, progress() as show:
 
             def far(reached: Progress) -> None:
                 show("trying the rules", reached.after, reached.highest)
 
-            tally, reached = over_history(
-                opened.engine, place_of(opened.configuration), ask, workers or min(2, os.cpu_count() or 1), stop, far
-            )
+            tally, reached = past.look(stop, far)
         old_mails = mails(tally.old, *_limits(opened, opened.settings.alerts))
         new_mails = mails(tally.new, *_limits(opened, tried))
         done = reached.after >= reached.highest

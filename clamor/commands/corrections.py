@@ -17,7 +17,6 @@ from clamor.corrected import exported
 from clamor.moments import moment
 from clamor.opening import open_home
 from config.home import Home
-from database.engine import read
 from database.migrate import upgrade
 
 app = typer.Typer(help="Corrections: what people stated of mentions, as labels.", no_args_is_help=True)
@@ -56,8 +55,8 @@ def export(
         upgrade(opened.engine)
         now = opened.clock.now()
         start, end = int(moment(since, now, "since").low or 0), int(moment(until, now, "until").high or now)
-        with read(opened.engine) as connection, _written(file) as out:
-            for line in exported(connection, start, end, text=text, stale=stale, people=people):
+        with _written(file) as out:
+            for line in exported(opened.engine, start, end, text=text, stale=stale, people=people):
                 out.write(msgspec.json.encode(line) + b"\n")
                 count += 1
     if str(file) != "-":

@@ -74,7 +74,8 @@ def explain(
     home: Home = context.obj
     with open_home(home, use="check") as opened:
         upgrade(opened.engine)
-        found = [_explained(opened, n, mention, language.value) for n, mention in mentions_of(opened, id)]
+        rules = RulesOfDay(opened.engine)
+        found = [explained(opened, rules, n, mention, language.value) for n, mention in mentions_of(opened, id)]
     for one in found:
         if as_json:
             print(msgspec.json.encode(one).decode())
@@ -169,14 +170,15 @@ def mentions_of(opened: Opened, id: str) -> list[tuple[int, Mention]]:
     return [_mention(opened, id)]
 
 
-def _explained(opened: Opened, n: int, mention: Mention, language: str) -> Explained:
+def explained(opened: Opened, rules: RulesOfDay, n: int, mention: Mention, language: str) -> Explained:
+    """All that is known of why a mention is where it is."""
     chosen: Literal["en", "es"] = "es" if language == "es" else "en"
     with read(opened.engine) as connection:
         before = earlier(connection, n)
-        rules = RulesOfDay(connection).of(mention.decision.rules_revision) if mention.decision is not None else ""
         spread = spread_of(connection, mention)
         advice = advices.of_mention(connection, n, mention, chosen, opened.clock.now())
-    of_day = rules if isinstance(rules, RuleSet) else None
+    former = rules.of(mention.decision.rules_revision) if mention.decision is not None else ""
+    of_day = former if isinstance(former, RuleSet) else None
     words = in_words(mention, of_day, language) + tone_in_words(mention) + spread_in_words(mention, spread)
     words += advices.in_words(advice, chosen) if advice is not None else []
     held = [one for _, one in stands(mention, before)]

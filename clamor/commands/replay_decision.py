@@ -68,22 +68,26 @@ def _of(opened: Opened, n: int, mention: Mention, revision: int | None) -> list[
         errors.print(f"{mention.id} has the revisions 1 to {mention.revision}", markup=False, highlight=False)
         raise typer.Exit(exits.FAILED)
     with read(opened.engine) as connection:
-        held, rules = stands(mention, earlier(connection, n)), RulesOfDay(connection)
-        if revision is not None:
-            held = [(last, one) for last, one in held if last >= revision][-1:]
-        if not held:
-            errors.print(f"{mention.id} is {mention.state}: nothing is decided about it", markup=False, highlight=False)
-            raise typer.Exit(exits.FAILED)
-        return [with_kind(connection, again(mention, last, one, rules), n) for last, one in held]
+        held = stands(mention, earlier(connection, n))
+    if revision is not None:
+        held = [(last, one) for last, one in held if last >= revision][-1:]
+    if not held:
+        errors.print(f"{mention.id} is {mention.state}: nothing is decided about it", markup=False, highlight=False)
+        raise typer.Exit(exits.FAILED)
+    rules = RulesOfDay(opened.engine)
+    made = [again(mention, last, one, rules) for last, one in held]
+    with read(opened.engine) as connection:
+        return [with_kind(connection, one, n) for one in made]
 
 
 def _all(opened: Opened, since: str, until: str, as_json: bool) -> None:
     now = opened.clock.now()
     start, end = int(moment(since, now, "since").low or 0), int(moment(until, now, "until").high or now)
     total = Sum()
-    with read(opened.engine) as connection, progress() as show:
+    with read(opened.engine) as connection:
         highest = rows(connection, "SELECT coalesce(max(n), 0) FROM mention")[0][0]
-        for after in all_again(connection, total, start, end):
+    with progress() as show:
+        for after in all_again(opened.engine, total, start, end):
             show("replaying decisions", after, highest)
     if as_json:
         print(msgspec.json.encode(total).decode())

@@ -185,9 +185,10 @@ def stats(
         start, end = int(moment(since, now, "since").low or 0), int(moment(until, now, "until").high or now)
         in_force = opened.registry.current()
         rules = RuleSet.read(in_force.rules_yaml, in_force.rules_revision).rules if in_force.rules_yaml else ()
-        with read(opened.engine) as connection, progress() as far:
+        with read(opened.engine) as connection:
             highest = rows(connection, "SELECT coalesce(max(n), 0) FROM mention")[0][0]
-            for after in counted(connection, counts, start, end):
+        with progress() as far:
+            for after in counted(opened.engine, counts, start, end):
                 far("counting", after, highest)
     found = counts.stats([rule.name for rule in rules], start, end)
     if as_json:

@@ -11,7 +11,8 @@ from bench.backtest import history
 from bench.decide import rules_of
 from bench.routing import BRANDS, NOW
 from clamor import backtesting
-from clamor.backtesting import Ask, Progress, over_history
+from clamor.backtesting import Ask, Progress
+from clamor.backtesting import history as over
 from database.engine import open_database
 
 ASK = Ask(0, NOW * 2, rules_of(12, words=True), {brand.id: brand.name for brand in BRANDS}, False)
@@ -33,8 +34,10 @@ def short_stretches(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_two_processes_find_what_one_finds(file: Path) -> None:
     seen: list[Progress] = []
     engine = open_database(file)
-    one, reached = over_history(engine, file, ASK, 1, threading.Event(), seen.append)
-    two, _ = over_history(engine, file, ASK, 2, threading.Event(), lambda _: None)
+    with over(engine, file, ASK, 1) as past:
+        one, reached = past.look(threading.Event(), seen.append)
+    with over(engine, file, ASK, 2) as past:
+        two, _ = past.look(threading.Event(), lambda _: None)
     assert one == two
     assert (one.mentions, reached) == (1_500, Progress(1_500, 1_500))
     assert [far.after for far in seen] == [200, 400, 600, 800, 1_000, 1_200, 1_400, 1_500]
@@ -49,5 +52,6 @@ def test_one_that_is_stopped_has_what_it_saw(file: Path, workers: int) -> None:
         if reached.after >= 600:
             stop.set()
 
-    found, reached = over_history(open_database(file), file, ASK, workers, stop, show)
+    with over(open_database(file), file, ASK, workers) as past:
+        found, reached = past.look(stop, show)
     assert (reached.after, found.mentions) == (600, 600)
