@@ -34,6 +34,7 @@ from ingest import thinning
 from routing import absence, behaviour, context, erasure
 from routing.casework import WOKEN_AT_ONCE, wake
 from routing.counts import fold
+from routing.deadline_clock import tick
 from routing.desk import Desk
 from routing.operations import open_troubles, raise_operations, resolve_operations
 from routing.relay import Relay
@@ -212,7 +213,7 @@ class Absences:
 
 
 class CaseClock:
-    """Wakes the snoozed cases whose time has come, by the home's own clock."""
+    """Wakes the snoozed cases whose time has come and tells of deadlines, by the home's own clock."""
 
     def __init__(self, opened: Opened) -> None:
         self._opened = opened
@@ -220,8 +221,10 @@ class CaseClock:
 
     def step(self) -> bool:
         """True while there may be more to do."""
+        engine, now = self._opened.engine, self._opened.clock.now()
         self._desk.keep_up(self._opened.registry.current())
-        return wake(self._opened.engine, self._desk, self._opened.clock.now()) == WOKEN_AT_ONCE
+        woken = wake(engine, self._desk, now) == WOKEN_AT_ONCE
+        return tick(engine, self._desk, now) > 0 or woken
 
 
 class LedgerKeeper:

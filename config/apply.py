@@ -75,6 +75,7 @@ def standing(conn: Connection) -> Standing:
     """What is in force, for files that leave some of it unsaid. Shipped rules and policy are left out: those of the
     present program take their place."""
     brands, people = revisions.current(conn, "brands"), revisions.current(conn, "people")
+    teams, deadlines = revisions.current(conn, "teams"), revisions.current(conn, "deadlines")
     texts = {kind: revisions.current(conn, kind) for kind in TEXTS}
     return Standing(
         tuple(brand.id for brand in content.brands(brands.body)) if brands is not None else (),
@@ -84,6 +85,8 @@ def standing(conn: Connection) -> Standing:
             for kind, held in texts.items()
             if held is not None and held.note != SHIPPED_NOTES[kind]
         },
+        frozenset(team.id for team in content.teams(teams.body)) if teams is not None else frozenset(),
+        frozenset(one.id for one in content.deadlines(deadlines.body)) if deadlines is not None else frozenset(),
     )
 
 

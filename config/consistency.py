@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import re
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from typing import Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
@@ -21,6 +21,7 @@ from config.problems import Problem, did_you_mean, shown
 from config.schema import Settings, StoreEngine
 from config.secrets import SHORTEST_KEY, Secrets
 from config.sources.kinds import costs_of
+from config.team_findings import check_teams
 
 Use: TypeAlias = Literal["check", "run"]
 """`run`: what would keep the program from doing its work is an error. `check`: a file may be looked at elsewhere."""
@@ -28,23 +29,35 @@ Use: TypeAlias = Literal["check", "run"]
 QUEUES = ("sales", "support", "pr")
 
 
-def check_content(sheet: Sheet, secrets: Secrets, known_brands: Iterable[str] = ()) -> Iterator[Problem]:
-    """Findings in brands, aspects, sources, people and replies.
+def check_content(
+    sheet: Sheet,
+    secrets: Secrets,
+    known_brands: Iterable[str] = (),
+    known_people: Collection[str] | None = None,
+    known_teams: Collection[str] = (),
+) -> Iterator[Problem]:
+    """Findings in brands, aspects, sources, people, replies, teams and deadlines.
 
-    `known_brands`: brands in force, for a file that has none of its own.
+    What is in force, for a file that has none of its own: `known_brands`, `known_people` (None: nobody knows),
+    `known_teams`.
     """
     plain = sheet.root.plain()
     parts = plain if isinstance(plain, dict) else {}
     brands, sources, people = (_items(parts.get(name)) for name in ("brands", "sources", "people"))
-    aspects, replies = _items(parts.get("aspects")), _items(parts.get("replies"))
+    aspects, replies, teams, deadlines = (
+        _items(parts.get(name)) for name in ("aspects", "replies", "teams", "deadlines")
+    )
     for name, items in (
         ("brands", brands), ("aspects", aspects), ("sources", sources), ("people", people), ("replies", replies),
+        ("teams", teams), ("deadlines", deadlines),
     ):  # fmt: skip
         yield from _double_ids(sheet, (name,), items)
     own = {str(aspect.get("id")) for _, aspect in aspects}
     yield from _aspects(sheet, ("aspects",), aspects, set(SHIPPED))
     ids = {str(brand.get("id")) for _, brand in brands} if "brands" in parts else set(known_brands)
-    for name, items in (("sources", sources), ("people", people), ("replies", replies)):
+    for name, items in (
+        ("sources", sources), ("people", people), ("replies", replies), ("teams", teams), ("deadlines", deadlines),
+    ):  # fmt: skip
         yield from _unknown_brands(sheet, name, items, ids)
     yield from _budgets(sheet, sources, ids)
     for n, brand in brands:
@@ -59,6 +72,8 @@ def check_content(sheet: Sheet, secrets: Secrets, known_brands: Iterable[str] = 
     yield from _access_labels(sheet, sources, people)
     yield from _webhook_secrets(sheet, sources, secrets)
     yield from _private_readers(sheet, sources)
+    people_ids = {str(person.get("id")) for _, person in people} if "people" in parts else known_people
+    yield from check_teams(sheet, teams, deadlines, people_ids, () if "teams" in parts else known_teams)
     if "people" in parts:
         yield from _nobody_told(sheet, brands, people)
 

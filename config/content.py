@@ -1,5 +1,5 @@
 """The part of the configuration that lives in SQL as numbered revisions: brands, aspects, sources, people,
-replies, rules, policy.
+replies, teams, deadlines, rules, policy.
 
 `clamor.yaml`, `rules.yaml` and `detractors.yaml` are its import and export form. A body is the text that a revision
 holds: canonical JSON (sorted keys, defaults left out) for lists, so that equal content has equal bodies; the file's own
@@ -21,8 +21,9 @@ from config.people import Person
 from config.replies import Reply
 from config.section import Section, Text
 from config.sources import Source
+from config.teams import Deadline, Team
 
-Kind: TypeAlias = Literal["brands", "aspects", "sources", "people", "replies", "rules", "policy"]
+Kind: TypeAlias = Literal["brands", "aspects", "sources", "people", "replies", "teams", "deadlines", "rules", "policy"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 TextKind: TypeAlias = Literal["rules", "policy"]
 TEXTS: tuple[TextKind, ...] = get_args(TextKind)
@@ -42,6 +43,10 @@ class ImportPart(Section):
     """Who is told."""
     replies: tuple[Reply, ...] | None = None
     """Canned replies, for cases."""
+    teams: tuple[Team, ...] | None = None
+    """Who works when."""
+    deadlines: tuple[Deadline, ...] | None = None
+    """By when cases have to be answered and done."""
     rules: Text | None = None
     """`default` for the shipped rules, or the name of a file in the home. Empty: rules.yaml if it is there, else the
     shipped rules."""
@@ -56,6 +61,8 @@ _aspects = TypeAdapter(tuple[Aspect, ...])
 _sources: TypeAdapter[tuple[Source, ...]] = TypeAdapter(tuple[Source, ...])
 _people = TypeAdapter(tuple[Person, ...])
 _replies = TypeAdapter(tuple[Reply, ...])
+_teams = TypeAdapter(tuple[Team, ...])
+_deadlines = TypeAdapter(tuple[Deadline, ...])
 
 
 def body(kind: Kind, items: Sequence[BaseModel]) -> str:
@@ -87,6 +94,16 @@ def people(text: str) -> tuple[Person, ...]:
 def replies(text: str) -> tuple[Reply, ...]:
     """The canned replies of a body. Raises pydantic.ValidationError."""
     return _replies.validate_json(text)
+
+
+def teams(text: str) -> tuple[Team, ...]:
+    """The teams of a body. Raises pydantic.ValidationError."""
+    return _teams.validate_json(text)
+
+
+def deadlines(text: str) -> tuple[Deadline, ...]:
+    """The deadlines of a body. Raises pydantic.ValidationError."""
+    return _deadlines.validate_json(text)
 
 
 def as_yaml(kind: Kind, text: str) -> str:

@@ -18,17 +18,23 @@ class Known:
     networks: frozenset[str] = frozenset()
     """That sources give to posts which name none."""
     people: frozenset[str] | None = None
+    teams: frozenset[str] | None = None
+    deadlines: frozenset[str] | None = None
 
     @classmethod
     def of(cls, plain: object, standing: Standing) -> Self:
         """From the plain values of clamor.yaml, which may have errors; where they are silent, from what is in force."""
         parts = plain if isinstance(plain, dict) else {}
-        brands, sources, people = (_column(parts.get(section), "id") for section in ("brands", "sources", "people"))
+        brands, sources, people, teams, deadlines = (
+            _column(parts.get(section), "id") for section in ("brands", "sources", "people", "teams", "deadlines")
+        )
         return cls(
             brands if brands is not None else frozenset(standing.brands) or None,
             sources,
             _column(parts.get("sources"), "network") or frozenset(),
             people if people is not None else standing.people,
+            teams if teams is not None else standing.teams or None,
+            deadlines if deadlines is not None else standing.deadlines or None,
         )
 
 
@@ -48,6 +54,8 @@ class Standing(NamedTuple):
     """None: nobody knows."""
     papers: Mapping[str, Paper] = {}
     """By kind (`rules`, `policy`)."""
+    teams: frozenset[str] = frozenset()
+    deadlines: frozenset[str] = frozenset()
 
 
 NOTHING_STANDS = Standing()

@@ -226,7 +226,7 @@ def _disk(home: Home, sheet: Sheet) -> list[Problem]:
 def _content(
     home: Home, sheet: Sheet, secrets: Secrets, checkers: Checkers | None, standing: Standing
 ) -> tuple[Content | None, list[Problem]]:
-    problems = list(check_content(sheet, secrets, standing.brands))
+    problems = list(check_content(sheet, secrets, standing.brands, standing.people, standing.teams))
     stated: ImportPart | None = None
     try:
         stated = ImportPart.model_validate(_parts(sheet, ImportPart))

@@ -139,6 +139,9 @@ class SqlRegistry:
             numbers.get("policy", 0), bodies.get("policy", ""),
             numbers.get("brands", 0),
             self._people,
+            _understood("teams", numbers, content.teams, bodies),
+            _understood("deadlines", numbers, content.deadlines, bodies),
+            (numbers.get("teams", 0), numbers.get("deadlines", 0)),
         )  # fmt: skip
         self._standing = standing
         log.info("configuration adopted", generation=standing.generation, brands=len(brands), revisions=numbers)

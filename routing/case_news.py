@@ -7,8 +7,12 @@ from collections.abc import Mapping
 from database.engine import many, rows, rows_in
 from routing.sheet import CaseEvent, Sheet
 
-NEWS: frozenset[str] = frozenset({"assigned", "note", "reopened", "woken", "resolved", "raised", "exception", "policy"})
+NEWS: frozenset[str] = frozenset({
+    "assigned", "note", "reopened", "woken", "resolved", "raised", "exception", "policy", "deadline_near",
+    "deadline_missed", "deadline_escalated",
+})  # fmt: skip
 """Changes of a case that those who follow it are told of."""
+_FOR_THE_NAMED_ONLY = frozenset({"deadline_escalated"})
 
 
 def tell(sheet: Sheet) -> None:
@@ -18,7 +22,8 @@ def tell(sheet: Sheet) -> None:
         return
     watchers = _watchers(sheet, {event.case.id for event in news})
     for event in news:
-        told = {*event.told, *watchers.get(event.case.id, ()), event.case.assignee or ""} - {event.person, ""}
+        follow = {*watchers.get(event.case.id, ()), event.case.assignee or ""}
+        told = {*event.told, *(follow if event.change not in _FOR_THE_NAMED_ONLY else ())} - {event.person, ""}
         if told:
             _alert(sheet, event, told)
 

@@ -116,9 +116,10 @@ class CaseRow:
     """A case and what becomes of it."""
 
     __slots__ = (
-        "assignee", "author", "brand_n", "closed_at", "closed_why", "conversation", "dirty", "first_response_at", "id",
-        "live", "mentions", "merged_into", "new", "opened_at", "parties", "priority", "queue", "revision", "risk",
-        "set_aside_at", "shrunk", "snoozed_until", "state", "strand", "tracking", "updated_at", "was_standing",
+        "assignee", "author", "brand_n", "closed_at", "closed_why", "conversation", "deadline", "dirty",
+        "first_response_at", "id", "live", "mentions", "merged_into", "new", "opened_at", "parties", "priority",
+        "queue", "revision", "risk", "set_aside_at", "shrunk", "snoozed_until", "state", "strand", "tracking",
+        "updated_at", "was_clock", "was_standing",
     )  # fmt: skip
 
     def __init__(
@@ -146,6 +147,7 @@ class CaseRow:
         snoozed_until: Millis | None = None,
         first_response_at: Millis | None = None,
         tracking: str = "",
+        deadline: str = "",
         new: bool,
     ) -> None:
         self.id, self.brand_n, self.conversation, self.author, self.queue = id, brand_n, conversation, author, queue
@@ -154,18 +156,28 @@ class CaseRow:
         self.closed_why, self.merged_into, self.new = closed_why, merged_into, new
         self.assignee, self.revision, self.strand = assignee, revision, strand
         self.set_aside_at, self.snoozed_until, self.first_response_at = set_aside_at, snoozed_until, first_response_at
-        self.tracking = tracking
+        self.tracking, self.deadline = tracking, deadline
         self.dirty = new
         self.shrunk = False
         """Has lost a mention: its numbers are counted anew."""
         self.parties: set[int] | None = None
         """Authors whose matter it took over, once loaded."""
-        self.was_standing = self.standing
+        self.was_standing, self.was_clock = self.standing, () if new else self.clock
 
     @property
     def standing(self) -> tuple[object, ...]:
         """What a person who changes the case must know of: another one is another revision."""
         return (self.state, self.queue, self.assignee, self.snoozed_until, self.merged_into)
+
+    @property
+    def clock(self) -> tuple[object, ...]:
+        """What its deadlines hang on."""
+        return (self.state, self.queue, self.priority, self.first_response_at, self.opened_at, self.deadline)
+
+    @property
+    def stands_still(self) -> bool:
+        """Nothing is owed now: it waits for its customer, or is over."""
+        return self.state == "waiting" or not self.live
 
     @property
     def holds(self) -> bool:

@@ -10,6 +10,7 @@ from routing.case_news import tell
 from routing.cases import counted_anew
 from routing.clusters import COUNTED
 from routing.contribution import written
+from routing.deadline_rows import keep_deadlines
 from routing.decide import found_late, judged_at
 from routing.rows import CaseRow, MentionRow, PostRow
 from routing.sheet import Sheet
@@ -31,6 +32,7 @@ def save(sheet: Sheet, moved: list[MentionRow]) -> int:
     behaviour.save(sheet)
     _clusters(sheet)
     _cases(sheet)
+    keep_deadlines(sheet)
     tell(sheet)
     _outbox(sheet, moved)
     _counts(sheet)
@@ -153,7 +155,7 @@ def _case(case: CaseRow) -> tuple[object, ...]:
         case.brand_n, case.conversation, case.author, case.queue, case.state, case.live, case.priority, case.risk,
         case.mentions, case.opened_at, case.updated_at, case.closed_at, case.closed_why, case.merged_into,
         case.assignee, case.revision, case.strand, case.set_aside_at, case.snoozed_until, case.first_response_at,
-        case.tracking, case.id,
+        case.tracking, case.deadline, case.id,
     )  # fmt: skip
 
 
@@ -237,7 +239,7 @@ _CLUSTER = "INSERT INTO cluster (n, posts) VALUES (?, ?) ON CONFLICT (n) DO UPDA
 _CASE_COLUMNS = (
     "brand", "conversation", "author", "queue", "state", "live", "priority", "risk", "mentions", "opened_at",
     "updated_at", "closed_at", "closed_why", "merged_into", "assignee", "revision", "strand", "set_aside_at",
-    "snoozed_until", "first_response_at", "tracking",
+    "snoozed_until", "first_response_at", "tracking", "deadline",
 )  # fmt: skip
 _NEW_CASE = f"INSERT INTO cases ({', '.join(_CASE_COLUMNS)}, id) VALUES ({', '.join('?' * (len(_CASE_COLUMNS) + 1))})"
 _OLD_CASE = f"UPDATE cases SET {', '.join(f'{column} = ?' for column in _CASE_COLUMNS)} WHERE id = ?"

@@ -363,7 +363,7 @@ _POST = (
 _MENTION = "n, post, brand, revision, state, queue, risk, case_id, indexed_month, contribution"
 _CASE_FIELDS = (
     "state", "priority", "risk", "mentions", "opened_at", "updated_at", "closed_at", "closed_why", "merged_into",
-    "assignee", "revision", "strand", "set_aside_at", "snoozed_until", "first_response_at", "tracking",
+    "assignee", "revision", "strand", "set_aside_at", "snoozed_until", "first_response_at", "tracking", "deadline",
 )  # fmt: skip
 _CASE = ", ".join(("id", "brand", "conversation", "author", "queue", "live", *_CASE_FIELDS))
 _FACE = (

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from config.aspects import Aspect
     from config.brands import Brand
     from config.people import Person
+    from config.teams import Deadline, Team
     from query.tree import Node
 
 POSTS = "posts"
@@ -302,6 +303,10 @@ class InForce(NamedTuple):
     """For detractors; empty: none is in force."""
     brands_revision: int = 0
     people: tuple[Person, ...] = ()
+    teams: tuple[Team, ...] = ()
+    deadlines: tuple[Deadline, ...] = ()
+    deadlines_revision: tuple[int, int] = (0, 0)
+    """Of teams and of deadlines."""
 
 
 class Registry(Protocol):

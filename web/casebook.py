@@ -61,6 +61,20 @@ class Note(msgspec.Struct, frozen=True):
     """That it was written in: one that was merged into this one may be."""
 
 
+class Due(msgspec.Struct, frozen=True):
+    """A deadline of a case."""
+
+    what: str
+    """first_response or resolution"""
+    deadline: str
+    target: str
+    due: Millis | None
+    """None: the clock stands still, or nobody works who would count."""
+    done_at: Millis | None
+    missed: bool
+    """It was done too late, or people were told that it was missed."""
+
+
 class Opened(NamedTuple):
     case: Case
     live: list[Mention]
@@ -68,6 +82,7 @@ class Opened(NamedTuple):
     history: list[Event]
     tags: list[str]
     watchers: list[str]
+    deadlines: list[Due]
     notes: list[Note]
     """Oldest first; none for an asker who may not see all of a case: a note may repeat what is hidden."""
 
@@ -126,10 +141,19 @@ def one(engine: Engine, case_id: int, scope: AccessScope) -> Opened | None:
             [word for (word,) in rows_in(connection, names.format(column, table), ids)]
             for column, table in (("tag", "case_tag"), ("person", "case_watcher"))
         )
+        deadlines = [_due(*row) for row in rows(connection, _DEADLINES, (case_id,))]
         sql = "SELECT at, person, text, case_id FROM case_note WHERE case_id IN (??) AND text != '' ORDER BY n"
         notes = [Note(*row) for row in rows_in(connection, sql, ids)] if _whole(scope) else []
         seen = [m for m in held if sees(scope, m)]
-        return Opened(case, seen, _history(connection, case_id, scope), tags, watchers, notes[-HISTORY:])
+        return Opened(case, seen, _history(connection, case_id, scope), tags, watchers, deadlines, notes[-HISTORY:])
+
+
+def _due(what: str, deadline: str, target: str, due: Millis | None, done: Millis | None, missed: Millis | None) -> Due:
+    late = due is not None and done is not None and done > due
+    return Due(what, deadline, target, due, done, missed=late or missed is not None)
+
+
+_DEADLINES = "SELECT what, deadline, target, due, done_at, missed_at FROM case_deadline WHERE case_id = ? ORDER BY what"
 
 
 def _taken_over(connection: Connection, case_id: int) -> list[int]:

@@ -282,6 +282,19 @@ class CaseNote(Model):
     """That it was written in: one that was merged into this one may be."""
 
 
+class CaseDeadline(Model):
+    """By when a case has to be answered (`first_response`) or done (`resolution`)."""
+
+    what: str = Field(examples=["first_response"])
+    deadline: str = Field(examples=["standard"])
+    """Its id in the configuration."""
+    target: str = Field(examples=["4h business"])
+    due: Time | None
+    """Null: the clock stands still, or nobody works who would count."""
+    done_at: Time | None
+    missed: bool
+
+
 class AbovePost(Model):
     """A post that stands above a reply. It may be about no brand at all."""
 
@@ -359,6 +372,7 @@ class CaseWithHistory(Case):
     """Oldest first, the newest 500."""
     tags: list[str]
     watchers: list[str]
+    deadlines: list[CaseDeadline]
     notes: list[CaseNote]
     """Oldest first; none for a token that is limited to queues or sources."""
     threads: list[CaseThread]

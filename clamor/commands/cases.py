@@ -11,6 +11,7 @@ import typer
 
 from clamor import exits
 from clamor.commands import casework
+from clamor.commands.case_audit import audit
 from clamor.commands.casework import Number, number
 from clamor.commands.search import when
 from clamor.console import answers, errors
@@ -100,6 +101,7 @@ class Told(Listed, frozen=True, kw_only=True):
     """Of those, where the posts stand on their networks."""
     tags: list[str]
     watchers: list[str]
+    deadlines: list[casebook.Due]
     notes: list[casebook.Note]
     history: list[Move]
     threads: list[Thread] = []
@@ -215,6 +217,7 @@ def _told(opened: Opened, id: int, language: Literal["en", "es"]) -> Told | None
         links={m.id: m.post.link for m in found.live if m.post is not None and m.post.link},
         tags=found.tags,
         watchers=found.watchers,
+        deadlines=found.deadlines,
         notes=found.notes,
         history=[Move(*event) for event in found.history],
         threads=[_thread(each) for each in context.threads(opened.engine, found.live, EVERYTHING)],
@@ -231,9 +234,14 @@ def _say_case(told: Told, language: Literal["en", "es"]) -> None:
     )
     answered = f"first answered {when(told.first_response_at)} UTC" if told.first_response_at else "not answered yet"
     _say(f"  {told.assignee or 'nobody'} has it; {answered}")
-    for what, words in (("tags", told.tags), ("watched by", told.watchers)):
-        if words:
-            _say(f"  {what}: {', '.join(words)}")
+    for one in told.deadlines:
+        words = one.what.replace("_", " ")
+        state = f"due {when(one.due)} UTC" if one.due is not None else "the clock stands still"
+        done = f", done {when(one.done_at)} UTC" if one.done_at is not None else ""
+        _say(f"  {words} ({one.deadline}, {one.target}): {state}{done}{', missed' if one.missed else ''}")
+    for what, names in (("tags", told.tags), ("watched by", told.watchers)):
+        if names:
+            _say(f"  {what}: {', '.join(names)}")
     if told.took_over:
         _say(f"  took over: {', '.join(f'case {one}' for one in told.took_over)} (clamor case undo ID takes it back)")
     for advice in told.policy:
@@ -299,3 +307,4 @@ def _say(line: str) -> None:
 
 
 casework.register(app)
+app.command("audit")(audit)

@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from config.brands import Slug
-from config.section import Text
+from config.section import Text, TimeZone
 from config.sources.common import AnySource
-
-
-def _time_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError("not a time zone: write a name such as Europe/Madrid or UTC") from None
-    return name
 
 
 class FileSource(AnySource):
@@ -33,7 +24,7 @@ class FileSource(AnySource):
     """Between the columns of a CSV file. Empty: found out."""
     map: dict[Text, Text] = Field(default_factory=dict)
     """Field of a post: the column that holds it, or a constant in inner quotes."""
-    zone: Annotated[str, AfterValidator(_time_zone)] = "UTC"
+    zone: TimeZone = "UTC"
     """Time zone of times that name none."""
     day_order: Literal["dmy", "mdy"] | None = None
     """Whether 03/04 is in April (`dmy`) or in March (`mdy`). Empty: as the first rows show."""

@@ -37,6 +37,7 @@ cases = Table(
     Column("snoozed_until", BigInteger),
     Column("first_response_at", BigInteger, comment="when somebody of the brand answered first"),
     Column("tracking", Text, nullable=False, server_default="", comment="the key that people know it by"),
+    Column("deadline", Text, nullable=False, server_default="", comment="that a rule named; empty: by queue and brand"),
 )
 _pr = and_(cases.c.live == 1, cases.c.queue == "pr")
 _one = and_(cases.c.live == 1, cases.c.queue != "pr")

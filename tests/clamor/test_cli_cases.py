@@ -13,6 +13,8 @@ from typer.testing import CliRunner
 
 from clamor.chores import CaseClock
 from clamor.cli import program
+from routing.casework import Wait, work
+from routing.desk import Desk
 from stream.records import Author
 
 REPLIES = """\
@@ -22,9 +24,17 @@ replies:
 """
 
 
+TEAMS = """\
+teams:
+  - {id: madrid, name: Madrid, zone: Europe/Madrid, members: [ana], hours: {mon: ["09:00-18:00"]}}
+deadlines:
+  - {id: standard, first_response: {normal: 4h, high: 1h}, resolution: {normal: 2 working days, high: 8h business}}
+"""
+
+
 @pytest.fixture
 def living(tmp_path: Path) -> Iterator[Living]:
-    with Living(settled_home(tmp_path / "home", CONFIGURATION + REPLIES)) as living:
+    with Living(settled_home(tmp_path / "home", CONFIGURATION + REPLIES + TEAMS)) as living:
         author = Author(id="z", handle="zoe")
         living.live(post(1, "Acme Air lost my bag and nobody answers, where is it?", author=author))
         yield living
@@ -91,3 +101,18 @@ def test_what_cannot_be_done_says_why(living: Living) -> None:
     ):
         found = case(living, *words)
         assert (found.exit_code, why in " ".join(found.stderr.replace("│", " ").split())) == (code, True), found.stderr
+
+
+def test_what_was_promised_and_kept_is_written_for_an_audit(living: Living) -> None:
+    living.clock.advance(600_000)
+    with_clock = Desk(living.opened.registry.current())
+    work(living.opened.engine, with_clock, 1, Wait(), "ana", living.clock.now())
+    (first, second) = [json.loads(line) for line in case(living, "audit", "--format", "jsonl").stdout.splitlines()]
+    assert (first["what"], first["outcome"], first["done_by"], first["tracking"]) == (
+        "first_response", "kept", "ana", "ACM-2026-000001",
+    )  # fmt: skip
+    assert (second["what"], second["outcome"], second["due"]) == ("resolution", "paused", "")
+    table = case(living, "audit", "--brand", "acme").stdout.splitlines()
+    assert (table[0].partition(",brand")[0], len(table)) == ("tracking,case", 3)
+    assert len(case(living, "audit", "--brand", "none").stdout.splitlines()) == 1
+    assert "first response (standard," in case(living, "show", "1").output

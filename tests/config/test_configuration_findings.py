@@ -565,3 +565,43 @@ def test_a_canned_reply_that_cannot_be_filled_in_is_found(
     assert [(one.path, words in f"{one.message} {one.advice}") for one in found if "replies" in (one.path or "")] == [
         (path, True)
     ]
+
+
+@pytest.mark.parametrize(
+    ("section", "path", "words"),
+    [
+        ("teams: [{TEAM, members: [anna]}]", "teams[0].members[0]", "did you mean 'ana'"),
+        ("teams: [{TEAM, hands_over_to: m}]", "teams[0].hands_over_to", "to itself"),
+        ("teams: [{TEAM, zone: Europe/Madird}]", "teams[0].zone", "not a time zone"),
+        ("teams: [{id: m, name: M, zone: UTC, hours: {mon: ['9-18']}}]", "teams[0].hours.mon[0]", "not hours of a day"),
+        ("teams: [{id: m, name: M, zone: UTC, hours: {}}]", "teams[0].hours", "never open"),
+        ("deadlines: [{id: d, resolution: {low: 3 days}}]", "deadlines[0].resolution.low", "not a target"),
+        ("deadlines: [{id: d, escalate: [bob]}]", "deadlines[0].escalate[0]", "nobody in people has this id"),
+        ("deadlines: [{id: d, resolution: {low: 4h business}}]", "deadlines[0].resolution.low", "no team serves"),
+        ("teams: [{TEAM, brands: [acne]}]", "teams[0].brands[0]", "did you mean 'acme'"),
+    ],
+)
+def test_a_calendar_that_names_what_is_not_there_is_found(
+    make_home: MakeHome, section: str, path: str, words: str
+) -> None:
+    zone = "" if "zone" in section else "zone: UTC, "
+    text = section.replace("TEAM", f"id: m, name: M, {zone}hours: {{mon: ['09:00-18:00']}}")
+    who = "brands: [{id: acme, name: Acme Air}]\npeople: [{id: ana, name: Ana, email: ana@example.org}]\n"
+    found = check(make_home(f"{who}{text}\n"))
+    about = [one for one in found if (one.path or "").startswith(path.partition("[")[0])]
+    assert [(one.path, words in f"{one.message} {one.advice}") for one in about] == [(path, True)]
+
+
+def test_hours_that_a_clock_skips_are_a_warning_that_says_when(make_home: MakeHome) -> None:
+    team = "teams: [{id: m, name: M, zone: Europe/Madrid, hours: {sun: ['02:00-03:00'], mon: ['09:00-10:00']}}]\n"
+    found = [one for one in check(make_home(team)) if one.path == "teams[0].hours.sun[0]"]
+    assert {(one.severity, "the clocks of Europe/Madrid skip these hours" in one.message) for one in found} == {
+        ("warning", True)
+    }
+
+
+def test_holidays_of_a_country_that_nobody_knows_are_found(make_home: MakeHome) -> None:
+    pytest.importorskip("holidays")
+    team = "teams: [{id: m, name: M, zone: UTC, hours: {mon: ['09:00-10:00']}, holidays: ES-ZZ}]\n"
+    (found,) = [one for one in check(make_home(team)) if one.path == "teams[0].holidays"]
+    assert "MD" in (found.advice or "")

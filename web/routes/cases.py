@@ -59,6 +59,17 @@ def router(services: Services) -> APIRouter:
             ],
             tags=found.tags,
             watchers=found.watchers,
+            deadlines=[
+                models.CaseDeadline(
+                    what=each.what,
+                    deadline=each.deadline,
+                    target=each.target,
+                    due=at(each.due) if each.due is not None else None,
+                    done_at=at(each.done_at) if each.done_at is not None else None,
+                    missed=each.missed,
+                )
+                for each in found.deadlines
+            ],
             notes=[
                 models.CaseNote(at=at(each.at), person=each.person, text=each.text, case=each.case)
                 for each in found.notes
