@@ -14,7 +14,7 @@ from query.document import effective
 from routing.behaviour import Stands, of_authors
 from routing.keys import author_key
 from routing.policies import Policies
-from stream.records import Mention, Millis, Post, decode
+from stream.records import Decision, Mention, Millis, Post, Understood, decode
 
 
 class Account(msgspec.Struct, frozen=True):
@@ -36,7 +36,8 @@ class HeldPost(msgspec.Struct, frozen=True):
     """`live`; else its text and author are gone, or it was never here (`awaited`)."""
     time: str
     text: str = ""
-    """Of posts that stand in a case only as what a reply answers; the others' stand with their mentions."""
+    """Of posts about no brand that are kept for a while: what a reply in a case answers, and replies that wait for the
+    post which they answer. The others' stand with their mentions."""
 
 
 class HeldMention(msgspec.Struct, frozen=True):
@@ -55,6 +56,18 @@ class HeldMention(msgspec.Struct, frozen=True):
     why: str
     corrected_by: str
     case: int | None
+
+
+class HeldDecision(msgspec.Struct, frozen=True):
+    """One that was replaced."""
+
+    post: str
+    brand: str
+    until: str
+    queue: str
+    rule: str
+    why: str
+    risk: int
 
 
 class HeldKind(msgspec.Struct, frozen=True):
@@ -96,6 +109,8 @@ class Held(msgspec.Struct, frozen=True):
     accounts: tuple[Account, ...]
     posts: tuple[HeldPost, ...]
     mentions: tuple[HeldMention, ...]
+    earlier: tuple[HeldDecision, ...]
+    """Decisions before the ones in force, of posts that are gone as well."""
     kinds: tuple[HeldKind, ...]
     """Those that have ended and are not forgotten yet included."""
     cases: tuple[HeldCase, ...]
@@ -113,6 +128,7 @@ def held_of(connection: Connection, accounts: Sequence[Account], brands: Sequenc
         accounts=tuple(accounts),
         posts=tuple(_posts(connection, posts)),
         mentions=tuple(_mention(mention) for mention in mentions.values()),
+        earlier=tuple(_earlier(connection, [n for n, *_ in posts])),
         kinds=tuple(_kinds(connection, of_authors(connection, keys), mentions)),
         cases=tuple(_cases(connection, keys, mentions)),
         counts=tuple(_counts(connection, keys)),
@@ -123,7 +139,9 @@ def held_of(connection: Connection, accounts: Sequence[Account], brands: Sequenc
 def _posts(connection: Connection, found: Sequence[tuple[int, str, str, Millis]]) -> list[HeldPost]:
     sql = "SELECT id, body FROM context_post WHERE id IN (??) AND body IS NOT NULL"
     texts = {id: decode(Post, body).text for id, body in rows_in(connection, sql, [id for _, id, *_ in found])}
-    return [HeldPost(id, state, _at(time), texts.get(id, "")) for _, id, state, time in found]
+    sql = "SELECT post, body FROM waiting WHERE post IN (??)"
+    waits = {n: decode(Understood, body).post.text for n, body in rows_in(connection, sql, [n for n, *_ in found])}
+    return [HeldPost(id, state, _at(time), texts.get(id, "") or waits.get(n, "")) for n, id, state, time in found]
 
 
 def _mentions(connection: Connection, posts: Sequence[int]) -> dict[int, Mention]:
@@ -146,6 +164,21 @@ def _mention(mention: Mention) -> HeldMention:
         rule=decision.rule if decision is not None else "", why=decision.why if decision is not None else "",
         corrected_by=mention.correction.person if mention.correction is not None else "", case=mention.case_id,
     )  # fmt: skip
+
+
+def _earlier(connection: Connection, posts: Sequence[int]) -> list[HeldDecision]:
+    sql = (
+        "SELECT p.id, b.value, d.at, d.body FROM decision d JOIN mention m ON m.n = d.mention "
+        "JOIN post p ON p.n = m.post JOIN dictionary b ON b.n = m.brand WHERE m.post IN (??)"
+    )
+    return [
+        HeldDecision(post, brand, _at(at), was.queue, was.rule, was.why, was.risk)
+        for post, brand, at, body in sorted(rows_in(connection, sql, list(posts)))
+        for was in (_decision(body),)
+    ]
+
+
+_decision = msgspec.json.Decoder(Decision).decode
 
 
 def _kinds(connection: Connection, found: Sequence[Stands], mentions: dict[int, Mention]) -> list[HeldKind]:

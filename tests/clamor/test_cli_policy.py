@@ -87,6 +87,7 @@ def test_a_persons_export_holds_all_that_is_held(living: Living) -> None:
     assert kind["until"] > kind["since"]
     assert [one["mentions"] for one in held["cases"]] == [["x:1#acme"]]
     assert held["counts"][0]["negatives"] == 1
+    assert held["earlier"] == []
 
 
 def test_what_is_gone_is_in_no_export(living: Living) -> None:
@@ -95,4 +96,5 @@ def test_what_is_gone_is_in_no_export(living: Living) -> None:
     assert (gone.exit_code, "nothing is held about zoe" in gone.stderr) == (1, True)
     by_id = json.loads(typed(living, "person", "export", "z", "--network", "x").stdout)
     assert (by_id["mentions"], by_id["kinds"]) == ([], [])
+    assert [(one["post"], one["brand"], one["queue"]) for one in by_id["earlier"]] == [("x:1", "acme", "support")]
     assert [one["state"] for one in by_id["posts"]] == ["deleted"]
