@@ -42,9 +42,11 @@ class Answer(Section):
     """Who answers, where, by when, and in which words."""
 
     queue: Queue
-    """The team whose answer it is; `none`: nobody answers."""
+    """Whose answer it is; `none`: nobody answers."""
+    team: Slug | None = None
+    """Id of a team that serves the queue, where it is to be that one."""
     person: Slug | None = None
-    """Id of the one person of the team who does."""
+    """Id of the one person who does."""
     where: Literal["public", "private", "public_then_private", "nowhere"]
     """`public_then_private`: a short word where others read it, the rest between two. `nowhere`: queue none."""
     within: Duration | None = Field(default=None, ge=60_000, le=30 * 86_400_000)
@@ -62,8 +64,8 @@ class Answer(Section):
                 "queue none and where nowhere go together: name the team that answers, or say nowhere and none in both"
             )
         if self.queue == "none":
-            if self.person is not None or self.within is not None or self.lines:
-                raise ValueError("nobody answers, so person, within and lines cannot stand here: delete them")
+            if self.person or self.team or self.within is not None or self.lines:
+                raise ValueError("nobody answers, so team, person, within and lines cannot stand here: delete them")
             return self
         if self.within is None:
             raise ValueError("within is missing: say by when the answer is due, such as 4h")
@@ -89,7 +91,7 @@ class Behaviour(Section):
     remove: Annotated[Literal["never", "unlawful_only"], BeforeValidator(_no_deletes)] = "never"
     """What may be taken off a page of one's own."""
     tell: tuple[Slug, ...]
-    """Who must be told: queues (sales, support, pr) and ids of people. Empty: nobody."""
+    """Who must be told: queues (sales, support, pr), ids of people and of teams. Empty: nobody."""
     stop: Said
     """When to stop answering."""
     match: tuple[dict[str, Any], ...] = ()

@@ -40,6 +40,7 @@ class Advice(msgspec.Struct, frozen=True, kw_only=True):
     until: Millis
     queue: str
     """Who answers; `none`: nobody. Empty, as all below: no policy of ours has this kind any more."""
+    team: str = ""
     person: str = ""
     where: str = ""
     due: Millis | None = None
@@ -120,7 +121,8 @@ def in_one_line(advice: Advice, language: Language) -> str:
 def _who(advice: Advice, t: Words) -> str:
     if advice.queue == "none":
         return t("policy_nobody")
-    who = t.label("queue", advice.queue) + (f" ({advice.person})" if advice.person else "")
+    named = ", ".join(one for one in (advice.team, advice.person) if one)
+    who = t.label("queue", advice.queue) + (f" ({named})" if named else "")
     by = _day(advice.due) if advice.due is not None else ""
     return t("policy_answer", who=who, where=t(f"policy_{advice.where}"), by=by)
 
@@ -146,7 +148,7 @@ def _as_advised(
 ) -> Advice:
     answer = behaviour.answer
     return msgspec.structs.replace(
-        told, queue=answer.queue, person=answer.person or "", where=answer.where,
+        told, queue=answer.queue, team=answer.team or "", person=answer.person or "", where=answer.where,
         due=newest + answer.within if answer.within is not None else None,
         tone=answer.tone.within(language) if answer.tone is not None else "",
         lines=tuple(line.within(language).format_map(names) for line in answer.lines),

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, Engine
 
 from config.people import Person
+from config.teams import Team
 from database.engine import many, rows, rows_in, write
 from routing.keys import NOBODY
 from routing.policy import QUEUES, Found, Policy
@@ -61,7 +62,7 @@ def tell(sheet: Sheet) -> None:
         told = {one.detail for one in sheet.events if one.case is case and one.change == "policy"}
         if not case.new:
             told |= {detail for (detail,) in rows(sheet.connection, _TOLD, (case.id,))}
-        news = tuple(who for who in found.tell if who not in told)
+        news = [who for who in _persons(found.tell, sheet.desk.in_force.teams) if who not in told]
         sheet.events += [CaseEvent(case, "policy", m, who, told=(who,)) for who in news]
 
 
@@ -83,14 +84,23 @@ def of_authors(connection: Connection, authors: Iterable[int]) -> list[Stands]:
     return sorted(map(Stands._make, found), key=lambda one: (one.since, one.mention))
 
 
-def people_of(policy: Policy, kind: str, brand: str, people: Iterable[Person]) -> tuple[str, ...]:
-    """Ids of those who must be told of a kind by the policy: named ones, and who hears of a named queue."""
+def people_of(
+    policy: Policy, kind: str, brand: str, people: Iterable[Person], teams: Iterable[Team]
+) -> tuple[str, ...]:
+    """Ids of those who must be told of a kind by the policy: named ones, members of named teams, and who hears of a
+    named queue."""
     found = policy.named(kind)
-    tell = frozenset(found.behaviour.tell) if found is not None else frozenset[str]()
-    queues = tell & QUEUES
+    named = frozenset(found.behaviour.tell) if found is not None else frozenset[str]()
+    tell, queues = frozenset(_persons(named - QUEUES, teams)), named & QUEUES
     return tuple(
         person.id for person in people if person.id in tell or any(person.hears(brand, queue) for queue in queues)
     )
+
+
+def _persons(named: Iterable[str], teams: Iterable[Team]) -> list[str]:
+    """Ids of people; a team stands for its members."""
+    members = {team.id: team.members for team in teams}
+    return list(dict.fromkeys(person for who in named for person in members.get(who, (who,))))
 
 
 def let_go(engine: Engine, now: Millis) -> int:

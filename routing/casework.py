@@ -349,7 +349,7 @@ def _deviate(sheet: Sheet, case: CaseRow, change: Deviate, by: str) -> Worked:
     if kind not in standing:
         raise CaseRefused(f"{kind[:LONGEST_NAME]!r} does not stand in case {case.id}: {did_you_mean(kind, standing)}")
     brand = sheet.desk.brands.word(sheet.connection, case.brand_n)
-    told = people_of(policy, kind, brand, sheet.desk.in_force.people)
+    told = people_of(policy, kind, brand, sheet.desk.in_force.people, sheet.desk.in_force.teams)
     _event(sheet, case, "exception", f"{kind}, policy {policy.revision}: {why}", by, told=told)
     names = f"; told: {', '.join(told)}" if told else ""
     return _done(case, f"the exception from {kind} stands in the history of case {case.id}{names}")

@@ -40,7 +40,7 @@ class Found(NamedTuple):
     expires: Millis
     """So long after the post."""
     tell: tuple[str, ...]
-    """Ids of people who must be told; who hears of a queue is told by the rules."""
+    """Ids of people and of teams who must be told; who hears of a queue is told by the rules."""
     record: str
     """Truth of each part that had to be asked of this kind and of those before it: see routing.truths."""
 

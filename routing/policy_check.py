@@ -77,22 +77,24 @@ def _asked(kind: Kind) -> Node:
 
 def _people(kind: Kind, node: Yaml, known: Known, file: str) -> Iterator[Problem]:
     """Names that point nowhere: whoever is to answer or to be told has to be there."""
+    answer, listed = node.child("answer"), node.child("tell")
+    held = kind.behaviour.answer
+    for what, named, there in (("person", held.person, known.people), ("team", held.team, known.teams)):
+        if named is not None and there is not None and named not in there:
+            where = (answer.child(what) if answer is not None else None) or node
+            yield _nobody(kind.name, what, named, where, sorted(there), file)
     if known.people is None:
         return
-    answer, listed = node.child("answer"), node.child("tell")
-    named = kind.behaviour.answer.person
-    if named is not None and named not in known.people:
-        where = (answer.child("person") if answer is not None else None) or node
-        yield _nobody(kind.name, named, where, sorted(known.people), file)
+    told = {*known.people, *(known.teams or ()), *QUEUES}
     for place, who in enumerate(kind.behaviour.tell):
-        if who not in QUEUES and who not in known.people:
+        if who not in told:
             where = (listed.child(place) if listed is not None else None) or node
-            yield _nobody(kind.name, who, where, sorted({*known.people, *QUEUES}), file)
+            yield _nobody(kind.name, "person", who, where, sorted(told), file)
 
 
-def _nobody(kind: str, name: str, where: Yaml, known: Sequence[str], file: str) -> Problem:
-    advice = did_you_mean(name, known) or "write the person under `people:` first"
-    return _found(kind, where, file, "there is no person of this id", advice, value=repr(name), severity="error")
+def _nobody(kind: str, what: str, name: str, where: Yaml, known: Sequence[str], file: str) -> Problem:
+    advice = did_you_mean(name, known) or f"write the {what} into clamor.yaml first"
+    return _found(kind, where, file, f"there is no {what} of this id", advice, value=repr(name), severity="error")
 
 
 def contradictions(papers: Mapping[str, Paper]) -> list[Problem]:

@@ -350,6 +350,7 @@ class CaseAdvice(Model):
     """From then on it stands no more."""
     queue: str = Field(examples=["pr"])
     """Who answers; `none`: nobody. Empty, as all below: no policy has this kind any more."""
+    team: str
     person: str
     where: str = Field(examples=["public_then_private"])
     """`public`, `private`, `public_then_private` or `nowhere`."""

@@ -11,6 +11,7 @@ from route_home import BRANDS, DAY, MINUTE, NOW, RouteHome, passed, reading, sai
 
 from config import content
 from config.people import Person
+from config.teams import Team, Week
 from database import revisions
 from database.engine import read, write
 from routing import behaviour, corrections
@@ -274,6 +275,16 @@ def test_whom_the_policy_names_is_told_once_of_a_kind_in_a_case(home: RouteHome)
     home.take(said("3", angry, author="zoe", reply_to="x:1"))
     assert told(home) == [("policy", "eva")]
     assert history(home, "policy") == [("eva", "")]
+
+
+def test_a_team_stands_for_its_members(home: RouteHome) -> None:
+    with_people(home)
+    week = Week(mon=("09:00-18:00",))
+    team = Team(id="night", name="Night", zone="Europe/Madrid", members=("ben", "eva"), hours=week)
+    home.registry.in_force = home.registry.in_force._replace(teams=(team,))
+    settle(home, NAMED.replace("[pr, eva]", "[eva, night]"))
+    home.take(said("1", reading(intent="complaint", detractor=1), author="zoe"))
+    assert told(home) == [("policy", "eva"), ("policy", "ben")]
 
 
 def test_the_history_keeps_no_kind_when_its_post_is_gone(home: RouteHome) -> None:

@@ -23,6 +23,8 @@ brands:
   - {id: acme, name: Acme}
 people:
   - {id: ana, name: Ana, email: ana@example.org}
+teams:
+  - {id: madrid, name: Madrid, zone: Europe/Madrid, members: [ana], hours: {mon: ["09:00-18:00"]}}
 """
 BOTH = {"en": "said in English", "es": "dicho en español"}
 
@@ -64,7 +66,9 @@ def test_the_shipped_rules_and_the_shipped_policy_do_not_contradict_one_another(
 
 
 def test_a_policy_of_ones_own_is_without_problems(tmp_path: Path) -> None:
-    assert found(tmp_path, silent(), kind(tell=["ana", "pr"], answer={"person": "ana"})) == []
+    assert (
+        found(tmp_path, silent(), kind(tell=["ana", "pr", "madrid"], answer={"person": "ana", "team": "madrid"})) == []
+    )
 
 
 @pytest.mark.parametrize(
@@ -86,6 +90,7 @@ def test_a_policy_of_ones_own_is_without_problems(tmp_path: Path) -> None:
         (kind(when="intent:"), "kinds[0].when", ""),
         (kind(when="queue:pr"), "kinds[0].when", "queue"),
         (kind(tell=["eva"]), "angry", "there is no person of this id (found 'eva')"),
+        (kind(answer={"team": "bogota"}), "angry", "there is no team of this id (found 'bogota')"),
         (kind(answer={"person": "anna"}), "angry", "there is no person of this id (found 'anna'): did you mean 'ana'?"),
     ],
 )  # fmt: skip
