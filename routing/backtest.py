@@ -28,7 +28,7 @@ from stream.records import Decision, Mention, Millis, Queue
 OF_POST = frozenset(
     {
         "author", "followers", "verified", "country", "media", "address", "likes", "reposts", "replies", "views",
-        "reply_to", "quote_of", "seen", "edited", "origin", "query", "copies", "spam",
+        "reply_to", "quote_of", "seen", "edited", "origin", "query", "copies", "spam", "rating",
     }
 )  # fmt: skip
 """Fields that an expired mention has no more, beside those that are read from the text."""

@@ -9,11 +9,15 @@ import pytest
 from msgspec.structs import replace
 from route_home import MINUTE, NOW, RouteHome, passed, reading, said
 
-from routing.backtest import Backtest, Tally, sample_of
+from query.document import Document
+from query.fields import readable
+from query.tree import Has
+from routing.backtest import OF_POST, Backtest, Tally, sample_of
+from routing.bits import reads_text
 from routing.corrections import correct
 from routing.desk import Desk
 from routing.rules import RuleSet, default_rules
-from stream.records import Correction, Mention, Scores, decode
+from stream.records import Correction, Mention, Metrics, Scores, decode
 
 SHIPPED = RuleSet.read(default_rules(), 1)
 ALL_TO_SALES = "rules: [{name: all, when: '', queue: sales, why: 'to {brand}'}]"
@@ -99,6 +103,26 @@ def test_what_is_gone_is_counted_and_what_expired_is_told_from_the_record(home: 
     words = "rules: [{name: a, when: 'intent:complaint bag', queue: sales}]"
     assert tried(home, words).unknown == 2, "nobody knows whether the bag was in it"
     assert tried(home, words).new.rules == {"severe-detractor": 2, "default": 1}
+
+
+def test_every_field_that_an_expired_mention_has_no_more_counts_as_unknown(home: RouteHome) -> None:
+    claim = replace(reading(terms=[("legal", 9)]), aspects=("delivery",), spam=("links",))
+    post = {
+        "media": ("https://x.example/a.png",), "link": "https://x.example/1", "reply_to": "x:0", "quote_of": "x:9",
+        "country": "ES", "query_ids": ("q",), "edited_at": NOW, "source_id": "stream", "rating": 2,
+    }  # fmt: skip
+    text = "@acme see https://acme.example #late"
+    metrics = Metrics(likes=1, reposts=1, replies=1, views=1)
+    home.take(said("1", claim, text=text, author="ana", followers=5, metrics=metrics, **post))
+    before = home.mention("x:1#acme")
+    before = replace(before, post=replace(before.post, author=replace(before.post.author, verified=True)), copies=2)
+    home.take(passed("1", "expired", NOW + 9))
+    held, left = Document(before), Document(home.mention("x:1#acme"))
+    asked = [field.name for field in readable("rule")]
+    unsaid = {field for field in asked if held[field] is None}
+    assert unsaid == {"complaint", "emotion", "irony", "offensive", "review"}, "all others are tried"
+    lost = {field for field in asked if held[field] != left[field]}
+    assert lost <= {field for field in asked if field in OF_POST or reads_text(Has(field))}
 
 
 def test_a_part_that_was_asked_that_day_is_known_after_the_text_is_gone(home: RouteHome) -> None:
