@@ -32,7 +32,7 @@ OF_POST = frozenset(
     }
 )  # fmt: skip
 """Fields that an expired mention has no more, beside those that are read from the text."""
-MOST_PER_MOVE = 50
+MOST_PER_MOVE = 200
 """Mentions of a sample that are kept for each pair of queues."""
 
 
