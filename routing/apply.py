@@ -17,7 +17,7 @@ from database.engine import rows, rows_in
 from query.document import effective, set_aside
 from routing import behaviour, cases, clusters, context
 from routing.contribution import Contribution, contribution, nothing, read
-from routing.decide import Reader, decide, found_late, hurts, judged_at, may_wake, same
+from routing.decide import Reader, decide, found_late, held_for_review, hurts, judged_at, may_wake, same
 from routing.desk import Desk
 from routing.keys import NOBODY, author_key
 from routing.observe import hold_against_absence, note_absences, observe
@@ -195,7 +195,8 @@ def _decide_all(sheet: Sheet, changed: list[MentionRow], again: frozenset[int]) 
                 decision = replace(decision, previous_queue=held.queue)
             late = cause is not None and found_late(cause.post, judged)
             told = held is not None and held.alert and held.may_wake and decision.risk <= held.risk
-            m.tell = decision.alert and (wakes or late) and not told
+            unsure = held_for_review(replace(value, decision=decision))
+            m.tell = decision.alert and (wakes or late) and not told and not unsure
         m.value = replace(value, decision=decision)
         m.queue, m.risk = decision.queue, decision.risk
         found = sheet.desk.policy.of(value, decision.risk, decision.terms)

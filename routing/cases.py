@@ -13,6 +13,8 @@ from itertools import chain
 
 from database.engine import rows_in
 from query.document import set_aside as does_not_mean_it
+from routing.assigning import assign_by_rule
+from routing.decide import held_for_review
 from routing.keys import NOBODY
 from routing.merging import (
     PRIORITY,
@@ -32,6 +34,8 @@ from routing.tracking import tracking_key
 from stream.records import Millis
 
 REOPEN_WITHIN: Millis = 14 * 86_400_000
+FOR_REVIEW = "review"
+"""Tag of a case with a mention that a rule holds for people to look at."""
 _LIVE = ("live", "gapfill")
 """Origins of what is said now; the rest is news only where it was said after the case was set aside."""
 
@@ -180,6 +184,7 @@ def _enter(sheet: Sheet, case: CaseRow, m: MentionRow, change: str) -> None:
     priority = m.value.decision.priority if m.value is not None and m.value.decision is not None else "normal"
     case.priority = max(case.priority, priority, key=PRIORITY.index)
     case.updated_at, case.dirty = sheet.now, True
+    _act(sheet, case, m)
     if m.was_risk > m.risk and stays:
         case.shrunk = True
     if not stays:
@@ -188,6 +193,19 @@ def _enter(sheet: Sheet, case: CaseRow, m: MentionRow, change: str) -> None:
         _wake(sheet, case, m)
     elif worse:
         sheet.events.append(CaseEvent(case, "grew", m))
+
+
+def _act(sheet: Sheet, case: CaseRow, m: MentionRow) -> None:
+    """What the mention's rule asks for beside its queue."""
+    value = m.value
+    if value is None or value.decision is None:
+        return
+    if value.decision.deadline:
+        case.deadline = value.decision.deadline
+    if held_for_review(value):
+        sheet.new_tags.append((case.id, FOR_REVIEW))
+    if value.decision.assign:
+        assign_by_rule(sheet, case, m)
 
 
 def _open(sheet: Sheet, m: MentionRow, conversation: int, author: int) -> CaseRow:

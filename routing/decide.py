@@ -64,7 +64,8 @@ def by_rules(decision: Decision, ruled: Ruled) -> Decision:
     """The decision with what the rules say."""
     return replace(
         decision, queue=ruled.queue, rule=ruled.name, why=ruled.why, priority=ruled.priority, tags=ruled.tags,
-        alert=ruled.alert, facts=ruled.facts, record=ruled.record, words=ruled.words,
+        alert=ruled.alert, facts=ruled.facts, record=ruled.record, words=ruled.words, assign=ruled.actions.assign,
+        deadline=ruled.actions.deadline, hold=ruled.actions.hold,
     )  # fmt: skip
 
 
@@ -75,6 +76,12 @@ def by_person(decision: Decision, person: Correction) -> Decision:
     return replace(
         decision, queue=person.queue, rule=PERSON, why=why, person=person.person, alert=False, overruled=decision.rule
     )
+
+
+def held_for_review(mention: Mention) -> bool:
+    """Whether its rule holds it: a head of the model was unsure, and nobody has looked at it yet."""
+    read, decision = mention.understanding, mention.decision
+    return bool(decision is not None and decision.hold and mention.correction is None and read and read.review)
 
 
 def left_out_by(person: Correction | None, read: Understanding | None, name: str) -> str:

@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple, TypeAlias
 from config.problems import ConfigurationError, errors
 from query.document import Document, effective
 from query.tree import Node
+from routing.rule_actions import Actions
 from routing.ruling import Ruling, Rulings
 from routing.truths import Parts
 from stream.records import Mention, Queue
@@ -36,6 +37,7 @@ class Rule(NamedTuple):
     why: Mapping[str, str]
     """By language (en, es): a sentence, with `{intent}` and other words of PLACES in it."""
     line: int
+    actions: Actions = Actions()
 
 
 class Ruled(NamedTuple):
@@ -52,6 +54,7 @@ class Ruled(NamedTuple):
     """Truth of each part that had to be asked of this rule and of those before it: see routing.truths."""
     words: dict[str, str]
     """What stands in the braces of the reason, in whatever language."""
+    actions: Actions = Actions()
 
 
 _NAMELESS: Mapping[str, str] = {}
@@ -119,7 +122,8 @@ class RuleSet:
         rule, used = self.rules[found.place], {place: words[place] for place in self._places[found.place]}
         why = filled(rule.why["en"], used)
         return Ruled(
-            rule.name, rule.queue, rule.priority, rule.tags, rule.alert, why, found.facts, found.record, used
+            rule.name, rule.queue, rule.priority, rule.tags, rule.alert, why, found.facts, found.record, used,
+            rule.actions,
         )  # fmt: skip
 
     def said(self, mention: Mention) -> dict[str, str]:

@@ -11,11 +11,12 @@ from config.marked import read as read_yaml
 from config.problems import Problem, did_you_mean, shown
 from query.parse import QueryError, parse
 from query.tree import All, And, Node
+from routing import rule_actions
 from routing.rules import LEFT_OUT, NO_RULE, PLACES, PRIORITIES, Priority, Rule
 from stream.records import QUEUES, Queue
 
 MOST_RULES = 500
-KEYS = ("name", "when", "queue", "priority", "tags", "alert", "why", "match", "no_match")
+KEYS = ("name", "when", "queue", "priority", "tags", "alert", *rule_actions.KEYS, "why", "match", "no_match")
 LANGUAGES = ("en", "es")
 _TAKEN = {
     NO_RULE: "where no rule matched",
@@ -82,15 +83,26 @@ class _Reader:
         for key, (where, _) in self.node.entries.items():
             if key not in KEYS:
                 self._wrong(where, "unknown key", key, did_you_mean(key, KEYS) or f"use {', '.join(KEYS)}")
-        name, when, queue = self._text("name"), self._when(), self._one_of("queue", QUEUES)
+        name, when, queue = self._text("name"), self._when(), self._queue()
+        actions = rule_actions.read_actions(self.node, self._wrong)
         priority, alert = self._one_of("priority", PRIORITIES, "normal"), self._flag("alert")
         tags, why = tuple(self._list("tags")), self._why()
         if name is None or when is None or queue is None or self.problems:
             return None
         return Rule(
             name, when, self._text("when", may_be_empty=True) or "", _queue(queue), _priority(priority), tags, alert,
-            why or {"en": f"rule {name} matched"}, self.node.line,
+            why or {"en": f"rule {name} matched"}, self.node.line, actions,
         )  # fmt: skip
+
+    def _queue(self) -> str | None:
+        """`ignore: true` is another word for queue none, and for nothing else."""
+        if not rule_actions.flag(self.node, "ignore", self._wrong):
+            return self._one_of("queue", QUEUES)
+        for key in ("queue", "alert", "assign", "deadline", "hold"):
+            if (found := self.node.child(key)) is not None:
+                advice = f"delete `{key}`, or `ignore`"
+                self._wrong(found, f"what is ignored has no `{key}`", found.plain(), advice)
+        return "none"
 
     def _when(self) -> Node | None:
         node = self.node.child("when")

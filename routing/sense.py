@@ -15,6 +15,7 @@ from query.predicate import leaves
 from query.tree import Equals, Node, StartsWith
 from query.unparse import unparse
 from routing.risk import ADDED_TERMS, TEXT_TERMS
+from routing.rule_actions import strangers
 from routing.rules import Rule
 
 NETWORKS: tuple[str, ...] = (
@@ -55,6 +56,11 @@ def doubts(rules: Sequence[Rule], nodes: Mapping[str, Yaml], known: Known, file:
             taken = " and ".join(f"{rules[n].name!r} in line {rules[n].line}" for n in takers)
             message = f"the rule is never reached: whatever it asks for, {taken} took before"
             yield _doubt(rule.name, where, file, message, "put it above, narrow what stands there, or delete it", None)
+        for key, message, value, advice in strangers(rule.actions, known):
+            yield _doubt(rule.name, nodes[rule.name].child(key) or where, file, message, advice, value)
+        if rule.queue == "none" and (rule.actions.assign or rule.actions.deadline or rule.actions.hold):
+            message = "in queue none there is no case: `assign`, `deadline` and `hold` do nothing"
+            yield _doubt(rule.name, where, file, message, "give the rule a queue, or delete them", None)
         if rule.alert and rule.queue == "none":
             at = nodes[rule.name].child("alert") or where
             message = "an alert in queue none has no case, and only people whose `queues` are empty hear of it"

@@ -237,6 +237,13 @@ class Decision(Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
     alert: bool = False
     """The rule asks that people be told."""
+    assign: tuple[str, ...] = ()
+    """To whom the rule gives a case that nobody has: tried in this order. Ids of people, `last-agent`,
+    `round-robin:TEAM`."""
+    deadline: str = ""
+    """Deadline that the rule names; empty: the one of its queue and brand."""
+    hold: bool = False
+    """The rule holds it where a head of the model abstained: nobody is woken until a person has looked at it."""
     may_wake: bool = False
     """The post was young enough, and of an origin, to wake people."""
     facts: dict[str, bool] = {}

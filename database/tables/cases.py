@@ -51,6 +51,9 @@ Index(
     unique=True, sqlite_where=_one, postgresql_where=_one,
 )  # fmt: skip
 Index("ix_cases_past", cases.c.conversation, sqlite_where=_past, postgresql_where=_past)
+_assigned = cases.c.assignee.is_not(None)
+Index("ix_cases_assigned", cases.c.assignee, sqlite_where=_assigned, postgresql_where=_assigned)
+Index("ix_cases_agent", cases.c.author, cases.c.brand, sqlite_where=_assigned, postgresql_where=_assigned)
 _asleep = cases.c.state == "snoozed"
 Index("ix_cases_snoozed", cases.c.snoozed_until, sqlite_where=_asleep, postgresql_where=_asleep)
 

@@ -1,0 +1,130 @@
+"""What rules do with cases: who gets them, by when, and what is held for people to look at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from route_home import NOW, RouteHome, hash_of, reading, said
+
+from config.known import Known
+from config.people import Person
+from config.teams import Deadline, Team
+from routing.assigning import Load, next_of
+from routing.casework import Assign, Resolve, Wait, work
+from routing.check import check_rules
+from routing.corrections import correct
+from stream.records import Correction
+
+HOUR, DAY = 3_600_000, 86_400_000
+PEOPLE = tuple(Person(id=id, name=id, email=f"{id}@example.org") for id in ("ana", "ben", "eva"))
+EVERY_DAY = {day: ["00:00-24:00"] for day in ("mon", "tue", "wed", "thu", "fri", "sat", "sun")}
+TEAM = Team.model_validate({
+    "id": "madrid", "name": "Madrid", "zone": "Europe/Madrid", "members": ["ana", "ben"], "hours": EVERY_DAY,
+    "capacity": 2,
+})  # fmt: skip
+DEADLINES = (
+    Deadline.model_validate({"id": "plain", "resolution": {"normal": "24h"}}),
+    Deadline.model_validate({"id": "law", "only_by_rule": True, "resolution": {"normal": "2h"}}),
+)
+
+
+def rule(actions: str, when: str = "*", queue: str = "support") -> str:
+    return f"rules:\n  - {{name: r, when: '{when}', queue: {queue}, {actions}}}\n"
+
+
+def home(folder: Path, actions: str) -> RouteHome:
+    made = RouteHome(folder, rule(actions), durable=False)
+    made.registry.in_force = made.registry.in_force._replace(people=PEOPLE, teams=(TEAM,), deadlines=DEADLINES)
+    made.work._desk.adopt(made.registry.in_force)
+    return made
+
+
+def assignees(home: RouteHome) -> list[str | None]:
+    return [assignee for (assignee,) in home.sql("SELECT assignee FROM cases ORDER BY id")]
+
+
+def test_a_rule_gives_a_case_to_a_person_who_is_told(tmp_path: Path) -> None:
+    here = home(tmp_path, "assign: eva")
+    here.take(said("1", reading(), author="ann"))
+    assert assignees(here) == ["eva"]
+    assert here.sql("SELECT a.kind, r.person FROM alert a JOIN alert_recipient r ON r.alert = a.id") == [
+        ("assigned", "eva")
+    ]
+    work(here.engine, here.work._desk, 1, Assign("ben"), "ana", NOW)
+    here.take(said("2", reading(), author="ann", reply_to="x:1"))
+    assert assignees(here) == ["ben"], "who has it keeps it"
+    here.close()
+
+
+def test_round_robin_goes_from_one_to_the_next_up_to_their_capacity(tmp_path: Path) -> None:
+    here = home(tmp_path, "assign: {round-robin: madrid}")
+    here.take(*(said(str(n), reading(), author=f"a{n}") for n in range(3)))
+    here.take(*(said(str(n), reading(), author=f"a{n}") for n in range(3, 6)))
+    assert assignees(here) == ["ana", "ben", "ana", "ben", None, None]
+    work(here.engine, here.work._desk, 1, Wait(), "ana", NOW)
+    here.take(said("9", reading(), author="a9"))
+    assert assignees(here)[-1] == "ana", "who waits for a customer has room"
+    here.close()
+
+
+def test_nobody_is_given_a_case_while_the_team_does_not_work() -> None:
+    office = TEAM.model_copy(update={"hours": TEAM.hours.model_copy(update=dict.fromkeys(EVERY_DAY, ("09:00-09:01",)))})
+    night = NOW - NOW % DAY
+    assert next_of(office, {}, night, ["ana", "ben"]) is None
+    assert next_of(TEAM, {"ana": Load(1, 7), "ben": Load(1, 6)}, night, ["ana", "ben"]) == "ben"
+    assert next_of(TEAM, {}, night, ["ben"]) == "ben", "who is no longer among the people is passed by"
+
+
+def test_the_last_agent_of_a_customer_gets_the_next_case_else_the_next_in_the_list(tmp_path: Path) -> None:
+    here = home(tmp_path, "assign: [last-agent, {round-robin: madrid}]")
+    here.take(said("1", reading(), author="ann"))
+    work(here.engine, here.work._desk, 1, Assign("eva"), "ana", NOW)
+    work(here.engine, here.work._desk, 1, Resolve(), "eva", NOW)
+    here.take(said("2", reading(), author="ann"), said("3", reading(), author="bob"))
+    assert assignees(here) == ["eva", "eva", "ana"]
+    here.close()
+
+
+def test_a_rule_names_the_deadline_of_a_case(tmp_path: Path) -> None:
+    here = home(tmp_path, "deadline: law")
+    here.take(said("1", reading(), author="ann"))
+    assert here.sql("SELECT deadline, due FROM case_deadline") == [("law", NOW + 2 * HOUR)]
+    here.close()
+
+
+def test_what_the_model_is_unsure_of_wakes_nobody_until_a_person_has_looked(tmp_path: Path) -> None:
+    here = home(tmp_path, "alert: true, hold: true")
+    here.take(said("1", reading(review=("intent",)), author="ann"), said("2", reading(), author="bob"))
+    assert [queue for _, _, queue, _ in here.alerts()] == ["support"], "the other one alone"
+    assert here.sql("SELECT case_id, tag FROM case_tag") == [(1, "review")]
+    person = Correction(person="eva", at=NOW, content_hash=hash_of("where is my bag"), intent="complaint",
+                        sentiment="negative", reputation="negative")  # fmt: skip
+    correct(here.engine, here.work._desk, "x:1#acme", person, NOW)
+    assert here.mention("x:1#acme").decision is not None
+    here.close()
+
+
+def test_what_is_ignored_is_nobodys_work(tmp_path: Path) -> None:
+    here = RouteHome(tmp_path, "rules:\n  - {name: r, when: '*', ignore: true}\n", durable=False)
+    here.take(said("1", reading(), author="ann"))
+    assert (here.cases(), here.mention("x:1#acme").decision.queue) == ({}, "none")  # type: ignore[union-attr]
+    here.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (rule("assign: anna"), "did you mean 'ana'"),
+        (rule("assign: {round-robin: madird}"), "did you mean 'madrid'"),
+        (rule("assign: {robin: madrid}"), "`assign` names nobody"),
+        (rule("deadline: lwa"), "did you mean 'law'"),
+        (rule("hold: perhaps"), "`hold` is yes or no"),
+        (rule("assign: ana", queue="none"), "there is no case"),
+        ("rules:\n  - {name: r, when: '*', ignore: true, queue: pr}\n", "what is ignored has no `queue`"),
+    ],
+)
+def test_actions_that_name_what_is_not_there_are_found(text: str, words: str) -> None:
+    known = Known(people=frozenset({"ana", "ben"}), teams=frozenset({"madrid"}), deadlines=frozenset({"law"}))
+    found = [f"{one.message} {one.advice}" for one in check_rules(text, known=known)]
+    assert [words in one for one in found] == [True], found
