@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from config.teams import Team
 from routing.backtest import Moved, Side, Tally, sample_of
 from routing.foreseen import Foreseen
+from routing.staffing import at_work, serving
 from stream.clock import HOUR
 from stream.records import QUEUES, Millis
 
@@ -32,6 +34,12 @@ class Load(msgspec.Struct, frozen=True):
     busiest_at: Millis | None
     above: int
     """Hours with more than the capacity; 0 where none was stated."""
+    outside: int | None
+    """Mentions of hours in which no team works that serves the queue. None, here and below: no team serves it."""
+    a_member: float | None
+    """Mentions of the other hours, for each hour that somebody was at work."""
+    a_member_most: float | None
+    """In the hour in which there were the most for each one at work."""
 
 
 class QueueLoad(msgspec.Struct, frozen=True):
@@ -39,6 +47,8 @@ class QueueLoad(msgspec.Struct, frozen=True):
     old: Load
     new: Load
     capacity: float | None
+    members: int
+    """Of the teams that serve it."""
 
 
 class Hits(msgspec.Struct, frozen=True):
@@ -109,23 +119,26 @@ def report(
     capacity: Mapping[str, float],
     span: tuple[Millis, Millis],
     share: float,
+    teams: Sequence[Team] = (),
 ) -> Report:
     """`capacity`: mentions an hour, by queue. `share`: of the history that was looked at."""
     old, new = tally.old, tally.new
     hours = {hour for hour, _ in (*old.hours, *new.hours)}
-    width = max(hours) - min(hours) + 1 if hours else 1
+    first, last = (min(hours), max(hours)) if hours else (0, 0)
+
+    def loads(queue: str) -> QueueLoad:
+        most, served = capacity.get(queue), serving(teams, queue) if queue != "none" else []
+        hands = at_work(served, first, last) if served else None
+        old_load, new_load = (_load(side, queue, last - first + 1, most, hands) for side in (old, new))
+        return QueueLoad(queue, old_load, new_load, most, sum(len(team.members) for team in served))
+
     alerts = (_alerts(old, old_mails), _alerts(new, new_mails))
     return Report(
         since=span[0], until=span[1], share=share, mentions=tally.mentions, moved=tally.moves.total(),
         otherwise=tally.otherwise, gone=dict(tally.gone), unknown=tally.unknown, left_out=tally.left_out,
         persons=tally.persons, agreed=tally.agreed, would_agree=tally.would_agree,
         moves=[Move(*pair, count) for pair, count in tally.moves.most_common()],
-        queues=[
-            QueueLoad(
-                queue, _load(old, queue, width, most := capacity.get(queue)), _load(new, queue, width, most), most
-            )
-            for queue in _IN_ORDER
-        ],
+        queues=[loads(queue) for queue in _IN_ORDER],
         rules=[Hits(rule, old.rules[rule], new.rules[rule]) for rule in _by_hits(old.rules, new.rules)],
         hours=[Hour(hour * HOUR, _of_hour(old, hour), _of_hour(new, hour)) for hour in sorted(hours)],
         alerts_old=alerts[0], alerts_new=alerts[1], mails=_mails(old_mails, new_mails),
@@ -167,15 +180,24 @@ def _words(
     return lines
 
 
-def _load(side: Side, queue: str, width: int, capacity: float | None) -> Load:
+def _load(side: Side, queue: str, width: int, capacity: float | None, hands: Counter[int] | None) -> Load:
     hours = {hour: count for (hour, of), count in side.hours.items() if of == queue}
     busiest = max(hours, key=lambda hour: (hours[hour], -hour), default=None)
+    outside = a_member = a_member_most = None
+    if hands is not None:
+        manned = {hour: count for hour, count in hours.items() if hands[hour]}
+        outside = sum(hours.values()) - sum(manned.values())
+        a_member = sum(manned.values()) / hands.total() if hands.total() else None
+        a_member_most = max((count / hands[hour] for hour, count in manned.items()), default=None)
     return Load(
         mentions=side.queues[queue],
         mean=side.queues[queue] / width,
         busiest=hours[busiest] if busiest is not None else 0,
         busiest_at=busiest * HOUR if busiest is not None else None,
         above=sum(count > capacity for count in hours.values()) if capacity is not None else 0,
+        outside=outside,
+        a_member=a_member,
+        a_member_most=a_member_most,
     )
 
 

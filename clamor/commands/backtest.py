@@ -101,7 +101,8 @@ def backtest(
         old_mails = mails(tally.old, *_limits(opened, opened.settings.alerts))
         new_mails = mails(tally.new, *_limits(opened, tried))
         done = reached.after >= reached.highest
-        found = report(tally, old_mails, new_mails, sample, most, (start, end), reached.after / max(1, reached.highest))
+        share, teams = reached.after / max(1, reached.highest), opened.registry.current().teams
+        found = report(tally, old_mails, new_mails, sample, most, (start, end), share, teams)
         texts = _texts(opened, found) if answers.is_terminal and not as_json else {}
     if as_json:
         print(msgspec.json.encode(found).decode())
@@ -219,6 +220,8 @@ def _show(found: Report, texts: Mapping[int, str]) -> None:
             ],
         )
     )  # fmt: skip
+    if any(one.members for one in found.queues):
+        answers.print(_staffed(found))
     answers.print(
         _table(("rule", "was", "would be"), [(one.rule, f"{one.old:,}", f"{one.new:,}") for one in found.rules])
     )
@@ -245,6 +248,25 @@ def _show(found: Report, texts: Mapping[int, str]) -> None:
             answers.print(f"  {texts[moved.n]}", style="dim", markup=False, highlight=False)
         answers.print(f"  was {moved.old_rule}: {moved.old_why}", markup=False, highlight=False)
         answers.print(f"  would be {moved.new_rule}: {moved.new_why}", markup=False, highlight=False)
+
+
+def _staffed(found: Report) -> Table:
+    return _table(
+        ("queue", "members", "outside their hours", "an hour at work", "at most"),
+        [
+            (
+                one.queue, f"{one.members:,}", f"{one.old.outside:,} -> {one.new.outside:,}",
+                f"{_rate(one.old.a_member)} -> {_rate(one.new.a_member)}",
+                f"{_rate(one.old.a_member_most)} -> {_rate(one.new.a_member_most)}",
+            )
+            for one in found.queues
+            if one.members
+        ],
+    )  # fmt: skip
+
+
+def _rate(found: float | None) -> str:
+    return "-" if found is None else f"{found:.2f}"
 
 
 def _table(heads: tuple[str, ...], lines: list[tuple[str, ...]]) -> Table:
