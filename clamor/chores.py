@@ -36,6 +36,7 @@ from routing.casework import WOKEN_AT_ONCE, wake
 from routing.counts import fold
 from routing.deadline_clock import tick
 from routing.desk import Desk
+from routing.handover import hand_over
 from routing.operations import open_troubles, raise_operations, resolve_operations
 from routing.relay import Relay
 from routing.unreachable import Unreachable
@@ -213,7 +214,8 @@ class Absences:
 
 
 class CaseClock:
-    """Wakes the snoozed cases whose time has come and tells of deadlines, by the home's own clock."""
+    """Wakes the snoozed cases whose time has come, tells of deadlines and hands over at the end of a team's day, by the
+    home's own clock."""
 
     def __init__(self, opened: Opened) -> None:
         self._opened = opened
@@ -224,7 +226,8 @@ class CaseClock:
         engine, now = self._opened.engine, self._opened.clock.now()
         self._desk.keep_up(self._opened.registry.current())
         woken = wake(engine, self._desk, now) == WOKEN_AT_ONCE
-        return tick(engine, self._desk, now) > 0 or woken
+        handed = hand_over(engine, self._desk, now) > 0
+        return tick(engine, self._desk, now) > 0 or woken or handed
 
 
 class LedgerKeeper:

@@ -42,7 +42,7 @@ def _chosen(sheet: Sheet, case: CaseRow, m: MentionRow, way: str) -> str | None:
     kind, _, name = way.partition(":")
     if kind == ROUND_ROBIN and name:
         team = next((team for team in sheet.desk.in_force.teams if team.id == name), None)
-        return next_of(team, _loads(sheet, team.members, case), sheet.now, people) if team is not None else None
+        return next_of(team, loads_of(sheet, team.members, case), sheet.now, people) if team is not None else None
     chosen = _last_agent(sheet, case, m) if way == LAST_AGENT else way
     return chosen if chosen in people else None
 
@@ -60,7 +60,7 @@ def next_of(team: Team, loads: dict[str, Load], now: Millis, people: Iterable[st
     return min(free)[2] if free else None
 
 
-def _loads(sheet: Sheet, members: tuple[str, ...], but: CaseRow) -> dict[str, Load]:
+def loads_of(sheet: Sheet, members: tuple[str, ...], but: CaseRow) -> dict[str, Load]:
     """From SQL, and from what this batch has changed since."""
     here = {case.id: case for case in sheet.cases.values() if case.dirty}
     found: dict[str, Load] = {}

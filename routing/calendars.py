@@ -40,6 +40,7 @@ ALWAYS: tuple[Calendar, ...] = ()
 """Of the clock's own hours: no calendar closes them."""
 
 
+@lru_cache(maxsize=1_024)
 def calendar_of(team: Team) -> Calendar:
     week = tuple(tuple(hours(text) for text in getattr(team.hours, day)) for day in DAYS)
     return Calendar(team.zone, week, team.holidays or "", frozenset(team.days_off))
