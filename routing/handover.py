@@ -130,5 +130,5 @@ def _note(sheet: Sheet, case: CaseRow, change: Change, before: str) -> str:
     return "\n".join(lines)
 
 
-_OF_MEMBERS = "SELECT id, state FROM cases WHERE live = 1 AND assignee IN (??)"
+_OF_MEMBERS = "SELECT id, state FROM cases WHERE live = 1 AND assignee IN (??) ORDER BY id"
 _GIVEN = "SELECT case_id, max(at) FROM case_event WHERE change = 'assigned' AND case_id IN (??) GROUP BY case_id"
