@@ -152,7 +152,7 @@ def _words(
     moved = tally.moves.total()
     looked_at = (
         f"{tally.mentions:,} mentions: {moved:,} would be in another queue, {tally.otherwise:,} in the same by another "
-        f"rule or with other tags, priority or alert"
+        "rule or with other effects"
     )
     lines = [looked_at]
     if tally.persons:

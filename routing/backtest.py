@@ -15,11 +15,12 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from query.document import Document
 from query.tree import field_of
 from routing.bits import reads_text
-from routing.decide import PERSON, found_late, may_wake
+from routing.decide import PERSON, found_late, held_for_review, may_wake
 from routing.rules import LEFT_OUT, Ruled, RuleSet
 from routing.truths import Parts, Unreadable
 from stream.clock import HOUR
@@ -94,7 +95,7 @@ class Tally(msgspec.Struct):
     moves: Counter[tuple[str, str]] = msgspec.field(default_factory=Counter)
     """By (old queue, new queue), where they differ."""
     otherwise: int = 0
-    """In the same queue by another rule, or with another priority, other tags or another alert."""
+    """In the same queue by another rule, or with other effects of a rule: priority, tags, alert, assignee, deadline."""
     sample: dict[tuple[str, str], list[tuple[int, Moved]]] = {}
     """Of each pair of queues the mentions with the lowest keys, which are drawn by their number."""
     old: Side = msgspec.field(default_factory=Side)
@@ -161,10 +162,11 @@ class Backtest:
             self._both(tally, mention, old)
         else:
             self._count(tally.old, mention, old.queue, old.rule, old.alert, old)
-            self._count(tally.new, mention, new.queue, new.name, new.alert, old)
+            held = old if old.hold == new.actions.hold else replace(old, hold=new.actions.hold)
+            self._count(tally.new, mention, new.queue, new.name, new.alert, held)
             if new.queue != old.queue:
                 self._move(tally, n, mention, old, new)
-            elif (new.name, new.priority, new.tags, new.alert) != (old.rule, old.priority, old.tags, old.alert):
+            elif _effects(new) != (old.rule, old.priority, old.tags, old.alert, old.assign, old.deadline, old.hold):
                 tally.otherwise += 1
 
     def _ruled(self, rules: RuleSet, mention: Mention, old: Decision) -> Ruled | None:
@@ -209,7 +211,7 @@ class Backtest:
         for side in (tally.old, tally.new):
             self._count(side, mention, old.queue, old.rule, old.alert, old)
 
-    def _count(self, side: Side, mention: Mention, queue: str, rule: str, alert: bool, old: Decision) -> None:
+    def _count(self, side: Side, mention: Mention, queue: str, rule: str, alert: bool, decision: Decision) -> None:
         side.queues[queue] += 1
         side.rules[rule] += 1
         side.hours[mention.event_time // HOUR, queue] += 1
@@ -219,15 +221,17 @@ class Backtest:
         if not alert:
             return
         side.asked += 1
-        kind = self._woken(mention, old, at)
+        kind = self._woken(mention, decision, at)
         if kind:
-            side.alerts.append(AlertAsked(at, kind, mention.brand, queue, old.risk, _matter(mention, queue)))
+            side.alerts.append(AlertAsked(at, kind, mention.brand, queue, decision.risk, _matter(mention, queue)))
 
-    def _woken(self, mention: Mention, old: Decision, at: Millis) -> str:
-        """Kind of the alert; empty where the post had been too old when it came."""
+    def _woken(self, mention: Mention, decision: Decision, at: Millis) -> str:
+        """Kind of the alert; empty where the post had been too old when it came, or is held for review."""
         post = mention.post
+        if decision.hold and held_for_review(replace(mention, decision=decision)):
+            return ""
         if post is None:
-            return "mention" if old.may_wake else ""
+            return "mention" if decision.may_wake else ""
         judged = post.seen_at if self._simulated and post.origin == "live" else at
         return "mention" if may_wake(post, judged) else "found_late" if found_late(post, judged) else ""
 
@@ -255,6 +259,10 @@ def sample_of(tally: Tally, most: int) -> list[Moved]:
             if drawn and len(found) < most:
                 found.append(drawn.pop(0))
     return sorted(found, key=lambda moved: (moved.old_queue, moved.new_queue, moved.at))
+
+
+def _effects(ruled: Ruled) -> tuple[object, ...]:
+    return (ruled.name, ruled.priority, ruled.tags, ruled.alert, *ruled.actions)
 
 
 def _matter(mention: Mention, queue: str) -> int:

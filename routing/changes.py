@@ -36,6 +36,9 @@ def _moved(old: Decision, new: Decision) -> Iterator[str]:
         ("priority", old.priority, new.priority),
         ("tags", ", ".join(old.tags) or "none", ", ".join(new.tags) or "none"),
         ("asks for an alert", _yes(old.alert), _yes(new.alert)),
+        ("case for", ", ".join(old.assign) or "nobody", ", ".join(new.assign) or "nobody"),
+        ("deadline", old.deadline or "of its queue", new.deadline or "of its queue"),
+        ("held while the model is unsure", _yes(old.hold), _yes(new.hold)),
     ):
         if was != now:
             yield f"{what} {was} -> {now}"

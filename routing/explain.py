@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from query.document import Document
 from query.labels import Labels, labels, overruled, read_labels
-from routing.decide import PERSON, text_terms
+from routing.decide import PERSON, held_for_review, text_terms
 from routing.rules import LEFT_OUT, NO_RULE, RuleSet, filled, sentence
 from stream.records import Correction, Decision, Mention
 from stream.spam import in_words as spam_in_words
@@ -45,7 +45,14 @@ def in_words(mention: Mention, rules: RuleSet | None = None, language: str = "en
         stale = "; the text has changed since" if mention.correction.stale else ""
         lines.append(f"{mention.correction.person} stated: {stated(mention.correction)}{stale}.")
         lines += _followed(mention, mention.correction)
-    if decision.alert:
+    if decision.assign:
+        lines.append(f"A case that nobody has goes to {', else '.join(decision.assign)}.")
+    if decision.deadline:
+        lines.append(f"Deadline {decision.deadline}.")
+    if held_for_review(mention):
+        heads = ", ".join(mention.understanding.review) if mention.understanding is not None else ""
+        lines.append(f"It is held: the model is unsure of {heads}, and wakes nobody until a person has looked at it.")
+    elif decision.alert:
         lines.append(
             "It asks that people be told" + ("." if decision.may_wake else ", but it came too late to wake them.")
         )

@@ -24,11 +24,11 @@ from clamor.commands.search import when
 from clamor.console import answers, errors
 from clamor.mail import people, settings
 from clamor.moments import moment
+from clamor.names_in_force import names_in_force
 from clamor.opening import Opened, open_home
 from clamor.progress import progress
 from clamor.sql import place_of
 from config.home import Home
-from config.known import Known
 from config.marked import read as read_yaml
 from config.problems import ConfigurationError, Problem
 from config.problems import errors as errors_of
@@ -116,11 +116,7 @@ def backtest(
 def _rules(opened: Opened, path: Path) -> str:
     """Raises config.problems.ConfigurationError."""
     text = _read(path, "--rules")
-    known = Known(
-        brands=frozenset(brand.id for brand in opened.registry.current().brands),
-        sources=frozenset(source.id for source in opened.registry.sources()),
-    )
-    problems = check_rules(text, str(path), known)
+    problems = check_rules(text, str(path), names_in_force(opened))
     if errors_of(problems):
         raise ConfigurationError(problems)
     for problem in problems:

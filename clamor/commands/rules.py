@@ -16,6 +16,7 @@ from clamor import exits
 from clamor.commands.search import when
 from clamor.console import answers, errors
 from clamor.moments import moment
+from clamor.names_in_force import names_in_force
 from clamor.opening import Opened, open_home
 from clamor.progress import progress
 from clamor.rule_stats import Counts, RuleStat, counted
@@ -138,7 +139,7 @@ def back(
         with read(opened.engine) as connection:
             found, current = _get(connection, number), revisions.current(connection, "rules")
         assert current is not None
-        problems = check_rules(found.body, f"revision {number} of the rules")
+        problems = check_rules(found.body, f"revision {number} of the rules", names_in_force(opened))
         if errors_of(problems):
             raise ConfigurationError(problems)
         _warn(problems)

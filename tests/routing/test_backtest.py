@@ -151,3 +151,11 @@ def test_replies_about_a_brand_are_one_matter_and_in_support_one_of_each_author(
     assert len(set(matters)) == 1
     support = "rules: [{name: a, when: '', queue: support, alert: true}]"
     assert len({one.matter for one in tried(home, support).new.alerts}) == 2
+
+
+def test_what_a_rule_holds_wakes_nobody_and_what_it_does_with_cases_is_another_effect(home: RouteHome) -> None:
+    home.take(said("1", replace(SEVERE, review=("intent",))), said("2", SEVERE))
+    held = default_rules().replace("  - name: severe-detractor\n", "  - name: severe-detractor\n    hold: true\n")
+    found = tried(home, held)
+    assert (len(found.old.alerts), len(found.new.alerts), found.new.asked) == (2, 1, 2)
+    assert (found.moves.total(), found.otherwise) == (0, 2)

@@ -22,7 +22,7 @@ from stream.records import Correction, Decision, Mention, Metrics, Scores
 NEW_RULES = """
 rules:
   - {name: bags, when: 'bag -refund', queue: sales, tags: [bag], why: "{brand}: a bag, {followers} followers"}
-  - {name: rest, when: '', queue: support, priority: high}
+  - {name: rest, when: '', queue: support, priority: high, assign: [last-agent], deadline: standard, hold: true}
 """
 SEVERE = reading(intent="complaint", detractor=3, terms=[("severity", 36), ("press", 9)])
 
