@@ -166,6 +166,15 @@ class Watch:
         faded = more * self._keep[:, 0] ** ((self.minute - minute) / self.step)
         columns.near[:, series] = np.maximum(columns.near[:, series] + faded, 0.0)
 
+    def forecast(self, minute: float, steps: int = 1, holiday: Flags | bool = False) -> tuple[Numbers, Numbers]:
+        """(expected, upper end of what is usual) of so many fully covered steps from `minute` on, as it looks now."""
+        off = np.broadcast_to(np.asarray(holiday, dtype=np.bool_), (self.series,))
+        hour, day = self._season.factors(minute + MONDAY + self.step * (steps - 1) / 2, off)
+        expected = np.maximum(self._columns.level * hour * day * steps, 1e-9)
+        lengths = 1.0 / (1.0 - self._keep[:, 0] + 1e-12)
+        window = int(np.abs(np.log(lengths / steps)).argmin())
+        return expected, band(expected, self._spread()[window], EDGES)[1]
+
     def was_real(self, series: int) -> None:
         """A person says that the surge going on is a real one: it will not count in the record of what is usual."""
         if self._columns.going_on[series]:

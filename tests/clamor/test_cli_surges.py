@@ -31,7 +31,7 @@ def text_of(rows: list[tuple[str, str]]) -> str:
 
 def run(*words: str, given: str | None = None) -> tuple[int, list[dict[str, str]], str]:
     done = CliRunner().invoke(cli.program("surges"), ["surges", *words], input=given)
-    return done.exit_code, list(csv.DictReader(io.StringIO(done.stdout))), done.stderr
+    return done.exit_code, list(csv.DictReader(io.StringIO(done.stdout))), " ".join(done.stderr.split())
 
 
 def test_a_storm_is_the_one_alarm(tmp_path: Path) -> None:
