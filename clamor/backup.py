@@ -287,11 +287,13 @@ def _copy_database(source: sqlite3.Connection, path: Path, show: Show) -> None:
 
 
 def _leave_out_secrets(target: sqlite3.Connection) -> None:
-    """Tokens that networks gave for what a person gave Clamor; their places are zeros afterwards."""
-    if target.execute("SELECT 1 FROM sqlite_master WHERE name = 'credential'").fetchone():
-        target.execute("PRAGMA journal_mode = MEMORY")
-        target.execute("PRAGMA secure_delete = ON")
-        target.execute("DELETE FROM credential")
+    """Tokens that networks gave for what a person gave Clamor, and what links in mails are signed with; their places
+    are zeros afterwards."""
+    for table in ("credential", "link_key"):
+        if target.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone():
+            target.execute("PRAGMA journal_mode = MEMORY")
+            target.execute("PRAGMA secure_delete = ON")
+            target.execute(f"DELETE FROM {table}")
 
 
 def _copy_models(home: Home, folder: Path, show: Show) -> Sequence[str]:

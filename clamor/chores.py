@@ -17,6 +17,7 @@ from clamor import losses
 from clamor.budgets import caps_reached
 from clamor.deletes import IndexedDeletes, RoutedDeletes
 from clamor.endings import CREDENTIAL, endings, outrun
+from clamor.incident_watch import IncidentWatch
 from clamor.likenesses import Likenesses
 from clamor.mail import mailer
 from clamor.offsets import places
@@ -52,7 +53,7 @@ log = structlog.get_logger(__name__)
 
 LOOK = 0.5
 KEEPER = "keeper"
-"""The lease of whoever keeps SQL: retention, the ledger, accounts that went away, the folding of counts."""
+"""The lease of whoever keeps SQL: retention, the ledger, accounts that went away, the folding of counts, incidents."""
 LONGEST_STEP: Millis = 10 * MINUTE
 """A chore that takes longer counts as hanging: another process may begin beside it."""
 
@@ -66,6 +67,8 @@ def of_routing(opened: Opened) -> list[Chore]:
     with read(opened.engine) as connection:
         epoch = epochs.current(connection)
     relay = Relay(opened.engine, opened.log, opened.clock, epoch=epoch)
+    kept = Tenure(opened.engine, KEEPER, opened.clock)
+    watched = [Chore("incidents", IncidentWatch(opened, kept).step, 1.0)] if opened.settings.incidents.enabled else []
     return [
         Chore("relay", lambda: relay.step() > 0, 0.02, relay.close),
         Chore("deletes", RoutedDeletes(opened, held(opened)).step, LOOK),
@@ -73,7 +76,8 @@ def of_routing(opened: Opened) -> list[Chore]:
         Chore("retention", lambda: keep_log(opened), 60.0),
         Chore("watch", watch.step, 5.0),
         *by_one(
-            Tenure(opened.engine, KEEPER, opened.clock),
+            kept,
+            *watched,
             Chore("absences", Absences(opened).step, 0.5),
             Chore("cases", CaseClock(opened).step, 5.0),
             Chore("compactor", lambda: fold(opened.engine) > 0, 2.0),

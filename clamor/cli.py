@@ -71,6 +71,7 @@ COMMANDS = (
     Command("dead-letter", KEEP, "dead_letters", "app"),
     Command("case", KEEP, "cases", "app"),
     Command("person", KEEP, "person", "app"),
+    Command("incident", ASK, "incidents", "app"),
     Command("token", KEEP, "token", "app"),
 )
 

@@ -101,6 +101,8 @@ def settings(opened: Opened) -> MailSettings:
         program=f"clamor --home {shlex.quote(str(opened.home.root))}",
         brand_names={brand.id: brand.name for brand in opened.registry.current().brands},
         risk_steps=alerts.worse_at,
+        url=opened.settings.api.url,
+        chain=opened.settings.incidents.escalate_to,
         give_up_after=mail.give_up_after,
         keep=opened.settings.retention.mails,
     )

@@ -76,6 +76,19 @@ def check_content(
     yield from check_teams(sheet, teams, deadlines, people_ids, () if "teams" in parts else known_teams)
     if "people" in parts:
         yield from _nobody_told(sheet, brands, people)
+        yield from _unknown_people(sheet, parts, people)
+
+
+def _unknown_people(sheet: Sheet, parts: Mapping[str, Any], people: _Items) -> Iterator[Problem]:
+    """In the chain of those who are told of a crisis."""
+    incidents = parts.get("incidents")
+    chain = incidents.get("escalate_to") if isinstance(incidents, dict) else None
+    known = [str(person.get("id")) for _, person in people]
+    for place, name in enumerate(chain if isinstance(chain, list) else ()):
+        if str(name) not in known:
+            advice = did_you_mean(str(name), known) or "write the person under `people`, or take the name away"
+            path = ("incidents", "escalate_to", place)
+            yield sheet.problem(path, "nobody among the people has this id", advice, value=shown(name))
 
 
 def check_engine(sheet: Sheet, settings: Settings, secrets: Container[str], use: Use) -> Iterator[Problem]:

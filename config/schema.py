@@ -284,6 +284,25 @@ class Alerts(Section):
     """Risk at which a case counts as worse: a case that was told is told again only when it crosses one."""
 
 
+class Incidents(Section):
+    """When the counts of a brand are so unusual that people are told."""
+
+    enabled: bool = True
+    """Whether brands are watched at all."""
+    false_alarms_a_month: float = Field(default=1.0, gt=0, lt=100)
+    """For each brand: how many warnings that prove to be nothing you bear. The fewer, the later a slow rise is seen."""
+    crisis_posts: int = Field(default=30, ge=2, le=100_000)
+    """Hurtful posts beyond the expected ones, within an hour, that make a warning a crisis."""
+    calm_after: Annotated[Duration, Field(ge=10 * 60_000, le=7 * DAY)] = 2 * HOUR
+    """What was not unusual for so long is over."""
+    repeat_after: Annotated[Duration, Field(ge=10 * 60_000, le=7 * DAY)] = HOUR
+    """A crisis that nobody looks after is told again."""
+    escalate_to: tuple[Slug, ...] = Field(default=(), max_length=10)
+    """Ids of people who are told of a crisis one after another while nobody looks after it."""
+    escalate_after: Annotated[Duration, Field(ge=60_000, le=DAY)] = 15 * 60_000
+    """How long each of them, and before them the people of the brand, have to say that they look after it."""
+
+
 class Retention(Section):
     """How long what is stored stays."""
 
@@ -326,6 +345,7 @@ class EnginePart(Section):
     api: Api = Api()
     mail: Mail = Mail()
     alerts: Alerts = Alerts()
+    incidents: Incidents = Incidents()
     retention: Retention = Retention()
     logging: Logging = Logging()
 

@@ -23,6 +23,8 @@ GATHERED: tuple[str, ...] = ("summary", "found_late", "cases")
 """Kinds of mail that wait for more alerts before they go."""
 WAITING_FOR_QUIET: tuple[str, ...] = ("found_late", "cases")
 """Of these: those that leave once nothing more comes, the others when a place of the hour is free."""
+INCIDENT_QUEUE = "pr"
+"""Whose people are told of incidents."""
 MORE_AT_LEAST = 5
 """A case with this many mentions more, and twice as many, has materially grown."""
 
@@ -42,6 +44,10 @@ class Pending(NamedTuple):
     created_at: Millis
     recipients: tuple[str, ...] = ()
     """Ids of those whom news of a case is for."""
+    step: int = 0
+    """Of an incident: 0 asks for the people of the brand, 1 for the first of the chain, and so on."""
+    in_incident: bool = False
+    """Part of an incident that people of the brand were told of: they get no mail of its own."""
 
 
 class Told(NamedTuple):
@@ -84,7 +90,8 @@ class Plan(msgspec.Struct):
     joined_at: dict[int, Millis] = {}
     told: dict[tuple[int, str], Told] = {}
     outcome: dict[int, str] = {}
-    """By alert: `mailed`, `quiet` (the case is no worse than people know) or `nobody` (is configured for it)."""
+    """By alert: `mailed`, `quiet` (the case is no worse than people know, or they know of the incident that it belongs
+    to) or `nobody` (is configured for it)."""
 
 
 def risk_level(risk: int, steps: Sequence[int]) -> int:
@@ -142,13 +149,20 @@ class _Desk:
         }
 
     def severe(self, alert: Pending, people: Sequence[Person]) -> str:
-        return self._tell(alert, told_about(people, alert.brand, alert.queue), self._one_severe)
+        chosen = told_about(people, alert.brand, alert.queue)
+        if not alert.in_incident:
+            return self._tell(alert, chosen, self._one_severe)
+        known = {person.id for person in told_about(people, alert.brand, INCIDENT_QUEUE)}
+        return self._tell(alert, [one for one in chosen if one.id not in known], self._one_severe, chosen)
 
     def late(self, alert: Pending, people: Sequence[Person]) -> str:
         return self._tell(alert, told_about(people, alert.brand, alert.queue), self._one_late)
 
     def incident(self, alert: Pending, people: Sequence[Person]) -> str:
         chosen = told_about(people, alert.brand, alert.queue)
+        if alert.step:
+            further = self._settings.chain[alert.step - 1 : alert.step]
+            chosen = [person for person in people if person.id in further]
         for person in chosen:
             self._open(alert, person, alert.kind)
         return "mailed" if chosen else "nobody"
@@ -165,7 +179,14 @@ class _Desk:
             self._open(alert, person, "operations")
         return "mailed" if chosen else "nobody"
 
-    def _tell(self, alert: Pending, chosen: Sequence[Person], one: Callable[[Pending, Person], None]) -> str:
+    def _tell(
+        self,
+        alert: Pending,
+        chosen: Sequence[Person],
+        one: Callable[[Pending, Person], None],
+        configured: Sequence[Person] | None = None,
+    ) -> str:
+        """`configured`: all who would be told of its kind, where some of them know already."""
         state = Told(risk_level(alert.risk, self._settings.risk_steps), alert.queue, alert.mentions)
         mailed = False
         for person in chosen:
@@ -174,7 +195,7 @@ class _Desk:
                 self.plan.told[key] = state
                 one(alert, person)
                 mailed = True
-        return "mailed" if mailed else "quiet" if chosen else "nobody"
+        return "mailed" if mailed else "quiet" if (chosen if configured is None else configured) else "nobody"
 
     def _one_severe(self, alert: Pending, person: Person) -> None:
         full = self._used.get(person.id, 0) >= max(1, person.max_mails_per_hour)

@@ -72,6 +72,10 @@ class MailSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Where one risk level ends and the next begins: a case that crosses one is told again."""
     window: Millis = HOUR
     """The span of `max_mails_per_hour`."""
+    url: str = ""
+    """Address of the API, for links by which a person does something; empty: mails have none."""
+    chain: tuple[str, ...] = ()
+    """Ids of the people who are told of an incident one after another, while nobody answers."""
     late_quiet: Millis = MINUTE
     """A "found late" mail waits until a gap has brought nothing new for this long, one of news of cases until nothing
     more happens,"""

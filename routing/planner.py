@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine
 from database.engine import many, read, rows_in, write
 from routing.alerts import LIMITED, Due, NewMail, Open, Pending, Plan, Told, due, plan
 from routing.case_news import NEWS
+from routing.incidents.members import part_of_incident
 from routing.named import named
 from routing.people_to_tell import MailSettings, Person
 from stream.records import Millis
@@ -73,7 +74,7 @@ def message_id(person: str, kind: str, alert: int, created_at: Millis, domain: s
 def _pending(connection: Connection) -> list[Pending]:
     found = named(
         connection,
-        "SELECT a.id, a.kind, a.case_id, a.mention_n, a.brand, a.queue, a.risk, a.created_at,"
+        "SELECT a.id, a.kind, a.case_id, a.mention_n, a.brand, a.queue, a.risk, a.created_at, a.step,"
         " c.mentions, c.merged_into FROM alert a LEFT JOIN cases c ON c.id = a.case_id"
         " WHERE a.state = 'pending' ORDER BY a.id LIMIT ?",
         (BATCH,),
@@ -84,12 +85,18 @@ def _pending(connection: Connection) -> list[Pending]:
         recipients.setdefault(alert, []).append(person)
     into = {r.case_id: r.merged_into for r in found if r.merged_into is not None}
     final = _end_of_merges(connection, into)
+    severe = [(r.id, r.brand, r.mention_n) for r in found if r.kind == "mention" and r.mention_n is not None]
+    inside = part_of_incident(connection, severe)
     alerts = []
     for r in found:
         case = final.get(r.case_id, r.case_id)
         subject = case if case is not None else -r.mention_n if r.mention_n is not None else 0
-        told = tuple(recipients.get(r.id, ()))
-        alerts.append(Pending(r.id, r.kind, subject, r.brand, r.queue, r.risk, r.mentions or 1, r.created_at, told))
+        alerts.append(
+            Pending(
+                r.id, r.kind, subject, r.brand, r.queue, r.risk, r.mentions or 1, r.created_at,
+                tuple(recipients.get(r.id, ())), r.step, r.id in inside,
+            )
+        )  # fmt: skip
     return alerts
 
 

@@ -25,6 +25,10 @@ alert = Table(
     Column("event_time", BigInteger, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("state", Text, nullable=False, server_default="pending"),
+    Column("incident", BigInteger, comment="null: it is about a mention or a trouble"),
+    Column(
+        "step", Integer, nullable=False, server_default="0", comment="of an incident's chain: 0 the people of the brand"
+    ),
     sqlite_autoincrement=True,
 )
 Index(

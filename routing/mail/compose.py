@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from query.document import Document, effective
 from routing.advice import in_one_line, of_mention
 from routing.mail.gaps import gaps_of, incomplete
+from routing.mail.incident import incident_letter
 from routing.mail.letter import AlertLetter, Copies, Letter, ListLetter, NoticeLetter, PostSeen, Tally
 from routing.mail.news import news_for
 from routing.mail.similar import similar_to
@@ -70,6 +71,8 @@ def compose(
     if mail.kind == "cases":
         news = news_for(connection, mail.id, person, settings)
         return Composed(news, None, dropped="" if news is not None else "what it told of is gone")
+    if mail.kind == "incident":
+        return _incident(connection, mail, person, settings, now)
     return _notice(connection, mail, settings)
 
 
@@ -221,6 +224,24 @@ def _list(
         command=f"{settings.program} search 'alerted:yes since:{_minute(first)}' --order risk",
     )
     return Composed(letter, None)
+
+
+def _incident(connection: Connection, mail: MailRow, person: Person, settings: MailSettings, now: Millis) -> Composed:
+    found = named(
+        connection,
+        "SELECT a.incident, a.why, a.step FROM mail_item i JOIN alert a ON a.id = i.alert WHERE i.mail = ?"
+        " AND a.incident IS NOT NULL ORDER BY a.id DESC LIMIT 1",
+        (mail.id,),
+    )
+    if not found:
+        return Composed(None, None, dropped="its incident is gone")
+    alert = found[0]
+    return Composed(
+        incident_letter(
+            connection, alert.incident, alert.why, alert.step, person, settings, mail.created_at, now, _seen
+        ),
+        None,
+    )
 
 
 def _notice(connection: Connection, mail: MailRow, settings: MailSettings) -> Composed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from routing.incidents.curve import Point
 from stream.records import Millis, Queue, Term
 
 
@@ -146,4 +147,52 @@ class NoticeLetter(msgspec.Struct, frozen=True, kw_only=True):
     """That says how Clamor does."""
 
 
-Letter = AlertLetter | ListLetter | NewsLetter | NoticeLetter
+class Part(msgspec.Struct, frozen=True):
+    """A share of what an incident is made of."""
+
+    kind: str
+    """network, intent, word, link or author."""
+    name: str
+    posts: int
+    percent: int
+
+
+class IncidentLetter(msgspec.Struct, frozen=True, kw_only=True):
+    """An incident as it stands when the mail leaves."""
+
+    word: str
+    """`warning`, `crisis`, `still` (it goes on and nobody looks after it) or `over`."""
+    state: str
+    brand: str
+    queue: Queue
+    since: Millis
+    until: Millis
+    """When it was over; else when the mail is written."""
+    series: str
+    """Of what there are unusually many: all, negative, detractors, severe."""
+    network: str
+    """Where; empty: everywhere together."""
+    observed: int
+    expected: float
+    minutes: int
+    percent: int
+    """How sure: the probability that this is no chance."""
+    posts: int
+    authors: int
+    reach: int
+    parts: tuple[Part, ...]
+    copies: Copies | None
+    """The largest heap of near copies in it."""
+    top: tuple[PostSeen, ...]
+    curve: tuple[Point, ...]
+    missing: tuple[Missing, ...]
+    acknowledged_by: str
+    step: int
+    """0: told to the people of the brand; more: nobody answered those before."""
+    show_command: str
+    acknowledge_command: str
+    links: tuple[tuple[str, str], ...] = ()
+    """(what it does, address) of links that need no login."""
+
+
+Letter = AlertLetter | ListLetter | NewsLetter | NoticeLetter | IncidentLetter

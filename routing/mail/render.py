@@ -21,11 +21,13 @@ from routing.mail.letter import (
     AlertLetter,
     CaseNews,
     Copies,
+    IncidentLetter,
     Letter,
     ListLetter,
     Missing,
     NewsLetter,
     NoticeLetter,
+    Part,
     PostSeen,
 )
 from routing.mail.words import Words, words
@@ -55,6 +57,8 @@ def render(letter: Letter, reader: Words) -> Rendered:
         name, values = "list", _list_values(letter, reader)
     elif isinstance(letter, NewsLetter):
         name, values = "news", _news_values(letter, reader)
+    elif isinstance(letter, IncidentLetter):
+        name, values = "incident", _incident_values(letter, reader)
     else:
         name, values = "notice", _notice_values(letter, reader)
     values["subject"] = for_header(values["subject"], 150)
@@ -211,6 +215,84 @@ def _piece(one: CaseNews, t: Words) -> dict[str, Any]:
         "at": _time(one.at),
         "command": for_header(one.command, MOST_COMMAND),
     }
+
+
+def _incident_values(letter: IncidentLetter, t: Words) -> dict[str, Any]:
+    what = t(f"series_{letter.series}", n=letter.observed)
+    where = t("on_network", network=t.label("network", letter.network)) if letter.network else ""
+    numbers = t(
+        "incident_numbers", what=what, where=where, span=t("minutes", n=letter.minutes), expected=_decimal(letter, t)
+    )
+    happened = t(f"happened_incident_{letter.word}", brand=letter.brand, since=_time(letter.since))
+    return {
+        "subject": t(f"subject_incident_{letter.word}", brand=letter.brand, what=what, where=where),
+        "preview": numbers if letter.word != "over" else happened,
+        "happened": happened,
+        "word": letter.word,
+        "state": t.label("incident_state", letter.state),
+        "grave": letter.state == "crisis",
+        "brand": letter.brand,
+        "numbers": numbers if letter.minutes and letter.word != "over" else "",
+        "sure": t("incident_sure", percent=letter.percent) if letter.minutes and letter.word != "over" else "",
+        "made_of": t("incident_made_of", n=letter.posts, authors=letter.authors) if letter.posts else "",
+        "reach": t("followers", n=letter.reach) if letter.reach else "",
+        "parts": _parts(letter.parts, t),
+        "copies": _copies(letter.copies, t) if letter.copies is not None else "",
+        "top": [_post(post, t, MOST_SIMILAR) for post in letter.top],
+        "bars": _bars(letter),
+        "spark": _spark(letter),
+        "curve_from": _time(letter.curve[0].at) if letter.curve else "",
+        "curve_to": _time(letter.curve[-1].at) if letter.curve else "",
+        "missing": [_span(span, t) for span in letter.missing],
+        "acknowledged": t("incident_acknowledged", person=for_header(letter.acknowledged_by, MOST_NAME))
+        if letter.acknowledged_by
+        else "",
+        "escalated": letter.step > 0,
+        "links": [{"text": t(f"link_{deed}"), "address": for_link(address)} for deed, address in letter.links],
+        "command": for_header(letter.show_command, MOST_COMMAND),
+        "acknowledge": for_header(letter.acknowledge_command, MOST_COMMAND)
+        if not letter.acknowledged_by and letter.word != "over"
+        else "",
+    }
+
+
+def _decimal(letter: IncidentLetter, t: Words) -> str:
+    if letter.expected >= 10:
+        return t.number(round(letter.expected))
+    return f"{letter.expected:.1f}".replace(".", t.decimals)
+
+
+def _parts(parts: tuple[Part, ...], t: Words) -> list[dict[str, str]]:
+    """A line for each kind: `Network: Reddit 71 %, X 29 %`."""
+    told: dict[str, list[str]] = {}
+    for part in parts:
+        name = t.label(part.kind, part.name) if part.kind in ("network", "intent") else for_header(part.name, MOST_NAME)
+        told.setdefault(part.kind, []).append(f"{name} {part.percent} %")
+    return [{"kind": t(f"part_{kind}"), "told": ", ".join(names)} for kind, names in told.items()]
+
+
+def _bars(letter: IncidentLetter) -> list[dict[str, int]]:
+    """The curve as columns: heights in pixels of what was seen up to what is usual, and of what is beyond it."""
+    highest = max((point.observed for point in letter.curve), default=0.0)
+    if highest <= 0:
+        return []
+    tall = [point.observed / highest * CURVE_HEIGHT for point in letter.curve]
+    usual = [min(point.high / highest * CURVE_HEIGHT, high) for point, high in zip(letter.curve, tall, strict=True)]
+    return [
+        {"beyond": round(high) - round(low), "usual": round(low), "above": CURVE_HEIGHT - round(high)}
+        for high, low in zip(tall, usual, strict=True)
+    ]
+
+
+def _spark(letter: IncidentLetter) -> str:
+    highest = max((point.observed for point in letter.curve), default=0.0)
+    if highest <= 0:
+        return ""
+    return "".join(SPARKS[round(point.observed / highest * (len(SPARKS) - 1))] for point in letter.curve)
+
+
+CURVE_HEIGHT = 60
+SPARKS = "▁▂▃▄▅▆▇█"
 
 
 def _notice_values(letter: NoticeLetter, t: Words) -> dict[str, Any]:

@@ -25,7 +25,8 @@ class Words:
             (_pattern(said), told) for said, told in table["phrases"].items()
         ]
         self._thousands: str = table["thousands"]
-        self._decimals: str = table["decimals"]
+        self.decimals: str = table["decimals"]
+        """What stands before the tenths."""
 
     def __call__(self, key: str, **values: object) -> str:
         """The text for `key` with its places filled; with `n`, the form for one or for several.
@@ -61,7 +62,7 @@ class Words:
     def _localised(self, part: str) -> str:
         if not _ENGLISH_NUMBER.fullmatch(part):
             return self.phrase(part)
-        return part.translate(str.maketrans(",.", self._thousands + self._decimals))
+        return part.translate(str.maketrans(",.", self._thousands + self.decimals))
 
     def _shown(self, value: object) -> object:
         if isinstance(value, bool) or not isinstance(value, int):

@@ -40,6 +40,7 @@ class MailHome:
         self.mailers: list[Mailer] = []
         self._n = 0
         self._brands: dict[str, int] = {}
+        self._new_brands: list[tuple[int, str]] = []
         self._staged: list[tuple[int, tuple[Any, ...]]] = []
 
     def mailer(
@@ -115,6 +116,8 @@ class MailHome:
 
     def _insert(self, values: Sequence[tuple[Any, ...]]) -> None:
         with write(self.engine) as connection:
+            many(connection, "INSERT INTO dictionary (n, kind, value) VALUES (?, 'brand', ?)", self._new_brands)
+            self._new_brands.clear()
             many(
                 connection,
                 "INSERT INTO mention (n, post, brand, revision, state, queue, risk, case_id, event_time, indexed_month,"
@@ -273,7 +276,8 @@ class MailHome:
 
     def _brand(self, brand: str) -> int:
         if brand not in self._brands:
-            self._brands[brand] = len(self._brands) + 1
+            self._brands[brand] = number = len(self._brands) + 1
+            self._new_brands.append((number, brand))
         return self._brands[brand]
 
 

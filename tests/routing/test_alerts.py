@@ -17,6 +17,9 @@ from mail_home import ANA, BEN, SETTINGS, START, MailHome, settle
 
 from database.engine import read, write
 from routing.alerts import Told, risk_level, worse
+from routing.incidents import book
+from routing.incidents.book import Evidence
+from routing.incidents.levels import Standing
 from routing.mail.mailbox import MailboxTransport
 from routing.mail.transport import Delivery, Outgoing
 from routing.mail_status import mail_status
@@ -189,13 +192,17 @@ def test_what_must_always_come_does_not_count_against_the_limit(place: Place) ->
         home.severe()
     place.settle()
     assert len(place.subjects(BEN)) == 6
-    home.alert(None, kind="incident", why="complaints are four times the usual")
+    with write(home.engine) as connection:
+        standing = Standing(state="crisis", since=START, seen=START)
+        book.tell(
+            connection, book.open_incident(connection, "acme", standing, Evidence(), START), "acme", "crisis", 0, START
+        )
     home.alert(None, kind="chain_test", why="")
     home.alert(home.mention(), kind="found_late")
     place.settle()
     place.settle(2 * MINUTE)
     assert len(place.subjects(BEN)) == 9
-    assert any("incident" in subject for subject in place.subjects(BEN))
+    assert any("CRISIS" in subject for subject in place.subjects(BEN))
 
 
 class Moody(MailboxTransport):

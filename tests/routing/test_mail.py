@@ -470,7 +470,7 @@ def test_what_a_reason_holds_is_in_the_readers_language() -> None:
 
 
 def test_notices_say_what_is_wrong_in_both_languages() -> None:
-    for kind in ("operations", "incident", "chain_test"):
+    for kind in ("operations", "chain_test"):
         about = "disk" if kind == "operations" else kind
         letter = NoticeLetter(
             kind=kind, about=about, brand="Acme Air", queue="pr", why="9 % is free", at=START, command="clamor status"

@@ -1,0 +1,232 @@
+"""`clamor incident`: what is unusual about a brand, why, and who looks after it."""
+
+from __future__ import annotations
+
+import getpass
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.table import Table
+
+from clamor import exits
+from clamor.commands.search import when
+from clamor.console import answers, errors
+from clamor.opening import open_home
+from database.engine import read, write
+from database.migrate import upgrade
+from query.document import effective
+from routing.incidents import book
+from routing.incidents.book import Event, Incident, NoSuchIncident
+from routing.incidents.cause import Cause, Share, cause_of
+from routing.incidents.curve import curve_of
+from stream.clock import HOUR, MINUTE
+from stream.records import Mention
+
+MOST = 200
+CURVE = 12 * HOUR
+
+app = typer.Typer(help="What is unusual about a brand: list, show, acknowledge, note, close.", no_args_is_help=True)
+
+Id = Annotated[int, typer.Argument(help="Number of the incident, as `list` shows it.")]
+By = Annotated[str, typer.Option(help="Who says so. Default: the user of this shell.")]
+AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
+
+
+class Proved(StrEnum):
+    real = "real"
+    false = "false"
+
+
+class Shown(msgspec.Struct, frozen=True):
+    incident: Incident
+    cause: Cause
+    events: list[Event]
+
+
+@app.command("list")
+def list_(
+    context: typer.Context,
+    every: Annotated[bool, typer.Option("--all", help="Those that are over as well.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Incidents that are under way, the newest first.
+
+    [bold]Examples[/bold]
+
+      clamor incident list
+      clamor incident list --all --json
+    """
+    with open_home(context.obj, use="check") as opened:
+        upgrade(opened.engine)
+        with read(opened.engine) as connection:
+            found = book.listed(connection, all=every, most=MOST)
+    if as_json:
+        print(msgspec.json.encode(found).decode())
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("id", "brand", "state", "since (UTC)", "what", "looked after by"):
+        table.add_column(name, overflow="fold")
+    for one in found:
+        table.add_row(
+            str(one.id), one.brand, one.state, when(one.since), book.summary(one.evidence), one.acknowledged_by or ""
+        )
+    if found:
+        answers.print(table)
+    errors.print(f"{len(found)} {'in all' if every else 'under way'}", style="dim")
+
+
+@app.command("show")
+def show(context: typer.Context, id: Id, as_json: AsJson = False) -> None:
+    """An incident: its numbers, what it is made of, the posts to read first, what happened.
+
+    The cause is worked out now, from what is live: what was deleted since is not in it.
+
+    [bold]Examples[/bold]
+
+      clamor incident show 3
+    """
+    with open_home(context.obj, use="check") as opened:
+        upgrade(opened.engine)
+        now = opened.clock.now()
+        try:
+            with read(opened.engine) as connection:
+                held = book.find(connection, id)
+                lead = held.evidence.signals[0] if held.evidence.signals else None
+                until = held.over_at or now
+                cause = cause_of(
+                    connection, held.brand, held.since, until + MINUTE, hurts=lead is None or lead.hurts, access=None
+                )
+                happened = book.events(connection, id)
+                curve = curve_of(connection, held.brand, lead.series if lead else "all", until - CURVE, until)
+        except NoSuchIncident as error:
+            errors.print(str(error), markup=False)
+            raise typer.Exit(exits.FAILED) from None
+    if as_json:
+        print(msgspec.json.encode(Shown(held, cause, happened)).decode())
+        return
+    _print(held, cause, happened)
+    if curve:
+        highest = max(point.observed for point in curve) or 1.0
+        signs = "".join(SIGNS[round(point.observed / highest * (len(SIGNS) - 1))] for point in curve)
+        answers.print(f"  {when(curve[0].at)} {signs} {when(curve[-1].at)}", markup=False, highlight=False)
+
+
+@app.command("acknowledge")
+def acknowledge(context: typer.Context, id: Id, by: By = "") -> None:
+    """Say that you look after it: nothing is repeated and nobody further is told.
+
+    [bold]Examples[/bold]
+
+      clamor incident acknowledge 3 --by ana
+    """
+    with open_home(context.obj, use="check") as opened:
+        upgrade(opened.engine)
+        try:
+            with write(opened.engine) as connection:
+                held = book.acknowledge(connection, id, by or getpass.getuser(), opened.clock.now())
+        except (NoSuchIncident, ValueError) as error:
+            errors.print(str(error), markup=False)
+            raise typer.Exit(exits.FAILED) from None
+    answers.print(f"{held.acknowledged_by} looks after incident {id}", markup=False, highlight=False)
+
+
+@app.command("note")
+def note(
+    context: typer.Context,
+    id: Id,
+    text: Annotated[str, typer.Argument(help="What happened, or was said in public.")],
+    by: By = "",
+) -> None:
+    """Write into the history of an incident.
+
+    [bold]Examples[/bold]
+
+      clamor incident note 3 "statement published at 18:40"
+    """
+    if not text.strip() or len(text) > MOST_NOTE:
+        errors.print(f"a note has 1 to {MOST_NOTE:,} characters, this one has {len(text.strip()):,}")
+        raise typer.Exit(exits.USAGE)
+    with open_home(context.obj, use="check") as opened:
+        upgrade(opened.engine)
+        try:
+            with write(opened.engine) as connection:
+                book.find(connection, id)
+                book.note(connection, id, "note", opened.clock.now(), by or getpass.getuser(), text.strip())
+        except NoSuchIncident as error:
+            errors.print(str(error), markup=False)
+            raise typer.Exit(exits.FAILED) from None
+    answers.print(f"incident {id}: noted")
+
+
+@app.command("prove")
+def prove(
+    context: typer.Context,
+    id: Id,
+    word: Annotated[Proved, typer.Argument(help="real: it was one. false: it was nothing.")],
+    by: By = "",
+) -> None:
+    """Say in the end whether it was one: what the share of alerts that proved real is counted from.
+
+    [bold]Examples[/bold]
+
+      clamor incident prove 3 real
+    """
+    with open_home(context.obj, use="check") as opened:
+        upgrade(opened.engine)
+        try:
+            with write(opened.engine) as connection:
+                book.prove(connection, id, by or getpass.getuser(), word.value, opened.clock.now())
+        except NoSuchIncident as error:
+            errors.print(str(error), markup=False)
+            raise typer.Exit(exits.FAILED) from None
+    answers.print(f"incident {id}: {word.value}")
+
+
+SIGNS = "▁▂▃▄▅▆▇█"
+MOST_NOTE = 4_000
+
+
+def _print(held: Incident, cause: Cause, happened: list[Event]) -> None:
+    def say(line: str, style: str | None = None) -> None:
+        answers.print(line, markup=False, highlight=False, style=style)
+
+    say(f"Incident {held.id}: {held.brand}, {held.state} since {when(held.since)} UTC", "bold")
+    for signal in held.evidence.signals:
+        span = f"{signal.minutes} minute{'s' if signal.minutes != 1 else ''}"
+        say(
+            f"  {signal.series}: {signal.observed:.0f} in {span}, {signal.expected:.1f} expected, usual up to "
+            f"{signal.high:.0f}; probability that this is no chance {signal.percent} %"
+        )
+    if held.evidence.complete < 1.0:
+        say(f"  At that minute only {held.evidence.complete:.0%} of the sources were heard: numbers may be too low.")
+    who = f"{held.acknowledged_by} looks after it." if held.acknowledged_by else "Nobody looks after it yet."
+    say(f"  {who}")
+    if cause.posts:
+        say(f"  Made of {cause.posts:,} posts by {cause.authors:,} authors with {cause.reach:,} followers together:")
+    for name, shares in (
+        ("networks", cause.networks), ("what they want", cause.intents), ("new words", cause.words),
+        ("links", cause.links), ("loudest", cause.loudest),
+    ):  # fmt: skip
+        if shares:
+            say(f"    {name}: {', '.join(map(_share, shares))}")
+    for heap in cause.copies:
+        say(f"    {heap.posts:,} near copies by {heap.authors:,} authors, first {heap.post_id}")
+    for heap in cause.threads[:3]:
+        say(f"    {heap.posts:,} posts in the thread {heap.name}")
+    for _, mention in cause.top:
+        say(f"  {_post(mention)}", "dim")
+    for event in happened:
+        rest = " ".join(part for part in (event.person, event.detail) if part)
+        say(f"  {when(event.at)} {event.change}{': ' + rest if rest else ''}")
+
+
+def _share(share: Share) -> str:
+    return f"{share.name} {share.share:.0%}"
+
+
+def _post(mention: Mention) -> str:
+    text = mention.post.text if mention.post else ""
+    line = "".join(c if c.isprintable() else " " for c in text)[:200]
+    return f"{mention.post_id} ({effective(mention, 'intent') or 'other'}): {line}"

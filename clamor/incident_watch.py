@@ -1,0 +1,74 @@
+"""The incident clock at work in a home: which brands it watches, up to when all was routed, by whose word it writes."""
+
+from __future__ import annotations
+
+from clamor.offsets import places
+from clamor.opening import Opened
+from database.engine import write
+from database.tenure import Tenure
+from routing import links
+from routing.incidents import book
+from routing.incidents.clock import IncidentClock, Telling
+from routing.incidents.levels import Limits
+from stream.clock import HOUR, passed
+from stream.ports import POSTS
+from stream.records import Millis, Post, Understood, decode
+
+WATCHED = ("own", "category")
+"""Kinds of brands: of a competitor's crisis nobody here is woken."""
+LAGS_AT_MOST: Millis = 6 * HOUR
+"""A post that is older than this beside its record says nothing about how far routing has come."""
+_OLD = ("backfill", "import", "reprocess")
+
+
+class IncidentWatch:
+    """A chore of the one process that keeps SQL."""
+
+    def __init__(self, opened: Opened, tenure: Tenure) -> None:
+        asked = opened.settings.incidents
+        self._opened, self._tenure = opened, tenure
+        self._fence: int | None = None
+        self._tidied: Millis = 0
+        self._clock = IncidentClock(
+            opened.engine,
+            tenure.guard,
+            false_alarms_a_month=asked.false_alarms_a_month,
+            limits=Limits(crisis_posts=asked.crisis_posts, calm_after=asked.calm_after),
+            telling=Telling(
+                repeat_after=asked.repeat_after, escalate_after=asked.escalate_after, chain=len(asked.escalate_to)
+            ),
+        )
+
+    def step(self) -> bool:
+        """True while there are minutes to be judged. Raises Transient, LeaseLost."""
+        if self._tenure.fence != self._fence:
+            self._clock.forget()
+            self._fence = self._tenure.fence
+        opened = self._opened
+        self._tidy()
+        brands = {one.id: one.kind for one in opened.registry.current().brands if one.kind in WATCHED}
+        now = opened.clock.now()
+        return self._clock.step(brands, now, self._routed(now)).more
+
+    def _tidy(self) -> None:
+        """Once an hour: what people wrote goes with the posts of its time, used links when they have long expired."""
+        now = self._opened.clock.now()
+        if not passed(self._tidied, now, HOUR):
+            return
+        self._tidied = now
+        with write(self._opened.engine) as connection:
+            self._tenure.guard(connection)
+            book.let_go(connection, now - self._opened.settings.retention.posts)
+            links.forget_used(connection, now)
+
+    def _routed(self, now: Millis) -> Millis:
+        """Event time of the oldest post that is in the log and not yet routed; `now` where all is."""
+        log, oldest = self._opened.log, now
+        for place in places(self._opened):
+            if place.group not in ("nlp", "routing") or place.next is None or place.next >= place.end:
+                continue
+            for record in log.read(place.topic, place.partition, max(place.next, place.low), 1):
+                post = decode(Post, record.value) if place.topic == POSTS else decode(Understood, record.value).post
+                if post.origin not in _OLD and record.time - post.event_time < LAGS_AT_MOST:
+                    oldest = min(oldest, post.event_time)
+        return oldest

@@ -1,0 +1,1 @@
+"""Incidents: what of the counts per minute is unusual, since when, why, and whom to tell."""

@@ -1,0 +1,235 @@
+"""Incidents in SQL: opened, moved on, told, acknowledged; every change with a row of its history."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+from sqlalchemy import Connection
+
+from database.engine import many, rows
+from routing.alerts import INCIDENT_QUEUE
+from routing.incidents.levels import RANK, Signal, Standing
+from routing.link_key import make_key
+from routing.named import named
+from stream.records import Millis
+
+Word = Literal["warning", "crisis", "still", "over"]
+"""What an alert of an incident says."""
+
+
+class Evidence(msgspec.Struct, frozen=True):
+    """Numbers by which an incident stands where it stands: references and counts, no text of a post."""
+
+    at: Millis = 0
+    """Event time of the minute, or of the worst one so far."""
+    signals: tuple[Signal, ...] = ()
+    """What was over its threshold, the most surprising first."""
+    complete: float = 1.0
+    """Share of what was asked for that was received, where the ledger knows; 1.0: all."""
+
+
+class Incident(NamedTuple):
+    id: int
+    brand: str
+    state: str
+    since: Millis
+    opened_at: Millis
+    state_at: Millis
+    seen_at: Millis
+    worst: str
+    over_at: Millis | None
+    evidence: Evidence
+    acknowledged_by: str | None
+    acknowledged_at: Millis | None
+    told_at: Millis | None
+    steps: int
+    silent_until: Millis | None
+    proved: str | None
+
+
+class Event(NamedTuple):
+    at: Millis
+    change: str
+    person: str
+    detail: str
+
+
+class NoSuchIncident(LookupError):
+    pass
+
+
+class Watched(NamedTuple):
+    """What the clock knows of a brand."""
+
+    minute: int
+    state: bytes
+    standing: Standing
+
+
+def watched(connection: Connection, brand: str) -> Watched | None:
+    found = rows(connection, "SELECT minute, state, standing FROM watch_state WHERE brand = ?", (brand,))
+    if not found:
+        return None
+    minute, state, standing = found[0]
+    return Watched(minute, bytes(state), msgspec.json.decode(standing, type=Standing))
+
+
+def keep_watched(connection: Connection, brand: str, held: Watched) -> None:
+    standing = msgspec.json.encode(held.standing).decode()
+    many(connection, _KEEP, [(brand, held.minute, held.state, standing)])
+
+
+def live(connection: Connection, brand: str) -> Incident | None:
+    found = named(connection, f"{_SELECT} WHERE brand = ? AND state != 'over'", (brand,))
+    return _incident(found[0]) if found else None
+
+
+def find(connection: Connection, id: int) -> Incident:
+    """Raises NoSuchIncident."""
+    found = named(connection, f"{_SELECT} WHERE id = ?", (id,))
+    if not found:
+        raise NoSuchIncident(f"there is no incident {id}: `clamor incident list --all` shows them")
+    return _incident(found[0])
+
+
+def listed(connection: Connection, *, all: bool, most: int) -> list[Incident]:
+    """Newest first."""
+    where = "" if all else "WHERE state != 'over'"
+    return [_incident(row) for row in named(connection, f"{_SELECT} {where} ORDER BY id DESC LIMIT ?", (most,))]
+
+
+def events(connection: Connection, id: int) -> list[Event]:
+    sql = "SELECT at, change, person, detail FROM incident_event WHERE incident = ? ORDER BY n"
+    return [Event(*row) for row in rows(connection, sql, (id,))]
+
+
+def open_incident(connection: Connection, brand: str, standing: Standing, evidence: Evidence, now: Millis) -> int:
+    values = (
+        brand, standing.state, standing.since, now, now, standing.seen, standing.state, _written(evidence),
+    )  # fmt: skip
+    id: int = named(connection, _OPEN, values)[0].id
+    note(connection, id, standing.state, now, detail=summary(evidence))
+    return id
+
+
+def move(connection: Connection, held: Incident, standing: Standing, evidence: Evidence, now: Millis) -> None:
+    """To the state of `standing`; the evidence is kept of the gravest minute."""
+    over = standing.state == "over"
+    worst = max(held.worst, standing.state, key=lambda state: RANK[state])
+    kept = (
+        evidence
+        if weight(evidence) >= weight(held.evidence) or standing.state == worst != held.worst
+        else held.evidence
+    )
+    changed = standing.state != held.state
+    many(
+        connection,
+        "UPDATE incident SET state = ?, seen_at = ?, worst = ?, evidence = ?, state_at = ?, over_at = ? WHERE id = ?",
+        [(
+            standing.state, max(held.seen_at, standing.seen), worst, _written(kept), now if changed else held.state_at,
+            now if over else None, held.id,
+        )],
+    )  # fmt: skip
+    if changed:
+        note(connection, held.id, standing.state, now, detail="" if over else summary(evidence))
+
+
+def note(connection: Connection, id: int, change: str, at: Millis, person: str = "", detail: str = "") -> None:
+    sql = "INSERT INTO incident_event (incident, at, change, person, detail) VALUES (?, ?, ?, ?, ?)"
+    many(connection, sql, [(id, at, change, person, detail)])
+
+
+def tell(connection: Connection, id: int, brand: str, word: Word, step: int, now: Millis) -> None:
+    """Ask for mails about it: `step` 0 to the people of the brand, higher ones further up the chain. There is a key for
+    the links in them from then on."""
+    make_key(connection)
+    many(connection, _ALERT, [(brand, INCIDENT_QUEUE, word, now, now, id, step)])
+    many(connection, "UPDATE incident SET told_at = ?, steps = ? WHERE id = ?", [(now, step, id)])
+    note(connection, id, "told", now, detail=word)
+
+
+def acknowledge(connection: Connection, id: int, person: str, now: Millis) -> Incident:
+    """Somebody looks after it: nothing is repeated and nobody further is told. Raises NoSuchIncident, ValueError where
+    it is over or somebody else looks after it."""
+    held = find(connection, id)
+    if held.state == "over":
+        raise ValueError(f"incident {id} is over since it was calm: there is nothing to acknowledge")
+    if held.acknowledged_by and held.acknowledged_by != person:
+        raise ValueError(f"{held.acknowledged_by} looks after incident {id} already")
+    many(connection, "UPDATE incident SET acknowledged_by = ?, acknowledged_at = ? WHERE id = ?", [(person, now, id)])
+    if not held.acknowledged_by:
+        note(connection, id, "acknowledged", now, person)
+    return find(connection, id)
+
+
+def silence(connection: Connection, id: int, person: str, until: Millis, now: Millis, why: str = "") -> None:
+    """Nobody is told of it before `until`; its history goes on. Raises NoSuchIncident, ValueError where it is over."""
+    if find(connection, id).state == "over":
+        raise ValueError(f"incident {id} is over: there is nothing to silence")
+    many(connection, "UPDATE incident SET silent_until = ? WHERE id = ?", [(until, id)])
+    note(connection, id, "silenced", now, person, why)
+
+
+def escalate(connection: Connection, id: int, person: str, now: Millis) -> None:
+    """Somebody asks that the next one of the chain be told now. Raises NoSuchIncident, ValueError where it is over."""
+    held = find(connection, id)
+    if held.state == "over":
+        raise ValueError(f"incident {id} is over: there is nobody to be told of it")
+    note(connection, id, "escalated", now, person)
+    tell(connection, id, held.brand, "still", held.steps + 1, now)
+
+
+def prove(connection: Connection, id: int, person: str, word: Literal["real", "false"], now: Millis) -> None:
+    """Whether it was one, as somebody says in the end. Raises NoSuchIncident."""
+    find(connection, id)
+    many(connection, "UPDATE incident SET proved = ? WHERE id = ?", [(word, id)])
+    note(connection, id, "proved", now, person, word)
+
+
+def let_go(connection: Connection, before: Millis) -> None:
+    """What people wrote about incidents before then; that they did stays."""
+    sql = "UPDATE incident_event SET detail = '' WHERE change IN ('note', 'silenced') AND detail != '' AND at < ?"
+    many(connection, sql, [(before,)])
+
+
+def summary(evidence: Evidence) -> str:
+    """`negative: 41 in 15 minutes, 3.2 expected (99 %)`."""
+    if not evidence.signals:
+        return ""
+    one = evidence.signals[0]
+    span = f"{one.minutes} minute{'s' if one.minutes != 1 else ''}"
+    return f"{one.series}: {one.observed:.0f} in {span}, {one.expected:.1f} expected ({one.percent} %)"
+
+
+def weight(evidence: Evidence) -> float:
+    return max((one.surprise for one in evidence.signals), default=0.0)
+
+
+def _written(evidence: Evidence) -> str:
+    return msgspec.json.encode(evidence).decode()
+
+
+def _incident(row: Any) -> Incident:
+    values = list(row)
+    values[EVIDENCE] = msgspec.json.decode(values[EVIDENCE], type=Evidence)
+    return Incident._make(values)
+
+
+EVIDENCE = Incident._fields.index("evidence")
+_SELECT = (
+    "SELECT id, brand, state, since, opened_at, state_at, seen_at, worst, over_at, evidence, acknowledged_by,"
+    " acknowledged_at, told_at, steps, silent_until, proved FROM incident"
+)
+_OPEN = (
+    "INSERT INTO incident (brand, state, since, opened_at, state_at, seen_at, worst, evidence, steps)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0) RETURNING id"
+)
+_KEEP = (
+    "INSERT INTO watch_state (brand, minute, state, standing) VALUES (?, ?, ?, ?) ON CONFLICT (brand) DO UPDATE SET"
+    " minute = excluded.minute, state = excluded.state, standing = excluded.standing"
+)
+_ALERT = (
+    "INSERT INTO alert (kind, brand, queue, risk, why, event_time, created_at, state, incident, step)"
+    " VALUES ('incident', ?, ?, 0, ?, ?, ?, 'pending', ?, ?)"
+)

@@ -1,0 +1,43 @@
+"""The curve of an incident: what was counted, beside what was to be expected and what is usual."""
+
+from __future__ import annotations
+
+import msgspec
+from sqlalchemy import Connection
+
+from routing.incidents import book
+from routing.incidents.counted import counted, names
+from routing.incidents.panels import Panels
+from stream.clock import MINUTE
+from stream.records import Millis
+
+STRETCH = 20
+"""Minutes of a point."""
+
+
+class Point(msgspec.Struct, frozen=True):
+    """A stretch of STRETCH minutes."""
+
+    at: Millis
+    observed: float
+    expected: float
+    high: float
+    """Upper end of what is usual."""
+
+
+def curve_of(connection: Connection, brand: str, series: str, since: Millis, until: Millis) -> tuple[Point, ...]:
+    """Of [since, until) in whole stretches, the last one up to now. Empty for a brand that was never watched."""
+    held = book.watched(connection, brand)
+    panels = Panels(1.0)
+    if held is None or not panels.take(brand, held.state):
+        return ()
+    known = names(connection)
+    only = known._replace(brands={n: name for n, name in known.brands.items() if name == brand})
+    first, last = since // MINUTE // STRETCH * STRETCH, -(-until // MINUTE)
+    minutes = counted(connection, only, first, last).get(brand, {})
+    points = []
+    for begin in range(first, last, STRETCH):
+        seen = sum(minutes.get(minute, {}).get(series, 0) for minute in range(begin, begin + STRETCH))
+        expected, high = panels.usual(brand, series, begin, STRETCH)
+        points.append(Point(begin * MINUTE, float(seen), expected, high))
+    return tuple(points)

@@ -1,0 +1,109 @@
+"""What a mail about an incident tells: how it stands now, what it is made of, the curve, what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import cast
+
+from sqlalchemy import Connection
+
+from routing import links
+from routing.alerts import INCIDENT_QUEUE
+from routing.incidents import book
+from routing.incidents.cause import Cause, Heap, cause_of
+from routing.incidents.curve import curve_of
+from routing.link_key import key_of
+from routing.mail.gaps import incomplete
+from routing.mail.letter import Copies, IncidentLetter, Part, PostSeen
+from routing.people_to_tell import MailSettings, Person
+from routing.spread import measured
+from stream.clock import HOUR, MINUTE
+from stream.records import Mention, Millis, Queue
+
+Shown = Callable[[Mention, Person, MailSettings], PostSeen]
+MOST_PARTS = 3
+"""Of each kind."""
+CURVE: Millis = 12 * HOUR
+
+
+def incident_letter(
+    connection: Connection,
+    id: int,
+    word: str,
+    step: int,
+    person: Person,
+    settings: MailSettings,
+    asked_at: Millis,
+    now: Millis,
+    shown: Shown,
+) -> IncidentLetter:
+    """For one person, from what is live now; its links count from `asked_at`. Raises NoSuchIncident."""
+    held = book.find(connection, id)
+    until = held.over_at or now
+    signals = held.evidence.signals
+    lead = signals[0] if signals else None
+    series, _, network = (lead.series if lead else "all").partition("@")
+    hurts = lead is None or lead.hurts
+    cause = cause_of(connection, held.brand, held.since, until + MINUTE, hurts=hurts, access=person.access)
+    program = settings.program
+    return IncidentLetter(
+        word=word,
+        state=held.state,
+        brand=settings.brand_names.get(held.brand, held.brand),
+        queue=cast(Queue, INCIDENT_QUEUE),
+        since=held.since,
+        until=until,
+        series=series,
+        network=network,
+        observed=round(lead.observed) if lead else 0,
+        expected=round(lead.expected, 1) if lead else 0.0,
+        minutes=lead.minutes if lead else 0,
+        percent=lead.percent if lead else 0,
+        posts=cause.posts,
+        authors=cause.authors,
+        reach=cause.reach,
+        parts=_parts(cause),
+        copies=_copies(cause.copies),
+        top=tuple(shown(mention, person, settings) for _, mention in cause.top),
+        curve=curve_of(connection, held.brand, lead.series if lead else "all", until - CURVE, until),
+        missing=incomplete(connection, {held.brand}, held.since, until),
+        acknowledged_by=held.acknowledged_by or "",
+        step=step,
+        show_command=f"{program} incident show {id}",
+        acknowledge_command=f"{program} incident acknowledge {id} --by {person.id}",
+        links=_links(connection, held, person, settings, asked_at),
+    )
+
+
+def _links(
+    connection: Connection, held: book.Incident, person: Person, settings: MailSettings, asked_at: Millis
+) -> tuple[tuple[str, str], ...]:
+    key = key_of(connection)
+    if key is None or not settings.url or held.state == "over":
+        return ()
+    wanted = [deed for deed in links.DEEDS if not (deed == "acknowledge" and held.acknowledged_by)]
+    ends = asked_at + links.COUNTS
+    made = [(deed, links.Allowed(deed, held.id, person.id, person.language, ends)) for deed in wanted]
+    return tuple((deed, f"{settings.url}/act/{links.token(key, one)}") for deed, one in made)
+
+
+def _parts(cause: Cause) -> tuple[Part, ...]:
+    kinds = {
+        "network": cause.networks,
+        "intent": cause.intents,
+        "word": cause.words,
+        "link": cause.links,
+        "author": cause.loudest,
+    }
+    return tuple(
+        Part(kind, one.name, one.posts, round(100 * one.share))
+        for kind, shares in kinds.items()
+        for one in shares[: MOST_PARTS if kind != "word" else None]
+    )
+
+
+def _copies(heaps: tuple[Heap, ...]) -> Copies | None:
+    if not heaps:
+        return None
+    largest = heaps[0]
+    return Copies(largest.posts, largest.authors, *measured(largest.span))

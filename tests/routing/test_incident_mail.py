@@ -1,0 +1,163 @@
+"""Mails about an incident: who is told, what they say, and which mails it makes needless."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from mailbox import mbox
+from pathlib import Path
+
+import msgspec
+import pytest
+from mail_home import ANA, BEN, SETTINGS, START, MailHome, settle
+
+from database.engine import read, write
+from routing import links
+from routing.incidents import book
+from routing.incidents.book import Evidence, Word
+from routing.incidents.levels import Signal, Standing
+from routing.mail.mailbox import MailboxTransport
+from routing.people_to_tell import Person
+from stream.clock import HOUR, MINUTE
+
+EVA = Person(id="eva", name="Eva Sol", email="eva@example.org", brands=frozenset({"bakery"}))
+SUE = Person(id="sue", name="Sue Oak", email="sue@example.org", queues=frozenset({"support"}))
+LOUD = Evidence(START, (Signal("negative@reddit", 60, 412, 3.25, 9.0, 4.2, 0.998),))
+
+
+class Story:
+    def __init__(self, folder: Path) -> None:
+        settings = msgspec.structs.replace(SETTINGS, url="https://clamor.example", chain=("eva",))
+        self.home = MailHome(folder, [ANA, BEN, EVA, SUE], settings)
+        self.path = folder / "mail" / "alerts.mbox"
+        self.mailer = self.home.mailer(MailboxTransport(self.path))
+
+    def incident(self, state: str = "crisis", evidence: Evidence = LOUD) -> int:
+        standing = Standing(state, START - HOUR, START, START)
+        with write(self.home.engine) as connection:
+            return book.open_incident(connection, "acme", standing, evidence, START)
+
+    def tell(self, id: int, word: Word = "crisis", step: int = 0) -> None:
+        with write(self.home.engine) as connection:
+            book.tell(connection, id, "acme", word, step, self.home.clock.at)
+
+    def mails(self, person: Person, later: int = MINUTE) -> list[EmailMessage]:
+        self.home.clock.advance(later)
+        settle(self.mailer, self.home)
+        if not self.path.exists():
+            return []
+        box = mbox(self.path, create=False)
+        found = [message_from_bytes(one.as_bytes(), policy=policy.default) for one in box]
+        box.close()
+        return [one for one in found if isinstance(one, EmailMessage) and person.email in str(one["To"])]
+
+
+@pytest.fixture
+def story(tmp_path: Path) -> Iterator[Story]:
+    made = Story(tmp_path)
+    yield made
+    made.home.close()
+
+
+def text(mail: EmailMessage, kind: str = "plain") -> str:
+    part = mail.get_body((kind,))
+    assert part is not None
+    return str(part.get_content())
+
+
+def test_it_says_what_since_when_how_sure_and_what_it_is_made_of(story: Story) -> None:
+    for n in range(12):
+        story.home.mention(f"palm oil burns the forest, says reader {n}", cluster=4 if n < 5 else None)
+    id = story.incident()
+    story.tell(id)
+    (mail,) = story.mails(BEN)
+    assert mail["Subject"] == "CRISIS · Acme Air · 412 negative posts on Reddit"
+    words = " ".join(text(mail).split())
+    assert "A crisis about Acme Air is under way" in words
+    assert "412 negative posts on Reddit in 60 minutes; 3.2 were to be expected" in words
+    assert "no chance: 99 %" in words
+    assert "12 posts by 12 authors" in words
+    assert "palm 100 %" in words
+    assert "5 near copies" in words
+    assert f"incident show {id}" in words
+
+
+def test_spanish_readers_read_spanish(story: Story) -> None:
+    story.home.mention("el aceite quema el bosque")
+    story.tell(story.incident())
+    (mail,) = story.mails(ANA)
+    assert mail["Subject"] == "CRISIS · Acme Air · 412 publicaciones negativas en Reddit"
+    assert "se esperaban 3,2" in " ".join(text(mail).split())
+    assert "Me ocupo yo" in text(mail, "html")
+
+
+def test_only_people_of_the_brand_and_of_pr_are_told_and_the_chain_after_them(story: Story) -> None:
+    id = story.incident()
+    story.tell(id)
+    assert [len(story.mails(one)) for one in (ANA, BEN, EVA, SUE)] == [1, 1, 0, 0]
+    story.tell(id, "still", 1)
+    assert [len(story.mails(one)) for one in (ANA, BEN, EVA, SUE)] == [1, 1, 1, 0]
+    assert "nobody answered" in text(story.mails(EVA)[0])
+
+
+def test_a_deleted_post_is_in_no_mail(story: Story) -> None:
+    n = story.home.mention("the secret words of somebody")
+    story.tell(story.incident())
+    story.home.delete(n)
+    (mail,) = story.mails(BEN)
+    assert "secret words" not in mail.as_string()
+
+
+def test_foreign_words_are_escaped(story: Story) -> None:
+    for n in range(4):
+        story.home.mention(f"<script>alert({n})</script> boo")
+    story.tell(story.incident())
+    (mail,) = story.mails(BEN)
+    assert "<script>" not in text(mail, "html")
+
+
+def test_its_links_allow_each_reader_one_thing(story: Story) -> None:
+    story.home.mention("boo")
+    id = story.incident()
+    story.tell(id)
+    (mail,) = story.mails(BEN)
+    found = re.findall(r"https://clamor\.example/act/(\S+)", text(mail))
+    with read(story.home.engine) as connection:
+        deeds = [links.allowed(connection, said, story.home.clock.at) for said in found]
+    assert [(one.deed, one.person, one.incident) for one in deeds] == [
+        ("acknowledge", "ben", id), ("escalate", "ben", id), ("silence", "ben", id),
+    ]  # fmt: skip
+
+
+def test_over_is_told_without_links(story: Story) -> None:
+    id = story.incident()
+    with write(story.home.engine) as connection:
+        held = book.find(connection, id)
+        book.move(connection, held, Standing("over"), Evidence(), START + HOUR)
+    story.tell(id, "over")
+    (mail,) = story.mails(BEN)
+    assert mail["Subject"] == "Over · Acme Air"
+    assert "/act/" not in text(mail)
+
+
+def test_posts_of_an_incident_send_no_mails_of_their_own_and_others_do(story: Story) -> None:
+    for n in range(12):
+        story.home.mention(f"palm oil burns the forest, says reader {n}")
+    story.tell(story.incident())
+    assert len(story.mails(BEN)) == 1
+    story.home.severe("again palm oil in it, shame")
+    assert len(story.mails(BEN)) == 1
+    story.home.severe("the door fell off during our flight")
+    assert len(story.mails(BEN)) == 2
+
+
+def test_who_was_not_told_of_the_incident_gets_the_mail_of_the_case(story: Story) -> None:
+    for n in range(12):
+        story.home.mention(f"palm oil burns the forest, says reader {n}")
+    story.tell(story.incident())
+    story.mails(BEN)
+    story.home.severe("again palm oil in it, where is my refund", queue="support")
+    assert len(story.mails(SUE)) == 1
+    assert len(story.mails(BEN)) == 1

@@ -1,0 +1,80 @@
+"""Pages behind the links of a mail: what the link would do, one button, what was done. No login, no script, no cookie.
+
+Opening a link does nothing, for mail programs and scanners open links; the button does it, once.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+
+from database.engine import read, write
+from routing import links
+from routing.incidents import book
+from routing.incidents.book import NoSuchIncident
+from routing.links import Allowed, BadLink
+from web.services import Services
+from web.words import words
+
+Said = Annotated[str, Path(min_length=10, max_length=links.LONGEST, pattern=r"^[A-Za-z0-9_\-]+\.[A-Za-z0-9_\-]+$")]
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+_STATUS = {"forged": 404, "expired": 410, "used": 410}
+
+
+def router(services: Services) -> APIRouter:
+    routes = APIRouter(include_in_schema=False)
+
+    @routes.get("/act/{said}")
+    def look(said: Said) -> HTMLResponse:
+        try:
+            with read(services.engine) as connection:
+                asked = links.allowed(connection, said, services.clock.now())
+                held = book.find(connection, asked.incident)
+        except BadLink as bad:
+            return _refused(bad)
+        except NoSuchIncident:
+            return _refused(BadLink("expired"))
+        t = words(asked.language)
+        return _page(200, asked.language, t(f"link_{asked.deed}"), _about(asked, held), t("link_do"))
+
+    @routes.post("/act/{said}")
+    def do(said: Said) -> HTMLResponse:
+        try:
+            with write(services.engine) as connection:
+                asked = links.follow(connection, said, services.clock.now())
+                held = book.find(connection, asked.incident)
+        except BadLink as bad:
+            return _refused(bad)
+        except NoSuchIncident:
+            return _refused(BadLink("expired"))
+        except ValueError as late:
+            return _page(409, "en", "Clamor", str(late), "")
+        t = words(asked.language)
+        return _page(200, asked.language, t("link_done"), t(f"link_did_{asked.deed}", brand=held.brand), "")
+
+    return routes
+
+
+def _about(asked: Allowed, held: book.Incident) -> str:
+    t = words(asked.language)
+    return t("link_about", brand=held.brand, state=t(f"state_{held.state}"), person=asked.person)
+
+
+def _refused(bad: BadLink) -> HTMLResponse:
+    t = words(bad.language)
+    return _page(_STATUS[bad.why], bad.language, t("link_refused"), t(f"link_{bad.why}"), "")
+
+
+def _page(status: int, language: str, title: str, text: str, button: str) -> HTMLResponse:
+    page = _template().render(language=language, title=title, text=text, button=button)
+    return HTMLResponse(page, status, {"Content-Security-Policy": POLICY})
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(loader=PackageLoader("web"), autoescape=True, undefined=StrictUndefined)
+    return environment.get_template("link.html.j2")
