@@ -81,7 +81,8 @@ def _links(
     key = key_of(connection)
     if key is None or not settings.url or held.state == "over":
         return ()
-    wanted = [deed for deed in links.DEEDS if not (deed == "acknowledge" and held.acknowledged_by)]
+    needless = {"acknowledge": held.acknowledged_by is not None, "escalate": held.steps >= len(settings.chain)}
+    wanted = [deed for deed in links.DEEDS if not needless.get(deed)]
     ends = asked_at + links.COUNTS
     made = [(deed, links.Allowed(deed, held.id, person.id, person.language, ends)) for deed in wanted]
     return tuple((deed, f"{settings.url}/act/{links.token(key, one)}") for deed, one in made)

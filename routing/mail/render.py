@@ -237,7 +237,14 @@ def _incident_values(letter: IncidentLetter, t: Words) -> dict[str, Any]:
         "made_of": t("incident_made_of", n=letter.posts, authors=letter.authors) if letter.posts else "",
         "reach": t("followers", n=letter.reach) if letter.reach else "",
         "parts": _parts(letter.parts, t),
-        "copies": _copies(letter.copies, t) if letter.copies is not None else "",
+        "copies": t(
+            "incident_copies",
+            n=letter.copies.posts,
+            authors=letter.copies.authors,
+            span=t(letter.copies.unit, n=letter.copies.span),
+        )
+        if letter.copies is not None
+        else "",
         "top": [_post(post, t, MOST_SIMILAR) for post in letter.top],
         "bars": _bars(letter),
         "spark": _spark(letter),

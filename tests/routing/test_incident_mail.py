@@ -80,7 +80,7 @@ def test_it_says_what_since_when_how_sure_and_what_it_is_made_of(story: Story) -
     assert "no chance: 99 %" in words
     assert "12 posts by 12 authors" in words
     assert "palm 100 %" in words
-    assert "5 near copies" in words
+    assert "5 of them are near copies" in words
     assert f"incident show {id}" in words
 
 
