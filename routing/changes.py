@@ -60,12 +60,8 @@ def _terms(old: tuple[Term, ...], new: tuple[Term, ...]) -> Iterator[str]:
 
 def _behind(before: Stand, after: Stand) -> Iterator[str]:
     old, new = before.decision, after.decision
-    word = after.correction
-    if (
-        word is not None
-        and word != before.correction
-        and (before.correction is None or word.at != before.correction.at)
-    ):
+    word, spoken = after.correction, before.correction.at if before.correction is not None else old.decided_at
+    if word is not None and word.at > spoken:
         yield f"{word.person} stated {stated(word)}"
     elif word is not None and before.correction is not None and word.stale != before.correction.stale:
         yield f"the text has changed since {word.person} spoke"

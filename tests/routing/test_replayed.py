@@ -169,3 +169,15 @@ def test_what_moved_and_what_was_behind_it_is_told(home: RouteHome) -> None:
     assert "risk 45 -> 0 (without severity, without press)" in told[0]
     assert "the text has changed since ana spoke; read anew, generation 1 -> 2; read as " in told[1]
     assert "intent complaint -> help request" in told[1]
+
+
+def test_what_somebody_stated_before_is_not_behind_what_came_later(home: RouteHome) -> None:
+    home.take(said("1", SEVERE))
+    word(home, "x:1#acme", queue="support")
+    home.take(passed("1", "deleted", NOW + 9), now=NOW + 9)
+    ended = msgspec.json.decode(home.sql("SELECT body FROM decision ORDER BY revision DESC")[0][0], type=Decision)
+    home.take(said("1", reading(), text="here again", kind="restored", at=NOW + 30), now=NOW + 30)
+    back = home.mention("x:1#acme")
+    assert back.decision is not None
+    told = changed(stand(ended), stand(back.decision, back.understanding, back.correction))
+    assert told == ["priority urgent -> normal; risk 45 -> 0 (without severity, without press)."]
