@@ -74,8 +74,9 @@ def by_person(decision: Decision, person: Correction) -> Decision:
     assert person.queue is not None
     why = f"{person.person} put it here" + (_CHANGED if person.stale else "")
     return replace(
-        decision, queue=person.queue, rule=PERSON, why=why, person=person.person, alert=False, overruled=decision.rule
-    )
+        decision, queue=person.queue, rule=PERSON, why=why, person=person.person, alert=False, overruled=decision.rule,
+        assign=(), deadline="", hold=False,
+    )  # fmt: skip
 
 
 def held_for_review(mention: Mention) -> bool:

@@ -9,6 +9,7 @@ import pytest
 from route_home import NOW, RouteHome, passed, reading, said
 
 from config.people import Person
+from routing import erasure
 from routing.casework import (
     Assign,
     Change,
@@ -317,3 +318,16 @@ def test_a_tracking_key_names_its_case() -> None:
 
 def test_a_case_keeps_the_key_that_it_was_opened_with(home: RouteHome) -> None:
     assert home.sql("SELECT tracking FROM cases") == [("ACM-2026-000001",)]
+
+
+def test_notes_are_emptied_once_no_text_of_their_case_is_kept(home: RouteHome) -> None:
+    home.take(said("red:1", reading(), author="zoe"))
+    do(home, Note("call her on 555"), case=2)
+    do(home, Merge(1), case=2)
+    home.take(passed("1", "deleted", NOW + 1))
+    assert erasure.let_go_of_notes(home.engine) == 0, "the case that took it over has a text"
+    home.take(passed("red:1", "deleted", NOW + 1))
+    assert erasure.let_go_of_notes(home.engine) == 1
+    assert home.sql("SELECT text FROM case_note") == [("",)]
+    erasure.wipe(home.engine)
+    assert b"call her on" not in home.bytes_on_disk()

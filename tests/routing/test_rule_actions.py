@@ -14,6 +14,7 @@ from routing.assigning import Load, next_of
 from routing.casework import Assign, Resolve, Wait, work
 from routing.check import check_rules
 from routing.corrections import correct
+from routing.explain import in_words
 from stream.records import Correction
 
 HOUR, DAY = 3_600_000, 86_400_000
@@ -98,6 +99,8 @@ def test_what_the_model_is_unsure_of_wakes_nobody_until_a_person_has_looked(tmp_
     here.take(said("1", reading(review=("intent",)), author="ann"), said("2", reading(), author="bob"))
     assert [queue for _, _, queue, _ in here.alerts()] == ["support"], "the other one alone"
     assert here.sql("SELECT case_id, tag FROM case_tag") == [(1, "review")]
+    held, free = (here.mention(f"x:{n}#acme") for n in (1, 2))
+    assert ["is unsure of intent" in " ".join(in_words(one)) for one in (held, free)] == [True, False]
     person = Correction(person="eva", at=NOW, content_hash=hash_of("where is my bag"), intent="complaint",
                         sentiment="negative", reputation="negative")  # fmt: skip
     correct(here.engine, here.work._desk, "x:1#acme", person, NOW)
