@@ -207,6 +207,8 @@ def test_public_holidays_of_a_country_and_of_its_part_are_days_off() -> None:
     assert due(at("2026-12-24T17:00+01:00"), business(2), [madrid]) == at("2026-12-28T10:00+01:00")
     with pytest.raises(LookupError, match="ZZ"):
         public_holidays("ES-ZZ", 2026)
+    elsewhere = calendar_of(team(holidays="ES-ZZ"))
+    assert spans_of(elsewhere, date(2026, 12, 25)) != (), "no case waits for a region that nobody knows any more"
 
 
 def test_a_case_has_the_deadline_that_a_rule_names_else_the_first_that_fits() -> None:
