@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 
 from routing.incidents import book
 from routing.incidents.counted import counted, names
+from routing.incidents.levels import Standing
 from routing.incidents.panels import Panels
 from stream.clock import MINUTE
 from stream.records import Millis
@@ -35,9 +36,18 @@ def curve_of(connection: Connection, brand: str, series: str, since: Millis, unt
     only = known._replace(brands={n: name for n, name in known.brands.items() if name == brand})
     first, last = since // MINUTE // STRETCH * STRETCH, -(-until // MINUTE)
     minutes = counted(connection, only, first, last).get(brand, {})
+    rose = held.standing if held.standing.series == series and held.standing.usual else None
     points = []
     for begin in range(first, last, STRETCH):
         seen = sum(minutes.get(minute, {}).get(series, 0) for minute in range(begin, begin + STRETCH))
         expected, high = panels.usual(brand, series, begin, STRETCH)
-        points.append(Point(begin * MINUTE, float(seen), expected, high))
+        if rose is not None:
+            expected, high = expected * _before(panels, brand, rose), min(high, rose.usual)
+        points.append(Point(begin * MINUTE, float(seen), min(expected, high), high))
     return tuple(points)
+
+
+def _before(panels: Panels, brand: str, rose: Standing) -> float:
+    """What is expected learns from an incident as well: by how much it is to be taken back to before that."""
+    _, now = panels.usual(brand, rose.series, rose.since // MINUTE - 59, 60)
+    return min(1.0, rose.usual / now) if now else 1.0

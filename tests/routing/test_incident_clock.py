@@ -14,6 +14,7 @@ from database.engine import many, open_database, read, rows, write
 from routing.incidents import book
 from routing.incidents.book import Incident
 from routing.incidents.clock import IncidentClock, Telling
+from routing.incidents.curve import curve_of
 from routing.incidents.levels import Limits
 from stream.clock import DAY, MINUTE
 from tests.places import new_database
@@ -134,6 +135,17 @@ def test_a_slow_storm_is_a_warning_then_a_crisis_and_in_the_end_over(place: Plac
     assert place.incidents()[0].state == "over"
     assert [word for word, _ in place.told()][-1] == "over"
     assert sum(word == "over" for word, _ in place.told()) == 1
+
+
+def test_the_curve_shows_what_was_usual_before_it_began(place: Place) -> None:
+    place.count(storm(120, 30))
+    place.live(LATER, LATER + 120)
+    with read(place.engine) as connection:
+        curve = curve_of(connection, "acme", "negative", (LATER - 600) * MINUTE, (LATER + 120) * MINUTE)
+    before = [point for point in curve if point.at < LATER * MINUTE]
+    assert sum(point.observed <= point.high for point in before) >= 0.9 * len(before)
+    assert max(point.high for point in curve) < 20
+    assert curve[-1].observed > 10 * curve[-1].high
 
 
 def test_nobody_answers_the_chain_is_told_and_then_all_again(place: Place) -> None:
