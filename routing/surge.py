@@ -37,6 +37,10 @@ LEARNING_STEPS: Final = 30.0
 LEARNING_DAYS: Final = 1.0
 NEVER_LESS: Final = 0.5
 """Posts that are hoped for in any window: three posts where there were none are no surge, ten are."""
+LOUDEST: Final = 6.0
+"""No window says more than one in a million: a storm shows in several."""
+ALONE: Final = 12.0
+"""Where one window says so (one in a million millions), a quarter of it stands, whatever the others say: a blow."""
 EDGES: Final = 2.0
 LEAST_COVER: Final = 0.05
 
@@ -50,6 +54,7 @@ class Reading(msgspec.Struct, frozen=True):
     high: Numbers
     """The band in which 19 steps of 20 lie."""
     evidence: Numbers
+    """How rare that is: -log10, the mean of the windows, or a quarter of the loudest."""
     a_month: Numbers
     """How many calm events as high as this one the series' record lets expect in 30 days; infinite while it learns."""
     probability: Numbers
@@ -65,18 +70,18 @@ class Watch:
 
     Args:
         step: minutes.
-        false_alarms_a_month: of each series; the only thing to set.
+        false_alarms_a_month: of each series, one number for all or one for each; the only thing to set.
     """
 
-    def __init__(self, series: int, *, step: float = 1.0, false_alarms_a_month: float = 1.0) -> None:
+    def __init__(self, series: int, *, step: float = 1.0, false_alarms_a_month: Numbers | float = 1.0) -> None:
         if not step > 0:
             raise ValueError(f"a step is {step} minutes long; it must be more than 0")
-        if not false_alarms_a_month > 0:
+        if not np.all(np.asarray(false_alarms_a_month) > 0):
             raise ValueError(
                 f"{false_alarms_a_month} false alarms a month: it must be more than 0, as 0.1 (one in ten months)"
             )
         self.step = step
-        self.bearable = false_alarms_a_month
+        self.bearable = np.full(series, false_alarms_a_month, dtype=np.float64)
         self.minute: float | None = None
         blows = sorted({max(1.0, minutes / step) for minutes in BLOWS})
         starts = sorted({max(1.0, minutes / step) for minutes in STARTS} - {1.0})
@@ -86,14 +91,16 @@ class Watch:
         self._columns = Columns(series, len(blows) + len(starts))
         self._as_new(self._columns)
         self._season = Season(self._columns, step)
-        self._record = Record(self._columns, step, false_alarms_a_month)
+        self._record = Record(self._columns, step, self.bearable)
 
     @property
     def series(self) -> int:
         return self._columns.series
 
-    def grow(self, series: int) -> None:
+    def grow(self, series: int, false_alarms_a_month: Numbers | float = 1.0) -> None:
         """Watch so many more; their numbers follow the last."""
+        self.bearable = np.concatenate([self.bearable, np.full(series, false_alarms_a_month, dtype=np.float64)])
+        self._record.bearable = self.bearable
         fresh = Columns(1, len(self._keep))
         self._as_new(fresh)
         self._columns.grow(series, fresh.numbers[:, 0])
@@ -137,13 +144,12 @@ class Watch:
         self._fill(values, bounded, hoped, passed)
         least = np.where(columns.broken > 0, 1e-9, NEVER_LESS)
         found = surprise(columns.near, columns.hoped + least, spread)
-        evidence = self._record.evidence(found)
+        evidence = np.maximum(np.minimum(found, LOUDEST).mean(axis=0), np.minimum(found.max(axis=0), ALONE) / 4.0)
         ready = covered & (columns.steps >= max(LEARNING_DAYS * self._day, LEARNING_STEPS))
         a_month = np.where(ready, self._record.a_month(evidence), np.inf)
         begins = self._record.judge(evidence, a_month, ready, passed)
         lasts = columns.told > 0
 
-        self._record.learn(found, ready)
         self._learn_spread(found, covered & ~fresh)
         taught = np.where(fresh, values, bounded)
         gain = np.maximum(1.0 / (columns.steps + 1.0), 1.0 / (LEVEL_DAYS * self._day))
@@ -223,7 +229,8 @@ class Watch:
     def _learn_spread(self, found: Numbers, where: Flags) -> None:
         columns = self._columns
         nine = ONE_IN - 1.0
-        gain = np.maximum(np.minimum(nine / (columns.steps + 30.0), 0.3), nine / (SPREAD_DAYS * self._day))
+        gain = np.minimum(nine / (columns.steps + 30.0), np.minimum(0.3, 0.1 * nine * (1.0 - self._keep)))
+        gain = np.maximum(gain, np.minimum(nine / (SPREAD_DAYS * self._day), 0.1))
         moved = columns.spread * np.exp(gain * ((found > np.log10(ONE_IN)) - 1.0 / ONE_IN))
         least = np.where(columns.broken > 0, 1e-3, 1.0)
         columns.spread[:] = np.where(where, np.clip(moved, least, 1e12), columns.spread)

@@ -1,9 +1,8 @@
 """How often a series shows such a thing when all is well: learnt from its own record, not from a table of the normal.
 
-First each window's surprise is put on the scale of its own past (how far above the value that one step in fifty
-exceeds, in units of the mean excess), and the windows' evidence is added. What then stands out is an event, which ends
-after a calm hour. The rate of an event as high as this one is the larger of two: the exponential tail above the mark
-(peaks over threshold), and how many were as high in the past two months. Neither asks what a crisis looks like.
+What stands out of the evidence is an event, which ends after a calm hour. The rate of an event as high as this one is
+the larger of two: the exponential tail above the mark (peaks over threshold), whose rate and mean the series teaches,
+and how many were as high in the past two months. Neither asks what a crisis looks like.
 """
 
 from __future__ import annotations
@@ -13,44 +12,40 @@ from typing import Final
 import numpy as np
 
 from routing.surge_state import Columns
-from routing.surge_tail import LOG10, Flags, Numbers
+from routing.surge_tail import Flags, Numbers
 
-RARE: Final = 0.02
-"""Share of steps above a window's usual surprise."""
-MARK: Final = 2.0
+MARK: Final = 1.0
 """Evidence at which an event begins."""
 CALM: Final = 60.0
 """Minutes without evidence after which it is over."""
 MONTH_DAYS: Final = 30.0
 MONTHS: Final = 2.0
 """How long a peak is remembered, fading: two storms of the same height in a month are both told where one is borne."""
-MOST_EXCESS: Final = 6.0
-"""One storm moves the mean excess no further than so many times itself."""
 MEMORY: Final = 100.0
 """Events of which the mean peak remembers."""
 FIRST_EVENTS: Final = 10.0
-FIRST_RATE: Final = 0.0025
-"""Events a step, believed with the weight of a week before the series has shown its own."""
+FIRST_PEAK: Final = 0.42
+FIRST_RATE: Final = 58.0
+"""So high above the mark, and so many a month, are the events of made series: believed as much as ten events and a week
+of the series' own."""
+MOST_RATE: Final = 0.01
+"""Events a step, where steps are long."""
+LEAST_PEAK: Final = 0.2
+DOUBT: Final = 0.5
+"""Weight in the record of what is usual of an event that was told: as many are taken to be real as false."""
 ITSELF: Final = 0.5
 """What an event adds to the count of those as high, unless it is the highest: so the rate is kept in the long run."""
 FADED: Final = 0.05
 """Weight below which a peak makes room."""
-LEAST_USUAL: Final = 1.3
-"""One in twenty; where hardly a post comes, the value that one step in fifty exceeds is none."""
 
 
 class Record:
-    def __init__(self, columns: Columns, step: float, bearable: float) -> None:
+    def __init__(self, columns: Columns, step: float, bearable: Numbers) -> None:
         self.columns = columns
         self.step = step
         self.bearable = bearable
         self.day = 1440.0 / step
         self.month = MONTH_DAYS * self.day
-
-    def evidence(self, surprise: Numbers) -> Numbers:
-        """All windows' surprise together: twice the mean, since they share posts; none says less than -1."""
-        above = (surprise - self.columns.usual) / self.columns.excess
-        return np.asarray(2.0 * np.maximum(above, -1.0).mean(axis=0))
 
     def a_month(self, evidence: Numbers) -> Numbers:
         """How many events as high as this one the record lets expect in 30 days."""
@@ -78,22 +73,11 @@ class Record:
         self._end((columns.going_on > 0) & (columns.quiet >= CALM))
         return np.asarray(begins)
 
-    def learn(self, surprise: Numbers, where: Flags) -> None:
-        """What is usual in each window: the value that one step in fifty exceeds, and by how much it is exceeded."""
-        columns = self.columns
-        gain = np.maximum(1.0 / (columns.judged + self.day / 4 + 50.0), 1.0 / (14.0 * self.day))
-        above = surprise > columns.usual
-        moved = columns.usual + gain * (above - RARE) / RARE * columns.excess
-        beyond = np.clip(surprise - columns.usual, 0.0, MOST_EXCESS * columns.excess)
-        grown = columns.excess + np.minimum(gain / RARE, 0.1) * (beyond - columns.excess)
-        columns.usual[:] = np.where(where, np.maximum(moved, LEAST_USUAL), columns.usual)
-        columns.excess[:] = np.where(where & above, np.maximum(grown, 0.1), columns.excess)
-        columns.judged[where] += 1.0
-
     def _events_a_month(self) -> Numbers:
         week = 7.0 * self.day
+        first = min(FIRST_RATE / MONTH_DAYS / self.day, MOST_RATE)
         columns = self.columns
-        return np.asarray((columns.events + FIRST_RATE * week) / (columns.watched + week) * self.month)
+        return np.asarray((columns.events + first * week) / (columns.watched + week) * self.month)
 
     def _end(self, over: Flags) -> None:
         columns = self.columns
@@ -101,8 +85,9 @@ class Record:
         if kept.any():
             highest = np.maximum(np.log(self._events_a_month() / self.bearable), 1.0) * columns.mean_peak
             height = np.clip(columns.peak - MARK, 0.0, highest)
-            gain = 1.0 / np.minimum(columns.ended + 1.0, MEMORY)
-            grown = np.maximum(columns.mean_peak + gain * (height - columns.mean_peak), 0.5)
+            doubt = np.where(columns.told > 0, DOUBT, 1.0)
+            gain = doubt / np.minimum(columns.ended + 1.0, MEMORY)
+            grown = np.maximum(columns.mean_peak + gain * (height - columns.mean_peak), LEAST_PEAK)
             columns.mean_peak[kept] = grown[kept]
             columns.ended[kept] += 1.0
             self._keep(np.flatnonzero(kept))
@@ -116,12 +101,10 @@ class Record:
         place = standing.argmin(axis=0)
         higher = columns.peak[series] > standing[place, np.arange(len(series))]
         columns.peaks[place[higher], series[higher]] = columns.peak[series[higher]]
-        columns.weights[place[higher], series[higher]] = 1.0
+        columns.weights[place[higher], series[higher]] = np.where(columns.told[series[higher]] > 0, DOUBT, 1.0)
 
 
 def as_new(columns: Columns) -> None:
     """What a record holds before it has seen anything: a model that is right."""
-    columns.usual[:] = -np.log10(RARE)
-    columns.excess[:] = 1.0 / LOG10
-    columns.mean_peak[:] = 1.0
+    columns.mean_peak[:] = FIRST_PEAK
     columns.ended[:] = FIRST_EVENTS

@@ -61,9 +61,6 @@ class Columns:
     near: Numbers
     hoped: Numbers
     spread: Numbers
-    usual: Numbers
-    excess: Numbers
-    judged: Numbers
     events: Numbers
     watched: Numbers
     mean_peak: Numbers
@@ -79,7 +76,7 @@ class Columns:
 
 WIDE: Final = {
     *("hour_seen", "hour_hoped", "day_seen", "day_hoped"),
-    *("near", "hoped", "spread", "usual", "excess", "peaks", "weights"),
+    *("near", "hoped", "spread", "peaks", "weights"),
 }
 
 

@@ -35,7 +35,7 @@ def calm(days: int, seed: int = 5) -> np.ndarray:
 def test_a_blow_wakes_at_its_first_step_and_once(learnt: tuple[State, ...]) -> None:
     watch = watching(learnt)
     run(watch, calm(1), start=WEEKS * DAY)
-    storm = calm(1, seed=6)[:8] + np.array([15.0, 30.0, 400.0])
+    storm = calm(1, seed=6)[:8] + np.array([15.0, 30.0, 1200.0])
     readings = run(watch, storm, start=(WEEKS + 1) * DAY)
     assert readings[0].begins.all()
     assert begun(readings).tolist() == [1, 1, 1]
