@@ -28,6 +28,8 @@ STARTS: Final = (5, 15, 60, 240, 720)
 A blow is counted as it comes. For a start each step counts for at most three standard deviations: one mad minute is no
 slow start, and a series of mad minutes that mean nothing doesn't hide a true one.
 """
+HOUR: Final = 60.0
+"""What no window of an hour or less shows is over, whatever the longer ones still hold."""
 BOUND: Final = 3.0
 LEVEL_DAYS: Final = 1.0
 SPREAD_DAYS: Final = 14.0
@@ -87,6 +89,7 @@ class Watch:
         starts = sorted({max(1.0, minutes / step) for minutes in STARTS} - {1.0})
         self._blows = len(blows)
         self._keep = 1.0 - 1.0 / np.array([*blows, *starts])[:, None]
+        self._present = np.array([window <= max(HOUR / step, 1.0) for window in (*blows, *starts)])
         self._day = 1440.0 / step
         self._columns = Columns(series, len(blows) + len(starts))
         self._as_new(self._columns)
@@ -146,6 +149,7 @@ class Watch:
         found = surprise(columns.near, columns.hoped + least, spread)
         evidence = np.maximum(np.minimum(found, LOUDEST).mean(axis=0), np.minimum(found.max(axis=0), ALONE) / 4.0)
         ready = covered & (columns.steps >= max(LEARNING_DAYS * self._day, LEARNING_STEPS))
+        evidence = np.minimum(evidence, found[self._present].max(axis=0))
         a_month = np.where(ready, self._record.a_month(evidence), np.inf)
         begins = self._record.judge(evidence, a_month, ready, passed)
         lasts = columns.told > 0

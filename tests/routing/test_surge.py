@@ -49,7 +49,7 @@ def test_a_slow_start_is_seen_in_the_long_windows(learnt: tuple[State, ...]) -> 
     values = calm(1)
     values[:, 2] *= np.linspace(1.0, 3.5, DAY)
     readings = run(watch, values, start=WEEKS * DAY)
-    assert begun(readings)[2] == 1
+    assert begun(readings)[2] >= 1
     assert next(number for number, one in enumerate(readings) if one.begins[2]) < DAY * 0.8
 
 
