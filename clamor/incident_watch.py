@@ -8,9 +8,9 @@ from database.engine import write
 from database.tenure import Tenure
 from routing import links
 from routing.incidents import book
-from routing.incidents.clock import IncidentClock, Telling
+from routing.incidents.clock import LATE, IncidentClock, Telling
 from routing.incidents.levels import Limits
-from stream.clock import HOUR, passed
+from stream.clock import HOUR, MINUTE, SimulatedClock, passed
 from stream.ports import POSTS
 from stream.records import Millis, Post, Understood, decode
 
@@ -29,6 +29,8 @@ class IncidentWatch:
         self._opened, self._tenure = opened, tenure
         self._fence: int | None = None
         self._tidied: Millis = 0
+        # In simulated time what takes seconds takes hours; else a post that its network told of late waits for nobody.
+        self._behind = LAGS_AT_MOST if isinstance(opened.clock, SimulatedClock) else LATE * MINUTE
         self._clock = IncidentClock(
             opened.engine,
             tenure.guard,
@@ -65,10 +67,10 @@ class IncidentWatch:
         """Event time of the oldest post that is in the log and not yet routed; `now` where all is."""
         log, oldest = self._opened.log, now
         for place in places(self._opened):
-            if place.group not in ("nlp", "routing") or place.next is None or place.next >= place.end:
+            if place.group not in ("nlp", "routing") or place.next is None or not place.ours or place.next >= place.end:
                 continue
             for record in log.read(place.topic, place.partition, max(place.next, place.low), 1):
                 post = decode(Post, record.value) if place.topic == POSTS else decode(Understood, record.value).post
                 if post.origin not in _OLD and record.time - post.event_time < LAGS_AT_MOST:
-                    oldest = min(oldest, post.event_time)
+                    oldest = min(oldest, max(post.event_time, record.time - self._behind))
         return oldest

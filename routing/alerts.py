@@ -45,7 +45,8 @@ class Pending(NamedTuple):
     recipients: tuple[str, ...] = ()
     """Ids of those whom news of a case is for."""
     step: int = 0
-    """Of an incident: 0 asks for the people of the brand, 1 for the first of the chain, and so on."""
+    """Of an incident: 0 asks for the people of the brand, n for number n of the chain, -n for the people of the brand
+    and the first n of the chain."""
     in_incident: bool = False
     """Part of an incident that people of the brand were told of: they get no mail of its own."""
 
@@ -160,9 +161,12 @@ class _Desk:
 
     def incident(self, alert: Pending, people: Sequence[Person]) -> str:
         chosen = told_about(people, alert.brand, alert.queue)
-        if alert.step:
-            further = self._settings.chain[alert.step - 1 : alert.step]
-            chosen = [person for person in people if person.id in further]
+        chain = self._settings.chain
+        if alert.step > 0:
+            chosen = [person for person in people if person.id in chain[alert.step - 1 : alert.step]]
+        elif alert.step < 0:
+            known = {person.id for person in chosen} | set(chain[: -alert.step])
+            chosen = sorted([person for person in people if person.id in known], key=lambda person: person.id)
         for person in chosen:
             self._open(alert, person, alert.kind)
         return "mailed" if chosen else "nobody"

@@ -39,6 +39,8 @@ class Allowed(msgspec.Struct, frozen=True, array_like=True):
     person: str
     language: Literal["en", "es"]
     ends: Millis
+    step: int = 0
+    """Of `escalate`: whom of the chain."""
 
 
 class BadLink(ValueError):
@@ -62,6 +64,8 @@ def allowed(connection: Connection, said: str, now: Millis) -> Allowed:
     try:
         what, _, mark = said.partition(".")
         body = _read(what)
+        if _written(body) != what:
+            raise BadLink("forged")
         if not hmac.compare_digest(_read(mark), hmac.digest(key, body, sha256)[:16]):
             raise BadLink("forged")
         found = msgspec.json.decode(body, type=Allowed)
@@ -86,7 +90,7 @@ def follow(connection: Connection, said: str, now: Millis) -> Allowed:
     if found.deed == "acknowledge":
         book.acknowledge(connection, found.incident, found.person, now)
     elif found.deed == "escalate":
-        book.escalate(connection, found.incident, found.person, now)
+        book.escalate(connection, found.incident, found.person, found.step, now)
     else:
         book.silence(connection, found.incident, found.person, now + SILENT, now)
     return found
@@ -98,7 +102,8 @@ def forget_used(connection: Connection, now: Millis) -> None:
 
 
 def _id(said: str) -> str:
-    return sha256(said.encode()).hexdigest()
+    """Of what a link allows, whose spelling is one: the mark behind it could be spelt in several ways."""
+    return sha256(said.partition(".")[0].encode()).hexdigest()
 
 
 def _written(value: bytes) -> str:

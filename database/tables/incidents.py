@@ -21,6 +21,7 @@ incident = Table(
     Column("evidence", Text, nullable=False, comment="JSON: series, span, numbers; no text of a post"),
     Column("acknowledged_by", Text, comment="who looks after it; null: nobody said so"),
     Column("acknowledged_at", BigInteger),
+    Column("told", Text, nullable=False, server_default="", comment="the gravest state that people were told of"),
     Column("told_at", BigInteger, comment="when people were last told; null: never"),
     Column("steps", Integer, nullable=False, comment="how many steps of the chain were told without an answer"),
     Column("silent_until", BigInteger, comment="nobody is told before; null: people are told"),

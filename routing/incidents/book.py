@@ -12,6 +12,7 @@ from routing.alerts import INCIDENT_QUEUE
 from routing.incidents.levels import RANK, Signal, Standing
 from routing.link_key import make_key
 from routing.named import named
+from stream.clock import DAY
 from stream.records import Millis
 
 Word = Literal["warning", "crisis", "still", "over"]
@@ -42,6 +43,7 @@ class Incident(NamedTuple):
     evidence: Evidence
     acknowledged_by: str | None
     acknowledged_at: Millis | None
+    told: str
     told_at: Millis | None
     steps: int
     silent_until: Millis | None
@@ -53,6 +55,9 @@ class Event(NamedTuple):
     change: str
     person: str
     detail: str
+
+
+SILENT_AT_MOST: Millis = DAY
 
 
 class NoSuchIncident(LookupError):
@@ -85,6 +90,12 @@ def live(connection: Connection, brand: str) -> Incident | None:
     return _incident(found[0]) if found else None
 
 
+def ended(connection: Connection, brand: str, at: Millis) -> Incident | None:
+    """The incident of a brand that ended at this moment."""
+    found = named(connection, f"{_SELECT} WHERE brand = ? AND over_at = ? ORDER BY id DESC LIMIT 1", (brand, at))
+    return _incident(found[0]) if found else None
+
+
 def find(connection: Connection, id: int) -> Incident:
     """Raises NoSuchIncident."""
     found = named(connection, f"{_SELECT} WHERE id = ?", (id,))
@@ -114,21 +125,19 @@ def open_incident(connection: Connection, brand: str, standing: Standing, eviden
 
 
 def move(connection: Connection, held: Incident, standing: Standing, evidence: Evidence, now: Millis) -> None:
-    """To the state of `standing`; the evidence is kept of the gravest minute."""
+    """To the state of `standing`; the evidence is kept of the gravest minute. Who silenced it did not know of worse."""
     over = standing.state == "over"
     worst = max(held.worst, standing.state, key=lambda state: RANK[state])
-    kept = (
-        evidence
-        if weight(evidence) >= weight(held.evidence) or standing.state == worst != held.worst
-        else held.evidence
-    )
+    kept = max(held.evidence, evidence, key=weight)
     changed = standing.state != held.state
+    silent = held.silent_until if RANK[standing.state] <= RANK[held.state] else None
     many(
         connection,
-        "UPDATE incident SET state = ?, seen_at = ?, worst = ?, evidence = ?, state_at = ?, over_at = ? WHERE id = ?",
+        "UPDATE incident SET state = ?, seen_at = ?, worst = ?, evidence = ?, state_at = ?, over_at = ?,"
+        " silent_until = ? WHERE id = ?",
         [(
             standing.state, max(held.seen_at, standing.seen), worst, _written(kept), now if changed else held.state_at,
-            now if over else None, held.id,
+            now if over else None, silent, held.id,
         )],
     )  # fmt: skip
     if changed:
@@ -141,12 +150,22 @@ def note(connection: Connection, id: int, change: str, at: Millis, person: str =
 
 
 def tell(connection: Connection, id: int, brand: str, word: Word, step: int, now: Millis) -> None:
-    """Ask for mails about it: `step` 0 to the people of the brand, higher ones further up the chain. There is a key for
-    the links in them from then on."""
+    """Ask for mails about it. `step` 0: to the people of the brand; n: to number n of the chain; -n: to the people of
+    the brand and the first n of the chain. There is a key for the links in them from then on."""
     make_key(connection)
     many(connection, _ALERT, [(brand, INCIDENT_QUEUE, word, now, now, id, step)])
-    many(connection, "UPDATE incident SET told_at = ?, steps = ? WHERE id = ?", [(now, step, id)])
+    many(connection, "UPDATE incident SET told_at = ? WHERE id = ?", [(now, id)])
+    if step > 0:
+        many(connection, "UPDATE incident SET steps = ? WHERE id = ?", [(step, id)])
+    if word in ("warning", "crisis"):
+        many(connection, "UPDATE incident SET told = ? WHERE id = ?", [(word, id)])
     note(connection, id, "told", now, detail=word)
+
+
+def silent(held: Incident, now: Millis) -> bool:
+    """Whether nobody is to be told now. What lies ahead further than anybody can silence was written before the clock
+    was set back."""
+    return held.silent_until is not None and now < held.silent_until <= now + SILENT_AT_MOST
 
 
 def acknowledge(connection: Connection, id: int, person: str, now: Millis) -> Incident:
@@ -171,13 +190,16 @@ def silence(connection: Connection, id: int, person: str, until: Millis, now: Mi
     note(connection, id, "silenced", now, person, why)
 
 
-def escalate(connection: Connection, id: int, person: str, now: Millis) -> None:
-    """Somebody asks that the next one of the chain be told now. Raises NoSuchIncident, ValueError where it is over."""
+def escalate(connection: Connection, id: int, person: str, step: int, now: Millis) -> None:
+    """Somebody asks that number `step` of the chain be told now. Raises NoSuchIncident, ValueError where it is over, or
+    that one was told already."""
     held = find(connection, id)
+    if held.steps >= step:
+        raise ValueError(f"number {step} of the chain was told of incident {id} already")
     if held.state == "over":
         raise ValueError(f"incident {id} is over: there is nobody to be told of it")
     note(connection, id, "escalated", now, person)
-    tell(connection, id, held.brand, "still", held.steps + 1, now)
+    tell(connection, id, held.brand, "still", step, now)
 
 
 def prove(connection: Connection, id: int, person: str, word: Literal["real", "false"], now: Millis) -> None:
@@ -202,8 +224,9 @@ def summary(evidence: Evidence) -> str:
     return f"{one.series}: {one.observed:.0f} in {span}, {one.expected:.1f} expected ({one.percent} %)"
 
 
-def weight(evidence: Evidence) -> float:
-    return max((one.surprise for one in evidence.signals), default=0.0)
+def weight(evidence: Evidence) -> tuple[bool, float]:
+    """What hurts weighs more than what does not, however surprising."""
+    return max(((one.hurts, one.surprise) for one in evidence.signals), default=(False, 0.0))
 
 
 def _written(evidence: Evidence) -> str:
@@ -219,7 +242,7 @@ def _incident(row: Any) -> Incident:
 EVIDENCE = Incident._fields.index("evidence")
 _SELECT = (
     "SELECT id, brand, state, since, opened_at, state_at, seen_at, worst, over_at, evidence, acknowledged_by,"
-    " acknowledged_at, told_at, steps, silent_until, proved FROM incident"
+    " acknowledged_at, told, told_at, steps, silent_until, proved FROM incident"
 )
 _OPEN = (
     "INSERT INTO incident (brand, state, since, opened_at, state_at, seen_at, worst, evidence, steps)"

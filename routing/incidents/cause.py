@@ -61,6 +61,8 @@ class Cause(NamedTuple):
     posts: int
     """Mentions of the rise that were looked at: what hurts, where the rise is one of what hurts, else all."""
     authors: int
+    compared: int
+    """Mentions of before it that its words are held against."""
     reach: int
     """Followers of these authors together, each once, as far as the networks tell."""
     networks: tuple[Share, ...] = ()
@@ -79,12 +81,12 @@ def cause_of(
     connection: Connection, brand: str, since: Millis, until: Millis, *, hurts: bool, access: Collection[str] | None
 ) -> Cause:
     """Of the mentions of `brand` with an event time in [since, until). Mentions that `access` does not allow count, and
-    none of their words, links, people or texts are shown; None: nobody is shown anything, all are read."""
-    found = _mentions(connection, brand, since - BEFORE, until)
-    rise = [(n, m) for n, m in found if m.event_time >= since and (_hurts(m) or not hurts) and not _own(m)][:READ]
-    before = [m for _, m in found if m.event_time < since and not _own(m)][:READ]
+    none of their words, links, people or texts are shown; None: everything is."""
+    found = _mentions(connection, brand, since, until)
+    rise = [(n, m) for n, m in found if (_hurts(m) or not hurts) and not _own(m)]
     if not rise:
-        return Cause(0, 0, 0)
+        return Cause(0, 0, 0, 0)
+    before = [m for _, m in _mentions(connection, brand, since - BEFORE, since) if not _own(m)]
     whole = [mention for _, mention in rise]
     shown = [(n, m) for n, m in rise if _readable(m, access)]
     readable = [mention for _, mention in shown]
@@ -96,6 +98,7 @@ def cause_of(
     return Cause(
         posts=total,
         authors=len(reach),
+        compared=len(before),
         reach=sum(reach.values()),
         networks=_shares((m.network for m in whole), total),
         intents=_shares((effective(m, "intent") or "other" for m in whole), total),
@@ -111,7 +114,7 @@ def cause_of(
 def _mentions(connection: Connection, brand: str, since: Millis, until: Millis) -> list[tuple[int, Mention]]:
     """Newest first."""
     newest = rows(connection, "SELECT max(n) FROM mention")[0][0] or 0
-    found = named(connection, _LIVE, (newest - LOOKED_AT, since, until, brand, 2 * READ))
+    found = named(connection, _LIVE, (newest - LOOKED_AT, since, until, brand, READ))
     mentions = [(row.n, decode(Mention, row.body)) for row in found]
     return [(n, one) for n, one in mentions if one.post is not None and not set_aside(one)]
 

@@ -7,18 +7,19 @@ that was kept are read again, those that were judged before tell nobody a second
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
+from zlib import crc32
 
 import msgspec
 import structlog
 from msgspec.structs import replace
 from sqlalchemy import Connection, Engine
 
-from database.engine import many, read, rows, write
+from database.engine import read, rows, write
 from database.tenure import Guard
 from routing.incidents import book
-from routing.incidents.book import Evidence, Incident, Watched
+from routing.incidents.book import Evidence, Incident, Watched, Word
 from routing.incidents.counted import Counts, counted, names
 from routing.incidents.covered import Covered
 from routing.incidents.levels import RANK, Limits, Signal, Standing, level, stands, step
@@ -36,9 +37,13 @@ AT_ONCE = 240
 """Minutes that one step goes through."""
 KEEP_EVERY = 10
 """Minutes between two times that what is known of a brand is written down."""
-HISTORY: Millis = 28 * DAY
+HISTORY: Millis = 14 * DAY
 """Of a brand that is watched for the first time, so much of what was counted before is learnt from."""
 MOST_SIGNALS = 8
+MOST_LIVE = 10_000
+HOUR_MINUTES = 60
+SET_BACK = 2 * HOUR_MINUTES
+"""Minutes: what was judged so far ahead was judged before the clock was set back."""
 _JUDGED = ""
 """The row of `watch_state` that says up to where the clock has judged."""
 
@@ -65,11 +70,19 @@ class _Brand:
         """Whether it moved since what is known of it was written down, and up to which minute that is."""
 
 
+class _News(NamedTuple):
+    """A minute that says something about the incident of a brand."""
+
+    brand: str
+    standing: Standing
+    evidence: Evidence
+
+
 class Stepped(NamedTuple):
     judged: int
     """Minutes."""
     changed: int
-    """Incidents opened or moved to another state."""
+    """Incidents opened or moved to another state, and times that people were told."""
     more: bool
 
 
@@ -83,7 +96,12 @@ class IncidentClock:
         self._brands: dict[str, _Brand] = {}
         self._panels = Panels(false_alarms_a_month)
         self._minute: int | None = None
-        """The next one to be read."""
+        """The next one to be judged."""
+
+    @property
+    def minute(self) -> int | None:
+        """The next one to be judged; None before the first step."""
+        return self._minute
 
     def forget(self) -> None:
         """Begin again from what SQL holds: somebody else may have been the clock meanwhile."""
@@ -93,68 +111,94 @@ class IncidentClock:
 
     def step(self, brands: Mapping[str, str], now: Millis, routed: Millis) -> Stepped:
         """Judge the minutes that are over by `now` and, where routing lags behind, those before `routed`. `brands`: id
-        and kind of those that are watched. Raises Transient, LeaseLost."""
-        until = (min(now - SETTLED, routed)) // MINUTE
-        if self._minute is None:
-            self._begin(until)
-        assert self._minute is not None
-        first = self._minute
-        last = min(until, first + AT_ONCE)
-        if last <= first:
-            return Stepped(0, self._keep_telling(now), False)
-        with read(self._engine) as connection:
-            known = names(connection)
-            found = counted(connection, known, first - LATE, last)
-            covered = Covered(connection, (first - LATE) * MINUTE, last * MINUTE)
-        for brand in brands:
-            if brand not in self._brands:
-                self._brands[brand] = self._taken_up(brand, first)
-        changed = 0
-        for minute in range(first, last):
-            changed += self._judge(minute, brands, found, covered, now)
-        self._minute = last
-        self._write_down(last)
-        return Stepped(last - first, changed + self._keep_telling(now), last < until)
+        and kind of those that are watched. All that comes of it is written in one transaction.
 
-    def _begin(self, until: int) -> None:
+        Raises Transient, LeaseLost; whatever it raises, the next step begins again from what SQL holds.
+        """
+        try:
+            return self._step(brands, now, min(now - SETTLED, routed) // MINUTE)
+        except BaseException:
+            self.forget()
+            raise
+
+    def _step(self, brands: Mapping[str, str], now: Millis, until: int) -> Stepped:
+        if self._brands.keys() - brands.keys() or (self._minute is not None and self._minute > until + SET_BACK):
+            self.forget()
+        if self._minute is None:
+            self._minute = self._begin(until)
+        first = self._minute
+        last = max(first, min(until, first + AT_ONCE))
+        news: list[_News] = []
+        if last > first:
+            self._take_up([brand for brand in brands if brand not in self._brands], first)
+            with read(self._engine) as connection:
+                found = counted(connection, names(connection), first - LATE, last)
+                covered = Covered(connection, (first - LATE) * MINUTE, last * MINUTE)
+            for minute in range(first, last):
+                news += self._judge(minute, brands, found, covered)
+        changed = self._write(news, brands, first, last, now)
+        self._minute = last
+        return Stepped(last - first, changed, last < until)
+
+    def _begin(self, until: int) -> int:
         with read(self._engine) as connection:
             held = rows(connection, "SELECT minute FROM watch_state WHERE brand = ?", (_JUDGED,))
-        self._minute = min(held[0][0], until) if held else until
+        # What lies further ahead was judged before the clock was set back.
+        return held[0][0] if held and held[0][0] <= until + SET_BACK else until
 
-    def _taken_up(self, brand: str, until: int) -> _Brand:
-        """What is known of a brand by the minute `until`: from what was written down, and what was counted since; of a
-        new one, from what was counted in the last weeks. Nobody is told of anything."""
-        panels = Panels(self._bearable)
+    def _take_up(self, brands: Sequence[str], until: int) -> None:
+        """What is known of these brands by the minute `until`: from what was written down, and what was counted since;
+        of new ones, from what was counted in the last weeks. Nobody is told of anything."""
         with read(self._engine) as connection:
-            held = book.watched(connection, brand)
-            known = held is not None and panels.take(brand, held.state)
-            first = held.minute if held is not None and known else until - HISTORY // MINUTE
-            of = names(connection)
-            only = of._replace(brands={n: name for n, name in of.brands.items() if name == brand})
-            minutes = counted(connection, only, min(first, until - LATE), until).get(brand, {})
+            held = {brand: one for brand in brands if (one := book.watched(connection, brand)) is not None}
+            live = {one.brand: one for one in book.listed(connection, all=False, most=MOST_LIVE)}
+        since: dict[int, list[str]] = {}
+        for brand in brands:
+            one = held.get(brand)
+            known = one is not None and until - HISTORY // MINUTE < one.minute <= until
+            since.setdefault(one.minute if one is not None and known else until - HISTORY // MINUTE, []).append(brand)
+        for first, several in since.items():
+            self._replay(several, held if first > until - HISTORY // MINUTE else {}, live, first, until)
+
+    def _replay(
+        self,
+        brands: Sequence[str],
+        held: Mapping[str, Watched],
+        live: Mapping[str, Incident],
+        first: int,
+        until: int,
+    ) -> None:
+        panels, standings = Panels(self._bearable), dict[str, Standing]()
+        with read(self._engine) as connection:
+            known = names(connection)
+            only = known._replace(brands={n: name for n, name in known.brands.items() if name in set(brands)})
+            found = counted(connection, only, min(first, until - LATE) - HOUR_MINUTES, until)
             covered = Covered(connection, first * MINUTE, until * MINUTE)
-        one = _Brand(held.standing if held is not None and known else Standing())
-        if brand not in panels:
-            panels.begin(brand)
-        for minute in range(first if known else max(first, min(minutes, default=until)), until):
-            counts = {brand: minutes.get(minute, {})}
-            signals = panels.update(minute, counts, (), {brand: covered.share(brand, minute)}).get(brand, [])
-            if known:
-                one.standing = stepped(panels, brand, one.standing, signals, minute, self._limits)
-                if one.standing.state == "over":
-                    one.standing = Standing()
-        self._panels.adopt(brand, panels)
-        one.counted = {minute: dict(minutes.get(minute, {})) for minute in range(until - LATE, until)}
-        return one
+        for brand in brands:
+            one = held.get(brand)
+            if one is not None and panels.take(brand, one.state):
+                standings[brand] = one.standing
+                panels.recall(brand, found.get(brand, {}), first)
+            elif brand not in panels:
+                panels.begin(brand)
+        starts = [min(found[brand]) for brand in brands if brand not in standings and found.get(brand)]
+        for minute in range(first if standings else max(first, min(starts, default=until)), until):
+            counts = {brand: of[minute] for brand in brands if minute in (of := found.get(brand, {}))}
+            shares = {brand: share for brand in brands if (share := covered.share(brand, minute)) < 1.0}
+            signals = panels.update(minute, counts, (), shares)
+            for brand, before in standings.items():
+                after = stepped(panels, brand, before, signals.get(brand, []), minute, self._limits)
+                standings[brand] = Standing() if after.state == "over" else after
+        for brand in brands:
+            self._panels.adopt(brand, panels)
+            standing = _reconciled(standings.get(brand, Standing()), live.get(brand))
+            self._brands[brand] = one_brand = _Brand(standing)
+            of = found.get(brand, {})
+            one_brand.counted = {minute: dict(of.get(minute, {})) for minute in range(until - LATE, until)}
 
     def _judge(
-        self,
-        minute: int,
-        brands: Mapping[str, str],
-        found: Mapping[str, Mapping[int, Counts]],
-        covered: Covered,
-        now: Millis,
-    ) -> int:
+        self, minute: int, brands: Mapping[str, str], found: Mapping[str, Mapping[int, Counts]], covered: Covered
+    ) -> list[_News]:
         late: list[tuple[str, int, str, int]] = []
         for brand in brands:
             one, counts = self._brands[brand], found.get(brand, {})
@@ -163,92 +207,125 @@ class IncidentClock:
         shares = {brand: covered.share(brand, minute) for brand in brands}
         counts_now = {brand: of[minute] for brand in brands if minute in (of := found.get(brand, {}))}
         signals = self._panels.update(minute, counts_now, late, {b: s for b, s in shares.items() if s < 1.0})
-        return sum(self._move(brand, signals.get(brand, []), minute, shares[brand], now) for brand in brands)
+        moved = (self._move(brand, signals.get(brand, []), minute, shares[brand]) for brand in brands)
+        return [one for one in moved if one is not None]
 
-    def _move(self, brand: str, signals: list[Signal], minute: int, share: float, now: Millis) -> int:
+    def _move(self, brand: str, signals: list[Signal], minute: int, share: float) -> _News | None:
         one = self._brands[brand]
         before = one.standing
         if before.state == "calm" and not signals and not any(before.rising):
-            return 0
+            return None
         one.standing = after = stepped(self._panels, brand, before, signals, minute, self._limits)
         one.dirty = one.dirty or after.state != before.state or bool(signals)
         if after.state == "over":
             one.standing = Standing()
         if after.state == "calm":
-            return 0
+            return None
         surprising = tuple(sorted((s for s in signals if s.surprise >= 1.0), key=_gravity)[:MOST_SIGNALS])
-        return self._enter(brand, after, Evidence(minute * MINUTE, surprising, share), now)
+        return _News(brand, after, Evidence(minute * MINUTE, surprising, share))
 
-    def _enter(self, brand: str, standing: Standing, evidence: Evidence, now: Millis) -> int:
-        """What a minute says of a brand that is not calm, into SQL where it is news."""
+    # --- what comes of it ---
+
+    def _write(self, news: Sequence[_News], brands: Mapping[str, str], first: int, last: int, now: Millis) -> int:
+        """What the minutes say into SQL, people told, and up to where was judged: all or nothing."""
         with read(self._engine) as connection:
-            held = book.live(connection, brand)
-        if held is None and standing.state in ("over", "calm"):
-            return 0
-        if held is not None and standing.state == held.state and not evidence.signals:
+            live = {one.brand: one for one in book.listed(connection, all=False, most=MOST_LIVE)}
+        for brand, one in live.items():
+            if one.acknowledged_by is not None and brand in self._brands:
+                self._panels.was_real(brand)
+        due = {
+            brand: one
+            for brand, one in self._brands.items()
+            if last > first and (one.dirty or last - one.kept >= KEEP_EVERY + crc32(brand.encode()) % KEEP_EVERY)
+        }
+        if last == first and not news and not self._to_be_told(live, brands, now):
             return 0
         with write(self._engine) as connection:
             self._guard(connection)
-            if held is None:
-                id = book.open_incident(connection, brand, standing, evidence, now)
-                held = book.find(connection, id)
-                moved = True
-            else:
-                moved = standing.state != held.state
-                book.move(connection, held, standing, evidence, now)
-            if moved:
-                log.warning("incident", id=held.id, brand=brand, state=standing.state, why=book.summary(evidence))
-                self._tell(connection, held, standing, now)
-        return int(moved)
+            changed = sum(_entered(connection, one, now) for one in news)
+            for one in book.listed(connection, all=False, most=MOST_LIVE):
+                changed += (
+                    self._close(connection, one, now) if one.brand not in brands else self._tell(connection, one, now)
+                )
+            changed += _all_clear(connection, news, now)
+            if last > first:
+                book.keep_watched(connection, _JUDGED, Watched(last, b"", Standing()))
+            for brand, held in due.items():
+                book.keep_watched(connection, brand, Watched(last, self._panels.dump(brand), held.standing))
+        for held in due.values():
+            held.dirty, held.kept = False, last
+        return changed
 
-    def _tell(self, connection: Connection, held: Incident, standing: Standing, now: Millis) -> None:
-        """Warnings and crises are told as they come; that it is over, to whom was told of it; old news to nobody."""
-        if held.silent_until is not None and not passed(held.silent_until, now, 0):
-            return
+    def _to_be_told(self, live: Mapping[str, Incident], brands: Mapping[str, str], now: Millis) -> bool:
+        return any(one.brand not in brands or self._word(one, now) is not None for one in live.values())
+
+    def _word(self, held: Incident, now: Millis) -> tuple[Word, int] | None:
+        """What people are to be told now, and to which step: that it is a warning or a crisis, where they do not know;
+        that a crisis goes on which nobody looks after. None: nothing, or it is silenced, or what is known is old."""
+        if held.state not in ("warning", "crisis") or book.silent(held, now) or passed(held.seen_at, now, HOUR):
+            return None
+        if RANK[held.state] > RANK.get(held.told, 0):
+            return ("crisis" if held.state == "crisis" else "warning"), 0
+        if held.state != "crisis" or held.acknowledged_by is not None or held.told_at is None:
+            return None
+        further = held.steps < self._telling.chain
+        if not passed(held.told_at, now, self._telling.escalate_after if further else self._telling.repeat_after):
+            return None
+        return "still", held.steps + 1 if further else -held.steps
+
+    def _tell(self, connection: Connection, held: Incident, now: Millis) -> int:
+        asked = self._word(held, now)
+        if asked is None:
+            return 0
+        book.tell(connection, held.id, held.brand, asked[0], asked[1], now)
+        return 1
+
+    def _close(self, connection: Connection, held: Incident, now: Millis) -> int:
+        """Of a brand that is no longer watched: nobody could say when it is over."""
+        book.move(connection, held, Standing(state="over"), Evidence(), now)
+        book.note(connection, held.id, "note", now, detail="the brand is no longer watched")
+        return 1
+
+
+def _entered(connection: Connection, news: _News, now: Millis) -> int:
+    """1 where an incident was opened or moved to another state."""
+    held = book.live(connection, news.brand)
+    standing, evidence = news.standing, news.evidence
+    if held is None:
         if standing.state == "over":
-            if held.told_at is not None:
-                book.tell(connection, held.id, held.brand, "over", 0, now)
-            return
-        fresh = not passed(standing.seen, now, HOUR)
-        eased = held.state == "crisis" and standing.state == "warning"
-        if standing.state in ("warning", "crisis") and fresh and not eased:
-            book.tell(connection, held.id, held.brand, "crisis" if standing.state == "crisis" else "warning", 0, now)
+            return 0
+        id = book.open_incident(connection, news.brand, standing, evidence, now)
+        log.warning("incident", id=id, brand=news.brand, state=standing.state, why=book.summary(evidence))
+        return 1
+    moved = standing.state != held.state
+    if moved or evidence.signals or standing.seen > held.seen_at:
+        book.move(connection, held, standing, evidence, now)
+    if moved:
+        log.warning("incident", id=held.id, brand=news.brand, state=standing.state, why=book.summary(evidence))
+    return int(moved)
 
-    def _keep_telling(self, now: Millis) -> int:
-        """A crisis that nobody looks after: the next one of the chain, then everybody again."""
-        with read(self._engine) as connection:
-            unanswered = [
-                one
-                for one in book.listed(connection, all=False, most=1_000)
-                if one.state == "crisis"
-                and one.acknowledged_by is None
-                and one.told_at is not None
-                and (one.silent_until is None or passed(one.silent_until, now, 0))
-            ]
-        told = 0
-        for one in unanswered:
-            assert one.told_at is not None
-            further = one.steps < self._telling.chain
-            if not passed(one.told_at, now, self._telling.escalate_after if further else self._telling.repeat_after):
-                continue
-            with write(self._engine) as connection:
-                self._guard(connection)
-                book.tell(connection, one.id, one.brand, "still", one.steps + 1 if further else 0, now)
-                if not further:
-                    many(connection, "UPDATE incident SET steps = ? WHERE id = ?", [(one.steps, one.id)])
+
+def _all_clear(connection: Connection, news: Sequence[_News], now: Millis) -> int:
+    """To everybody who was told of it, the chain included."""
+    told = 0
+    for brand in {one.brand for one in news if one.standing.state == "over"}:
+        held = book.ended(connection, brand, now)
+        if held is not None and held.told_at is not None and held.told != "over" and not book.silent(held, now):
+            book.tell(connection, held.id, brand, "over", -held.steps, now)
             told += 1
-        return told
+    return told
 
-    def _write_down(self, minute: int) -> None:
-        """Up to where was judged; of each brand that moved what is known of it, and of the others now and then."""
-        due = {brand: one for brand, one in self._brands.items() if one.dirty or minute - one.kept >= KEEP_EVERY}
-        with write(self._engine) as connection:
-            self._guard(connection)
-            book.keep_watched(connection, _JUDGED, Watched(minute, b"", Standing()))
-            for brand, one in due.items():
-                book.keep_watched(connection, brand, Watched(minute, self._panels.dump(brand), one.standing))
-        for one in due.values():
-            one.dirty, one.kept = False, minute
+
+def _reconciled(standing: Standing, held: Incident | None) -> Standing:
+    """What was replayed, held against what stands in SQL: an incident of which nothing else is known any more goes on,
+    so that it comes to its end."""
+    if held is None or standing.state != "calm":
+        return standing
+    lead = held.evidence.signals[0] if held.evidence.signals else None
+    return Standing(
+        held.state, held.since, held.seen_at, held.seen_at, (0, 0, 0), lead.series if lead else "",
+        lead.high * HOUR_MINUTES / lead.minutes if lead else 0.0,
+    )  # fmt: skip
 
 
 def stepped(
@@ -257,8 +334,10 @@ def stepped(
     """The standing of a brand after a minute, which the panels have seen."""
     at = minute * MINUTE
     rank = level(signals, limits)
-    if not rank and stands(before, panels.last_hour(brand, before.series), at):
-        rank = RANK["watch"]
+    if not rank and before.state != "calm":
+        season = panels.season(brand, before.series, minute, before.since // MINUTE)
+        if stands(before, panels.last_hour(brand, before.series), season, at):
+            rank = RANK["watch"]
     after = step(before, rank, at, limits)
     if before.state == "calm" and after.state not in ("calm", "over") and signals:
         lead = min(signals, key=_gravity)

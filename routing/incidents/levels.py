@@ -137,6 +137,8 @@ def step(standing: Standing, now: int, minute: Millis, limits: Limits) -> Standi
     return after
 
 
-def stands(standing: Standing, last_hour: float, minute: Millis) -> bool:
-    """Whether what began goes on as high, though by now it is expected: for STANDS_AT_MOST it is not over."""
-    return standing.state != "calm" and last_hour > standing.usual and minute - standing.since < STANDS_AT_MOST
+def stands(standing: Standing, last_hour: float, season: float, minute: Millis) -> bool:
+    """Whether what began goes on as high, though by now it is expected: for STANDS_AT_MOST it is not over. `season`:
+    how much more is usual at this hour than at the one when it began."""
+    usual = max(standing.usual * season, float(WARNING_POSTS))
+    return standing.state != "calm" and last_hour > usual and minute - standing.since < STANDS_AT_MOST

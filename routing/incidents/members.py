@@ -12,6 +12,11 @@ from routing.incidents.cause import Cause, cause_of
 from stream.clock import HOUR
 from stream.records import Mention, Millis, decode
 
+COMPARED = 50
+"""Where less was said before, nobody can tell new words from those that are always said, such as a brand's name."""
+SAME_WORDS = 2
+"""One word alone may be another matter's."""
+
 
 def part_of_incident(connection: Connection, alerts: Sequence[tuple[int, str, int]]) -> set[int]:
     """Of (alert, brand, mention) the alerts whose mention is a part of its brand's incident: published since it began,
@@ -44,8 +49,10 @@ def _belongs(mention: Mention, since: Millis, cause: Cause) -> bool:
         return True
     if any(mention.conversation == heap.name for heap in cause.threads):
         return True
+    if cause.compared < COMPARED:
+        return False
     words = set(analyse(mention.post.text).surfaces)
-    return any(word.name in words for word in cause.words)
+    return sum(word.name in words for word in cause.words) >= SAME_WORDS
 
 
 _TOLD = (

@@ -65,6 +65,15 @@ class Panels:
             return False
         return True
 
+    def recall(self, brand: str, minutes: Mapping[int, Counts], until: int) -> None:
+        """What was counted in the hour before `until`: numbers are told of an hour, and `dump` holds none."""
+        for minute in range(until - LAST, until):
+            expected, _ = self._watch.forecast(minute)
+            for series, place in self._places[brand].items():
+                self._counted[minute % LAST, place] = minutes.get(minute, {}).get(series, 0)
+                self._expected[minute % LAST, place] = expected[place]
+        self._minute = max(self._minute, until - 1)
+
     def adopt(self, brand: str, other: Panels) -> None:
         """Go on with a brand that the other has watched up to the same minute."""
         self._grow([(brand, series) for series in other._places[brand]])
@@ -127,9 +136,14 @@ class Panels:
         return float(expected[place]), float(high[place])
 
     def was_real(self, brand: str) -> None:
-        """A person says that what goes on is real: it doesn't count in the record of what is usual."""
+        """Somebody looks after what goes on: it doesn't count in the record of what is usual."""
         for place in self._places.get(brand, {}).values():
             self._watch.was_real(place)
+
+    def season(self, brand: str, series: str, minute: int, then: int) -> float:
+        """How much more is usual in the hour before `minute` than in the one before `then`."""
+        now, before = self.usual(brand, series, minute - 59, 60)[0], self.usual(brand, series, then - 59, 60)[0]
+        return now / before if before > 0 else 1.0
 
     def dump(self, brand: str) -> bytes:
         places = self._places[brand]

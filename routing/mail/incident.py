@@ -42,7 +42,7 @@ def incident_letter(
     until = held.over_at or now
     signals = held.evidence.signals
     lead = signals[0] if signals else None
-    series, _, network = (lead.series if lead else "all").partition("@")
+    series, _, network = (lead.series if lead else "all").partition(":")[0].partition("@")
     hurts = lead is None or lead.hurts
     cause = cause_of(connection, held.brand, held.since, until + MINUTE, hurts=hurts, access=person.access)
     program = settings.program
@@ -84,7 +84,8 @@ def _links(
     needless = {"acknowledge": held.acknowledged_by is not None, "escalate": held.steps >= len(settings.chain)}
     wanted = [deed for deed in links.DEEDS if not needless.get(deed)]
     ends = asked_at + links.COUNTS
-    made = [(deed, links.Allowed(deed, held.id, person.id, person.language, ends)) for deed in wanted]
+    step = held.steps + 1
+    made = [(deed, links.Allowed(deed, held.id, person.id, person.language, ends, step)) for deed in wanted]
     return tuple((deed, f"{settings.url}/act/{links.token(key, one)}") for deed, one in made)
 
 

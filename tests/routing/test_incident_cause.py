@@ -95,4 +95,4 @@ def test_a_private_source_counts_and_is_not_shown(home: RouteHome) -> None:
 
 
 def test_nothing_is_made_of_nothing(home: RouteHome) -> None:
-    assert cause(home) == Cause(0, 0, 0)
+    assert cause(home) == Cause(0, 0, 0, 0)

@@ -17,6 +17,7 @@ from routing.incidents.clock import IncidentClock, Telling
 from routing.incidents.curve import curve_of
 from routing.incidents.levels import Limits
 from stream.clock import DAY, MINUTE
+from stream.ports import Transient
 from tests.places import new_database
 
 START = 1_790_000_000_000 // DAY * DAY
@@ -67,11 +68,13 @@ class Place:
     def quiet(self, first: int, until: int, each: float = 0.05) -> None:
         self.count({minute: int(self.dice.random() < each) for minute in range(first, until)})
 
-    def go(self, until: int, clock: IncidentClock | None = None, *, routed: int | None = None) -> None:
-        """Minute by minute up to `until`, as it is done live, at most two hours; before that in one go."""
+    def go(
+        self, until: int, clock: IncidentClock | None = None, *, routed: int | None = None, brands: str = "acme"
+    ) -> None:
+        """Up to `until` in one go."""
         clock = clock or self.clock
         now = until * MINUTE + 20_000
-        while clock.step({"acme": "own"}, now, now if routed is None else routed * MINUTE).more:
+        while clock.step(dict.fromkeys(brands.split(), "own"), now, now if routed is None else routed * MINUTE).more:
             pass
 
     def live(self, first: int, until: int, clock: IncidentClock | None = None) -> None:
@@ -159,7 +162,7 @@ def test_nobody_answers_the_chain_is_told_and_then_all_again(place: Place) -> No
         place.go(LATER + minute + 1)
     later = place.told()[len(told) :] if ("still", 1) not in told else place.told()
     assert ("still", 1) in later
-    assert ("still", 0) in later
+    assert ("still", -1) in later
     with write(place.engine) as connection:
         book.acknowledge(connection, place.incidents()[0].id, "ana", now)
     count = len(place.told())
@@ -222,3 +225,111 @@ def test_an_import_of_last_year_wakes_nobody(place: Place) -> None:
     place.count({FIRST - 400 * 1440 + n: 50 for n in range(60)})
     place.live(LATER, LATER + 30)
     assert place.told() == []
+
+
+def test_a_silenced_incident_tells_nobody_until_it_is_worse(place: Place) -> None:
+    place.count(storm(60, 10))
+    place.live(LATER, LATER + 60)
+    (incident,) = place.incidents()
+    assert incident.state == "crisis"
+    before = place.told()
+    with write(place.engine) as connection:
+        now = (LATER + 60) * MINUTE
+        book.silence(connection, incident.id, "ana", now + 240 * MINUTE, now)
+    place.count({LATER + 60 + n: 10 for n in range(200)})
+    for minute in range(LATER + 60, LATER + 260, 10):
+        place.go(minute + 1)
+    assert place.told() == before
+
+
+def test_a_warning_that_is_silenced_is_told_as_a_crisis(place: Place) -> None:
+    id = 0
+    place.count(storm(120, 20))
+    for minute in range(LATER, LATER + 120):
+        place.go(minute + 1)
+        if not id and place.told():
+            assert place.told() == [("warning", 0)]
+            id = place.incidents()[0].id
+            with write(place.engine) as connection:
+                book.silence(connection, id, "ana", (minute + 241) * MINUTE, (minute + 1) * MINUTE)
+    assert ("crisis", 0) in place.told()
+
+
+def test_a_clock_that_starts_while_routing_lags_goes_on_once_it_does_not(place: Place) -> None:
+    place.count(storm(120, 10))
+    place.live(LATER, LATER + 30)
+    other = place.new_clock()
+    place.go(LATER + 31, other, routed=LATER + 5)
+    place.live(LATER + 31, LATER + 60, other)
+    assert ("crisis", 0) in place.told()
+
+
+def test_a_database_that_is_away_for_a_moment_stops_no_clock(place: Place) -> None:
+    place.count(storm(120, 10))
+    place.live(LATER, LATER + 10)
+    gone = True
+
+    def guard(connection: object) -> None:
+        if gone:
+            raise Transient("locked")
+
+    unlucky = IncidentClock(place.engine, guard, false_alarms_a_month=1.0, limits=Limits(), telling=Telling())
+    for _ in range(3):
+        with pytest.raises(Transient):
+            place.go(LATER + 40, unlucky)
+    gone = False
+    place.live(LATER + 40, LATER + 60, unlucky)
+    assert ("crisis", 0) in place.told()
+
+
+def test_a_crisis_that_began_while_nobody_watched_is_told_when_somebody_does(place: Place) -> None:
+    place.count(storm(60, 10) | {LATER + 60 + n: 10 for n in range(200)})
+    place.go(LATER + 240)
+    assert ("crisis", 0) in place.told()
+
+
+def test_a_brand_that_is_no_longer_watched_has_no_incident(place: Place) -> None:
+    place.count(storm(60, 10))
+    place.live(LATER, LATER + 60)
+    before = place.told()
+    for minute in range(LATER + 60, LATER + 200, 10):
+        place.go(minute, brands="other")
+    assert [one.state for one in place.incidents()] == ["over"]
+    assert place.told() == before
+
+
+def test_an_incident_ends_though_what_is_known_of_its_brand_was_lost(place: Place) -> None:
+    place.count(storm(60, 10))
+    place.live(LATER, LATER + 60)
+    with write(place.engine) as connection:
+        many(connection, "UPDATE watch_state SET state = ? WHERE brand = 'acme'", [(b"of another version",)])
+    other = place.new_clock()
+    place.quiet(LATER + 60, LATER + 600)
+    place.go(LATER + 600, other)
+    assert [one.state for one in place.incidents()] == ["over"]
+
+
+def test_a_restart_forgets_no_post_of_the_hour(place: Place) -> None:
+    place.count({LATER + n: 3 for n in range(40)})
+    place.live(LATER, LATER + 14)
+    other = place.new_clock()
+    place.live(LATER + 14, LATER + 40, other)
+    assert ("crisis", 0) in place.told()
+
+
+def test_a_clock_that_was_set_back_does_not_stop_the_watch(place: Place) -> None:
+    other = place.new_clock()
+    place.go(LATER - 600, other)
+    attack = storm(60, 10, LATER - 600)
+    place.count(attack)
+    place.live(LATER - 600, LATER - 540, other)
+    assert ("crisis", 0) in place.told()
+
+
+def test_the_chain_hears_of_the_end_as_well(place: Place) -> None:
+    place.count(storm(60, 10))
+    for minute in range(LATER, LATER + 90):
+        place.go(minute + 1)
+    assert ("still", 1) in place.told()
+    place.go(LATER + 600)
+    assert place.told()[-1] == ("over", -1)

@@ -20,7 +20,8 @@ from routing.incidents.book import Evidence, Word
 from routing.incidents.levels import Signal, Standing
 from routing.mail.mailbox import MailboxTransport
 from routing.people_to_tell import Person
-from stream.clock import HOUR, MINUTE
+from stream.clock import DAY, HOUR, MINUTE
+from stream.records import Post
 
 EVA = Person(id="eva", name="Eva Sol", email="eva@example.org", brands=frozenset({"bakery"}))
 SUE = Person(id="sue", name="Sue Oak", email="sue@example.org", queues=frozenset({"support"}))
@@ -142,7 +143,25 @@ def test_over_is_told_without_links(story: Story) -> None:
     assert "/act/" not in text(mail)
 
 
+def spoken_of(story: Story) -> None:
+    """What was said the day before."""
+    for n in range(60):
+        at = START - DAY + n * MINUTE
+        old = Post(id=f"x:old{n}", network="x", text=f"flight {n} of Acme is late", seen_at=at, event_time=at)
+        story.home.mention(post=old)
+
+
+def test_a_new_brands_posts_send_their_mails_for_nobody_knows_which_words_are_new(story: Story) -> None:
+    for n in range(12):
+        story.home.mention(f"palm oil burns the forest, says reader {n}")
+    story.tell(story.incident())
+    story.mails(BEN)
+    story.home.severe("again palm oil in it, shame")
+    assert len(story.mails(BEN)) == 2
+
+
 def test_posts_of_an_incident_send_no_mails_of_their_own_and_others_do(story: Story) -> None:
+    spoken_of(story)
     for n in range(12):
         story.home.mention(f"palm oil burns the forest, says reader {n}")
     story.tell(story.incident())
@@ -154,6 +173,7 @@ def test_posts_of_an_incident_send_no_mails_of_their_own_and_others_do(story: St
 
 
 def test_who_was_not_told_of_the_incident_gets_the_mail_of_the_case(story: Story) -> None:
+    spoken_of(story)
     for n in range(12):
         story.home.mention(f"palm oil burns the forest, says reader {n}")
     story.tell(story.incident())

@@ -28,7 +28,7 @@ def link(home: WebHome, id: int, deed: Deed = "acknowledge", *, ends: int = DAY,
     with write(home.opened.engine) as connection:
         key = make_key(connection)
     ends += home.opened.clock.now()
-    return f"/act/{links.token(key, Allowed(deed, id, 'ana', language, ends))}"  # type: ignore[arg-type]
+    return f"/act/{links.token(key, Allowed(deed, id, 'ana', language, ends, 1))}"  # type: ignore[arg-type]
 
 
 def held(home: WebHome, id: int) -> Incident:
@@ -85,6 +85,8 @@ def test_silence_and_the_next_one_of_the_chain(home: WebHome, incident: int) -> 
     assert (held(home, incident).silent_until or 0) > home.opened.clock.now()
     assert home.client.post(link(home, incident, "escalate")).status_code == 200
     assert held(home, incident).steps == 1
+    twice = home.client.post(link(home, incident, "escalate", ends=2 * DAY))
+    assert (twice.status_code, held(home, incident).steps) == (409, 1)
 
 
 def test_what_another_one_looks_after_is_not_taken_from_them(home: WebHome, incident: int) -> None:
@@ -93,3 +95,10 @@ def test_what_another_one_looks_after_is_not_taken_from_them(home: WebHome, inci
     answer = home.client.post(link(home, incident))
     assert answer.status_code == 409
     assert "ben looks after" in answer.text
+
+
+def test_a_link_has_one_spelling(home: WebHome, incident: int) -> None:
+    path = link(home, incident, "silence")
+    assert home.client.post(path).status_code == 200
+    for last in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-":
+        assert home.client.post(path[:-1] + last).status_code in (404, 410)

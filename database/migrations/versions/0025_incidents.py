@@ -31,6 +31,13 @@ def upgrade() -> None:
         sa.Column("evidence", sa.Text(), nullable=False, comment="JSON: series, span, numbers; no text of a post"),
         sa.Column("acknowledged_by", sa.Text(), comment="who looks after it; null: nobody said so"),
         sa.Column("acknowledged_at", sa.BigInteger()),
+        sa.Column(
+            "told",
+            sa.Text(),
+            server_default="",
+            nullable=False,
+            comment="the gravest state that people were told of",
+        ),
         sa.Column("told_at", sa.BigInteger(), comment="when people were last told; null: never"),
         sa.Column(
             "steps", sa.Integer(), nullable=False, comment="how many steps of the chain were told without an answer"
