@@ -27,7 +27,7 @@ from nlp.own import labelled
 from nlp.own.labelled import CLASSES, Kept
 from nlp.own.measure import read_labels
 from nlp.shelf import ModelError
-from routing.checkers import CHECKERS
+from routing.checkers import IN_USE
 from stream.records import TIERS
 
 COMPARED = 200
@@ -76,7 +76,7 @@ def asked_for(home: Home) -> str:
     """The name that the settings ask for; the default one where there is no home."""
     if not home.settings_file.exists():
         return "fast"
-    return load(home, CHECKERS, use="check").settings.understanding.model
+    return load(home, IN_USE, use="check").settings.understanding.model
 
 
 def next_name(home: Home, name: str) -> tuple[str, int]:
@@ -163,7 +163,7 @@ def stated_brands(home: Home) -> Sequence[Brand]:
     """Those of the home's files, where there is one."""
     if not home.settings_file.exists():
         return ()
-    return load(home, CHECKERS, use="check").content.stated.brands or ()
+    return load(home, IN_USE, use="check").content.stated.brands or ()
 
 
 def sample(home: Home) -> tuple[list[Passage], bool]:

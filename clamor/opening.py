@@ -25,7 +25,7 @@ from database.engine import open_database
 from database.registry import SqlRegistry
 from index.port import IndexStore
 from ingest.coverage import Ledger
-from routing.checkers import CHECKERS
+from routing.checkers import IN_USE
 from stream.clock import Clock
 from stream.embedded import EmbeddedLog, LogSettings
 from stream.losses import Loss
@@ -120,9 +120,9 @@ def open_home(
 
     Raises ConfigurationError with all that is wrong, HomeError where the folder cannot be used.
     """
-    configuration = load(home, CHECKERS, use="check")
+    configuration = load(home, IN_USE, use="check")
     if use == "run" and sends_mails(configuration.home):
-        configuration = load(home, CHECKERS, use="run")
+        configuration = load(home, IN_USE, use="run")
     prepare(configuration.home)
     refuse_unfinished(configuration.home)
     refuse_moved(configuration)

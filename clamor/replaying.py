@@ -27,7 +27,7 @@ from ingest.cursors import Cursors
 from ingest.files import Options, Progress, ReplayReport, Unmapped, Unreadable, replay, survey
 from ingest.foreign import ForeignFile
 from ingest.reading import STDIN
-from routing.checkers import CHECKERS
+from routing.checkers import IN_USE
 from stream.clock import HOUR
 from stream.ports import POSTS, Transient
 
@@ -103,7 +103,7 @@ def paced(own: Home, paths: Sequence[Path], options: Options, speed: float, show
     found = survey(paths, options)
     if found.first is None or found.last is None:
         raise HomeError("the files hold no post with a time, so there is nothing to replay at a pace: use --speed max")
-    lived = load(own, CHECKERS, use="check").home
+    lived = load(own, IN_USE, use="check").home
     prepare(lived)
     set_pace(lived, found.first, speed, found.last + AFTERMATH, replayed=True, sends=sends)
     return with_stages(own, paths, options, show)

@@ -41,7 +41,7 @@ from database.migrate import upgrade
 from index.embedded import EmbeddedStore
 from index.port import IndexStore
 from routing import held
-from routing.checkers import CHECKERS
+from routing.checkers import IN_USE
 from stream.clock import Clock
 from stream.embedded import EmbeddedLog
 from stream.ports import Transient, Unusable
@@ -113,7 +113,7 @@ def restore(
 
 def _settled(home: Home, stage: Path) -> Configuration:
     """What the home will say, with its data still where they are made ready."""
-    found = load(Home.at(stage), CHECKERS, use="check")
+    found = load(Home.at(stage), IN_USE, use="check")
     return replace(found, home=Home(home.root, stage), secrets=Secrets(home.secrets_file, os.environ))
 
 
@@ -148,10 +148,10 @@ def _places(home: Home, source: Source, manifest: Manifest) -> tuple[Home, Home,
                 source.copy(file, Path(folder) / file.name, lambda *_: None)
         if home.secrets_file.exists():
             shutil.copy2(home.secrets_file, Path(folder) / home.secrets_file.name)
-        wanted = load(Home.at(folder), CHECKERS, use="check").settings
+        wanted = load(Home.at(folder), IN_USE, use="check").settings
     standing = wanted
     if home.settings_file.exists():
-        standing = load(home, CHECKERS, use="check").settings
+        standing = load(home, IN_USE, use="check").settings
     for settings in (wanted, standing):
         refuse_server(settings)
     elsewhere = wanted.engines.store.kind != "embedded"

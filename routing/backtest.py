@@ -174,7 +174,7 @@ class Backtest:
         if mention.post is not None or not self._of_post:
             return rules.first(document)
         asked, true = self._answered(rules, old)
-        return rules.partly(document, self._of_post & ~asked, true)
+        return rules.partly(document, self._of_post & ~asked, self._of_post & asked, true)
 
     def _answered(self, rules: RuleSet, old: Decision) -> tuple[int, int]:
         """Of the parts that the post is needed for: those that the record of that day answers, and those that hold."""

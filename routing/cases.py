@@ -112,7 +112,11 @@ def _in_work(sheet: Sheet, m: MentionRow, conversation: int, author: int) -> tup
     """(the pr case of its conversation, the author's case in sales or support)."""
     answered = _split_off(sheet, m)
     if answered is not None:
-        return (answered, None) if answered.queue == "pr" else (None, answered)
+        return (
+            (answered, sheet.author_cases.get((conversation, m.brand_n, author)))
+            if answered.queue == "pr"
+            else (None, answered)
+        )
     pr = sheet.pr_cases.get((conversation, m.brand_n))
     mine = sheet.author_cases.get((conversation, m.brand_n, author))
     for owner in (author, NOBODY) if pr is None and mine is None else ():

@@ -12,6 +12,10 @@ from routing.policy_check import check_policy, contradictions
 from routing.rules import default_rules
 
 CHECKERS = Checkers(check_rules, check_policy, contradictions)
+"""For whoever changes what is in force, or asks whether it is right."""
+IN_USE = Checkers(check_rules, check_policy, lambda papers: [])
+"""For every other command: what rules and policy say against one another keeps nobody from using them, and takes long
+to find in hundreds of rules."""
 
 
 def shipped() -> Mapping[TextKind, str]:

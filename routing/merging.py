@@ -169,6 +169,10 @@ def unsplit(sheet: Sheet, case: CaseRow, person: str) -> CaseRow:
     sql = "SELECT detail FROM case_event WHERE case_id = ? AND change = 'split' AND detail LIKE 'from %' ORDER BY n"
     came_from = int(rows(sheet.connection, sql, (case.id,))[0][0].removeprefix("from ").partition(":")[0])
     origin = sheet.end_of_merges(came_from)
+    if origin is case:
+        raise CaseRefused(
+            f"case {came_from}, which it was split from, was merged into it: undo that one, case {came_from}"
+        )
     if not origin.live:
         raise CaseRefused(f"case {origin.id}, which it was split from, is {origin.state}: reopen that one first")
     if RANK[case.queue] > RANK[origin.queue]:

@@ -110,10 +110,11 @@ def contradictions(papers: Mapping[str, Paper]) -> list[Problem]:
     # A place that the reader can go to: of the two the one that is a file of theirs.
     at_rule = written.file != SHIPPED_RULES
     found = []
+    takers = {kind.name: next((one for one in rules if implies(kind.when, one.when)), None) for kind in kinds}
     for rule in rules:
-        if impossible(rule.when) is not None:
+        if impossible(And((rule.when, *map(Not, _NEVER)))) is not None:
             continue
-        kind = _of_rule(rule, rules, kinds)
+        kind = _of_rule(rule, kinds, takers)
         message, advice = _against(rule, kind) if kind is not None else ("", "")
         if kind is None or not message:
             continue
@@ -124,16 +125,12 @@ def contradictions(papers: Mapping[str, Paper]) -> list[Problem]:
     return in_order(found)
 
 
-def _of_rule(rule: Rule, rules: Sequence[Rule], kinds: Sequence[Kind]) -> Kind | None:
+def _of_rule(rule: Rule, kinds: Sequence[Kind], takers: Mapping[str, Rule | None]) -> Kind | None:
     """The kind that everything the rule takes is of; or whose mentions this rule takes, all that no rule above did."""
     for kind in kinds:
         if implies(rule.when, kind.when):
             return kind
-    for kind in kinds:
-        taker = next((one for one in rules if implies(kind.when, one.when)), None)
-        if taker is rule:
-            return kind
-    return None
+    return next((kind for kind in kinds if takers[kind.name] is rule), None)
 
 
 def _against(rule: Rule, kind: Kind) -> tuple[str, str]:

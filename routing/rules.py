@@ -97,9 +97,9 @@ class RuleSet:
         reads = found.place is not None and self._places[found.place]
         return self._said(found, _words(document) | self.said(document.mention) if reads else {})
 
-    def partly(self, document: Document, unknown: int, true: int) -> Ruled | None:
+    def partly(self, document: Document, unknown: int, known: int, true: int) -> Ruled | None:
         """What the rules say where the parts with the bits `unknown` cannot be asked (see Rulings.partly)."""
-        found = self._rulings.partly(document, unknown, true)
+        found = self._rulings.partly(document, unknown, known, true)
         if found is None:
             return None
         return self._said(found, _words(document) | self.said(document.mention))

@@ -81,10 +81,10 @@ class Rulings:
                 return self._ruling(place, asked, true)
         return Ruling(None, {}, record)
 
-    def partly(self, document: Document, unknown: int, true: int) -> Ruling | None:
-        """The ruling where the parts with the bits `unknown` cannot be asked; None where they decide. `true`: others
-        that cannot be asked either and are known to hold."""
-        found = (self._bits(document) & ~unknown) | true
+    def partly(self, document: Document, unknown: int, known: int, true: int) -> Ruling | None:
+        """The ruling where the parts with the bits `unknown` cannot be asked; None where they decide. `known`: others
+        that cannot be asked either; those of them that are `true` hold."""
+        found = (self._bits(document) & ~unknown & ~known) | (true & known)
         false = ~found & ~unknown
         for place, holds in enumerate(self._holds):
             if holds(found | unknown, false | unknown):

@@ -23,7 +23,7 @@ from config.home import Home
 from config.load import load
 from config.schema import Device, Understanding
 from nlp.shelf import Card, find, in_force
-from routing.checkers import CHECKERS
+from routing.checkers import IN_USE
 
 if TYPE_CHECKING:
     from nlp.service import Service
@@ -130,7 +130,7 @@ def _configured(home: Home) -> tuple[Understanding, ImportPart]:
     home, what is set by default."""
     if not home.settings_file.exists():
         return Understanding(), ImportPart()
-    found = load(home, CHECKERS, use="check")
+    found = load(home, IN_USE, use="check")
     return found.settings.understanding, found.content.stated
 
 

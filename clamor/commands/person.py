@@ -54,6 +54,7 @@ def export(
       clamor person export @ana_viaja --network x > ana.json
       clamor person export ana_viaja | jq .kinds
     """
+    network = network.casefold()
     with open_home(context.obj, use="check") as opened:
         upgrade(opened.engine)
         accounts = list(_accounts(opened, handle, network))

@@ -18,7 +18,7 @@ from config.load import Configuration, load
 from config.lock import RunLock
 from database.closing import open_again
 from database.migrate import UNFINISHED, current, head, make_aside
-from routing.checkers import CHECKERS
+from routing.checkers import IN_USE
 from stream.embedded import EmbeddedLog
 from stream.ports import EVERYTHING, TOPICS
 
@@ -93,7 +93,7 @@ def mark(found: Note) -> str:
 
 
 def _configured(home: Home) -> Configuration:
-    configuration = load(home, CHECKERS, use="check")
+    configuration = load(home, IN_USE, use="check")
     prepare(configuration.home)
     refuse_unfinished(configuration.home)
     return configuration

@@ -20,9 +20,6 @@ from routing.surge_tail import Numbers
 SPANS = (15, 60)
 """Minutes for which the numbers of a signal are told: of these the one in which more stands out."""
 LAST = max(SPANS)
-GIVEN = 2.0
-"""Each series may tell so many times what is borne of its brand: half of what they say is too little, too short
-or no harm, and no warning (`bench.incidents` counts it)."""
 FAINTEST = 1e-9
 """Of events a month: rarer is told as this rare."""
 
@@ -36,8 +33,9 @@ class Panels:
     """`update` minute by minute. Not for several threads at once."""
 
     def __init__(self, false_alarms_a_month: float) -> None:
-        """Of each brand."""
-        self._bearable = false_alarms_a_month * GIVEN
+        """Of each brand. Each of its series may tell as often: what several tell is mostly one thing, and half of it is
+        too little, too short or no harm, and no warning (`bench.incidents` counts them)."""
+        self._bearable = false_alarms_a_month
         self._names: list[tuple[str, str]] = []
         self._places: dict[str, dict[str, int]] = {}
         """By brand and series: its column."""

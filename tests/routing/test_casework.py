@@ -331,3 +331,23 @@ def test_notes_are_emptied_once_no_text_of_their_case_is_kept(home: RouteHome) -
     assert home.sql("SELECT text FROM case_note") == [("",)]
     erasure.wipe(home.engine)
     assert b"call her on" not in home.bytes_on_disk()
+
+
+def test_a_split_is_not_taken_back_into_itself(home: RouteHome) -> None:
+    home.take(said("2", reading(), author="ann", reply_to="x:1"))
+    made = do(home, Split(("x:2#acme",))).case
+    do(home, Merge(made), case=1)
+    with pytest.raises(CaseRefused, match="undo that one"):
+        do(home, Undo(), case=made)
+    home.take(said("3", reading(), author="ann", reply_to="x:1"))
+    assert home.mention("x:3#acme").case_id == made
+
+
+def test_an_answer_to_what_was_split_off_in_pr_joins_its_authors_case(home: RouteHome) -> None:
+    bad = reading(intent="public_issue", reputation="negative")
+    home.take(said("2", bad, author="bob", reply_to="x:1"), said("3", bad, author="carol", reply_to="x:1"))
+    pr = home.mention("x:2#acme").case_id
+    assert pr is not None
+    do(home, Split(("x:3#acme",)), case=pr)
+    home.take(said("4", reading(), author="ann", reply_to="x:3"))
+    assert home.mention("x:4#acme").case_id == 1
