@@ -172,6 +172,7 @@ def _where_next(home: Home, scenario: Scenario, mailbox: Path, served: _Served |
     answers.print("\nThe week is over. Look around:\n", style="bold")
     for what, command in (
         ("a crisis", f"{clamor} search 'brand:aurelia risk:>=50' --order risk"),
+        ("an incident", f"{clamor} incident show 1"),
         ("who is about to leave", f"{clamor} search 'intent:churn_threat queue:support'"),
         ("leads", f"{clamor} search 'queue:sales'"),
         ("how it is spread", f"{clamor} search '' --facet brand --facet queue --facet lang"),

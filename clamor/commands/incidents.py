@@ -20,14 +20,14 @@ from query.document import effective
 from routing.incidents import book
 from routing.incidents.book import Event, Incident, NoSuchIncident
 from routing.incidents.cause import Cause, Share, cause_of
-from routing.incidents.curve import curve_of
+from routing.incidents.curve import curve_of, sparkline
 from stream.clock import HOUR, MINUTE
 from stream.records import Mention
 
 MOST = 200
 CURVE = 12 * HOUR
 
-app = typer.Typer(help="What is unusual about a brand: list, show, acknowledge, note, close.", no_args_is_help=True)
+app = typer.Typer(help="What is unusual about a brand: list, show, acknowledge, note, prove.", no_args_is_help=True)
 
 Id = Annotated[int, typer.Argument(help="Number of the incident, as `list` shows it.")]
 By = Annotated[str, typer.Option(help="Who says so. Default: the user of this shell.")]
@@ -107,9 +107,7 @@ def show(context: typer.Context, id: Id, as_json: AsJson = False) -> None:
         print(msgspec.json.encode(Shown(held, cause, happened)).decode())
         return
     _print(held, cause, happened)
-    if curve:
-        highest = max(point.observed for point in curve) or 1.0
-        signs = "".join(SIGNS[round(point.observed / highest * (len(SIGNS) - 1))] for point in curve)
+    if signs := sparkline(curve):
         answers.print(f"  {when(curve[0].at)} {signs} {when(curve[-1].at)}", markup=False, highlight=False)
 
 
@@ -184,7 +182,6 @@ def prove(
     answers.print(f"incident {id}: {word.value}")
 
 
-SIGNS = "▁▂▃▄▅▆▇█"
 MOST_NOTE = 4_000
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 from sqlalchemy import Connection
 
@@ -51,3 +53,14 @@ def _before(panels: Panels, brand: str, rose: Standing) -> float:
     """What is expected learns from an incident as well: by how much it is to be taken back to before that."""
     _, now = panels.usual(brand, rose.series, rose.since // MINUTE - 59, 60)
     return min(1.0, rose.usual / now) if now else 1.0
+
+
+def sparkline(points: Sequence[Point]) -> str:
+    """A sign for each point, as high as what was seen; empty where nothing was."""
+    highest = max((point.observed for point in points), default=0.0)
+    if highest <= 0:
+        return ""
+    return "".join(_SIGNS[round(point.observed / highest * (len(_SIGNS) - 1))] for point in points)
+
+
+_SIGNS = "▁▂▃▄▅▆▇█"

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup, escape
 
+from routing.incidents.curve import sparkline
 from routing.mail.clean import for_body, for_header, for_link
 from routing.mail.letter import (
     AlertLetter,
@@ -247,7 +248,7 @@ def _incident_values(letter: IncidentLetter, t: Words) -> dict[str, Any]:
         else "",
         "top": [_post(post, t, MOST_SIMILAR) for post in letter.top],
         "bars": _bars(letter),
-        "spark": _spark(letter),
+        "spark": sparkline(letter.curve),
         "curve_from": _time(letter.curve[0].at) if letter.curve else "",
         "curve_to": _time(letter.curve[-1].at) if letter.curve else "",
         "missing": [_span(span, t) for span in letter.missing],
@@ -291,15 +292,7 @@ def _bars(letter: IncidentLetter) -> list[dict[str, int]]:
     ]
 
 
-def _spark(letter: IncidentLetter) -> str:
-    highest = max((point.observed for point in letter.curve), default=0.0)
-    if highest <= 0:
-        return ""
-    return "".join(SPARKS[round(point.observed / highest * (len(SPARKS) - 1))] for point in letter.curve)
-
-
 CURVE_HEIGHT = 60
-SPARKS = "▁▂▃▄▅▆▇█"
 
 
 def _notice_values(letter: NoticeLetter, t: Words) -> dict[str, Any]:
