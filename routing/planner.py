@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine
 from database.engine import many, read, rows_in, write
 from routing.alerts import LIMITED, Due, NewMail, Open, Pending, Plan, Told, due, plan
 from routing.case_news import NEWS
-from routing.incidents.members import part_of_incident
+from routing.incidents.members import Members
 from routing.named import named
 from routing.people_to_tell import MailSettings, Person
 from stream.records import Millis
@@ -24,14 +24,20 @@ Guard = Callable[[Connection], None]
 
 
 def plan_pending(
-    engine: Engine, people: Sequence[Person], settings: MailSettings, now: Millis, guard: Guard
+    engine: Engine,
+    people: Sequence[Person],
+    settings: MailSettings,
+    now: Millis,
+    guard: Guard,
+    members: Members | None = None,
 ) -> tuple[int, int]:
-    """Turn up to BATCH waiting alerts into mails and let go what has gathered long enough.
+    """Turn up to BATCH waiting alerts into mails and let go what has gathered long enough. `members` remembers what
+    incidents are made of from call to call.
 
     Returns (alerts done, mails newly waiting to be sent). Durable on return.
     """
     with read(engine) as connection:
-        alerts = _pending(connection)
+        alerts = _pending(connection, members or Members(), now)
         open_mails = _open_mails(connection)
         if not alerts and not any(mail.state == "gathering" for mail in open_mails):
             return 0, 0
@@ -71,7 +77,7 @@ def message_id(person: str, kind: str, alert: int, created_at: Millis, domain: s
     return f"<{kind}.{alert}.{digest}@{domain}>"
 
 
-def _pending(connection: Connection) -> list[Pending]:
+def _pending(connection: Connection, members: Members, now: Millis) -> list[Pending]:
     found = named(
         connection,
         "SELECT a.id, a.kind, a.case_id, a.mention_n, a.brand, a.queue, a.risk, a.created_at, a.step,"
@@ -86,7 +92,7 @@ def _pending(connection: Connection) -> list[Pending]:
     into = {r.case_id: r.merged_into for r in found if r.merged_into is not None}
     final = _end_of_merges(connection, into)
     severe = [(r.id, r.brand, r.mention_n) for r in found if r.kind == "mention" and r.mention_n is not None]
-    inside = part_of_incident(connection, severe)
+    inside = members.among(connection, severe, now)
     alerts = []
     for r in found:
         case = final.get(r.case_id, r.case_id)

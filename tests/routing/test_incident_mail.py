@@ -181,3 +181,16 @@ def test_who_was_not_told_of_the_incident_gets_the_mail_of_the_case(story: Story
     story.home.severe("again palm oil in it, where is my refund", queue="support")
     assert len(story.mails(SUE)) == 1
     assert len(story.mails(BEN)) == 1
+
+
+def test_two_copies_in_a_storm_may_be_another_matter(story: Story) -> None:
+    spoken_of(story)
+    for n in range(40):
+        story.home.mention(f"palm oil burns the forest, says reader {n}", cluster=7 if n < 20 else None)
+    story.home.mention("the door fell off during our flight", cluster=8)
+    story.tell(story.incident())
+    assert len(story.mails(BEN)) == 1
+    story.home.severe("the door fell off during our flight", cluster=8)
+    assert len(story.mails(BEN)) == 2
+    story.home.severe("nothing but shame", cluster=7)
+    assert len(story.mails(BEN, 2 * MINUTE)) == 2
