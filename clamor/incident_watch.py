@@ -8,8 +8,9 @@ from database.engine import write
 from database.tenure import Tenure
 from routing import links
 from routing.incidents import book
-from routing.incidents.clock import LATE, IncidentClock, Telling
+from routing.incidents.clock import LATE, SETTLED, IncidentClock
 from routing.incidents.levels import Limits
+from routing.incidents.telling import Telling
 from stream.clock import HOUR, MINUTE, SimulatedClock, passed
 from stream.ports import POSTS
 from stream.records import Millis, Post, Understood, decode
@@ -36,7 +37,7 @@ class IncidentWatch:
             tenure.guard,
             false_alarms_a_month=asked.false_alarms_a_month,
             limits=Limits(crisis_posts=asked.crisis_posts, calm_after=asked.calm_after),
-            telling=Telling(
+            tells=Telling(
                 repeat_after=asked.repeat_after, escalate_after=asked.escalate_after, chain=len(asked.escalate_to)
             ),
         )
@@ -49,8 +50,10 @@ class IncidentWatch:
         opened = self._opened
         self._tidy()
         brands = {one.id: one.kind for one in opened.registry.current().brands if one.kind in WATCHED}
-        now = opened.clock.now()
-        return self._clock.step(brands, now, self._routed(now)).more
+        now, minute = opened.clock.now(), self._clock.minute
+        # How far routing has come is asked only where a minute is over: brokers take several questions for it.
+        over = minute is None or (now - SETTLED) // MINUTE > minute
+        return self._clock.step(brands, now, self._routed(now) if over else now).more
 
     def _tidy(self) -> None:
         """Once an hour: what people wrote goes with the posts of its time, used links when they have long expired."""

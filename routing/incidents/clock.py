@@ -11,20 +11,20 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 from zlib import crc32
 
-import msgspec
 import structlog
 from msgspec.structs import replace
 from sqlalchemy import Connection, Engine
 
 from database.engine import read, rows, write
 from database.tenure import Guard
-from routing.incidents import book
-from routing.incidents.book import Evidence, Incident, Watched, Word
+from routing.incidents import book, telling
+from routing.incidents.book import Evidence, Incident, Watched
 from routing.incidents.counted import Counts, counted, names
 from routing.incidents.covered import Covered
 from routing.incidents.levels import RANK, Limits, Signal, Standing, level, stands, step
 from routing.incidents.panels import Panels
-from stream.clock import DAY, HOUR, MINUTE, SECOND, passed
+from routing.incidents.telling import Telling
+from stream.clock import DAY, MINUTE, SECOND
 from stream.records import Millis
 
 log = structlog.get_logger(__name__)
@@ -46,17 +46,6 @@ SET_BACK = 2 * HOUR_MINUTES
 """Minutes: what was judged so far ahead was judged before the clock was set back."""
 _JUDGED = ""
 """The row of `watch_state` that says up to where the clock has judged."""
-
-
-class Telling(msgspec.Struct, frozen=True):
-    """When people are told of an incident, and told again."""
-
-    repeat_after: Millis = HOUR
-    """A crisis that nobody looks after is told again."""
-    escalate_after: Millis = 15 * MINUTE
-    """A crisis that nobody looks after is told to the next one of the chain."""
-    chain: int = 0
-    """How many stand in it."""
 
 
 class _Brand:
@@ -89,10 +78,10 @@ class Stepped(NamedTuple):
 class IncidentClock:
     """`step` goes on to the present. Not for several threads at once."""
 
-    def __init__(self, engine: Engine, guard: Guard, *, false_alarms_a_month: float, limits: Limits, telling: Telling):
+    def __init__(self, engine: Engine, guard: Guard, *, false_alarms_a_month: float, limits: Limits, tells: Telling):
         """`guard` raises where this process is no longer the one clock."""
         self._engine, self._guard = engine, guard
-        self._bearable, self._limits, self._telling = false_alarms_a_month, limits, telling
+        self._bearable, self._limits, self._telling = false_alarms_a_month, limits, tells
         self._brands: dict[str, _Brand] = {}
         self._panels = Panels(false_alarms_a_month)
         self._minute: int | None = None
@@ -116,17 +105,17 @@ class IncidentClock:
         Raises Transient, LeaseLost; whatever it raises, the next step begins again from what SQL holds.
         """
         try:
-            return self._step(brands, now, min(now - SETTLED, routed) // MINUTE)
+            return self._step(brands, now, (now - SETTLED) // MINUTE, routed // MINUTE)
         except BaseException:
             self.forget()
             raise
 
-    def _step(self, brands: Mapping[str, str], now: Millis, until: int) -> Stepped:
-        if self._brands.keys() - brands.keys() or (self._minute is not None and self._minute > until + SET_BACK):
+    def _step(self, brands: Mapping[str, str], now: Millis, over: int, routed: int) -> Stepped:
+        if self._brands.keys() - brands.keys() or (self._minute is not None and self._minute > over + SET_BACK):
             self.forget()
         if self._minute is None:
-            self._minute = self._begin(until)
-        first = self._minute
+            self._minute = self._begin(over)
+        first, until = self._minute, min(over, routed)
         last = max(first, min(until, first + AT_ONCE))
         news: list[_News] = []
         if last > first:
@@ -140,11 +129,11 @@ class IncidentClock:
         self._minute = last
         return Stepped(last - first, changed, last < until)
 
-    def _begin(self, until: int) -> int:
+    def _begin(self, over: int) -> int:
         with read(self._engine) as connection:
             held = rows(connection, "SELECT minute FROM watch_state WHERE brand = ?", (_JUDGED,))
         # What lies further ahead was judged before the clock was set back.
-        return held[0][0] if held and held[0][0] <= until + SET_BACK else until
+        return held[0][0] if held and held[0][0] <= over + SET_BACK else over
 
     def _take_up(self, brands: Sequence[str], until: int) -> None:
         """What is known of these brands by the minute `until`: from what was written down, and what was counted since;
@@ -238,16 +227,18 @@ class IncidentClock:
             for brand, one in self._brands.items()
             if last > first and (one.dirty or last - one.kept >= KEEP_EVERY + crc32(brand.encode()) % KEEP_EVERY)
         }
-        if last == first and not news and not self._to_be_told(live, brands, now):
+        waits = any(one.brand not in brands or telling.due(one, self._telling, now) for one in live.values())
+        if last == first and not waits:
             return 0
         with write(self._engine) as connection:
             self._guard(connection)
             changed = sum(_entered(connection, one, now) for one in news)
             for one in book.listed(connection, all=False, most=MOST_LIVE):
-                changed += (
-                    self._close(connection, one, now) if one.brand not in brands else self._tell(connection, one, now)
-                )
-            changed += _all_clear(connection, news, now)
+                if one.brand in brands:
+                    changed += telling.tell(connection, one, self._telling, now)
+                else:
+                    changed += _closed(connection, one, now)
+            changed += telling.all_clear(connection, {one.brand for one in news if one.standing.state == "over"}, now)
             if last > first:
                 book.keep_watched(connection, _JUDGED, Watched(last, b"", Standing()))
             for brand, held in due.items():
@@ -256,35 +247,12 @@ class IncidentClock:
             held.dirty, held.kept = False, last
         return changed
 
-    def _to_be_told(self, live: Mapping[str, Incident], brands: Mapping[str, str], now: Millis) -> bool:
-        return any(one.brand not in brands or self._word(one, now) is not None for one in live.values())
 
-    def _word(self, held: Incident, now: Millis) -> tuple[Word, int] | None:
-        """What people are to be told now, and to which step: that it is a warning or a crisis, where they do not know;
-        that a crisis goes on which nobody looks after. None: nothing, or it is silenced, or what is known is old."""
-        if held.state not in ("warning", "crisis") or book.silent(held, now) or passed(held.seen_at, now, HOUR):
-            return None
-        if RANK[held.state] > RANK.get(held.told, 0):
-            return ("crisis" if held.state == "crisis" else "warning"), 0
-        if held.state != "crisis" or held.acknowledged_by is not None or held.told_at is None:
-            return None
-        further = held.steps < self._telling.chain
-        if not passed(held.told_at, now, self._telling.escalate_after if further else self._telling.repeat_after):
-            return None
-        return "still", held.steps + 1 if further else -held.steps
-
-    def _tell(self, connection: Connection, held: Incident, now: Millis) -> int:
-        asked = self._word(held, now)
-        if asked is None:
-            return 0
-        book.tell(connection, held.id, held.brand, asked[0], asked[1], now)
-        return 1
-
-    def _close(self, connection: Connection, held: Incident, now: Millis) -> int:
-        """Of a brand that is no longer watched: nobody could say when it is over."""
-        book.move(connection, held, Standing(state="over"), Evidence(), now)
-        book.note(connection, held.id, "note", now, detail="the brand is no longer watched")
-        return 1
+def _closed(connection: Connection, held: Incident, now: Millis) -> int:
+    """Of a brand that is no longer watched: nobody could say when it is over."""
+    book.move(connection, held, Standing(state="over"), Evidence(), now)
+    book.note(connection, held.id, "note", now, detail="the brand is no longer watched")
+    return 1
 
 
 def _entered(connection: Connection, news: _News, now: Millis) -> int:
@@ -303,17 +271,6 @@ def _entered(connection: Connection, news: _News, now: Millis) -> int:
     if moved:
         log.warning("incident", id=held.id, brand=news.brand, state=standing.state, why=book.summary(evidence))
     return int(moved)
-
-
-def _all_clear(connection: Connection, news: Sequence[_News], now: Millis) -> int:
-    """To everybody who was told of it, the chain included."""
-    told = 0
-    for brand in {one.brand for one in news if one.standing.state == "over"}:
-        held = book.ended(connection, brand, now)
-        if held is not None and held.told_at is not None and held.told != "over" and not book.silent(held, now):
-            book.tell(connection, held.id, brand, "over", -held.steps, now)
-            told += 1
-    return told
 
 
 def _reconciled(standing: Standing, held: Incident | None) -> Standing:

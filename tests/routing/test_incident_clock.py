@@ -13,9 +13,10 @@ from sqlalchemy import event
 from database.engine import many, open_database, read, rows, write
 from routing.incidents import book
 from routing.incidents.book import Incident
-from routing.incidents.clock import IncidentClock, Telling
+from routing.incidents.clock import IncidentClock
 from routing.incidents.curve import curve_of
 from routing.incidents.levels import Limits
+from routing.incidents.telling import Telling
 from stream.clock import DAY, MINUTE
 from stream.ports import Transient
 from tests.places import new_database
@@ -47,7 +48,7 @@ class Place:
     def new_clock(self) -> IncidentClock:
         return IncidentClock(
             self.engine, lambda connection: None, false_alarms_a_month=1.0,
-            limits=Limits(), telling=Telling(chain=1),
+            limits=Limits(), tells=Telling(chain=1),
         )  # fmt: skip
 
     def count(self, minutes: Mapping[int, int], *, negative: bool = True) -> None:
@@ -273,7 +274,7 @@ def test_a_database_that_is_away_for_a_moment_stops_no_clock(place: Place) -> No
         if gone:
             raise Transient("locked")
 
-    unlucky = IncidentClock(place.engine, guard, false_alarms_a_month=1.0, limits=Limits(), telling=Telling())
+    unlucky = IncidentClock(place.engine, guard, false_alarms_a_month=1.0, limits=Limits(), tells=Telling())
     for _ in range(3):
         with pytest.raises(Transient):
             place.go(LATER + 40, unlucky)
@@ -333,3 +334,14 @@ def test_the_chain_hears_of_the_end_as_well(place: Place) -> None:
     assert ("still", 1) in place.told()
     place.go(LATER + 600)
     assert place.told()[-1] == ("over", -1)
+
+
+def test_a_post_that_comes_hours_late_judges_nothing_twice(place: Place) -> None:
+    place.count(storm(60, 10))
+    place.live(LATER, LATER + 60)
+    before = place.told()
+    for minute in range(LATER + 60, LATER + 70):
+        place.go(minute + 1, routed=LATER - 300)
+    place.live(LATER + 70, LATER + 72)
+    assert [word for word, _ in place.told()].count("crisis") == 1
+    assert place.told()[: len(before)] == before
