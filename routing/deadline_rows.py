@@ -77,10 +77,10 @@ def reckon(sheet: Sheet, cases: Iterable[CaseRow]) -> None:
 def _reckoned(sheet: Sheet, case: CaseRow, what: What, held: Row | None, pauses: Sequence[Pause]) -> Row | None:
     done = case.first_response_at if what == "first_response" else case.closed_at if case.state == "resolved" else None
     if held is not None and held.done_at is not None and done is not None:
-        return held
-    over = not case.live and done is None
-    if over:
-        return held._replace(due=None, next_at=None) if held is not None else None
+        return held._replace(done_at=done)
+    if not case.live and done is None:
+        # Over without it: by when it was owed stays to be seen.
+        return held._replace(next_at=None) if held is not None else None
     brand = sheet.desk.brands.word(sheet.connection, case.brand_n)
     in_force = sheet.desk.in_force
     deadline = deadline_for(in_force.deadlines, brand, case.queue, case.deadline)
@@ -89,7 +89,7 @@ def _reckoned(sheet: Sheet, case: CaseRow, what: What, held: Row | None, pauses:
         return held._replace(next_at=None, done_at=done) if held is not None and held.missed_at is not None else None
     calendars = calendars_for(in_force.teams, brand, case.queue)
     # Who waits for the customer has answered: the first response knows no pause.
-    stood = [pause for pause in pauses if what == "resolution" and (done is None or pause.since < done)]
+    stood = _until(done, pauses) if what == "resolution" else []
     at = due(case.opened_at, wanted, calendars, stood)
     target = getattr(getattr(deadline, what), case.priority)
     row = Row(case.id, what, deadline.id, target, case.opened_at, at, done, None, None, 0, None)
@@ -102,6 +102,13 @@ def _reckoned(sheet: Sheet, case: CaseRow, what: What, held: Row | None, pauses:
             told=held.told if still else 0,
         )
     return row._replace(next_at=next_at(row, deadline))
+
+
+def _until(done: Millis | None, pauses: Sequence[Pause]) -> Sequence[Pause]:
+    """The pauses up to when it was done."""
+    if done is None:
+        return pauses
+    return [Pause(since, min(until or done, done)) for since, until in pauses if since < done]
 
 
 def next_at(row: Row, deadline: Deadline) -> Millis | None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from route_home import NOW, RouteHome, reading, said
 
+from clamor.commands.case_audit import Line, lines
 from config.people import Person
 from config.teams import Deadline, Team
 from routing.casework import Assign, Change, Reopen, Resolve, Snooze, Wait, work
@@ -53,6 +54,11 @@ def run(home: RouteHome, now: int) -> None:
 
 def due(home: RouteHome) -> dict[str, int | None]:
     return dict(home.sql("SELECT what, due FROM case_deadline WHERE case_id = 1"))
+
+
+def audit(home: RouteHome, now: int) -> dict[str, Line]:
+    with home.engine.connect() as connection:
+        return {line.what: line for line in lines(connection, 0, now, "", now) if line.case == 1}
 
 
 def told(home: RouteHome) -> list[tuple[str, str]]:
@@ -150,3 +156,38 @@ def test_a_merged_case_owes_nothing_of_its_own(home: RouteHome) -> None:
     assert home.sql("SELECT c.state FROM case_deadline d JOIN cases c ON c.id = d.case_id WHERE d.missed_at > 0") != []
     merged = home.sql("SELECT d.next_at FROM case_deadline d JOIN cases c ON c.id = d.case_id WHERE c.state = 'merged'")
     assert {next for (next,) in merged} <= {None}
+
+
+def test_what_is_resolved_while_it_waits_was_kept_and_its_pauses_end_there(home: RouteHome) -> None:
+    home.take(said("1", reading(), author="ann"))
+    do(home, Wait(), NOW + 2 * HOUR)
+    assert audit(home, NOW + 9 * HOUR)["resolution"].outcome == "paused"
+    do(home, Resolve(), NOW + 30 * HOUR)
+    found = audit(home, NOW + 90 * DAY)
+    assert {what: line.outcome for what, line in found.items()} == {"first_response": "kept", "resolution": "kept"}
+    assert due(home)["resolution"] == NOW + 52 * HOUR
+    assert [line.paused_seconds for line in found.values()] == [0, 28 * 3_600]
+
+
+def test_what_was_missed_stays_missed_when_the_case_is_over(home: RouteHome) -> None:
+    home.take(said("1", reading(), author="ann"))
+    run(home, NOW + 5 * HOUR)
+    do(home, Resolve(), NOW + 6 * HOUR)
+    first = audit(home, NOW + DAY)["first_response"]
+    assert (due(home)["first_response"], first.outcome, first.missed_told != "") == (NOW + 4 * HOUR, "missed", True)
+
+
+def test_what_was_not_due_when_the_case_was_over_is_neither_kept_nor_missed(home: RouteHome) -> None:
+    home.take(said("1", reading(), author="ann"))
+    do(home, Resolve(), NOW + HOUR)
+    assert audit(home, NOW + DAY)["first_response"].outcome == "over"
+    do(home, Reopen(), NOW + 2 * HOUR)
+    assert audit(home, NOW + 5 * HOUR)["first_response"].outcome == "missed"
+
+
+def test_an_earlier_answer_that_is_found_later_is_when_it_was_done(home: RouteHome) -> None:
+    home.take(said("1", reading(), author="ann"))
+    for id, at in (("2", NOW + 5 * HOUR), ("3", NOW + HOUR)):
+        home.take(said(id, reading(speaker="own"), author="acme", reply_to="x:1", at=at), now=NOW + 6 * HOUR)
+    assert home.sql("SELECT done_at FROM case_deadline WHERE what = 'first_response'") == [(NOW + HOUR,)]
+    assert audit(home, NOW + DAY)["first_response"].outcome == "kept"
