@@ -1,14 +1,16 @@
-"""Everything that is wrong in a policy: its form, names that nobody has, kinds that cannot be, its examples; and where
-rules say the contrary of it."""
+"""Everything that is wrong in a policy: its form, what it asks of people, names that nobody has, kinds that cannot be,
+its examples; and where rules say the contrary of it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import get_args
 
+from config.detractors import Behaviour, Said
 from config.known import Known, Paper
 from config.marked import Node as Yaml
-from config.problems import Problem, did_you_mean, errors, in_order
+from config.marked import Path, Sheet, place
+from config.problems import Problem, did_you_mean, errors, in_order, shown
 from query.document import Document
 from query.impossible import implies, impossible
 from query.tree import And, Equals, Node, Not
@@ -16,7 +18,8 @@ from query.unparse import unparse
 from routing.check import NOTHING_SAID
 from routing.examples import tried
 from routing.policy import Kind, Policy, default_policy
-from routing.policy_file import kind_nodes, read_policy
+from routing.policy_file import read_policy, sheet_of
+from routing.protected import ADVICE, Refused, in_query, in_words
 from routing.rules import Rule, default_rules
 from routing.rules_file import read_rules
 from routing.sense import names_there_are, unknown
@@ -26,6 +29,8 @@ QUEUES: tuple[str, ...] = tuple(queue for queue in get_args(Queue) if queue != "
 SHIPPED_RULES, SHIPPED_POLICY = "the shipped rules", "the shipped policy"
 _NEVER = (Equals("speaker", "own"), Equals("kind", "competitor"), Equals("kind", "category"))
 """What no kind is asked for."""
+SAYABLE = frozenset({"health", "where somebody works", "a judgement on the person"})
+"""In approved lines alone: who got ill is told to see a doctor, and employees answer."""
 _RANK: Mapping[str, int] = {"none": 0, "sales": 1, "support": 2, "pr": 3}
 
 
@@ -37,7 +42,11 @@ def check_policy(text: str, file: str = "detractors.yaml", known: Known = NOTHIN
     kinds, problems = read_policy(text, file)
     if errors(problems):
         return in_order(problems)
-    nodes, names = kind_nodes(text, file), names_there_are(known)
+    sheet, names = sheet_of(text, file), names_there_are(known)
+    problems += _refused(sheet, kinds)
+    problems += _shadowed(kinds, file)
+    if errors(problems):
+        return in_order(problems)
     if not kinds:
         message, advice = "the list of kinds is empty: no advice is given", "write a kind, or delete the file"
         problems.append(Problem(file=file, line=1, message=message, advice=advice, severity="warning"))
@@ -47,14 +56,56 @@ def check_policy(text: str, file: str = "detractors.yaml", known: Known = NOTHIN
         found = policy.of(document.mention, document.risk or 0, document.terms)
         return found.kind if found is not None else ""
 
-    for kind in kinds:
-        node = nodes[kind.name]
+    for number, kind in enumerate(kinds):
+        node = place(sheet.root, ("kinds", number))
         where = node.child("when") or node
         problems += unknown(kind.when, names, kind.name, where, file)
         problems += _impossible(kind, where, file)
         problems += _people(kind, node, known, file)
         problems += tried(kind.name, node, file, taker, "kind")
     return in_order(problems)
+
+
+def _refused(sheet: Sheet, kinds: Sequence[Kind]) -> Iterator[Problem]:
+    """What a person is or believes, in conditions and in words."""
+    for number, kind in enumerate(kinds):
+        at: Path = ("kinds", number)
+        for refused in in_query(kind.when):
+            yield _ban(sheet, (*at, "when"), refused, "asks for")
+        for refused in in_words(kind.name):
+            yield _ban(sheet, (*at, "name"), refused, "names")
+        for path, said in _said(kind.behaviour):
+            for language in ("en", "es"):
+                for refused in in_words(said.within(language)):
+                    if "lines" not in path or refused.group not in SAYABLE:
+                        yield _ban(sheet, (*at, *path, language), refused, "names")
+
+
+def _said(behaviour: Behaviour) -> Iterator[tuple[Path, Said]]:
+    answer = behaviour.answer
+    yield ("why",), behaviour.why
+    if answer.tone is not None:
+        yield ("answer", "tone"), answer.tone
+    for number, line in enumerate(answer.lines):
+        yield ("answer", "lines", number), line
+    yield ("answer", "not_when"), answer.not_when
+    yield ("stop",), behaviour.stop
+
+
+def _ban(sheet: Sheet, path: Path, refused: Refused, does: str) -> Problem:
+    message = f"the kind {does} what a person is or believes: {refused.group}"
+    return sheet.problem(path, message, ADVICE, value=shown(refused.found))
+
+
+def _shadowed(kinds: Sequence[Kind], file: str) -> Iterator[Problem]:
+    for number, kind in enumerate(kinds):
+        if impossible(kind.when) is not None:
+            continue  # that is another finding
+        before = next((one for one in kinds[:number] if implies(kind.when, one.when)), None)
+        if before is not None:
+            message = f"the kind is never reached: whatever is of it, {before.name!r} in line {before.line} took before"
+            advice = f"put it above {before.name!r}, narrow that one, or delete it"
+            yield Problem(file=file, line=kind.line, path=kind.name, message=message, advice=advice)
 
 
 def _impossible(kind: Kind, where: Yaml, file: str) -> Iterator[Problem]:
@@ -86,9 +137,9 @@ def _people(kind: Kind, node: Yaml, known: Known, file: str) -> Iterator[Problem
     if known.people is None:
         return
     told = {*known.people, *(known.teams or ()), *QUEUES}
-    for place, who in enumerate(kind.behaviour.tell):
+    for number, who in enumerate(kind.behaviour.tell):
         if who not in told:
-            where = (listed.child(place) if listed is not None else None) or node
+            where = (listed.child(number) if listed is not None else None) or node
             yield _nobody(kind.name, "person", who, where, sorted(told), file)
 
 
@@ -99,12 +150,12 @@ def _nobody(kind: str, what: str, name: str, where: Yaml, known: Sequence[str], 
 
 def contradictions(papers: Mapping[str, Paper]) -> list[Problem]:
     """Rules that say the contrary of the policy, as far as the conditions of the two show it. What is not among the
-    papers is as Clamor ships it. Nothing is said where one of them cannot be read: that is told elsewhere."""
+    papers is as Clamor ships it. Nothing is said where one of them cannot be used: that is told elsewhere."""
     written = papers.get("rules", Paper(default_rules(), SHIPPED_RULES))
     policy = papers.get("policy", Paper(default_policy(), SHIPPED_POLICY))
     rules, wrong = read_rules(*written)
     kinds, unreadable = read_policy(*policy)
-    if errors([*wrong, *unreadable]) or not papers:
+    if errors([*wrong, *unreadable, *_shadowed(kinds, policy.file)]) or not papers:
         return []
     kinds = tuple(kind for kind in kinds if impossible(_asked(kind)) is None)
     # A place that the reader can go to: of the two the one that is a file of theirs.

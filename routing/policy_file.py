@@ -1,4 +1,8 @@
-"""Reading `detractors.yaml`: every kind with its place, and everything that keeps the policy from being used."""
+"""Reading `detractors.yaml`: every kind with its place, and everything in its form that keeps it from being used.
+
+What a policy may say is asked when one is put in force (routing.policy_check): one that is stored stays readable,
+whatever a later release refuses.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +13,11 @@ from pydantic import ValidationError
 
 from config.detractors import Behaviour, DetractorsYaml, Said
 from config.explain import explain
-from config.marked import Node as Yaml
 from config.marked import Path, Sheet
 from config.marked import read as read_yaml
-from config.problems import Problem, shown
-from query.impossible import implies, impossible
+from config.problems import Problem
 from query.parse import QueryError, parse
 from routing.policy import Kind
-from routing.protected import ADVICE, Refused, in_query, in_words
 from routing.rules import PLACES
 
 IN_LINES = ("brand",)
@@ -45,20 +46,18 @@ def read_policy(text: str, file: str) -> tuple[tuple[Kind, ...], list[Problem]]:
         if kind is not None:
             kinds.append(kind)
     problems += _doubles(sheet, held.kinds)
-    problems += _shadowed(kinds, file)
     return tuple(kinds), problems
 
 
-def kind_nodes(text: str, file: str) -> dict[str, Yaml]:
-    """The place of each kind in the file, by name; of a text that `read_policy` could read."""
+def sheet_of(text: str, file: str) -> Sheet:
+    """The places of a text that `read_policy` could read."""
     root, _ = read_yaml(text.encode(), file)
-    listed = root.child("kinds") if root is not None else None
-    nodes = listed.items if listed is not None and listed.items is not None else []
-    return {str(name.scalar): node for node in nodes if (name := node.child("name")) is not None}
+    assert root is not None
+    return Sheet(file, root)
 
 
 def _kind(sheet: Sheet, at: Path, behaviour: Behaviour) -> tuple[Kind | None, list[Problem]]:
-    problems = [*_named(sheet, at, behaviour), *_braces(sheet, at, behaviour)]
+    problems = list(_braces(sheet, at, behaviour))
     try:
         when = parse(behaviour.when, now=0, context="rule")
     except QueryError as error:
@@ -67,23 +66,8 @@ def _kind(sheet: Sheet, at: Path, behaviour: Behaviour) -> tuple[Kind | None, li
             sheet.problem((*at, "when"), error.message.rstrip("."), error.hint or "see the query language", value=found)
         )
         return None, problems
-    problems += [
-        _refused(sheet, (*at, "when"), refused, "asks for what a person is or believes") for refused in in_query(when)
-    ]
     line = sheet.problem(at, "").line or 1
     return Kind(behaviour, when, line), problems
-
-
-def _named(sheet: Sheet, at: Path, behaviour: Behaviour) -> Iterator[Problem]:
-    texts: list[tuple[Path, str]] = [((*at, "name"), behaviour.name)]
-    texts += [((*at, "why", language), behaviour.why.within(language)) for language in ("en", "es")]
-    for path, text in texts:
-        for refused in in_words(text):
-            yield _refused(sheet, path, refused, "names what a person is or believes")
-
-
-def _refused(sheet: Sheet, path: Path, refused: Refused, what: str) -> Problem:
-    return sheet.problem(path, f"the kind {what}: {refused.group}", ADVICE, value=shown(refused.found))
 
 
 def _braces(sheet: Sheet, at: Path, behaviour: Behaviour) -> Iterator[Problem]:
@@ -113,17 +97,3 @@ def _doubles(sheet: Sheet, kinds: Sequence[Behaviour]) -> Iterator[Problem]:
             first = sheet.problem(("kinds", seen[kind.name], "name"), "").line
             yield sheet.problem(path, f"the name stands already in line {first}", "each kind needs its own name")
         seen.setdefault(kind.name, place)
-
-
-def _shadowed(kinds: Sequence[Kind], file: str) -> Iterator[Problem]:
-    for place, kind in enumerate(kinds):
-        if impossible(kind.when) is not None:
-            continue  # that is another finding
-        for before in kinds[:place]:
-            if implies(kind.when, before.when):
-                message = (
-                    f"the kind is never reached: whatever is of it, {before.name!r} in line {before.line} took before"
-                )
-                advice = f"put it above {before.name!r}, narrow that one, or delete it"
-                yield Problem(file=file, line=kind.line, path=kind.name, message=message, advice=advice)
-                break

@@ -7,7 +7,7 @@ how they begin, case and accents aside. A list finds what is called by its name,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from query.text import analyse, fold
@@ -32,8 +32,8 @@ _BEGINNINGS: Mapping[str, str] = {
         "mormon protestant church iglesia mosque mezquita synagog sinagog"
     ),
     "health": (
-        "disab discapac minusv enfermed illness disease cancer diabet autis psychiatr psiquiatr pregnan embaraza "
-        "addict alcoholi wheelchair depression depresion"
+        "disabled disabili discapac minusv enfermed illness disease cancer diabet autis psychiatr psiquiatr pregnan "
+        "embaraza addict alcoholi wheelchair depression depresion"
     ),
     "origin": (
         "ethnic etnia etnic racial gypsy gypsies gitan immigrant inmigran migrant foreigner extranjer nationalit "
@@ -62,6 +62,16 @@ _FIELDS: Mapping[str, str] = {
     "lang": "origin",
     "verified": "who somebody is",
 }
+SHORTEST = 3
+"""Letters of a beginning (`musl*`) that can mean one of these words; a shorter one is of too many."""
+_DONE = frozenset({"protest"})
+"""What people do, though one of these words begins so."""
+_SWITCHED_OFF = (
+    "a an the my our your his her their its this that these those it account accounts card cards app line lines "
+    "service login number sim button option feature"
+)
+"""What is disabled, as in `you disabled my account`, is no person."""
+_VERBS_BEFORE = "is was are were be been being got gets has have had"
 _TERMS: Mapping[str, str] = {"access": "health", "discrimination": "belonging to a group"}
 ADVICE = (
     "a kind is what somebody does in one matter: ask for intent, irony, copies, risk; press and competitors stand in "
@@ -70,10 +80,11 @@ ADVICE = (
 
 
 def in_words(text: str) -> Iterator[Refused]:
-    """What a name or a reason names that a person is."""
-    for surface in analyse(text.replace("-", " ").replace("_", " ")).surfaces:
-        group = _group(surface) or _whole(_OF_PERSONS, surface)
-        if group:
+    """What a text of the policy names that a person is."""
+    surfaces = analyse(text.replace("-", " ").replace("_", " ")).surfaces
+    yield from _named(surfaces)
+    for surface in surfaces:
+        if group := _whole(_OF_PERSONS, surface):
             yield Refused(surface, group)
 
 
@@ -87,14 +98,21 @@ def in_query(node: Node, holds: bool = True) -> Iterator[Refused]:
                 yield from in_query(part, holds)
         case Equals(field) | StartsWith(field) | Has(field) if field in _FIELDS:
             yield Refused(unparse(node), _FIELDS[field])
-        case Equals("term", value) if holds and value in _TERMS:
-            # To leave such posts out of a kind marks nobody.
-            yield Refused(unparse(node), _TERMS[str(value)])
+        case Equals("term", str(term)) | StartsWith("term", term):
+            asked = (group for name, group in _TERMS.items() if _is_asked(node, name, term))
+            if holds and (group := next(asked, "")):
+                # To leave such posts out of a kind marks nobody.
+                yield Refused(unparse(node), group)
+        case Prefix(start) | StartsWith("hashtag" | "addressed", start):
+            if group := _begun(start):
+                yield Refused(unparse(node), group)
         case _:
-            for surface in _surfaces(node):
-                group = _group(surface)
-                if group:
-                    yield Refused(unparse(node), group)
+            for refused in _named(_surfaces(node)):
+                yield Refused(unparse(node), refused.group)
+
+
+def _is_asked(node: Node, name: str, written: str) -> bool:
+    return name.startswith(written) if isinstance(node, StartsWith) else name == written
 
 
 def _surfaces(node: Node) -> tuple[str, ...]:
@@ -105,11 +123,27 @@ def _surfaces(node: Node) -> tuple[str, ...]:
             return surfaces
         case Near(left, right):
             return left, right
-        case Prefix(start):
-            return (start,)
         case Equals("hashtag" | "addressed", str(value)):
             return analyse(value).surfaces
     return ()
+
+
+def _named(surfaces: Sequence[str]) -> Iterator[Refused]:
+    for place, surface in enumerate(surfaces):
+        group = _group(surface)
+        if group and not (surface == "disabled" and _of_a_thing(surfaces, place)):
+            yield Refused(surface, group)
+
+
+def _of_a_thing(surfaces: Sequence[str], place: int) -> bool:
+    things, verbs = _SWITCHED_OFF.split(), _VERBS_BEFORE.split()
+    before, after = list(surfaces[:place]), surfaces[place + 1 : place + 2]
+    if any(one in things for one in after):
+        return True
+    passive = bool(before) and before[-1] in verbs
+    while before and before[-1] in verbs:
+        before.pop()
+    return passive and bool(before) and before[-1] in things
 
 
 def _group(surface: str) -> str:
@@ -118,6 +152,19 @@ def _group(surface: str) -> str:
         if word.startswith(tuple(beginnings.split())):
             return group
     return _whole(_WHOLE, word)
+
+
+def _begun(start: str) -> str:
+    """The group of a word that begins so."""
+    word = fold(start)
+    group = _group(word)
+    if group or len(word) < SHORTEST or word in _DONE:
+        return group
+    for groups in (_BEGINNINGS, _WHOLE):
+        for group, words in groups.items():
+            if meant := next((one for one in words.split() if one.startswith(word)), ""):
+                return f"{group} ({meant} begins so: write more of the word that you mean)"
+    return ""
 
 
 def _whole(groups: Mapping[str, str], surface: str) -> str:

@@ -115,6 +115,12 @@ def test_what_is_wrong_is_refused_with_its_line(tmp_path: Path, wrong: dict[str,
         ("angry", "intent:complaint #comunistas"),
         ("angry", '"trade union"'),
         ("angry", "diabet*"),
+        ("angry", "musl* OR sindic*"),
+        ("angry", "relig* lesb*"),
+        ("angry", "#feminis*"),
+        ("angry", "term:discr*"),
+        ("angry", "term:acc* detractor:>=1"),
+        ("angry", '"disabled customer"'),
         ("angry", "intent:complaint author:@ana"),
         ("angry", "-author:@ana"),
         ("angry", "country:mx"),
@@ -135,11 +141,35 @@ def test_a_reason_that_names_what_somebody_is_is_refused(tmp_path: Path) -> None
     assert (problem.path, problem.value) == ("kinds[0].why.en", "'disabled'")
 
 
+@pytest.mark.parametrize("where", ["stop", "tone", "not_when", "lines"])
+def test_advice_that_names_what_somebody_is_is_refused(tmp_path: Path, where: str) -> None:
+    said = {"en": "as to any muslim", "es": "como a cualquiera"}
+    wrong = kind(stop=said) if where == "stop" else kind(answer={where: [said] if where == "lines" else said})
+    (problem,) = errors(found(tmp_path, wrong))
+    assert where in problem.path
+    assert problem.value == "'muslim'"
+
+
+def test_an_approved_line_may_speak_of_health_and_of_those_who_answer(tmp_path: Path) -> None:
+    line = {"en": "If you feel ill, see a doctor; our employees call you.", "es": "Si está enfermo, llame."}
+    assert found(tmp_path, kind(answer={"lines": [line]})) == []
+
+
+def test_a_stored_policy_stays_readable_whatever_is_refused_later() -> None:
+    stored = written(kind("union-members", "risk:>=20"), kind("few", "risk:>=50 musl*"))
+    assert [one.name for one in Policy.read(stored).kinds] == ["union-members", "few"]
+    assert {one.path for one in errors(check_policy(stored))} == {"kinds[0].name", "kinds[1].when", "few"}
+
+
 def test_words_of_behaviour_are_not_taken_for_words_of_persons() -> None:
-    reasons = ("organised-copies", "protesta en público", "the author wants a refund", "la política de devoluciones")
+    reasons = (
+        "organised-copies", "protesta en público", "the author wants a refund", "la política de devoluciones",
+        "you disabled my account", "the card was disabled",
+    )  # fmt: skip
     for text in reasons:
         assert list(in_words(text)) == []
     whens = ("-term:access intent:complaint", "protest* OR boycott", "irony:yes followers:>=10k", "brand:union-bank")
+    whens += ("acc* OR mu* OR refund*", '"disabled my account"', "-term:acc*", "term:leg*")
     for when in whens:
         assert list(in_query(parse(when, now=0, context="rule"))) == []
 
