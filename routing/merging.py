@@ -34,17 +34,50 @@ def merge(sheet: Sheet, loser: CaseRow, winner: CaseRow, why: str, person: str =
     loser.closed_at = loser.updated_at = sheet.now
     if not loser.strand:
         sheet.handed_over[(loser.conversation, loser.brand_n, loser.author)] = loser
+    former = _owed(winner)
     winner.mentions += loser.mentions
     winner.risk = max(winner.risk, loser.risk)
     winner.priority = max(winner.priority, loser.priority, key=PRIORITY.index)
     winner.assignee = winner.assignee or loser.assignee
-    winner.opened_at, winner.updated_at, winner.dirty = min(winner.opened_at, loser.opened_at), sheet.now, True
+    _owe(winner, loser)
+    winner.updated_at, winner.dirty = sheet.now, True
     if winner.queue == "pr":
         for author in {loser.author, *(sheet.parties(loser) if loser.queue == "pr" else ())} - {NOBODY}:
             take_party(sheet, winner, author)
     moved = ",".join(str(m.n) for m in members)
     first = members[0] if members else None
-    sheet.events.append(CaseEvent(loser, "merged", first, f"{why}; into {winner.id}: {moved}", person))
+    sheet.events.append(CaseEvent(loser, "merged", first, f"{why}; into {winner.id}: {moved}; {former}", person))
+
+
+def _owe(winner: CaseRow, loser: CaseRow) -> None:
+    """The older of the two says since when something is owed, and whether that was answered."""
+    if loser.opened_at < winner.opened_at:
+        winner.opened_at, winner.first_response_at = loser.opened_at, loser.first_response_at
+    elif loser.opened_at == winner.opened_at:
+        answers = [at for at in (winner.first_response_at, loser.first_response_at) if at is not None]
+        winner.first_response_at = min(answers, default=None)
+    winner.deadline = winner.deadline or loser.deadline
+
+
+def _owed(case: CaseRow) -> str:
+    """What `_owe` and the loser's priority may change, in words that `_owe_as_before` reads."""
+    answered = case.first_response_at if case.first_response_at is not None else ""
+    return f"{case.opened_at} {answered} {case.priority} {case.deadline}"
+
+
+def _owe_as_before(sheet: Sheet, winner: CaseRow, case: CaseRow, former: str, left: Sequence[MentionRow]) -> None:
+    """Take back what the winner of a merge owes because of the case that goes, as far as nothing else says so too."""
+    opened, answered, priority, deadline = former.split(" ", 3)
+    if winner.opened_at == case.opened_at != int(opened):
+        if winner.first_response_at == case.first_response_at:
+            winner.first_response_at = int(answered) if answered else None
+        winner.opened_at = int(opened)
+    if winner.deadline == case.deadline:
+        winner.deadline = deadline
+    if winner.priority == case.priority != priority:
+        sheet.load_bodies(left)
+        asked = [m.value.decision.priority for m in left if m.working and m.value and m.value.decision]
+        winner.priority = max([priority, *asked], key=PRIORITY.index)
 
 
 def merge_by_hand(sheet: Sheet, loser: CaseRow, winner: CaseRow, person: str, why: str) -> None:
@@ -90,8 +123,9 @@ def part(sheet: Sheet, id: int, person: str = "") -> None:
     if taken is not None:
         raise CannotPart(f"case {id} cannot be parted from {winner.id}: case {taken.id} has its place by now")
     sql = "SELECT detail FROM case_event WHERE case_id = ? AND change = 'merged' AND detail LIKE '%; into %' ORDER BY n"
-    detail = rows(sheet.connection, sql, (id,))[-1][0]
-    brought = {int(n) for n in detail.rpartition(": ")[2].split(",") if n}
+    into, _, moved = rows(sheet.connection, sql, (id,))[-1][0].rpartition("; into ")[2].partition(": ")
+    moved, _, former = moved.partition("; ")
+    brought = {int(n) for n in moved.split(",") if n}
     held = sheet.load_members([winner.id])
     sheet.load_conversations({m.post.conversation for m in held})
     members = [m for m in held if m.n in brought or _said_in(sheet, case, winner, m)]
@@ -112,7 +146,10 @@ def part(sheet: Sheet, id: int, person: str = "") -> None:
     sheet.events.append(CaseEvent(case, "parted", members[0], f"from {winner.id}", person))
     sheet.events.append(CaseEvent(winner, "parted", members[0], f"{id} left", person))
     gone = {m.n for m in members}
-    if winner.live and not any(m.working and m.n not in gone for m in held):
+    left = [m for m in held if m.n not in gone]
+    if former and int(into) == winner.id:
+        _owe_as_before(sheet, winner, case, former, left)
+    if winner.live and not any(m.working for m in left):
         close(sheet, winner, members[0], f"what was in it went back to case {id}")
 
 
@@ -149,7 +186,8 @@ def split(sheet: Sheet, origin: CaseRow, numbers: Sequence[int], person: str) ->
     made = CaseRow(
         id, origin.brand_n, sheet.root(members[0].post.conversation),
         NOBODY if queue == "pr" or len(authors) > 1 else authors.pop(), queue, strand=id, state="open",
-        priority=origin.priority, assignee=origin.assignee, opened_at=origin.opened_at, updated_at=sheet.now, new=True,
+        priority=origin.priority, assignee=origin.assignee, opened_at=origin.opened_at, updated_at=sheet.now,
+        first_response_at=origin.first_response_at, deadline=origin.deadline, new=True,
     )  # fmt: skip
     sheet.enter_case(made)
     for m in members:

@@ -12,7 +12,7 @@ from route_home import NOW, RouteHome, reading, said
 from clamor.commands.case_audit import Line, lines
 from config.people import Person
 from config.teams import Deadline, Team
-from routing.casework import Assign, Change, Reopen, Resolve, Snooze, Wait, work
+from routing.casework import Assign, Change, Merge, Reopen, Resolve, Snooze, Split, Undo, Wait, work
 from routing.deadline_clock import tick
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
@@ -43,8 +43,13 @@ def adopt(home: RouteHome, *deadlines: dict[str, Any], revision: int = 1) -> Non
     home.work._desk.adopt(home.registry.in_force)
 
 
-def do(home: RouteHome, change: Change, now: int = NOW, by: str = "ana") -> None:
-    work(home.engine, home.work._desk, 1, change, by, now)
+def do(home: RouteHome, change: Change, now: int = NOW, by: str = "ana", case: int = 1) -> int:
+    return work(home.engine, home.work._desk, case, change, by, now).case
+
+
+def owed(home: RouteHome) -> dict[int, tuple[int, int | None, str, str]]:
+    found = home.sql("SELECT id, opened_at, first_response_at, deadline, priority FROM cases")
+    return {id: tuple(rest) for id, *rest in found}
 
 
 def run(home: RouteHome, now: int) -> None:
@@ -191,3 +196,36 @@ def test_an_earlier_answer_that_is_found_later_is_when_it_was_done(home: RouteHo
         home.take(said(id, reading(speaker="own"), author="acme", reply_to="x:1", at=at), now=NOW + 6 * HOUR)
     assert home.sql("SELECT done_at FROM case_deadline WHERE what = 'first_response'") == [(NOW + HOUR,)]
     assert audit(home, NOW + DAY)["first_response"].outcome == "kept"
+
+
+def test_what_was_answered_stays_so_when_it_is_split_off_or_merged_and_given_back(home: RouteHome) -> None:
+    home.take(said("1", reading(), author="ann"), said("2", reading(), author="ann", reply_to="x:1"))
+    home.take(said("3", reading(speaker="own"), author="acme", reply_to="x:1", at=NOW + HOUR), now=NOW + HOUR)
+    with home.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE cases SET deadline = 'standard' WHERE id = 1")
+    made = do(home, Split(("x:2#acme",)), NOW + 2 * HOUR)
+    assert owed(home)[made] == owed(home)[1] == (NOW, NOW + HOUR, "standard", "normal")
+    run(home, NOW + 5 * HOUR)
+    assert told(home) == []
+    home.take(said("9", reading(), author="bob", at=NOW + 5 * HOUR), now=NOW + 5 * HOUR)
+    (late,) = set(owed(home)) - {1, made}
+    before = owed(home)[late]
+    do(home, Merge(late), NOW + 5 * HOUR, case=1)
+    assert owed(home)[late] == (NOW, NOW + HOUR, "standard", "normal"), "the older one says since when, and is answered"
+    run(home, NOW + 10 * HOUR)
+    assert told(home) == []
+    do(home, Undo(), NOW + 5 * HOUR + 1, case=1)
+    assert owed(home)[late] == before
+
+
+def test_a_merge_that_is_taken_back_leaves_the_other_its_priority(home: RouteHome) -> None:
+    home.take(said("1", reading(), author="ann"), said("5", reading(intent="churn_threat"), author="bob"))
+    before = owed(home)[1]
+    do(home, Merge(1), case=2)
+    assert owed(home)[1][3] == "high"
+    do(home, Undo(), case=2)
+    assert owed(home)[1] == before
+    home.take(said("6", reading(intent="churn_threat"), author="ann", reply_to="x:1"))
+    do(home, Merge(1), case=2)
+    do(home, Undo(), case=2)
+    assert owed(home)[1][3] == "high", "its own mention asks for it"
