@@ -11,7 +11,7 @@ from config.teams import Team
 from database.engine import read, rows, rows_in, write
 from routing.apply import apply
 from routing.assigning import loads_of, next_of
-from routing.calendars import ONE_DAY, calendar_of, is_open, spans_of
+from routing.calendars import ONE_DAY, calendar_of, is_open, local_day, spans_of
 from routing.deadlines import serving
 from routing.desk import Desk
 from routing.rows import CaseRow
@@ -51,11 +51,13 @@ def changes(teams: tuple[Team, ...], now: Millis) -> list[Change]:
 
 
 def last_end(team: Team, now: Millis) -> Millis | None:
-    """When the team last stopped to work; None where it did not work in LOOK_BACK days."""
+    """When the team's last day of work ended; None in a break of it, and where it did not work in LOOK_BACK days."""
     calendar = calendar_of(team)
     today = datetime.fromtimestamp(now / 1_000, UTC).date()
-    ends = (end for ago in range(-1, LOOK_BACK) for _, end in spans_of(calendar, today - ago * ONE_DAY) if end <= now)
-    return max(ends, default=None)
+    spans = [span for ago in range(-1, LOOK_BACK) for span in spans_of(calendar, today - ago * ONE_DAY)]
+    begin, ended = max((span for span in spans if span[1] <= now), key=lambda span: span[1], default=(now, now))
+    more = any(other >= ended for other, _ in spans_of(calendar, local_day(calendar, begin)))
+    return None if more or ended == begin else ended
 
 
 def hand_over(engine: Engine, desk: Desk, now: Millis) -> int:
@@ -90,17 +92,26 @@ def hand_over(engine: Engine, desk: Desk, now: Millis) -> int:
 
 
 def _left_over(connection: Connection, change: Change) -> list[int]:
+    """Cases of the team that the heir serves as well, given to somebody before the day ended."""
     members = [id for id in change.team.members if id not in change.heir.members]
-    held = [id for id, state in rows_in(connection, _OF_MEMBERS, members) if state in HANDED]
+    held = [
+        id
+        for id, state, brand, queue in rows_in(connection, _OF_MEMBERS, members)
+        if state in HANDED and _serve(change, brand, queue)
+    ]
     given = dict(rows_in(connection, _GIVEN, held))
     return [id for id in held if given.get(id, 0) < change.ended_at]
+
+
+def _serve(change: Change, brand: str, queue: str) -> bool:
+    return len(serving((change.team, change.heir), brand, queue)) == 2
 
 
 def _goes(sheet: Sheet, case: CaseRow, change: Change) -> bool:
     if not case.live or case.state not in HANDED or case.assignee not in change.team.members:
         return False
     brand = sheet.desk.brands.word(sheet.connection, case.brand_n)
-    return len(serving((change.team, change.heir), brand, case.queue)) == 2
+    return _serve(change, brand, case.queue)
 
 
 def _hand(sheet: Sheet, case: CaseRow, change: Change) -> None:
@@ -130,5 +141,8 @@ def _note(sheet: Sheet, case: CaseRow, change: Change, before: str) -> str:
     return "\n".join(lines)
 
 
-_OF_MEMBERS = "SELECT id, state FROM cases WHERE live = 1 AND assignee IN (??) ORDER BY id"
+_OF_MEMBERS = (
+    "SELECT c.id, c.state, d.value, c.queue FROM cases c JOIN dictionary d ON d.n = c.brand "
+    "WHERE c.live = 1 AND c.assignee IN (??) ORDER BY c.id"
+)
 _GIVEN = "SELECT case_id, max(at) FROM case_event WHERE change = 'assigned' AND case_id IN (??) GROUP BY case_id"

@@ -11,6 +11,7 @@ from route_home import RouteHome, reading, said
 
 from config.people import Person
 from config.teams import Deadline, Team
+from routing import handover
 from routing.casework import Assign, Note, Wait, work
 from routing.handover import changes, hand_over, last_end
 
@@ -87,3 +88,25 @@ def test_the_last_day_of_work_may_lie_before_a_weekend() -> None:
     assert last_end(MADRID, at("2026-11-29T12:00+01:00")) == at("2026-11-27T18:00+01:00")
     away = MADRID.model_copy(update={"days_off": tuple(datetime(2026, 11, day).date() for day in range(1, 30))})  # noqa: DTZ001
     assert last_end(away, at("2026-11-29T12:00+01:00")) == at("2026-10-30T18:00+01:00")
+
+
+def test_a_break_is_not_the_end_of_a_day() -> None:
+    split = ("09:00-14:00", "15:00-18:00")
+    team = MADRID.model_copy(update={"hours": MADRID.hours.model_copy(update=dict.fromkeys(WEEK, split))})
+    heir = BOGOTA.model_copy(update={"hours": BOGOTA.hours.model_copy(update=dict.fromkeys(WEEK, ("07:00-17:00",)))})
+    found = [changes((team, heir), at(f"2026-11-26T{hour}+01:00")) for hour in ("14:30", "18:30", "20:00")]
+    assert [[change.ended_at for change in each] for each in found] == [[], *[[at("2026-11-26T18:00+01:00")]] * 2]
+    night = MADRID.model_copy(update={"hours": MADRID.hours.model_copy(update=dict.fromkeys(WEEK, ("22:00-06:00",)))})
+    assert last_end(night, at("2026-11-26T08:00+01:00")) == at("2026-11-26T06:00+01:00"), "its next day begins at 22:00"
+
+
+def test_cases_that_the_other_team_does_not_serve_stand_in_nobodys_way(
+    home: RouteHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handover, "AT_ONCE", 1)
+    with home.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE cases SET queue = 'sales' WHERE id = 1")
+    assert [hand_over(home.engine, home.work._desk, EVENING + n) for n in range(3)] == [1, 1, 0]
+    assert assignees(home)[0] == "ana"
+    monkeypatch.setattr(handover, "write", None)
+    assert hand_over(home.engine, home.work._desk, EVENING + 9) == 0, "there is nothing to write"
