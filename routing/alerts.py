@@ -265,8 +265,9 @@ def due(
     limits: Mapping[str, int],
     settings: MailSettings,
     now: Millis,
+    news: Mapping[str, Millis] | None = None,
 ) -> Due:
-    """Which gathering mails are to leave now.
+    """Which gathering mails are to leave now. `news`: by person, when their last mail with news of cases left.
 
     A summary leaves when one of its person's places of the hour is free again. Where the places are taken by mails
     that could not leave for an hour (the server was away), the newest of those that nobody can have received gives
@@ -279,7 +280,8 @@ def due(
             continue
         if mail.kind in WAITING_FOR_QUIET:
             quiet = passed(mail.latest_at, now, settings.late_quiet)
-            if quiet or passed(mail.created_at, now, settings.late_longest):
+            ripe = quiet or passed(mail.created_at, now, settings.late_longest)
+            if ripe and (mail.kind != "cases" or _may_follow(mail, open_mails, news or {}, settings, now)):
                 ready.append(mail.id)
         elif used.get(mail.person, 0) < max(1, limits.get(mail.person, 1)):
             ready.append(mail.id)
@@ -293,3 +295,13 @@ def due(
 
 def _gives_way(mail: Open, person: str) -> bool:
     return mail.person == person and mail.kind == "alert" and mail.state == "pending" and not mail.attempts
+
+
+def _may_follow(
+    mail: Open, open_mails: Sequence[Open], news: Mapping[str, Millis], settings: MailSettings, now: Millis
+) -> bool:
+    """Whether its person's last news lie far enough back: so they get no more than six such mails an hour."""
+    if any(one.person == mail.person and one.kind == mail.kind and one.state != "gathering" for one in open_mails):
+        return False
+    last = news.get(mail.person)
+    return last is None or passed(last, now, settings.late_longest)

@@ -80,7 +80,7 @@ class MailSettings(msgspec.Struct, frozen=True, kw_only=True):
     """A "found late" mail waits until a gap has brought nothing new for this long, one of news of cases until nothing
     more happens,"""
     late_longest: Millis = 10 * MINUTE
-    """but no longer than this."""
+    """but no longer than this, which lies between two mails of news to a person as well."""
     retry_first: Millis = 5 * SECOND
     retry_longest: Millis = 15 * MINUTE
     give_up_after: Millis = 3 * DAY

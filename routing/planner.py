@@ -42,10 +42,11 @@ def plan_pending(
         if not alerts and not any(mail.state == "gathering" for mail in open_mails):
             return 0, 0
         used = _used(connection, open_mails, now, settings.window)
+        news = _last_news(connection, now, settings.late_longest)
         told = _told(connection, {alert.subject for alert in alerts})
     planned = plan(alerts, people, told, used, open_mails, settings)
     limits = {person.id: person.max_mails_per_hour for person in people}
-    ripe = due(open_mails, _with(used, planned.opened), limits, settings, now)
+    ripe = due(open_mails, _with(used, planned.opened), limits, settings, now, news)
     if not alerts and not ripe.ready:
         return 0, 0
     with write(engine) as connection:
@@ -146,6 +147,17 @@ def _used(connection: Connection, open_mails: Iterable[Open], now: Millis, windo
         if mail.kind in LIMITED and mail.state != "gathering":
             used[mail.person] = used.get(mail.person, 0) + 1
     return used
+
+
+def _last_news(connection: Connection, now: Millis, within: Millis) -> dict[str, Millis]:
+    """By person, when their last mail with news of cases left, as far as that is not long ago."""
+    found = named(
+        connection,
+        "SELECT person, MAX(ended_at) AS at FROM mail WHERE ended_at > ? AND ended_at <= ? "
+        "AND state IN ('sent', 'failed') AND kind = 'cases' GROUP BY person",
+        (now - within, now + within),
+    )
+    return {r.person: int(r.at) for r in found}
 
 
 def _with(used: Mapping[str, int], opened: Iterable[NewMail]) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -153,6 +154,29 @@ def test_who_is_named_in_a_note_gets_a_mail_and_who_wrote_it_does_not(home: Rout
         ("assigned", "ana", ""),
         ("note", "ana", "@eva"),
     ]
+
+
+def test_news_of_cases_are_at_most_six_mails_an_hour(home: RouteHome) -> None:
+    settings = MailSettings(from_address="c@example.org")
+    readers = [Reader(id="ben", name="Ben", email="ben@example.org")]
+    do(home, Watch("ben"))
+    for minute in range(0, 60, 2):
+        now = NOW + minute * 60_000
+        do(home, Note(f"note {minute}"), now=now)
+        for second in (0, 61_000):
+            plan_pending(home.engine, readers, settings, now + second, lambda connection: None)
+            with home.engine.begin() as connection:
+                sql = f"UPDATE mail SET state = 'sent', ended_at = {now + second} WHERE state = 'pending'"
+                connection.exec_driver_sql(sql)
+    left = [at for (at,) in home.sql("SELECT ended_at FROM mail WHERE state = 'sent' ORDER BY id")]
+    assert len(left) == 6
+    assert min(later - earlier for earlier, later in pairwise(left)) >= 10 * 60_000
+    do(home, Note("the last"), now=NOW + 5 * HOUR)
+    do(home, Note("and one more"), now=NOW + 5 * HOUR)
+    for minute in (0, 2, 20):
+        plan_pending(home.engine, readers, settings, NOW + 5 * HOUR + minute * 60_000, lambda connection: None)
+        do(home, Note("while the server is away"), now=NOW + 5 * HOUR + minute * 60_000)
+    assert home.sql("SELECT count(*) FROM mail WHERE state = 'pending'") == [(1,)]
 
 
 def test_names_in_a_note_are_words_of_their_own() -> None:
