@@ -7,9 +7,10 @@ revision/visibility-change of schema.wikimedia.org.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from typing import NamedTuple
+from functools import partial
+from typing import NamedTuple, TypeVar
 
 import msgspec
 from msgspec.structs import replace
@@ -21,15 +22,20 @@ from ingest.networks.mediawiki_api import BATCH, Api, Change
 from ingest.networks.mediawiki_pages import Pages
 from ingest.networks.mediawiki_posts import MOST_NUMBER, Read, Reading, iso
 from ingest.networks.mediawiki_stream import CHANGES, SLACK, Line, Place, latest
+from ingest.patience import Backoff, Stopped
 from ingest.server_sent import Event
 from ingest.setting import Setting
-from stream.clock import SECOND
+from stream.clock import MINUTE, SECOND
 from stream.records import Millis, PostKind
+
+T = TypeVar("T")
 
 SLICE = 0.1
 """Seconds that are waited for an event before anything else is looked at."""
 PATIENCE: Millis = 15 * SECOND
 """How long a revision is asked for that the wiki does not know yet: its databases follow each other."""
+LAGS: Millis = MINUTE
+"""How long the wiki's API may fail or ask to wait while the stream goes on."""
 QUIET: Millis = 5 * SECOND
 """Of all wikis together nothing came for so long: nothing waits."""
 MOST_KNOWN = 100_000
@@ -138,6 +144,20 @@ class Live:
         """Whose posts these are, before they are taken. Raises Transient."""
         number = self.reading.number
         self.pages.keep([(page, number(native) or 0) for native, page in read.pages.items()])
+
+    def asked(self, question: Callable[[], T]) -> T:
+        """What comes meanwhile waits where it is read. Raises Stopped, and what the question does: a fault that passes
+        once it has lasted for `LAGS`."""
+        backoff, until = Backoff(), self.clock.steady() + LAGS
+        while True:
+            try:
+                return question()
+            except Interrupted as fault:
+                wait = max(fault.retry_after or 0, backoff.next())
+                if self.clock.steady() + wait > until:
+                    raise
+                if self.setting.stop.wait(wait / 1000):
+                    raise Stopped from fault
 
     def known(self, revid: int) -> bool:
         return revid in self._known
@@ -292,7 +312,7 @@ class Heard:
     def _changes_told(self, batch: Sequence[Waiting], queue: Sequence[Waiting]) -> Iterator[Delivery]:
         """Those that the wiki does not know yet wait on."""
         live, now = self._live, self._live.clock.steady()
-        read = live.reading.read(live.api, [one.change for one in batch])
+        read = live.asked(lambda: live.reading.read(live.api, [one.change for one in batch]))
         live.keep(read)
         still = [one for one in batch if one.change.revid in read.unseen and now - one.since < PATIENCE]
         self._waiting += still
@@ -316,7 +336,7 @@ class Heard:
                 gone = map(live.reading.native_id, revids)
                 drafts += [Draft(native_id=id, kind="deleted", seen_at=seen_at) for id in gone]
                 continue
-            read = live.reading.again(live.api, revids)
+            read = live.asked(partial(live.reading.again, live.api, revids))
             live.keep(read)
             told_at = seen_at if one.kind == "restored" else None
             drafts += [replace(draft, kind=one.kind, seen_at=told_at) for draft in read.drafts]

@@ -112,6 +112,20 @@ def test_a_revision_that_the_wiki_does_not_know_yet_is_waited_for(wiki: Mediawik
         comes(at_work, late)
 
 
+def test_a_wiki_that_asks_to_wait_a_moment_does_not_end_the_stream_and_one_that_fails_for_long_does(
+    wiki: MediawikiStandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with listening(tmp_path / "home", wiki) as at_work:
+        comes(at_work, wiki.edit_page("Airlines", "Acme is late."))
+        wiki.misbehave(Fault("status", only="/w/api.php"))
+        comes(at_work, wiki.edit_page("Trains", "Acme is early."))
+        assert (at_work.runner.cuts, wiki.asked("/v2/"), wiki.to_go_wrong) == (0, 1, 0)
+        monkeypatch.setattr("ingest.networks.mediawiki_live.LAGS", 0)
+        wiki.misbehave(Fault("status", only="/w/api.php"))
+        comes(at_work, wiki.edit_page("Ships", "Acme is on time."))
+        assert at_work.runner.cuts == 1
+
+
 # --- what goes ---
 
 
