@@ -103,6 +103,8 @@ class Mark(msgspec.Struct, omit_defaults=True):
 
 
 class State(msgspec.Struct, omit_defaults=True):
+    began: Millis = 0
+    """What is older was there before; 0: nothing answered yet."""
     seen: dict[str, Millis] = {}
     """Of each list: when its newest post was made."""
     posts: dict[str, Mark] = {}
@@ -211,22 +213,23 @@ class Graph:
 
     def _listed(self, state: State, edge: Edge) -> Iterator[Delivery]:
         """One list of posts, then the comments of those that have changed."""
-        before = state.seen.get(edge.path)
-        newest, items, began = before or 0, list[Item](), 0
-        for found, wrong, cut in self._pages(self._api, edge, None if before is None else before - OVERLAP):
-            began = began or self._api.time - FIRST
-            yield from self._told(found, wrong, cut, began if before is None else before - OVERLAP)
+        newest, items = state.seen.get(edge.path, 0), list[Item]()
+        floor = max(state.began, newest - OVERLAP)
+        for found, wrong, cut in self._pages(self._api, edge, floor or None):
+            # All lists have begun, whichever question fails next.
+            state.began = state.began or self._api.time - FIRST
+            yield from self._told(found, wrong, cut, max(floor, state.began))
             items += found
             newest = max([newest, *(one.at for one in found)])
         if edge.own:
             for post in items[: self._settings.follow]:
                 mark = state.posts.get(post.id)
                 if mark is None:
-                    mark = state.posts[post.id] = Mark(max(post.at - 1, began) if before is None else post.at - 1)
+                    mark = state.posts[post.id] = Mark(max(post.at - 1, state.began))
                 if (mark.count, mark.changed) != (post.comments, post.changed):
                     yield from self._read(post, mark)
                     yield Delivery(asked=0, cursor=closed(state))
-        state.seen[edge.path] = newest or self._api.time - FIRST
+        state.seen[edge.path] = newest
 
     def _read(self, post: Item, mark: Mark) -> Iterator[Delivery]:
         newest = mark.seen

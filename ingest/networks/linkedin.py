@@ -97,6 +97,9 @@ class Linkedin:
     def collect(self, cursor: str | None) -> Iterator[Delivery]:
         state = opened(cursor, State, "LinkedIn's")
         yield from self._published(state)
+        if self._settings.mentions and not state.mentioned:
+            # They have begun as well, whichever question fails next.
+            state.mentioned = self._api.time - FIRST + OVERLAP
         yield Delivery(asked=0, cursor=closed(state))
         yield from self._commented(state)
         if self._settings.mentions:
@@ -292,10 +295,9 @@ class Linkedin:
         return comment.answers > 0 if again else comment.answers != mark.answered.get(_number(comment.id), 0)
 
     def _mentioned(self, state: State) -> Iterator[Delivery]:
-        now = self._api.time
-        since = state.mentioned - OVERLAP if state.mentioned else now - FIRST
+        since, until = state.mentioned - OVERLAP, self._api.time + MINUTE
         newest, hidden = state.mentioned, set[str]()
-        for found, wrong, cut in self._lists.mentions(Span(since, now + MINUTE), self._asked_for):
+        for found, wrong, cut in self._lists.mentions(Span(since, until), self._asked_for):
             drafts, said = self._news(found, since, since)
             unread = {one.id for one in found if one.draft is None and one.id not in self._known}
             missed = len(unread - self._hidden)
@@ -304,7 +306,7 @@ class Linkedin:
             self._remember(said, wrong)
             hidden |= unread
             newest = max([newest, *(one.at for one in found)])
-        state.mentioned, self._hidden = newest or now - FIRST, hidden
+        state.mentioned, self._hidden = newest, hidden
 
     def _asked_for(self, mention: str) -> bool:
         """Whether it was asked for before, in vain or not."""

@@ -190,6 +190,19 @@ def test_the_first_round_goes_an_hour_back_however_much_names_the_account(
     assert not brought & {f"tagged/{id}" for id in old}
 
 
+def test_what_comes_after_the_first_question_is_not_lost_when_another_list_fails_for_long(
+    graph: GraphStandIn, at: Callable[..., At], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = at(graph)
+    graph.misbehave(Fault("status", only=f"/v26.0/{NUMBER}/{'tags' if graph.instagram else 'tagged'}"))
+    with pytest.raises(Interrupted):
+        source.brought()
+    tagged = graph.post("look, Acme", where="tagged", at=WallClock().now() - MINUTE)
+    # As if an hour had passed.
+    monkeypatch.setattr("ingest.networks.graph.FIRST", 0)
+    assert set(source.brought()) == {f"tagged/{tagged}"}
+
+
 def test_an_idle_round_asks_two_questions_and_no_address_holds_the_token(graph: GraphStandIn, at: Any) -> None:
     source = at(graph)
     source.brought()

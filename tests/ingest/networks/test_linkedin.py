@@ -354,6 +354,19 @@ def test_posts_that_mention_the_page_are_brought_once(page: LinkedinStandIn, at:
     assert one.brought() == []
 
 
+def test_mentions_that_could_not_be_asked_for_at_first_are_not_lost_when_that_lasts(
+    page: LinkedinStandIn, at: Callable[..., At], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = at(page, mentions=True)
+    page.misbehave(Fault("status", only="/rest/organizationalEntityNotifications"))
+    with pytest.raises(Interrupted):
+        one.brought()
+    told = page.mention("ask @Acme")
+    # As if two hours had passed.
+    monkeypatch.setattr("ingest.networks.linkedin.FIRST", -HOUR)
+    assert [draft.native_id for draft in one.brought()] == [told]
+
+
 def test_a_stop_does_not_wait_until_all_mentions_of_a_page_are_asked_for(
     page: LinkedinStandIn, at: Callable[..., At], monkeypatch: pytest.MonkeyPatch
 ) -> None:
