@@ -7,9 +7,8 @@ from collections.abc import Iterator
 import msgspec
 from sqlalchemy import Connection, Engine
 
-from clamor.decisions import earlier, stands
+from clamor.decisions import before_words, earlier, ruled_by, stands
 from database.engine import read, rows
-from routing.decide import PERSON
 from stream.records import Correction, Mention, Millis, decode
 
 CHUNK = 1_000
@@ -83,12 +82,8 @@ def _line(connection: Connection, n: int, mention: Mention, word: Correction, *,
 
 
 def _rule(connection: Connection, n: int, mention: Mention) -> str:
-    held = [one for _, one in stands(mention, earlier(connection, n))]
-    before = next((one.decision for one in held if one.correction is None), None)
-    decision = before or (held[-1].decision if held else None)
-    if decision is None:
-        return ""
-    return decision.overruled if decision.rule == PERSON else decision.rule
+    decision = before_words([one for _, one in stands(mention, earlier(connection, n))])
+    return ruled_by(decision) if decision is not None else ""
 
 
 _MENTIONS = "SELECT n, body FROM mention WHERE n > ? AND state = 'live' ORDER BY n LIMIT ?"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 from sqlalchemy import Connection, Engine
@@ -12,8 +12,10 @@ from clamor.rules_of_day import RulesOfDay
 from database.engine import read, rows, rows_in
 from routing.behaviour import of_mentions
 from routing.changes import Stand, stand
+from routing.decide import PERSON
 from routing.policies import Policies
 from routing.replayed import Difference, Outcome, Replayed, replay
+from routing.rules import LEFT_OUT
 from stream.records import Decision, Mention, Millis, decode
 
 CHUNK = 500
@@ -83,6 +85,28 @@ def stands(mention: Mention, before: list[Earlier]) -> list[tuple[int, Stand]]:
     if mention.decision is not None:
         found.insert(0, (mention.revision, stand(mention.decision, mention.understanding, mention.correction)))
     return found
+
+
+def before_words(held: Sequence[Stand]) -> Decision | None:
+    """The decision that what people stated stands against: the newest without a word of theirs; where each bore one,
+    the oldest by a rule, else by a queue that they stated. `held`: newest first."""
+    ruled = next((one.decision for one in held if not spoken(one)), None)
+    oldest = [one.decision for one in reversed(held) if not _set_aside(one.decision)]
+    return ruled or next((one for one in oldest if one.rule != PERSON), None) or next(iter(oldest), None)
+
+
+def spoken(one: Stand) -> bool:
+    """Whether a person's word stood when this was decided."""
+    return one.correction is not None or one.decision.rule == PERSON or _set_aside(one.decision)
+
+
+def _set_aside(decision: Decision) -> bool:
+    return decision.rule == LEFT_OUT and decision.person is not None
+
+
+def ruled_by(decision: Decision) -> str:
+    """The rule that decided, or would have where a person stated the queue."""
+    return decision.overruled if decision.rule == PERSON else decision.rule
 
 
 def again(mention: Mention, revision: int, one: Stand, rules: RulesOfDay) -> Again:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 from sqlalchemy import Engine
 
-from clamor.decisions import earlier, stands
+from clamor.decisions import before_words, earlier, ruled_by, spoken, stands
 from database.engine import read, rows
 from routing.changes import Stand
 from routing.decide import PERSON
@@ -76,19 +76,16 @@ class Counts:
 
     def add_word(self, held: Sequence[Stand]) -> None:
         """`held`: the decisions about a mention of which a person stated something, newest first."""
-        place = next((n for n, one in enumerate(held) if one.correction is None), None)
-        if place == 0 or not held:
+        before = before_words(held)
+        if before is None or not spoken(held[0]):
             return
-        # What nothing was decided of before, or what the word moved in nothing, is judged by the rule that decides now.
-        before = held[place].decision if place is not None else held[-1].decision
-        after = held[place - 1].decision if place is not None else held[-1].decision
-        rule = before.overruled if before.rule == PERSON else before.rule
+        after = held[0].decision
         if after.rule == LEFT_OUT and after.person is not None:
             self.set_aside += 1
-        elif before.queue != after.queue or (place is None and before.rule == PERSON):
-            self.overruled[rule] += 1
+        elif before.queue != after.queue or before.rule == PERSON:
+            self.overruled[ruled_by(before)] += 1
         else:
-            self.corrected[rule] += 1
+            self.corrected[ruled_by(before)] += 1
 
     def stats(self, names: Sequence[str], since: Millis, until: Millis) -> RuleStats:
         """`names`: of the rules in force, in their order."""

@@ -27,13 +27,31 @@ def test_another_queue_counts_against_the_rule() -> None:
     assert counted((relabelled, WORD), (BY_HELP, None)).overruled == {"help": 1}
 
 
-def test_it_is_the_first_word_that_counts_however_many_follow_and_whatever_rules_decide_later() -> None:
-    first = replace(BY_HELP, queue="sales", rule="person", overruled="help", person="ana")
+def test_what_counts_is_where_the_last_word_left_it() -> None:
+    stays = replace(BY_HELP, rule="person", overruled="help", person="ana")
+    first = replace(stays, queue="sales")
     second = replace(first, queue="pr", person="bea")
-    later = replace(BY_HELP, queue="support", rule="other", rules_revision=2)
     word = replace(WORD, person="bea", at=2)
-    counts = counted((later, word), (second, word), (first, WORD), (BY_HELP, None))
-    assert counts.overruled == {"help": 1}
+    for before in (first, stays, BY_HELP):
+        assert counted((second, word), (before, WORD), (BY_HELP, None)).overruled == {"help": 1}
+    back = counted((replace(BY_HELP, rule="other"), word), (second, word), (first, WORD), (BY_HELP, None))
+    assert (back.overruled, back.corrected) == ({}, {"help": 1})
+
+
+def test_words_that_were_taken_back_count_against_nothing() -> None:
+    moved = replace(BY_HELP, queue="sales", rule="person", overruled="help", person="ana")
+    counts = counted((BY_HELP, None), (moved, WORD), (BY_HELP, None))
+    assert (counts.overruled, counts.corrected) == ({}, {})
+    ruled = replace(BY_HELP, rule="newer", queue="pr")
+    again = counted((replace(moved, overruled="newer"), WORD), (ruled, None), (moved, WORD), (BY_HELP, None))
+    assert again.overruled == {"newer": 1}
+
+
+def test_a_queue_that_a_person_stated_is_no_rule_s_though_the_word_is_not_kept() -> None:
+    moved = replace(BY_HELP, queue="sales", rule="person", overruled="help", person="ana")
+    aside = replace(BY_HELP, queue="none", rule="left-out", person="ana")
+    for earlier in (moved, aside):
+        assert counted((moved, WORD), (earlier, None), (BY_HELP, None)).overruled == {"help": 1}
 
 
 def test_a_word_that_leaves_it_where_it_is_does_not_count_against_the_rule() -> None:
