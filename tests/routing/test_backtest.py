@@ -14,6 +14,7 @@ from query.fields import readable
 from query.tree import Has
 from routing.backtest import OF_POST, Backtest, Tally, sample_of
 from routing.bits import reads_text
+from routing.copied import MANY
 from routing.corrections import correct
 from routing.desk import Desk
 from routing.rules import RuleSet, default_rules
@@ -131,6 +132,22 @@ def test_a_part_that_was_asked_that_day_is_known_after_the_text_is_gone(home: Ro
     home.take(passed("1", "expired", NOW + 9), passed("2", "expired", NOW + 9))
     found = tried(home, "rules: [{name: a, when: 'intent:complaint -followers:>=10000', queue: sales}]")
     assert (found.unknown, found.moves) == (0, {("support", "sales"): 1, ("pr", "none"): 1})
+
+
+def test_what_was_marked_as_spam_by_its_copies_is_so_after_it_expired(tmp_path: Path) -> None:
+    rules = "rules: [{name: a, when: 'intent:other spam:no', queue: sales}]"
+    home = RouteHome(tmp_path, rules, durable=False)
+    offer = replace(said("0", reading(intent="other"), text="Acme coupon, click https://a.example/get"), fingerprint=9)
+    posts = [replace(offer, post=replace(offer.post, id=f"x:{n}")) for n in range(MANY + 2)]
+    home.take(*posts)
+    last = home.mention(f"x:{MANY + 1}#acme")
+    assert (last.spam, last.decision and last.decision.queue) == (("copies",), "none")
+    home.take(*[passed(post.post.id.removeprefix("x:"), "expired", NOW + 9) for post in posts])
+    of_day = RuleSet.read(rules, 1)
+    stored = [(n, decode(Mention, body)) for n, body in home.sql("SELECT n, body FROM mention ORDER BY n")]
+    found = Backtest(RuleSet.read(rules), lambda _: of_day).over(stored)
+    home.close()
+    assert (found.mentions, found.moves, found.otherwise, found.unknown) == (MANY + 2, {}, 0, 0)
 
 
 def test_only_what_was_young_when_it_came_would_have_woken_anybody(home: RouteHome) -> None:
