@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Container, Mapping, Sequence
 
 from config.teams import Team
 from database.engine import rows, rows_in
@@ -11,17 +10,7 @@ from routing.calendars import calendar_of, is_open
 from routing.keys import NOBODY
 from routing.rows import CaseRow, MentionRow
 from routing.rule_actions import LAST_AGENT, ROUND_ROBIN
-from routing.sheet import CaseEvent, Sheet
-from stream.records import Millis
-
-
-class Load(NamedTuple):
-    """What somebody has to do."""
-
-    cases: int
-    """In work: those that wait or are snoozed are not counted."""
-    newest: int
-    """Number of the newest case that they have; 0: none."""
+from routing.sheet import CaseEvent, Load, Sheet
 
 
 def assign_by_rule(sheet: Sheet, case: CaseRow, m: MentionRow) -> None:
@@ -32,9 +21,18 @@ def assign_by_rule(sheet: Sheet, case: CaseRow, m: MentionRow) -> None:
     for way in decision.assign:
         person = _chosen(sheet, case, m, way)
         if person is not None:
-            case.assignee, case.dirty = person, True
+            give(sheet, case, person)
             sheet.events.append(CaseEvent(case, "assigned", m, person))
             return
+
+
+def give(sheet: Sheet, case: CaseRow, person: str) -> None:
+    case.assignee, case.dirty = person, True
+    if case.state in ("new", "reopened"):
+        case.state = "open"
+    if person in sheet.loads:
+        load = sheet.loads[person]
+        sheet.loads[person] = Load(load.cases + 1, max(load.newest, case.id))
 
 
 def _chosen(sheet: Sheet, case: CaseRow, m: MentionRow, way: str) -> str | None:
@@ -42,39 +40,38 @@ def _chosen(sheet: Sheet, case: CaseRow, m: MentionRow, way: str) -> str | None:
     kind, _, name = way.partition(":")
     if kind == ROUND_ROBIN and name:
         team = next((team for team in sheet.desk.in_force.teams if team.id == name), None)
-        return next_of(team, loads_of(sheet, team.members, case), sheet.now, people) if team is not None else None
+        return next_in(sheet, team, people) if team is not None else None
     chosen = _last_agent(sheet, case, m) if way == LAST_AGENT else way
     return chosen if chosen in people else None
 
 
-def next_of(team: Team, loads: dict[str, Load], now: Millis, people: Iterable[str]) -> str | None:
+def next_in(sheet: Sheet, team: Team, people: Container[str]) -> str | None:
     """The member who was given a case longest ago, among those with room; nobody while the team does not work."""
-    if not is_open((calendar_of(team),), now):
-        return None
-    among = set(people)
+    return next_of(team, loads_of(sheet, team.members), people) if is_open((calendar_of(team),), sheet.now) else None
+
+
+def next_of(team: Team, loads: Mapping[str, Load], people: Container[str]) -> str | None:
     free = [
         (load.newest, place, id)
         for place, id in enumerate(team.members)
-        if id in among and (load := loads.get(id, Load(0, 0))).cases < team.capacity
+        if id in people and (load := loads.get(id, Load(0, 0))).cases < team.capacity
     ]
     return min(free)[2] if free else None
 
 
-def loads_of(sheet: Sheet, members: tuple[str, ...], but: CaseRow) -> dict[str, Load]:
-    """From SQL, and from what this batch has changed since."""
-    here = {case.id: case for case in sheet.cases.values() if case.dirty}
-    found: dict[str, Load] = {}
-    held = rows_in(sheet.connection, _HELD, list(members))
-    stored = [(assignee, id) for assignee, id, state in held if id not in here and state not in ("waiting", "snoozed")]
-    now = [
-        (case.assignee, id)
-        for id, case in here.items()
-        if case.live and case is not but and case.assignee in members and case.state not in ("waiting", "snoozed")
-    ]
-    for assignee, id in (*stored, *now):
-        load = found.get(assignee or "", Load(0, 0))
-        found[assignee or ""] = Load(load.cases + 1, max(load.newest, id))
-    return found
+def loads_of(sheet: Sheet, members: Sequence[str]) -> Mapping[str, Load]:
+    """From SQL and what this batch had changed by then, once for each member."""
+    unknown = [id for id in members if id not in sheet.loads]
+    if unknown:
+        sheet.loads.update(dict.fromkeys(unknown, Load(0, 0)))
+        here = {case.id: case for case in sheet.cases.values() if case.dirty}
+        held = [(who, id, state) for who, id, state in rows_in(sheet.connection, _HELD, unknown) if id not in here]
+        held += [(case.assignee, id, case.state) for id, case in here.items() if case.live and case.assignee in unknown]
+        for who, id, state in held:
+            if state not in ("waiting", "snoozed"):
+                load = sheet.loads[who]
+                sheet.loads[who] = Load(load.cases + 1, max(load.newest, id))
+    return sheet.loads
 
 
 def _last_agent(sheet: Sheet, case: CaseRow, m: MentionRow) -> str | None:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine
 from config.teams import Team
 from database.engine import read, rows, rows_in, write
 from routing.apply import apply
-from routing.assigning import loads_of, next_of
+from routing.assigning import give, next_in
 from routing.calendars import ONE_DAY, calendar_of, is_open, local_day, spans_of
 from routing.deadlines import serving
 from routing.desk import Desk
@@ -116,8 +116,10 @@ def _goes(sheet: Sheet, case: CaseRow, change: Change) -> bool:
 
 def _hand(sheet: Sheet, case: CaseRow, change: Change) -> None:
     before, people = case.assignee, {person.id for person in sheet.desk.in_force.people}
-    case.assignee = next_of(change.heir, loads_of(sheet, change.heir.members, case), sheet.now, people)
-    case.dirty, case.updated_at = True, sheet.now
+    case.assignee, case.dirty, case.updated_at = None, True, sheet.now
+    heir = next_in(sheet, change.heir, people)
+    if heir is not None:
+        give(sheet, case, heir)
     offered = () if case.assignee else change.heir.members
     face = sheet.face(case)
     sheet.events.append(CaseEvent(case, "assigned", None, case.assignee or "nobody", "", face, tuple(offered)))

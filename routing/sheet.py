@@ -56,6 +56,15 @@ class CaseEvent(NamedTuple):
     """People who are told of it beside those who follow the case."""
 
 
+class Load(NamedTuple):
+    """What somebody has to do."""
+
+    cases: int
+    """In work: those that wait or are snoozed are not counted."""
+    newest: int
+    """Number of the newest case that they have; 0: none."""
+
+
 class Sheet:
     """The batch's view of SQL. What is looked at must have been loaded."""
 
@@ -96,6 +105,8 @@ class Sheet:
         """Cases that were reopened or took an author's matter over."""
         self.others: dict[int, MentionRow] = {}
         """Mentions that changed without being in the batch, by number."""
+        self.loads: dict[str, Load] = {}
+        """By person, of those whom a case may be given to: as it was when this batch first asked, and what it gave."""
         self.new_parties: list[tuple[int, int]] = []
         self.lost_parties: list[tuple[int, int]] = []
         self.events: list[CaseEvent] = []

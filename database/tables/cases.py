@@ -52,7 +52,8 @@ Index(
 )  # fmt: skip
 Index("ix_cases_past", cases.c.conversation, sqlite_where=_past, postgresql_where=_past)
 _assigned = cases.c.assignee.is_not(None)
-Index("ix_cases_assigned", cases.c.assignee, sqlite_where=_assigned, postgresql_where=_assigned)
+_in_hand = and_(cases.c.live == 1, cases.c.assignee.is_not(None))
+Index("ix_cases_assigned", cases.c.assignee, sqlite_where=_in_hand, postgresql_where=_in_hand)
 Index("ix_cases_agent", cases.c.author, cases.c.brand, sqlite_where=_assigned, postgresql_where=_assigned)
 _asleep = cases.c.state == "snoozed"
 Index("ix_cases_snoozed", cases.c.snoozed_until, sqlite_where=_asleep, postgresql_where=_asleep)

@@ -191,3 +191,26 @@ def test_posts_of_before_arrivals_were_noted_arrived_when_their_mentions_did(eng
     migrate.upgrade(engine)
     with read(engine) as connection:
         assert rows(connection, "SELECT id, arrived_at FROM post ORDER BY n") == [("x:1", 800), ("x:2", 5), ("x:3", 0)]
+
+
+def test_cases_that_were_over_before_there_were_deadlines_have_stood_still_since_then(engine: Engine) -> None:
+    migrate.upgrade(engine)
+    migrate.downgrade(engine, "0025")
+    columns = "id, brand, conversation, author, queue, priority, risk, mentions, opened_at, updated_at, state, live, "
+    with write(engine) as connection:
+        many(
+            connection,
+            f"INSERT INTO cases ({columns} closed_at, set_aside_at) VALUES (?, 1, ?, 0, 'pr', 'low', 0, 1, 1, 1, "
+            "?, ?, ?, ?)",
+            [
+                (1, 1, "closed", 0, 50, None),
+                (2, 2, "waiting", 1, None, 60),
+                (3, 3, "open", 1, None, None),
+                (4, 4, "resolved", 0, 70, None),
+            ],
+        )
+        many(connection, "INSERT INTO case_pause (case_id, since) VALUES (?, ?)", [(4, 65)])
+    migrate.upgrade(engine)
+    with read(engine) as connection:
+        found = rows(connection, "SELECT case_id, since, until FROM case_pause ORDER BY case_id")
+        assert found == [(1, 50, None), (2, 60, None), (4, 65, None)]

@@ -10,11 +10,14 @@ from route_home import NOW, RouteHome, hash_of, reading, said
 from config.known import Known
 from config.people import Person
 from config.teams import Deadline, Team
-from routing.assigning import Load, next_of
+from database.engine import read, rows_in
+from routing import assigning
+from routing.assigning import next_in, next_of
 from routing.casework import Assign, Resolve, Wait, work
 from routing.check import check_rules
 from routing.corrections import correct
 from routing.explain import in_words
+from routing.sheet import Load, Sheet
 from stream.records import Correction
 
 HOUR, DAY = 3_600_000, 86_400_000
@@ -69,12 +72,41 @@ def test_round_robin_goes_from_one_to_the_next_up_to_their_capacity(tmp_path: Pa
     here.close()
 
 
-def test_nobody_is_given_a_case_while_the_team_does_not_work() -> None:
+def test_nobody_is_given_a_case_while_the_team_does_not_work(tmp_path: Path) -> None:
+    here = home(tmp_path, "assign: {round-robin: madrid}")
     office = TEAM.model_copy(update={"hours": TEAM.hours.model_copy(update=dict.fromkeys(EVERY_DAY, ("09:00-09:01",)))})
-    night = NOW - NOW % DAY
-    assert next_of(office, {}, night, ["ana", "ben"]) is None
-    assert next_of(TEAM, {"ana": Load(1, 7), "ben": Load(1, 6)}, night, ["ana", "ben"]) == "ben"
-    assert next_of(TEAM, {}, night, ["ben"]) == "ben", "who is no longer among the people is passed by"
+    here.work._desk.adopt(here.registry.in_force._replace(teams=(office,)))
+    with read(here.engine) as connection:
+        sheet = Sheet(connection, here.work._desk, NOW - NOW % DAY)
+        assert next_in(sheet, office, ["ana", "ben"]) is None
+        assert sheet.loads == {}, "nor is it asked who has room"
+        assert next_in(sheet, TEAM, ["ana", "ben"]) == "ana"
+    here.close()
+
+
+def test_the_next_is_who_has_room_and_was_given_a_case_longest_ago() -> None:
+    assert next_of(TEAM, {"ana": Load(1, 7), "ben": Load(1, 6)}, ["ana", "ben"]) == "ben"
+    assert next_of(TEAM, {"ana": Load(2, 5), "ben": Load(1, 6)}, ["ana", "ben"]) == "ben"
+    assert next_of(TEAM, {}, ["ben"]) == "ben", "who is no longer among the people is passed by"
+
+
+def test_a_batch_asks_once_who_has_room_and_reads_no_case_that_is_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = home(tmp_path, "assign: {round-robin: madrid}")
+    asked: list[str] = []
+    monkeypatch.setattr(assigning, "rows_in", lambda c, sql, keys: (asked.append(sql), rows_in(c, sql, keys))[1])
+    here.take(*(said(str(n), reading(), author=f"a{n}") for n in range(6)))
+    assert assignees(here) == ["ana", "ben", "ana", "ben", None, None]
+    assert asked == [assigning._HELD]
+    if here.is_file:
+        plan = " ".join(
+            str(row) for row in here.sql(f"EXPLAIN QUERY PLAN {assigning._HELD.replace('(??)', '(?)')}", "ana")
+        )
+        assert "ix_cases_assigned" in plan
+        ((index,),) = here.sql("SELECT sql FROM sqlite_master WHERE name = 'ix_cases_assigned'")
+        assert "live = 1" in index
+    here.close()
 
 
 def test_the_last_agent_of_a_customer_gets_the_next_case_else_the_next_in_the_list(tmp_path: Path) -> None:
