@@ -167,6 +167,10 @@ class Youtube:
     def _round(self, state: State) -> Iterator[Delivery]:
         """`state` changes behind what it stands for: a delivery's marks move when the next one is asked for."""
         yield from self._resolve(self._api)
+        # Together, whichever question fails next.
+        videos = [f"video:{one}" for one in self._settings.videos]
+        for key in [*videos, *(key for one in self._channels for key in (threads_of(one).key, _uploads(one)))]:
+            state.mark(key).begin(self._clock.wall())
         for channel in self._channels:
             feed = threads_of(channel)
             mark = state.mark(feed.key)
@@ -189,8 +193,6 @@ class Youtube:
         wall = self._clock.wall()
         try:
             yield from new_comments(self._api, self._memory, feed, mark, wall, look_back)
-            # Its mark is kept before anything else is asked: what fails next must not make it the first listing again.
-            yield Delivery(asked=0)
         except Unavailable as refused:
             yield from self._off(feed.key, mark, refused.reason)
             mark.listed = wall
@@ -204,12 +206,12 @@ class Youtube:
             mark.off = words
 
     def _uploads(self, state: State, channel: Channel) -> Iterator[Delivery]:
-        key = f"uploads:{channel.id}"
+        key = _uploads(channel)
         mark = state.mark(key)
         if not self._due(mark.listed, UPLOADS_EVERY * self.interval):
             return
         wall = self._clock.wall()
-        floor = wall - FIRST if mark.seen < 0 else max(mark.seen - OVERLAP, mark.first)
+        floor = mark.first if mark.seen < 0 else max(mark.seen - OVERLAP, mark.first)
         try:
             fresh, newest, cut = self._listed(key, channel, mark, floor)
         except Unavailable as refused:
@@ -401,3 +403,7 @@ class Youtube:
                 "enable YouTube Data API v3, Credentials, Create credentials, API key)"
             )
         return key.strip()
+
+
+def _uploads(channel: Channel) -> str:
+    return f"uploads:{channel.id}"

@@ -43,7 +43,7 @@ class Mark(msgspec.Struct, omit_defaults=True, kw_only=True):
     seen: Millis = -1
     """When the newest thread was published; -1: never listed."""
     first: Millis = -1
-    """`seen` after the first listing: what is not later was there before."""
+    """What is not later was there before: `seen` after the first listing, until then as far back as that goes."""
     began: Millis = 0
     """When that was, by our clock."""
     listed: Millis = 0
@@ -60,6 +60,11 @@ class Mark(msgspec.Struct, omit_defaults=True, kw_only=True):
     """Why it cannot be read."""
     replies: dict[str, int] = {}
     """Answers of threads that have more than come with them."""
+
+    def begin(self, wall: Millis) -> None:
+        """The first listing goes back to here, however late it succeeds."""
+        if self.seen < 0 and self.first < 0:
+            self.first = wall - FIRST
 
 
 class _Known(NamedTuple):
@@ -125,7 +130,7 @@ def new_comments(
 ) -> Iterator[Delivery]:
     """All that is new since `mark`, which is moved once it has been brought. `look_back`: threads so much older than
     the newest are listed again as well. Raises what the API raises, and Unavailable for this feed alone."""
-    first, floor = mark.seen < 0, _floor(feed, mark, wall, look_back)
+    first, floor = mark.seen < 0, _floor(feed, mark, look_back)
     back_to = floor if first else mark.seen - max(look_back or 0, OVERLAP)
     opening = api.get("commentThreads", _asked(feed), "" if first or look_back else memory.etags.get(feed.key, ""))
     newest, oldest, ended = mark.seen, FAR, False
@@ -181,10 +186,10 @@ def answers(api: Api, thread: str) -> Iterator[tuple[list[Comment], list[Malform
         yield read(page.get("items"), Comment, f"replies of {thread}"[:200])
 
 
-def _floor(feed: Feed, mark: Mark, wall: Millis, look_back: Millis | None) -> Millis:
+def _floor(feed: Feed, mark: Mark, look_back: Millis | None) -> Millis:
     """Comments published or edited later were never brought."""
     if mark.seen < 0:
-        return -1 if feed.whole else wall - FIRST
+        return -1 if feed.whole else mark.first
     return max((mark.seen if look_back is None else mark.looked_back_from) - OVERLAP, mark.first)
 
 

@@ -115,7 +115,7 @@ def test_the_first_listing_goes_an_hour_back_however_much_was_said(youtube: Yout
 
 
 def test_what_comes_behind_the_first_listing_is_not_lost_when_the_next_question_fails(
-    youtube: YoutubeStandIn, at: Any, film: str, clock: ManualClock
+    youtube: YoutubeStandIn, at: Any, channel: str, film: str, clock: ManualClock
 ) -> None:
     youtube.comment(film, "before", at=NOW - 9 * MINUTE)
     source = at()
@@ -123,9 +123,27 @@ def test_what_comes_behind_the_first_listing_is_not_lost_when_the_next_question_
     with pytest.raises(Interrupted):
         source.round()
     youtube.comment(film, "meanwhile")
+    late = youtube.upload(channel, "Shown meanwhile", at=clock.wall())
     clock.advance(3 * HOUR)
     source.restart()
-    assert "meanwhile" in source.texts()
+    drafts = source.brought()
+    assert "meanwhile" in {draft.text for draft in drafts}
+    assert late in {draft.native_id for draft in drafts}
+
+
+def test_what_is_said_on_a_channel_that_could_not_be_listed_for_long_is_not_lost(
+    youtube: YoutubeStandIn, at: Any, channel: str, clock: ManualClock
+) -> None:
+    other = youtube.upload(youtube.open_channel("acme2"), "Our old plane", at=NOW - 9 * DAY)
+    source = at(channels=("@acme", "@acme2"), uploads=False)
+    deliveries = source.collector.collect(None)
+    source.cursor = next(one.cursor for one in deliveries if one.cursor)
+    youtube.misbehave(Fault("status", only="/commentThreads"))
+    with pytest.raises(Interrupted):
+        list(deliveries)
+    youtube.comment(other, "meanwhile")
+    clock.advance(3 * HOUR)
+    assert source.texts() == ["meanwhile"]
 
 
 def test_a_burst_over_many_pages_arrives_whole_also_when_it_is_cut_in_the_middle(
