@@ -182,7 +182,6 @@ class Live:
             if over is not None or heard.fresh >= BATCH or now - told >= self.settings.gather:
                 yield from heard.told()
                 told = self.clock.steady()
-        over.since = line.heard_at
         raise over
 
 

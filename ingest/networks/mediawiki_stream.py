@@ -20,8 +20,6 @@ is silent: github.com/wikimedia/mediawiki-services-eventstreams (routes/stream.j
 from __future__ import annotations
 
 import re
-import threading
-from collections import deque
 from contextlib import closing
 
 import msgspec
@@ -31,6 +29,7 @@ from config.sources.mediawiki import MediawikiSource
 from ingest.collector import CursorLost, Denied, Interrupted
 from ingest.cursors import closed, opened
 from ingest.networks.mediawiki_posts import iso
+from ingest.read_ahead import ReadAhead
 from ingest.server_sent import Event, Framing
 from ingest.web import Refused, Unending, Web, told_time, user_agent
 from stream.clock import MINUTE, SECOND, Clock
@@ -130,44 +129,31 @@ class Line:
         self.asked = 0
         """Requests that it took."""
         self._settings, self._clock = settings, clock
-        self._change = threading.Condition()
-        self._held: deque[Event] = deque()
-        self._bytes = 0
-        self._closed = False
-        self._fault: Exception | None = None
         self._host = settings.streaming_url
-        self.streams, self._web, self._answer = self._opened(place)
-        there = told_time(self._answer.headers)
+        self.streams, self._web, answer = self._opened(place)
+        there = told_time(answer.headers)
         self.skew: Millis = 0 if there is None else clock.now() - there
         """How far our clock is ahead of the stream's."""
-        self.heard_at: Millis = clock.now()
-        """When anything came last."""
-        self._thread = threading.Thread(target=self._read, name="mediawiki-stream", daemon=True)
-        self._thread.start()
+        framing = Framing()
+        self._ahead = ReadAhead(
+            answer,
+            lambda part: (event for event in framing.feed(part) if event.data or event.overlong),
+            lambda event: event.data,
+            clock.now,
+            most=MOST_HELD,
+            whose=self._host,
+        )
 
     def there(self) -> Millis:
         """What time it is by the stream's clock, to the second."""
         return self._clock.now() - self.skew
 
     def take(self, seconds: float) -> list[Event]:
-        """As soon as there is one; none after `seconds`. Raises Interrupted when the connection is over and all that it
-        brought was taken."""
-        with self._change:
-            if not self._held and self._fault is None:
-                self._change.wait(seconds)
-            taken = [self._held.popleft() for _ in range(min(MOST_EVENTS, len(self._held)))]
-            self._bytes -= sum(len(event.data) for event in taken)
-            self._change.notify_all()
-            if not taken and self._fault is not None:
-                raise self._fault
-        return taken
+        """As `ReadAhead.take`."""
+        return self._ahead.take(MOST_EVENTS, seconds)
 
     def close(self) -> None:
-        with self._change:
-            self._closed = True
-            self._change.notify_all()
-        self._answer.close()
-        self._thread.join()
+        self._ahead.close()
         self._web.close()
 
     def _opened(self, place: Place | None) -> tuple[str, Web, Unending]:
@@ -204,31 +190,6 @@ class Line:
         if fault.status == 404:
             return Denied(f"there is no stream at {self._host}: see `streaming_url` of the source")
         return Interrupted(str(fault))
-
-    def _read(self) -> None:
-        fault = Interrupted(f"{self._host} ended the stream")
-        framing = Framing()
-        try:
-            for part in self._answer.parts():
-                self.heard_at = self._clock.now()
-                if not self._put([event for event in framing.feed(part) if event.data or event.overlong]):
-                    break
-        except Interrupted as lost:
-            fault = lost
-        except Exception as strange:
-            # Nobody would notice that nothing is read any more.
-            fault = Interrupted(f"the stream cannot be read: {type(strange).__name__}")
-        with self._change:
-            self._fault = fault
-            self._change.notify_all()
-
-    def _put(self, events: list[Event]) -> bool:
-        with self._change:
-            self._change.wait_for(lambda: self._closed or self._bytes < MOST_HELD)
-            self._held.extend(events)
-            self._bytes += sum(len(event.data) for event in events)
-            self._change.notify_all()
-            return not self._closed
 
 
 def latest(line: Line) -> Millis:

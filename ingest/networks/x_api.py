@@ -6,8 +6,6 @@ debug log; its stream swallows every fault, tries again by itself and ends its t
 
 from __future__ import annotations
 
-import threading
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
@@ -19,6 +17,7 @@ import tweepy
 from config.sources.x import XSource
 from ingest.collector import Denied, Interrupted
 from ingest.networks.x_posts import FIELDS
+from ingest.read_ahead import ReadAhead
 from ingest.web import PASSES, Answer, Web, retry_after, words
 from stream.clock import HOUR, SECOND
 from stream.records import Millis
@@ -174,27 +173,16 @@ class Rules(_Over, tweepy.StreamingClient):
 
 
 class Lines:
-    """The stream, read in a thread of its own so that X never waits for what is done with a post.
-
-    X ends a connection whose reader is slow, and what it had to say is lost (docs.x.com, "Consuming streaming data").
-    """
+    """The stream."""
 
     def __init__(
         self, access: Access, now: Callable[[], Millis], path: str = STREAM, asked: Mapping[str, str] | None = None
     ) -> None:
         """Connects. `asked`: None: what the filtered stream is asked. Raises Interrupted, Denied, Rejected (409: there
         are no rules)."""
-        self._now = now
-        self._held: deque[bytes] = deque()
-        self._bytes = 0
-        self._change = threading.Condition()
-        self._fault: Exception | None = None
-        self._closed = False
-        self.heard_at = now()
-        """When anything came last."""
         self._web = access.web()
         try:
-            self._answer = self._web.listen(
+            answer = self._web.listen(
                 path,
                 dict(_of_stream(access.settings.backfill_minutes) if asked is None else asked),
                 silence=access.settings.silence / 1000,
@@ -202,64 +190,36 @@ class Lines:
         except BaseException:
             self._web.close()
             raise
-        access.heard(self._answer.headers)
+        access.heard(answer.headers)
         access.connected()
-        self._thread = threading.Thread(target=self._read, name="x-stream", daemon=True)
-        self._thread.start()
+        self._ahead = ReadAhead(answer, _Framing().feed, bytes, now, most=MOST_HELD, whose="X")
+
+    @property
+    def heard_at(self) -> Millis:
+        """When anything came last."""
+        return self._ahead.heard_at
 
     def take(self, most: int, seconds: float) -> list[bytes]:
-        """Whole lines, at most so many, as soon as there is one; none after `seconds`. Raises Interrupted when the
-        connection is over and all that it brought was taken."""
-        with self._change:
-            if not self._held and self._fault is None:
-                self._change.wait(seconds)
-            taken = [self._held.popleft() for _ in range(min(most, len(self._held)))]
-            self._bytes -= sum(map(len, taken))
-            self._change.notify_all()
-            if not taken and self._fault is not None:
-                raise self._fault
-        return taken
+        """Whole lines, as `ReadAhead.take`."""
+        return self._ahead.take(most, seconds)
 
     def close(self) -> None:
-        with self._change:
-            self._closed = True
-            self._change.notify_all()
-        self._answer.close()
-        self._thread.join()
+        self._ahead.close()
         self._web.close()
 
-    def _read(self) -> None:
-        fault = Interrupted("X ended the stream")
-        rest = bytearray()
-        try:
-            for part in self._answer.parts():
-                self.heard_at = self._now()
-                rest += part
-                *lines, last = rest.split(b"\n")
-                rest = bytearray(last)
-                if len(rest) > MOST_LINE:
-                    fault = Interrupted(f"a line of the stream has more than {MOST_LINE:,} bytes")
-                    break
-                # X's signs of life say nothing, and would wait here without bound.
-                if not self._put([line for one in lines if (line := bytes(one).strip())]):
-                    break
-        except Interrupted as lost:
-            fault = lost
-        except Exception as strange:
-            # Nobody would notice that nothing is read any more.
-            fault = Interrupted(f"the stream of X cannot be read: {type(strange).__name__}")
-        fault.since = self.heard_at
-        with self._change:
-            self._fault = fault
-            self._change.notify_all()
 
-    def _put(self, lines: list[bytes]) -> bool:
-        with self._change:
-            self._change.wait_for(lambda: self._closed or self._bytes < MOST_HELD)
-            self._held.extend(lines)
-            self._bytes += sum(map(len, lines))
-            self._change.notify_all()
-            return not self._closed
+class _Framing:
+    def __init__(self) -> None:
+        self._rest = bytearray()
+
+    def feed(self, part: bytes) -> list[bytes]:
+        """Raises Interrupted. X's signs of life say nothing, and would wait without bound."""
+        self._rest += part
+        *lines, last = self._rest.split(b"\n")
+        self._rest = bytearray(last)
+        if len(self._rest) > MOST_LINE:
+            raise Interrupted(f"a line of the stream has more than {MOST_LINE:,} bytes")
+        return [line for one in lines if (line := bytes(one).strip())]
 
 
 def _of_stream(backfill_minutes: int) -> dict[str, str]:
