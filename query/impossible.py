@@ -29,27 +29,6 @@ MOST_WAYS = 256
 """Ways to match a query that are looked at; of a query that has more, nothing is said."""
 
 
-def implies(one: Node, other: Node) -> bool:
-    """Whether whatever answers `one` answers `other` as well, as far as two parts side by side show it. False is no
-    promise that something answers the first alone."""
-    return isinstance(other, All) or impossible(And((one, Not(other)))) is not None
-
-
-def covered(one: Node, others: Sequence[Node]) -> list[int]:
-    """Places of those of the others that together answer whatever answers `one`, as far as the parts of each way to
-    match it make sure of one of them; empty where that does not show, and for a query that nothing can match."""
-    ways = _ways(one, True)
-    found: set[int] = set()
-    for way in ways or ():
-        if _clash(way):
-            continue
-        place = next((n for n, other in enumerate(others) if _sure(other, True, way)), None)
-        if place is None:
-            return []
-        found.add(place)
-    return sorted(found)
-
-
 class _Part(NamedTuple):
     leaf: Node
     holds: bool
@@ -63,11 +42,63 @@ def impossible(node: Node) -> tuple[Node, Node] | None:
 
     None is no promise that something can match.
     """
-    ways = _ways(node, True)
-    if ways is None:
-        return None
-    clashes = [_clash(way) for way in ways]
-    return clashes[0] if clashes and all(clashes) else None
+    return Ways(node).clash
+
+
+class Ways:
+    """All ways to match a query, to be held against many others."""
+
+    def __init__(self, node: Node) -> None:
+        ways = _ways(node, True)
+        clashes = [_clash(way) for way in ways or ()]
+        self.clash = clashes[0] if clashes and all(clashes) else None
+        """As `impossible` gives it."""
+        self._told = bool(ways)
+        open_ways = [way for way, clash in zip(ways or (), clashes, strict=True) if clash is None]
+        bit = {part: 1 << n for n, part in enumerate(dict.fromkeys(part for way in open_ways for part in way))}
+        self._masks = [sum({bit[part] for part in way}) for way in open_ways]
+        self._by_key: dict[str, dict[_Part, int]] = {}
+        for part, one in bit.items():
+            for key in _keys(part.leaf):
+                self._by_key.setdefault(key, {})[part] = one
+
+    def imply(self, other: Node) -> bool:
+        """Whether whatever answers the query answers `other` as well, as far as two parts side by side show it.
+        False is no promise that something answers the query alone."""
+        if isinstance(other, All):
+            return True
+        sure: dict[tuple[Node, bool], int] = {}
+        return self._told and all(self._sure(other, True, way, sure) for way in self._masks)
+
+    def covered(self, others: Sequence[Node]) -> list[int]:
+        """Places of those of the others that together answer whatever answers the query, as far as the parts of each
+        way to match it make sure of one of them; empty where that does not show, and where nothing can match."""
+        sure: dict[tuple[Node, bool], int] = {}
+        found: set[int] = set()
+        for way in self._masks:
+            place = next((n for n, other in enumerate(others) if self._sure(other, True, way, sure)), None)
+            if place is None:
+                return []
+            found.add(place)
+        return sorted(found)
+
+    def _sure(self, node: Node, holds: bool, way: int, sure: dict[tuple[Node, bool], int]) -> bool:
+        """Whether the parts of a way make sure that a query holds, or that it does not. `sure` is filled: bits of the
+        parts that do so for a leaf."""
+        match node:
+            case All():
+                return holds
+            case Not(part):
+                return self._sure(part, not holds, way, sure)
+            case And(parts) | Or(parts):
+                some = all if isinstance(node, And) == holds else any
+                return some(self._sure(part, holds, way, sure) for part in parts)
+        forcing = sure.get((node, holds))
+        if forcing is None:
+            near = [self._by_key.get(key, {}) for key in _keys(node)]
+            found = {one for parts in near for part, one in parts.items() if _forces(part, node, holds)}
+            forcing = sure[node, holds] = sum(found)
+        return bool(forcing & way)
 
 
 def _ways(node: Node, holds: bool) -> list[_Way] | None:
@@ -80,28 +111,26 @@ def _ways(node: Node, holds: bool) -> list[_Way] | None:
             together = isinstance(node, And) == holds
             found: list[_Way] = [()] if together else []
             for ways in of_parts:
-                if ways is None:
+                if ways is None or (len(found) * len(ways) if together else len(found) + len(ways)) > MOST_WAYS:
                     return None
                 found = [a + b for a in found for b in ways] if together else found + ways
-                if len(found) > MOST_WAYS:
-                    return None
             return found
         case _:
             return [(_Part(node, holds),)]
 
 
-def _sure(node: Node, holds: bool, way: _Way) -> bool:
-    """Whether the parts of a way make sure that a query holds, or that it does not."""
-    match node:
-        case All():
-            return holds
-        case Not(part):
-            return _sure(part, not holds, way)
-        case And(parts) | Or(parts):
-            some = all if isinstance(node, And) == holds else any
-            return some(_sure(part, holds, way) for part in parts)
-        case _:
-            return any(_forces(part, node, holds) for part in way)
+def _keys(leaf: Node) -> tuple[str, ...]:
+    """Of two leaves that have none in common, neither makes sure of the other."""
+    if (field := field_of(leaf)) is not None:
+        return (f"{field}:",)
+    match leaf:
+        case Word(surface):
+            return stems(surface)
+        case Phrase() | Near():
+            return ("*", *{key for surface in _surfaces(leaf) for key in (surface, *stems(surface))})
+        case Prefix():
+            return ("*",)
+    return ()
 
 
 def _forces(part: _Part, leaf: Node, holds: bool) -> bool:

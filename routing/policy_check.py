@@ -12,7 +12,7 @@ from config.marked import Node as Yaml
 from config.marked import Path, Sheet, place
 from config.problems import Problem, did_you_mean, errors, in_order, shown
 from query.document import Document
-from query.impossible import implies, impossible
+from query.impossible import Ways, impossible
 from query.tree import And, Equals, Node, Not
 from query.unparse import unparse
 from routing.check import NOTHING_SAID
@@ -99,9 +99,10 @@ def _ban(sheet: Sheet, path: Path, refused: Refused, does: str) -> Problem:
 
 def _shadowed(kinds: Sequence[Kind], file: str) -> Iterator[Problem]:
     for number, kind in enumerate(kinds):
-        if impossible(kind.when) is not None:
+        ways = Ways(kind.when)
+        if ways.clash is not None:
             continue  # that is another finding
-        before = next((one for one in kinds[:number] if implies(kind.when, one.when)), None)
+        before = next((one for one in kinds[:number] if ways.imply(one.when)), None)
         if before is not None:
             message = f"the kind is never reached: whatever is of it, {before.name!r} in line {before.line} took before"
             advice = f"put it above {before.name!r}, narrow that one, or delete it"
@@ -161,7 +162,7 @@ def contradictions(papers: Mapping[str, Paper]) -> list[Problem]:
     # A place that the reader can go to: of the two the one that is a file of theirs.
     at_rule = written.file != SHIPPED_RULES
     found = []
-    takers = {kind.name: next((one for one in rules if implies(kind.when, one.when)), None) for kind in kinds}
+    takers = {kind.name: _taker(kind, rules) for kind in kinds}
     for rule in rules:
         if impossible(And((rule.when, *map(Not, _NEVER)))) is not None:
             continue
@@ -176,10 +177,16 @@ def contradictions(papers: Mapping[str, Paper]) -> list[Problem]:
     return in_order(found)
 
 
+def _taker(kind: Kind, rules: Sequence[Rule]) -> Rule | None:
+    ways = Ways(kind.when)
+    return next((rule for rule in rules if ways.imply(rule.when)), None)
+
+
 def _of_rule(rule: Rule, kinds: Sequence[Kind], takers: Mapping[str, Rule | None]) -> Kind | None:
     """The kind that everything the rule takes is of; or whose mentions this rule takes, all that no rule above did."""
+    ways = Ways(rule.when)
     for kind in kinds:
-        if implies(rule.when, kind.when):
+        if ways.imply(kind.when):
             return kind
     return next((kind for kind in kinds if takers[kind.name] is rule), None)
 

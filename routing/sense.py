@@ -10,7 +10,7 @@ from config.known import Known
 from config.marked import Node as Yaml
 from config.problems import Problem
 from query.fields import FIELDS, canonical
-from query.impossible import covered, impossible
+from query.impossible import Ways
 from query.predicate import leaves
 from query.tree import Equals, Node, StartsWith
 from query.unparse import unparse
@@ -48,11 +48,12 @@ def doubts(rules: Sequence[Rule], nodes: Mapping[str, Yaml], known: Known, file:
     for place, rule in enumerate(rules):
         where = nodes[rule.name].child("when") or nodes[rule.name]
         yield from unknown(rule.when, names, rule.name, where, file)
-        if (clash := impossible(rule.when)) is not None:
-            one, other = map(unparse, clash)
+        ways = Ways(rule.when)
+        if ways.clash is not None:
+            one, other = map(unparse, ways.clash)
             message = f"the rule can never match: `{one}` and `{other}` exclude one another"
             yield _doubt(rule.name, where, file, message, "put OR between them, or delete one", None)
-        elif takers := covered(rule.when, [before.when for before in rules[:place]]):
+        elif takers := ways.covered([before.when for before in rules[:place]]):
             taken = " and ".join(f"{rules[n].name!r} in line {rules[n].line}" for n in takers)
             message = f"the rule is never reached: whatever it asks for, {taken} took before"
             yield _doubt(rule.name, where, file, message, "put it above, narrow what stands there, or delete it", None)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from query.document import Document
-from query.impossible import covered, impossible
+from query.impossible import Ways, impossible
 from query.parse import parse
 from query.predicate import compile_predicate
 from query.tree import And, Node, Not
@@ -96,7 +96,7 @@ def test_nothing_matches_what_is_called_impossible(one: Node, other: Node, found
     ],
 )
 def test_what_others_take_before_is_named(one: str, others: list[str], places: list[int]) -> None:
-    assert covered(_parse(one), list(map(_parse, others))) == places
+    assert Ways(_parse(one)).covered(list(map(_parse, others))) == places
 
 
 @given(one=nodes(leaves=3), others=st.lists(nodes(leaves=3), max_size=3), found=st.lists(mentions(), max_size=5))
@@ -104,7 +104,30 @@ def test_what_others_take_before_is_named(one: str, others: list[str], places: l
 def test_what_is_called_covered_never_comes_through(one: Node, others: list[Node], found: list[Mention]) -> None:
     holds, before = compile_predicate(one), list(map(compile_predicate, others))
     through = [doc for doc in map(Document, found) if holds(doc) and not any(other(doc) for other in before)]
-    assert not through or covered(one, others) == []
+    assert not through or Ways(one).covered(others) == []
+
+
+@given(one=nodes(leaves=3), other=nodes(leaves=3), found=st.lists(mentions(), max_size=5))
+@settings(max_examples=150, deadline=None)
+def test_what_is_called_implied_never_fails(one: Node, other: Node, found: list[Mention]) -> None:
+    holds, implied = compile_predicate(one), compile_predicate(other)
+    if any(holds(document) and not implied(document) for document in map(Document, found)):
+        assert not Ways(one).imply(other)
+
+
+@given(one=nodes(leaves=3), other=nodes(leaves=3))
+@settings(max_examples=150, deadline=None)
+def test_whatever_excludes_the_contrary_is_called_implied(one: Node, other: Node) -> None:
+    told = impossible(And((one, Not(other)))) is not None and impossible(Not(other)) is None
+    assert not told or Ways(one).imply(other)
+
+
+def test_queries_of_other_words_are_not_held_together_word_by_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Node] = []
+    monkeypatch.setattr("query.impossible._forces", lambda part, leaf, holds: asked.append(leaf))
+    words = [f"({' OR '.join(f'{name}{n}' for n in range(15))})" for name in ("oak", "elm", "fir", "ash")]
+    assert not Ways(_parse(" ".join(words[:2]))).imply(_parse(" ".join(words[2:])))
+    assert asked == []
 
 
 def test_a_query_of_too_many_ways_is_not_gone_through() -> None:
