@@ -224,10 +224,10 @@ def _open(sheet: Sheet, m: MentionRow, conversation: int, author: int) -> CaseRo
 
 
 def _leave(sheet: Sheet, m: MentionRow) -> None:
-    case = sheet.cases.get(m.was_case or 0)
-    while case is not None and case.merged_into is not None:
-        case = sheet.cases.get(case.merged_into)
-    if case is None or not case.holds:
+    if m.was_case not in sheet.cases:
+        return
+    case = sheet.end_of_merges(m.was_case)
+    if not case.holds:
         return
     case.mentions -= 1
     case.shrunk = case.dirty = True

@@ -174,7 +174,7 @@ def wake(engine: Engine, desk: Desk, now: Millis) -> int:
         sheet.load_cases_by_id(due)
         for row in (sheet.cases[id] for id in due):
             if row.state == "snoozed" and row.snoozed_until is not None and row.snoozed_until <= now:
-                _take_up(sheet, row, "its time came", "")
+                _take_up(sheet, row, "", "its time came")
                 woken.append(row.id)
 
     try:
@@ -279,17 +279,17 @@ def _resolve(sheet: Sheet, case: CaseRow, change: Resolve, by: str) -> Worked:
     _in_hand(case)
     forget_place(sheet, case)
     case.live, case.state, case.dirty = 0, "resolved", True
-    case.closed_at, case.closed_why = sheet.now, change.why.strip()[:500] or None
+    case.closed_at, case.closed_why = sheet.now, _reason(change.why) or None
     set_aside(case, None)
     remember(sheet, case)
-    _event(sheet, case, "resolved", case.closed_why or "", by)
+    _event(sheet, case, "resolved", "", by, reason=case.closed_why or "")
     return _done(case, f"case {case.id} is resolved; it reopens if its author speaks again within 14 days")
 
 
 def _reopen(sheet: Sheet, case: CaseRow, change: Reopen, by: str) -> Worked:
-    why = change.why.strip()[:500]
+    why = _reason(change.why)
     if case.state in ("waiting", "snoozed"):
-        _take_up(sheet, case, why, by)
+        _take_up(sheet, case, by, reason=why)
         return _done(case, f"case {case.id} is open again")
     if case.live:
         return _unchanged(case, f"case {case.id} is {case.state} already")
@@ -301,14 +301,14 @@ def _reopen(sheet: Sheet, case: CaseRow, change: Reopen, by: str) -> Worked:
     if taken is not None:
         raise CaseRefused(f"case {taken.id} has the place of case {case.id} by now: work on that one")
     reopen(sheet, case)
-    _event(sheet, case, "reopened", why, by)
+    _event(sheet, case, "reopened", "", by, reason=why)
     return _done(case, f"case {case.id} is reopened")
 
 
-def _take_up(sheet: Sheet, case: CaseRow, why: str, by: str) -> None:
+def _take_up(sheet: Sheet, case: CaseRow, by: str, why: str = "", reason: str = "") -> None:
     was, case.state, case.dirty = case.state, "open", True
     set_aside(case, None)
-    _event(sheet, case, "woken", f"was {was}" + (f": {why}" if why else ""), by)
+    _event(sheet, case, "woken", f"was {was}" + (f": {why}" if why else ""), by, reason=reason)
 
 
 def _merge(sheet: Sheet, case: CaseRow, change: Merge, by: str) -> Worked:
@@ -318,7 +318,7 @@ def _merge(sheet: Sheet, case: CaseRow, change: Merge, by: str) -> Worked:
     if other is None:
         raise NoSuchCase(f"there is no case {change.into}")
     winner = sheet.end_of_merges(other.id)
-    merge_by_hand(sheet, case, winner, by, change.why.strip().replace(";", ",")[:500])
+    merge_by_hand(sheet, case, winner, by, reason=_reason(change.why))
     return _done(winner, f"case {case.id} is part of case {winner.id} now (clamor case undo {case.id} takes it back)")
 
 
@@ -389,9 +389,21 @@ def _person(sheet: Sheet, id: str) -> None:
         raise CaseRefused(f"{id[:LONGEST_NAME]!r} is nobody whom Clamor knows: {advice}")
 
 
-def _event(sheet: Sheet, case: CaseRow, change: str, detail: str, by: str, told: tuple[str, ...] = ()) -> None:
+def _reason(why: str) -> str:
+    return why.strip()[:LONGEST_WHY]
+
+
+def _event(
+    sheet: Sheet,
+    case: CaseRow,
+    change: str,
+    detail: str,
+    by: str,
+    told: tuple[str, ...] = (),
+    reason: str = "",
+) -> None:
     case.updated_at, case.dirty = sheet.now, True
-    sheet.events.append(CaseEvent(case, change, None, detail, by, sheet.face(case), told))
+    sheet.events.append(CaseEvent(case, change, None, detail, by, sheet.face(case), told, reason))
 
 
 def _done(case: CaseRow, said: str) -> Worked:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from typing import NamedTuple
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from database.engine import delete_numbered, many, read, rows, rows_in, write
 from database.engine import wipe as overwrite
@@ -110,13 +110,11 @@ def let_go_of_copies(engine: Engine, now: Millis) -> bool:
 
 def let_go_of_notes(engine: Engine) -> int:
     """Empty the notes of cases of which no text is kept any more, in their own mentions or in those of the case that
-    they were merged into, and why the policy was not followed in them; how many cases."""
+    they were merged into, and the reasons that people gave for what they did; how many cases."""
     with read(engine) as connection:
-        noted = sorted({case for sql in (_NOTED, _DEVIATED) for (case,) in rows(connection, sql)})
-        heir = {case: case for case in noted}
-        merged = "SELECT id, merged_into FROM cases WHERE merged_into IS NOT NULL AND id IN (??)"
-        while further := dict(rows_in(connection, merged, sorted(set(heir.values())))):
-            heir = {case: further.get(now, now) for case, now in heir.items()}
+        noted = sorted({case for sql in (_NOTED, _DEVIATED, _REASONED) for (case,) in rows(connection, sql)})
+        into = _merges(connection, noted)
+        heir = {case: _end(into, case) for case in noted}
         sql = "SELECT DISTINCT case_id FROM mention WHERE state = 'live' AND case_id IN (??)"
         kept = {case for (case,) in rows_in(connection, sql, sorted(set(heir.values())))}
     over = [(case,) for case in noted if heir[case] not in kept][:CHUNK]
@@ -124,7 +122,31 @@ def let_go_of_notes(engine: Engine) -> int:
         with write(engine) as connection:
             many(connection, "UPDATE case_note SET text = '' WHERE case_id = ?", over)
             many(connection, "UPDATE case_event SET detail = '' WHERE case_id = ? AND change = 'exception'", over)
+            many(connection, "UPDATE case_event SET reason = '' WHERE case_id = ? AND reason != ''", over)
+            many(connection, "UPDATE cases SET closed_why = NULL WHERE id = ? AND state = 'resolved'", over)
     return len(over)
+
+
+def _merges(connection: Connection, cases: Sequence[int]) -> dict[int, int]:
+    """Into which case each of these was merged, and those in turn."""
+    into: dict[int, int] = {}
+    asked, wanted = set[int](), set(cases)
+    while wanted:
+        sql = "SELECT id, merged_into FROM cases WHERE merged_into IS NOT NULL AND id IN (??)"
+        found = dict(rows_in(connection, sql, sorted(wanted)))
+        into |= found
+        asked |= wanted
+        wanted = set(found.values()) - asked
+    return into
+
+
+def _end(into: Mapping[int, int], case: int) -> int:
+    """The case that has the mentions; of a ring, which no merge makes, any of it."""
+    been = {case}
+    while (further := into.get(case)) is not None and further not in been:
+        been.add(further)
+        case = further
+    return case
 
 
 def wipe(engine: Engine) -> bool:
@@ -139,7 +161,8 @@ def _last(connection: object) -> int:
 
 _NOTED = "SELECT DISTINCT case_id FROM case_note WHERE text != ''"
 _DEVIATED = "SELECT DISTINCT case_id FROM case_event WHERE change = 'exception' AND detail != ''"
-_WITH_WORDS = ("mention", "waiting", "context_post", "case_note", "post", "behaviour")
+_REASONED = "SELECT DISTINCT case_id FROM case_event WHERE reason != ''"
+_WITH_WORDS = ("mention", "waiting", "context_post", "case_note", "case_event", "cases", "post", "behaviour")
 """Tables that hold what people wrote, or did, or who."""
 _UNMATCHED = (
     "DELETE FROM post WHERE n > ? AND n <= ? AND seen_at < ? "

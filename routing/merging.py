@@ -21,7 +21,7 @@ class CannotPart(CaseRefused):
     pass
 
 
-def merge(sheet: Sheet, loser: CaseRow, winner: CaseRow, why: str, person: str = "") -> None:
+def merge(sheet: Sheet, loser: CaseRow, winner: CaseRow, why: str, person: str = "", reason: str = "") -> None:
     """The winner takes the loser's mentions over. `database` keeps which, so that `part` can give them back."""
     members = sheet.load_members([loser.id])
     sheet.load_bodies(members)
@@ -46,7 +46,8 @@ def merge(sheet: Sheet, loser: CaseRow, winner: CaseRow, why: str, person: str =
             take_party(sheet, winner, author)
     moved = ",".join(str(m.n) for m in members)
     first = members[0] if members else None
-    sheet.events.append(CaseEvent(loser, "merged", first, f"{why}; into {winner.id}: {moved}; {former}", person))
+    detail = f"{why}; into {winner.id}: {moved}; {former}"
+    sheet.events.append(CaseEvent(loser, "merged", first, detail, person, reason=reason))
 
 
 def _owe(winner: CaseRow, loser: CaseRow) -> None:
@@ -80,8 +81,10 @@ def _owe_as_before(sheet: Sheet, winner: CaseRow, case: CaseRow, former: str, le
         winner.priority = max([priority, *asked], key=PRIORITY.index)
 
 
-def merge_by_hand(sheet: Sheet, loser: CaseRow, winner: CaseRow, person: str, why: str) -> None:
-    """Two cases of a brand are one matter, says a person, wherever they were written.
+def merge_by_hand(
+    sheet: Sheet, loser: CaseRow, winner: CaseRow, person: str, why: str = "one matter", reason: str = ""
+) -> None:
+    """Two cases of a brand are one matter, says a person, wherever they were written; `reason`: in their own words.
 
     What is said later in the loser's place joins the winner. Raises CaseRefused.
     """
@@ -100,7 +103,7 @@ def merge_by_hand(sheet: Sheet, loser: CaseRow, winner: CaseRow, person: str, wh
                 f"merge into {taken.id}"
             )
         raise_to(sheet, winner, sheet.face(loser), loser.queue, person)
-    merge(sheet, loser, winner, why or "one matter", person)
+    merge(sheet, loser, winner, "" if reason else why, person, reason)
     sheet.events.append(CaseEvent(winner, "merged", None, f"took over case {loser.id}", person))
 
 

@@ -144,9 +144,10 @@ def _cases(sheet: Sheet) -> None:
     sql = "INSERT INTO case_party (case_id, author) VALUES (?, ?) ON CONFLICT DO NOTHING"
     many(connection, sql, sheet.new_parties)
     many(connection, "INSERT INTO case_tag (case_id, tag) VALUES (?, ?) ON CONFLICT DO NOTHING", sheet.new_tags)
-    sql = "INSERT INTO case_event (case_id, at, change, mention, detail, person) VALUES (?, ?, ?, ?, ?, ?)"
+    sql = "INSERT INTO case_event (case_id, at, change, mention, detail, person, reason) VALUES (?, ?, ?, ?, ?, ?, ?)"
     many(connection, sql, [
-        (one.case.id, sheet.now, one.change, one.mention.n if one.mention else None, one.detail, one.person)
+        (one.case.id, sheet.now, one.change, one.mention.n if one.mention else None, one.detail, one.person,
+         one.reason)
         for one in sheet.events
     ])  # fmt: skip
 

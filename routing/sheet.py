@@ -54,6 +54,8 @@ class CaseEvent(NamedTuple):
     """That goes with the news to other programs, where no mention moved it."""
     told: tuple[str, ...] = ()
     """People who are told of it beside those who follow the case."""
+    reason: str = ""
+    """Why, in the words of the person who did it; emptied like a note."""
 
 
 class Load(NamedTuple):
@@ -336,10 +338,15 @@ class Sheet:
         self.others[m.n] = m
 
     def end_of_merges(self, id: int) -> CaseRow:
-        """The case that has the mentions now."""
-        self.load_cases_by_id([id])
-        case = self.cases[id]
-        return case if case.merged_into is None else self.end_of_merges(case.merged_into)
+        """The case that has the mentions now; of a ring, which no merge makes, any of it."""
+        been = set[int]()
+        while True:
+            self.load_cases_by_id([id])
+            case = self.cases[id]
+            if case.merged_into is None or id in been:
+                return case
+            been.add(id)
+            id = case.merged_into
 
     def face(self, case: CaseRow) -> MentionRow | None:
         """The mention that stands for a case: its oldest live one, those that ask for work first."""

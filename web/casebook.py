@@ -184,17 +184,18 @@ def advice(
 
 def _history(connection: Connection, case_id: int, scope: AccessScope) -> list[Event]:
     """What a deleted mention did is told without its name; what one beyond the scope did is not told."""
-    sql = "SELECT at, change, mention, detail, person FROM case_event WHERE case_id = ? ORDER BY n DESC LIMIT ?"
+    sql = "SELECT at, change, mention, detail, person, reason FROM case_event WHERE case_id = ? ORDER BY n DESC LIMIT ?"
     events = rows(connection, sql, (case_id, HISTORY))
     numbers = list({mention for _, _, mention, *_ in events if mention is not None})
     found = rows_in(connection, "SELECT n, body FROM mention WHERE n IN (??)", numbers)
     mentions = {n: _glances.decode(body) for n, body in found}
     told = []
-    for at, change, n, detail, person in reversed(events):
+    for at, change, n, detail, person, reason in reversed(events):
         mention = mentions.get(n)
         if _whole(scope) or (mention is not None and mention.within(scope)):
             name = mention.id if mention is not None and mention.state == "live" else None
-            told.append(Event(at, change, name, _said(change, detail), person))
+            said = ": ".join(words for words in (_said(change, detail), reason) if words)
+            told.append(Event(at, change, name, said, person))
     return told
 
 

@@ -74,11 +74,14 @@ case_event = Table(
     Column("mention", BigInteger, comment="n of the mention that moved it"),
     Column("detail", Text, nullable=False, server_default=""),
     Column("person", Text, nullable=False, server_default="", comment="who did it; empty: Clamor"),
+    Column("reason", Text, nullable=False, server_default="", comment="in that person's words; emptied like a note"),
     comment="History of a case.",
 )
 
 _kept = and_(case_event.c.change == "exception", case_event.c.detail != "")
 Index("ix_case_event_exception", case_event.c.case_id, sqlite_where=_kept, postgresql_where=_kept)
+_reasoned = case_event.c.reason != ""
+Index("ix_case_event_reason", case_event.c.case_id, sqlite_where=_reasoned, postgresql_where=_reasoned)
 
 case_party = Table(
     "case_party",

@@ -26,7 +26,7 @@ def news_for(connection: Connection, mail: int, person: Person, settings: MailSe
                 brand=settings.brand_names.get(r.brand, r.brand),
                 queue=r.queue,
                 by=r.person or "",
-                detail=r.why,
+                detail=": ".join(words for words in (r.why, r.reason) if words),
                 text=r.text or "",
                 at=r.created_at,
                 command=f"{settings.program} case show {r.case_id}",
@@ -40,9 +40,10 @@ def news_for(connection: Connection, mail: int, person: Person, settings: MailSe
 
 _NEWS = (
     "SELECT a.kind, a.case_id, a.brand, a.queue, a.why, a.created_at, c.tracking, c.opened_at, n.text,"
-    " (SELECT e.person FROM case_event e WHERE e.case_id = a.case_id AND e.change = a.kind AND e.at = a.created_at"
-    " ORDER BY e.n LIMIT 1) AS person"
+    " e.person, coalesce(e.reason, '') AS reason"
     " FROM mail_item i JOIN alert a ON a.id = i.alert JOIN cases c ON c.id = a.case_id"
     " LEFT JOIN case_note n ON n.alert = a.id"
+    " LEFT JOIN case_event e ON e.n = (SELECT min(o.n) FROM case_event o"
+    " WHERE o.case_id = a.case_id AND o.change = a.kind AND o.at = a.created_at)"
     " WHERE i.mail = ? AND (a.kind <> 'note' OR n.text <> '') ORDER BY a.id LIMIT ?"
 )

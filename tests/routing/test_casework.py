@@ -37,6 +37,8 @@ from routing.people_to_tell import Person as Reader
 from routing.planner import plan_pending
 from routing.tracking import number_in, tracking_key
 from routing.wording import named_in
+from stream.ports import EVERYTHING
+from web import casebook
 
 DAY, HOUR = 86_400_000, 3_600_000
 PEOPLE = tuple(Person(id=id, name=id.title(), email=f"{id}@example.org") for id in ("ana", "ben", "eva"))
@@ -375,3 +377,42 @@ def test_an_answer_to_what_was_split_off_in_pr_joins_its_authors_case(home: Rout
     do(home, Split(("x:3#acme",)), case=pr)
     home.take(said("4", reading(), author="ann", reply_to="x:3"))
     assert home.mention("x:4#acme").case_id == 1
+
+
+def test_reasons_go_with_the_last_text_of_the_case_and_stand_in_no_alert(home: RouteHome) -> None:
+    home.take(said("red:1", reading(), author="zoe"))
+    do(home, Watch("eva"))
+    do(home, Wait())
+    for change in (Reopen("she is zoe: on 555"), Resolve("paid to 555; twice"), Reopen("not paid to 555")):
+        do(home, change)
+    do(home, Merge(1, "one lost bag; 555"), case=2)
+    do(home, Resolve("555 is happy"))
+    assert home.sql("SELECT count(*) FROM alert WHERE why LIKE '%555%'") == [(0,)]
+    told = casebook.one(home.engine, 1, EVERYTHING)
+    assert told is not None
+    assert [one.detail for one in told.history if "555" in one.detail] == [
+        "was waiting: she is zoe: on 555", "paid to 555; twice", "not paid to 555", "555 is happy",
+    ]  # fmt: skip
+    home.take(passed("1", "deleted", NOW + 1), passed("red:1", "deleted", NOW + 1))
+    assert erasure.let_go_of_notes(home.engine) == 2
+    erasure.wipe(home.engine)
+    assert b"555" not in home.bytes_on_disk()
+    assert erasure.let_go_of_notes(home.engine) == 0
+
+
+def test_a_merge_with_a_reason_can_be_taken_back(home: RouteHome) -> None:
+    home.take(said("red:1", reading(), author="zoe"))
+    do(home, Merge(1, "one; into 7: 8"), case=2)
+    do(home, Undo(), case=2)
+    assert home.members(2) == {"red:1#acme"}
+
+
+def test_a_case_that_was_merged_into_itself_ends_no_process(home: RouteHome) -> None:
+    do(home, Note("who did that?"))
+    with home.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE cases SET merged_into = id, state = 'merged', live = 0")
+    assert erasure.let_go_of_notes(home.engine) == 0
+    with pytest.raises(CaseRefused):
+        do(home, Merge(1))
+    home.take(passed("1", "deleted", NOW + 1), said("2", reading(), author="ann", reply_to="x:1"))
+    assert erasure.let_go_of_notes(home.engine) == 1
