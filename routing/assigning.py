@@ -14,9 +14,12 @@ from routing.sheet import CaseEvent, Load, Sheet
 
 
 def assign_by_rule(sheet: Sheet, case: CaseRow, m: MentionRow) -> None:
-    """Give a case that nobody has to whom the rule of this mention names, where that is somebody who can take it."""
+    """Give a case that nobody has to whom the rule of this mention, which enters it, names, where that is somebody who
+    can take it; whoever gave it to somebody or to nobody by hand is not overruled."""
     decision = m.value.decision if m.value is not None else None
-    if decision is None or case.assignee is not None or not case.live:
+    if decision is None or not decision.assign or case.assignee is not None or not case.live:
+        return
+    if not case.new and rows(sheet.connection, _BY_HAND, (case.id,)):
         return
     for way in decision.assign:
         person = _chosen(sheet, case, m, way)
@@ -83,6 +86,7 @@ def _last_agent(sheet: Sheet, case: CaseRow, m: MentionRow) -> str | None:
     return found[0][0] if found else None
 
 
+_BY_HAND = "SELECT 1 FROM case_event WHERE case_id = ? AND change = 'assigned' AND person != '' LIMIT 1"
 _HELD = "SELECT assignee, id, state FROM cases WHERE live = 1 AND assignee IN (??)"
 _LAST = (
     "SELECT assignee FROM cases WHERE author = ? AND brand = ? AND id != ? AND assignee IS NOT NULL "

@@ -17,7 +17,7 @@ _FOR_THE_NAMED_ONLY = frozenset({"deadline_escalated"})
 
 def tell(sheet: Sheet) -> None:
     """Write an alert for each piece of news that somebody follows; who made it is not told of it."""
-    news = [event for event in sheet.events if event.change in NEWS]
+    news = [event for event in sheet.events if event.change in NEWS and not _old(event)]
     if not news:
         return
     watchers = _watchers(sheet, {event.case.id for event in news})
@@ -26,6 +26,12 @@ def tell(sheet: Sheet) -> None:
         told = {*event.told, *(follow if event.change not in _FOR_THE_NAMED_ONLY else ())} - {event.person, ""}
         if told:
             _alert(sheet, event, told)
+
+
+def _old(event: CaseEvent) -> bool:
+    """Whether a rule gave the case to somebody because of a post that may wake nobody: of an import, or late."""
+    value = event.mention.value if event.mention is not None and event.change == "assigned" else None
+    return value is not None and value.decision is not None and not value.decision.may_wake
 
 
 def _watchers(sheet: Sheet, cases: set[int]) -> Mapping[int, set[str]]:

@@ -194,13 +194,14 @@ def _enter(sheet: Sheet, case: CaseRow, m: MentionRow, change: str) -> None:
     if not stays:
         case.mentions += 1
         sheet.events.append(CaseEvent(case, change, m))
+        assign_by_rule(sheet, case, m)
         _wake(sheet, case, m)
     elif worse:
         sheet.events.append(CaseEvent(case, "grew", m))
 
 
 def _act(sheet: Sheet, case: CaseRow, m: MentionRow) -> None:
-    """What the mention's rule asks for beside its queue."""
+    """What the mention's rule asks for beside its queue, and who gets the case."""
     value = m.value
     if value is None or value.decision is None:
         return
@@ -208,8 +209,6 @@ def _act(sheet: Sheet, case: CaseRow, m: MentionRow) -> None:
         case.deadline = value.decision.deadline
     if held_for_review(value):
         sheet.new_tags.append((case.id, FOR_REVIEW))
-    if value.decision.assign:
-        assign_by_rule(sheet, case, m)
 
 
 def _open(sheet: Sheet, m: MentionRow, conversation: int, author: int) -> CaseRow:

@@ -73,8 +73,9 @@ def _tell(sheet: Sheet, case: CaseRow, row: Row) -> None:
 
 
 def _whose(sheet: Sheet, case: CaseRow, deadline: Deadline) -> tuple[str, ...]:
-    """Who has the case; where nobody does, the teams of its queue; where there are none, the first to escalate to."""
-    if case.assignee:
+    """Who has the case; where nobody of the people does, the teams of its queue; where there are none, the first to
+    escalate to."""
+    if case.assignee and any(person.id == case.assignee for person in sheet.desk.in_force.people):
         return (case.assignee,)
     brand = sheet.desk.brands.word(sheet.connection, case.brand_n)
     members = {id for team in serving(sheet.desk.in_force.teams, brand, case.queue) for id in team.members}

@@ -229,3 +229,11 @@ def test_a_merge_that_is_taken_back_leaves_the_other_its_priority(home: RouteHom
     do(home, Merge(1), case=2)
     do(home, Undo(), case=2)
     assert owed(home)[1][3] == "high", "its own mention asks for it"
+
+
+def test_where_who_has_the_case_is_nobody_any_more_its_teams_are_told(home: RouteHome) -> None:
+    home.take(said("1", reading(), author="ann"))
+    do(home, Assign("zoe"))
+    home.work._desk.adopt(home.registry.in_force._replace(people=PEOPLE[:3]))
+    run(home, NOW + 4 * HOUR)
+    assert told(home)[:2] == [("missed", "ana"), ("missed", "ben")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from route_home import NOW, RouteHome, hash_of, reading, said
+from route_home import NOW, RouteHome, hash_of, passed, reading, said
 
 from config.known import Known
 from config.people import Person
@@ -18,7 +18,7 @@ from routing.check import check_rules
 from routing.corrections import correct
 from routing.explain import in_words
 from routing.sheet import Load, Sheet
-from stream.records import Correction
+from stream.records import Correction, Metrics
 
 HOUR, DAY = 3_600_000, 86_400_000
 PEOPLE = tuple(Person(id=id, name=id, email=f"{id}@example.org") for id in ("ana", "ben", "eva"))
@@ -116,6 +116,26 @@ def test_the_last_agent_of_a_customer_gets_the_next_case_else_the_next_in_the_li
     work(here.engine, here.work._desk, 1, Resolve(), "eva", NOW)
     here.take(said("2", reading(), author="ann"), said("3", reading(), author="bob"))
     assert assignees(here) == ["eva", "eva", "ana"]
+    here.close()
+
+
+def test_what_a_person_did_with_the_assignee_no_rule_takes_back(tmp_path: Path) -> None:
+    here = home(tmp_path, "assign: eva")
+    here.take(said("1", reading(), author="ann"))
+    assert here.sql("SELECT assignee, state FROM cases") == [("eva", "open")]
+    assert here.sql("SELECT change FROM case_event ORDER BY n") == [("opened",), ("assigned",)]
+    work(here.engine, here.work._desk, 1, Assign(None), "ana", NOW)
+    here.take(passed("1", "metrics", NOW + 1, metrics=Metrics(likes=900)), now=NOW + 1)
+    here.take(said("2", reading(), author="ann", reply_to="x:1"))
+    assert assignees(here) == [None]
+    here.close()
+
+
+def test_who_gets_a_case_of_an_import_is_not_told(tmp_path: Path) -> None:
+    here = home(tmp_path, "assign: eva")
+    here.take(said("1", reading(), author="ann", origin="import"))
+    here.take(said("2", reading(), author="bob", at=NOW - 30 * DAY, origin="backfill"))
+    assert (assignees(here), here.sql("SELECT count(*) FROM alert")) == (["eva", "eva"], [(0,)])
     here.close()
 
 
