@@ -185,8 +185,11 @@ def _decide_all(sheet: Sheet, changed: list[MentionRow], again: frozenset[int]) 
         judged = sheet.now if cause is None else judged_at(cause, sheet.now, simulated=sheet.desk.simulated)
         wakes = cause is not None and may_wake(cause.post, judged)
         decision = decide(value, history.of(m, value), sheet.desk.rules, reader, sheet.now, may_wake=wakes)
+        hidden = held is not None and m.was is not None and held_for_review(m.was)
+        looked_at = hidden and value.correction is not None and held is not None and held.may_wake
         if held is not None and same(held, decision):
             decision = held
+            m.tell = looked_at and held.alert
             if not m.new and m.n in again:
                 m.touched = False
         else:
@@ -194,9 +197,9 @@ def _decide_all(sheet: Sheet, changed: list[MentionRow], again: frozenset[int]) 
             if held is not None:
                 decision = replace(decision, previous_queue=held.queue)
             late = cause is not None and found_late(cause.post, judged)
-            told = held is not None and held.alert and held.may_wake and decision.risk <= held.risk
+            told = held is not None and held.alert and held.may_wake and decision.risk <= held.risk and not hidden
             unsure = held_for_review(replace(value, decision=decision))
-            m.tell = decision.alert and (wakes or late) and not told and not unsure
+            m.tell = decision.alert and (wakes or late or looked_at) and not told and not unsure
         m.value = replace(value, decision=decision)
         m.queue, m.risk = decision.queue, decision.risk
         found = sheet.desk.policy.of(value, decision.risk, decision.terms)

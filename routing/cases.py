@@ -56,6 +56,7 @@ def place(sheet: Sheet, changed: Sequence[MentionRow], unions: Sequence[tuple[in
     for m in context:
         _listen(sheet, m)
     _gather(sheet, {sheet.root(winner) for _, winner in unions})
+    _let_go(sheet, {m.was_case for m in changed if m.was is not None and held_for_review(m.was) and not _held(m)})
 
 
 def _load(sheet: Sheet, changed: Sequence[MentionRow], unions: Sequence[tuple[int, int]]) -> None:
@@ -211,6 +212,19 @@ def _act(sheet: Sheet, case: CaseRow, m: MentionRow) -> None:
         sheet.new_tags.append((case.id, FOR_REVIEW))
 
 
+def _held(m: MentionRow) -> bool:
+    return m.state == "live" and m.value is not None and held_for_review(m.value)
+
+
+def _let_go(sheet: Sheet, looked_at: set[int | None]) -> None:
+    """Take the tag for review from cases in which nothing is held any more."""
+    ids = [id for id in looked_at if id is not None]
+    members = sheet.load_members(ids) if ids else []
+    sheet.load_bodies(members)
+    still = {m.case_id for m in members if _held(m)}
+    sheet.lost_tags += [(id, FOR_REVIEW) for id in ids if id not in still]
+
+
 def _open(sheet: Sheet, m: MentionRow, conversation: int, author: int) -> CaseRow:
     id = sheet.desk.cases.take(sheet.connection)
     case = CaseRow(
@@ -328,5 +342,6 @@ def counted_anew(sheet: Sheet, shrunk: Iterable[CaseRow]) -> None:
         "SELECT case_id, count(*), max(risk) FROM mention "
         "WHERE case_id IN (??) AND state = 'live' AND queue != 'none' GROUP BY case_id"
     )
-    for id, mentions, risk in rows_in(sheet.connection, sql, list(by_id)):
-        by_id[id].mentions, by_id[id].risk = mentions, risk
+    left = {id: (mentions, risk) for id, mentions, risk in rows_in(sheet.connection, sql, list(by_id))}
+    for id, case in by_id.items():
+        case.mentions, case.risk = left.get(id, (0, 0))

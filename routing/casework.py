@@ -296,6 +296,8 @@ def _reopen(sheet: Sheet, case: CaseRow, change: Reopen, by: str) -> Worked:
     _not_merged(case)
     if case.state == "closed":
         raise CaseRefused(f"case {case.id} was closed because nothing in it asks for work: there is nothing to reopen")
+    if not case.mentions:
+        raise CaseRefused(f"nothing in case {case.id} asks for work any more: there is nothing to reopen")
     sheet.load_cases([case.conversation])
     taken = in_its_place(sheet, case)
     if taken is not None:

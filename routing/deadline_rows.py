@@ -40,7 +40,9 @@ def keep_deadlines(sheet: Sheet) -> None:
 def _keep_pauses(sheet: Sheet, moved: Sequence[CaseRow]) -> None:
     begun = [case for case in moved if case.stands_still and not _stood_still(case)]
     ended = [case for case in moved if not case.stands_still and _stood_still(case)]
-    sql = "INSERT INTO case_pause (case_id, since, until) VALUES (?, ?, NULL) ON CONFLICT DO NOTHING"
+    sql = "INSERT INTO case_pause (case_id, since, until) VALUES (?, ?, NULL) "
+    # Put aside, taken up and put aside again within a millisecond is one pause.
+    sql += "ON CONFLICT (case_id, since) DO UPDATE SET until = NULL"
     many(sheet.connection, sql, [(case.id, sheet.now) for case in begun])
     sql = "UPDATE case_pause SET until = ? WHERE case_id = ? AND until IS NULL"
     many(sheet.connection, sql, [(sheet.now, case.id) for case in ended])

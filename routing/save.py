@@ -143,6 +143,7 @@ def _cases(sheet: Sheet) -> None:
     many(connection, "DELETE FROM case_party WHERE case_id = ? AND author = ?", sheet.lost_parties)
     sql = "INSERT INTO case_party (case_id, author) VALUES (?, ?) ON CONFLICT DO NOTHING"
     many(connection, sql, sheet.new_parties)
+    many(connection, "DELETE FROM case_tag WHERE case_id = ? AND tag = ?", sheet.lost_tags)
     many(connection, "INSERT INTO case_tag (case_id, tag) VALUES (?, ?) ON CONFLICT DO NOTHING", sheet.new_tags)
     sql = "INSERT INTO case_event (case_id, at, change, mention, detail, person, reason) VALUES (?, ?, ?, ?, ?, ?, ?)"
     many(connection, sql, [

@@ -113,6 +113,7 @@ class Sheet:
         self.lost_parties: list[tuple[int, int]] = []
         self.events: list[CaseEvent] = []
         self.new_tags: list[tuple[int, str]] = []
+        self.lost_tags: list[tuple[int, str]] = []
         self.tally = Tally()
         self.kinds: list[tuple[MentionRow, Found | None]] = []
         """Of mentions that were decided, or that ended: the kind by the policy; None: it has none."""

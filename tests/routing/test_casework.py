@@ -416,3 +416,11 @@ def test_a_case_that_was_merged_into_itself_ends_no_process(home: RouteHome) -> 
         do(home, Merge(1))
     home.take(passed("1", "deleted", NOW + 1), said("2", reading(), author="ann", reply_to="x:1"))
     assert erasure.let_go_of_notes(home.engine) == 1
+
+
+def test_a_resolved_case_of_which_nothing_is_left_is_not_reopened(home: RouteHome) -> None:
+    do(home, Resolve())
+    home.take(passed("1", "deleted", NOW + 1), now=NOW + 1)
+    assert (home.cases()[1]["mentions"], home.cases()[1]["risk"]) == (0, 0)
+    with pytest.raises(CaseRefused, match="nothing in case 1 asks for work"):
+        do(home, Reopen(), now=NOW + 2)

@@ -237,3 +237,10 @@ def test_where_who_has_the_case_is_nobody_any_more_its_teams_are_told(home: Rout
     home.work._desk.adopt(home.registry.in_force._replace(people=PEOPLE[:3]))
     run(home, NOW + 4 * HOUR)
     assert told(home)[:2] == [("missed", "ana"), ("missed", "ben")]
+
+
+def test_what_is_put_aside_twice_within_a_millisecond_stands_still(home: RouteHome) -> None:
+    home.take(said("1", reading(), author="ann"))
+    for change in (Wait(), Reopen(), Wait()):
+        do(home, change)
+    assert (due(home)["resolution"], home.sql("SELECT until FROM case_pause")) == (None, [(None,)])

@@ -153,10 +153,31 @@ def test_what_the_model_is_unsure_of_wakes_nobody_until_a_person_has_looked(tmp_
     assert here.sql("SELECT case_id, tag FROM case_tag") == [(1, "review")]
     held, free = (here.mention(f"x:{n}#acme") for n in (1, 2))
     assert ["is unsure of intent" in " ".join(in_words(one)) for one in (held, free)] == [True, False]
-    person = Correction(person="eva", at=NOW, content_hash=hash_of("where is my bag"), intent="complaint",
-                        sentiment="negative", reputation="negative")  # fmt: skip
-    correct(here.engine, here.work._desk, "x:1#acme", person, NOW)
-    assert here.mention("x:1#acme").decision is not None
+    here.close()
+
+
+@pytest.mark.parametrize("stated", [{}, {"intent": "complaint", "sentiment": "negative", "reputation": "negative"}])
+def test_once_a_person_has_looked_at_what_was_held_people_are_told_once_and_the_tag_goes(
+    tmp_path: Path, stated: dict[str, str]
+) -> None:
+    here = home(tmp_path, "alert: true, hold: true")
+    unsure = reading(review=("intent",))
+    here.take(said("1", unsure, author="ann"), said("2", unsure, author="ann", reply_to="x:1"))
+    here.take(said("3", unsure, author="zoe", origin="import"))
+    alerted = []
+    for id in (1, 1, 2, 3):
+        person = Correction(person="eva", at=NOW, content_hash=hash_of("where is my bag"), **stated)
+        correct(here.engine, here.work._desk, f"x:{id}#acme", person, NOW)
+        alerted.append((len(here.alerts()), here.sql("SELECT case_id FROM case_tag ORDER BY case_id")))
+    assert alerted == [(1, [(1,), (2,)]), (1, [(1,), (2,)]), (2, [(2,)]), (2, [])], "nobody is woken by an import"
+    here.close()
+
+
+def test_a_surer_reading_of_what_was_held_is_told(tmp_path: Path) -> None:
+    here = home(tmp_path, "alert: true, hold: true")
+    here.take(said("1", reading(review=("intent",)), author="ann"))
+    here.take(said("1", reading(), author="ann", generation=2, tier="fast"))
+    assert (len(here.alerts()), here.sql("SELECT tag FROM case_tag")) == (1, [])
     here.close()
 
 
