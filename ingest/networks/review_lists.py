@@ -239,6 +239,10 @@ class Lists:
             yield Delivery(query=name, span=span, page=f"{name}:{begun}", asked=0, missed=None, reason=WINDOW)
             self._deep_at.pop(name, None)
             doubted = 0 if seen_all or self._place.window is None else begun
+        elif not (before.at or before.failing or seen_all) and now - FIRST < oldest:
+            # The first look wanted a day of it, and the list ended before; of its last second some may be missing.
+            span = Span(now - FIRST, min(oldest + SECOND, now))
+            yield Delivery(query=name, span=span, page=f"{name}:first", asked=0, missed=None, reason=WINDOW)
         elif doubted and self._gone_by(doubted):
             doubted = 0
         elif doubted and (oldest <= doubted or (ended and oldest <= now)):

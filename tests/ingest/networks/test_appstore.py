@@ -27,7 +27,7 @@ from ingest.collector import (
 from ingest.intake import stamped
 from ingest.networks.appstore import Appstore
 from ingest.setting import Setting
-from stream.clock import DAY, HOUR, MINUTE, ManualClock
+from stream.clock import DAY, HOUR, MINUTE, SECOND, ManualClock
 from stream.merge import content_key
 from tests.ingest.case import Case, How
 from tests.ingest.collecting import ACME
@@ -93,6 +93,17 @@ def test_what_is_older_than_a_day_at_the_first_look_is_left_to_a_backfill(
     filled = list(one.collector.fill("", Span(NOW - 4 * DAY, NOW - DAY), None))
     assert [draft.text for found in filled for draft in found.drafts] == ["older"]
     assert all(found.missed == 0 for found in filled)
+
+
+def test_a_first_look_that_a_full_feed_ends_before_its_day_says_so(
+    store: AppstoreStandIn, at: Callable[..., At]
+) -> None:
+    for n in range(502):
+        store.publish(f"review {n}", at=NOW - HOUR + n * SECOND)
+    one = at()
+    (missing,) = [found for found in one.round() if found.missed is None]
+    assert (missing.query, missing.reason) == (f"us/{APP}", "list window")
+    assert missing.span == Span(one.clock.now() - DAY, NOW - HOUR + 3 * SECOND), "the rest is here"
 
 
 def test_what_came_in_a_long_pause_counts_for_when_it_was_written(
