@@ -11,10 +11,11 @@ from sqlalchemy import Connection
 from config.brands import Brand
 from database.engine import rows, rows_in
 from query.document import effective
-from routing.behaviour import Stands, of_authors
+from routing.behaviour import Stands, of_authors, of_mentions
 from routing.keys import author_key
+from routing.likeness import is_account
 from routing.policies import Policies
-from stream.records import Decision, Mention, Millis, Post, Understood, decode
+from stream.records import Author, Decision, Mention, Millis, Post, Understanding, Understood, decode
 
 
 class Account(msgspec.Struct, frozen=True):
@@ -35,9 +36,11 @@ class HeldPost(msgspec.Struct, frozen=True):
     state: str
     """`live`; else its text and author are gone, or it was never here (`awaited`)."""
     time: str
-    text: str = ""
-    """Of posts about no brand that are kept for a while: what a reply in a case answers, and replies that wait for the
-    post which they answer. The others' stand with their mentions."""
+    post: Post | None = None
+    """Whole, of posts about no brand that are kept for a while: what a reply in a case answers, and replies that wait
+    for the post which they answer. The others' stand with their mentions."""
+    understanding: tuple[Understanding, ...] = ()
+    """What was read in a reply that waits."""
 
 
 class HeldMention(msgspec.Struct, frozen=True):
@@ -46,16 +49,10 @@ class HeldMention(msgspec.Struct, frozen=True):
     id: str
     brand: str
     time: str
-    title: str
-    text: str
-    link: str
     labels: dict[str, str]
-    risk: int
-    queue: str
-    rule: str
-    why: str
-    corrected_by: str
-    case: int | None
+    """That hold: the model's, or what a person stated in their place."""
+    stored: Mention
+    """Whole, as it is kept: post, understanding, decision, correction."""
 
 
 class HeldDecision(msgspec.Struct, frozen=True):
@@ -64,10 +61,7 @@ class HeldDecision(msgspec.Struct, frozen=True):
     post: str
     brand: str
     until: str
-    queue: str
-    rule: str
-    why: str
-    risk: int
+    decision: Decision
 
 
 class HeldKind(msgspec.Struct, frozen=True):
@@ -86,6 +80,15 @@ class HeldKind(msgspec.Struct, frozen=True):
     """Revision."""
 
 
+class HeldException(msgspec.Struct, frozen=True):
+    """Why the policy was not followed in a case."""
+
+    time: str
+    by: str
+    why: str
+    """With the kind and the policy."""
+
+
 class HeldCase(msgspec.Struct, frozen=True):
     id: int
     brand: str
@@ -95,6 +98,7 @@ class HeldCase(msgspec.Struct, frozen=True):
     closed: str
     mentions: tuple[str, ...]
     """Of this person."""
+    exceptions: tuple[HeldException, ...]
 
 
 class HeldCount(msgspec.Struct, frozen=True):
@@ -124,12 +128,14 @@ def held_of(connection: Connection, accounts: Sequence[Account], brands: Sequenc
     keys = sorted({account.key for account in accounts})
     posts = rows_in(connection, "SELECT n, id, state, event_time FROM post WHERE author IN (??) ORDER BY n", keys)
     mentions = _mentions(connection, [n for n, *_ in posts])
+    # The author of a post may have been learnt after its kind was found.
+    kinds = {one.mention: one for one in of_authors(connection, keys)} | of_mentions(connection, list(mentions))
     return Held(
         accounts=tuple(accounts),
         posts=tuple(_posts(connection, posts)),
         mentions=tuple(_mention(mention) for mention in mentions.values()),
         earlier=tuple(_earlier(connection, [n for n, *_ in posts])),
-        kinds=tuple(_kinds(connection, of_authors(connection, keys), mentions)),
+        kinds=tuple(_kinds(connection, list(kinds.values()), mentions)),
         cases=tuple(_cases(connection, keys, mentions)),
         counts=tuple(_counts(connection, keys)),
         lists=tuple(_lists(accounts, brands)),
@@ -138,10 +144,15 @@ def held_of(connection: Connection, accounts: Sequence[Account], brands: Sequenc
 
 def _posts(connection: Connection, found: Sequence[tuple[int, str, str, Millis]]) -> list[HeldPost]:
     sql = "SELECT id, body FROM context_post WHERE id IN (??) AND body IS NOT NULL"
-    texts = {id: decode(Post, body).text for id, body in rows_in(connection, sql, [id for _, id, *_ in found])}
+    asked = {id: decode(Post, body) for id, body in rows_in(connection, sql, [id for _, id, *_ in found])}
     sql = "SELECT post, body FROM waiting WHERE post IN (??)"
-    waits = {n: decode(Understood, body).post.text for n, body in rows_in(connection, sql, [n for n, *_ in found])}
-    return [HeldPost(id, state, _at(time), texts.get(id, "") or waits.get(n, "")) for n, id, state, time in found]
+    waiting = {n: decode(Understood, body) for n, body in rows_in(connection, sql, [n for n, *_ in found])}
+    held = []
+    for n, id, state, time in found:
+        waits = waiting.get(n)
+        post, read = (waits.post, waits.mentions or ()) if waits is not None else (asked.get(id), ())
+        held.append(HeldPost(id, state, _at(time), post, read))
+    return held
 
 
 def _mentions(connection: Connection, posts: Sequence[int]) -> dict[int, Mention]:
@@ -154,16 +165,8 @@ _HEADS = ("sentiment", "reputation", "intent", "detractor")
 
 
 def _mention(mention: Mention) -> HeldMention:
-    post, decision = mention.post, mention.decision
     labels = {head: label for head in _HEADS if (label := effective(mention, head)) is not None}
-    return HeldMention(
-        id=mention.id, brand=mention.brand, time=_at(mention.event_time),
-        title=(post.title or "") if post is not None else "", text=post.text if post is not None else "",
-        link=(post.link or "") if post is not None else "", labels=labels,
-        risk=decision.risk if decision is not None else 0, queue=decision.queue if decision is not None else "none",
-        rule=decision.rule if decision is not None else "", why=decision.why if decision is not None else "",
-        corrected_by=mention.correction.person if mention.correction is not None else "", case=mention.case_id,
-    )  # fmt: skip
+    return HeldMention(mention.id, mention.brand, _at(mention.event_time), labels, mention)
 
 
 def _earlier(connection: Connection, posts: Sequence[int]) -> list[HeldDecision]:
@@ -172,9 +175,8 @@ def _earlier(connection: Connection, posts: Sequence[int]) -> list[HeldDecision]
         "JOIN post p ON p.n = m.post JOIN dictionary b ON b.n = m.brand WHERE m.post IN (??)"
     )
     return [
-        HeldDecision(post, brand, _at(at), was.queue, was.rule, was.why, was.risk)
+        HeldDecision(post, brand, _at(at), _decision(body))
         for post, brand, at, body in sorted(rows_in(connection, sql, list(posts)))
-        for was in (_decision(body),)
     ]
 
 
@@ -185,8 +187,10 @@ def _kinds(connection: Connection, found: Sequence[Stands], mentions: dict[int, 
     policies = Policies(connection)
     roots = dict(rows_in(connection, "SELECT n, id FROM post WHERE n IN (??)", [one.conversation for one in found]))
     told = []
-    for one in found:
-        mention = mentions[one.mention]
+    for one in sorted(found, key=lambda one: (one.since, one.mention)):
+        mention = mentions.get(one.mention)
+        if mention is None:
+            continue  # its post went in between
         told.append(
             HeldKind(
                 mention=mention.id, brand=mention.brand, matter=mention.conversation or roots.get(one.conversation, ""),
@@ -201,22 +205,26 @@ def _cases(connection: Connection, keys: Sequence[int], mentions: dict[int, Ment
     wanted = {mention.case_id for mention in mentions.values() if mention.case_id is not None}
     wanted |= {id for (id,) in rows_in(connection, "SELECT id FROM cases WHERE author IN (??)", list(keys))}
     wanted |= {id for (id,) in rows_in(connection, "SELECT case_id FROM case_party WHERE author IN (??)", list(keys))}
+    sql = "SELECT case_id, at, person, detail FROM case_event WHERE change = 'exception' AND case_id IN (??)"
+    exceptions: dict[int, list[HeldException]] = {}
+    for case, at, person, detail in sorted(rows_in(connection, sql, sorted(wanted))):
+        exceptions.setdefault(case, []).append(HeldException(_at(at), person, detail))
     sql = (
         "SELECT c.id, d.value, c.queue, c.state, c.opened_at, c.closed_at FROM cases c "
         "JOIN dictionary d ON d.n = c.brand WHERE c.id IN (??)"
     )
     return [
         HeldCase(id, brand, queue, state, _at(opened), _at(closed) if closed is not None else "",
-                 tuple(mention.id for mention in mentions.values() if mention.case_id == id))
+                 tuple(mention.id for mention in mentions.values() if mention.case_id == id),
+                 tuple(exceptions.get(id, ())))
         for id, brand, queue, state, opened, closed in sorted(rows_in(connection, sql, sorted(wanted)))
     ]  # fmt: skip
 
 
 def _counts(connection: Connection, keys: Sequence[int]) -> list[HeldCount]:
     customers: dict[tuple[int, int], str] = {}
-    for author, brand, value in rows_in(
-        connection, "SELECT author, brand, value FROM customer WHERE author IN (??)", list(keys)
-    ):
+    sql = "SELECT author, brand, value FROM customer WHERE author IN (??)"
+    for author, brand, value in rows_in(connection, sql, list(keys)):
         customers[author, brand] = value
     names = dict(rows(connection, "SELECT n, value FROM dictionary WHERE kind = 'brand'"))
     sql = "SELECT author, brand, mentions, negatives FROM author WHERE author IN (??)"
@@ -227,12 +235,16 @@ def _counts(connection: Connection, keys: Sequence[int]) -> list[HeldCount]:
 
 
 def _lists(accounts: Sequence[Account], brands: Sequence[Brand]) -> list[str]:
-    names = {name.lstrip("@").casefold() for account in accounts for name in (account.handle, account.id) if name}
+    authors = [(account.network, Author(id=account.id, handle=account.handle or None)) for account in accounts]
+    handles = {account.handle.lstrip("@").casefold() for account in accounts if account.handle}
     found = []
     for brand in brands:
-        for what in ("press", "rivals", "customers"):
-            listed = {one.rpartition(":")[2].lstrip("@").casefold() for one in getattr(brand, what)}
-            found += [f"{brand.id}: {what}"] if listed & names else []
+        for what, listed in (("accounts", brand.accounts), ("press", brand.press), ("rivals", brand.rivals)):
+            if any(is_account(one, network, author) for one in listed for network, author in authors):
+                found.append(f"{brand.id}: {what}")
+        # Customers are listed by their handles alone, on whatever network.
+        if any(handle.lstrip("@").casefold() in handles for handle in brand.customers):
+            found.append(f"{brand.id}: customers")
     return found
 
 

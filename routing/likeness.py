@@ -73,12 +73,16 @@ def _own(brand: Brand) -> Iterable[str]:
 
 def _known(brand: Brand, network: str, author: Author) -> bool:
     """Whether the configuration says whose account it is."""
+    listed = (*brand.accounts, *brand.press, *brand.rivals, *brand.customers, *brand.handles)
+    return any(is_account(account, network, author) for account in listed)
+
+
+def is_account(listed: str, network: str, author: Author) -> bool:
+    """Whether an entry of a brand's lists, `network:handle` or `@handle`, is this account. Networks without handles are
+    named by their ids."""
     names = {name.lstrip("@").casefold() for name in (author.handle, author.id) if name}
-    for account in (*brand.accounts, *brand.press, *brand.rivals, *brand.customers, *brand.handles):
-        of, _, handle = account.rpartition(":") if not account.startswith("did:") else ("", "", account)
-        if of in ("", network) and handle.lstrip("@").casefold() in names:
-            return True
-    return False
+    of, _, handle = listed.rpartition(":") if not listed.startswith("did:") else ("", "", listed)
+    return of.casefold() in ("", network.casefold()) and handle.lstrip("@").casefold() in names
 
 
 def _local(handle: str) -> str:

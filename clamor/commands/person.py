@@ -44,7 +44,8 @@ def export(
     ] = "",
 ) -> None:
     """Write all that is held about an account, as JSON: posts, texts, what was read and decided of them, kinds of
-    behaviour by the policy with their reason and end, cases, counts, and the lists of brands that name it.
+    behaviour by the policy with their reason and end, cases with their exceptions, counts, and the lists of brands
+    that name it.
 
     Accounts of one handle on several networks may be several people: name the network. Texts that are gone are not
     held.

@@ -14,6 +14,8 @@ from typer.testing import CliRunner
 
 from clamor import exits
 from clamor.cli import program
+from database.engine import many, write
+from routing.keys import NOBODY
 from routing.policy import default_policy
 from stream.clock import ManualClock, WallClock
 from stream.records import Author
@@ -80,7 +82,10 @@ def test_a_persons_export_holds_all_that_is_held(living: Living) -> None:
     held = json.loads(exported.stdout)
     assert held["accounts"] == [{"network": "x", "id": "z", "handle": "zoe", "name": ""}]
     assert [one["id"] for one in held["posts"]] == ["x:1"]
-    assert held["mentions"][0]["text"].startswith("Acme Air lost my bag")
+    stored = held["mentions"][0]["stored"]
+    assert stored["post"]["text"].startswith("Acme Air lost my bag")
+    assert held["mentions"][0]["labels"]["intent"] == stored["understanding"]["intent"]["label"] == "complaint"
+    assert stored["decision"]["queue"] == "support"
     (kind,) = held["kinds"]
     assert (kind["kind"], kind["matter"]) == ("unhappy-customer", "x:1")
     assert kind["why"]["es"] == "un cliente cuenta algo que salió mal con Acme Air"
@@ -90,11 +95,31 @@ def test_a_persons_export_holds_all_that_is_held(living: Living) -> None:
     assert held["earlier"] == []
 
 
+def test_an_export_has_the_exceptions_and_what_a_person_stated(living: Living) -> None:
+    typed(living, "case", "exception", "1", "--why", "she asked for a call", "--by", "ben")
+    typed(living, "correct", "x:1#acme", "--queue", "pr", "--by", "ana")
+    held = json.loads(typed(living, "person", "export", "zoe").stdout)
+    assert [(one["by"], one["why"]) for case in held["cases"] for one in case["exceptions"]] == [
+        ("ben", "unhappy-customer, policy 1: she asked for a call")
+    ]
+    assert held["mentions"][0]["stored"]["correction"]["person"] == "ana"
+    assert held["earlier"][0]["decision"]["rule"]
+
+
+def test_a_kind_is_in_the_export_though_its_author_was_learnt_later(living: Living) -> None:
+    with write(living.opened.engine) as connection:
+        many(connection, "UPDATE behaviour SET author = ?", [(NOBODY,)])
+    held = json.loads(typed(living, "person", "export", "zoe").stdout)
+    assert [one["kind"] for one in held["kinds"]] == ["unhappy-customer"]
+
+
 def test_what_is_gone_is_in_no_export(living: Living) -> None:
     living.live(post(1, "", kind="deleted"))
     gone = typed(living, "person", "export", "zoe")
     assert (gone.exit_code, "nothing is held about zoe" in gone.stderr) == (1, True)
     by_id = json.loads(typed(living, "person", "export", "z", "--network", "x").stdout)
     assert (by_id["mentions"], by_id["kinds"]) == ([], [])
-    assert [(one["post"], one["brand"], one["queue"]) for one in by_id["earlier"]] == [("x:1", "acme", "support")]
+    assert [(one["post"], one["brand"], one["decision"]["queue"]) for one in by_id["earlier"]] == [
+        ("x:1", "acme", "support")
+    ]
     assert [one["state"] for one in by_id["posts"]] == ["deleted"]
