@@ -46,12 +46,12 @@ class Remembered:
         for one in found:
             if one.draft is None:
                 continue
-            known = states.get(one.id) or self._known.get(one.id)
-            told = first(one) if known is None else changed(one.draft, known)
+            known, now = states.get(one.id) or self._known.get(one.id), state(one.draft)
+            told = first(one) if known is None else changed(one.draft, known, now)
             if known is not None and told is not None and told.kind == "metrics" and not reach(one):
                 states[one.id] = known
                 continue
-            states[one.id] = state(one.draft)
+            states[one.id] = now
             drafts += [told] if told is not None else []
         return drafts, states
 

@@ -125,7 +125,7 @@ def judged(draft: Draft, known: str | None, fresh: bool | None, wall: Millis) ->
             return None, None
         return msgspec.structs.replace(draft, kind="restored"), state(draft)
     now = state(draft)
-    return changed(draft, known), None if known == now else now
+    return changed(draft, known, now), None if known == now else now
 
 
 def reached(before: Millis | None, times: Collection[Millis], wall: Millis) -> Millis:
@@ -145,15 +145,20 @@ def deleted(ids: Collection[str]) -> list[Draft]:
     return [Draft(native_id=id, kind="deleted") for id in ids]
 
 
-def changed(draft: Draft, known: str) -> Draft | None:
-    """What to tell of one that was told of as `known`: an edit, a new reach, or nothing."""
-    words, _, reach = state(draft).partition(" ")
-    known_words, _, known_reach = known.partition(" ")
-    if words != known_words:
+def changed(draft: Draft, known: str, now: str) -> Draft | None:
+    """What to tell of one that was told of as `known` and is `now` (`state`): an edit, a new reach, or nothing."""
+    if now == known:
+        return None
+    if not same_words(now, known):
         return msgspec.structs.replace(draft, kind="edited")
-    if reach == known_reach or draft.metrics is None:
+    if draft.metrics is None:
         return None
     return Draft(native_id=draft.native_id, kind="metrics", claimed_at=draft.claimed_at, metrics=draft.metrics)
+
+
+def same_words(one: str, other: str) -> bool:
+    """Of two states."""
+    return one.partition(" ")[0] == other.partition(" ")[0]
 
 
 def _digest(held: object) -> str:

@@ -216,7 +216,8 @@ class Hackernews:
                     Draft(native_id=draft.native_id, kind="metrics", claimed_at=at, metrics=draft.metrics,
                           query_ids=draft.query_ids)
                 )  # fmt: skip
-        self._setting.notes.put_all({_EDITED + one.native_id: "told" for one in drafts if one.kind == "edited"})
+        if edits := {_EDITED + one.native_id: "told" for one in drafts if one.kind == "edited"}:
+            self._setting.notes.put_all(edits)
         return self._delivery(self._search, brand, page, drafts, self._buried.unknown(page.malformed)), told
 
     def _edited_before(self, ids: Collection[str]) -> Collection[str]:

@@ -19,7 +19,7 @@ from ingest.collector import Delivery, Denied, Draft, Interrupted, Malformed, Sa
 from ingest.cursors import closed, opened
 from ingest.setting import Setting
 from ingest.several import Several, filled
-from ingest.told import changed, state
+from ingest.told import changed, same_words, state
 from ingest.wanted import Wanted
 from stream.clock import CREDIBLE_LEAD, DAY, HOUR, SECOND
 from stream.records import Millis
@@ -219,9 +219,11 @@ class Lists:
         floor = max(before.begun, _newest(known, now) - self._look_back)
         oldest, met, ended = now + DAY, False, False
         for page in self._pages(name, before):
-            news = [made for one in _all(page) if (made := _news(one, known, before, now)) is not None]
-            met = met or any(_unchanged(one, before.known) for one in page.reviews)
-            known |= {one.draft.native_id: _known(one) for one in _all(page) if not _outdated(one, known)}
+            shown = [(one, Known(one.written, state(one.draft))) for one in _all(page)]
+            news = [made for one, seen in shown if (made := _news(one.draft, seen, known, before, now)) is not None]
+            reviews = shown[: len(page.reviews)]
+            met = met or any(_unchanged(seen, before.known.get(one.draft.native_id)) for one, seen in reviews)
+            known |= {one.draft.native_id: seen for one, seen in shown if not _outdated(one, known)}
             oldest = min([oldest, *(one.written for one in page.reviews)])
             ended, wrong = page.short, self._buried.unknown(page.malformed)
             yield Delivery(drafts=news, malformed=wrong, asked=self._place.used())
@@ -323,18 +325,18 @@ def _all(page: Page) -> list[Review]:
     return [*page.reviews, *page.answers]
 
 
-def _news(review: Review, known: dict[str, Known], before: Seen, now: Millis) -> Draft | None:
+def _news(draft: Draft, seen: Known, known: dict[str, Known], before: Seen, now: Millis) -> Draft | None:
     """The own time of a review that is older than is credible without counts as that of its receipt where it fits
     between two looks, and at the first look: what is old wakes nobody. Else it was received now, so that of two
     versions of one second, the first of which was forgotten with a process, the one that was seen last is the newer."""
-    draft, held = review.draft, known.get(review.draft.native_id)
+    held = known.get(draft.native_id)
     if held is None:
-        old = before.at <= review.written < now - CREDIBLE_LEAD
-        return replace(draft, seen_at=review.written if old else None) if review.written >= before.begun else None
-    if review.written < held.written:
+        old = before.at <= seen.written < now - CREDIBLE_LEAD
+        return replace(draft, seen_at=seen.written if old else None) if seen.written >= before.begun else None
+    if seen.written < held.written:
         return None
-    made = changed(draft, held.state)
-    return edited(review) if made is not None and made.kind == "edited" else made
+    made = changed(draft, held.state, seen.state)
+    return edited(Review(seen.written, draft)) if made is not None and made.kind == "edited" else made
 
 
 def edited(review: Review) -> Draft:
@@ -342,17 +344,9 @@ def edited(review: Review) -> Draft:
     return replace(review.draft, kind="edited", claimed_at=None, edited_at=review.written)
 
 
-def _known(review: Review) -> Known:
-    return Known(review.written, state(review.draft))
-
-
-def _unchanged(review: Review, known: dict[str, Known]) -> bool:
+def _unchanged(seen: Known, held: Known | None) -> bool:
     """An edited review stands at the top again, even with the same time: it does not show how far the list reaches."""
-    held = known.get(review.draft.native_id)
-    if held is None or held.written != review.written:
-        return False
-    now = changed(review.draft, held.state)
-    return now is None or now.kind != "edited"
+    return held is not None and held.written == seen.written and same_words(held.state, seen.state)
 
 
 def _outdated(review: Review, known: dict[str, Known]) -> bool:
