@@ -1,4 +1,4 @@
-"""`clamor demo --live`: eight networks at once on the screen, asked as in earnest, without an account."""
+"""`clamor demo --live`: thirteen networks at once on the screen, asked as in earnest, without an account."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def demo(
         bool | None, typer.Option("--stay/--no-stay", help="Go on serving afterwards. Default: at a terminal.")
     ] = None,
     live: Annotated[
-        bool, typer.Option("--live", help="Listen to eight networks at once, to stand-ins of a checkout's tests.")
+        bool, typer.Option("--live", help="Listen to thirteen networks at once, to stand-ins of a checkout's tests.")
     ] = False,
     lasts: Annotated[str, typer.Option("--for", help="How long --live writes: 60s, 5m.")] = "60s",
     rate: Annotated[float, typer.Option(min=0.5, max=100, help="Posts a second of --live, on all networks.")] = 4,
@@ -60,7 +60,7 @@ def demo(
 
     The real program works it through: every stage in its own process, mails into a mailbox file, the API listening.
 
-    With --live it collects instead, from stand-ins of eight networks on this machine, in a home of which nothing stays:
+    With --live it collects instead, from stand-ins of thirteen networks on this machine, in a home of which nothing stays:
     people write, edit and delete there, connections end, rates are limited, and in the end what was published is
     compared with what is held.
 

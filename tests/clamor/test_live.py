@@ -17,7 +17,7 @@ from config.brands import Brand
 from stream.clock import DAY, WallClock
 from stream.embedded import EmbeddedLog
 from stream.ports import POSTS, TopicSpec
-from tests.standins.town import NETWORKS
+from tests.standins.inhabited import NETWORKS
 
 NAMES = [one.name for one in NETWORKS]
 

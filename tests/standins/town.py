@@ -17,19 +17,14 @@ import random
 import sys
 import threading
 import time
-from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 from ingest.intake import post_id
-from stream.clock import DAY
-from tests.standins import discourse, linkedin, reddit, x, youtube
-from tests.standins.bluesky import V2, BlueskyStandIn, iso
-from tests.standins.feeds import FeedsStandIn
-from tests.standins.mastodon import MastodonStandIn
-from tests.standins.server import Fault, StandIn
+from tests.standins.inhabited import NETWORKS, Editable, Forgetful, Network
+from tests.standins.server import Fault
 
 AUTHORS = ("ana", "ben", "carla", "dmitri", "eva", "farid", "gala", "hugo")
 YOUNG = 20
@@ -44,7 +39,7 @@ class Plan(NamedTuple):
     """Each has to name a brand."""
     rate: float = 4.0
     """Posts a second, on all networks together."""
-    networks: Sequence[str] = ("x", "reddit", "bluesky", "mastodon", "youtube", "discourse", "linkedin", "feeds")
+    networks: Sequence[str] = tuple(one.name for one in NETWORKS)
     trouble_every: float = 8.0
     """Seconds between two troubles, each on one network; 0: none."""
     edits: float = 0.06
@@ -55,266 +50,6 @@ class Plan(NamedTuple):
     look_again: str = "10s"
     """How often young posts are looked up again on networks that do not tell of deletes."""
     seed: int = 0
-
-
-class Network(ABC):
-    """What is done on one network, and what stands there."""
-
-    name: ClassVar[str]
-    first: ClassVar[str]
-    """Path that the collector's questions for posts begin with."""
-    secrets: ClassVar[Mapping[str, str]] = {}
-    standin: StandIn
-
-    @abstractmethod
-    def section(self) -> dict[str, Any]:
-        """Of `sources:`, without what all have."""
-
-    @abstractmethod
-    def publish(self, text: str, author: str) -> str:
-        """Its native id."""
-
-    @abstractmethod
-    def edit(self, id: str, text: str) -> None: ...
-
-    @abstractmethod
-    def texts(self) -> Mapping[str, str]:
-        """All that stands there, by native id."""
-
-    def renew(self) -> None:  # noqa: B027
-        """A window of the rate limit is over: of interest to networks that count."""
-
-
-class Forgetful(Network):
-    """One that lets its people delete, and shows it."""
-
-    @abstractmethod
-    def delete(self, id: str) -> None: ...
-
-
-class X(Forgetful):
-    name, first, secrets = "x", "/2/tweets/search/stream", {"LIVE_X_TOKEN": x.TOKEN}
-
-    def __init__(self) -> None:
-        self.standin = self._x = x.XStandIn(heartbeat=1.0, youngest=2.0)
-
-    def section(self) -> dict[str, Any]:
-        return {
-            "kind": "x", "token_env": "LIVE_X_TOKEN", "url": self._x.url, "exclude": False, "silence": "5s",
-            "search_lag": "5s", "refused_wait": "500ms",
-        }  # fmt: skip
-
-    def publish(self, text: str, author: str) -> str:
-        return self._x.publish(text, author=author)
-
-    def edit(self, id: str, text: str) -> None:
-        self._x.edit(id, text)
-
-    def delete(self, id: str) -> None:
-        self._x.delete(id)
-
-    def texts(self) -> Mapping[str, str]:
-        return self._x.truth()
-
-    def renew(self) -> None:
-        self._x.left = dict(x.LIMITS)
-
-
-class Reddit(Forgetful):
-    name, first = "reddit", "/r/"
-    secrets: ClassVar[Mapping[str, str]] = {
-        "LIVE_REDDIT_ID": reddit.CLIENT_ID,
-        "LIVE_REDDIT_SECRET": reddit.CLIENT_SECRET,
-    }
-
-    def __init__(self) -> None:
-        self.standin = self._reddit = reddit.RedditStandIn()
-        self._last = ""
-
-    def section(self) -> dict[str, Any]:
-        return {
-            "kind": "reddit", "client_id_env": "LIVE_REDDIT_ID", "client_secret_env": "LIVE_REDDIT_SECRET",
-            "username": "ana-writes", "subreddits": ["acme"], "search": False, "interval": "1s",
-            "shortest_interval": "200ms", "url": self._reddit.url, "login_url": self._reddit.url,
-        }  # fmt: skip
-
-    def publish(self, text: str, author: str) -> str:
-        """Posts, and every second time a comment on the last one."""
-        if self._last:
-            id, self._last = self._reddit.comment(text, on=self._last, author=author), ""
-        else:
-            id = self._last = self._reddit.publish(text, author=author)
-        return id
-
-    def edit(self, id: str, text: str) -> None:
-        self._reddit.edit(id, text)
-
-    def delete(self, id: str) -> None:
-        self._reddit.delete(id)
-
-    def texts(self) -> Mapping[str, str]:
-        return self._reddit.truth()
-
-    def renew(self) -> None:
-        self._reddit.used = 0
-
-
-class Bluesky(Forgetful):
-    name, first = "bluesky", V2
-
-    def __init__(self) -> None:
-        self.standin = self._bluesky = BlueskyStandIn()
-
-    def section(self) -> dict[str, Any]:
-        return {"kind": "bluesky", "hosts": [self._bluesky.stream], "api": self._bluesky.url}
-
-    def publish(self, text: str, author: str) -> str:
-        record = {"$type": "app.bsky.feed.post", "text": text, "createdAt": iso(time.time())}
-        return self._bluesky.post(record, author)
-
-    def edit(self, id: str, text: str) -> None:
-        self._bluesky.edit(id, text)
-
-    def delete(self, id: str) -> None:
-        self._bluesky.delete(id)
-
-    def texts(self) -> Mapping[str, str]:
-        with self._bluesky.lock:
-            return {uri: held["record"]["text"] for uri, held in self._bluesky.posts.items()}
-
-
-class Mastodon(Forgetful):
-    name, first = "mastodon", "/api/v1/timelines"
-
-    def __init__(self) -> None:
-        self.standin = self._mastodon = MastodonStandIn()
-
-    def section(self) -> dict[str, Any]:
-        return {"kind": "mastodon", "instances": [self._mastodon.url], "public": True, "interval": "1s"}
-
-    def publish(self, text: str, author: str) -> str:
-        return self._mastodon.post(text, author)
-
-    def edit(self, id: str, text: str) -> None:
-        self._mastodon.edit(id, text)
-
-    def delete(self, id: str) -> None:
-        self._mastodon.delete(id)
-
-    def texts(self) -> Mapping[str, str]:
-        with self._mastodon.lock:
-            return dict(self._mastodon.texts)
-
-
-class Youtube(Forgetful):
-    name, first, secrets = "youtube", "/commentThreads", {"LIVE_YOUTUBE_KEY": youtube.KEY}
-
-    def __init__(self) -> None:
-        self.standin = self._youtube = youtube.YoutubeStandIn()
-        self._youtube.units = 10**9
-        # Of a list that merely leaves a comment out, Clamor is sure after half an hour only.
-        self._youtube.refuse_lists = True
-        channel = self._youtube.open_channel("acme")
-        self._film = self._youtube.upload(channel, "A film", at=self._youtube.wall() - 9 * DAY)
-
-    def section(self) -> dict[str, Any]:
-        return {
-            "kind": "youtube", "key_env": "LIVE_YOUTUBE_KEY", "url": self._youtube.url, "channels": ["@acme"],
-            "interval": "1s", "searches_per_day": 0, "units_per_day": 10**9,
-        }  # fmt: skip
-
-    def publish(self, text: str, author: str) -> str:
-        return self._youtube.comment(self._film, text, author)
-
-    def edit(self, id: str, text: str) -> None:
-        self._youtube.edit(id, text)
-
-    def delete(self, id: str) -> None:
-        self._youtube.delete(id)
-
-    def texts(self) -> Mapping[str, str]:
-        with self._youtube.lock:
-            return {id: one.text for id, one in self._youtube.said.items()}
-
-
-class Discourse(Forgetful):
-    name, first, secrets = "discourse", "/posts.json", {"LIVE_DISCOURSE_KEY": discourse.KEY}
-
-    def __init__(self) -> None:
-        self.standin = self._community = discourse.DiscourseStandIn()
-        self._community.topic("News", "the first", at=self._community.wall() - 9 * DAY)
-        self._numbers: dict[str, int] = {}
-
-    def section(self) -> dict[str, Any]:
-        return {"kind": "discourse", "url": self._community.url, "key_env": "LIVE_DISCOURSE_KEY", "interval": "1s"}
-
-    def publish(self, text: str, author: str) -> str:
-        with self._community.lock:
-            number = self._community.post(1, text, author=author)
-            id = self._community.id(number)
-            self._numbers[id] = number
-            return id
-
-    def edit(self, id: str, text: str) -> None:
-        self._community.edit(self._numbers[id], text)
-
-    def delete(self, id: str) -> None:
-        self._community.delete(self._numbers[id])
-
-    def texts(self) -> Mapping[str, str]:
-        with self._community.lock:
-            posts = self._community.posts
-            return {id: posts[n]["raw"] for id, n in self._numbers.items() if not posts[n]["deleted_at"]}
-
-
-class Linkedin(Forgetful):
-    name, first, secrets = "linkedin", "/rest/posts", {"LIVE_LINKEDIN_TOKEN": linkedin.TOKEN}
-
-    def __init__(self) -> None:
-        self.standin = self._page = linkedin.LinkedinStandIn()
-
-    def section(self) -> dict[str, Any]:
-        return {
-            "kind": "linkedin", "token_env": "LIVE_LINKEDIN_TOKEN", "url": self._page.url,
-            "organization": linkedin.NUMBER, "interval": "1s",
-        }  # fmt: skip
-
-    def publish(self, text: str, author: str) -> str:
-        return self._page.comment(text, author=author)
-
-    def edit(self, id: str, text: str) -> None:
-        self._page.edit(id, text)
-
-    def delete(self, id: str) -> None:
-        self._page.remove(id)
-
-    def texts(self) -> Mapping[str, str]:
-        with self._page.lock:
-            return {id: one.text for id, one in self._page.things.items() if one.post}
-
-
-class Feeds(Network):
-    name, first = "feeds", "/feed"
-
-    def __init__(self) -> None:
-        self.standin = self._site = FeedsStandIn()
-
-    def section(self) -> dict[str, Any]:
-        return {
-            "kind": "feeds", "urls": [f"{self._site.url}/feed.rss"], "every": "1s", "private_addresses": True,
-        }  # fmt: skip
-
-    def publish(self, text: str, author: str) -> str:
-        return self._site.publish(text, author=author)
-
-    def edit(self, id: str, text: str) -> None:
-        self._site.edit(id, text)
-
-    def texts(self) -> Mapping[str, str]:
-        return self._site.texts()
-
-
-NETWORKS: tuple[type[Network], ...] = (X, Reddit, Bluesky, Mastodon, Youtube, Discourse, Linkedin, Feeds)
 
 
 class Town:
@@ -392,7 +127,7 @@ class Town:
             young.remove(id)
             network.delete(id)
             counts["deleted"] += 1
-        elif len(young) > YOUNG // 4 and dice < self._plan.deletes + self._plan.edits:
+        elif len(young) > YOUNG // 4 and dice < self._plan.deletes + self._plan.edits and isinstance(network, Editable):
             id = self._random.choice(young)
             self._written[network.name, id] += " (!)"
             network.edit(id, self._written[network.name, id])
