@@ -7,7 +7,7 @@ from clamor.opening import Opened
 from database.engine import write
 from database.tenure import Tenure
 from routing import links
-from routing.incidents import book
+from routing.incidents import book, said
 from routing.incidents.clock import LATE, SETTLED, IncidentClock
 from routing.incidents.levels import Limits
 from routing.incidents.telling import Telling
@@ -63,7 +63,9 @@ class IncidentWatch:
         self._tidied = now
         with write(self._opened.engine) as connection:
             self._tenure.guard(connection)
-            book.let_go(connection, now - self._opened.settings.retention.posts)
+            kept_since = now - self._opened.settings.retention.posts
+            book.let_go(connection, kept_since)
+            said.let_go(connection, kept_since)
             links.forget_used(connection, now)
 
     def _routed(self, now: Millis) -> Millis:

@@ -11,6 +11,8 @@ import typer
 from rich.table import Table
 
 from clamor import exits
+from clamor.commands import response
+from clamor.commands.response import AsJson, By, Id
 from clamor.commands.search import when
 from clamor.console import answers, errors
 from clamor.opening import open_home
@@ -21,17 +23,14 @@ from routing.incidents import book
 from routing.incidents.book import Event, Incident, NoSuchIncident
 from routing.incidents.cause import Cause, Share, cause_of
 from routing.incidents.curve import curve_of, sparkline
+from routing.incidents.said import Statement, statements
 from stream.clock import HOUR, MINUTE
 from stream.records import Mention
 
 MOST = 200
 CURVE = 12 * HOUR
 
-app = typer.Typer(help="What is unusual about a brand: list, show, acknowledge, note, prove.", no_args_is_help=True)
-
-Id = Annotated[int, typer.Argument(help="Number of the incident, as `list` shows it.")]
-By = Annotated[str, typer.Option(help="Who says so. Default: the user of this shell.")]
-AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
+app = typer.Typer(help="What is unusual about a brand, and what people do about it.", no_args_is_help=True)
 
 
 class Proved(StrEnum):
@@ -43,6 +42,8 @@ class Shown(msgspec.Struct, frozen=True):
     incident: Incident
     cause: Cause
     events: list[Event]
+    said: list[Statement]
+    """What the brand said in public, in the order in which people could read it."""
 
 
 @app.command("list")
@@ -98,15 +99,15 @@ def show(context: typer.Context, id: Id, as_json: AsJson = False) -> None:
                 cause = cause_of(
                     connection, held.brand, held.since, until + MINUTE, hurts=lead is None or lead.hurts, access=None
                 )
-                happened = book.events(connection, id)
+                happened, spoken = book.events(connection, id), statements(connection, id)
                 curve = curve_of(connection, held.brand, lead.series if lead else "all", until - CURVE, until)
         except NoSuchIncident as error:
             errors.print(str(error), markup=False)
             raise typer.Exit(exits.FAILED) from None
     if as_json:
-        print(msgspec.json.encode(Shown(held, cause, happened)).decode())
+        print(msgspec.json.encode(Shown(held, cause, happened, spoken)).decode())
         return
-    _print(held, cause, happened)
+    _print(held, cause, happened, spoken)
     if signs := sparkline(curve):
         answers.print(f"  {when(curve[0].at)} {signs} {when(curve[-1].at)}", markup=False, highlight=False)
 
@@ -134,14 +135,14 @@ def acknowledge(context: typer.Context, id: Id, by: By = "") -> None:
 def note(
     context: typer.Context,
     id: Id,
-    text: Annotated[str, typer.Argument(help="What happened, or was said in public.")],
+    text: Annotated[str, typer.Argument(help="What happened, or is planned.")],
     by: By = "",
 ) -> None:
     """Write into the history of an incident.
 
     [bold]Examples[/bold]
 
-      clamor incident note 3 "statement published at 18:40"
+      clamor incident note 3 "legal reads the draft until noon"
     """
     if not text.strip() or len(text) > MOST_NOTE:
         errors.print(f"a note has 1 to {MOST_NOTE:,} characters, this one has {len(text.strip()):,}")
@@ -182,10 +183,11 @@ def prove(
     answers.print(f"incident {id}: {word.value}")
 
 
+response.register(app)
 MOST_NOTE = 4_000
 
 
-def _print(held: Incident, cause: Cause, happened: list[Event]) -> None:
+def _print(held: Incident, cause: Cause, happened: list[Event], spoken: list[Statement]) -> None:
     def say(line: str, style: str | None = None) -> None:
         answers.print(line, markup=False, highlight=False, style=style)
 
@@ -214,6 +216,8 @@ def _print(held: Incident, cause: Cause, happened: list[Event]) -> None:
         say(f"    {heap.posts:,} posts in the thread {heap.name}")
     for _, mention in cause.top:
         say(f"  {_post(mention)}", "dim")
+    for one in spoken:
+        say(f"  Said on {one.place} at {when(one.said_at)}: {_line(one.text) or 'no longer kept'}")
     for event in happened:
         rest = " ".join(part for part in (event.person, event.detail) if part)
         say(f"  {when(event.at)} {event.change}{': ' + rest if rest else ''}")
@@ -225,5 +229,8 @@ def _share(share: Share) -> str:
 
 def _post(mention: Mention) -> str:
     text = mention.post.text if mention.post else ""
-    line = "".join(c if c.isprintable() else " " for c in text)[:200]
-    return f"{mention.post_id} ({effective(mention, 'intent') or 'other'}): {line}"
+    return f"{mention.post_id} ({effective(mention, 'intent') or 'other'}): {_line(text)}"
+
+
+def _line(text: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in text)[:200]

@@ -38,7 +38,9 @@ incident_event = Table(
     Column("n", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
     Column("incident", BigInteger, nullable=False, index=True),
     Column("at", BigInteger, nullable=False),
-    Column("change", Text, nullable=False, comment="watch, warning, crisis, over, acknowledged, told, note, proved"),
+    Column(
+        "change", Text, nullable=False, comment="watch, warning, crisis, over, acknowledged, told, note, said, proved"
+    ),
     Column("person", Text, nullable=False, server_default=""),
     Column("detail", Text, nullable=False, server_default=""),
     comment="History of an incident: references and numbers, and what people wrote.",

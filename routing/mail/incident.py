@@ -12,9 +12,10 @@ from routing.alerts import INCIDENT_QUEUE
 from routing.incidents import book
 from routing.incidents.cause import Cause, Heap, cause_of
 from routing.incidents.curve import curve_of
+from routing.incidents.said import statements
 from routing.link_key import key_of
 from routing.mail.gaps import incomplete
-from routing.mail.letter import Copies, IncidentLetter, Part, PostSeen
+from routing.mail.letter import Copies, IncidentLetter, Part, PostSeen, Spoken
 from routing.people_to_tell import MailSettings, Person
 from routing.spread import measured
 from stream.clock import HOUR, MINUTE
@@ -23,6 +24,7 @@ from stream.records import Mention, Millis, Queue
 Shown = Callable[[Mention, Person, MailSettings], PostSeen]
 MOST_PARTS = 3
 """Of each kind."""
+MOST_SPOKEN = 3
 CURVE: Millis = 12 * HOUR
 
 
@@ -72,6 +74,7 @@ def incident_letter(
         show_command=f"{program} incident show {id}",
         acknowledge_command=f"{program} incident acknowledge {id} --by {person.id}",
         links=_links(connection, held, person, settings, asked_at),
+        spoken=tuple(Spoken(one.said_at, one.place, one.text) for one in statements(connection, id)[-MOST_SPOKEN:]),
     )
 
 

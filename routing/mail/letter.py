@@ -157,6 +157,14 @@ class Part(msgspec.Struct, frozen=True):
     percent: int
 
 
+class Spoken(msgspec.Struct, frozen=True):
+    """What the brand said in public."""
+
+    at: Millis
+    place: str
+    text: str
+
+
 class IncidentLetter(msgspec.Struct, frozen=True, kw_only=True):
     """An incident as it stands when the mail leaves."""
 
@@ -193,6 +201,8 @@ class IncidentLetter(msgspec.Struct, frozen=True, kw_only=True):
     acknowledge_command: str
     links: tuple[tuple[str, str], ...] = ()
     """(what it does, address) of links that need no login."""
+    spoken: tuple[Spoken, ...] = ()
+    """What the brand said of it in public, the last of it."""
 
 
 Letter = AlertLetter | ListLetter | NewsLetter | NoticeLetter | IncidentLetter

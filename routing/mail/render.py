@@ -256,6 +256,13 @@ def _incident_values(letter: IncidentLetter, t: Words) -> dict[str, Any]:
         if letter.acknowledged_by
         else "",
         "escalated": letter.step > 0,
+        "spoken": [
+            {
+                "head": t("incident_said", place=for_header(one.place, MOST_NAME), at=_time(one.at)),
+                "text": for_body(one.text, MOST_TEXT),
+            }
+            for one in letter.spoken
+        ],
         "links": [{"text": t(f"link_{deed}"), "address": for_link(address)} for deed, address in letter.links],
         "command": for_header(letter.show_command, MOST_COMMAND),
         "acknowledge": for_header(letter.acknowledge_command, MOST_COMMAND)

@@ -15,7 +15,7 @@ from mail_home import ANA, BEN, SETTINGS, START, MailHome, settle
 
 from database.engine import read, write
 from routing import links
-from routing.incidents import book
+from routing.incidents import book, said
 from routing.incidents.book import Evidence, Word
 from routing.incidents.levels import Signal, Standing
 from routing.mail.mailbox import MailboxTransport
@@ -194,3 +194,17 @@ def test_two_copies_in_a_storm_may_be_another_matter(story: Story) -> None:
     assert len(story.mails(BEN)) == 2
     story.home.severe("nothing but shame", cluster=7)
     assert len(story.mails(BEN, 2 * MINUTE)) == 2
+
+
+def test_what_was_said_in_public_stands_in_it_and_nobody_can_write_lines_into_it(story: Story) -> None:
+    story.home.mention("boo")
+    id = story.incident()
+    with write(story.home.engine) as connection:
+        said.say(connection, id, "We answer <b>at noon</b>.", "our site", START, "ana", START)
+    story.tell(id)
+    (mail,) = story.mails(BEN)
+    assert "what we said in public" in text(mail).lower()
+    assert "On our site, " in text(mail)
+    assert "We answer <b>at noon</b>." in text(mail)
+    assert "We answer &lt;b&gt;at noon&lt;/b&gt;." in text(mail, "html")
+    assert "lo que hemos dicho en público" in text(story.mails(ANA)[0]).lower()

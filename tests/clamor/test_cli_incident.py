@@ -1,0 +1,63 @@
+"""What people type in an incident: what was said in public, with its time, and who wrote it down."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from living import Living, post, settled_home
+from typer.testing import CliRunner
+
+from clamor import exits
+from clamor.cli import program
+from database.engine import write
+from routing.incidents import book
+from routing.incidents.book import Evidence
+from routing.incidents.levels import Standing
+from stream.clock import HOUR, ManualClock, WallClock
+
+
+@pytest.fixture
+def living(tmp_path: Path) -> Iterator[Living]:
+    now = WallClock().now()
+    with Living(settled_home(tmp_path / "home"), ManualClock(now)) as living:
+        living.live(post(1, "Acme Air lost my bag and nobody answers, this is a disgrace", at=now))
+        with write(living.opened.engine) as connection:
+            standing = Standing("crisis", now - HOUR, now, now)
+            book.open_incident(connection, "acme", standing, Evidence(), now)
+        yield living
+
+
+def typed(living: Living, *words: str, given: str | None = None) -> Result:
+    return CliRunner().invoke(program(words[0]), ["--home", str(living.home.root), *words], input=given)
+
+
+def shown(living: Living) -> dict[str, object]:
+    found: dict[str, object] = json.loads(typed(living, "incident", "show", "1", "--json").stdout)
+    return found
+
+
+def test_what_was_said_is_shown_with_where_and_when(living: Living) -> None:
+    done = typed(living, "incident", "said", "1", "We answer at noon.", "--where", "our site", "--by", "ana")
+    assert done.exit_code == exits.OK, done.output
+    assert "incident 1: said on our site at" in done.output
+    words = ["incident", "said", "1", "-", "--where", "x", "--at", "2026-01-02T10:40", "--by", "ana"]
+    assert typed(living, *words, given="We have seen it.\n").exit_code == exits.OK
+    told = typed(living, "incident", "show", "1").output
+    assert "Said on x at 2026-01-02 10:40: We have seen it." in told
+    assert "said: ana statement 1" in told
+    assert [one["text"] for one in shown(living)["said"]] == ["We have seen it.", "We answer at noon."]  # type: ignore[attr-defined]
+
+
+def test_what_cannot_be_is_told_in_words(living: Living) -> None:
+    ahead = typed(living, "incident", "said", "1", "We will.", "--where", "x", "--at", "2199-01-01")
+    assert (ahead.exit_code, "it lies ahead" in ahead.output) == (exits.FAILED, True)
+    nowhere = typed(living, "incident", "said", "1", "We will.")
+    assert "Missing option '--where'" in nowhere.output
+    unknown = typed(living, "incident", "said", "9", "We will.", "--where", "x")
+    assert (unknown.exit_code, "there is no incident 9" in unknown.output) == (exits.FAILED, True)
+    odd = typed(living, "incident", "said", "1", "We will.", "--where", "x", "--at", "noon")
+    assert "'noon' is no time" in odd.output
