@@ -76,6 +76,7 @@ def families(found: dict[str, Any]) -> Iterator[Metric]:
         found["understanding"]["provisional"],
     )
     yield from _mails(found["mail"], found["now"])
+    yield from _incidents(found["incidents"])
     yield from _latencies(found)
     yield from _erasure(found["erasure"], found["now"])
     yield from _coverage(found["coverage"])
@@ -140,6 +141,18 @@ def _mails(mail: dict[str, Any], now: int) -> Iterator[Metric]:
     yield _one("clamor_mails_gathering", "Summaries that wait for more.", mail["gathering"])
     yield _one("clamor_mails_failed", "Mails given up or refused for good within the last day.", mail["failed"])
     yield _one("clamor_alerts_unheard", "Alerts of the last day that nobody is configured for.", mail["unheard"])
+
+
+def _incidents(found: dict[str, Any]) -> Iterator[Metric]:
+    yield _one("clamor_incidents_open", "Incidents under way.", found["by_state"], "state")
+    yield _one("clamor_incident_alerts", "Alerts about incidents within the last day.", found["told"], "word")
+    unseen = sum(one["acknowledged_by"] is None and one["state"] == "crisis" for one in found["open"])
+    yield _one("clamor_crises_unanswered", "Crises under way that nobody looks after.", unseen)
+    if found["judged"] is not None:
+        about = "Minutes since 1970 UTC that the incident clock has judged: its rate tells whether it goes."
+        yield _counter("clamor_incident_minutes_judged", about, found["judged"])
+        about = "How long the next minute could have been judged by the incident clock."
+        yield _one("clamor_incident_clock_lag_seconds", about, found["lag"] / MILLIS)
 
 
 def _latencies(found: dict[str, Any]) -> Iterator[Metric]:

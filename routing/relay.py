@@ -1,5 +1,5 @@
 """From the outbox to the log: every change of a mention to `decided`, every move of a case to `escalations.*`, every
-alert to `alerts`.
+alert to `alerts`, those of incidents too.
 
 At least once: rows are deleted after the log has the records. One leased relay works at a time; its fence is checked in
 the transaction that deletes, so that one which was overtaken deletes nothing. A row holds references only: what is sent
@@ -17,6 +17,8 @@ from sqlalchemy import Engine
 
 from database.engine import delete_numbered, read, rows, rows_in, write
 from database.tenure import LeaseLost, Tenure
+from routing.incidents import book
+from routing.incidents.book import Incident
 from stream.clock import MINUTE, Clock
 from stream.ports import ALERTS, DECIDED, ESCALATIONS, Append, Log
 from stream.records import MAJOR, Alert, Millis, encode
@@ -51,9 +53,10 @@ class Relay:
             cases = sorted({row[3] for row in waiting if row[1] not in ("decided", "alert")})
             standing = {id: rest for id, *rest in rows_in(connection, _STANDING, cases)}
             told = {row[0]: row for row in rows_in(connection, _ALERTS, [row[-1] for row in waiting if row[-1]])}
+            incidents = {id: book.find(connection, id) for id in {row[-1] for row in told.values()} - {None}}
         if not waiting:
             return 0
-        records = _records(waiting, bodies, told, standing, self._epoch)
+        records = _records(waiting, bodies, told, incidents, standing, self._epoch)
         if records:
             # A log may let us wait for minutes; overtaken meanwhile, an old text would come behind its tombstone.
             with self._tenure.kept(LONGEST_APPEND):
@@ -77,6 +80,7 @@ def _records(
     waiting: Sequence[Any],
     bodies: dict[int, tuple[bytes, int]],
     told: dict[int, Any],
+    incidents: dict[int, Incident],
     standing: dict[int, list[Any]],
     epoch: int,
 ) -> list[Append]:
@@ -86,7 +90,7 @@ def _records(
     for _, kind, n, case_id, queue, at, key, brand, alert in waiting:
         if kind == "alert":
             if alert in told:
-                records.append(Append(ALERTS, str(alert), _alert(told[alert], f"{key}#{brand}")))
+                records.append(Append(ALERTS, str(alert), _alert(told[alert], incidents, f"{key}#{brand}")))
             continue
         if n not in bodies:
             continue
@@ -107,8 +111,15 @@ def _head(epoch: int, month: int) -> bytes:
     return f'{{"v":{MAJOR},"epoch":{epoch},"month":{month},"mention":'.encode()
 
 
-def _alert(row: Any, mention: str) -> bytes:
-    id, kind, brand, queue, case_id, risk, why, at = row
+def _alert(row: Any, incidents: dict[int, Incident], mention: str) -> bytes:
+    id, kind, brand, queue, case_id, risk, why, at, incident = row
+    if incident is not None:
+        held = incidents[incident]
+        about = Alert(
+            id=id, kind="incident", brand=brand, queue=queue, why=book.summary(held.evidence), at=at,
+            incident_id=incident, word=why, state=held.state, since=held.since, acknowledged_by=held.acknowledged_by,
+        )  # fmt: skip
+        return encode(about)
     about = Alert(
         id=id, kind="mention", brand=brand, queue=queue, case_id=case_id, mention_id=mention, risk=risk, why=why, at=at,
         found_late=kind == "found_late",
@@ -121,9 +132,9 @@ _encode = msgspec.json.Encoder().encode
 
 _WAITING = (
     "SELECT o.n, o.kind, o.mention, o.case_id, o.queue, o.at, p.id, d.value, o.alert FROM outbox o "
-    "JOIN mention m ON m.n = o.mention JOIN post p ON p.n = m.post JOIN dictionary d ON d.n = m.brand "
-    "ORDER BY o.n LIMIT ?"
+    "LEFT JOIN mention m ON m.n = o.mention LEFT JOIN post p ON p.n = m.post LEFT JOIN dictionary d ON d.n = m.brand "
+    "WHERE o.mention = 0 OR d.n IS NOT NULL ORDER BY o.n LIMIT ?"
 )
-_ALERTS = "SELECT id, kind, brand, queue, case_id, risk, why, created_at FROM alert WHERE id IN (??)"
+_ALERTS = "SELECT id, kind, brand, queue, case_id, risk, why, created_at, incident FROM alert WHERE id IN (??)"
 _STANDING = "SELECT id, state, assignee FROM cases WHERE id IN (??)"
 _BODIES = "SELECT n, body, indexed_month FROM mention WHERE n IN (??)"

@@ -210,6 +210,8 @@ class AccessScope(msgspec.Struct, frozen=True):
     brands: frozenset[str] | None = None
     queues: frozenset[str] | None = None
     access: frozenset[str] | None = frozenset({"public"})
+    acts: bool = False
+    """Whether it may do what people do, such as to look after an incident; else it reads."""
 
 
 EVERYTHING = AccessScope(access=None)

@@ -369,7 +369,7 @@ class Alert(Struct, frozen=True, kw_only=True):
 
     v: int = msgspec.field(default_factory=_major)
     id: int
-    kind: Literal["mention", "case", "summary", "stage", "coverage", "retention"]
+    kind: Literal["mention", "case", "summary", "stage", "coverage", "retention", "incident"]
     brand: str = ""
     queue: Queue = "none"
     case_id: int | None = None
@@ -380,6 +380,15 @@ class Alert(Struct, frozen=True, kw_only=True):
     at: Millis = 0
     found_late: bool = False
     """Gap-filled and too old to wake anybody: told in one mail with the others of its gap."""
+    incident_id: int | None = None
+    word: Literal["", "warning", "crisis", "still", "over"] = ""
+    """What people are told of an incident; `still`: it goes on, and nobody looks after it."""
+    state: str = ""
+    """Of the incident, when the record was written: watch, warning, crisis or over."""
+    since: Millis = 0
+    """Event time of the incident's first unusual minute."""
+    acknowledged_by: str | None = None
+    """Who looked after the incident, when the record was written."""
 
 
 class Coverage(Struct, frozen=True, kw_only=True):

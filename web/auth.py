@@ -56,6 +56,22 @@ def whole(services: Services) -> Callable[..., AccessScope]:
     return scope
 
 
+def acting(services: Services) -> Callable[..., AccessScope]:
+    """A dependency for what people do. Raises Refusal 403 for a token that reads only."""
+    of_asker = Depends(asker(services))
+
+    def scope(found: AccessScope = of_asker) -> AccessScope:
+        if not found.acts:
+            raise Refusal(
+                403,
+                "this route does something in a person's name, and this token only reads",
+                "use a token made with `clamor token new NAME --acts`",
+            )
+        return found
+
+    return scope
+
+
 def limited(scope: AccessScope) -> bool:
     """Whether it hides anything."""
     return scope.brands is not None or scope.queues is not None or scope.access is not None

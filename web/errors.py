@@ -40,8 +40,9 @@ def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 _DESCRIPTIONS = {
     401: "No token, or one that is unknown or revoked",
-    403: "The token sees only a part of what this route tells",
+    403: "The token sees only a part of what this route tells, or only reads",
     404: "There is none, or none that this token may see",
+    409: "It stands otherwise by now: `error` says how",
     422: "Something asked for cannot be understood; `position` points at the place in `q`",
     503: "Busy, or the query takes too long; `retry_after` or `advice` says what to do",
 }

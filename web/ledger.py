@@ -111,6 +111,14 @@ def _seen(connection: Connection, scope: AccessScope, since: Millis, until: Mill
     return statement.order_by(coverage.c.since.desc(), coverage.c.until.desc(), coverage.c.part.desc())
 
 
+def hears_all(connection: Connection, scope: AccessScope) -> bool:
+    """Whether `scope` covers every label, past ones included, that a source has: then numbers made of all posts of its
+    brands tell of none that it may not see."""
+    if scope.access is None:
+        return True
+    return all(labels <= scope.access for labels in _labels(connection).values())
+
+
 def _labels(connection: Connection) -> dict[str, frozenset[str]]:
     """Every label of access that a source ever had, by its id; a source that was never configured is public."""
     found: dict[str, frozenset[str]] = {}

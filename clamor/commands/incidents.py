@@ -79,14 +79,23 @@ def list_(
 
 
 @app.command("show")
-def show(context: typer.Context, id: Id, as_json: AsJson = False) -> None:
+def show(
+    context: typer.Context,
+    id: Id,
+    access: Annotated[
+        list[str] | None, typer.Option(help="Labels of private sources whose texts are shown besides public ones.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """An incident: its numbers, what it is made of, the posts to read first, what happened.
 
-    The cause is worked out now, from what is live: what was deleted since is not in it.
+    The cause is worked out now, from what is live: what was deleted since is not in it. Posts of private sources
+    count; their words, links and people are shown where --access names the label.
 
     [bold]Examples[/bold]
 
       clamor incident show 3
+      clamor incident show 3 --access board
     """
     with open_home(context.obj, use="check") as opened:
         upgrade(opened.engine)
@@ -97,7 +106,12 @@ def show(context: typer.Context, id: Id, as_json: AsJson = False) -> None:
                 lead = held.evidence.signals[0] if held.evidence.signals else None
                 until = held.over_at or now
                 cause = cause_of(
-                    connection, held.brand, held.since, until + MINUTE, hurts=lead is None or lead.hurts, access=None
+                    connection,
+                    held.brand,
+                    held.since,
+                    until + MINUTE,
+                    hurts=lead is None or lead.hurts,
+                    access=frozenset(access or ()),
                 )
                 happened, spoken = book.events(connection, id), statements(connection, id)
                 curve = curve_of(connection, held.brand, lead.series if lead else "all", until - CURVE, until)

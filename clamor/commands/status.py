@@ -18,15 +18,20 @@ from clamor.roles import COLLECT, WEB
 from clamor.status import status as status_of
 from config.home import Home
 from database.migrate import upgrade
+from stream.clock import MINUTE
+from stream.records import Millis
 
 MOST_DAYS = 3_650
+MOST_INCIDENTS = 10
+CLOCK_LATE: Millis = 2 * MINUTE
+"""A clock that is further behind than this is told of."""
 
 
 def status(
     context: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
 ) -> None:
-    """Lag of each stage, what was missed, the last alert, latencies, cases, disk.
+    """Lag of each stage, what was missed, incidents, the last alert, latencies, cases, disk.
 
     [bold]Examples[/bold]
 
@@ -94,6 +99,7 @@ def _show_rest(found: dict[str, Any]) -> None:
         "used up": _budgets(found["budgets"]),
         "sweeps": _sweeps(found["sweeps"]),
         "live cases": cases,
+        "incidents": _incidents(found["incidents"]),
         "last alert": _alert(alert),
         "mails": f"{mail['waiting']} waiting, {mail['gathering']} gathering, {mail['failed']} failed today"
         + (f" ({mail['trouble']})" if mail["trouble"] else "")
@@ -125,6 +131,20 @@ def _move(found: dict[str, Any]) -> str:
     if found["process"] is not None:
         return words
     return f"{words}, cut short: `clamor move --to {found['to']}` goes on"
+
+
+def _incidents(found: dict[str, Any]) -> str:
+    open_ = [
+        f"{one['id']} {one['brand']} {one['state']} since {when(one['since'])}"
+        + (f", {one['acknowledged_by']} looks after it" if one["acknowledged_by"] else "")
+        for one in found["open"][:MOST_INCIDENTS]
+    ]
+    more = sum(found["by_state"].values()) - len(open_)
+    under_way = "; ".join(open_) + (f"; and {more:,} more (clamor incident list)" if more else "")
+    if found["lag"] is None:
+        return f"{under_way or 'none'}; the clock has not begun"
+    late = f"; the clock lies {_time(found['lag'])} behind" if found["lag"] > CLOCK_LATE else ""
+    return f"{under_way or 'none'}{late}"
 
 
 def _alert(alert: dict[str, Any] | None) -> str:

@@ -58,7 +58,7 @@ def listed(
 def _seen(scope: AccessScope) -> str:
     limits = (("brand", scope.brands), ("queue", scope.queues), ("access", scope.access))
     said = [f"{what} {', '.join(sorted(names))}" for what, names in limits if names is not None]
-    return "; ".join(said) or "everything"
+    return ("; ".join(said) or "everything") + (", and acts" if scope.acts else "")
 
 
 @app.command("new")
@@ -70,6 +70,9 @@ def new(
     access: Annotated[
         list[str] | None, typer.Option(help="Labels of private sources that it may see besides public ones.")
     ] = None,
+    acts: Annotated[
+        bool, typer.Option("--acts", help="It may do what people do, such as to look after an incident.")
+    ] = False,
 ) -> None:
     """Make a token and show it, this once; only its hash is stored.
 
@@ -77,11 +80,13 @@ def new(
 
       clamor token new dashboards
       clamor token new agency --brand aurelia --queue pr
+      clamor token new pager --acts
     """
     scope = AccessScope(
         brands=frozenset(brand) if brand else None,
         queues=frozenset(queue) if queue else None,
         access=frozenset({"public", *(access or ())}) if brand or queue or access else None,
+        acts=acts,
     )
     with open_home(context.obj, use="check") as opened:
         upgrade(opened.engine)

@@ -150,10 +150,12 @@ def note(connection: Connection, id: int, change: str, at: Millis, person: str =
 
 
 def tell(connection: Connection, id: int, brand: str, word: Word, step: int, now: Millis) -> None:
-    """Ask for mails about it. `step` 0: to the people of the brand; n: to number n of the chain; -n: to the people of
-    the brand and the first n of the chain. There is a key for the links in them from then on."""
+    """Ask for mails about it, and for a record on topic `alerts`. `step` 0: to the people of the brand; n: to number n
+    of the chain; -n: to the people of the brand and the first n of the chain. There is a key for the links in the mails
+    from then on."""
     make_key(connection)
-    many(connection, _ALERT, [(brand, INCIDENT_QUEUE, word, now, now, id, step)])
+    alert = named(connection, _ALERT, (brand, INCIDENT_QUEUE, word, now, now, id, step))[0].id
+    many(connection, _OUTBOX, [(INCIDENT_QUEUE, now, alert)])
     many(connection, "UPDATE incident SET told_at = ? WHERE id = ?", [(now, id)])
     if step > 0:
         many(connection, "UPDATE incident SET steps = ? WHERE id = ?", [(step, id)])
@@ -254,5 +256,6 @@ _KEEP = (
 )
 _ALERT = (
     "INSERT INTO alert (kind, brand, queue, risk, why, event_time, created_at, state, incident, step)"
-    " VALUES ('incident', ?, ?, 0, ?, ?, ?, 'pending', ?, ?)"
+    " VALUES ('incident', ?, ?, 0, ?, ?, ?, 'pending', ?, ?) RETURNING id"
 )
+_OUTBOX = "INSERT INTO outbox (kind, mention, queue, revision, at, alert) VALUES ('alert', 0, ?, 0, ?, ?)"

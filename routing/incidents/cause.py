@@ -6,7 +6,7 @@ Worked out from the live mentions whenever somebody asks, and stored nowhere: wh
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from math import log, sqrt
 from typing import NamedTuple
 
@@ -78,15 +78,23 @@ class Cause(NamedTuple):
 
 
 def cause_of(
-    connection: Connection, brand: str, since: Millis, until: Millis, *, hurts: bool, access: Collection[str] | None
+    connection: Connection,
+    brand: str,
+    since: Millis,
+    until: Millis,
+    *,
+    hurts: bool,
+    access: Collection[str] | None,
+    known: Callable[[Mention], bool] = lambda mention: True,
 ) -> Cause:
     """Of the mentions of `brand` with an event time in [since, until). Mentions that `access` does not allow count, and
-    none of their words, links, people or texts are shown; None: everything is."""
-    found = _mentions(connection, brand, since, until)
+    none of their words, links, people or texts are shown; None: everything is. Those that are not `known` to the reader
+    do not even count."""
+    found = [(n, m) for n, m in _mentions(connection, brand, since, until) if known(m)]
     rise = [(n, m) for n, m in found if (_hurts(m) or not hurts) and not _own(m)]
     if not rise:
         return Cause(0, 0, 0, 0)
-    before = [m for _, m in _mentions(connection, brand, since - BEFORE, since) if not _own(m)]
+    before = [m for _, m in _mentions(connection, brand, since - BEFORE, since) if not _own(m) and known(m)]
     whole = [mention for _, mention in rise]
     shown = [(n, m) for n, m in rise if _readable(m, access)]
     readable = [mention for _, mention in shown]

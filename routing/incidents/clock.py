@@ -44,7 +44,7 @@ MOST_LIVE = 10_000
 HOUR_MINUTES = 60
 SET_BACK = 2 * HOUR_MINUTES
 """Minutes: what was judged so far ahead was judged before the clock was set back."""
-_JUDGED = ""
+JUDGED = ""
 """The row of `watch_state` that says up to where the clock has judged."""
 
 
@@ -131,7 +131,7 @@ class IncidentClock:
 
     def _begin(self, over: int) -> int:
         with read(self._engine) as connection:
-            held = rows(connection, "SELECT minute FROM watch_state WHERE brand = ?", (_JUDGED,))
+            held = rows(connection, "SELECT minute FROM watch_state WHERE brand = ?", (JUDGED,))
         # What lies further ahead was judged before the clock was set back.
         return held[0][0] if held and held[0][0] <= over + SET_BACK else over
 
@@ -240,7 +240,7 @@ class IncidentClock:
                     changed += _closed(connection, one, now)
             changed += telling.all_clear(connection, {one.brand for one in news if one.standing.state == "over"}, now)
             if last > first:
-                book.keep_watched(connection, _JUDGED, Watched(last, b"", Standing()))
+                book.keep_watched(connection, JUDGED, Watched(last, b"", Standing()))
             for brand, held in due.items():
                 book.keep_watched(connection, brand, Watched(last, self._panels.dump(brand), held.standing))
         for held in due.values():

@@ -44,6 +44,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, frozenset[str
     with Living(settled_home(tmp_path_factory.mktemp("told") / "home")) as living:
         answer = status(living.opened)
         answer["coverage"]["share"] = 1.0  # told only where posts were asked for
+        answer["incidents"] |= {"judged": 1, "lag": 0}  # told once the clock has begun
         found = list(families(answer))
     return {name: frozenset(labels) for metric in found for name, labels in _series(metric)}
 
