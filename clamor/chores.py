@@ -19,7 +19,7 @@ from clamor.deletes import IndexedDeletes, RoutedDeletes
 from clamor.endings import CREDENTIAL, endings, outrun
 from clamor.incident_watch import IncidentWatch
 from clamor.likenesses import Likenesses
-from clamor.mail import mailer
+from clamor.mail import mailer, messenger
 from clamor.offsets import places
 from clamor.opening import Opened
 from clamor.sources import ailing_sources, silent_sources
@@ -61,7 +61,7 @@ LONGEST_STEP: Millis = 10 * MINUTE
 def of_routing(opened: Opened) -> list[Chore]:
     """The chores of a process that routes. Where several do, on as many machines, one of them keeps SQL, one relays and
     one mails; each watches over its own machine."""
-    mails = mailer(opened)
+    mails, messages = mailer(opened), messenger(opened)
     keeper = Keeper(opened)
     watch = Watch(opened)
     with read(opened.engine) as connection:
@@ -73,6 +73,7 @@ def of_routing(opened: Opened) -> list[Chore]:
         Chore("relay", lambda: relay.step() > 0, 0.02, relay.close),
         Chore("deletes", RoutedDeletes(opened, held(opened)).step, LOOK),
         Chore("mailer", lambda: mails.step(opened.clock.now()).more, 0.25, mails.close),
+        Chore("messenger", lambda: messages.step(opened.clock.now()).more, 0.5, messages.close),
         Chore("retention", lambda: keep_log(opened), 60.0),
         Chore("watch", watch.step, 5.0),
         *by_one(

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from email.utils import parseaddr
 from pathlib import Path
 
+import config.channels
 from clamor.clocks import sends_mails
 from clamor.opening import Opened
 from clamor.sql import file_of
 from config.brands import Brand
 from config.home import HomeError
 from config.load import Configuration
+from config.secrets import SHORTEST_KEY
+from config.teams import Team
+from routing.channels.apprise_way import AppriseWay
+from routing.channels.messenger import Messenger
+from routing.channels.ways import Way, Ways
+from routing.channels.webhook import WebhookWay
 from routing.mail.compose import in_words_of
 from routing.mail.mailbox import MailboxTransport
 from routing.mail.smtp import SmtpTransport
 from routing.mail.transport import Transport
 from routing.mailer import Mailer
-from routing.people_to_tell import MailServer, MailSettings, Person
+from routing.people_to_tell import Channel, MailServer, MailSettings, Person
 from routing.rules import RuleSet
 
 
@@ -33,6 +41,43 @@ def mailer(opened: Opened) -> Mailer:
         journal=opened.home.data / "mails.journal",
         elsewhere=file_of(opened.configuration) is None,
     )
+
+
+def messenger(opened: Opened) -> Messenger:
+    """Hands over what leaves by channels. Raises HomeError where an address or a key is not to be found."""
+    return Messenger(
+        opened.engine,
+        opened.clock,
+        Ways({channel.id: way(opened, channel) for channel in channels(opened)}, opened.clock),
+        lambda: people(opened),
+        settings(opened),
+        journal=opened.home.data / "channels.journal",
+        elsewhere=file_of(opened.configuration) is None,
+    )
+
+
+def channels(opened: Opened) -> tuple[config.channels.Channel, ...]:
+    """None in a home whose mails go nowhere: a replay wakes nobody."""
+    return opened.settings.channels if sends_mails(opened.home) else ()
+
+
+def way(opened: Opened, channel: config.channels.Channel) -> Way:
+    """Raises HomeError."""
+    url = _secret(opened, channel.id, channel.url_env)
+    if channel.kind == "apprise":
+        return AppriseWay(url)
+    names = [name for name in (channel.secret_env, channel.former_secret_env) if name is not None]
+    keys = [_secret(opened, channel.id, name) for name in names]
+    if any(len(key) < SHORTEST_KEY for key in keys):
+        raise HomeError(f"a key of channel {channel.id} has fewer than {SHORTEST_KEY} characters: take a longer one")
+    return WebhookWay(url, keys, opened.clock, timeout=channel.timeout / 1000, anywhere=channel.allow_private)
+
+
+def _secret(opened: Opened, channel: str, name: str) -> str:
+    found = opened.configuration.secrets.get(name)
+    if found is None:
+        raise HomeError(f"channel {channel} needs {name}: set it in the environment or in {opened.home.secrets_file}")
+    return found.get_secret_value()
 
 
 def mailbox_file(configuration: Configuration) -> Path:
@@ -74,7 +119,7 @@ def transport(configuration: Configuration) -> Transport:
 
 def people(opened: Opened) -> list[Person]:
     """The people in force; who has no limit of their own has the general one."""
-    most = opened.settings.alerts.max_mails_per_hour
+    most, teams = opened.settings.alerts.max_mails_per_hour, opened.registry.current().teams
     return [
         Person(
             id=person.id,
@@ -85,10 +130,17 @@ def people(opened: Opened) -> list[Person]:
             queues=frozenset(person.queues),
             access=frozenset(person.access),
             operations=person.operations,
+            channels=person.channels,
+            shared=_shared(teams, person.id),
             max_mails_per_hour=person.max_mails_per_hour or most,
         )
         for person in opened.registry.people()
     ]
+
+
+def _shared(teams: Sequence[Team], person: str) -> tuple[str, ...]:
+    """Channels of the teams that somebody is in."""
+    return tuple(dict.fromkeys(name for team in teams if person in team.members for name in team.channels))
 
 
 def settings(opened: Opened) -> MailSettings:
@@ -102,6 +154,16 @@ def settings(opened: Opened) -> MailSettings:
         brand_names={brand.id: brand.name for brand in opened.registry.current().brands},
         risk_steps=alerts.worse_at,
         url=opened.settings.api.url,
+        channels=tuple(
+            Channel(
+                id=one.id,
+                tells=frozenset(one.tells),
+                texts=one.kind == "webhook",
+                language=one.language,
+                access=frozenset(one.access),
+            )
+            for one in channels(opened)
+        ),
         chain=opened.settings.incidents.escalate_to,
         give_up_after=mail.give_up_after,
         keep=opened.settings.retention.mails,

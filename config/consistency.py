@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from config.aspects import SHIPPED, forms
+from config.channel_findings import check_channels, check_ways
 from config.everyday import everyday
 from config.marked import Path, Sheet, written
 from config.problems import Problem, did_you_mean, shown
@@ -74,6 +75,8 @@ def check_content(
     yield from _private_readers(sheet, sources)
     people_ids = {str(person.get("id")) for _, person in people} if "people" in parts else known_people
     yield from check_teams(sheet, teams, deadlines, people_ids, () if "teams" in parts else known_teams)
+    yield from _double_ids(sheet, ("channels",), _items(parts.get("channels")))
+    yield from check_channels(sheet, _items(parts.get("channels")), brands, people, teams)
     if "people" in parts:
         yield from _nobody_told(sheet, brands, people)
         yield from _unknown_people(sheet, parts, people)
@@ -122,6 +125,9 @@ def check_engine(sheet: Sheet, settings: Settings, secrets: Container[str], use:
         message = f"only {count} of the workers get work: the log has {count} partitions"
         advice = "lower nlp_workers, or raise `engines: log: partitions` before the first start"
         yield sheet.problem(("processes", "nlp_workers"), message, advice, severity="warning", value=str(workers))
+    plain = sheet.root.plain()
+    channels = _items(plain.get("channels")) if isinstance(plain, dict) else []
+    yield from check_ways(sheet, channels, secrets, "error" if use == "run" else "warning")
     yield from _kafka(sheet, settings, secrets, use)
     yield from _cluster(sheet, settings.engines.store, secrets, use)
     if not _loopback(settings.api.host) and not settings.api.url.startswith("https://"):

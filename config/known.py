@@ -20,6 +20,8 @@ class Known:
     people: frozenset[str] | None = None
     teams: frozenset[str] | None = None
     deadlines: frozenset[str] | None = None
+    channels: frozenset[str] | None = None
+    """Those that a case can be posted to."""
 
     @classmethod
     def of(cls, plain: object, standing: Standing) -> Self:
@@ -35,6 +37,7 @@ class Known:
             people if people is not None else standing.people,
             teams if teams is not None else standing.teams or None,
             deadlines if deadlines is not None else standing.deadlines or None,
+            webhooks(parts),
         )
 
 
@@ -70,6 +73,13 @@ class Checkers(NamedTuple):
     policy: Checker
     together: Callable[[Mapping[str, Paper]], Sequence[Problem]]
     """What rules and policy say against one another; what is not among the papers is as it was shipped."""
+
+
+def webhooks(parts: Mapping[Any, Any]) -> frozenset[str]:
+    """Ids of the channels that are signed webhooks: a case is posted to no other."""
+    items = parts.get("channels")
+    found = [one for one in items if isinstance(one, dict)] if isinstance(items, list) else []
+    return frozenset(str(one.get("id")) for one in found if one.get("kind") == "webhook")
 
 
 def _column(items: Any, key: str) -> frozenset[str] | None:

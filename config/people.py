@@ -28,6 +28,8 @@ class Person(Section):
     operations: bool = False
     """Is told when Clamor itself needs somebody (a paused stage, a silent source, a full disk). Where nobody is named,
     everybody is."""
+    channels: tuple[Slug, ...] = ()
+    """Ids of `channels` by which the person is told as well."""
     max_mails_per_hour: int | None = Field(default=None, ge=1, le=1000)
     """Empty: as `alerts: max_mails_per_hour` says."""
 

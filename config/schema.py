@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, 
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from config.aspects import Slug
+from config.channels import Channel
 from config.content import ImportPart
 from config.kafka import KafkaEngine
 from config.section import Address, EnvName, Port, Section, Sender, Text
@@ -346,6 +347,8 @@ class EnginePart(Section):
     mail: Mail = Mail()
     alerts: Alerts = Alerts()
     incidents: Incidents = Incidents()
+    channels: Annotated[tuple[Channel, ...], Field(max_length=50)] = ()
+    """Ways beside mail: people and teams name them."""
     retention: Retention = Retention()
     logging: Logging = Logging()
 

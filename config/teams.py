@@ -103,6 +103,8 @@ class Team(Section):
     """Further days off, such as 2026-12-24."""
     capacity: int = Field(default=20, ge=1, le=10_000)
     """Cases that a member may have at once before `round-robin` passes them by."""
+    channels: tuple[Slug, ...] = ()
+    """Ids of `channels` that are told, once, of what any of its members is told."""
     hands_over_to: Slug | None = None
     """Team that its open cases go to when its day ends and that one works. Empty: they stay."""
 

@@ -26,10 +26,10 @@ import httpx
 import msgspec
 
 from ingest.collector import Denied, Interrupted
-from ingest.public import NotPublic, PublicTransport
 from ingest.unpacking import OFFERED, Unpackable, unpacked
 from ingest.unreached import unreached
 from stream.clock import SECOND
+from stream.public import NotPublic, PublicTransport
 from stream.records import Millis
 
 T = TypeVar("T")

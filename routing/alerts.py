@@ -49,6 +49,8 @@ class Pending(NamedTuple):
     and the first n of the chain."""
     in_incident: bool = False
     """Part of an incident that people of the brand were told of: they get no mail of its own."""
+    why: str = ""
+    """What it says: the word of an incident, the channel that a case is posted to, a reason."""
 
 
 class Told(NamedTuple):
@@ -74,6 +76,7 @@ class Open(NamedTuple):
 
 class NewMail(msgspec.Struct):
     person: str
+    """Empty: a message for a channel alone."""
     kind: str
     brand: str
     queue: str
@@ -81,6 +84,8 @@ class NewMail(msgspec.Struct):
     created_at: Millis
     latest_at: Millis
     alerts: list[int]
+    channel: str = ""
+    """By which it leaves; empty: by mail."""
 
 
 class Plan(msgspec.Struct):
@@ -145,6 +150,9 @@ class _Desk:
         self._told = told
         self._used = dict(used)
         self._settings = settings
+        self._channels = {channel.id: channel for channel in settings.channels}
+        self._shared = set[tuple[str, int]]()
+        """(channel of a team, alert) that it is told of already."""
         self._gathering: dict[tuple[str, str, str], int | NewMail] = {
             (mail.person, mail.kind, mail.brand): mail.id for mail in open_mails if mail.state == "gathering"
         }
@@ -169,6 +177,7 @@ class _Desk:
             chosen = sorted([person for person in people if person.id in known], key=lambda person: person.id)
         for person in chosen:
             self._open(alert, person, alert.kind)
+            self._beside(alert, person, alert.kind)
         return "mailed" if chosen else "nobody"
 
     def news(self, alert: Pending, people: Sequence[Person]) -> str:
@@ -181,7 +190,15 @@ class _Desk:
         chosen = told_about_operations(people)
         for person in chosen:
             self._open(alert, person, "operations")
+            self._beside(alert, person, "operations")
         return "mailed" if chosen else "nobody"
+
+    def crm(self, alert: Pending, people: Sequence[Person]) -> str:
+        """A case for a channel alone. One that is not there any more is told of nothing, and nobody minds."""
+        if alert.why not in self._channels:
+            return "nobody"
+        self._opened(alert, "", "crm", channel=alert.why)
+        return "mailed"
 
     def _tell(
         self,
@@ -208,6 +225,7 @@ class _Desk:
             return
         self._used[person.id] = self._used.get(person.id, 0) + 1
         self._open(alert, person, "alert")
+        self._beside(alert, person, "alert")
 
     def _one_late(self, alert: Pending, person: Person) -> None:
         self._gather(alert, person, "found_late", alert.brand)
@@ -227,9 +245,35 @@ class _Desk:
     def _open(
         self, alert: Pending, person: Person, kind: str, state: str = "pending", brand: str | None = None
     ) -> NewMail:
+        return self._opened(alert, person.id, kind, state, brand)
+
+    def _beside(self, alert: Pending, person: Person, kind: str) -> None:
+        """By the channels of somebody who is told by mail: their own, and those of teams, each once."""
+        for name in person.channels:
+            if self._tells(name, kind, alert.why):
+                self._opened(alert, person.id, kind, channel=name)
+        for name in person.shared:
+            if (name, alert.id) not in self._shared and self._tells(name, kind, alert.why):
+                self._shared.add((name, alert.id))
+                self._opened(alert, "", kind, channel=name)
+
+    def _tells(self, name: str, kind: str, word: str) -> bool:
+        channel = self._channels.get(name)
+        return channel is not None and (kind == "chain_test" or _SAID.get(kind, word) in channel.tells)
+
+    def _opened(
+        self,
+        alert: Pending,
+        person: str,
+        kind: str,
+        state: str = "pending",
+        brand: str | None = None,
+        channel: str = "",
+    ) -> NewMail:
         mail = NewMail(
-            person=person.id,
+            person=person,
             kind=kind,
+            channel=channel,
             brand=alert.brand if brand is None else brand,
             queue=alert.queue,
             state=state,
@@ -241,12 +285,15 @@ class _Desk:
         return mail
 
 
+_SAID: Mapping[str, str] = {"alert": "alert", "operations": "trouble"}
+"""What a channel is asked for by kind of mail; an incident's is its word."""
 _TREATMENT: Mapping[str, Callable[[_Desk, Pending, Sequence[Person]], str]] = {
     "mention": _Desk.severe,
     "case": _Desk.severe,
     "found_late": _Desk.late,
     "incident": _Desk.incident,
     "chain_test": _Desk.incident,
+    "crm": _Desk.crm,
     **dict.fromkeys(NEWS, _Desk.news),
 }
 

@@ -166,7 +166,7 @@ class Backtest:
             self._count(tally.new, mention, new.queue, new.name, new.alert, held)
             if new.queue != old.queue:
                 self._move(tally, n, mention, old, new)
-            elif _effects(new) != (old.rule, old.priority, old.tags, old.alert, old.assign, old.deadline, old.hold):
+            elif _effects(new) != _effects_of(old):
                 tally.otherwise += 1
 
     def _ruled(self, rules: RuleSet, mention: Mention, old: Decision) -> Ruled | None:
@@ -259,6 +259,10 @@ def sample_of(tally: Tally, most: int) -> list[Moved]:
             if drawn and len(found) < most:
                 found.append(drawn.pop(0))
     return sorted(found, key=lambda moved: (moved.old_queue, moved.new_queue, moved.at))
+
+
+def _effects_of(old: Decision) -> tuple[object, ...]:
+    return (old.rule, old.priority, old.tags, old.alert, old.assign, old.deadline, old.hold, old.crm)
 
 
 def _effects(ruled: Ruled) -> tuple[object, ...]:

@@ -14,6 +14,7 @@ from itertools import chain
 from database.engine import rows_in
 from query.document import set_aside as does_not_mean_it
 from routing.assigning import assign_by_rule
+from routing.crm import hand_to_crm
 from routing.decide import held_for_review
 from routing.keys import NOBODY
 from routing.merging import (
@@ -196,6 +197,7 @@ def _enter(sheet: Sheet, case: CaseRow, m: MentionRow, change: str) -> None:
         case.mentions += 1
         sheet.events.append(CaseEvent(case, change, m))
         assign_by_rule(sheet, case, m)
+        hand_to_crm(sheet, case, m)
         _wake(sheet, case, m)
     elif worse:
         sheet.events.append(CaseEvent(case, "grew", m))

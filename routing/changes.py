@@ -38,6 +38,7 @@ def _moved(old: Decision, new: Decision) -> Iterator[str]:
         ("asks for an alert", _yes(old.alert), _yes(new.alert)),
         ("case for", ", ".join(old.assign) or "nobody", ", ".join(new.assign) or "nobody"),
         ("deadline", old.deadline or "of its queue", new.deadline or "of its queue"),
+        ("case posted to", old.crm or "nowhere", new.crm or "nowhere"),
         ("held while the model is unsure", _yes(old.hold), _yes(new.hold)),
     ):
         if was != now:

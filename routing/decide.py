@@ -65,7 +65,7 @@ def by_rules(decision: Decision, ruled: Ruled) -> Decision:
     return replace(
         decision, queue=ruled.queue, rule=ruled.name, why=ruled.why, priority=ruled.priority, tags=ruled.tags,
         alert=ruled.alert, facts=ruled.facts, record=ruled.record, words=ruled.words, assign=ruled.actions.assign,
-        deadline=ruled.actions.deadline, hold=ruled.actions.hold,
+        deadline=ruled.actions.deadline, hold=ruled.actions.hold, crm=ruled.actions.crm,
     )  # fmt: skip
 
 
@@ -75,7 +75,7 @@ def by_person(decision: Decision, person: Correction) -> Decision:
     why = f"{person.person} put it here" + (_CHANGED if person.stale else "")
     return replace(
         decision, queue=person.queue, rule=PERSON, why=why, person=person.person, alert=False, overruled=decision.rule,
-        assign=(), deadline="", hold=False,
+        assign=(), deadline="", hold=False, crm="",
     )  # fmt: skip
 
 

@@ -49,6 +49,8 @@ def in_words(mention: Mention, rules: RuleSet | None = None, language: str = "en
         lines.append(f"A case that nobody has goes to {', else '.join(decision.assign)}.")
     if decision.deadline:
         lines.append(f"Deadline {decision.deadline}.")
+    if decision.crm:
+        lines.append(f"Its case is posted to {decision.crm}, once.")
     if held_for_review(mention):
         heads = ", ".join(mention.understanding.review) if mention.understanding is not None else ""
         lines.append(f"It is held: the model is unsure of {heads}, and wakes nobody until a person has looked at it.")

@@ -13,7 +13,7 @@ from stream.records import Millis
 
 
 class Failed(msgspec.Struct, frozen=True):
-    """One mail that did not leave. Times in milliseconds UTC."""
+    """One mail, or message by a channel, that did not leave. Times in milliseconds UTC."""
 
     id: str
     kind: str
@@ -29,7 +29,10 @@ class Failed(msgspec.Struct, frozen=True):
 def failed(connection: Connection) -> list[Failed]:
     """All that are kept, the oldest first."""
     found = named(connection, _FAILED)
-    return [Failed(str(r.id), r.kind, r.person, r.brand, r.queue, r.items, r.created_at, r.reason) for r in found]
+    return [
+        Failed(str(r.id), _kind(r.kind, r.channel), r.person, r.brand, r.queue, r.items, r.created_at, r.reason)
+        for r in found
+    ]
 
 
 def retry(connection: Connection, chosen: Iterable[Failed]) -> int:
@@ -37,8 +40,12 @@ def retry(connection: Connection, chosen: Iterable[Failed]) -> int:
     return many(connection, _RETRY, [(int(one.id),) for one in chosen])
 
 
+def _kind(kind: str, channel: str) -> str:
+    return f"{kind} by {channel}" if channel else kind
+
+
 _FAILED = (
-    "SELECT m.id, m.kind, m.person, m.brand, m.queue, m.created_at, m.reason,"
+    "SELECT m.id, m.kind, m.person, m.channel, m.brand, m.queue, m.created_at, m.reason,"
     " (SELECT COUNT(*) FROM mail_item i WHERE i.mail = m.id) AS items FROM mail m WHERE m.state = 'failed'"
     " ORDER BY m.created_at, m.id"
 )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 import msgspec
 from sqlalchemy import Engine
 
@@ -35,6 +38,19 @@ class MailStatus(msgspec.Struct, frozen=True):
     latency_p50: Millis | None
     """From arrival in the log to the mail server, over the latest alert mails."""
     latency_p99: Millis | None
+    channels: dict[str, ChannelStatus] = {}
+    """By id of a channel, of those by which something was told within a day or waits."""
+
+
+class ChannelStatus(msgspec.Struct, frozen=True):
+    """How the messages by a way beside mail stand."""
+
+    waiting: int = 0
+    sent: int = 0
+    """Within the last day, as `failed`."""
+    failed: int = 0
+    trouble: str = ""
+    """Why the newest of those that wait has not left, or the last one failed."""
 
 
 def mail_status(engine: Engine, now: Millis) -> MailStatus:
@@ -42,21 +58,23 @@ def mail_status(engine: Engine, now: Millis) -> MailStatus:
     with read(engine) as connection:
         waiting = named(
             connection,
-            "SELECT state, reason, created_at FROM mail WHERE state IN ('gathering', 'pending', 'sending') ORDER BY id",
+            "SELECT state, reason, created_at FROM mail WHERE state IN ('gathering', 'pending', 'sending')"
+            " AND channel = '' ORDER BY id",
         )
         ended = named(
             connection,
-            "SELECT state, COUNT(*) AS n FROM mail WHERE ended_at > ? GROUP BY state",
+            "SELECT state, COUNT(*) AS n FROM mail WHERE ended_at > ? AND channel = '' GROUP BY state",
             (now - DAY,),
         )
         failure = named(
             connection,
-            "SELECT reason FROM mail WHERE ended_at > ? AND state = 'failed' ORDER BY ended_at DESC LIMIT 1",
+            "SELECT reason FROM mail WHERE ended_at > ? AND state = 'failed' AND channel = ''"
+            " ORDER BY ended_at DESC LIMIT 1",
             (now - DAY,),
         )
         latest = named(
             connection,
-            "SELECT kind, state, ended_at, arrived_at FROM mail WHERE ended_at IS NOT NULL"
+            "SELECT kind, state, ended_at, arrived_at FROM mail WHERE ended_at IS NOT NULL AND channel = ''"
             " ORDER BY ended_at DESC LIMIT ?",
             (LATENCIES,),
         )
@@ -64,6 +82,12 @@ def mail_status(engine: Engine, now: Millis) -> MailStatus:
             connection,
             "SELECT COUNT(*) AS n FROM (SELECT state, created_at FROM alert ORDER BY id DESC LIMIT 10000) a"
             " WHERE state = 'nobody' AND created_at > ?",
+            (now - DAY,),
+        )
+        beside = named(
+            connection,
+            "SELECT channel, state, reason FROM mail WHERE channel <> '' AND (ended_at > ? OR ended_at IS NULL)"
+            " ORDER BY id",
             (now - DAY,),
         )
     stuck = [r for r in waiting if r.state != "gathering"]
@@ -85,7 +109,22 @@ def mail_status(engine: Engine, now: Millis) -> MailStatus:
         unheard=int(unheard[0].n),
         latency_p50=_share(took, 0.5),
         latency_p99=_share(took, 0.99),
+        channels=_by_channel(beside),
     )
+
+
+def _by_channel(found: Iterable[Any]) -> dict[str, ChannelStatus]:
+    """Of (channel, state, reason), oldest first."""
+    by_channel: dict[str, ChannelStatus] = {}
+    for channel, state, reason in found:
+        one = by_channel.get(channel, ChannelStatus())
+        by_channel[channel] = ChannelStatus(
+            one.waiting + (state in ("pending", "sending")),
+            one.sent + (state == "sent"),
+            one.failed + (state == "failed"),
+            reason if reason and state in ("pending", "sending", "failed") else one.trouble,
+        )
+    return by_channel
 
 
 def _share(ordered: list[Millis], share: float) -> Millis | None:

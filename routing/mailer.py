@@ -79,12 +79,18 @@ class StepResult(msgspec.Struct, frozen=True):
 
 
 class Mailer:
-    """Make it in the process and thread that steps it. `people` is asked in every step.
+    """Hands over what leaves by mail; what leaves by channels, `routing.channels.messenger` hands over in the same way.
+
+    Make it in the process and thread that steps it. `people` is asked in every step.
 
     `journal`: a file on a local disk that only mailers of this database use; None leaves the window of a double at some
     milliseconds. `elsewhere`: mailers of other machines, with journals of their own, may work on this database.
     `reason` says why a mention was routed as it was, in the reader's language.
     """
+
+    lease = LEASE
+    lane = "channel = ''"
+    """Which rows of table `mail` it hands over."""
 
     def __init__(
         self,
@@ -106,7 +112,7 @@ class Mailer:
         """Of the journal: what this one has told since it gave way."""
         self._longest: Millis = MOST_STEP + int(transport.deadline * SECOND) + 5 * SECOND
         """A round of hand-overs, the last of which may begin at the end of MOST_STEP."""
-        self._tenure = Tenure(engine, LEASE, clock, owner)
+        self._tenure = Tenure(engine, self.lease, clock, owner)
         self._recovered: int | None = None
         self._mine = set[int]()
         """Fences under which this one has mailed."""
@@ -192,7 +198,9 @@ class Mailer:
         now = self._clock.now()
         with write(self._engine) as connection:
             self._tenure.guard(connection)
-            claimed = named(connection, "SELECT id, message_id, fence, next_try FROM mail WHERE state = 'sending'")
+            claimed = named(
+                connection, f"SELECT id, message_id, fence, next_try FROM mail WHERE state = 'sending' AND {self.lane}"
+            )
             done = [(now, r.id) for r in claimed if r.message_id in taken]
             many(connection, "UPDATE mail SET state = 'sent', reason = '', ended_at = ? WHERE id = ?", done)
             unknown = [
@@ -228,7 +236,7 @@ class Mailer:
         started = self._clock.steady()
         if started < self._rest_until:
             return counts
-        found = _due_mails(self._engine, self._clock.wall(), self._settings.retry_longest)
+        found = _due_mails(self._engine, self.lane, self._clock.wall(), self._settings.retry_longest)
         if not found:
             return counts
         with self._tenure.kept(self._longest):
@@ -247,13 +255,17 @@ class Mailer:
         """Without a break: where another one mailed meanwhile, what was found due may be sent by now."""
         return self._tenure.hold() and self._tenure.fence == self._recovered
 
-    def _one(self, mail: _Due, person: Person | None, now: Millis) -> str:
+    def _one(self, mail: Due, person: Person | None, now: Millis) -> str:
         if person is None:
             return self._end(mail, "dropped", f"{mail.person} is no longer among the people")
         if not valid_address(person.email):
             return self._end(mail, "failed", f"the address of {person.id} is not one: correct it in the people")
+        return self._hand_over(mail, person.email, lambda: self._written(mail, person, now))
+
+    def _hand_over(self, mail: Due, recipient: str, write: Callable[[], tuple[Composed, bytes | None]]) -> str:
+        """`write`: what is to be told as of now; None where nothing is left."""
         try:
-            composed, content = self._written(mail, person, now)
+            composed, content = write()
         except Transient:
             raise
         except Exception as error:
@@ -261,22 +273,20 @@ class Mailer:
             log.exception("mail_not_written", mail=mail.id)
             return self._end(mail, "failed", f"could not be written ({type(error).__name__})")
         if content is None:
-            return self._end(mail, "dropped", composed.dropped, untell=True)
+            return self._end(mail, "dropped", composed.dropped, untell=not mail.channel)
         if not self._claim(mail, content, composed.arrived_at):
             return "told by another one"
         sender, repeated = self._settings.from_address, bool(mail.repeated)
         return self._settle(
             mail,
-            self._transport.send(
-                Outgoing(mail.message_id, sender, person.email, content, repeated, allowed=self._allowed)
-            ),
+            self._transport.send(Outgoing(mail.message_id, sender, recipient, content, repeated, self._allowed)),
         )
 
     def _allowed(self) -> float:
         """Seconds: whoever takes over as mailer knows that a hand-over of this one has ended before."""
         return self._tenure.left() / SECOND
 
-    def _written(self, mail: _Due, person: Person, now: Millis) -> tuple[Composed, bytes | None]:
+    def _written(self, mail: Due, person: Person, now: Millis) -> tuple[Composed, bytes | None]:
         """The mail as of now; None where nothing is left to tell."""
         row = MailRow(mail.id, mail.kind, mail.brand, mail.queue, mail.created_at, mail.latest_at)
         with read(self._engine) as connection:
@@ -286,7 +296,7 @@ class Mailer:
         content = message(composed.letter, person, self._settings, mail.message_id, now, composed.case_id)
         return composed, content
 
-    def _claim(self, mail: _Due, content: bytes, arrived_at: Millis | None) -> bool:
+    def _claim(self, mail: Due, content: bytes, arrived_at: Millis | None) -> bool:
         """False where a former mailer has told meanwhile that it was taken."""
         wall = self._clock.wall()
         with write(self._engine) as connection:
@@ -300,7 +310,7 @@ class Mailer:
             )
         return claimed > 0
 
-    def _settle(self, mail: _Due, delivery: Delivery) -> str:
+    def _settle(self, mail: Due, delivery: Delivery) -> str:
         """Write down how a hand-over went. Whoever lost the lease meanwhile writes to the journal only."""
         if delivery.outcome == "sent":
             self._journal.write(mail.message_id)
@@ -318,7 +328,7 @@ class Mailer:
         self._back(mail, delivery.reason, attempts=mail.attempts, next_try=0, repeated=bool(mail.repeated))
         return "down"
 
-    def _try_later(self, mail: _Due, delivery: Delivery) -> str:
+    def _try_later(self, mail: Due, delivery: Delivery) -> str:
         wall = self._clock.wall()
         first = mail.first_try if mail.first_try is not None else wall
         if wall - first >= self._settings.give_up_after:
@@ -340,7 +350,7 @@ class Mailer:
         self._faults = 0
         log.warning("mail_server_rests", seconds=pause // 1000, why=delivery.reason)
 
-    def _back(self, mail: _Due, reason: str, *, attempts: int, next_try: Millis, repeated: bool) -> None:
+    def _back(self, mail: Due, reason: str, *, attempts: int, next_try: Millis, repeated: bool) -> None:
         with write(self._engine) as connection:
             self._tenure.guard(connection)
             many(
@@ -350,7 +360,7 @@ class Mailer:
                 [(reason, attempts, next_try, repeated, mail.id)],
             )
 
-    def _end(self, mail: _Due, state: str, reason: str, untell: bool = False) -> str:
+    def _end(self, mail: Due, state: str, reason: str, untell: bool = False) -> str:
         with write(self._engine) as connection:
             self._tenure.guard(connection)
             many(
@@ -366,11 +376,14 @@ class Mailer:
         return state
 
 
-class _Due(msgspec.Struct, frozen=True):
+class Due(msgspec.Struct, frozen=True):
+    """A row of table `mail` whose turn has come."""
+
     id: int
     message_id: str
     person: str
     kind: str
+    channel: str
     brand: str
     queue: str
     created_at: Millis
@@ -402,7 +415,7 @@ def back_off(tries: int, first: Millis, longest: Millis, who: str) -> Millis:
     return int(pause * (1 - share / 4))
 
 
-def _due_mails(engine: Engine, wall: Millis, longest: Millis) -> list[_Due]:
+def _due_mails(engine: Engine, lane: str, wall: Millis, longest: Millis) -> list[Due]:
     """Mails whose turn has come: single alerts first, then what counts many.
 
     No pause is longer than `longest`: a turn that lies further ahead was reckoned before the clock was set back.
@@ -410,10 +423,10 @@ def _due_mails(engine: Engine, wall: Millis, longest: Millis) -> list[_Due]:
     with read(engine) as connection:
         found = named(
             connection,
-            "SELECT id, message_id, person, kind, brand, queue, created_at, latest_at, attempts, first_try, repeated"
-            " FROM mail WHERE state IN ('gathering', 'pending', 'sending') AND state = 'pending'"
+            "SELECT id, message_id, person, kind, channel, brand, queue, created_at, latest_at, attempts, first_try,"
+            f" repeated FROM mail WHERE state IN ('gathering', 'pending', 'sending') AND state = 'pending' AND {lane}"
             " AND (next_try <= ? OR next_try > ?)"
             " ORDER BY CASE WHEN kind IN ('summary', 'found_late') THEN 1 ELSE 0 END, next_try, id LIMIT ?",
             (wall, wall + longest, BATCH),
         )
-    return [_Due(*row) for row in found]
+    return [Due(*row) for row in found]

@@ -30,7 +30,26 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     """Labels of sources whose texts this person may read; others arrive as a reference without text."""
     operations: bool = False
     """Is told when Clamor itself needs somebody: a paused stage, a silent source, a full disk."""
+    channels: tuple[str, ...] = ()
+    """Ids of channels by which this person is told as well,"""
+    shared: tuple[str, ...] = ()
+    """and of those of teams, which are told once of what several of their members are told."""
     max_mails_per_hour: int = 6
+
+
+Tells = Literal["crisis", "warning", "alert", "trouble"]
+
+
+class Channel(msgspec.Struct, frozen=True, kw_only=True):
+    """A way beside mail, without its address."""
+
+    id: str
+    tells: frozenset[Tells] = frozenset({"crisis", "warning"})
+    texts: bool = False
+    """Whether posts are told by it with what they say: of programs of one's own."""
+    language: Language = "en"
+    access: frozenset[str] = PUBLIC
+    """Labels of sources whose texts it may be told, where it is told for nobody in particular."""
 
 
 class MailServer(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,6 +93,8 @@ class MailSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The span of `max_mails_per_hour`."""
     url: str = ""
     """Address of the API, for links by which a person does something; empty: mails have none."""
+    channels: tuple[Channel, ...] = ()
+    """Ways beside mail."""
     chain: tuple[str, ...] = ()
     """Ids of the people who are told of an incident one after another, while nobody answers."""
     late_quiet: Millis = MINUTE

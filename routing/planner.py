@@ -82,7 +82,8 @@ def _pending(connection: Connection, members: Members, now: Millis) -> list[Pend
     found = named(
         connection,
         "SELECT a.id, a.kind, a.case_id, a.mention_n, a.brand, a.queue, a.risk, a.created_at, a.step,"
-        " c.mentions, c.merged_into FROM alert a LEFT JOIN cases c ON c.id = a.case_id"
+        " c.mentions, c.merged_into, a.why, i.told FROM alert a LEFT JOIN cases c ON c.id = a.case_id"
+        " LEFT JOIN incident i ON i.id = a.incident"
         " WHERE a.state = 'pending' ORDER BY a.id LIMIT ?",
         (BATCH,),
     )
@@ -101,10 +102,18 @@ def _pending(connection: Connection, members: Members, now: Millis) -> list[Pend
         alerts.append(
             Pending(
                 r.id, r.kind, subject, r.brand, r.queue, r.risk, r.mentions or 1, r.created_at,
-                tuple(recipients.get(r.id, ())), r.step, r.id in inside,
+                tuple(recipients.get(r.id, ())), r.step, r.id in inside, _asks_for(r.kind, r.why, r.told),
             )
         )  # fmt: skip
     return alerts
+
+
+def _asks_for(kind: str, why: str, told: str | None) -> str:
+    """Of an incident what it is for channels, `crisis` or `warning`: that it goes on is said of a crisis, that it is
+    over to whom it began."""
+    if kind != "incident":
+        return why
+    return "crisis" if why == "still" else told or "warning" if why == "over" else why
 
 
 def _end_of_merges(connection: Connection, into: Mapping[int, int]) -> dict[int, int]:
@@ -127,7 +136,7 @@ def _open_mails(connection: Connection) -> list[Open]:
     found = named(
         connection,
         "SELECT id, person, kind, brand, state, created_at, latest_at, attempts FROM mail"
-        " WHERE state IN ('gathering', 'pending', 'sending')",
+        " WHERE state IN ('gathering', 'pending', 'sending') AND channel = ''",
     )
     return [Open(*r) for r in found]
 
@@ -139,7 +148,7 @@ def _used(connection: Connection, open_mails: Iterable[Open], now: Millis, windo
     ended = named(
         connection,
         f"SELECT person, COUNT(*) AS n FROM mail WHERE ended_at > ? AND ended_at <= ? AND state IN ('sent', 'failed')"
-        f" AND kind IN ({kinds}) GROUP BY person",
+        f" AND channel = '' AND kind IN ({kinds}) GROUP BY person",
         (now - window, now + window, *LIMITED),
     )
     used = {r.person: int(r.n) for r in ended}
@@ -180,12 +189,23 @@ def _told(connection: Connection, subjects: set[int]) -> dict[tuple[int, str], T
 def _write_plan(connection: Connection, planned: Plan, settings: MailSettings, now: Millis) -> None:
     domain = settings.from_address.rpartition("@")[2] or "localhost"
     for mail in planned.opened:
-        identity = message_id(mail.person, mail.kind, mail.alerts[0], mail.created_at, domain)
+        who = f"{mail.person}\0{mail.channel}" if mail.channel else mail.person
+        identity = message_id(who, mail.kind, mail.alerts[0], mail.created_at, domain)
         number = named(
             connection,
-            "INSERT INTO mail (message_id, person, kind, brand, queue, state, created_at, latest_at)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
-            (identity, mail.person, mail.kind, mail.brand, mail.queue, mail.state, mail.created_at, mail.latest_at),
+            "INSERT INTO mail (message_id, person, kind, channel, brand, queue, state, created_at, latest_at)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+            (
+                identity,
+                mail.person,
+                mail.kind,
+                mail.channel,
+                mail.brand,
+                mail.queue,
+                mail.state,
+                mail.created_at,
+                mail.latest_at,
+            ),
         )[0].id
         many(connection, _JOIN, [(number, alert) for alert in mail.alerts])
     many(connection, _JOIN, [(mail, alert) for mail, alerts in planned.joined.items() for alert in alerts])

@@ -19,8 +19,8 @@ from stream.records import Correction, Decision, Struct, Understanding
 
 Outcome = Literal["same", "differs", "unknown"]
 _FOLLOWING = (
-    "queue", "rule", "priority", "tags", "alert", "assign", "deadline", "hold", "why", "facts", "risk", "person",
-    "overruled",
+    "queue", "rule", "priority", "tags", "alert", "assign", "deadline", "hold", "crm", "why", "facts", "risk",
+    "person", "overruled",
 )  # fmt: skip
 
 
@@ -75,8 +75,8 @@ def _left_out(decision: Decision, read: Understanding | None, correction: Correc
         return Replayed("unknown", "what said that the post does not mean the brand is not kept")
     by = correction.person if correction is not None and correction.about is not None else None
     made = replace(
-        decision, queue="none", priority="low", tags=(), alert=False, assign=(), deadline="", hold=False, why=why,
-        facts={}, risk=0, person=by, overruled="",
+        decision, queue="none", priority="low", tags=(), alert=False, assign=(), deadline="", hold=False, crm="",
+        why=why, facts={}, risk=0, person=by, overruled="",
     )  # fmt: skip
     return _compared(decision, made)
 

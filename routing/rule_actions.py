@@ -9,7 +9,7 @@ from config.known import Known
 from config.marked import Node as Yaml
 from config.problems import did_you_mean
 
-KEYS = ("assign", "deadline", "hold", "ignore")
+KEYS = ("assign", "deadline", "hold", "crm", "ignore")
 LAST_AGENT = "last-agent"
 ROUND_ROBIN = "round-robin"
 Wrong = Callable[[Yaml | None, str, object, str], None]
@@ -23,19 +23,28 @@ class Actions(NamedTuple):
     """Id of a deadline; empty: the one of its queue and brand."""
     hold: bool = False
     """Nobody is woken by a mention of which a head of the model was unsure, and its case is tagged `review`."""
+    crm: str = ""
+    """Id of the channel to which the case is posted, once; empty: to none."""
 
 
 def read_actions(node: Yaml, wrong: Wrong) -> Actions:
     """The actions of a rule; what cannot be read goes to `wrong`."""
     assign = node.child("assign")
-    deadline = node.child("deadline")
-    if deadline is not None and (deadline.items is not None or deadline.entries is not None or not deadline.scalar):
-        wrong(deadline, "`deadline` is the id of a deadline", deadline.plain(), "write `deadline: standard`")
     return Actions(
         tuple(_assigned(assign, wrong)) if assign is not None else (),
-        str(deadline.scalar) if deadline is not None and deadline.scalar else "",
+        _named(node, "deadline", "the id of a deadline", "write `deadline: standard`", wrong),
         flag(node, "hold", wrong),
+        _named(node, "crm", "the id of a channel", "write `crm: desk`, and the webhook under `channels:`", wrong),
     )
+
+
+def _named(node: Yaml, key: str, what: str, advice: str, wrong: Wrong) -> str:
+    found = node.child(key)
+    if found is None:
+        return ""
+    if found.items is not None or found.entries is not None or not found.scalar:
+        wrong(found, f"`{key}` is {what}", found.plain(), advice)
+    return str(found.scalar or "")
 
 
 def flag(node: Yaml, key: str, wrong: Wrong) -> bool:
@@ -74,3 +83,6 @@ def strangers(actions: Actions, known: Known) -> Iterator[tuple[str, str, str, s
         deadlines = known.deadlines or ()
         advice = did_you_mean(actions.deadline, deadlines) or "write it under `deadlines:`"
         yield "deadline", "no deadline has this id", actions.deadline, advice
+    if actions.crm and known.channels is not None and actions.crm not in known.channels:
+        advice = did_you_mean(actions.crm, known.channels) or "write it under `channels:` with `kind: webhook`"
+        yield "crm", "no channel of kind webhook has this id", actions.crm, advice

@@ -98,7 +98,7 @@ class _Reader:
         """`ignore: true` is another word for queue none, and for nothing else."""
         if not rule_actions.flag(self.node, "ignore", self._wrong):
             return self._one_of("queue", QUEUES)
-        for key in ("queue", "alert", "assign", "deadline", "hold"):
+        for key in ("queue", "alert", "assign", "deadline", "hold", "crm"):
             if (found := self.node.child(key)) is not None:
                 advice = f"delete `{key}`, or `ignore`"
                 self._wrong(found, f"what is ignored has no `{key}`", found.plain(), advice)

@@ -10,6 +10,7 @@ from routing.case_news import tell
 from routing.cases import counted_anew
 from routing.clusters import COUNTED
 from routing.contribution import written
+from routing.crm import ask_for_posting
 from routing.deadline_rows import keep_deadlines
 from routing.decide import found_late, judged_at
 from routing.rows import CaseRow, MentionRow, PostRow
@@ -34,6 +35,7 @@ def save(sheet: Sheet, moved: list[MentionRow]) -> int:
     _cases(sheet)
     keep_deadlines(sheet)
     tell(sheet)
+    ask_for_posting(sheet)
     _outbox(sheet, moved)
     _counts(sheet)
     return _alerts(sheet, moved)

@@ -59,8 +59,8 @@ def doubts(rules: Sequence[Rule], nodes: Mapping[str, Yaml], known: Known, file:
             yield _doubt(rule.name, where, file, message, "put it above, narrow what stands there, or delete it", None)
         for key, message, value, advice in strangers(rule.actions, known):
             yield _doubt(rule.name, nodes[rule.name].child(key) or where, file, message, advice, value)
-        if rule.queue == "none" and (rule.actions.assign or rule.actions.deadline or rule.actions.hold):
-            message = "in queue none there is no case: `assign`, `deadline` and `hold` do nothing"
+        if rule.queue == "none" and any(rule.actions):
+            message = "in queue none there is no case: `assign`, `deadline`, `hold` and `crm` do nothing"
             yield _doubt(rule.name, where, file, message, "give the rule a queue, or delete them", None)
         if rule.alert and rule.queue == "none":
             at = nodes[rule.name].child("alert") or where

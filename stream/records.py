@@ -244,6 +244,8 @@ class Decision(Struct, frozen=True, kw_only=True):
     """Deadline that the rule names; empty: the one of its queue and brand."""
     hold: bool = False
     """The rule holds it where a head of the model abstained: nobody is woken until a person has looked at it."""
+    crm: str = ""
+    """Channel to which the rule has the case posted, once."""
     may_wake: bool = False
     """The post was young enough, and of an origin, to wake people."""
     facts: dict[str, bool] = {}

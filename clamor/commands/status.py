@@ -105,13 +105,15 @@ def _show_rest(found: dict[str, Any]) -> None:
         + (f" ({mail['trouble']})" if mail["trouble"] else "")
         + ("; clamor mails list names them" if mail["failed"] else "")
         + (f", {mail['unheard']} alerts for which nobody is configured" if mail["unheard"] else ""),
+        "channels": _channels(mail["channels"]),
         "searchable after": _latency(found["latency"].get("arrival_to_searchable")),
         "deletes": _unreachable(found["erasure"]["unreachable"]),
         "to be erased": _erasure(found["erasure"], found["now"]),
         "disk": _disk(disk),
     }
-    if not lines["credentials"]:
-        del lines["credentials"]
+    for unused in ("credentials", "channels"):
+        if not lines[unused]:
+            del lines[unused]
     if not found["budgets"]:
         del lines["used up"]
     if found["move"] is not None:
@@ -124,6 +126,19 @@ def _show_rest(found: dict[str, Any]) -> None:
     for name, value in lines.items():
         table.add_row(name, Text(value))
     answers.print(table, highlight=False)
+
+
+def _channels(found: dict[str, Any]) -> str:
+    """What waits or failed by ways beside mail; empty where nothing was told by any."""
+    told = []
+    for name, one in sorted(found.items()):
+        parts = [f"{one[what]} {word}" for what, word in _OF_CHANNELS if one[what]]
+        trouble = f" ({one['trouble']})" if one["trouble"] and (one["waiting"] or one["failed"]) else ""
+        told.append(f"{name} {', '.join(parts) or 'nothing'}{trouble}")
+    return "; ".join(told)
+
+
+_OF_CHANNELS = (("sent", "told today"), ("waiting", "waiting"), ("failed", "failed"))
 
 
 def _move(found: dict[str, Any]) -> str:

@@ -11,10 +11,14 @@ mail = Table(
     metadata,
     Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
     Column("message_id", Text, nullable=False, unique=True, comment="the same for every try, so that a double shows"),
-    Column("person", Text, nullable=False),
+    Column("person", Text, nullable=False, comment="empty: it is for a channel alone"),
     Column(
-        "kind", Text, nullable=False, comment="alert, summary, found_late, cases, operations, incident or chain_test"
+        "kind",
+        Text,
+        nullable=False,
+        comment="alert, summary, found_late, cases, operations, incident, chain_test or crm",
     ),
+    Column("channel", Text, nullable=False, server_default="", comment="by which it leaves; empty: by mail"),
     Column("brand", Text, nullable=False, server_default=""),
     Column("queue", Text, nullable=False, server_default="none"),
     Column("state", Text, nullable=False, comment="gathering, pending, sending, sent, failed or dropped"),

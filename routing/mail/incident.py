@@ -72,9 +72,10 @@ def incident_letter(
         acknowledged_by=held.acknowledged_by or "",
         step=step,
         show_command=f"{program} incident show {id}",
-        acknowledge_command=f"{program} incident acknowledge {id} --by {person.id}",
+        acknowledge_command=f"{program} incident acknowledge {id} --by {person.id or 'NAME'}",
         links=_links(connection, held, person, settings, asked_at),
         spoken=tuple(Spoken(one.said_at, one.place, one.text) for one in statements(connection, id)[-MOST_SPOKEN:]),
+        number=id,
     )
 
 
@@ -82,7 +83,8 @@ def _links(
     connection: Connection, held: book.Incident, person: Person, settings: MailSettings, asked_at: Millis
 ) -> tuple[tuple[str, str], ...]:
     key = key_of(connection)
-    if key is None or not settings.url or held.state == "over":
+    # A link is somebody's: a channel of a team has none.
+    if key is None or not settings.url or held.state == "over" or not person.id:
         return ()
     needless = {"acknowledge": held.acknowledged_by is not None, "escalate": held.steps >= len(settings.chain)}
     wanted = [deed for deed in links.DEEDS if not needless.get(deed)]

@@ -203,6 +203,8 @@ class IncidentLetter(msgspec.Struct, frozen=True, kw_only=True):
     """(what it does, address) of links that need no login."""
     spoken: tuple[Spoken, ...] = ()
     """What the brand said of it in public, the last of it."""
+    number: int = 0
+    """Of the incident."""
 
 
 Letter = AlertLetter | ListLetter | NewsLetter | NoticeLetter | IncidentLetter

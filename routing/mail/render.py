@@ -50,8 +50,8 @@ class Rendered(NamedTuple):
     html: str
 
 
-def render(letter: Letter, reader: Words) -> Rendered:
-    """The letter in words."""
+def worded(letter: Letter, reader: Words) -> tuple[str, dict[str, Any]]:
+    """(name of its templates, what stands in their places)."""
     if isinstance(letter, AlertLetter):
         name, values = "alert", _alert_values(letter, reader)
     elif isinstance(letter, ListLetter):
@@ -63,7 +63,12 @@ def render(letter: Letter, reader: Words) -> Rendered:
     else:
         name, values = "notice", _notice_values(letter, reader)
     values["subject"] = for_header(values["subject"], 150)
-    values["t"] = reader
+    return name, {**values, "t": reader}
+
+
+def render(letter: Letter, reader: Words) -> Rendered:
+    """The letter in words."""
+    name, values = worded(letter, reader)
     return Rendered(
         subject=values["subject"],
         text=_environment().get_template(f"{name}.txt.j2").render(values),

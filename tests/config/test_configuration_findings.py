@@ -165,7 +165,9 @@ def test_the_example_is_without_problems(tmp_path: Path) -> None:
 
 
 def test_the_example_with_every_setting_set_is_without_problems(make_home: MakeHome, signing: dict[str, str]) -> None:
-    secrets = "CLAMOR_SMTP_PASSWORD=x y\n" + "".join(f"{name}={secret}\n" for name, secret in signing.items())
+    channels = ("CLAMOR_DESK_CHAT", "CLAMOR_CRM_URL", "CLAMOR_CRM_KEY", "CLAMOR_CRM_OLD_KEY")
+    secrets = "CLAMOR_SMTP_PASSWORD=x y\n" + "".join(f"{name}=https://example.org/hook\n" for name in channels)
+    secrets += "".join(f"{name}={secret}\n" for name, secret in signing.items())
     home = make_home(full_example(), secrets=secrets)
     assert check(home, use="run") == []
     loaded = load(home)
@@ -605,3 +607,42 @@ def test_holidays_of_a_country_that_nobody_knows_are_found(make_home: MakeHome) 
     team = "teams: [{id: m, name: M, zone: UTC, hours: {mon: ['09:00-10:00']}, holidays: ES-ZZ}]\n"
     (found,) = [one for one in check(make_home(team)) if one.path == "teams[0].holidays"]
     assert "MD" in (found.advice or "")
+
+
+CHANNELS = """
+brands: [{id: acme, name: Acme Air}, {id: bakery, name: Old Bakery}, {id: rival, name: Rival Air, kind: competitor}]
+people:
+  - {id: ana, name: Ana, email: ana@example.org, channels: [fone]}
+  - {id: ben, name: Ben, email: ben@example.org, brands: [bakery]}
+teams:
+  - {id: press, name: Press, zone: UTC, members: [ben], channels: [chat], hours: {mon: ['09:00-18:00']}}
+channels:
+  - {id: phone, kind: apprise, url_env: CLAMOR_PHONE}
+  - {id: chat, kind: apprise, url_env: CLAMOR_CHAT}
+  - {id: crm, kind: webhook, url_env: CLAMOR_CRM}
+"""
+
+
+def test_a_channel_that_is_not_there_or_not_signed_is_found(make_home: MakeHome) -> None:
+    found = {(one.line, one.path, one.message) for one in check(make_home(CHANNELS))}
+    assert (4, "people[0].channels[0]", "no channel has this id") in found
+    assert any(line == 11 and "a webhook is signed" in message for line, _, message in found)
+
+
+def test_a_brand_of_whose_crisis_mail_alone_would_tell_is_named(make_home: MakeHome) -> None:
+    alone = "a crisis of this brand is told by mail alone"
+    whole = CHANNELS.replace("CLAMOR_CRM}", "CLAMOR_CRM, secret_env: CLAMOR_KEY}").replace("[fone]", "[]")
+    assert [one.value for one in check(make_home(whole)) if one.message == alone] == ["'acme'"]
+    both = whole.replace("channels: []", "channels: [phone]")
+    assert not [one for one in check(make_home(both)) if one.message == alone]
+    assert not [one for one in check(make_home(both.partition("channels:\n")[0])) if one.message == alone]
+
+
+def test_an_address_that_is_not_there_stops_a_run_and_warns_a_check(make_home: MakeHome) -> None:
+    home = make_home("channels: [{id: chat, kind: webhook, url_env: CLAMOR_CHAT, secret_env: CLAMOR_KEY}]\n")
+    found = [one for one in check(home) if "CLAMOR_" in one.message]
+    assert [(one.path, one.severity) for one in found] == [
+        ("channels[0].url_env", "warning"), ("channels[0].secret_env", "warning"),
+    ]  # fmt: skip
+    with pytest.raises(ConfigurationError, match="CLAMOR_CHAT"):
+        load(home)

@@ -11,9 +11,9 @@ import httpx
 import pytest
 
 from ingest.collector import Interrupted
-from ingest.public import is_public
 from ingest.unreached import unreached
 from ingest.web import Refused, Web
+from stream.public import is_public
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,10 @@ from contextlib import suppress
 import pytest
 import zstandard
 
-from ingest import public
 from ingest.collector import Interrupted
 from ingest.unpacking import PIECE, unpacked
 from ingest.web import Answer, Refused, Web, told_time
+from stream import public
 from tests.standins.server import Request, Response, StandIn
 
 SAID = b"Acme lost a plane. " * 5_000

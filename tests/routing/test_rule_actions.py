@@ -204,3 +204,37 @@ def test_actions_that_name_what_is_not_there_are_found(text: str, words: str) ->
     known = Known(people=frozenset({"ana", "ben"}), teams=frozenset({"madrid"}), deadlines=frozenset({"law"}))
     found = [f"{one.message} {one.advice}" for one in check_rules(text, known=known)]
     assert [words in one for one in found] == [True], found
+
+
+def handed(home: RouteHome) -> list[tuple[object, ...]]:
+    return [tuple(row) for row in home.sql("SELECT case_id, why, state FROM alert WHERE kind = 'crm' ORDER BY id")]
+
+
+def test_a_case_is_handed_to_a_program_once(tmp_path: Path) -> None:
+    here = home(tmp_path, "crm: desk")
+    here.take(said("1", reading(), author="ann"), said("2", reading(), author="ann", reply_to="x:1"))
+    here.take(said("3", reading(), author="ann", reply_to="x:1"))
+    here.take(said("3", reading(), author="ann", reply_to="x:1"))
+    here.take(said("4", reading(), author="bob"))
+    assert handed(here) == [(1, "desk", "pending"), (2, "desk", "pending")]
+    assert here.sql("SELECT case_id, detail FROM case_event WHERE change = 'crm' ORDER BY n") == [
+        (1, "desk"), (2, "desk"),
+    ]  # fmt: skip
+    mention = here.mention("x:1#acme")
+    assert "Its case is posted to desk, once." in " ".join(in_words(mention))
+    here.close()
+
+
+def test_what_an_import_brings_is_handed_to_nobody(tmp_path: Path) -> None:
+    here = home(tmp_path, "crm: desk")
+    here.take(said("1", reading(), author="ann", origin="import"))
+    assert handed(here) == []
+    here.close()
+
+
+def test_a_rule_that_hands_cases_to_a_channel_that_is_not_there_is_found() -> None:
+    known = Known(channels=frozenset({"desk"}))
+    (problem,) = check_rules(rule("crm: dekc"), known=known)
+    assert (problem.line, problem.message) == (2, "no channel of kind webhook has this id")
+    assert "desk" in problem.advice
+    assert not check_rules(rule("crm: desk"), known=known)

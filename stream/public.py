@@ -47,12 +47,12 @@ def _inner(address: IPv6Address) -> IPv4Address | None:
 
 class PublicTransport(httpx.HTTPTransport):
     """Connects to public addresses only, and through no proxy. The `httpx.ConnectError` that it raises else has a
-    NotPublic for its cause. For one request at a time."""
+    NotPublic for its cause. For one request at a time. `anywhere`: whoever runs Clamor allowed private ones."""
 
-    def __init__(self, certificates: ssl.SSLContext) -> None:
+    def __init__(self, certificates: ssl.SSLContext, *, anywhere: bool = False) -> None:
         super().__init__(verify=certificates)
         self._pool.close()
-        self._backend = _PublicBackend()
+        self._backend = _PublicBackend(anywhere)
         self._pool = httpcore.ConnectionPool(
             ssl_context=certificates, network_backend=self._backend, max_connections=10
         )
@@ -67,6 +67,10 @@ class _PublicBackend(httpcore.SyncBackend):
     until = math.inf
     """When the answer has to be over, by `time.monotonic()`."""
 
+    def __init__(self, anywhere: bool) -> None:
+        super().__init__()
+        self._anywhere = anywhere
+
     def connect_tcp(
         self,
         host: str,
@@ -80,7 +84,7 @@ class _PublicBackend(httpcore.SyncBackend):
         except (OSError, UnicodeError) as fault:
             raise httpcore.ConnectError(f"{host} is not known: {type(fault).__name__}") from None
         addresses = list(dict.fromkeys(str(one[4][0]) for one in found))
-        if not addresses or not all(map(is_public, addresses)):
+        if not addresses or not (self._anywhere or all(map(is_public, addresses))):
             raise NotPublic("it leads into a private network")
         return _Timed(super().connect_tcp(addresses[0], port, timeout, local_address, socket_options), self)
 
