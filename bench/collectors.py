@@ -4,7 +4,8 @@ Invented people write on six networks at once, stand-ins in a process of their o
 collect process (`clamor stage collect`) asks them. Every 20 seconds one network ends its connections, limits the rate
 or is away for three seconds; now and then the process is killed as the kernel does it, and started anew. In the end
 nothing may be lost, and no hole left in the ledger. Nobody edits or deletes: most networks have to be swept for that,
-and the posts to sweep are listed by routing, which does not run here.
+and the posts to sweep are listed by routing, which does not run here. In the place of stage `nlp`, for which a collect
+process waits once 100,000 posts are unread, this one says that it has read them.
 
 Memory is the process's PSS where the system tells it, else its RSS; CPU is that of all collect processes together.
 """
@@ -17,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import closing
 from pathlib import Path
 
 import psutil
@@ -28,6 +30,7 @@ from clamor.town import InLog, Town, checkout
 from config.home import Home
 from ingest.coverage import SWEEP
 from ingest.standing import Standings
+from stream.ports import POSTS, Commit, Log
 
 NETWORKS = ("x", "reddit", "bluesky", "mastodon", "youtube", "discourse")
 TEXTS = ("Acme is late again", "Otra vez tarde, Acme", "Thank you, Acme", "Acme, ¿dónde está mi pedido?")
@@ -103,6 +106,12 @@ class Soak:
             self._process.kill()
             self._process.wait()
 
+    def _end(self) -> None:
+        """As a person ends it: what it had in hand is in the ledger."""
+        self._cpu += self._cpu_now()
+        self._process.terminate()
+        self._process.wait(SETTLE)
+
     def _start(self) -> None:
         command = [sys.executable, "-m", "clamor.cli", "--home", str(self._home.root), "stage", "collect"]
         paths = os.pathsep.join([str(checkout()), *(path for path in sys.path if path)])
@@ -123,6 +132,7 @@ class Soak:
     def _look(self) -> None:
         with open_home(self._home, use="check") as opened:
             self._held.look(opened.log)
+            _read(opened.log)
         self._sizes.append(self._memory())
 
     def _unique(self) -> int:
@@ -135,14 +145,15 @@ class Soak:
             beside = self._held.beside(truth)
             with open_home(self._home, use="check") as opened:
                 open_gaps = [row for row in opened.ledger.gaps() if row.query != SWEEP]
-                all_rows = [row for row in opened.ledger.rows() if row.query != SWEEP]
                 standings = Standings(opened.engine).all()
             waited = time.monotonic() - stilled
             done = all(one.same for one in beside.values()) and not open_gaps
             if done or waited > SETTLE:
                 break
             time.sleep(1)
-        self.kill()
+        self._end()
+        with open_home(self._home, use="check") as opened:
+            all_rows = [row for row in opened.ledger.rows() if row.query != SWEEP]
         published = sum(len(one) for one in truth.values())
         troubles = sum(one["troubles"] for one in self._town.figures().values())
         print(f"\n{published:,} posts in {seconds:,.0f} s, {troubles} troubles, {self._kills} kills")
@@ -182,6 +193,14 @@ class Soak:
         except psutil.Error:
             return 0.0
         return float(times.user + times.system)
+
+
+def _read(log: Log) -> None:
+    """As stage `nlp` has read what is there."""
+    with closing(log.consumer("nlp", POSTS)) as reader:
+        reader.poll(1, 0)
+        done, bounds = log.committed("nlp", POSTS), log.bounds(POSTS)
+        reader.commit([Commit(POSTS, one, done.get(one, 0), bounds[one][1]) for one in reader.assignment()])
 
 
 if __name__ == "__main__":

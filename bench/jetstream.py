@@ -1,4 +1,5 @@
-"""CPU and memory of collecting Bluesky: `python -m bench.jetstream [--events 60000] [--version 2]`.
+"""CPU and memory of collecting Bluesky: `python -m bench.jetstream [--events 60000] [--version 2]`; over an hour, at a
+steady rate: `python -m bench.jetstream --minutes 60 --rate 1000`.
 
 A stand-in of Jetstream in a process of its own sends generated events as fast as they are taken: new posts of the usual
 mix of lengths, a tenth of them deletes, one post in 500 about the brand. This process runs collector, runner, log and
@@ -41,6 +42,9 @@ from stream.ports import DEAD_LETTER, POSTS, TopicSpec
 BUDGET = 3_000
 """Events per second of one core."""
 BUDGET_MIB = 150
+SHOWN_EVERY = 60.0
+KEPT = 100_000
+"""Events that a stand-in which goes on for long still has."""
 WORDS = (
     "today", "the", "train", "was", "late", "again", "and", "nobody", "at", "their", "desk", "says", "why", "que",
     "tarde", "más", "larga", "nunca", "llega", "mi", "pedido",
@@ -51,14 +55,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=60_000)
     parser.add_argument("--version", type=int, choices=(1, 2), default=2)
+    parser.add_argument("--minutes", type=float, default=0, help="how long events go on; 0: all are there at once")
+    parser.add_argument("--rate", type=int, default=1_000, help="events a second of --minutes")
     chosen = parser.parse_args()
+    events = round(chosen.minutes * 60 * chosen.rate) or chosen.events
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
     ours, theirs = multiprocessing.get_context("spawn").Pipe()
-    other = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs, chosen.events), daemon=True)
+    other = multiprocessing.get_context("spawn").Process(
+        target=_serve, args=(theirs, events, chosen.rate if chosen.minutes else 0), daemon=True
+    )
     other.start()
     stream, api = ours.recv()
     with tempfile.TemporaryDirectory() as folder:
-        _measure(Path(folder), stream + ("/subscribe" if chosen.version == 1 else ""), api, chosen.events)
+        _measure(Path(folder), stream + ("/subscribe" if chosen.version == 1 else ""), api, events)
     ours.send("over")
     other.join(10)
 
@@ -68,10 +77,16 @@ def _measure(folder: Path, stream: str, api: str, events: int) -> None:
     thread = threading.Thread(target=runner.run)
     began, cpu = time.monotonic(), time.process_time()
     sizes: list[float] = []
+    shown = began
     thread.start()
     while runner.appended + runner.filtered < events * 0.85:
         time.sleep(0.5)
         sizes.append(_memory())
+        if time.monotonic() - shown > SHOWN_EVERY:
+            shown = time.monotonic()
+            print(
+                f"{shown - began:6.0f} s  {runner.appended + runner.filtered:,} posts, {sizes[-1]:.0f} MiB", flush=True
+            )
     seconds, cpu = time.monotonic() - began, time.process_time() - cpu
     taken = runner.appended + runner.filtered
     stop.set()
@@ -122,16 +137,30 @@ def _memory() -> float:
     return float(getattr(held, "pss", held.rss)) / 2**20
 
 
-def _serve(pipe: Any, events: int) -> None:
+def _serve(pipe: Any, events: int, rate: int) -> None:
+    """All at once where `rate` is 0, else so many a second from when the stream is open."""
     from tests.standins.bluesky import BlueskyStandIn
 
     with BlueskyStandIn() as bluesky:
+        if rate:
+            pipe.send((bluesky.stream, bluesky.url))
+        began, dropped = time.monotonic(), 0
         for n, record in enumerate(_records(events)):
+            if rate and n % 50 == 0:
+                time.sleep(max(0.0, began + n / rate - time.monotonic()))
             if n % 10 == 9:
                 bluesky.delete(next(iter(bluesky.posts)))
             else:
                 bluesky.post(record, f"user{n % 5_000}")
-        pipe.send((bluesky.stream, bluesky.url))
+            if rate and n % KEPT == 0:
+                with bluesky.lock:
+                    for old in range(dropped, n - KEPT):
+                        bluesky.events[old] = bluesky.events[0]
+                    for uri in list(bluesky.posts)[:-KEPT]:
+                        del bluesky.posts[uri]
+                dropped = max(0, n - KEPT)
+        if not rate:
+            pipe.send((bluesky.stream, bluesky.url))
         pipe.recv()
 
 
