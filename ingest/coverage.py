@@ -18,13 +18,19 @@ from database.engine import many, read, rows, write
 from ingest.collector import Span
 from stream.records import Coverage, Millis
 
-COLUMNS = "source_id, query, part, since, until, state, asked, received, missed, refused, reason, brands, recorded_at"
+_KEY = ("source_id", "query", "part")
+_REST = (
+    "since", "until", "state", "asked", "received", "kept", "filtered", "duplicates", "late", "missed", "refused",
+    "reason", "brands", "recorded_at",
+)  # fmt: skip
+COLUMNS = ", ".join(_KEY + _REST)
 REPLACE = (
-    f"INSERT INTO coverage ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
-    "ON CONFLICT (source_id, query, part) DO UPDATE SET since = excluded.since, until = excluded.until, "
-    "state = excluded.state, asked = excluded.asked, received = excluded.received, missed = excluded.missed, "
-    "refused = excluded.refused, reason = excluded.reason, brands = excluded.brands, recorded_at = excluded.recorded_at"
+    f"INSERT INTO coverage ({COLUMNS}) VALUES ({', '.join('?' * len(_KEY + _REST))}) "
+    f"ON CONFLICT ({', '.join(_KEY)}) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _REST)}"
 )
+_BRANDS = (_KEY + _REST).index("brands")
+COUNTS = ("asked", "received", "kept", "filtered", "duplicates", "late", "refused")
+"""Columns that are summed up where rows become one."""
 SWEEP = "(sweep)"
 """Query, by a name that no brand can have, of the rows that say how many posts were looked up again: requests and
 answers, no time that was listened to, so no figure rests on them."""
@@ -56,6 +62,10 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     share: float | None
     """Part of the time asked for that was received, 0 to 1, over all sources; None: nothing was asked for."""
     received: int
+    kept: int
+    filtered: int
+    duplicates: int
+    late: int
     refused: int
     """Came and could be no post: known, kept as dead letters, not missed."""
     known_missed: int
@@ -178,7 +188,7 @@ class Ledger:
                 for since, until in ((old[3], row.since), (row.until, old[4])):
                     if since < until:
                         rest = msgspec.structs.replace(_row(old), since=since, until=until, missed=None)
-                        _put(connection, rest, span_key(since, until), _brands(old[11]))
+                        _put(connection, rest, span_key(since, until), _brands(old[_BRANDS]))
             _put(connection, row, part or span_key(row.since, row.until), brands)
 
 
@@ -202,6 +212,10 @@ def figure(found: Sequence[Coverage], since: Millis, until: Millis) -> Figure:
         until=until,
         share=good / asked if asked else None,
         received=sum(row.received for row in found),
+        kept=sum(row.kept for row in found),
+        filtered=sum(row.filtered for row in found),
+        duplicates=sum(row.duplicates for row in found),
+        late=sum(row.late for row in found),
         refused=sum(row.refused for row in found),
         known_missed=sum(row.missed or 0 for row in missing),
         unknown_gaps=sum(row.missed is None for row in missing),
@@ -253,8 +267,9 @@ def _part_received(row: Coverage) -> float:
 
 def _put(connection: Connection, row: Coverage, part: str, brands: Collection[str]) -> None:
     values = (
-        row.source_id, row.query, part, row.since, row.until, row.state, row.asked, row.received, row.missed,
-        row.refused, row.reason, "|" + "|".join(sorted(brands)) + "|" if brands else "", row.recorded_at,
+        row.source_id, row.query, part, row.since, row.until, row.state, row.asked, row.received, row.kept,
+        row.filtered, row.duplicates, row.late, row.missed, row.refused, row.reason,
+        "|" + "|".join(sorted(brands)) + "|" if brands else "", row.recorded_at,
     )  # fmt: skip
     many(connection, REPLACE, [values])
 
@@ -262,7 +277,8 @@ def _put(connection: Connection, row: Coverage, part: str, brands: Collection[st
 def _row(found: Any) -> Coverage:
     return Coverage(
         source_id=found[0], query=found[1], since=found[3], until=found[4], state=found[5], asked=found[6],
-        received=found[7], missed=found[8], refused=found[9], reason=found[10], recorded_at=found[12],
+        received=found[7], kept=found[8], filtered=found[9], duplicates=found[10], late=found[11], missed=found[12],
+        refused=found[13], reason=found[14], recorded_at=found[16],
     )  # fmt: skip
 
 

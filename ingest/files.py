@@ -280,6 +280,7 @@ class _Run:
             until=span.until,
             state="complete",
             received=file.appended + file.skipped,
+            kept=file.appended + file.skipped,
             missed=0,
             refused=file.dead,
             reason=f"{file.dead:,} rows of the file were refused" if file.dead else "",

@@ -7,7 +7,7 @@ import json
 import re
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import NamedTuple
 
@@ -64,6 +64,8 @@ class Took(NamedTuple):
     """What was set right in posts that were kept: in how many."""
     again: Sequence[str] = ()
     """Native ids of posts that were received, and had been appended just so a moment ago."""
+    late: int = 0
+    """Of the kept, those that came too late to wake anybody."""
 
 
 class Stamped(NamedTuple):
@@ -150,10 +152,15 @@ class Intake:
             self._known.note(sorted_out, now)
         for note, posts in mended.items():
             _log.info("ingest.mended", source=self.source.id, note=note, posts=posts)
-        return Took(kept, filtered, dead, mended, again)
+        return Took(kept, filtered, dead, mended, again, too_late(appended, now))
 
     def _passes(self, draft: Draft) -> bool:
         return passes(draft, self.source, self._prefilter)
+
+
+def too_late(posts: Iterable[Post], now: Millis) -> int:
+    """How many were seen on their network so long before they came that routing wakes nobody for them."""
+    return sum(now - post.seen_at > post.max_lateness for post in posts)
 
 
 def passes(draft: Draft, source: Source, prefilter: Prefilter | None) -> bool:

@@ -69,16 +69,14 @@ class Listening:
         self._source, self._ledger, self._pulses, self._apart = source, ledger, pulses, apart
         self._windows = Windows(source, ledger)
         self._lock, self._looking = threading.Lock(), threading.RLock()
-        self._ids: list[str] = []
-        self._refused = 0
+        self._took: list[Took] = []
         self._pulse: Pulse | None = None
         self._paused_since: Millis | None = None
 
-    def took(self, ids: Sequence[str], refused: int) -> None:
-        """Posts that are durable now, and how many of the push could be none."""
+    def took(self, took: Took) -> None:
+        """What became of a push: its posts are durable now."""
         with self._lock:
-            self._ids += ids
-            self._refused += refused
+            self._took.append(took)
 
     def look(self, now: Millis, *, paused: bool) -> None:
         """Account for what came since the last look. Raises Transient; what came is accounted for at the next look."""
@@ -98,8 +96,7 @@ class Listening:
     def _account(self, now: Millis) -> None:
         pulse = self._pulse or self._begin(now)
         with self._lock:
-            took = Took(self._ids, 0, self._refused)
-            self._ids, self._refused = [], 0
+            took, self._took = _together(self._took), []
         last = now if took.kept else pulse.last_post_at
         self._pulse = msgspec.structs.replace(pulse, looked_at=now, last_post_at=last)
         self._windows.add(Delivery(asked=0), took, now)
@@ -139,6 +136,16 @@ class Listening:
             if gap.reason == PAUSED:
                 return gap.since
         return self._pulse.looked_at if self._pulse is not None else now
+
+
+def _together(pushes: Sequence[Took]) -> Took:
+    return Took(
+        kept=[id for one in pushes for id in one.kept],
+        filtered=sum(one.filtered for one in pushes),
+        dead=sum(one.dead for one in pushes),
+        again=[id for one in pushes for id in one.again],
+        late=sum(one.late for one in pushes),
+    )
 
 
 _PUT = (

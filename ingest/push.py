@@ -17,7 +17,7 @@ import msgspec
 import structlog
 
 from ingest.collector import Draft, Interrupted, Malformed, Source
-from ingest.intake import Prefilter, Unacceptable, dead_letter, draft_bytes, passes, stamped
+from ingest.intake import Prefilter, Took, Unacceptable, dead_letter, draft_bytes, passes, stamped, too_late
 from ingest.patience import DISK, Hold
 from ingest.signature import BadSignature
 from ingest.taken import Last, Taken
@@ -99,7 +99,7 @@ class Receiver:
         """`took` hears of what came, once it is durable. `prefilter`: of a firehose, what may be about a brand."""
         self.prefilter = prefilter
         self.push, self.log, self.taken, self.hold = push, log, taken, hold or (lambda: None)
-        self.took = took or (lambda ids, refused: None)
+        self.took = took or (lambda took: None)
         self._one_at_a_time = threading.Lock()
         self._unheard: set[str] = set()
 
@@ -155,7 +155,8 @@ class Receiver:
         earlier = self.taken.answer(source, digest)
         if earlier is not None:
             return earlier[1], msgspec.json.decode(earlier[2])
-        posts, malformed = self._stamped(pushed, now)
+        wanted = [draft for draft in pushed.drafts if passes(draft, self.push.source, self.prefilter)]
+        posts, malformed = self._stamped(wanted, pushed.malformed, now)
         found = fresh(posts, self.taken.last(source, items(posts)), now)
         records = [Append(POSTS, post.id, encode(post)) for post in found.posts]
         letters = {hashed("refused", one.payload): one for one in malformed}
@@ -164,7 +165,8 @@ class Receiver:
         records += [dead_letter(one, now) for one in buried.values()]
         if records:
             self.log.append(records)
-        self.took([post.id for post in found.posts], len(malformed))
+        kept, late = [post.id for post in found.posts], too_late(found.posts, now)
+        self.took(Took(kept, len(pushed.drafts) - len(wanted), len(malformed), again=found.again, late=late))
         answer = {
             "accepted": len(found.posts),
             "duplicates": len(posts) - len(found.posts),
@@ -174,12 +176,12 @@ class Receiver:
         self.taken.remember(source, found.taken | dict.fromkeys(buried, Last("", now)), stored, now)
         return 202, answer
 
-    def _stamped(self, pushed: Pushed, now: Millis) -> tuple[list[Post], list[Malformed]]:
+    def _stamped(
+        self, wanted: Sequence[Draft], malformed: Sequence[Malformed], now: Millis
+    ) -> tuple[list[Post], list[Malformed]]:
         posts: list[Post] = []
-        malformed = list(pushed.malformed)
-        for draft in pushed.drafts:
-            if not passes(draft, self.push.source, self.prefilter):
-                continue
+        malformed = list(malformed)
+        for draft in wanted:
             try:
                 posts.append(stamped(draft, self.push.source, now, "live").post)
             except Unacceptable as refusal:

@@ -346,7 +346,7 @@ class Sweeper:
     def _account(self, delivery: Delivery, there: Sequence[str], now: Millis) -> None:
         if self._window is None:
             self._window = Window(self.source.id, SWEEP, now)
-        self._window.add(delivery, Took(list(there), 0, 0), now + 1)
+        self._window.add(delivery, Took([], 0, 0, again=list(there)), now + 1)
         if self._window.full:
             self._close_window()
 

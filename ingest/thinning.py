@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from sqlalchemy import Connection, Engine
 
 from database.engine import many, read, rows, write
-from ingest.coverage import COLUMNS, REPLACE, span_key
+from ingest.coverage import COLUMNS, COUNTS, REPLACE, span_key
 from stream.clock import DAY, HOUR
 from stream.records import Millis
 
@@ -68,7 +68,7 @@ def _unite(connection: Connection, run: Sequence[Sequence[object]]) -> int:
     values = dict(zip(_NAMES, last, strict=True))
     values["since"] = first[_SINCE]
     values["part"] = span_key(int(str(first[_SINCE])), int(str(last[_UNTIL])))
-    for name in ("asked", "received", "refused"):
+    for name in COUNTS:
         values[name] = sum(int(str(row[_NAMES.index(name)])) for row in run)
     reasons = [str(row[_NAMES.index("reason")]) for row in run]
     values["reason"] = ", ".join(dict.fromkeys(part for reason in reasons for part in reason.split(", ") if part))

@@ -26,6 +26,8 @@ class Fresh(msgspec.Struct, frozen=True):
     posts: list[Post]
     taken: dict[str, Last]
     """By item (see `items`)."""
+    again: list[str]
+    """Ids of the posts that came again just as they were."""
 
 
 def items(posts: Iterable[Post]) -> list[str]:
@@ -47,10 +49,12 @@ def fresh(posts: Iterable[Post], known: dict[str, Last], now: Millis) -> Fresh:
     known = dict(known)
     taken: dict[str, Last] = {}
     kept: list[Post] = []
+    again: list[str] = []
     for post in posts:
         item, account = of_post(post), of_account(post)
         version, before = _version(post, known.get(account or "")), known.get(item)
         if before is not None and before.version == version:
+            again.append(post.id)
             continue
         post = _behind(post, before, now)
         kept.append(post)
@@ -58,7 +62,7 @@ def fresh(posts: Iterable[Post], known: dict[str, Last], now: Millis) -> Fresh:
         known[item] = taken[item] = last
         if account is not None and post.kind == "author_back":
             known[account] = taken[account] = last
-    return Fresh(kept, taken)
+    return Fresh(kept, taken, again)
 
 
 def of_post(post: Post) -> str:

@@ -28,7 +28,7 @@ import structlog
 
 from ingest.collector import Draft, Malformed, Source
 from ingest.dates import NoDate, millis_reader
-from ingest.intake import HALF_NOTE, Unacceptable, dead_letter, stamped
+from ingest.intake import HALF_NOTE, Took, Unacceptable, dead_letter, stamped, too_late
 from ingest.patience import DISK, Hold
 from ingest.signature import BadSignature, verify
 from ingest.taken import Last, Taken
@@ -42,7 +42,7 @@ Answer: TypeAlias = tuple[int, dict[str, Any]]
 Number: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 Stars: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=MOST_STARS)]
 
-Heard: TypeAlias = Callable[[Sequence[str], int], None]
+Heard: TypeAlias = Callable[[Took], None]
 """Told the ids of posts that were new, and how many of the same push could be no post."""
 
 IDEMPOTENCY_HEADER = "Idempotency-Key"
@@ -129,7 +129,7 @@ class Webhook:
     def __init__(self, hook: Hook, log: Log, taken: Taken, hold: Hold | None = None, took: Heard | None = None) -> None:
         """`took` hears of what came, once it is durable."""
         self.hook, self.log, self.taken, self.hold = hook, log, taken, hold or (lambda: None)
-        self.took = took or (lambda ids, refused: None)
+        self.took = took or (lambda took: None)
         self._one_at_a_time = threading.Lock()
         self._allowance = float(hook.posts_per_minute)
         self._counted_at: Millis | None = None
@@ -206,7 +206,7 @@ class Webhook:
             self.log.append(records)
         ids = [post.id for post in found.posts]
         _log.debug("webhook.taken", source=self.hook.source.id, keys=ids)
-        self.took(ids, len(rejected))
+        self.took(Took(ids, 0, len(rejected), again=found.again, late=too_late(found.posts, now)))
         answer = {
             "accepted": len(found.posts),
             "duplicates": len(posts) - len(found.posts),

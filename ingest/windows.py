@@ -23,6 +23,10 @@ class Sums(msgspec.Struct, frozen=True, omit_defaults=True):
     asked: int = 0
     received: int = 0
     refused: int = 0
+    kept: int = 0
+    filtered: int = 0
+    duplicates: int = 0
+    late: int = 0
     missed: int | None = 0
     reasons: tuple[str, ...] = ()
 
@@ -37,8 +41,11 @@ class Window:
         """`begun`: what came of it before, in another process perhaps."""
         self.source_id, self.query = source_id, query
         self.since = self.until = self.reached = since
-        self.asked, self.filtered, self.refused = begun.asked, begun.received, begun.refused
-        self._ids: set[str] = set()
+        self.asked, self.refused = begun.asked, begun.refused
+        self.filtered, self.duplicates, self.late = begun.filtered, begun.duplicates, begun.late
+        self._kept: set[str] = set()
+        self._again: set[str] = set()
+        self._begun = begun
         self._missed = begun.missed
         self._reasons: dict[str, None] = dict.fromkeys(begun.reasons)
 
@@ -46,11 +53,13 @@ class Window:
         """`reached`: up to when it is known that all came; None: `until`. Of a stream more may wait behind posts that
         are not of just now."""
         self.reached = min(until if reached is None else reached, until)
-        self._ids.update(took.kept)
-        self._ids.update(took.again)
+        self._kept.update(took.kept)
+        self._again.update(took.again)
         self.until = max(self.until, until)
         self.asked += delivery.asked
         self.filtered += took.filtered + delivery.filtered
+        self.duplicates += len(took.again)
+        self.late += took.late
         self.refused += took.dead
         lost = (self._missed, delivery.missed)
         self._missed = None if None in lost else sum(part or 0 for part in lost)
@@ -60,24 +69,37 @@ class Window:
 
     @property
     def full(self) -> bool:
-        return self.until - self.since >= WINDOW or len(self._ids) >= MOST_IDS
+        return self.until - self.since >= WINDOW or len(self._kept) + len(self._again) >= MOST_IDS
 
     def sums(self) -> Sums:
-        received = len(self._ids) + self.filtered
-        return Sums(self.asked, received, self.refused, self._missed, tuple(self._reasons))
+        return Sums(
+            asked=self.asked, received=self.received, refused=self.refused, kept=self._begun.kept + len(self._kept),
+            filtered=self.filtered, duplicates=self.duplicates, late=self.late, missed=self._missed,
+            reasons=tuple(self._reasons),
+        )  # fmt: skip
+
+    @property
+    def received(self) -> int:
+        begun = self._begun.received - self._begun.filtered
+        return begun + self.filtered + len(self._kept | self._again)
 
     def row(self, now: Millis) -> Coverage:
-        """Its row of the ledger; `received` is the distinct ids kept and the posts that the pre-filter left out."""
+        """Its row of the ledger."""
+        sums = self.sums()
         return Coverage(
             source_id=self.source_id,
             query=self.query,
             since=self.since,
             until=self.until,
             state="complete" if self._missed == 0 else "partial",
-            asked=self.asked,
-            received=len(self._ids) + self.filtered,
-            missed=self._missed,
-            refused=self.refused,
+            asked=sums.asked,
+            received=sums.received,
+            kept=sums.kept,
+            filtered=sums.filtered,
+            duplicates=sums.duplicates,
+            late=sums.late,
+            missed=sums.missed,
+            refused=sums.refused,
             reason=", ".join(self._reasons),
             recorded_at=now,
         )

@@ -406,6 +406,14 @@ class Coverage(Struct, frozen=True, kw_only=True):
     """Requests made."""
     received: int = 0
     """Distinct native ids."""
+    kept: int = 0
+    """Of these, those of which something was appended: a new post, or a new version of one."""
+    filtered: int = 0
+    """Of these, those that the pre-filter left out."""
+    duplicates: int = 0
+    """Times that a post came again just as it was, and was not appended once more."""
+    late: int = 0
+    """Of the kept, those that came too late to wake anybody, however severe they are."""
     missed: int | None = None
     """None: missing, and nobody can say how many."""
     refused: int = 0

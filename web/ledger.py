@@ -150,6 +150,7 @@ def _brands(connection: Connection) -> frozenset[str]:
 def _row(found: Any) -> Coverage:
     return Coverage(
         source_id=found.source_id, query=found.query, since=found.since, until=found.until, state=found.state,
-        asked=found.asked, received=found.received, missed=found.missed, refused=found.refused,
+        asked=found.asked, received=found.received, kept=found.kept, filtered=found.filtered,
+        duplicates=found.duplicates, late=found.late, missed=found.missed, refused=found.refused,
         reason=found.reason, recorded_at=found.recorded_at,
     )  # fmt: skip

@@ -175,6 +175,14 @@ class CoverageRow(Model):
     """Requests made."""
     received: int
     """Distinct posts."""
+    kept: int
+    """Of these, those of which something was new: the post, or a version of it."""
+    filtered: int
+    """Of these, those that the pre-filter of a firehose left out."""
+    duplicates: int
+    """Times that a post came again just as it was."""
+    late: int
+    """Of the kept, those that came too late to wake anybody."""
     missed: int | None
     """Null: missing, and nobody can say how many."""
     refused: int
@@ -396,6 +404,10 @@ class Coverage(Model):
     share: Share | None = Field(examples=[0.998])
     """Part of the time asked for that was received; null: nothing was asked for."""
     received: int
+    kept: int
+    filtered: int
+    duplicates: int
+    late: int
     refused: int
     """Came and could be no post: kept as dead letters, not missed."""
     known_missed: int

@@ -18,10 +18,10 @@ from clamor.timeline import LEGEND
 from clamor.timeline import timeline as lines_of
 from config.home import Home
 from database.migrate import upgrade
-from ingest.coverage import NOT_SEEN, Figure, figure
+from ingest.coverage import COUNTS, NOT_SEEN, Figure, figure
 from stream.records import Coverage, Millis
 
-WIDE = 120
+WIDE = 160
 """From so many columns on a row is one line; else it is two."""
 _WHOLE = ("complete", "backfilled")
 
@@ -41,7 +41,9 @@ def coverage(
 ) -> None:
     """What was asked for, received and missed: the collectors' ledger, the newest span last.
 
-    A number over a time in which something is missing rests on less than there was; the reason says why.
+    A number over a time in which something is missing rests on less than there was; the reason says why. Received are
+    distinct posts: what was kept, what a pre-filter left out, and what came again just as it was. Late are those of the
+    kept that came too late to wake anybody.
 
     [bold]Examples[/bold]
 
@@ -93,11 +95,11 @@ def _timeline(found: Sequence[Coverage], since: Millis, until: Millis) -> None:
 
 def _table(shown: Sequence[Coverage]) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("source", "query", "span (UTC)", "state", "asked", "received", "refused", "missed", "reason"):
-        right = name in ("asked", "received", "refused", "missed")
+    for name in ("source", "query", "span (UTC)", "state", *COUNTS, "missed", "reason"):
+        right = name in (*COUNTS, "missed")
         table.add_column(name, justify="right" if right else "left", overflow="fold", no_wrap=name != "reason")
     for row in shown:
-        numbers = (f"{row.asked:,}", f"{row.received:,}", f"{row.refused:,}", _missed(row))
+        numbers = (*(f"{getattr(row, name):,}" for name in COUNTS), _missed(row))
         table.add_row(row.source_id, row.query, span(row.since, row.until), row.state, *numbers, row.reason)
     answers.print(table)
 
@@ -108,8 +110,9 @@ def _pairs(shown: Sequence[Coverage]) -> None:
     for row in shown:
         answers.print(f"{row.source_id:{widest}}  {span(row.since, row.until)}  {row.state}", highlight=False)
         query = f"query {row.query}, " if row.query else ""
-        refused = f"refused {row.refused:,}, " if row.refused else ""
-        counts = f"asked {row.asked:,}, received {row.received:,}, {refused}missed {_missed(row)}"
+        always = ("asked", "received", "kept")
+        counted = [f"{name} {getattr(row, name):,}" for name in COUNTS if name in always or getattr(row, name)]
+        counts = ", ".join((*counted, f"missed {_missed(row)}"))
         answers.print(f"  {query}{counts}{f': {row.reason}' if row.reason else ''}", highlight=False, style="dim")
 
 

@@ -60,9 +60,9 @@ def demo(
 
     The real program works it through: every stage in its own process, mails into a mailbox file, the API listening.
 
-    With --live it collects instead, from stand-ins of thirteen networks on this machine, in a home of which nothing stays:
-    people write, edit and delete there, connections end, rates are limited, and in the end what was published is
-    compared with what is held.
+    With --live it collects instead, from stand-ins of thirteen networks on this machine, in a home of which nothing
+    stays: people write, edit and delete there, connections end, rates are limited, and in the end what was published
+    is compared with what is held.
 
     [bold]Examples[/bold]
 

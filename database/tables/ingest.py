@@ -28,6 +28,10 @@ coverage = Table(
     Column("state", Text, nullable=False, comment="complete, partial, gap, backfilled or lost"),
     Column("asked", Integer, nullable=False, comment="requests"),
     Column("received", BigInteger, nullable=False, comment="distinct native ids"),
+    Column("kept", BigInteger, nullable=False, server_default="0", comment="of the received: something was appended"),
+    Column("filtered", BigInteger, nullable=False, server_default="0", comment="of the received: left out"),
+    Column("duplicates", BigInteger, nullable=False, server_default="0", comment="times that one came just as it was"),
+    Column("late", BigInteger, nullable=False, server_default="0", comment="of the kept: too late to wake anybody"),
     Column("missed", BigInteger, comment="null: nobody can say how many"),
     Column(
         "refused",

@@ -36,7 +36,17 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
             ),
             Coverage(source_id="feed", query="acme", since=THEN + HOUR, until=THEN + 2 * HOUR, state="gap", reason=WHY),
             Coverage(
-                source_id="forum", since=THEN, until=THEN + DAY, state="partial", received=1_000, refused=3, missed=7
+                source_id="forum",
+                since=THEN,
+                until=THEN + DAY,
+                state="partial",
+                received=1_000,
+                kept=900,
+                filtered=90,
+                duplicates=12,
+                late=5,
+                refused=3,
+                missed=7,
             ),
         ):
             living.opened.ledger.record(row)
@@ -60,11 +70,12 @@ def test_a_row_says_what_was_asked_received_and_missed_and_why(home: Path) -> No
     done = clamor(home, "coverage", "--since", "-30d")
     assert done.code == exits.OK
     names, *rows = (re.split(r"\s{2,}", line.strip()) for line in done.out.splitlines())
-    assert names == ["source", "query", "span (UTC)", "state", "asked", "received", "refused", "missed", "reason"]
-    by_state = {row[-6] if row[0] == "feed" and row[-1] == WHY else row[-5]: row for row in rows}
-    assert by_state["complete"][-3:] == ["0", "0", "0"]
+    counts = ["asked", "received", "kept", "filtered", "duplicates", "late", "refused", "missed"]
+    assert names == ["source", "query", "span (UTC)", "state", *counts, "reason"]
+    by_state = {next(one for one in row if one in ("complete", "gap", "partial")): row for row in rows}
+    assert by_state["complete"][-8:] == ["2", *["0"] * 7]
     assert by_state["gap"][-4:] == ["0", "0", "unknown", WHY]
-    assert by_state["partial"][-3:] == ["1,000", "3", "7"]
+    assert by_state["partial"][-8:] == ["0", "1,000", "900", "90", "12", "5", "3", "7"]
 
 
 def test_the_ledger_is_asked_for_a_source_a_time_and_as_json(home: Path) -> None:
@@ -81,12 +92,13 @@ def test_the_ledger_is_asked_for_a_source_a_time_and_as_json(home: Path) -> None
 
 
 @pytest.mark.parametrize("columns", [80, 60])
-def test_a_narrow_terminal_shows_a_row_on_two_lines(home: Path, columns: int) -> None:
+def test_a_narrow_terminal_shows_a_row_below_one_another(home: Path, columns: int) -> None:
     done = clamor(home, "coverage", "--since", "-30d", "--gaps", "--source", "forum", columns=columns)
-    first, second = done.out.splitlines()
+    first, second, *more = done.out.splitlines()
     assert first.endswith("partial")
-    assert second.strip() == "asked 0, received 1,000, refused 3, missed 7"
-    assert max(len(first), len(second)) <= columns
+    told = "asked 0, received 1,000, kept 900, filtered 90, duplicates 12, late 5, refused 3, missed 7"
+    assert " ".join((second, *more)).split() == told.split()
+    assert max(map(len, (first, second, *more))) <= columns
 
 
 def test_a_timeline_has_a_sign_for_each_part_of_the_time(home: Path) -> None:

@@ -337,7 +337,9 @@ class Contract:
             agree(case, at_work)
             at_work.end(10)
             figure = at_work.ledger.figure(since, at_work.clock.now() + 1, sources=["source"])
-            assert 40 <= figure.received <= len(case.truth())
+            assert 40 <= figure.kept <= figure.received <= len(case.truth())
+            assert figure.received >= figure.kept + figure.filtered
+            assert figure.late == 0
             assert (figure.known_missed, figure.unknown_gaps, figure.refused) == (0, 0, 0)
             assert figure.share == 1.0
             assert sum(row.asked for row in at_work.ledger.rows(["source"])) > 0

@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 
 from ingest.collector import Source
 from ingest.coverage import Ledger
+from ingest.intake import Took
 from ingest.listening import APART, PAUSED, Listening, Pulses
 from stream.clock import DAY, HOUR, MINUTE, SECOND
 
@@ -30,15 +31,16 @@ def looks(listening: Listening, since: int, until: int, *, paused: bool = False,
 def test_while_it_is_open_the_ledger_knows_what_came(ledger: Ledger, listen: Callable[..., Listening]) -> None:
     shop = listen()
     looks(shop, START, START + 2 * MINUTE)
-    shop.took(["forum:1", "forum:2"], 1)
-    shop.took(["forum:2"], 0)
+    shop.took(Took(["forum:1", "forum:2"], 0, 1))
+    shop.took(Took(["forum:3"], 2, 0, again=["forum:2", "forum:2"], late=1))
     looks(shop, START + 2 * MINUTE, START + 7 * MINUTE)
     shop.close(START + 7 * MINUTE)
     rows = ledger.rows(brand="acme")
     assert (rows[0].since, rows[-1].until) == (START, START + 7 * MINUTE)
     assert [(row.state, row.received, row.refused, row.missed) for row in rows] == [
-        ("complete", 2, 1, 0), ("complete", 0, 0, 0),
+        ("complete", 5, 1, 0), ("complete", 0, 0, 0),
     ]  # fmt: skip
+    assert (rows[0].kept, rows[0].filtered, rows[0].duplicates, rows[0].late) == (3, 2, 2, 1)
     assert ledger.figure(START, START + 7 * MINUTE).share == 1.0
 
 
@@ -74,13 +76,13 @@ def test_silence_is_counted_from_the_last_post(engine: Engine, listen: Callable[
     shop = listen()
     looks(shop, START, START + HOUR)
     assert silence(engine) == 0, "a new source is not silent"
-    shop.took(["forum:1"], 0)
+    shop.took(Took(["forum:1"], 0, 0))
     looks(shop, START + HOUR, START + 3 * HOUR)
     assert silence(engine) == 2 * HOUR
-    shop.took([], 5)
+    shop.took(Took([], 0, 5))
     shop.look(START + 3 * HOUR + MINUTE, paused=False)
     assert silence(engine) == 2 * HOUR + MINUTE, "what can be no post breaks no silence"
-    shop.took(["forum:2"], 0)
+    shop.took(Took(["forum:2"], 0, 0))
     shop.look(START + 4 * HOUR, paused=False)
     assert silence(engine) == 0
 
@@ -89,7 +91,7 @@ def test_only_time_in_which_somebody_listened_counts_as_silence(
     engine: Engine, listen: Callable[..., Listening]
 ) -> None:
     shop = listen()
-    shop.took(["forum:1"], 0)
+    shop.took(Took(["forum:1"], 0, 0))
     looks(shop, START, START + HOUR)
     again = listen()
     looks(again, START + HOUR + MINUTE, START + 2 * HOUR)
@@ -104,7 +106,7 @@ def test_only_time_in_which_somebody_listened_counts_as_silence(
 def test_at_sixty_times_the_pace_looks_lie_far_apart(engine: Engine, listen: Callable[..., Listening]) -> None:
     looks(listen(apart=60 * APART), START, START + HOUR, every=20 * MINUTE)
     shop = listen(apart=60 * APART)
-    shop.took(["forum:1"], 0)
+    shop.took(Took(["forum:1"], 0, 0))
     looks(shop, START + 2 * HOUR, START + 20 * HOUR, every=20 * MINUTE)
     assert silence(engine) == 18 * HOUR
 
@@ -114,7 +116,7 @@ def test_what_could_not_be_written_is_written_at_the_next_look(
 ) -> None:
     shop = listen()
     looks(shop, START, START + 4 * MINUTE)
-    shop.took(["forum:1"], 0)
+    shop.took(Took(["forum:1"], 0, 0))
     record = ledger.record
 
     def locked(*_: Any, **__: Any) -> None:
@@ -132,10 +134,10 @@ def test_a_post_that_another_process_of_the_api_took_breaks_the_silence_of_all(
     engine: Engine, listen: Callable[..., Listening]
 ) -> None:
     one, two = listen(), listen()
-    one.took(["forum:1"], 0)
+    one.took(Took(["forum:1"], 0, 0))
     for shop in (one, two):
         looks(shop, START, START + HOUR)
-    two.took(["forum:2"], 0)
+    two.took(Took(["forum:2"], 0, 0))
     two.look(START + 2 * HOUR, paused=False)
     one.look(START + 2 * HOUR + SECOND, paused=False)
     assert silence(engine) == SECOND

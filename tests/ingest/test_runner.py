@@ -16,7 +16,7 @@ from ingest.patience import Backoff, Stopped, insist
 from ingest.runner import LOST_MOST, Runner
 from ingest.sweep_plan import Step
 from query.prefilter import compile_prefilter
-from stream.clock import MINUTE, SECOND, ManualClock
+from stream.clock import DAY, MINUTE, SECOND, ManualClock
 from stream.embedded import EmbeddedLog
 from stream.ports import Append, Transient
 from stream.records import Author
@@ -46,6 +46,7 @@ def test_a_stream_is_appended_and_accounted_for(
     assert held.dead()[0].key == "event 4"
     (row,) = ledger.rows()
     assert (row.state, row.received, row.missed, row.refused, row.asked) == ("partial", 3, 1, 1, 3)
+    assert (row.kept, row.filtered, row.duplicates, row.late) == (3, 0, 1, 0)
     assert (row.since, row.until) == (START, START + 2 * MINUTE)
 
 
@@ -116,7 +117,24 @@ def test_a_firehose_is_filtered_and_what_belongs_to_a_brand_is_not(
     runner = run(Network(clock, [stream], source={"firehose": True}), prefilter=compile_prefilter([ACME]))
     assert ids(held) == ["1", "3", "4", "5", "6"]
     assert runner.filtered == 1
-    assert ledger.rows()[0].received == 6
+    (row,) = ledger.rows()
+    assert (row.received, row.kept, row.filtered, row.duplicates) == (6, 5, 1, 0)
+
+
+def test_what_came_too_late_to_wake_anybody_is_counted(
+    run: Callable[..., Runner], clock: ManualClock, ledger: Ledger
+) -> None:
+    late = Draft(native_id="1", text="from yesterday", seen_at=START - DAY)
+
+    def stream(_: str | None) -> Iterator[Delivery]:
+        yield Delivery()
+        clock.advance(1)
+        yield Delivery(drafts=[late, Draft(native_id="2", text="of now")])
+        raise Exhausted
+
+    run(Network(clock, [stream]))
+    (row,) = ledger.rows()
+    assert (row.received, row.kept, row.late) == (2, 2, 1)
 
 
 def test_a_full_disk_pauses_with_a_gap_and_lag_only_waits(

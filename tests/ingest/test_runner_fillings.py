@@ -127,6 +127,7 @@ def test_a_filling_that_was_killed_goes_on_with_what_its_first_part_brought_and_
     assert seen == [None, "page 2"]
     (row,) = ledger.rows()
     assert (row.state, row.asked, row.received, row.missed, row.reason) == ("partial", 4, 3, 7, "page cap")
+    assert (row.kept, row.filtered, row.duplicates) == (3, 0, 0)
 
 
 @pytest.mark.parametrize("how", ["all is there", "some is missing", "there is no history", "it is not wanted"])

@@ -29,12 +29,13 @@ def thinned(engine: Engine, days: int) -> int:
 
 
 def test_a_day_of_five_minutes_is_one_row_with_the_same_totals(ledger: Ledger, engine: Engine) -> None:
-    five_minutes(ledger, 0, 3 * DAY, refused=1)
+    five_minutes(ledger, 0, 3 * DAY, refused=1, kept=8, filtered=1, duplicates=2, late=3)
     before = ledger.figure(0, 2 * DAY)
     assert thinned(engine, 2) == 2 * 287
     rows = ledger.rows(until=2 * DAY, brand="acme")
     assert [(one.since, one.until) for one in rows] == [(0, DAY), (DAY, 2 * DAY)]
     assert [(one.asked, one.received, one.refused, one.missed) for one in rows] == [(288, 2880, 288, 0)] * 2
+    assert [(one.kept, one.filtered, one.duplicates, one.late) for one in rows] == [(2304, 288, 576, 864)] * 2
     assert ledger.figure(0, 2 * DAY) == before
     assert thinned(engine, 2) == 0, "once more changes nothing"
     assert ledger.rows(brand="other") == []
