@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from sqlalchemy import Connection
+
 from clamor.offsets import places
 from clamor.opening import Opened
+from config.playbook import Step
 from database.engine import write
 from database.tenure import Tenure
 from routing import links
-from routing.incidents import book, said
+from routing.incidents import book, said, tasks
 from routing.incidents.clock import LATE, SETTLED, IncidentClock
 from routing.incidents.levels import Limits
 from routing.incidents.telling import Telling
@@ -30,6 +33,7 @@ class IncidentWatch:
         self._opened, self._tenure = opened, tenure
         self._fence: int | None = None
         self._tidied: Millis = 0
+        self._playbook: tuple[Step, ...] = ()
         # In simulated time what takes seconds takes hours; else a post that its network told of late waits for nobody.
         self._behind = LAGS_AT_MOST if isinstance(opened.clock, SimulatedClock) else LATE * MINUTE
         self._clock = IncidentClock(
@@ -40,6 +44,7 @@ class IncidentWatch:
             tells=Telling(
                 repeat_after=asked.repeat_after, escalate_after=asked.escalate_after, chain=len(asked.escalate_to)
             ),
+            responds=self._respond,
         )
 
     def step(self) -> bool:
@@ -49,11 +54,15 @@ class IncidentWatch:
             self._fence = self._tenure.fence
         opened = self._opened
         self._tidy()
+        self._playbook = opened.registry.playbook()
         brands = {one.id: one.kind for one in opened.registry.current().brands if one.kind in WATCHED}
         now, minute = opened.clock.now(), self._clock.minute
         # How far routing has come is asked only where a minute is over: brokers take several questions for it.
         over = minute is None or (now - SETTLED) // MINUTE > minute
         return self._clock.step(brands, now, self._routed(now) if over else now).more
+
+    def _respond(self, connection: Connection, now: Millis) -> None:
+        tasks.follow(connection, self._playbook, now)
 
     def _tidy(self) -> None:
         """Once an hour: what people wrote goes with the posts of its time, used links when they have long expired."""

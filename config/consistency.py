@@ -18,6 +18,7 @@ from config.aspects import SHIPPED, forms
 from config.channel_findings import check_channels, check_ways
 from config.everyday import everyday
 from config.marked import Path, Sheet, written
+from config.playbook_findings import check_playbook
 from config.problems import Problem, did_you_mean, shown
 from config.schema import Settings, StoreEngine
 from config.secrets import SHORTEST_KEY, Secrets
@@ -37,7 +38,7 @@ def check_content(
     known_people: Collection[str] | None = None,
     known_teams: Collection[str] = (),
 ) -> Iterator[Problem]:
-    """Findings in brands, aspects, sources, people, replies, teams and deadlines.
+    """Findings in brands, aspects, sources, people, replies, teams, deadlines and playbook.
 
     What is in force, for a file that has none of its own: `known_brands`, `known_people` (None: nobody knows),
     `known_teams`.
@@ -45,12 +46,12 @@ def check_content(
     plain = sheet.root.plain()
     parts = plain if isinstance(plain, dict) else {}
     brands, sources, people = (_items(parts.get(name)) for name in ("brands", "sources", "people"))
-    aspects, replies, teams, deadlines = (
-        _items(parts.get(name)) for name in ("aspects", "replies", "teams", "deadlines")
+    aspects, replies, teams, deadlines, playbook = (
+        _items(parts.get(name)) for name in ("aspects", "replies", "teams", "deadlines", "playbook")
     )
     for name, items in (
         ("brands", brands), ("aspects", aspects), ("sources", sources), ("people", people), ("replies", replies),
-        ("teams", teams), ("deadlines", deadlines),
+        ("teams", teams), ("deadlines", deadlines), ("playbook", playbook),
     ):  # fmt: skip
         yield from _double_ids(sheet, (name,), items)
     own = {str(aspect.get("id")) for _, aspect in aspects}
@@ -58,6 +59,7 @@ def check_content(
     ids = {str(brand.get("id")) for _, brand in brands} if "brands" in parts else set(known_brands)
     for name, items in (
         ("sources", sources), ("people", people), ("replies", replies), ("teams", teams), ("deadlines", deadlines),
+        ("playbook", playbook),
     ):  # fmt: skip
         yield from _unknown_brands(sheet, name, items, ids)
     yield from _budgets(sheet, sources, ids)
@@ -77,6 +79,8 @@ def check_content(
     yield from check_teams(sheet, teams, deadlines, people_ids, () if "teams" in parts else known_teams)
     yield from _double_ids(sheet, ("channels",), _items(parts.get("channels")))
     yield from check_channels(sheet, _items(parts.get("channels")), brands, people, teams)
+    team_ids = {str(team.get("id")) for _, team in teams} if "teams" in parts else known_teams
+    yield from check_playbook(sheet, playbook, people if "people" in parts else None, known_people, team_ids)
     if "people" in parts:
         yield from _nobody_told(sheet, brands, people)
         yield from _unknown_people(sheet, parts, people)

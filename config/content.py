@@ -1,5 +1,5 @@
 """The part of the configuration that lives in SQL as numbered revisions: brands, aspects, sources, people,
-replies, teams, deadlines, rules, policy.
+replies, teams, deadlines, playbook, rules, policy.
 
 `clamor.yaml`, `rules.yaml` and `detractors.yaml` are its import and export form. A body is the text that a revision
 holds: canonical JSON (sorted keys, defaults left out) for lists, so that equal content has equal bodies; the file's own
@@ -13,17 +13,20 @@ from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias, get_args
 
 import yaml
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, Field, TypeAdapter
 
 from config.aspects import Aspect
 from config.brands import Brand
 from config.people import Person
+from config.playbook import Step
 from config.replies import Reply
 from config.section import Section, Text
 from config.sources import Source
 from config.teams import Deadline, Team
 
-Kind: TypeAlias = Literal["brands", "aspects", "sources", "people", "replies", "teams", "deadlines", "rules", "policy"]
+Kind: TypeAlias = Literal[
+    "brands", "aspects", "sources", "people", "replies", "teams", "deadlines", "playbook", "rules", "policy"
+]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 TextKind: TypeAlias = Literal["rules", "policy"]
 TEXTS: tuple[TextKind, ...] = get_args(TextKind)
@@ -47,6 +50,8 @@ class ImportPart(Section):
     """Who works when."""
     deadlines: tuple[Deadline, ...] | None = None
     """By when cases have to be answered and done."""
+    playbook: tuple[Step, ...] | None = Field(default=None, max_length=100)
+    """What has to be done in an incident. Not stated: the playbook that Clamor ships; `[]`: nothing."""
     rules: Text | None = None
     """`default` for the shipped rules, or the name of a file in the home. Empty: rules.yaml if it is there, else the
     shipped rules."""
@@ -63,6 +68,7 @@ _people = TypeAdapter(tuple[Person, ...])
 _replies = TypeAdapter(tuple[Reply, ...])
 _teams = TypeAdapter(tuple[Team, ...])
 _deadlines = TypeAdapter(tuple[Deadline, ...])
+_playbook = TypeAdapter(tuple[Step, ...])
 
 
 def body(kind: Kind, items: Sequence[BaseModel]) -> str:
@@ -104,6 +110,11 @@ def teams(text: str) -> tuple[Team, ...]:
 def deadlines(text: str) -> tuple[Deadline, ...]:
     """The deadlines of a body. Raises pydantic.ValidationError."""
     return _deadlines.validate_json(text)
+
+
+def playbook(text: str) -> tuple[Step, ...]:
+    """The steps of a body. Raises pydantic.ValidationError."""
+    return _playbook.validate_json(text)
 
 
 def as_yaml(kind: Kind, text: str) -> str:

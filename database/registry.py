@@ -16,6 +16,7 @@ from config.aspects import Aspect
 from config.brands import Brand
 from config.marked import written
 from config.people import Person
+from config.playbook import Step, shipped
 from config.problems import ConfigurationError, Problem
 from config.replies import Reply
 from config.sources import Source, Swept
@@ -59,6 +60,7 @@ class SqlRegistry:
         self._sources: tuple[Source, ...] = ()
         self._people: tuple[Person, ...] = ()
         self._replies: tuple[Reply, ...] = ()
+        self._playbook: tuple[Step, ...] = ()
 
     def current(self) -> InForce:
         """What to work by from the next batch on; the same object until something has changed.
@@ -85,6 +87,11 @@ class SqlRegistry:
     def replies(self) -> tuple[Reply, ...]:
         self.current()
         return self._replies
+
+    def playbook(self) -> tuple[Step, ...]:
+        """The home's own, else the shipped one."""
+        self.current()
+        return self._playbook
 
     def _first_look(self) -> None:
         if self._model is not None and self._begins:
@@ -132,6 +139,9 @@ class SqlRegistry:
         sources = _understood("sources", numbers, content.sources, bodies)
         self._people = _understood("people", numbers, content.people, bodies)
         self._replies = _understood("replies", numbers, content.replies, bodies)
+        self._playbook = (
+            _understood("playbook", numbers, content.playbook, bodies) if "playbook" in bodies else shipped()
+        )
         self._sources = sources
         self._in_force = InForce(
             standing.generation, brands, numbers.get("rules", 0), bodies.get("rules", ""), aspects, learnt,

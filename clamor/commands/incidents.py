@@ -24,6 +24,8 @@ from routing.incidents.book import Event, Incident, NoSuchIncident
 from routing.incidents.cause import Cause, Share, cause_of
 from routing.incidents.curve import curve_of, sparkline
 from routing.incidents.said import Statement, statements
+from routing.incidents.tasks import Task
+from routing.incidents.tasks import tasks as tasks_of
 from stream.clock import HOUR, MINUTE
 from stream.records import Mention
 
@@ -44,6 +46,7 @@ class Shown(msgspec.Struct, frozen=True):
     events: list[Event]
     said: list[Statement]
     """What the brand said in public, in the order in which people could read it."""
+    tasks: list[Task]
 
 
 @app.command("list")
@@ -114,14 +117,17 @@ def show(
                     access=frozenset(access or ()),
                 )
                 happened, spoken = book.events(connection, id), statements(connection, id)
+                asked = tasks_of(connection, id)
                 curve = curve_of(connection, held.brand, lead.series if lead else "all", until - CURVE, until)
         except NoSuchIncident as error:
             errors.print(str(error), markup=False)
             raise typer.Exit(exits.FAILED) from None
     if as_json:
-        print(msgspec.json.encode(Shown(held, cause, happened, spoken)).decode())
+        print(msgspec.json.encode(Shown(held, cause, happened, spoken, asked)).decode())
         return
     _print(held, cause, happened, spoken)
+    for one in asked:
+        answers.print(f"  Task {response.told(one, now)}", markup=False, highlight=False)
     if signs := sparkline(curve):
         answers.print(f"  {when(curve[0].at)} {signs} {when(curve[-1].at)}", markup=False, highlight=False)
 

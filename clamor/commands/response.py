@@ -1,10 +1,11 @@
-"""`clamor incident said|…`: what people do in an incident. Who did it, and when, stands in its history."""
+"""`clamor incident said|task|…`: what people do in an incident. Who did it, and when, stands in its history."""
 
 from __future__ import annotations
 
 import getpass
 import sys
 from collections.abc import Callable, Mapping
+from enum import StrEnum
 from typing import Annotated, TypeVar
 
 import typer
@@ -17,14 +18,22 @@ from clamor.moments import instant
 from clamor.opening import Opened, open_home
 from database.engine import write
 from database.migrate import upgrade
+from routing.incidents import tasks
 from routing.incidents.book import NoSuchIncident
 from routing.incidents.said import Statement, say
+from routing.incidents.tasks import NoSuchTask, Task
 from stream.records import Millis
 
 Id = Annotated[int, typer.Argument(help="Number of the incident, as `list` shows it.")]
 By = Annotated[str, typer.Option(help="Who says so. Default: the user of this shell.")]
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
 Done = TypeVar("Done")
+
+
+class Word(StrEnum):
+    done = "done"
+    needless = "needless"
+    open = "open"
 
 
 def register(app: typer.Typer) -> None:
@@ -60,6 +69,38 @@ def said(
     )  # fmt: skip
 
 
+def task(
+    context: typer.Context,
+    id: Id,
+    k: Annotated[int, typer.Argument(help="Number of the task, as `show` has it.", metavar="K")],
+    word: Annotated[Word, typer.Argument(help="done; needless: not needed here; open: it is not done after all.")],
+    why: Annotated[str, typer.Option(help="In a sentence, for the history. A needless task needs it.")] = "",
+    by: By = "",
+) -> None:
+    """Say what became of a task of the playbook.
+
+    [bold]Examples[/bold]
+
+      clamor incident task 3 2 done --by ana
+      clamor incident task 3 4 needless --why "we have no advertisements running"
+      clamor incident task 3 2 open
+    """
+
+    def end(connection: Connection, opened: Opened, now: Millis) -> Task:
+        return tasks.end(connection, id, k, word.value, by or getpass.getuser(), now, why)
+
+    done = _do(context, end)
+    answers.print(f"incident {id}: task {k} ({done.step}) is {done.state}", markup=False, highlight=False)
+
+
+def told(one: Task, now: Millis) -> str:
+    """A task in a line."""
+    state = {"open": f"due {when(one.due_at)}", "needless": f"needless, says {one.ended_by}"}.get(one.state, "")
+    if one.state == "done" and one.ended_at is not None:
+        state = f"done {when(one.ended_at)} by {one.ended_by}"
+    return f"{one.k}. [{state}{', LATE' if one.late(now) else ''}] {', '.join(one.who)}: {one.en}"
+
+
 def _do(context: typer.Context, change: Callable[[Connection, Opened, Millis], Done]) -> Done:
     """In one transaction; what cannot be done is told in words."""
     with open_home(context.obj, use="check") as opened:
@@ -67,9 +108,9 @@ def _do(context: typer.Context, change: Callable[[Connection, Opened, Millis], D
         try:
             with write(opened.engine) as connection:
                 return change(connection, opened, opened.clock.now())
-        except (NoSuchIncident, ValueError) as error:
+        except (NoSuchIncident, NoSuchTask, ValueError) as error:
             errors.print(str(error), markup=False, highlight=False)
             raise typer.Exit(exits.FAILED) from None
 
 
-_COMMANDS: Mapping[str, Callable[..., None]] = {"said": said}
+_COMMANDS: Mapping[str, Callable[..., None]] = {"said": said, "task": task}

@@ -39,7 +39,10 @@ incident_event = Table(
     Column("incident", BigInteger, nullable=False, index=True),
     Column("at", BigInteger, nullable=False),
     Column(
-        "change", Text, nullable=False, comment="watch, warning, crisis, over, acknowledged, told, note, said, proved"
+        "change",
+        Text,
+        nullable=False,
+        comment="watch, warning, crisis, over, acknowledged, told, note, said, task, proved",
     ),
     Column("person", Text, nullable=False, server_default=""),
     Column("detail", Text, nullable=False, server_default=""),

@@ -1,8 +1,8 @@
-"""What people do in an incident: what was said in public, and when."""
+"""What people do in an incident: what was said in public and when, and the tasks of the playbook."""
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Integer, Table, Text
+from sqlalchemy import BigInteger, Column, Index, Integer, Table, Text
 
 from database.base import metadata
 
@@ -19,3 +19,22 @@ incident_statement = Table(
     comment="What the brand said in public about an incident.",
     sqlite_autoincrement=True,
 )
+
+incident_task = Table(
+    "incident_task",
+    metadata,
+    Column("incident", BigInteger, primary_key=True, autoincrement=False),
+    Column("k", Integer, primary_key=True, autoincrement=False, comment="1, 2, …: what people call it"),
+    Column("step", Text, nullable=False, comment="id in the playbook"),
+    Column("en", Text, nullable=False, comment="what is to be done, as the playbook said when the task was made"),
+    Column("es", Text, nullable=False),
+    Column("who", Text, nullable=False, comment="ids of people, teams and queues, a blank between"),
+    Column("made_at", BigInteger, nullable=False),
+    Column("due_at", BigInteger, nullable=False),
+    Column("state", Text, nullable=False, server_default="open", comment="open, done or needless"),
+    Column("ended_at", BigInteger, comment="when somebody said that it is done or needless"),
+    Column("ended_by", Text),
+    comment="Tasks of incidents. Texts are of the configuration, none of a post.",
+    sqlite_with_rowid=False,
+)
+Index("uq_incident_task_step", incident_task.c.incident, incident_task.c.step, unique=True)

@@ -213,8 +213,8 @@ def prove(connection: Connection, id: int, person: str, word: Literal["real", "f
 
 def let_go(connection: Connection, before: Millis) -> None:
     """What people wrote about incidents before then; that they did stays."""
-    sql = "UPDATE incident_event SET detail = '' WHERE change IN ('note', 'silenced') AND detail != '' AND at < ?"
-    many(connection, sql, [(before,)])
+    words = "change IN ('note', 'silenced', 'task')"
+    many(connection, f"UPDATE incident_event SET detail = '' WHERE {words} AND detail != '' AND at < ?", [(before,)])
 
 
 def summary(evidence: Evidence) -> str:

@@ -7,7 +7,7 @@ that was kept are read again, those that were judged before tell nobody a second
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 from zlib import crc32
 
@@ -78,10 +78,21 @@ class Stepped(NamedTuple):
 class IncidentClock:
     """`step` goes on to the present. Not for several threads at once."""
 
-    def __init__(self, engine: Engine, guard: Guard, *, false_alarms_a_month: float, limits: Limits, tells: Telling):
-        """`guard` raises where this process is no longer the one clock."""
+    def __init__(
+        self,
+        engine: Engine,
+        guard: Guard,
+        *,
+        false_alarms_a_month: float,
+        limits: Limits,
+        tells: Telling,
+        responds: Callable[[Connection, Millis], object] = lambda connection, now: None,
+    ) -> None:
+        """`guard` raises where this process is no longer the one clock. `responds` is asked in each transaction in
+        which incidents move, before people are told."""
         self._engine, self._guard = engine, guard
         self._bearable, self._limits, self._telling = false_alarms_a_month, limits, tells
+        self._responds = responds
         self._brands: dict[str, _Brand] = {}
         self._panels = Panels(false_alarms_a_month)
         self._minute: int | None = None
@@ -233,6 +244,7 @@ class IncidentClock:
         with write(self._engine) as connection:
             self._guard(connection)
             changed = sum(_entered(connection, one, now) for one in news)
+            self._responds(connection, now)
             for one in book.listed(connection, all=False, most=MOST_LIVE):
                 if one.brand in brands:
                     changed += telling.tell(connection, one, self._telling, now)

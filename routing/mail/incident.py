@@ -13,9 +13,10 @@ from routing.incidents import book
 from routing.incidents.cause import Cause, Heap, cause_of
 from routing.incidents.curve import curve_of
 from routing.incidents.said import statements
+from routing.incidents.tasks import tasks
 from routing.link_key import key_of
 from routing.mail.gaps import incomplete
-from routing.mail.letter import Copies, IncidentLetter, Part, PostSeen, Spoken
+from routing.mail.letter import Asked, Copies, IncidentLetter, Part, PostSeen, Spoken
 from routing.people_to_tell import MailSettings, Person
 from routing.spread import measured
 from stream.clock import HOUR, MINUTE
@@ -48,6 +49,9 @@ def incident_letter(
     hurts = lead is None or lead.hurts
     cause = cause_of(connection, held.brand, held.since, until + MINUTE, hurts=hurts, access=person.access)
     program = settings.program
+    asked = tasks(connection, id)
+    waits = [Asked(one.k, one.within(person.language), one.who, one.due_at, one.late(now)) for one in asked
+             if one.state == "open"]  # fmt: skip
     return IncidentLetter(
         word=word,
         state=held.state,
@@ -74,6 +78,9 @@ def incident_letter(
         show_command=f"{program} incident show {id}",
         acknowledge_command=f"{program} incident acknowledge {id} --by {person.id or 'NAME'}",
         links=_links(connection, held, person, settings, asked_at),
+        tasks=tuple(sorted(waits, key=lambda one: one.due)),
+        tasks_done=sum(one.state == "done" for one in asked),
+        task_command=f"{program} incident task {id} {waits[0].k} done --by {person.id}" if waits else "",
         spoken=tuple(Spoken(one.said_at, one.place, one.text) for one in statements(connection, id)[-MOST_SPOKEN:]),
         number=id,
     )

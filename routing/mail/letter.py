@@ -165,6 +165,17 @@ class Spoken(msgspec.Struct, frozen=True):
     text: str
 
 
+class Asked(msgspec.Struct, frozen=True):
+    """A task of the playbook that is not done yet."""
+
+    k: int
+    text: str
+    """In the reader's language."""
+    who: tuple[str, ...]
+    due: Millis
+    late: bool
+
+
 class IncidentLetter(msgspec.Struct, frozen=True, kw_only=True):
     """An incident as it stands when the mail leaves."""
 
@@ -205,6 +216,9 @@ class IncidentLetter(msgspec.Struct, frozen=True, kw_only=True):
     """What the brand said of it in public, the last of it."""
     number: int = 0
     """Of the incident."""
+    tasks: tuple[Asked, ...] = ()
+    tasks_done: int = 0
+    task_command: str = ""
 
 
 Letter = AlertLetter | ListLetter | NewsLetter | NoticeLetter | IncidentLetter

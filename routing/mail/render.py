@@ -20,6 +20,7 @@ from routing.incidents.curve import sparkline
 from routing.mail.clean import for_body, for_header, for_link
 from routing.mail.letter import (
     AlertLetter,
+    Asked,
     CaseNews,
     Copies,
     IncidentLetter,
@@ -261,6 +262,9 @@ def _incident_values(letter: IncidentLetter, t: Words) -> dict[str, Any]:
         if letter.acknowledged_by
         else "",
         "escalated": letter.step > 0,
+        "tasks": [_task(one, t) for one in letter.tasks],
+        "tasks_done": t("incident_tasks_done", n=letter.tasks_done) if letter.tasks_done else "",
+        "task_command": for_header(letter.task_command, MOST_COMMAND),
         "spoken": [
             {
                 "head": t("incident_said", place=for_header(one.place, MOST_NAME), at=_time(one.at)),
@@ -274,6 +278,12 @@ def _incident_values(letter: IncidentLetter, t: Words) -> dict[str, Any]:
         if not letter.acknowledged_by and letter.word != "over"
         else "",
     }
+
+
+def _task(one: Asked, t: Words) -> dict[str, str]:
+    who = ", ".join(t.label("queue", name) for name in one.who)
+    due = t("incident_task_late" if one.late else "incident_task_due", at=_time(one.due))
+    return {"head": f"{one.k}. {for_header(who, MOST_NAME)} · {due}", "text": for_body(one.text, MOST_TEXT)}
 
 
 def _decimal(letter: IncidentLetter, t: Words) -> str:

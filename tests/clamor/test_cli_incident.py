@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from clamor import exits
 from clamor.cli import program
 from database.engine import write
-from routing.incidents import book
+from routing.incidents import book, tasks
 from routing.incidents.book import Evidence
 from routing.incidents.levels import Standing
 from stream.clock import HOUR, ManualClock, WallClock
@@ -50,6 +50,22 @@ def test_what_was_said_is_shown_with_where_and_when(living: Living) -> None:
     assert "Said on x at 2026-01-02 10:40: We have seen it." in told
     assert "said: ana statement 1" in told
     assert [one["text"] for one in shown(living)["said"]] == ["We have seen it.", "We answer at noon."]  # type: ignore[attr-defined]
+
+
+def test_tasks_are_shown_and_done(living: Living) -> None:
+    with write(living.opened.engine) as connection:
+        tasks.follow(connection, living.opened.registry.playbook(), living.clock.now())
+    told = typed(living, "incident", "show", "1").output
+    assert "Task 1. [due " in told
+    assert "pr: Read the posts at the top of the mail." in " ".join(told.split())
+    done = typed(living, "incident", "task", "1", "1", "done", "--by", "ana")
+    assert (done.exit_code, "task 1 (look) is done" in done.output) == (exits.OK, True)
+    assert "by ana] pr: Read" in " ".join(typed(living, "incident", "show", "1").output.split())
+    needless = typed(living, "incident", "task", "1", "2", "needless")
+    assert (needless.exit_code, "say why" in needless.output) == (exits.FAILED, True)
+    unknown = typed(living, "incident", "task", "1", "99", "done")
+    assert (unknown.exit_code, "has no task 99" in unknown.output) == (exits.FAILED, True)
+    assert shown(living)["tasks"][0]["state"] == "done"  # type: ignore[index]
 
 
 def test_what_cannot_be_is_told_in_words(living: Living) -> None:

@@ -13,9 +13,10 @@ import msgspec
 import pytest
 from mail_home import ANA, BEN, SETTINGS, START, MailHome, settle
 
+from config.playbook import shipped
 from database.engine import read, write
 from routing import links
-from routing.incidents import book, said
+from routing.incidents import book, said, tasks
 from routing.incidents.book import Evidence, Word
 from routing.incidents.levels import Signal, Standing
 from routing.mail.mailbox import MailboxTransport
@@ -208,3 +209,21 @@ def test_what_was_said_in_public_stands_in_it_and_nobody_can_write_lines_into_it
     assert "We answer <b>at noon</b>." in text(mail)
     assert "We answer &lt;b&gt;at noon&lt;/b&gt;." in text(mail, "html")
     assert "lo que hemos dicho en público" in text(story.mails(ANA)[0]).lower()
+
+
+def test_what_has_to_be_done_by_whom_and_when_stands_in_it_in_the_readers_language(story: Story) -> None:
+    story.home.mention("boo")
+    id = story.incident()
+    with write(story.home.engine) as connection:
+        tasks.follow(connection, shipped(), START)
+        tasks.end(connection, id, 1, "done", "ana", START)
+    story.tell(id)
+    (mail,) = story.mails(BEN)
+    words = " ".join(text(mail).split())
+    assert "what has to be done" in words.lower()
+    assert "2. PR · due 2026-09-21 14:43 UTC: Ask who is responsible for the matter" in words
+    assert "1 task is done." in words
+    assert f"incident task {id} 2 done --by ben" in words
+    spanish = " ".join(text(story.mails(ANA)[0]).split())
+    assert "Pregunte a quien responde del asunto" in spanish
+    assert "Ask who is responsible" not in spanish
