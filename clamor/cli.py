@@ -72,6 +72,7 @@ COMMANDS = (
     Command("case", KEEP, "cases", "app"),
     Command("person", KEEP, "person", "app"),
     Command("incident", ASK, "incidents", "app"),
+    Command("rota", ASK, "rota", "app"),
     Command("token", KEEP, "token", "app"),
 )
 

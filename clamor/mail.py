@@ -164,6 +164,7 @@ def settings(opened: Opened) -> MailSettings:
             )
             for one in channels(opened)
         ),
+        teams=lambda: opened.registry.current().teams,
         chain=opened.settings.incidents.escalate_to,
         give_up_after=mail.give_up_after,
         keep=opened.settings.retention.mails,

@@ -11,7 +11,9 @@ from zoneinfo import ZoneInfo
 
 from config.marked import Path, Sheet
 from config.problems import Problem, did_you_mean, shown
-from config.teams import DAYS, hours, target
+from config.rota_findings import check_rota
+from config.teams import target
+from config.week import DAYS, hours
 
 Items: TypeAlias = list[tuple[int, Mapping[str, Any]]]
 QUEUES = ("sales", "support", "pr")
@@ -31,6 +33,7 @@ def check_teams(
             yield sheet.problem(("teams", n, "hands_over_to"), message, did_you_mean(to, ids), value=shown(to))
         yield from _holidays(sheet, n, team)
         yield from _skipped(sheet, n, team)
+        yield from check_rota(sheet, n, team, people)
     for n, deadline in deadlines:
         yield from _nobody(sheet, ("deadlines", n, "escalate"), deadline.get("escalate"), people)
         if not known_teams:

@@ -6,26 +6,16 @@ import re
 from datetime import date
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from config.brands import Slug
+from config.rota import OnCall
 from config.section import Section, Text, TimeZone
 from config.units import Duration, parse_duration
+from config.week import DAYS, Hours, kept
 
 Queue = Literal["sales", "support", "pr"]
-DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)\s*-\s*([01]\d|2[0-3]|24):([0-5]\d)")
 _WORKING_DAYS = re.compile(r"(\d{1,3})\s+working\s+days?")
-
-
-def hours(text: str) -> tuple[int, int]:
-    """Minutes of the day at which it opens and closes; the latter beyond 1440 where it closes on the next day. Raises
-    ValueError."""
-    found = _HOURS.fullmatch(text)
-    begin, end = (int(found[1]) * 60 + int(found[2]), int(found[3]) * 60 + int(found[4])) if found else (0, 0)
-    if found is None or begin == end or end > 1_440:
-        raise ValueError("not hours of a day: write 09:00-18:00, 00:00-24:00, or 22:00-06:00 over midnight")
-    return begin, end if end > begin else end + 1_440
 
 
 def target(text: str) -> tuple[int, str]:
@@ -43,16 +33,7 @@ def target(text: str) -> tuple[int, str]:
     return length, kind or "calendar"
 
 
-def _kept(reader: object) -> AfterValidator:
-    def check(text: str) -> str:
-        reader(text)  # type: ignore[operator]
-        return text
-
-    return AfterValidator(check)
-
-
-Hours = Annotated[str, StringConstraints(strip_whitespace=True, max_length=20), _kept(hours)]
-Target = Annotated[str, StringConstraints(strip_whitespace=True, max_length=30), _kept(target)]
+Target = Annotated[str, StringConstraints(strip_whitespace=True, max_length=30), kept(target)]
 Region = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}(-[A-Za-z0-9]{1,10})?$")]
 
 
@@ -105,6 +86,8 @@ class Team(Section):
     """Cases that a member may have at once before `round-robin` passes them by."""
     channels: tuple[Slug, ...] = ()
     """Ids of `channels` that are told, once, of what any of its members is told."""
+    on_call: OnCall | None = None
+    """Who of it is told of incidents and severe posts. Empty: everybody who is configured for them."""
     hands_over_to: Slug | None = None
     """Team that its open cases go to when its day ends and that one works. Empty: they stay."""
 

@@ -13,6 +13,7 @@ import msgspec
 
 from routing.case_news import NEWS
 from routing.people_to_tell import MailSettings, Person, told_about, told_about_operations
+from routing.rota import told_now
 from stream.clock import passed
 from stream.records import Millis
 
@@ -43,7 +44,7 @@ class Pending(NamedTuple):
     """Live mentions of the case."""
     created_at: Millis
     recipients: tuple[str, ...] = ()
-    """Ids of those whom news of a case is for."""
+    """Ids of those whom news of a case is for; who know of the incident that is over, or that this is a part of."""
     step: int = 0
     """Of an incident: 0 asks for the people of the brand, n for number n of the chain, -n for the people of the brand
     and the first n of the chain."""
@@ -123,13 +124,14 @@ def plan(
     used: Mapping[str, int],
     open_mails: Iterable[Open],
     settings: MailSettings,
+    now: Millis | None = None,
 ) -> Plan:
     """The mails that `alerts`, in their order, ask for.
 
     `used`: per person, limited mails of the last hour, those that still wait to leave included. `told`: by subject
-    and person.
+    and person. `now`: when whoever is on call is told; None: when the alert was made.
     """
-    desk = _Desk(told, used, open_mails, settings)
+    desk = _Desk(told, used, open_mails, settings, now)
     for alert in alerts:
         treat = _TREATMENT.get(alert.kind, _Desk.operations)
         desk.plan.outcome[alert.id] = treat(desk, alert, people)
@@ -145,8 +147,10 @@ class _Desk:
         used: Mapping[str, int],
         open_mails: Iterable[Open],
         settings: MailSettings,
+        now: Millis | None = None,
     ) -> None:
         self.plan = Plan()
+        self._now = now
         self._told = told
         self._used = dict(used)
         self._settings = settings
@@ -158,27 +162,31 @@ class _Desk:
         }
 
     def severe(self, alert: Pending, people: Sequence[Person]) -> str:
-        chosen = told_about(people, alert.brand, alert.queue)
+        chosen = self._on_call(alert, people)
         if not alert.in_incident:
             return self._tell(alert, chosen, self._one_severe)
-        known = {person.id for person in told_about(people, alert.brand, INCIDENT_QUEUE)}
+        known = set(alert.recipients) or {person.id for person in self._on_call(alert, people, INCIDENT_QUEUE)}
         return self._tell(alert, [one for one in chosen if one.id not in known], self._one_severe, chosen)
 
     def late(self, alert: Pending, people: Sequence[Person]) -> str:
         return self._tell(alert, told_about(people, alert.brand, alert.queue), self._one_late)
 
     def incident(self, alert: Pending, people: Sequence[Person]) -> str:
-        chosen = told_about(people, alert.brand, alert.queue)
         chain = self._settings.chain
         if alert.step > 0:
-            chosen = [person for person in people if person.id in chain[alert.step - 1 : alert.step]]
-        elif alert.step < 0:
-            known = {person.id for person in chosen} | set(chain[: -alert.step])
-            chosen = sorted([person for person in people if person.id in known], key=lambda person: person.id)
+            known = set(chain[alert.step - 1 : alert.step])
+        else:
+            known = set(alert.recipients) or {person.id for person in self._on_call(alert, people)}
+            known.update(chain[: -alert.step])
+        chosen = sorted([person for person in people if person.id in known], key=lambda person: person.id)
         for person in chosen:
             self._open(alert, person, alert.kind)
             self._beside(alert, person, alert.kind)
         return "mailed" if chosen else "nobody"
+
+    def _on_call(self, alert: Pending, people: Sequence[Person], queue: str = "") -> list[Person]:
+        at = alert.created_at if self._now is None else self._now
+        return told_now(self._settings.teams(), people, alert.brand, queue or alert.queue, at)
 
     def news(self, alert: Pending, people: Sequence[Person]) -> str:
         chosen = [person for person in people if person.id in alert.recipients]

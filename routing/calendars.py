@@ -15,7 +15,8 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from config.teams import DAYS, Team, hours
+from config.teams import Team
+from config.week import DAYS, hours
 from stream.records import Millis
 
 log = structlog.get_logger(__name__)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from email.errors import HeaderParseError
 from email.headerregistry import Address
 from typing import Literal
 
 import msgspec
 
+from config.teams import Team
 from stream.clock import DAY, HOUR, MINUTE, SECOND
 from stream.records import Millis
 
@@ -95,6 +96,8 @@ class MailSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Address of the API, for links by which a person does something; empty: mails have none."""
     channels: tuple[Channel, ...] = ()
     """Ways beside mail."""
+    teams: Callable[[], Sequence[Team]] = tuple
+    """Those in force, whose rotas say who is on call; asked whenever somebody is to be told."""
     chain: tuple[str, ...] = ()
     """Ids of the people who are told of an incident one after another, while nobody answers."""
     late_quiet: Millis = MINUTE

@@ -44,7 +44,7 @@ def plan_pending(
         used = _used(connection, open_mails, now, settings.window)
         news = _last_news(connection, now, settings.late_longest)
         told = _told(connection, {alert.subject for alert in alerts})
-    planned = plan(alerts, people, told, used, open_mails, settings)
+    planned = plan(alerts, people, told, used, open_mails, settings, now)
     limits = {person.id: person.max_mails_per_hour for person in people}
     ripe = due(open_mails, _with(used, planned.opened), limits, settings, now, news)
     if not alerts and not ripe.ready:
@@ -82,7 +82,7 @@ def _pending(connection: Connection, members: Members, now: Millis) -> list[Pend
     found = named(
         connection,
         "SELECT a.id, a.kind, a.case_id, a.mention_n, a.brand, a.queue, a.risk, a.created_at, a.step,"
-        " c.mentions, c.merged_into, a.why, i.told FROM alert a LEFT JOIN cases c ON c.id = a.case_id"
+        " c.mentions, c.merged_into, a.why, a.incident, i.told FROM alert a LEFT JOIN cases c ON c.id = a.case_id"
         " LEFT JOIN incident i ON i.id = a.incident"
         " WHERE a.state = 'pending' ORDER BY a.id LIMIT ?",
         (BATCH,),
@@ -95,6 +95,10 @@ def _pending(connection: Connection, members: Members, now: Millis) -> list[Pend
     final = _end_of_merges(connection, into)
     severe = [(r.id, r.brand, r.mention_n) for r in found if r.kind == "mention" and r.mention_n is not None]
     inside = members.among(connection, severe, now)
+    matter = inside | {r.id: r.incident for r in found if r.kind == "incident" and r.why == "over"}
+    for incident, person in rows_in(connection, _KNOW_OF, sorted(set(matter.values()))):
+        for alert in (one for one, about in matter.items() if about == incident):
+            recipients.setdefault(alert, []).append(person)
     alerts = []
     for r in found:
         case = final.get(r.case_id, r.case_id)
@@ -106,6 +110,12 @@ def _pending(connection: Connection, members: Members, now: Millis) -> list[Pend
             )
         )  # fmt: skip
     return alerts
+
+
+_KNOW_OF = (
+    "SELECT DISTINCT a.incident, m.person FROM alert a JOIN mail_item i ON i.alert = a.id JOIN mail m ON m.id = i.mail"
+    " WHERE a.incident IN (??) AND m.person <> '' AND m.state IN ('pending', 'sending', 'sent') ORDER BY m.person"
+)
 
 
 def _asks_for(kind: str, why: str, told: str | None) -> str:

@@ -35,19 +35,19 @@ class Members:
     def __init__(self) -> None:
         self._known: dict[int, _Known] = {}
 
-    def among(self, connection: Connection, alerts: Sequence[tuple[int, str, int]], now: Millis) -> set[int]:
-        """Of (alert, brand, mention) the alerts whose mention is a part of its brand's incident: published since it
-        began, and a copy of, in one thread with, or using new words of what it is made of. Another matter of the same
-        hour is none: somebody has to hear of it."""
+    def among(self, connection: Connection, alerts: Sequence[tuple[int, str, int]], now: Millis) -> dict[int, int]:
+        """Of (alert, brand, mention) the alerts whose mention is a part of its brand's incident, with that incident:
+        published since it began, and a copy of, in one thread with, or using new words of what it is made of. Another
+        matter of the same hour is none: somebody has to hear of it."""
         brands = sorted({brand for _, brand, _ in alerts})
         told = {brand: (id, since, seen) for id, brand, since, seen in rows_in(connection, _TOLD, brands)}
         asked = [(alert, brand, mention) for alert, brand, mention in alerts if brand in told]
         if not asked:
-            return set()
+            return {}
         bodies = dict(rows_in(connection, _BODIES, sorted({mention for _, _, mention in asked})))
         causes = {brand: self._cause(connection, brand, *told[brand], now) for brand in {one[1] for one in asked}}
         return {
-            alert
+            alert: told[brand][0]
             for alert, brand, number in asked
             if number in bodies and _belongs(decode(Mention, bodies[number]), told[brand][1], causes[brand])
         }
