@@ -20,6 +20,7 @@ from clamor.endings import CREDENTIAL, endings, outrun
 from clamor.incident_watch import IncidentWatch
 from clamor.likenesses import Likenesses
 from clamor.mail import mailer, messenger
+from clamor.matters import Matters
 from clamor.offsets import places
 from clamor.opening import Opened
 from clamor.sources import ailing_sources, silent_sources
@@ -81,6 +82,7 @@ def of_routing(opened: Opened) -> list[Chore]:
             *watched,
             Chore("absences", Absences(opened).step, 0.5),
             Chore("cases", CaseClock(opened).step, 5.0),
+            Chore("matters", Matters(opened, kept).step, 0.5),
             Chore("compactor", lambda: fold(opened.engine) > 0, 2.0),
             Chore("keeper", keeper.step, 30.0),
             Chore("likenesses", Likenesses(opened).step, 5.0),

@@ -146,6 +146,8 @@ def _type(schema: Mapping[str, Any]) -> str:
         return str(schema["title"])
     if schema.get("type") == "integer":
         return f"whole number {schema['minimum']} to {schema['maximum']}"
+    if schema.get("type") == "number" and "minimum" in schema:
+        return f"number {schema['minimum']:g} to {schema['maximum']:g}"
     if schema.get("type") == "number":
         return f"number above {schema['exclusiveMinimum']} and below {schema['exclusiveMaximum']}"
     if schema.get("type") == "array":

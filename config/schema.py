@@ -285,6 +285,14 @@ class Alerts(Section):
     """Risk at which a case counts as worse: a case that was told is told again only when it crosses one."""
 
 
+class Cases(Section):
+    """Which cases are taken for one matter."""
+
+    join_at: float = Field(default=0.99, ge=0.5, le=1.0)
+    """So certain it has to be that two cases are one matter before they are joined without a person: of a hundred joins
+    at the least certain, one may be wrong, and `clamor case undo` takes it back. 1.0: never, people are only asked."""
+
+
 class Incidents(Section):
     """When the counts of a brand are so unusual that people are told."""
 
@@ -346,6 +354,7 @@ class EnginePart(Section):
     api: Api = Api()
     mail: Mail = Mail()
     alerts: Alerts = Alerts()
+    cases: Cases = Cases()
     incidents: Incidents = Incidents()
     channels: Annotated[tuple[Channel, ...], Field(max_length=50)] = ()
     """Ways beside mail: people and teams name them."""

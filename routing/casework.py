@@ -17,6 +17,8 @@ from database.engine import many, read, rows, write
 from routing.apply import apply
 from routing.behaviour import in_case, people_of
 from routing.desk import Desk
+from routing.matters import ties
+from routing.matters.seeking import best_of
 from routing.merging import (
     CannotPart,
     CaseRefused,
@@ -102,11 +104,26 @@ class Deviate(Command, frozen=True, tag="exception"):
     """Of the kinds that stand in the case; empty: the gravest."""
 
 
+class Join(Command, frozen=True, tag="join"):
+    """With another case of the brand, as one matter: the graver one goes on, of equal ones the older."""
+
+    other: int
+
+
+class KeepApart(Command, frozen=True, tag="keep_apart"):
+    """From another case, with which it was or may be taken for one matter: never proposed again."""
+
+    other: int
+    why: str = ""
+
+
 class Undo(Command, frozen=True, tag="undo"):
     """Of the merge or the split that the case came out of."""
 
 
-Change: TypeAlias = Assign | Note | Tag | Watch | Wait | Snooze | Resolve | Reopen | Merge | Split | Deviate | Undo
+Change: TypeAlias = (
+    Assign | Note | Tag | Watch | Wait | Snooze | Resolve | Reopen | Merge | Split | Deviate | Join | KeepApart | Undo
+)
 
 
 class Worked(NamedTuple):
@@ -357,9 +374,49 @@ def _deviate(sheet: Sheet, case: CaseRow, change: Deviate, by: str) -> Worked:
     return _done(case, f"the exception from {kind} stands in the history of case {case.id}{names}")
 
 
+def _join(sheet: Sheet, case: CaseRow, change: Join, by: str) -> Worked:
+    _in_hand(case)
+    other = _another(sheet, case, change.other)
+    _in_hand(other)
+    if other.brand_n != case.brand_n:
+        raise CaseRefused(
+            f"case {case.id} and case {other.id} are of different brands: they stay two cases (each shows the other)"
+        )
+    loser, winner = best_of(case, other)
+    merge_by_hand(sheet, loser, winner, by)
+    ties.say(sheet.connection, loser.id, winner.id, "joined", sheet.now, by)
+    return _done(winner, f"case {loser.id} is part of case {winner.id} now (clamor case undo {loser.id} takes it back)")
+
+
+def _keep_apart(sheet: Sheet, case: CaseRow, change: KeepApart, by: str) -> Worked:
+    other = _another(sheet, case, change.other)
+    held = ties.between(sheet.connection, case.id, other.id)
+    if held is not None and held.state == "apart":
+        return _unchanged(case, f"case {case.id} and case {other.id} are kept apart already")
+    if other.id in (case.merged_into, None) or other.merged_into == case.id:
+        merged = case if case.merged_into is not None else other
+        raise CaseRefused(f"case {merged.id} is part of the other: take that back (clamor case undo {merged.id})")
+    ties.say(sheet.connection, case.id, other.id, "apart", sheet.now, by)
+    why = _reason(change.why)
+    for one, two in ((case, other), (other, case)):
+        _event(sheet, one, "kept_apart", f"from case {two.id}", by, reason=why)
+    return _done(case, f"case {case.id} and case {other.id} stay apart: nobody is asked again")
+
+
+def _another(sheet: Sheet, case: CaseRow, id: int) -> CaseRow:
+    if id == case.id:
+        raise CaseRefused(f"case {case.id} is itself: name another case")
+    sheet.load_cases_by_id([id])
+    if id not in sheet.cases:
+        raise NoSuchCase(f"there is no case {id}")
+    return sheet.cases[id]
+
+
 def _undo(sheet: Sheet, case: CaseRow, change: Undo, by: str) -> Worked:
     if case.merged_into is not None:
+        into = sheet.end_of_merges(case.merged_into).id
         part(sheet, case.id, by)
+        ties.say(sheet.connection, case.id, into, "apart", sheet.now, by)
         return _done(case, f"case {case.id} is open again with the mentions that it brought")
     if case.strand:
         origin = unsplit(sheet, case, by)
@@ -418,7 +475,7 @@ def _unchanged(case: CaseRow, said: str) -> Worked:
 
 _DO: Mapping[type[Command], Callable[[Sheet, CaseRow, Any, str], Worked]] = {
     Assign: _assign, Note: _note, Tag: _tag, Watch: _watch, Wait: _wait, Snooze: _snooze, Resolve: _resolve,
-    Reopen: _reopen, Merge: _merge, Split: _split, Deviate: _deviate, Undo: _undo,
+    Reopen: _reopen, Merge: _merge, Split: _split, Deviate: _deviate, Join: _join, KeepApart: _keep_apart, Undo: _undo,
 }  # fmt: skip
 _IN_CASE = (
     "SELECT m.n FROM mention m JOIN post p ON p.n = m.post JOIN dictionary d ON d.n = m.brand "

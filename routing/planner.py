@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import sha256
+from typing import Any
 
 from sqlalchemy import Connection, Engine
 
@@ -11,6 +12,7 @@ from database.engine import many, read, rows_in, write
 from routing.alerts import LIMITED, Due, NewMail, Open, Pending, Plan, Told, due, plan
 from routing.case_news import NEWS
 from routing.incidents.members import Members
+from routing.matters.seeking import unseen
 from routing.named import named
 from routing.people_to_tell import MailSettings, Person
 from stream.records import Millis
@@ -87,6 +89,8 @@ def _pending(connection: Connection, members: Members, now: Millis) -> list[Pend
         " WHERE a.state = 'pending' ORDER BY a.id LIMIT ?",
         (BATCH,),
     )
+    held = unseen(connection, [(r.id, r.case_id, r.created_at) for r in found if _may_be_known(r)], now)
+    found = [r for r in found if r.id not in held]
     recipients: dict[int, list[str]] = {}
     sql = "SELECT alert, person FROM alert_recipient WHERE alert IN (??) ORDER BY person"
     for alert, person in rows_in(connection, sql, [r.id for r in found if r.kind in NEWS]):
@@ -124,6 +128,11 @@ def _asks_for(kind: str, why: str, told: str | None) -> str:
     if kind != "incident":
         return why
     return "crisis" if why == "still" else told or "warning" if why == "over" else why
+
+
+def _may_be_known(alert: Any) -> bool:
+    """Whether its case may turn out to be a part of one that people were told of."""
+    return alert.kind == "mention" and alert.case_id is not None
 
 
 def _end_of_merges(connection: Connection, into: Mapping[int, int]) -> dict[int, int]:

@@ -84,7 +84,7 @@ def _conversations(sheet: Sheet) -> None:
 
 def _mentions(sheet: Sheet, moved: list[MentionRow]) -> None:
     connection = sheet.connection
-    new, old, earlier = [], [], []
+    new, old, earlier, unmarked = [], [], [], []
     for m in moved:
         value = m.value
         assert value is not None
@@ -101,12 +101,19 @@ def _mentions(sheet: Sheet, moved: list[MentionRow]) -> None:
             old.append((
                 m.revision, m.state, m.queue, m.risk, m.case_id, value.event_time, contribution, body, m.n
             ))  # fmt: skip
+            if m.was_state == "live" and (m.state != "live" or _reworded(m)):
+                unmarked.append((m.n,))
             if m.earlier is not None:
                 earlier.append((m.n, m.revision - 1, sheet.now, encode(_replaced(m, m.earlier))))
     many(connection, _NEW_MENTION, new)
     many(connection, _OLD_MENTION, old)
     many(connection, "INSERT INTO decision (mention, revision, at, body) VALUES (?, ?, ?, ?)", earlier)
     many(connection, _SWEPT, sheet.swept)
+    many(connection, "DELETE FROM case_mark WHERE mention = ?", unmarked)
+
+
+def _reworded(m: MentionRow) -> bool:
+    return m.was is not None and m.value is not None and m.was.content_hash != m.value.content_hash
 
 
 def _replaced(m: MentionRow, decision: Decision) -> Decision:

@@ -6,6 +6,7 @@ them tells of the others.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -16,6 +17,9 @@ from database.tables.cases import case_tag, cases
 from database.tables.dictionary import dictionary
 from index.visibility import sees
 from routing.advice import Advice, of_case
+from routing.matters import ties
+from routing.matters.shown import Known, matters_of
+from routing.matters.ties import Tie
 from stream.ports import AccessScope
 from stream.records import Mention, Millis, decode
 from web.truth import OF_COPIES, sees_a_part
@@ -25,6 +29,7 @@ LOOKED_AT = 2_000
 SCANNED = 500
 """Cases that are looked at for one page."""
 HISTORY = 500
+MOST_PROPOSALS = 500
 
 
 class Filter(NamedTuple):
@@ -146,6 +151,41 @@ def one(engine: Engine, case_id: int, scope: AccessScope) -> Opened | None:
         notes = [Note(*row) for row in rows_in(connection, sql, ids)] if _whole(scope) else []
         seen = [m for m in held if sees(scope, m)]
         return Opened(case, seen, _history(connection, case_id, scope), tags, watchers, deadlines, notes[-HISTORY:])
+
+
+def matters(engine: Engine, case_id: int, scope: AccessScope) -> list[Known]:
+    """Other cases that are, may be or are not the same matter, of those that the asker may see."""
+    with read(engine) as connection:
+        found = matters_of(connection, case_id)
+        seen = _seen_among(connection, {one.case for one in found}, scope)
+        held = [(one, [_named(connection, name) for name in one.mentions]) for one in found if one.case in seen]
+        return [
+            one._replace(mentions=tuple(m.id for m in shown if m is not None and m.within(scope)))
+            for one, shown in held
+        ]
+
+
+def proposals(engine: Engine, scope: AccessScope, most: int) -> list[Tie]:
+    """Pairs of cases that may be one matter, both of which the asker may see."""
+    with read(engine) as connection:
+        found = ties.proposed(connection, MOST_PROPOSALS)
+        seen = _seen_among(connection, {id for tie in found for id in tie[:2]}, scope)
+        return [tie for tie in found if tie.one in seen and tie.other in seen][:most]
+
+
+def _seen_among(connection: Connection, ids: Collection[int], scope: AccessScope) -> set[int]:
+    found = connection.execute(_seen_by(scope).where(cases.c.id.in_(sorted(ids))))
+    return {row.id for row in found if _case(connection, row, scope) is not None}
+
+
+def _named(connection: Connection, name: str) -> _Glance | None:
+    post, _, brand = name.rpartition("#")
+    sql = (
+        "SELECT m.body FROM mention m JOIN post p ON p.n = m.post JOIN dictionary d ON d.n = m.brand "
+        "WHERE p.id = ? AND d.kind = 'brand' AND d.value = ?"
+    )
+    found = rows(connection, sql, (post, brand))
+    return _glances.decode(found[0][0]) if found else None
 
 
 def _due(what: str, deadline: str, target: str, due: Millis | None, done: Millis | None, missed: Millis | None) -> Due:

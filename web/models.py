@@ -274,7 +274,7 @@ class CaseEvent(Model):
     change: str = Field(examples=["grew"])
     """`opened`, `grew`, `raised`, `shrank`, `closed`, `reopened`, `merged`, `parted`, `split`, `assigned`, `waiting`,
     `snoozed`, `woken`, `resolved`, `note`, `tagged`, `watched`, `exception` (from the policy) or `policy` (people were
-    told of a kind)."""
+    told of a kind), `kept_apart` (from another case)."""
     mention: str | None
     """The mention that moved it; null once it is deleted."""
     detail: str
@@ -374,6 +374,29 @@ class CaseAdvice(Model):
     stop: str
 
 
+class CaseMatter(Model):
+    """Another case that is, may be, or is not the same matter."""
+
+    case: int
+    brand: str = Field(examples=["aurelia"])
+    state: str = Field(examples=["proposed"])
+    """`proposed` (a person decides), `linked` (the same matter at another brand) or `apart` (somebody said no)."""
+    certainty: float
+    """That it is one matter, 0 to 1; 0 where only a person spoke."""
+    why: str = Field(examples=["near copies, the same link"])
+    mentions: list[str]
+    """Those that show it, as far as they are live and this token may see them."""
+
+
+class CaseProposal(Model):
+    """Two cases that may be one matter."""
+
+    one: int
+    other: int
+    certainty: float
+    why: str
+
+
 class CaseWithHistory(Case):
     mention_ids: list[str]
     """Live mentions in it, the newest 500."""
@@ -388,6 +411,8 @@ class CaseWithHistory(Case):
     """Of the mentions that are replies, the newest 200."""
     policy: list[CaseAdvice]
     """What the policy for detractors advises, the gravest kind first."""
+    matters: list[CaseMatter]
+    """Other cases that this token may see and that are, may be or are not the same matter, the most certain first."""
 
 
 class CasePage(Model):

@@ -21,6 +21,9 @@ from clamor.sources import collected
 from database.engine import read, rows
 from database.migrate import upgrade
 from routing.advice import Advice, in_words, of_case
+from routing.matters import ties
+from routing.matters.seeking import in_words as in_evidence
+from routing.matters.shown import matters_of
 from routing.tracking import tracking_key
 from stream.ports import EVERYTHING
 from stream.records import Millis
@@ -63,6 +66,26 @@ class Above(msgspec.Struct, frozen=True):
     author: str
     text: str
     link: str | None
+
+
+class Matter(msgspec.Struct, frozen=True):
+    """Another case that is, may be, or is not the same matter."""
+
+    case: int
+    brand: str
+    state: str
+    """`proposed`, `joined`, `apart`, `linked` (of another brand)."""
+    certainty: float
+    why: str
+    mentions: tuple[str, ...]
+    """The two that show it, as far as they are live."""
+
+
+class Proposal(msgspec.Struct, frozen=True):
+    one: int
+    other: int
+    certainty: float
+    why: str
 
 
 class Thread(msgspec.Struct, frozen=True):
@@ -108,6 +131,8 @@ class Told(Listed, frozen=True, kw_only=True):
     """What those of its mentions answer that are replies."""
     policy: list[Advice] = []
     """What the policy for detractors advises, for each kind that stands in the case."""
+    matters: list[Matter] = []
+    """Cases that are, may be or are not the same matter."""
 
 
 @app.command("show")
@@ -193,6 +218,35 @@ def list_cases(
         errors.print("no case fits", highlight=False)
 
 
+@app.command("proposals")
+def proposals(
+    context: typer.Context,
+    most: Annotated[int, typer.Option("--limit", help="At most so many.", min=1, max=500)] = 50,
+    as_json: Annotated[bool, typer.Option("--json", help="One a line, as JSON.")] = False,
+) -> None:
+    """Cases that may be one matter, the most certain first: a person decides.
+
+    [bold]Examples[/bold]
+
+      clamor case proposals
+      clamor case proposals --json | jq .certainty
+    """
+    with open_home(context.obj, use="check") as opened:
+        upgrade(opened.engine)
+        with read(opened.engine) as connection:
+            found = [
+                Proposal(tie.one, tie.other, tie.certainty, in_evidence(tie.evidence.terms))
+                for tie in ties.proposed(connection, most)
+            ]
+    for one in found:
+        if as_json:
+            print(msgspec.json.encode(one).decode())
+        else:
+            _say(f"{one.one} and {one.other}: {one.certainty:.1%} ({one.why}); clamor case join {one.one} {one.other}")
+    if not found:
+        errors.print("nothing is proposed", highlight=False)
+
+
 def _listed(row: Any) -> Listed:
     return Listed(
         id=row.id, tracking=row.tracking or tracking_key(row.brand_id, row.opened_at, row.id), brand=row.brand_id,
@@ -209,6 +263,7 @@ def _told(opened: Opened, id: int, language: Literal["en", "es"]) -> Told | None
     with read(opened.engine) as connection:
         took = [n for (n,) in rows(connection, "SELECT id FROM cases WHERE merged_into = ? ORDER BY id", (id,))]
         policy = of_case(connection, id, language, opened.clock.now())
+        matters = [Matter(*one) for one in matters_of(connection, id)]
     return Told(
         **msgspec.structs.asdict(_listed(found.case.row)),
         merged_into=found.case.row.merged_into,
@@ -222,6 +277,7 @@ def _told(opened: Opened, id: int, language: Literal["en", "es"]) -> Told | None
         history=[Move(*event) for event in found.history],
         threads=[_thread(each) for each in context.threads(opened.engine, found.live, EVERYTHING)],
         policy=policy,
+        matters=matters,
     )
 
 
@@ -244,6 +300,8 @@ def _say_case(told: Told, language: Literal["en", "es"]) -> None:
             _say(f"  {what}: {', '.join(names)}")
     if told.took_over:
         _say(f"  took over: {', '.join(f'case {one}' for one in told.took_over)} (clamor case undo ID takes it back)")
+    for other in told.matters:
+        _say(f"  {_matter(told.id, other)}")
     for advice in told.policy:
         for line in in_words(advice, language):
             _say(f"  {line}")
@@ -257,6 +315,19 @@ def _say_case(told: Told, language: Literal["en", "es"]) -> None:
     for move in told.history:
         by = f"by {move.person}" if move.person else ""
         _say(f"  {when(move.at)} UTC {move.change}" + "".join(f" {x}" for x in (move.mention, move.detail, by) if x))
+
+
+def _matter(id: int, other: Matter) -> str:
+    sure = f"{other.certainty:.1%}" if other.certainty else "no evidence"
+    by = f"{sure}: {other.why}" if other.why else sure
+    if other.state == "proposed":
+        ways = f"clamor case join {id} {other.case}, or clamor case keep-apart {id} {other.case}"
+        return f"may be one matter with case {other.case} ({by}); {ways}"
+    if other.state == "linked":
+        return f"same matter at the other brand: case {other.case} of {other.brand} ({by})"
+    return (
+        f"kept apart from case {other.case}" if other.state == "apart" else f"one matter with case {other.case} ({by})"
+    )
 
 
 def _ask(opened: Opened, id: int) -> str:

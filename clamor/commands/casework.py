@@ -21,6 +21,8 @@ from routing.casework import (
     Assign,
     Change,
     Deviate,
+    Join,
+    KeepApart,
     Merge,
     NoSuchCase,
     Note,
@@ -213,6 +215,40 @@ def merge(
     _do(context, id, Merge(number(into), why), by, revision)
 
 
+def join(
+    context: typer.Context,
+    id: Number,
+    other: Annotated[str, typer.Argument(help="The other case, of the same brand.", metavar="OTHER")],
+    by: By = "",
+    revision: Seen = None,
+) -> None:
+    """Let two cases be one matter: the graver queue goes on, of equal ones the older case. `undo` takes it back.
+
+    [bold]Examples[/bold]
+
+      clamor case join 169 171
+      clamor case join 169 171 --by ana
+    """
+    _do(context, id, Join(number(other)), by, revision)
+
+
+def keep_apart(
+    context: typer.Context,
+    id: Number,
+    other: Annotated[str, typer.Argument(help="The other case.", metavar="OTHER")],
+    why: Why = "",
+    by: By = "",
+    revision: Seen = None,
+) -> None:
+    """Say that two cases are not one matter: they are never proposed or joined again.
+
+    [bold]Examples[/bold]
+
+      clamor case keep-apart 169 171 --why "two customers of one name" --by ana
+    """
+    _do(context, id, KeepApart(number(other), why), by, revision)
+
+
 def split(
     context: typer.Context,
     id: Number,
@@ -295,12 +331,13 @@ def _do(context: typer.Context, id: str, change: Change, by: str, revision: int 
         except (NoSuchCase, CaseRefused) as error:
             errors.print(str(error), markup=False, highlight=False)
             raise typer.Exit(exits.FAILED) from None
-        moved = isinstance(change, Merge | Split | Undo) and done.changed
+        moved = isinstance(change, Merge | Join | Split | Undo) and done.changed
         waits = "; searchable once clamor run works this home again" if moved and not worked_by(opened.home) else ""
     answers.print(f"{done.said}{waits}", markup=False, highlight=False, soft_wrap=True)
 
 
 _COMMANDS: Mapping[str, Callable[..., None]] = {
     "assign": assign, "note": note, "tag": tag, "watch": watch, "wait": wait, "snooze": snooze, "resolve": resolve,
-    "reopen": reopen, "merge": merge, "split": split, "exception": exception, "undo": undo, "reply": reply,
+    "reopen": reopen, "merge": merge, "join": join, "keep-apart": keep_apart, "split": split, "exception": exception,
+    "undo": undo, "reply": reply,
 }  # fmt: skip

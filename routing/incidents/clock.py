@@ -300,7 +300,8 @@ def _reconciled(standing: Standing, held: Incident | None) -> Standing:
 def stepped(
     panels: Panels, brand: str, before: Standing, signals: list[Signal], minute: int, limits: Limits
 ) -> Standing:
-    """The standing of a brand after a minute, which the panels have seen."""
+    """The standing of a brand after a minute, which the panels have seen. A crisis is not taken into the record of what
+    is usual: else the second storm of its kind would be told as less than the first, and the sixth not at all."""
     at = minute * MINUTE
     rank = level(signals, limits)
     if not rank and before.state != "calm":
@@ -311,6 +312,8 @@ def stepped(
     if before.state == "calm" and after.state not in ("calm", "over") and signals:
         lead = min(signals, key=_gravity)
         after = replace(after, series=lead.series, usual=panels.usual(brand, lead.series, minute - 59, 60)[1])
+    if after.state == "crisis":
+        panels.was_real(brand)
     return after
 
 

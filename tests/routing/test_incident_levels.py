@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable
 
+from routing.incidents.clock import stepped
 from routing.incidents.levels import Limits, Signal, Standing, level, step
+from routing.incidents.panels import Panels
 from stream.clock import MINUTE
 
 LIMITS = Limits(crisis_posts=30, ease_after=60 * MINUTE, calm_after=120 * MINUTE)
@@ -78,3 +81,19 @@ def test_what_comes_back_in_time_is_the_same_matter() -> None:
 def test_it_lasts_as_long_as_something_is_unusual() -> None:
     standing = passed([2, 2] + [1] * 1_000)[-1]
     assert standing.state == "warning"
+
+
+def test_the_fifth_storm_in_a_row_is_told_like_the_first_though_nobody_answered() -> None:
+    dice, panels, standing = random.Random(7), Panels(1.0), Standing()
+    panels.begin("acme")
+    begins, every, storms = 1440 + 720, 480, 5
+    worst: list[set[str]] = [set() for _ in range(storms)]
+    for minute in range(begins + storms * every):
+        into = (minute - begins) % every if minute >= begins else every
+        posts = (3 if into < 60 else 0) + (dice.random() < 0.05)
+        signals = panels.update(minute, {"acme": {"all": posts, "negative": posts}} if posts else {})
+        if minute >= begins:
+            standing = stepped(panels, "acme", standing, signals.get("acme", []), minute, Limits())
+            worst[(minute - begins) // every].add(standing.state)
+            standing = Standing() if standing.state == "over" else standing
+    assert [states & {"crisis", "over"} for states in worst] == [{"crisis", "over"}] * storms

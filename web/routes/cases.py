@@ -8,6 +8,7 @@ import msgspec
 from fastapi import APIRouter, Depends, Path, Query
 
 from routing.advice import Advice
+from routing.matters.seeking import in_words
 from routing.tracking import tracking_key
 from stream.ports import AccessScope
 from web import casebook, context, models
@@ -38,6 +39,16 @@ def router(services: Services) -> APIRouter:
         wanted = casebook.Filter(queue, brand, live, state, assignee, tag)
         found, more = casebook.page(services.engine, scope, wanted, limit, cursor)
         return models.CasePage(cases=[models.Case(**_fields(case)) for case in found], cursor=more)
+
+    @routes.get("/cases/proposals", summary="Cases that may be one matter, the most certain first")
+    def proposals(
+        limit: Annotated[int, Query(ge=1, le=200)] = 50, scope: AccessScope = scope_of_asker
+    ) -> list[models.CaseProposal]:
+        found = casebook.proposals(services.engine, scope, limit)
+        return [
+            models.CaseProposal(one=tie.one, other=tie.other, certainty=tie.certainty, why=in_words(tie.evidence.terms))
+            for tie in found
+        ]
 
     @routes.get("/cases/{case_id}", summary="A case with its mentions and its history", responses=refusals(404))
     def one(
@@ -78,6 +89,10 @@ def router(services: Services) -> APIRouter:
             policy=[
                 _advice(each)
                 for each in casebook.advice(services.engine, case_id, scope, language, services.clock.now())
+            ],
+            matters=[
+                models.CaseMatter(**{**each._asdict(), "mentions": list(each.mentions)})
+                for each in casebook.matters(services.engine, case_id, scope)
             ],
         )
 
