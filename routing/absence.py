@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, Engine
 
-from database.engine import many, rows, write
+from database.engine import many, rows
 from routing.apply import apply
 from routing.desk import Desk
 from routing.save import SWEEP
@@ -31,12 +31,8 @@ class Swept(NamedTuple):
 
 def sweep(engine: Engine, desk: Desk, now: Millis, most: int = CHUNK) -> Swept:
     """Take along up to `most` posts of one author whose account went away; durable on return. Raises Transient."""
-    try:
-        with write(engine) as connection:
-            return _chunk(connection, desk, now, most)
-    except BaseException:
-        desk.forget()
-        raise
+    with desk.transaction(engine) as connection:
+        return _chunk(connection, desk, now, most)
 
 
 def waiting(connection: Connection) -> int:

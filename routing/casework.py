@@ -13,7 +13,7 @@ import msgspec
 from sqlalchemy import Engine
 
 from config.problems import did_you_mean
-from database.engine import many, read, rows, write
+from database.engine import many, read, rows
 from routing.apply import apply
 from routing.behaviour import in_case, people_of
 from routing.desk import Desk
@@ -168,13 +168,9 @@ def work(
             )
         done.append(_DO[type(change)](sheet, row, change, by))
 
-    try:
-        with write(engine) as connection:
-            apply(connection, desk, (), now, moves=[move])
-            found = rows(connection, "SELECT revision FROM cases WHERE id = ?", (done[0].case,))
-    except BaseException:
-        desk.forget()
-        raise
+    with desk.transaction(engine) as connection:
+        apply(connection, desk, (), now, moves=[move])
+        found = rows(connection, "SELECT revision FROM cases WHERE id = ?", (done[0].case,))
     return done[0]._replace(revision=found[0][0])
 
 
@@ -194,12 +190,8 @@ def wake(engine: Engine, desk: Desk, now: Millis) -> int:
                 _take_up(sheet, row, "", "its time came")
                 woken.append(row.id)
 
-    try:
-        with write(engine) as connection:
-            apply(connection, desk, (), now, moves=[move])
-    except BaseException:
-        desk.forget()
-        raise
+    with desk.transaction(engine) as connection:
+        apply(connection, desk, (), now, moves=[move])
     return len(woken)
 
 

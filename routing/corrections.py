@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, Engine
 
-from database.engine import many, read, rows, write
+from database.engine import many, read, rows
 from query.document import set_aside
 from query.labels import SETTLED, possible
 from routing.apply import apply
@@ -47,26 +47,22 @@ def correct(engine: Engine, desk: Desk, mention_id: str, correction: Correction,
         raise ValueError(
             f"what is not about the brand is in no queue: queue {correction.queue!r} cannot stand beside it"
         )
-    try:
-        with write(engine) as connection:
-            n, mention = find(connection, mention_id)
-            if mention.state != "live":
-                raise ValueError(f"{mention_id} is {mention.state}: its text is gone, there is nothing to correct")
-            if desk.kinds.get(mention.brand) == "category" and (
-                correction.reputation is not None or correction.detractor not in (None, "0")
-            ):
-                raise ValueError(
-                    f"{mention.brand} is a category, which has no reputation, so no detractor level either: "
-                    f"state sentiment, intent or queue"
-                )
-            apply(connection, desk, (), now, corrections=[(n, correction)])
-            if correction.about is not None and (mention.correction or _UNSAID).about != correction.about:
-                kept, about = int(not set_aside(mention)), int(correction.about)
-                many(connection, _SAID, [(correction.person, now, about, kept, mention.brand, n)])
-            return find(connection, mention_id)[1]
-    except BaseException:
-        desk.forget()
-        raise
+    with desk.transaction(engine) as connection:
+        n, mention = find(connection, mention_id)
+        if mention.state != "live":
+            raise ValueError(f"{mention_id} is {mention.state}: its text is gone, there is nothing to correct")
+        if desk.kinds.get(mention.brand) == "category" and (
+            correction.reputation is not None or correction.detractor not in (None, "0")
+        ):
+            raise ValueError(
+                f"{mention.brand} is a category, which has no reputation, so no detractor level either: "
+                f"state sentiment, intent or queue"
+            )
+        apply(connection, desk, (), now, corrections=[(n, correction)])
+        if correction.about is not None and (mention.correction or _UNSAID).about != correction.about:
+            kept, about = int(not set_aside(mention)), int(correction.about)
+            many(connection, _SAID, [(correction.person, now, about, kept, mention.brand, n)])
+        return find(connection, mention_id)[1]
 
 
 def find(connection: Connection, mention_id: str) -> tuple[int, Mention]:
@@ -112,12 +108,8 @@ def decide_anew(
             found = [n for (n,) in rows(connection, sql, (*stretch, brand, most))]
     changed = 0
     if found:
-        try:
-            with write(engine) as connection:
-                changed = apply(connection, desk, (), now, again=found).mentions
-        except BaseException:
-            desk.forget()
-            raise
+        with desk.transaction(engine) as connection:
+            changed = apply(connection, desk, (), now, again=found).mentions
     reached = found[-1] if len(found) == most else after + most * 4
     return Progress(reached, len(found), changed, reached >= last)
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from sqlalchemy import Engine
 
 from config.teams import Deadline
-from database.engine import many, read, rows, write
+from database.engine import many, read, rows
 from routing.apply import apply
 from routing.deadline_rows import Row, next_at, reckon, rows_of, store
 from routing.deadlines import What, serving
@@ -108,12 +108,8 @@ def _go_round(engine: Engine, desk: Desk, now: Millis) -> int:
 
 
 def _in_one(engine: Engine, desk: Desk, now: Millis, move: Callable[[Sheet], None]) -> None:
-    try:
-        with write(engine) as connection:
-            apply(connection, desk, (), now, moves=[move])
-    except BaseException:
-        desk.forget()
-        raise
+    with desk.transaction(engine) as connection:
+        apply(connection, desk, (), now, moves=[move])
 
 
 _ROUND = (

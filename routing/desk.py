@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import structlog
+from sqlalchemy import Connection, Engine
 
 from config.brands import Brand
 from config.problems import ConfigurationError
+from database.engine import write
 from database.numbering import Dictionary, Serial
 from routing.near import Near
 from routing.policy import Policy
@@ -62,6 +65,16 @@ class Desk:
         if not self._customers or author is None or not author.handle:
             return None
         return self._customers.get((brand, author.handle.lstrip("@").casefold()))
+
+    @contextmanager
+    def transaction(self, engine: Engine) -> Iterator[Connection]:
+        """One in which numbers are given: rolled back, it leaves none of them."""
+        try:
+            with write(engine) as connection:
+                yield connection
+        except BaseException:
+            self.forget()
+            raise
 
     def forget(self) -> None:
         """After a rollback: what was numbered in it was not."""

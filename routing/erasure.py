@@ -71,12 +71,8 @@ def expire(
 
 def take_away(engine: Engine, desk: Desk, records: Sequence[Understood], now: Millis) -> Applied:
     """Do these deletes, expiries or goings of authors in one transaction, whatever else waits to be routed."""
-    try:
-        with write(engine) as connection:
-            return apply(connection, desk, records, now)
-    except BaseException:
-        desk.forget()
-        raise
+    with desk.transaction(engine) as connection:
+        return apply(connection, desk, records, now)
 
 
 def forget_unmatched(engine: Engine, before: Millis, now: Millis, *, after: int = 0) -> Swept:

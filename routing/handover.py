@@ -8,7 +8,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, Engine
 
 from config.teams import Team
-from database.engine import read, rows, rows_in, write
+from database.engine import read, rows, rows_in
 from routing.apply import apply
 from routing.assigning import give, next_in
 from routing.calendars import ONE_DAY, calendar_of, is_open, local_day, spans_of
@@ -82,12 +82,8 @@ def hand_over(engine: Engine, desk: Desk, now: Millis) -> int:
                     _hand(sheet, case, change)
                     done.append(case.id)
 
-    try:
-        with write(engine) as connection:
-            apply(connection, desk, (), now, moves=[move])
-    except BaseException:
-        desk.forget()
-        raise
+    with desk.transaction(engine) as connection:
+        apply(connection, desk, (), now, moves=[move])
     return len(done)
 
 

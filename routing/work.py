@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 from sqlalchemy import Connection, Engine
 
-from database.engine import many, read, rows, write
+from database.engine import many, read, rows
 from routing.apply import apply
 from routing.desk import Desk
 from routing.unreachable import Unreachable
@@ -56,15 +56,11 @@ class RouteWork:
     def run(self, records: Sequence[LogRecord], commits: Sequence[Commit], now: Millis) -> Sequence[Append]:
         """Raises Refused for records that cannot be read, before any effect; OffsetConflict; Transient."""
         understood, gone = _decoded(records), tuple[Millis, ...]()
-        try:
-            with write(self._engine) as connection:
-                _advance(connection, self.group, self._epoch, commits)
-                if understood:
-                    gone = apply(connection, self._desk, understood, now).gone
-                self._unreachable.store(connection)
-        except BaseException:
-            self._desk.forget()
-            raise
+        with self._desk.transaction(self._engine) as connection:
+            _advance(connection, self.group, self._epoch, commits)
+            if understood:
+                gone = apply(connection, self._desk, understood, now).gone
+            self._unreachable.store(connection)
         self._unreachable.stored()
         self._unreachable.note(gone)
         return ()

@@ -108,5 +108,5 @@ def test_cases_that_the_other_team_does_not_serve_stand_in_nobodys_way(
         connection.exec_driver_sql("UPDATE cases SET queue = 'sales' WHERE id = 1")
     assert [hand_over(home.engine, home.work._desk, EVENING + n) for n in range(3)] == [1, 1, 0]
     assert assignees(home)[0] == "ana"
-    monkeypatch.setattr(handover, "write", None)
+    monkeypatch.setattr(type(home.work._desk), "transaction", None)
     assert hand_over(home.engine, home.work._desk, EVENING + 9) == 0, "there is nothing to write"
