@@ -10,7 +10,7 @@ from config.playbook import Step
 from database.engine import write
 from database.tenure import Tenure
 from routing import links
-from routing.incidents import book, said, tasks
+from routing.incidents import book, hold, said, tasks
 from routing.incidents.clock import LATE, SETTLED, IncidentClock
 from routing.incidents.levels import Limits
 from routing.incidents.telling import Telling
@@ -34,6 +34,7 @@ class IncidentWatch:
         self._fence: int | None = None
         self._tidied: Millis = 0
         self._playbook: tuple[Step, ...] = ()
+        self._held_looked: Millis = 0
         # In simulated time what takes seconds takes hours; else a post that its network told of late waits for nobody.
         self._behind = LAGS_AT_MOST if isinstance(opened.clock, SimulatedClock) else LATE * MINUTE
         self._clock = IncidentClock(
@@ -54,6 +55,7 @@ class IncidentWatch:
             self._fence = self._tenure.fence
         opened = self._opened
         self._tidy()
+        self._find_held_cases()
         self._playbook = opened.registry.playbook()
         brands = {one.id: one.kind for one in opened.registry.current().brands if one.kind in WATCHED}
         now, minute = opened.clock.now(), self._clock.minute
@@ -62,7 +64,17 @@ class IncidentWatch:
         return self._clock.step(brands, now, self._routed(now) if over else now).more
 
     def _respond(self, connection: Connection, now: Millis) -> None:
-        tasks.follow(connection, self._playbook, now)
+        for id, step in tasks.follow(connection, self._playbook, now):
+            if step.hold and book.find(connection, id).state != "over" and hold.standing(connection, id) is None:
+                hold.put(connection, id, hold.approved(step.hold), "", f"playbook, {step.id}", now)
+        hold.end_with_incidents(connection, now)
+
+    def _find_held_cases(self) -> None:
+        """Once a minute: it takes reading what an incident is made of."""
+        now = self._opened.clock.now()
+        if passed(self._held_looked, now, MINUTE):
+            self._held_looked = now
+            hold.find_cases(self._opened.engine, now)
 
     def _tidy(self) -> None:
         """Once an hour: what people wrote goes with the posts of its time, used links when they have long expired."""
@@ -75,6 +87,7 @@ class IncidentWatch:
             kept_since = now - self._opened.settings.retention.posts
             book.let_go(connection, kept_since)
             said.let_go(connection, kept_since)
+            hold.let_go(connection, kept_since)
             links.forget_used(connection, now)
 
     def _routed(self, now: Millis) -> Millis:

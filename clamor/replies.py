@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import Engine
@@ -9,6 +10,8 @@ from sqlalchemy import Engine
 from config.problems import did_you_mean
 from database.engine import read, rows
 from database.registry import SqlRegistry
+from routing.incidents import hold
+from routing.incidents.hold import Hold
 from routing.mail.clean import for_header
 from routing.tracking import tracking_key
 from stream.records import Mention, decode
@@ -18,6 +21,10 @@ MOST_NAME = 60
 
 class NoReply(LookupError):
     """There is no such case or reply, or it has no words in the language."""
+
+
+class HeldBack(NoReply):
+    """The case belongs to an incident of which PR holds replies back; the message has the approved lines."""
 
 
 class Filled(NamedTuple):
@@ -34,6 +41,7 @@ def fill(engine: Engine, registry: SqlRegistry, case: int, name: str, language: 
             raise NoReply(f"there is no case {case}")
         brand, opened_at, tracking, state = found[0]
         spoken = [decode(Mention, body) for (body,) in rows(connection, _NEWEST, (case, 50))]
+        holds = hold.of_case(connection, case)
     replies = {reply.id: reply for reply in registry.replies()}
     reply = replies.get(name)
     if reply is None:
@@ -41,6 +49,8 @@ def fill(engine: Engine, registry: SqlRegistry, case: int, name: str, language: 
         raise NoReply(f"there is no reply {name!r}: {advice}")
     if reply.brands and brand not in reply.brands:
         raise NoReply(f"reply {name!r} is for {', '.join(reply.brands)}, and case {case} is of {brand}")
+    if holds:
+        raise HeldBack("\n".join(told_of(holds, registry, "es" if language == "es" else "en")))
     customer = next((m for m in spoken if _public(m)), None)
     wanted: Literal["en", "es"] = _language(language, customer)
     names = {one.id: one.name for one in registry.current().brands}
@@ -58,6 +68,17 @@ def fill(engine: Engine, registry: SqlRegistry, case: int, name: str, language: 
         warnings.append(f"reply {name!r} has no words in {wanted}, the language of the post: this is {other}")
         text = reply.filled(other, values) or ""
     return Filled(text, tuple(warnings))
+
+
+def told_of(holds: Sequence[Hold], registry: SqlRegistry, language: Literal["en", "es"]) -> list[str]:
+    """Sentences about the holds that a case is under: since when and why, what may be said, who may lift it."""
+    in_force = registry.current()
+    names = {one.id: one.name for one in in_force.brands}
+    found: list[str] = []
+    for one in holds:
+        who = hold.owners(registry.people(), in_force.teams, one.brand)
+        found += hold.in_words(one, who, language, names.get(one.brand, one.brand))
+    return found
 
 
 def _language(asked: str | None, customer: Mention | None) -> Literal["en", "es"]:

@@ -44,6 +44,9 @@ class Step(Section):
     """What is to be done."""
     who: tuple[Slug, ...] = Field(default=("pr",), min_length=1, max_length=20)
     """Ids of people and of teams, and queues (sales, support, pr). Any one of them may do it."""
+    hold: tuple[InBoth, ...] = Field(default=(), max_length=5)
+    """Approved lines; `{brand}` is the brand's name. Where there are some, canned replies are held back in the cases of
+    the incident from then on, and these take their place. Empty: nothing is held back."""
     within: Duration = Field(ge=60_000, le=30 * 86_400_000)
     """By when, from the moment on in which the task appears."""
 

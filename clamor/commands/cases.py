@@ -16,11 +16,14 @@ from clamor.commands.casework import Number, number
 from clamor.commands.search import when
 from clamor.console import answers, errors
 from clamor.opening import Opened, open_home
+from clamor.replies import told_of
 from clamor.roles import worked_by
 from clamor.sources import collected
 from database.engine import read, rows
 from database.migrate import upgrade
 from routing.advice import Advice, in_words, of_case
+from routing.incidents import hold
+from routing.incidents.hold import Hold
 from routing.matters import ties
 from routing.matters.seeking import in_words as in_evidence
 from routing.matters.shown import matters_of
@@ -133,6 +136,8 @@ class Told(Listed, frozen=True, kw_only=True):
     """What the policy for detractors advises, for each kind that stands in the case."""
     matters: list[Matter] = []
     """Cases that are, may be or are not the same matter."""
+    holds: list[Hold] = []
+    """Incidents of which PR holds replies back, the case being one of theirs; until then they go before the policy."""
 
 
 @app.command("show")
@@ -161,13 +166,14 @@ def show(
         case = number(id)
         asked = _ask(opened, case) if fetch else None
         told = _told(opened, case, _written(language))
+        held = told_of(told.holds, opened.registry, _written(language)) if told is not None else []
     if told is None:
         errors.print(f"there is no case {id}")
         raise typer.Exit(exits.FAILED)
     if as_json:
         print(msgspec.json.encode(told).decode())
         return
-    _say_case(told, _written(language))
+    _say_case(told, held, _written(language))
     if asked is not None:
         _say(asked)
 
@@ -264,6 +270,7 @@ def _told(opened: Opened, id: int, language: Literal["en", "es"]) -> Told | None
         took = [n for (n,) in rows(connection, "SELECT id FROM cases WHERE merged_into = ? ORDER BY id", (id,))]
         policy = of_case(connection, id, language, opened.clock.now())
         matters = [Matter(*one) for one in matters_of(connection, id)]
+        holds = hold.of_case(connection, id)
     return Told(
         **msgspec.structs.asdict(_listed(found.case.row)),
         merged_into=found.case.row.merged_into,
@@ -278,10 +285,12 @@ def _told(opened: Opened, id: int, language: Literal["en", "es"]) -> Told | None
         threads=[_thread(each) for each in context.threads(opened.engine, found.live, EVERYTHING)],
         policy=policy,
         matters=matters,
+        holds=holds,
     )
 
 
-def _say_case(told: Told, language: Literal["en", "es"]) -> None:
+def _say_case(told: Told, held: list[str], language: Literal["en", "es"]) -> None:
+    """`held`: what there is to say of the holds that it is under."""
     into = f", merged into case {told.merged_into}" if told.merged_into is not None else ""
     until = f" until {when(told.snoozed_until)} UTC" if told.snoozed_until is not None else ""
     _say(
@@ -302,6 +311,8 @@ def _say_case(told: Told, language: Literal["en", "es"]) -> None:
         _say(f"  took over: {', '.join(f'case {one}' for one in told.took_over)} (clamor case undo ID takes it back)")
     for other in told.matters:
         _say(f"  {_matter(told.id, other)}")
+    for line in held:
+        _say(f"  {line}")
     for advice in told.policy:
         for line in in_words(advice, language):
             _say(f"  {line}")

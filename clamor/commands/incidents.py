@@ -19,10 +19,11 @@ from clamor.opening import open_home
 from database.engine import read, write
 from database.migrate import upgrade
 from query.document import effective
-from routing.incidents import book
+from routing.incidents import book, hold
 from routing.incidents.book import Event, Incident, NoSuchIncident
 from routing.incidents.cause import Cause, Share, cause_of
 from routing.incidents.curve import curve_of, sparkline
+from routing.incidents.hold import Hold
 from routing.incidents.said import Statement, statements
 from routing.incidents.tasks import Task
 from routing.incidents.tasks import tasks as tasks_of
@@ -47,6 +48,8 @@ class Shown(msgspec.Struct, frozen=True):
     said: list[Statement]
     """What the brand said in public, in the order in which people could read it."""
     tasks: list[Task]
+    hold: Hold | None
+    """That stands: canned replies are held back."""
 
 
 @app.command("list")
@@ -117,15 +120,18 @@ def show(
                     access=frozenset(access or ()),
                 )
                 happened, spoken = book.events(connection, id), statements(connection, id)
-                asked = tasks_of(connection, id)
+                asked, held_back = tasks_of(connection, id), hold.standing(connection, id)
                 curve = curve_of(connection, held.brand, lead.series if lead else "all", until - CURVE, until)
         except NoSuchIncident as error:
             errors.print(str(error), markup=False)
             raise typer.Exit(exits.FAILED) from None
     if as_json:
-        print(msgspec.json.encode(Shown(held, cause, happened, spoken, asked)).decode())
+        print(msgspec.json.encode(Shown(held, cause, happened, spoken, asked, held_back)).decode())
         return
     _print(held, cause, happened, spoken)
+    if held_back is not None:
+        line = f"Canned replies are held back since {when(held_back.since)} UTC: {held_back.reason}"
+        answers.print(f"  {line}", markup=False, highlight=False)
     for one in asked:
         answers.print(f"  Task {response.told(one, now)}", markup=False, highlight=False)
     if signs := sparkline(curve):

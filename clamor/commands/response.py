@@ -1,4 +1,4 @@
-"""`clamor incident said|task|…`: what people do in an incident. Who did it, and when, stands in its history."""
+"""`clamor incident said|task|hold|lift`: what people do in an incident. Who did it, and when, stands in its history."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ from clamor.moments import instant
 from clamor.opening import Opened, open_home
 from database.engine import write
 from database.migrate import upgrade
-from routing.incidents import tasks
+from routing.incidents import book, tasks
+from routing.incidents import hold as holds
 from routing.incidents.book import NoSuchIncident
+from routing.incidents.hold import Hold, Line
 from routing.incidents.said import Statement, say
 from routing.incidents.tasks import NoSuchTask, Task
 from stream.records import Millis
@@ -93,6 +95,56 @@ def task(
     answers.print(f"incident {id}: task {k} ({done.step}) is {done.state}", markup=False, highlight=False)
 
 
+def hold(
+    context: typer.Context,
+    id: Id,
+    why: Annotated[str, typer.Option(help="In a sentence: it stands in the history of every affected case.")],
+    en: Annotated[str, typer.Option(help="Approved line in English; {brand} is the brand's name.")] = "",
+    es: Annotated[str, typer.Option(help="The same in Spanish. Default for both: the lines of the playbook.")] = "",
+    by: By = "",
+) -> None:
+    """Hold canned replies back in the cases of an incident: there, only the approved line is said until PR lifts it.
+
+    [bold]Examples[/bold]
+
+      clamor incident hold 3 --why "legal reads the answer first" --by ana
+      clamor incident hold 3 --why "one voice" --en "We answer at noon." --es "Contestamos al mediodía."
+    """
+
+    def put(connection: Connection, opened: Opened, now: Millis) -> int:
+        steps = [step.hold for step in opened.registry.playbook() if step.hold]
+        lines = (Line(en, es),) if en or es else holds.approved(steps[0] if steps else ())
+        holds.put(connection, id, lines, by or getpass.getuser(), why, now)
+        return 0
+
+    _do(context, put)
+    with open_home(context.obj, use="check") as opened:
+        found = holds.find_cases(opened.engine, opened.clock.now())
+    answers.print(f"incident {id}: canned replies are held back, {found} cases so far", markup=False, highlight=False)
+
+
+def lift(
+    context: typer.Context,
+    id: Id,
+    why: Annotated[str, typer.Option(help="In a sentence: it stands in the history of every affected case.")],
+    by: By = "",
+) -> None:
+    """Lift the hold of an incident: canned replies are given out again in its cases. It also ends with the incident.
+
+    [bold]Examples[/bold]
+
+      clamor incident lift 3 --why "the answer is out" --by ana
+    """
+
+    def end(connection: Connection, opened: Opened, now: Millis) -> Hold:
+        in_force, brand = opened.registry.current(), book.find(connection, id).brand
+        who = holds.owners(opened.registry.people(), in_force.teams, brand)
+        return holds.lift(connection, id, by or getpass.getuser(), why, who, now)
+
+    _do(context, end)
+    answers.print(f"incident {id}: canned replies are given out again", markup=False, highlight=False)
+
+
 def told(one: Task, now: Millis) -> str:
     """A task in a line."""
     state = {"open": f"due {when(one.due_at)}", "needless": f"needless, says {one.ended_by}"}.get(one.state, "")
@@ -113,4 +165,4 @@ def _do(context: typer.Context, change: Callable[[Connection, Opened, Millis], D
             raise typer.Exit(exits.FAILED) from None
 
 
-_COMMANDS: Mapping[str, Callable[..., None]] = {"said": said, "task": task}
+_COMMANDS: Mapping[str, Callable[..., None]] = {"said": said, "task": task, "hold": hold, "lift": lift}

@@ -69,7 +69,7 @@ case_event = Table(
         Text,
         nullable=False,
         comment="opened, grew, raised, shrank, closed, reopened, merged, parted, split, assigned, waiting, snoozed, "
-        "woken, resolved, note, tagged, watched, exception, policy",
+        "woken, resolved, note, tagged, watched, exception, policy, held, released",
     ),
     Column("mention", BigInteger, comment="n of the mention that moved it"),
     Column("detail", Text, nullable=False, server_default=""),

@@ -42,7 +42,7 @@ incident_event = Table(
         "change",
         Text,
         nullable=False,
-        comment="watch, warning, crisis, over, acknowledged, told, note, said, task, proved",
+        comment="watch, warning, crisis, over, acknowledged, told, note, said, task, hold, lifted, proved",
     ),
     Column("person", Text, nullable=False, server_default=""),
     Column("detail", Text, nullable=False, server_default=""),

@@ -38,3 +38,33 @@ incident_task = Table(
     sqlite_with_rowid=False,
 )
 Index("uq_incident_task_step", incident_task.c.incident, incident_task.c.step, unique=True)
+
+incident_hold = Table(
+    "incident_hold",
+    metadata,
+    Column("n", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("incident", BigInteger, nullable=False, index=True),
+    Column("since", BigInteger, nullable=False),
+    Column("person", Text, nullable=False, comment="who put it; empty: the playbook"),
+    Column("reason", Text, nullable=False, comment="in that person's words, emptied with the posts of its time"),
+    Column("lines", Text, nullable=False, comment="approved ones, as JSON"),
+    Column("ended_at", BigInteger, comment="null: it stands"),
+    Column("ended_by", Text, comment="who lifted it; empty: it ended with the incident"),
+    Column("ended_why", Text, comment="as reason"),
+    comment="While one stands, canned replies are held back in the cases of its incident.",
+    sqlite_autoincrement=True,
+)
+_stands = incident_hold.c.ended_at.is_(None)
+Index(
+    "uq_incident_hold_stands", incident_hold.c.incident, unique=True, sqlite_where=_stands, postgresql_where=_stands,
+)  # fmt: skip
+
+hold_case = Table(
+    "hold_case",
+    metadata,
+    Column("hold", BigInteger, primary_key=True, autoincrement=False),
+    Column("case_id", BigInteger, primary_key=True, autoincrement=False),
+    comment="Cases that a hold was found to affect.",
+    sqlite_with_rowid=False,
+)
+Index("ix_hold_case_case_id", hold_case.c.case_id)

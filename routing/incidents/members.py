@@ -49,7 +49,7 @@ class Members:
         return {
             alert: told[brand][0]
             for alert, brand, number in asked
-            if number in bodies and _belongs(decode(Mention, bodies[number]), told[brand][1], causes[brand])
+            if number in bodies and belongs(decode(Mention, bodies[number]), told[brand][1], causes[brand])
         }
 
     def _cause(self, connection: Connection, brand: str, id: int, since: Millis, seen: Millis, now: Millis) -> Cause:
@@ -61,7 +61,8 @@ class Members:
         return known.cause
 
 
-def _belongs(mention: Mention, since: Millis, cause: Cause) -> bool:
+def belongs(mention: Mention, since: Millis, cause: Cause) -> bool:
+    """Whether it is a part of the incident that began `since` and is made of `cause`."""
     if mention.event_time < since or mention.post is None:
         return False
     if any(_large(heap) and mention.cluster == heap.number for heap in cause.copies):

@@ -51,12 +51,12 @@ class NoSuchTask(LookupError):
     pass
 
 
-def follow(connection: Connection, steps: Sequence[Step], now: Millis) -> int:
-    """Give every incident the tasks that the playbook has for what it has come to; how many are new. Asked again, it
-    does nothing: a step becomes one task of an incident, whatever the playbook says later."""
+def follow(connection: Connection, steps: Sequence[Step], now: Millis) -> list[tuple[int, Step]]:
+    """Give every incident the tasks that the playbook has for what it has come to; (incident, step) of new ones. Asked
+    again, it does nothing: a step becomes one task of an incident, whatever the playbook says later."""
     if not steps:
-        return 0
-    return sum(_follow(connection, one, steps, now) for one in _under_way(connection, now))
+        return []
+    return [(one.id, step) for one in _under_way(connection, now) for step in _follow(connection, one, steps, now)]
 
 
 def tasks(connection: Connection, id: int) -> list[Task]:
@@ -94,10 +94,10 @@ def _under_way(connection: Connection, now: Millis) -> Iterable[Incident]:
         yield book.find(connection, id)
 
 
-def _follow(connection: Connection, held: Incident, steps: Sequence[Step], now: Millis) -> int:
+def _follow(connection: Connection, held: Incident, steps: Sequence[Step], now: Millis) -> list[Step]:
     wanted = [step for step in steps if _asked(step, held)]
     if not wanted:
-        return 0
+        return []
     there = {task.step: task.k for task in tasks(connection, held.id)}
     new = [step for step in wanted if step.id not in there]
     first = max(there.values(), default=0) + 1
@@ -106,7 +106,7 @@ def _follow(connection: Connection, held: Incident, steps: Sequence[Step], now: 
         for k, step in enumerate(new, first)
     ]
     many(connection, _NEW, made)
-    return len(made)
+    return new
 
 
 def _asked(step: Step, held: Incident) -> bool:

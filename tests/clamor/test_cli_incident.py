@@ -8,22 +8,26 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
-from living import Living, post, settled_home
+from living import CONFIGURATION, Living, post, settled_home
 from typer.testing import CliRunner
 
 from clamor import exits
+from clamor.chores import KEEPER
 from clamor.cli import program
+from clamor.incident_watch import IncidentWatch
 from database.engine import write
+from database.tenure import Tenure
 from routing.incidents import book, tasks
 from routing.incidents.book import Evidence
 from routing.incidents.levels import Standing
-from stream.clock import HOUR, ManualClock, WallClock
+from stream.clock import HOUR, MINUTE, ManualClock, WallClock
 
 
 @pytest.fixture
 def living(tmp_path: Path) -> Iterator[Living]:
     now = WallClock().now()
-    with Living(settled_home(tmp_path / "home"), ManualClock(now)) as living:
+    replies = "replies:\n  - {id: sorry, en: We are sorry., es: Lo sentimos.}\n"
+    with Living(settled_home(tmp_path / "home", CONFIGURATION + replies), ManualClock(now)) as living:
         living.live(post(1, "Acme Air lost my bag and nobody answers, this is a disgrace", at=now))
         with write(living.opened.engine) as connection:
             standing = Standing("crisis", now - HOUR, now, now)
@@ -66,6 +70,43 @@ def test_tasks_are_shown_and_done(living: Living) -> None:
     unknown = typed(living, "incident", "task", "1", "99", "done")
     assert (unknown.exit_code, "has no task 99" in unknown.output) == (exits.FAILED, True)
     assert shown(living)["tasks"][0]["state"] == "done"  # type: ignore[index]
+
+
+def test_a_hold_keeps_canned_replies_back_until_pr_lifts_it(living: Living) -> None:
+    text = "Acme Air lost my bag and nobody answers, this is a disgrace"
+    for n in range(2, 8):
+        living.live(post(n, text, at=living.clock.now()))
+    ask = ("case", "reply", "1", "--template", "sorry")
+    assert "We are sorry." in typed(living, *ask).output
+    done = typed(living, "incident", "hold", "1", "--why", "one voice", "--en", "We answer at noon.", "--by", "ben")
+    assert (done.exit_code, "held back" in done.output) == (exits.OK, True)
+    refused = typed(living, *ask)
+    told = " ".join(refused.output.split())
+    assert (refused.exit_code, "We are sorry." in told) == (exits.FAILED, False)
+    assert "(incident 1, ben): one voice Say only: “We answer at noon.” PR owns this matter" in told
+    assert "ana may lift it." in told
+    case = json.loads(typed(living, "case", "show", "1", "--json").stdout)
+    assert [one["reason"] for one in case["holds"]] == ["one voice"]
+    assert "Diga solo: «We answer at noon.»" in typed(living, "case", "show", "1", "--language", "es").output
+    assert "Canned replies are held back since" in typed(living, "incident", "show", "1").output
+    assert "ben may not lift it" in typed(living, "incident", "lift", "1", "--why", "out", "--by", "ben").output
+    assert typed(living, "incident", "lift", "1", "--why", "it is out", "--by", "ana").exit_code == exits.OK
+    assert "We are sorry." in typed(living, *ask).output
+    assert "released incident 1: it is out by ana" in typed(living, "case", "show", "1").output
+
+
+def test_at_a_crisis_the_playbook_asks_for_its_tasks_and_puts_the_hold_once(living: Living) -> None:
+    tenure = Tenure(living.opened.engine, KEEPER, living.clock)
+    assert tenure.hold()
+    watch = IncidentWatch(living.opened, tenure)
+    watch.step()
+    asked = shown(living)
+    assert [one["step"] for one in asked["tasks"]][:2] == ["look", "facts"]  # type: ignore[attr-defined]
+    assert asked["hold"]["reason"] == "playbook, one-voice"  # type: ignore[index]
+    assert typed(living, "incident", "lift", "1", "--why", "not this time", "--by", "ana").exit_code == exits.OK
+    living.clock.advance(20 * MINUTE)
+    watch.step()
+    assert shown(living)["hold"] is None
 
 
 def test_what_cannot_be_is_told_in_words(living: Living) -> None:

@@ -46,7 +46,7 @@ def becomes(engine: Engine, id: int, state: str, at: int, evidence: Evidence = L
 
 def follow(engine: Engine, *steps: Step, at: int = START) -> int:
     with write(engine) as connection:
-        return tasks.follow(connection, steps, at)
+        return len(tasks.follow(connection, steps, at))
 
 
 def held(engine: Engine, id: int) -> list[Task]:

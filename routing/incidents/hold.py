@@ -1,0 +1,231 @@
+"""A hold on the matter of an incident: canned replies are kept back in its cases, and approved lines take their place.
+
+Answers to one storm that say different things feed it. PR owns the matter and lifts the hold; support follows. Which
+cases are affected is found from what the incident is made of, and stays so while the hold stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Engine
+
+from config.people import Person
+from config.playbook import InBoth
+from config.teams import Team
+from database.engine import many, read, rows, rows_in, write
+from routing.incidents import book
+from routing.incidents.cause import Cause, cause_of
+from routing.incidents.members import belongs
+from routing.mail.words import words
+from routing.people_to_tell import Language
+from stream.clock import HOUR
+from stream.records import Mention, Millis, decode
+
+OWNER = "pr"
+LONGEST_WHY = 500
+LONGEST_LINE = 1_000
+MOST_LINES = 5
+LOOKED_AT = 3_000
+"""Mentions of a brand in cases that are not known to be affected, the newest, which are looked at in one go."""
+OF_A_CASE = 50
+
+
+class Line(msgspec.Struct, frozen=True):
+    """Approved, in one language or both."""
+
+    en: str = ""
+    es: str = ""
+
+    def within(self, language: str, brand: str) -> str:
+        """In this language, else in the other; `{brand}` is the brand's name."""
+        chosen = (self.es or self.en) if language == "es" else (self.en or self.es)
+        return chosen.replace("{brand}", brand)
+
+
+class Hold(msgspec.Struct, frozen=True):
+    n: int
+    incident: int
+    brand: str
+    since: Millis
+    person: str
+    """Who put it; empty: the playbook."""
+    reason: str
+    lines: tuple[Line, ...]
+    ended_at: Millis | None
+    """None: it stands."""
+    ended_by: str | None
+    """Empty: it ended with the incident."""
+    ended_why: str | None
+
+
+def approved(lines: Iterable[InBoth]) -> tuple[Line, ...]:
+    return tuple(Line(one.en, one.es) for one in lines)
+
+
+def put(connection: Connection, id: int, lines: Sequence[Line], person: str, reason: str, now: Millis) -> Hold:
+    """Raises NoSuchIncident, ValueError in words where it is over, held already, or no line says anything."""
+    held = book.find(connection, id)
+    if held.state == "over":
+        raise ValueError(f"incident {id} is over: there is nothing to hold back")
+    if standing(connection, id) is not None:
+        raise ValueError(f"replies are held back already: lift that first (clamor incident lift {id})")
+    if not 1 <= len(lines) <= MOST_LINES or not all(one.en.strip() or one.es.strip() for one in lines):
+        raise ValueError(
+            f"name 1 to {MOST_LINES} approved lines: who may use no canned reply needs words to use instead"
+        )
+    if any(len(words) > LONGEST_LINE for one in lines for words in (one.en, one.es)):
+        raise ValueError(f"an approved line has at most {LONGEST_LINE:,} characters")
+    why = _why(reason)
+    written = msgspec.json.encode(list(lines)).decode()
+    rows(connection, _PUT, (id, now, person, why, written))
+    book.note(connection, id, "hold", now, person, why)
+    found = standing(connection, id)
+    assert found is not None
+    return found
+
+
+def lift(connection: Connection, id: int, person: str, why: str, owners: Sequence[str], now: Millis) -> Hold:
+    """`owners`: who may; empty: anybody. Raises NoSuchIncident, ValueError in words."""
+    book.find(connection, id)
+    held = standing(connection, id)
+    if held is None:
+        raise ValueError(f"nothing is held back about incident {id}")
+    if owners and person not in owners:
+        raise ValueError(f"{person} may not lift it: PR owns the matter, so ask {', '.join(owners)}")
+    _end(connection, held, person, _why(why), now)
+    return held
+
+
+def end_with_incidents(connection: Connection, now: Millis) -> int:
+    """Lift the holds of incidents that are over; how many."""
+    sql = "SELECT h.incident FROM incident_hold h JOIN incident i ON i.id = h.incident WHERE i.state = 'over'"
+    over = [id for (id,) in rows(connection, f"{sql} AND h.ended_at IS NULL")]
+    for id in over:
+        held = standing(connection, id)
+        assert held is not None
+        _end(connection, held, "", "the incident is over", now)
+    return len(over)
+
+
+def standing(connection: Connection, id: int) -> Hold | None:
+    """The hold of an incident that stands."""
+    found = rows(connection, f"{_SELECT} WHERE h.incident = ? AND h.ended_at IS NULL", (id,))
+    return _hold(found[0]) if found else None
+
+
+def all_of(connection: Connection, id: int) -> list[Hold]:
+    """Of an incident, the lifted ones too, oldest first."""
+    return [_hold(row) for row in rows(connection, f"{_SELECT} WHERE h.incident = ? ORDER BY h.n", (id,))]
+
+
+def of_case(connection: Connection, case: int) -> list[Hold]:
+    """The holds that stand and affect a case, found before or as it looks now."""
+    asked = "SELECT d.value FROM cases c JOIN dictionary d ON d.n = c.brand WHERE c.id = ?"
+    sql = f"{_SELECT} WHERE i.brand = ({asked}) AND h.ended_at IS NULL ORDER BY h.n"
+    held = [_hold(row) for row in rows(connection, sql, (case,))]
+    known = {n for (n,) in rows(connection, "SELECT hold FROM hold_case WHERE case_id = ?", (case,))} if held else set()
+    return [one for one in held if one.n in known or _affects(connection, one, case)]
+
+
+def owners(people: Iterable[Person], teams: Iterable[Team], brand: str) -> tuple[str, ...]:
+    """Who may lift a hold: the members of teams that serve PR by name, else whoever hears of PR."""
+    serving = [one for one in teams if OWNER in one.queues and (not one.brands or brand in one.brands)]
+    members = dict.fromkeys(id for team in serving for id in team.members)
+    return tuple(members) or tuple(person.id for person in people if person.hears(brand, OWNER))
+
+
+def in_words(held: Hold, who: Sequence[str], language: Language, brand: str) -> list[str]:
+    """Sentences for whoever works on an affected case. `who`: may lift it; `brand`: as people call it."""
+    t = words(language)
+    since = datetime.fromtimestamp(held.since / 1_000, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    by = held.person or t("hold_playbook")
+    return [
+        t("hold_stands", incident=str(held.incident), since=since, by=by, why=held.reason),
+        *(t("hold_line", text=line.within(language, brand)) for line in held.lines),
+        t("hold_who", who=", ".join(who)) if who else t("hold_anybody"),
+    ]
+
+
+def find_cases(engine: Engine, now: Millis) -> int:
+    """Find the cases that standing holds affect and write into their history that they do; how many are new."""
+    with read(engine) as connection:
+        held = [_hold(row) for row in rows(connection, f"{_SELECT} WHERE h.ended_at IS NULL ORDER BY h.n")]
+        found = [(one, _affected(connection, one)) for one in held]
+    new = [(one, case) for one, cases in found for case in cases]
+    if not new:
+        return 0
+    with write(engine) as connection:
+        stand = {n for (n,) in rows_in(connection, _STILL, [one.n for one in held])}
+        new = [(one, case) for one, case in new if one.n in stand]
+        many(connection, _MARK, [(one.n, case) for one, case in new])
+        told = [(case, now, f"incident {one.incident}", one.person, one.reason) for one, case in new]
+        many(connection, _EVENT.format(change="held"), told)
+    return len(new)
+
+
+def let_go(connection: Connection, before: Millis) -> None:
+    """What people wrote of why, before then."""
+    many(connection, "UPDATE incident_hold SET reason = '', ended_why = '' WHERE ended_at < ?", [(before,)])
+
+
+def _end(connection: Connection, held: Hold, person: str, why: str, now: Millis) -> None:
+    sql = "UPDATE incident_hold SET ended_at = ?, ended_by = ?, ended_why = ? WHERE n = ?"
+    many(connection, sql, [(now, person, why, held.n)])
+    book.note(connection, held.incident, "lifted", now, person, why)
+    cases = rows(connection, "SELECT case_id FROM hold_case WHERE hold = ? ORDER BY case_id", (held.n,))
+    told = [(case, now, f"incident {held.incident}", person, why) for (case,) in cases]
+    many(connection, _EVENT.format(change="released"), told)
+
+
+def _affected(connection: Connection, held: Hold) -> list[int]:
+    """Cases that it affects and that are not known to be."""
+    cause, since = _cause(connection, held)
+    found = rows(connection, _UNKNOWN, (held.brand, since, held.n, LOOKED_AT))
+    return sorted({case for case, body in found if belongs(decode(Mention, body), since, cause)})
+
+
+def _affects(connection: Connection, held: Hold, case: int) -> bool:
+    incident = book.find(connection, held.incident)
+    sql = "SELECT body FROM mention WHERE case_id = ? AND state = 'live' AND event_time >= ? ORDER BY n DESC LIMIT ?"
+    mentions = [decode(Mention, body) for (body,) in rows(connection, sql, (case, incident.since, OF_A_CASE))]
+    if not mentions:
+        return False
+    cause, since = _cause(connection, held)
+    return any(belongs(mention, since, cause) for mention in mentions)
+
+
+def _cause(connection: Connection, held: Hold) -> tuple[Cause, Millis]:
+    """What its incident is made of, and since when."""
+    one = book.find(connection, held.incident)
+    return cause_of(connection, one.brand, one.since, one.seen_at + HOUR, hurts=True, access=None), one.since
+
+
+def _why(reason: str) -> str:
+    why = " ".join(reason.split())
+    if not 1 <= len(why) <= LONGEST_WHY:
+        raise ValueError(f"say why, in 1 to {LONGEST_WHY} characters: it stands in the history of every affected case")
+    return why
+
+
+def _hold(row: Any) -> Hold:
+    n, incident, brand, since, person, reason, lines, *ended = row
+    return Hold(n, incident, brand, since, person, reason, msgspec.json.decode(lines, type=tuple[Line, ...]), *ended)
+
+
+_SELECT = (
+    "SELECT h.n, h.incident, i.brand, h.since, h.person, h.reason, h.lines, h.ended_at, h.ended_by, h.ended_why"
+    " FROM incident_hold h JOIN incident i ON i.id = h.incident"
+)
+_PUT = "INSERT INTO incident_hold (incident, since, person, reason, lines) VALUES (?, ?, ?, ?, ?) RETURNING n"
+_STILL = "SELECT n FROM incident_hold WHERE ended_at IS NULL AND n IN (??)"
+_MARK = "INSERT INTO hold_case (hold, case_id) VALUES (?, ?) ON CONFLICT DO NOTHING"
+_EVENT = "INSERT INTO case_event (case_id, at, change, detail, person, reason) VALUES (?, ?, '{change}', ?, ?, ?)"
+_UNKNOWN = (
+    "SELECT m.case_id, m.body FROM mention m WHERE m.case_id IS NOT NULL AND m.state = 'live'"
+    " AND m.brand = (SELECT n FROM dictionary WHERE kind = 'brand' AND value = ?) AND m.event_time >= ?"
+    " AND NOT EXISTS (SELECT 1 FROM hold_case h WHERE h.hold = ? AND h.case_id = m.case_id) ORDER BY m.n DESC LIMIT ?"
+)
