@@ -18,6 +18,7 @@ from clamor.budgets import caps_reached
 from clamor.deletes import IndexedDeletes, RoutedDeletes
 from clamor.endings import CREDENTIAL, endings, outrun
 from clamor.incident_watch import IncidentWatch
+from clamor.key_figures import KeyFigures
 from clamor.likenesses import Likenesses
 from clamor.mail import mailer, messenger
 from clamor.matters import Matters
@@ -84,6 +85,7 @@ def of_routing(opened: Opened) -> list[Chore]:
             Chore("cases", CaseClock(opened).step, 5.0),
             Chore("matters", Matters(opened, kept).step, 0.5),
             Chore("compactor", lambda: fold(opened.engine) > 0, 2.0),
+            Chore("key figures", KeyFigures(opened).step, 2.0),
             Chore("keeper", keeper.step, 30.0),
             Chore("likenesses", Likenesses(opened).step, 5.0),
             Chore("ledger", LedgerKeeper(opened).step, 600.0),

@@ -52,6 +52,7 @@ COMMANDS = (
     Command("backtest", ASK, "backtest", "backtest"),
     Command("correct", ASK, "explain", "correct"),
     Command("status", ASK, "status", "status"),
+    Command("kpi", ASK, "kpi", "kpi"),
     Command("coverage", ASK, "coverage", "coverage"),
     Command("surges", ASK, "surges", "surges"),
     Command("apply", KEEP, "apply", "apply"),

@@ -6,8 +6,8 @@ at any moment between.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal, NamedTuple, TypeAlias
+from collections import Counter
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from sqlalchemy import Connection, Engine
 
@@ -15,6 +15,7 @@ from database.engine import delete_numbered, many, read, rows, write
 from stream.records import Millis
 
 MINUTE: Millis = 60_000
+MINUTES_A_DAY = 1_440
 FOLDED_AT_ONCE = 2_000
 
 Dimension: TypeAlias = Literal["network", "intent", "queue"]
@@ -69,12 +70,16 @@ def by(connection: Connection, brand: str, since: Millis, until: Millis, dimensi
 
 def _fold(connection: Connection, most: int) -> int:
     picked = rows(connection, f"SELECT n, {_KEY}, {_VALUES} FROM count_delta ORDER BY n LIMIT ?", (most,))
-    sums: dict[Sequence[object], list[int]] = {}
+    sums: dict[tuple[Any, ...], list[int]] = {}
     for _, *row in picked:
         held = sums.setdefault(tuple(row[:5]), [0] * 7)
         for place, value in enumerate(row[5:]):
             held[place] += value
     many(connection, _FOLD, [(*key, *values) for key, values in sums.items()])
+    days = Counter[tuple[int, int, int]]()
+    for (brand, minute, network, *_), values in sums.items():
+        days[minute // MINUTES_A_DAY, brand, network] += values[0]
+    many(connection, _FOLD_DAY, [(*key, mentions) for key, mentions in sorted(days.items()) if mentions])
     delete_numbered(connection, "count_delta", [row[0] for row in picked])
     return len(picked)
 
@@ -97,4 +102,8 @@ _FOLD = (
     f"INSERT INTO count_minute ({_KEY}, {_VALUES}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
     f"ON CONFLICT ({_KEY}) DO UPDATE SET "
     + ", ".join(f"{name} = count_minute.{name} + excluded.{name}" for name in _VALUES.split(", "))
+)
+_FOLD_DAY = (
+    "INSERT INTO count_day (day, brand, network, mentions) VALUES (?, ?, ?, ?) "
+    "ON CONFLICT (day, brand, network) DO UPDATE SET mentions = count_day.mentions + excluded.mentions"
 )

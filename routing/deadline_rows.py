@@ -73,6 +73,7 @@ def reckon(sheet: Sheet, cases: Iterable[CaseRow]) -> None:
     kept = {(row.case_id, row.what) for row in made}
     gone = [key for key in held if key not in kept]
     many(sheet.connection, "DELETE FROM case_deadline WHERE case_id = ? AND what = ?", gone)
+    sheet.reckoned |= {id for id, _ in gone}
     store(sheet, made)
 
 
@@ -128,7 +129,9 @@ def rows_of(sheet: Sheet, cases: Sequence[int]) -> list[Row]:
 
 
 def store(sheet: Sheet, made: Iterable[Row]) -> None:
-    many(sheet.connection, _KEEP, [tuple(row) for row in made])
+    kept = list(made)
+    many(sheet.connection, _KEEP, [tuple(row) for row in kept])
+    sheet.reckoned |= {row.case_id for row in kept}
 
 
 _HELD = f"SELECT {', '.join(Row._fields)} FROM case_deadline WHERE case_id IN (??)"

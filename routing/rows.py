@@ -119,7 +119,7 @@ class CaseRow:
         "assignee", "author", "brand_n", "closed_at", "closed_why", "conversation", "deadline", "dirty",
         "first_response_at", "id", "live", "mentions", "merged_into", "new", "opened_at", "parties", "priority",
         "queue", "revision", "risk", "set_aside_at", "shrunk", "snoozed_until", "state", "strand", "tracking",
-        "updated_at", "was_clock", "was_standing",
+        "updated_at", "was_clock", "was_measured", "was_standing",
     )  # fmt: skip
 
     def __init__(
@@ -163,6 +163,7 @@ class CaseRow:
         self.parties: set[int] | None = None
         """Authors whose matter it took over, once loaded."""
         self.was_standing, self.was_clock = self.standing, () if new else self.clock
+        self.was_measured = () if new else self.measured
 
     @property
     def standing(self) -> tuple[object, ...]:
@@ -173,6 +174,12 @@ class CaseRow:
     def clock(self) -> tuple[object, ...]:
         """What its deadlines hang on."""
         return (self.state, self.queue, self.priority, self.first_response_at, self.opened_at, self.deadline)
+
+    @property
+    def measured(self) -> tuple[object, ...]:
+        """What the key figures hang on, beside deadlines and who spoke in it."""
+        mentions = self.mentions if self.state == "resolved" else self.mentions > 0
+        return (self.state, self.queue, self.opened_at, self.first_response_at, self.closed_at, mentions)
 
     @property
     def stands_still(self) -> bool:

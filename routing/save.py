@@ -13,6 +13,7 @@ from routing.contribution import written
 from routing.crm import ask_for_posting
 from routing.deadline_rows import keep_deadlines
 from routing.decide import found_late, judged_at
+from routing.kpi import batch
 from routing.rows import CaseRow, MentionRow, PostRow
 from routing.sheet import Sheet
 from stream.records import Decision, encode
@@ -34,6 +35,7 @@ def save(sheet: Sheet, moved: list[MentionRow]) -> int:
     _clusters(sheet)
     _cases(sheet)
     keep_deadlines(sheet)
+    batch.keep(sheet, moved)
     tell(sheet)
     ask_for_posting(sheet)
     _outbox(sheet, moved)

@@ -102,6 +102,8 @@ class Sheet:
         """Merged ones: what comes in their place goes to whom they were merged into."""
         self.known_cases: set[int] = set()
         """Conversations whose cases are loaded."""
+        self.reckoned: set[int] = set()
+        """Cases of which a deadline was stored or dropped."""
         self.opened: list[CaseRow] = []
         self.joined_by: list[CaseRow] = []
         """Cases that were reopened or took an author's matter over."""

@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from web import errors, reference
 from web.hardening import Hardening
 from web.heads import Heads
-from web.routes import cases, coverage, health, incidents, links, mentions, search, status, webhooks
+from web.routes import cases, coverage, health, incidents, kpis, links, mentions, search, status, webhooks
 from web.services import Services
 
 DESCRIPTION = """\
@@ -28,6 +28,7 @@ TAGS = [
     {"name": "mentions", "description": "One post about one brand, and why it is where it is."},
     {"name": "cases", "description": "What the teams work on."},
     {"name": "incidents", "description": "What is unusual about a brand, why, and who looks after it."},
+    {"name": "kpis", "description": "How fast and how well the teams work, and how loud the brands are."},
     {"name": "coverage", "description": "What was asked for, received and missed."},
     {"name": "status", "description": "How the program does."},
     {"name": "webhooks", "description": "Posts pushed in by signed requests."},
@@ -49,7 +50,7 @@ def create_app(services: Services, version: str) -> FastAPI:
         redirect_slashes=False,
     )
     errors.install(app)
-    for part in (search, mentions, cases, incidents, coverage, status, webhooks, links, health):
+    for part in (search, mentions, cases, incidents, kpis, coverage, status, webhooks, links, health):
         app.include_router(part.router(services))
     reference.install(app)
     app.add_middleware(Heads)

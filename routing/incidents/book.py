@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from database.engine import many, rows
 from routing.alerts import INCIDENT_QUEUE
 from routing.incidents.levels import RANK, Signal, Standing
+from routing.kpi.kept import measure_incident
 from routing.link_key import make_key
 from routing.named import named
 from stream.clock import DAY
@@ -161,6 +162,7 @@ def tell(connection: Connection, id: int, brand: str, word: Word, step: int, now
         many(connection, "UPDATE incident SET steps = ? WHERE id = ?", [(step, id)])
     if word in ("warning", "crisis"):
         many(connection, "UPDATE incident SET told = ? WHERE id = ?", [(word, id)])
+        measure_incident(connection, id)
     note(connection, id, "told", now, detail=word)
 
 
@@ -208,6 +210,7 @@ def prove(connection: Connection, id: int, person: str, word: Literal["real", "f
     """Whether it was one, as somebody says in the end. Raises NoSuchIncident."""
     find(connection, id)
     many(connection, "UPDATE incident SET proved = ? WHERE id = ?", [(word, id)])
+    measure_incident(connection, id)
     note(connection, id, "proved", now, person, word)
 
 

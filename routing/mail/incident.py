@@ -77,6 +77,7 @@ def incident_letter(
         step=step,
         show_command=f"{program} incident show {id}",
         acknowledge_command=f"{program} incident acknowledge {id} --by {person.id or 'NAME'}",
+        prove_command=f"{program} incident prove {id} real --by {person.id or 'NAME'}" if held.proved is None else "",
         links=_links(connection, held, person, settings, asked_at),
         tasks=tuple(sorted(waits, key=lambda one: one.due)),
         tasks_done=sum(one.state == "done" for one in asked),

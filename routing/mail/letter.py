@@ -210,6 +210,7 @@ class IncidentLetter(msgspec.Struct, frozen=True, kw_only=True):
     """0: told to the people of the brand; more: nobody answered those before."""
     show_command: str
     acknowledge_command: str
+    prove_command: str
     links: tuple[tuple[str, str], ...] = ()
     """(what it does, address) of links that need no login."""
     spoken: tuple[Spoken, ...] = ()

@@ -277,6 +277,7 @@ def _incident_values(letter: IncidentLetter, t: Words) -> dict[str, Any]:
         "acknowledge": for_header(letter.acknowledge_command, MOST_COMMAND)
         if not letter.acknowledged_by and letter.word != "over"
         else "",
+        "prove": for_header(letter.prove_command, MOST_COMMAND) if letter.word == "over" else "",
     }
 
 

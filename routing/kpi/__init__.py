@@ -1,0 +1,1 @@
+"""Key figures of the teams' work, kept as it happens."""
