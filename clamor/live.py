@@ -31,7 +31,7 @@ from config.brands import Brand
 from config.home import Home, write_example
 from config.schema import json_schema
 from config.units import format_duration
-from ingest.coverage import SWEEP
+from ingest.coverage import ASKED_BY_ID
 from ingest.scenario import load
 from ingest.standing import CollectorStanding, Standings
 from stream.clock import SECOND
@@ -185,10 +185,10 @@ class Screen:
 
 def _known(rows: Sequence[Coverage], standing: CollectorStanding | None) -> tuple[int, int, int, int, int]:
     """asked, received, kept, gaps, filled"""
-    holes = [row for row in rows if row.state != "complete" and row.query != SWEEP]
+    holes = [row for row in rows if row.state != "complete" and row.query not in ASKED_BY_ID]
     return (
         sum(row.asked for row in rows),
-        sum(row.received for row in rows if row.query != SWEEP),
+        sum(row.received for row in rows if row.query not in ASKED_BY_ID),
         standing.appended + standing.filled if standing else 0,
         len(holes),
         sum(row.state == "backfilled" for row in holes),

@@ -37,7 +37,8 @@ answers, no time that was listened to, so no figure rests on them."""
 CONTEXT = "(context)"
 """Query of the rows that say how many posts came because a person asked what a reply answers; no figure rests on them
 either."""
-_ASKED_BY_ID = (SWEEP, CONTEXT)
+ASKED_BY_ID = (SWEEP, CONTEXT)
+"""Queries that no figure rests on."""
 BY_HAND = "by hand:"
 """How the part of a row begins whose span a person asked for."""
 UNSEEN = (
@@ -154,7 +155,7 @@ class Ledger:
         """Up to when a source was listened to, as far as is known: what was asked for by hand tells nothing of it."""
         with read(self.engine) as connection:
             sql = "SELECT max(until) FROM coverage WHERE source_id = ? AND query NOT IN (?, ?) AND part NOT LIKE ?"
-            found = rows(connection, sql, (source_id, *_ASKED_BY_ID, f"{BY_HAND}%"))
+            found = rows(connection, sql, (source_id, *ASKED_BY_ID, f"{BY_HAND}%"))
         return found[0][0] if found else None
 
     def figure(
@@ -199,7 +200,7 @@ def figure(found: Sequence[Coverage], since: Millis, until: Millis) -> Figure:
     overlap, the worst one counts. A partial row counts by the part of its posts that was received, and as nothing where
     nobody knows how many were missed. What was asked for by its id (`SWEEP`, `CONTEXT`) is left out.
     """
-    found = [row for row in found if row.query not in _ASKED_BY_ID]
+    found = [row for row in found if row.query not in ASKED_BY_ID]
     lanes = _lanes(found)
     asked = good = 0.0
     for lane in lanes.values():

@@ -59,6 +59,8 @@ WINDOWS_EVERY: Millis = 10 * SECOND
 hole, of a network that is paid for each post."""
 BEHIND: Millis = MINUTE
 """A stream whose posts are older, as it says itself, is not read up to now: more of them wait."""
+GROWS: Millis = MINUTE
+"""How often a hole is noted anew while its network is left alone: a quota may be used up until midnight."""
 TURN: Millis = SECOND
 """How often a process that does not run its source asks for it."""
 BEGUN = "begun"
@@ -420,10 +422,24 @@ class Runner:
         insist(lambda: self.windows.close_all(now), self.stop)
         self.gaps.cut()
         self._keep_cursor()
-        span = Span(self._gap_since, now)
-        insist(lambda: self.gaps.note(span, self._gap_why), self.stop)
+        self._note_gap(self._gap_since)
         _log.warning("ingest.cut", source=self.source.id, fault=type(fault).__name__, why=self.trouble, wait_ms=wait)
-        self._rest(wait / 1000)
+        self._leave_alone(wait, self._gap_since)
+
+    def _note_gap(self, since: Millis) -> None:
+        span = Span(since, self.clock.now())
+        insist(lambda: self.gaps.note(span, self._gap_why), self.stop)
+
+    def _leave_alone(self, wait: Millis, gap_since: Millis) -> None:
+        """A number of the last minutes must say that they are missing, however long the network is not asked. Raises
+        LeaseLost."""
+        while True:
+            self._rest(min(wait, GROWS) / 1000)
+            wait -= GROWS
+            if wait <= 0 or self.stop.is_set():
+                return
+            self._check_turn()
+            self._note_gap(gap_since)
 
     def _rest(self, seconds: float) -> None:
         """Wait, and stay the one that runs the source."""

@@ -13,7 +13,7 @@ from database.engine import read
 from database.tables.ingest import coverage
 from database.tables.revisions import revision
 from index.sql import apart, bounds
-from ingest.coverage import SWEEP, figure
+from ingest.coverage import ASKED_BY_ID, figure
 from query.tree import And, Equals, Node, Or
 from stream.clock import DAY
 from stream.ports import AccessScope
@@ -58,8 +58,9 @@ def covered(engine: Engine, scope: AccessScope, query: Node, now: Millis) -> Cov
     sources, brands = _named(rest, "source"), _named(rest, "brand")
     with read(engine) as connection:
         others = frozenset[str]() if brands is None else _brands(connection) - brands
-        # Posts that were looked up again are no time that was listened to.
-        statement = _seen(connection, scope, since, _FAR if high is None else high).where(coverage.c.query != SWEEP)
+        # Posts that were looked up again, or that a reply answers, are no time that was listened to.
+        listened = coverage.c.query.not_in(ASKED_BY_ID)
+        statement = _seen(connection, scope, since, _FAR if high is None else high).where(listened)
         if sources is not None:
             statement = statement.where(coverage.c.source_id.in_(sorted(sources)))
         if brands is not None:

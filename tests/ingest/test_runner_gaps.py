@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from ingest.backfill import Backfill
-from ingest.collector import CursorLost, Delivery, Exhausted, Interrupted, Span
+from ingest.collector import CursorLost, Delivery, Denied, Exhausted, Interrupted, Span
 from ingest.coverage import Ledger
 from ingest.cursors import Cursors
 from ingest.intake import Intake
 from ingest.runner import Runner
-from stream.clock import MINUTE, ManualClock
+from stream.clock import HOUR, MINUTE, ManualClock
 from stream.embedded import EmbeddedLog
 from stream.records import Coverage
 from tests.ingest.conftest import NOW as START
@@ -61,6 +61,33 @@ def test_a_cut_is_a_gap_until_the_network_fills_it(
     assert network.filled == [Span(START + MINUTE, START + 7 * MINUTE)]
     assert [row.state for row in ledger.rows()] == ["complete", "backfilled", "complete"]
     assert ledger.figure(START, clock.now()).complete
+
+
+@pytest.mark.parametrize("fault", [Interrupted("the quota of today is used up", 12 * HOUR), Denied("no token")])
+def test_a_hole_grows_while_its_network_is_left_alone_for_long(
+    run: Callable[..., Runner], clock: ManualClock, ledger: Ledger, fault: Exception
+) -> None:
+    """Else a count of the last hours would say that nothing is missing of them."""
+    known: list[int] = []
+
+    class Waited(Event):
+        """Waits on the clock; what the ledger knows of the hole is looked at after each wait."""
+
+        def wait(self, timeout: float | None = None) -> bool:
+            clock.advance(round(1000 * (timeout or 0)))
+            known.extend(clock.now() - gap.until for gap in ledger.gaps())
+            if len(known) > 20:
+                self.set()
+            return self.is_set()
+
+    def refused(_: str | None) -> Iterator[Delivery]:
+        raise fault
+        yield
+
+    run(Network(clock, [refused, refused]), stop=Waited())
+    assert max(known) <= MINUTE
+    (gap,) = ledger.gaps()
+    assert (gap.state, gap.since) == ("gap", START)
 
 
 def test_a_gap_that_cannot_be_filled_is_said_to_be_lost(

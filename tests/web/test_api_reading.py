@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from route_home import passed, reading, said
 from web_home import WebHome, complaint, scandal
 
-from ingest.coverage import SWEEP
+from ingest.coverage import ASKED_BY_ID
 from query.parse import parse
 from stream.clock import HOUR
 from stream.ports import EVERYTHING
@@ -154,20 +154,21 @@ def test_a_number_is_told_with_the_part_that_was_received_of_what_the_query_name
                 received=1, reason="" if lost == 0 else "HTTP 503", recorded_at=now,
             )  # fmt: skip
             home.opened.ledger.record(row)
-    late = Coverage(
-        source_id="whole", query=SWEEP, since=now - 5 * HOUR, until=now - 4 * HOUR, state="partial", missed=7,
-        reason="posts not looked up in time", recorded_at=now,
-    )  # fmt: skip
-    home.opened.ledger.record(late)
-    home.opened.ledger.record(replace(late, source_id="swept"))
+    for query in ASKED_BY_ID:
+        late = Coverage(
+            source_id="whole", query=query, since=now - 5 * HOUR, until=now - 4 * HOUR, state="partial", missed=7,
+            reason="posts not looked up in time", recorded_at=now,
+        )  # fmt: skip
+        home.opened.ledger.record(late)
+        home.opened.ledger.record(replace(late, source_id="by-id"))
 
     def complete(q: str) -> tuple[float | None, int]:
         found = home.ok("/api/count", q=f"since:-6h until:-4h {q}")
         share = found["complete"]
         return None if share is None else round(share, 3), len(found["gaps"])
 
-    assert complete("source:whole") == (1.0, 0), "what was looked up again too late is no hole in what was heard"
-    assert complete("source:swept") == (None, 0)
+    assert complete("source:whole") == (1.0, 0), "what was asked for by its id is no hole in what was heard"
+    assert complete("source:by-id") == (None, 0)
     assert complete("source:half") == (0.5, 1)
     assert complete("(source:half OR source:whole)") == (0.75, 1)
     assert complete("source:half brand:acme") == (0.5, 1)
