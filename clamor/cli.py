@@ -74,6 +74,7 @@ COMMANDS = (
     Command("person", KEEP, "person", "app"),
     Command("incident", ASK, "incidents", "app"),
     Command("rota", ASK, "rota", "app"),
+    Command("silence", KEEP, "silences", "app"),
     Command("token", KEEP, "token", "app"),
 )
 

@@ -9,7 +9,7 @@ from clamor.opening import Opened
 from config.playbook import Step
 from database.engine import write
 from database.tenure import Tenure
-from routing import links
+from routing import links, silences
 from routing.incidents import book, hold, said, tasks
 from routing.incidents.clock import LATE, SETTLED, IncidentClock
 from routing.incidents.levels import Limits
@@ -85,6 +85,7 @@ class IncidentWatch:
         with write(self._opened.engine) as connection:
             self._tenure.guard(connection)
             kept_since = now - self._opened.settings.retention.posts
+            silences.let_go(connection, kept_since)
             book.let_go(connection, kept_since)
             said.let_go(connection, kept_since)
             hold.let_go(connection, kept_since)

@@ -28,6 +28,7 @@ INCIDENT_QUEUE = "pr"
 """Whose people are told of incidents."""
 MORE_AT_LEAST = 5
 """A case with this many mentions more, and twice as many, has materially grown."""
+SILENCED = "silenced"
 
 
 class Pending(NamedTuple):
@@ -50,6 +51,8 @@ class Pending(NamedTuple):
     and the first n of the chain."""
     in_incident: bool = False
     """Part of an incident that people of the brand were told of: they get no mail of its own."""
+    silenced: bool = False
+    """Somebody said that nobody is to be told of it now."""
     why: str = ""
     """What it says: the word of an incident, the channel that a case is posted to, a reason."""
 
@@ -97,8 +100,8 @@ class Plan(msgspec.Struct):
     joined_at: dict[int, Millis] = {}
     told: dict[tuple[int, str], Told] = {}
     outcome: dict[int, str] = {}
-    """By alert: `mailed`, `quiet` (the case is no worse than people know, or they know of the incident that it belongs
-    to) or `nobody` (is configured for it)."""
+    """By alert: `silenced` (somebody said that nobody is to be told), `mailed`, `quiet` (the case is no worse than
+    people know, or they know of the incident that it belongs to) or `nobody` (is configured for it)."""
 
 
 def risk_level(risk: int, steps: Sequence[int]) -> int:
@@ -162,6 +165,8 @@ class _Desk:
         }
 
     def severe(self, alert: Pending, people: Sequence[Person]) -> str:
+        if alert.silenced:
+            return SILENCED
         chosen = self._on_call(alert, people)
         if not alert.in_incident:
             return self._tell(alert, chosen, self._one_severe)
@@ -169,6 +174,8 @@ class _Desk:
         return self._tell(alert, [one for one in chosen if one.id not in known], self._one_severe, chosen)
 
     def late(self, alert: Pending, people: Sequence[Person]) -> str:
+        if alert.silenced:
+            return SILENCED
         return self._tell(alert, told_about(people, alert.brand, alert.queue), self._one_late)
 
     def incident(self, alert: Pending, people: Sequence[Person]) -> str:

@@ -9,17 +9,20 @@ from typing import Any
 from sqlalchemy import Connection, Engine
 
 from database.engine import many, read, rows_in, write
+from routing import silences
 from routing.alerts import LIMITED, Due, NewMail, Open, Pending, Plan, Told, due, plan
 from routing.case_news import NEWS
 from routing.incidents.members import Members
 from routing.matters.seeking import unseen
 from routing.named import named
 from routing.people_to_tell import MailSettings, Person
-from stream.records import Millis
+from stream.records import Mention, Millis, decode
 
 BATCH = 200
 """Alerts a transaction: with ten people each, some 4,000 rows in 30 ms."""
 MOST_MERGES = 16
+OF_POSTS = ("mention", "case", "found_late")
+"""Kinds of alerts that tell of a severe post."""
 
 Guard = Callable[[Connection], None]
 """Called first in each transaction that writes; raises where this process is no longer the one mailer."""
@@ -103,6 +106,7 @@ def _pending(connection: Connection, members: Members, now: Millis) -> list[Pend
     for incident, person in rows_in(connection, _KNOW_OF, sorted(set(matter.values()))):
         for alert in (one for one, about in matter.items() if about == incident):
             recipients.setdefault(alert, []).append(person)
+    quiet = _silenced(connection, [(r.id, r.mention_n) for r in found if r.kind in OF_POSTS], now)
     alerts = []
     for r in found:
         case = final.get(r.case_id, r.case_id)
@@ -110,10 +114,22 @@ def _pending(connection: Connection, members: Members, now: Millis) -> list[Pend
         alerts.append(
             Pending(
                 r.id, r.kind, subject, r.brand, r.queue, r.risk, r.mentions or 1, r.created_at,
-                tuple(recipients.get(r.id, ())), r.step, r.id in inside, _asks_for(r.kind, r.why, r.told),
+                tuple(recipients.get(r.id, ())), r.step, r.id in inside, r.id in quiet,
+                _asks_for(r.kind, r.why, r.told),
             )
         )  # fmt: skip
     return alerts
+
+
+def _silenced(connection: Connection, asked: Sequence[tuple[int, int | None]], now: Millis) -> set[int]:
+    """Of (alert, mention) the alerts of posts that a silence is about."""
+    live = [one for one in silences.live(connection, now) if one.incident is None] if asked else []
+    if not live:
+        return set()
+    numbers = sorted({n for _, n in asked if n is not None})
+    bodies = rows_in(connection, "SELECT n, body FROM mention WHERE state = 'live' AND n IN (??)", numbers)
+    mentions = {n: decode(Mention, body) for n, body in bodies}
+    return {id for id, n in asked if n in mentions and silences.of_post(live, mentions[n], now) is not None}
 
 
 _KNOW_OF = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated
 
@@ -14,11 +15,13 @@ from clamor import exits
 from clamor.commands import response
 from clamor.commands.response import AsJson, By, Id
 from clamor.commands.search import when
+from clamor.commands.silences import in_words
 from clamor.console import answers, errors
 from clamor.opening import open_home
 from database.engine import read, write
 from database.migrate import upgrade
 from query.document import effective
+from routing import silences
 from routing.incidents import book, hold
 from routing.incidents.book import Event, Incident, NoSuchIncident
 from routing.incidents.cause import Cause, Share, cause_of
@@ -27,8 +30,9 @@ from routing.incidents.hold import Hold
 from routing.incidents.said import Statement, statements
 from routing.incidents.tasks import Task
 from routing.incidents.tasks import tasks as tasks_of
+from routing.silences import Silence, of_incident
 from stream.clock import HOUR, MINUTE
-from stream.records import Mention
+from stream.records import Mention, Millis
 
 MOST = 200
 CURVE = 12 * HOUR
@@ -67,8 +71,10 @@ def list_(
     """
     with open_home(context.obj, use="check") as opened:
         upgrade(opened.engine)
+        now = opened.clock.now()
         with read(opened.engine) as connection:
             found = book.listed(connection, all=every, most=MOST)
+            quiet = silences.live(connection, now)
     if as_json:
         print(msgspec.json.encode(found).decode())
         return
@@ -76,8 +82,9 @@ def list_(
     for name in ("id", "brand", "state", "since (UTC)", "what", "looked after by"):
         table.add_column(name, overflow="fold")
     for one in found:
+        state = f"{one.state}, silenced" if _silences(one, quiet, now) else one.state
         table.add_row(
-            str(one.id), one.brand, one.state, when(one.since), book.summary(one.evidence), one.acknowledged_by or ""
+            str(one.id), one.brand, state, when(one.since), book.summary(one.evidence), one.acknowledged_by or ""
         )
     if found:
         answers.print(table)
@@ -121,6 +128,7 @@ def show(
                 )
                 happened, spoken = book.events(connection, id), statements(connection, id)
                 asked, held_back = tasks_of(connection, id), hold.standing(connection, id)
+                quiet = silences.live(connection, now)
                 curve = curve_of(connection, held.brand, lead.series if lead else "all", until - CURVE, until)
         except NoSuchIncident as error:
             errors.print(str(error), markup=False)
@@ -128,6 +136,8 @@ def show(
     if as_json:
         print(msgspec.json.encode(Shown(held, cause, happened, spoken, asked, held_back)).decode())
         return
+    for line in _silences(held, quiet, now):
+        answers.print(line, markup=False, highlight=False, style="yellow")
     _print(held, cause, happened, spoken)
     if held_back is not None:
         line = f"Canned replies are held back since {when(held_back.since)} UTC: {held_back.reason}"
@@ -247,6 +257,16 @@ def _print(held: Incident, cause: Cause, happened: list[Event], spoken: list[Sta
     for event in happened:
         rest = " ".join(part for part in (event.person, event.detail) if part)
         say(f"  {when(event.at)} {event.change}{': ' + rest if rest else ''}")
+
+
+def _silences(held: Incident, quiet: Sequence[Silence], now: Millis) -> list[str]:
+    """What keeps people from being told of an incident now, in words; a crisis goes through some of it."""
+    if held.state == "over":
+        return []
+    linked = held.silent_until if book.silent(held, now) else None
+    lines = [f"Silenced by a link until {when(linked)} UTC"] if linked is not None else []
+    found = of_incident(quiet, held.brand, held.id, held.state, now)
+    return [*lines, *([in_words(found)] if found is not None else [])]
 
 
 def _share(share: Share) -> str:

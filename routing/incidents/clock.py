@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Engine
 
 from database.engine import read, rows, write
 from database.tenure import Guard
+from routing import silences
 from routing.incidents import book, telling
 from routing.incidents.book import Evidence, Incident, Watched
 from routing.incidents.counted import Counts, counted, names
@@ -230,6 +231,7 @@ class IncidentClock:
         """What the minutes say into SQL, people told, and up to where was judged: all or nothing."""
         with read(self._engine) as connection:
             live = {one.brand: one for one in book.listed(connection, all=False, most=MOST_LIVE)}
+            quiet = silences.live(connection, now)
         for brand, one in live.items():
             if one.acknowledged_by is not None and brand in self._brands:
                 self._panels.was_real(brand)
@@ -238,7 +240,7 @@ class IncidentClock:
             for brand, one in self._brands.items()
             if last > first and (one.dirty or last - one.kept >= KEEP_EVERY + crc32(brand.encode()) % KEEP_EVERY)
         }
-        waits = any(one.brand not in brands or telling.due(one, self._telling, now) for one in live.values())
+        waits = any(one.brand not in brands or telling.due(one, self._telling, now, quiet) for one in live.values())
         if last == first and not waits:
             return 0
         with write(self._engine) as connection:
@@ -247,10 +249,11 @@ class IncidentClock:
             self._responds(connection, now)
             for one in book.listed(connection, all=False, most=MOST_LIVE):
                 if one.brand in brands:
-                    changed += telling.tell(connection, one, self._telling, now)
+                    changed += telling.tell(connection, one, self._telling, now, quiet)
                 else:
                     changed += _closed(connection, one, now)
-            changed += telling.all_clear(connection, {one.brand for one in news if one.standing.state == "over"}, now)
+            over = {one.brand for one in news if one.standing.state == "over"}
+            changed += telling.all_clear(connection, over, now, quiet)
             if last > first:
                 book.keep_watched(connection, JUDGED, Watched(last, b"", Standing()))
             for brand, held in due.items():
