@@ -34,7 +34,7 @@ from database import epochs
 from database.engine import read, write
 from database.tenure import Tenure
 from ingest import thinning
-from routing import absence, behaviour, context, erasure
+from routing import absence, behaviour, by_hand, context, erasure
 from routing.casework import WOKEN_AT_ONCE, wake
 from routing.counts import fold
 from routing.deadline_clock import tick
@@ -193,6 +193,7 @@ class Keeper:
         ids = erasure.forget_unmatched(opened.engine, now - retention.ids, now, after=self._forgotten)
         copies = erasure.let_go_of_copies(opened.engine, now)
         context.let_go(opened.engine, now)
+        by_hand.let_go(opened.engine, now - retention.posts)
         erasure.let_go_of_notes(opened.engine)
         kinds = behaviour.let_go(opened.engine, now) == behaviour.CHUNK
         self._expired = 0 if old.done else old.after

@@ -305,7 +305,7 @@ def _reopen(sheet: Sheet, case: CaseRow, change: Reopen, by: str) -> Worked:
     _not_merged(case)
     if case.state == "closed":
         raise CaseRefused(f"case {case.id} was closed because nothing in it asks for work: there is nothing to reopen")
-    if not case.mentions:
+    if not case.mentions and not case.by_hand:
         raise CaseRefused(f"nothing in case {case.id} asks for work any more: there is nothing to reopen")
     sheet.load_cases([case.conversation])
     taken = in_its_place(sheet, case)
@@ -329,6 +329,7 @@ def _merge(sheet: Sheet, case: CaseRow, change: Merge, by: str) -> Worked:
     if other is None:
         raise NoSuchCase(f"there is no case {change.into}")
     winner = sheet.end_of_merges(other.id)
+    _of_posts(case, winner)
     merge_by_hand(sheet, case, winner, by, reason=_reason(change.why))
     return _done(winner, f"case {case.id} is part of case {winner.id} now (clamor case undo {case.id} takes it back)")
 
@@ -374,6 +375,7 @@ def _join(sheet: Sheet, case: CaseRow, change: Join, by: str) -> Worked:
         raise CaseRefused(
             f"case {case.id} and case {other.id} are of different brands: they stay two cases (each shows the other)"
         )
+    _of_posts(case, other)
     loser, winner = best_of(case, other)
     merge_by_hand(sheet, loser, winner, by)
     ties.say(sheet.connection, loser.id, winner.id, "joined", sheet.now, by)
@@ -395,6 +397,16 @@ def _keep_apart(sheet: Sheet, case: CaseRow, change: KeepApart, by: str) -> Work
     return _done(case, f"case {case.id} and case {other.id} stay apart: nobody is asked again")
 
 
+def _of_posts(*cases: CaseRow) -> None:
+    """Raises CaseRefused for one that a person opened."""
+    for case in cases:
+        if case.by_hand:
+            raise CaseRefused(
+                f"case {case.id} was opened by hand: it has no posts that another could take over, nor do posts belong "
+                f"in it. Say in a note of each what they have in common (clamor case note {case.id})"
+            )
+
+
 def _another(sheet: Sheet, case: CaseRow, id: int) -> CaseRow:
     if id == case.id:
         raise CaseRefused(f"case {case.id} is itself: name another case")
@@ -410,6 +422,8 @@ def _undo(sheet: Sheet, case: CaseRow, change: Undo, by: str) -> Worked:
         part(sheet, case.id, by)
         ties.say(sheet.connection, case.id, into, "apart", sheet.now, by)
         return _done(case, f"case {case.id} is open again with the mentions that it brought")
+    if case.by_hand:
+        raise CannotPart(f"case {case.id} was opened by hand, out of no other: there is nothing to take back")
     if case.strand:
         origin = unsplit(sheet, case, by)
         return _done(origin, f"what was split off as case {case.id} is in case {origin.id} again")

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from config.teams import Deadline
 from database.engine import many, read, rows
 from routing.apply import apply
-from routing.deadline_rows import Row, next_at, reckon, rows_of, store
+from routing.deadline_rows import BY_HAND, Row, next_at, reckon, rows_of, store
 from routing.deadlines import What, serving
 from routing.desk import Desk
 from routing.rows import CaseRow
@@ -51,7 +51,8 @@ def _tell_due(engine: Engine, desk: Desk, now: Millis) -> int:
 
 
 def _tell(sheet: Sheet, case: CaseRow, row: Row) -> None:
-    deadline = next((one for one in sheet.desk.in_force.deadlines if one.id == row.deadline), None)
+    among = (*sheet.desk.in_force.deadlines, BY_HAND)
+    deadline = next((one for one in among if one.id == row.deadline), None)
     if deadline is None or row.due is None:
         store(sheet, [row._replace(next_at=None)])
         return

@@ -10,7 +10,11 @@ from database.engine import many, rows, rows_in
 from routing.deadlines import WHATS, Pause, What, calendars_for, deadline_for, due, target_of
 from routing.rows import CaseRow
 from routing.sheet import Sheet
+from routing.wording import moment
 from stream.records import Millis
+
+BY_HAND = Deadline.model_validate({"id": "by-hand", "only_by_rule": True, "warn_before": "1h"})
+"""Of a case that a person opened, where somebody was promised an answer by a time."""
 
 
 class Row(NamedTuple):
@@ -57,7 +61,8 @@ def reckon(sheet: Sheet, cases: Iterable[CaseRow]) -> None:
     """The deadlines of these cases by the teams and deadlines in force."""
     among = {case.id: case for case in cases}
     in_force = sheet.desk.in_force
-    if not in_force.deadlines and not rows(sheet.connection, "SELECT 1 FROM case_deadline LIMIT 1"):
+    promised = due_of(sheet, [case.id for case in among.values() if case.by_hand])
+    if not in_force.deadlines and not promised and not rows(sheet.connection, "SELECT 1 FROM case_deadline LIMIT 1"):
         return
     held = {(row.case_id, row.what): row for row in rows_of(sheet, list(among))}
     pauses: dict[int, list[Pause]] = {}
@@ -67,7 +72,9 @@ def reckon(sheet: Sheet, cases: Iterable[CaseRow]) -> None:
     made: list[Row] = []
     for case in among.values():
         for what in WHATS:
-            row = _reckoned(sheet, case, what, held.get((case.id, what)), pauses.get(case.id, []))
+            row = _reckoned(
+                sheet, case, what, held.get((case.id, what)), pauses.get(case.id, []), promised.get(case.id)
+            )
             if row is not None:
                 made.append(row)
     kept = {(row.case_id, row.what) for row in made}
@@ -77,13 +84,25 @@ def reckon(sheet: Sheet, cases: Iterable[CaseRow]) -> None:
     store(sheet, made)
 
 
-def _reckoned(sheet: Sheet, case: CaseRow, what: What, held: Row | None, pauses: Sequence[Pause]) -> Row | None:
+def due_of(sheet: Sheet, cases: Sequence[int]) -> dict[int, Millis]:
+    """By case that a person opened: by when an answer was promised."""
+    sql = "SELECT case_id, due FROM case_by_hand WHERE due IS NOT NULL AND case_id IN (??)"
+    return dict(rows_in(sheet.connection, sql, list(cases)))
+
+
+def _reckoned(
+    sheet: Sheet, case: CaseRow, what: What, held: Row | None, pauses: Sequence[Pause], promised: Millis | None
+) -> Row | None:
+    """`promised`: the deadline that a person named for the first response; it goes before those by priority."""
     done = case.first_response_at if what == "first_response" else case.closed_at if case.state == "resolved" else None
     if held is not None and held.done_at is not None and done is not None:
         return held._replace(done_at=done)
     if not case.live and done is None:
         # Over without it: by when it was owed stays to be seen.
         return held._replace(next_at=None) if held is not None else None
+    if promised is not None and what == "first_response":
+        row = Row(case.id, what, BY_HAND.id, moment(promised), case.opened_at, promised, done, None, None, 0, None)
+        return _still_told(row, held, BY_HAND, sheet.now)
     brand = sheet.desk.brands.word(sheet.connection, case.brand_n)
     in_force = sheet.desk.in_force
     deadline = deadline_for(in_force.deadlines, brand, case.queue, case.deadline)
@@ -96,11 +115,15 @@ def _reckoned(sheet: Sheet, case: CaseRow, what: What, held: Row | None, pauses:
     at = due(case.opened_at, wanted, calendars, stood)
     target = getattr(getattr(deadline, what), case.priority)
     row = Row(case.id, what, deadline.id, target, case.opened_at, at, done, None, None, 0, None)
+    return _still_told(row, held, deadline, sheet.now)
+
+
+def _still_told(row: Row, held: Row | None, deadline: Deadline, now: Millis) -> Row:
+    """With what people were told, as long as that is true, and when there is more to tell."""
     if held is not None:
-        # What people were told holds as long as it is true.
-        still = held.missed_at is not None and (at is None or at <= sheet.now)
+        still = held.missed_at is not None and (row.due is None or row.due <= now)
         row = row._replace(
-            warned_at=held.warned_at if at == held.due or still else None,
+            warned_at=held.warned_at if row.due == held.due or still else None,
             missed_at=held.missed_at if still else None,
             told=held.told if still else 0,
         )

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine
 
 from database.engine import delete_numbered, many, read, rows, rows_in, write
 from database.engine import wipe as overwrite
+from routing import by_hand
 from routing.apply import Applied, apply
 from routing.clusters import COUNTED, HELD_FOR, MOST_HELD
 from routing.desk import Desk
@@ -112,7 +113,7 @@ def let_go_of_notes(engine: Engine) -> int:
         into = _merges(connection, noted)
         heir = {case: _end(into, case) for case in noted}
         sql = "SELECT DISTINCT case_id FROM mention WHERE state = 'live' AND case_id IN (??)"
-        kept = {case for (case,) in rows_in(connection, sql, sorted(set(heir.values())))}
+        kept = {case for (case,) in rows_in(connection, sql, sorted(set(heir.values())))} | by_hand.kept(connection)
     over = [(case,) for case in noted if heir[case] not in kept][:CHUNK]
     if over:
         with write(engine) as connection:
@@ -158,7 +159,17 @@ def _last(connection: object) -> int:
 _NOTED = "SELECT DISTINCT case_id FROM case_note WHERE text != ''"
 _DEVIATED = "SELECT DISTINCT case_id FROM case_event WHERE change = 'exception' AND detail != ''"
 _REASONED = "SELECT DISTINCT case_id FROM case_event WHERE reason != ''"
-_WITH_WORDS = ("mention", "waiting", "context_post", "case_note", "case_event", "cases", "post", "behaviour")
+_WITH_WORDS = (
+    "mention",
+    "waiting",
+    "context_post",
+    "case_note",
+    "case_event",
+    "cases",
+    "case_by_hand",
+    "post",
+    "behaviour",
+)
 """Tables that hold what people wrote, or did, or who."""
 _UNMATCHED = (
     "DELETE FROM post WHERE n > ? AND n <= ? AND seen_at < ? "

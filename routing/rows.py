@@ -112,6 +112,10 @@ class MentionRow:
         return self.was_state == "live" and self.was_queue != "none"
 
 
+NO_CONVERSATION = 0
+"""Of a case that a person opened: no post has this number."""
+
+
 class CaseRow:
     """A case and what becomes of it."""
 
@@ -169,6 +173,11 @@ class CaseRow:
     def standing(self) -> tuple[object, ...]:
         """What a person who changes the case must know of: another one is another revision."""
         return (self.state, self.queue, self.assignee, self.snoozed_until, self.merged_into)
+
+    @property
+    def by_hand(self) -> bool:
+        """A person opened it: no post stands behind it."""
+        return self.conversation == NO_CONVERSATION
 
     @property
     def clock(self) -> tuple[object, ...]:

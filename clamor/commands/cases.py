@@ -12,6 +12,7 @@ import typer
 from clamor import exits
 from clamor.commands import casework
 from clamor.commands.case_audit import audit
+from clamor.commands.case_open import in_line, open_
 from clamor.commands.casework import Number, number
 from clamor.commands.search import when
 from clamor.console import answers, errors
@@ -21,7 +22,9 @@ from clamor.roles import worked_by
 from clamor.sources import collected
 from database.engine import read, rows
 from database.migrate import upgrade
+from routing import by_hand
 from routing.advice import Advice, in_words, of_case
+from routing.by_hand import ByHand
 from routing.incidents import hold
 from routing.incidents.hold import Hold
 from routing.matters import ties
@@ -136,6 +139,8 @@ class Told(Listed, frozen=True, kw_only=True):
     """What the policy for detractors advises, for each kind that stands in the case."""
     matters: list[Matter] = []
     """Cases that are, may be or are not the same matter."""
+    by_hand: ByHand | None = None
+    """What it is, where a person opened it; None: posts stand behind it."""
     holds: list[Hold] = []
     """Incidents of which PR holds replies back, the case being one of theirs; until then they go before the policy."""
 
@@ -270,7 +275,7 @@ def _told(opened: Opened, id: int, language: Literal["en", "es"]) -> Told | None
         took = [n for (n,) in rows(connection, "SELECT id FROM cases WHERE merged_into = ? ORDER BY id", (id,))]
         policy = of_case(connection, id, language, opened.clock.now())
         matters = [Matter(*one) for one in matters_of(connection, id)]
-        holds = hold.of_case(connection, id)
+        holds, opened_by_hand = hold.of_case(connection, id), by_hand.of_case(connection, id)
     return Told(
         **msgspec.structs.asdict(_listed(found.case.row)),
         merged_into=found.case.row.merged_into,
@@ -286,6 +291,7 @@ def _told(opened: Opened, id: int, language: Literal["en", "es"]) -> Told | None
         policy=policy,
         matters=matters,
         holds=holds,
+        by_hand=opened_by_hand,
     )
 
 
@@ -311,6 +317,8 @@ def _say_case(told: Told, held: list[str], language: Literal["en", "es"]) -> Non
         _say(f"  took over: {', '.join(f'case {one}' for one in told.took_over)} (clamor case undo ID takes it back)")
     for other in told.matters:
         _say(f"  {_matter(told.id, other)}")
+    if told.by_hand is not None:
+        _say(f"  {in_line(told.by_hand)}")
     for line in held:
         _say(f"  {line}")
     for advice in told.policy:
@@ -390,3 +398,4 @@ def _say(line: str) -> None:
 
 casework.register(app)
 app.command("audit")(audit)
+app.command("open")(open_)

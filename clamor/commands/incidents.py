@@ -13,6 +13,7 @@ from rich.table import Table
 
 from clamor import exits
 from clamor.commands import response
+from clamor.commands.case_open import in_line
 from clamor.commands.response import AsJson, By, Id
 from clamor.commands.search import when
 from clamor.commands.silences import in_words
@@ -21,7 +22,8 @@ from clamor.opening import open_home
 from database.engine import read, write
 from database.migrate import upgrade
 from query.document import effective
-from routing import silences
+from routing import by_hand, silences
+from routing.by_hand import ByHand
 from routing.incidents import book, hold
 from routing.incidents.book import Event, Incident, NoSuchIncident
 from routing.incidents.cause import Cause, Share, cause_of
@@ -52,6 +54,8 @@ class Shown(msgspec.Struct, frozen=True):
     said: list[Statement]
     """What the brand said in public, in the order in which people could read it."""
     tasks: list[Task]
+    cases: dict[int, ByHand]
+    """By number, those that people opened for it."""
     hold: Hold | None
     """That stands: canned replies are held back."""
 
@@ -129,16 +133,19 @@ def show(
                 happened, spoken = book.events(connection, id), statements(connection, id)
                 asked, held_back = tasks_of(connection, id), hold.standing(connection, id)
                 quiet = silences.live(connection, now)
+                linked = {case: one for case, _, one in by_hand.of_incident(connection, id)}
                 curve = curve_of(connection, held.brand, lead.series if lead else "all", until - CURVE, until)
         except NoSuchIncident as error:
             errors.print(str(error), markup=False)
             raise typer.Exit(exits.FAILED) from None
     if as_json:
-        print(msgspec.json.encode(Shown(held, cause, happened, spoken, asked, held_back)).decode())
+        print(msgspec.json.encode(Shown(held, cause, happened, spoken, asked, linked, held_back)).decode())
         return
     for line in _silences(held, quiet, now):
         answers.print(line, markup=False, highlight=False, style="yellow")
     _print(held, cause, happened, spoken)
+    for case, linked_one in linked.items():
+        answers.print(f"  Case {case}, {in_line(linked_one)}", markup=False, highlight=False)
     if held_back is not None:
         line = f"Canned replies are held back since {when(held_back.since)} UTC: {held_back.reason}"
         answers.print(f"  {line}", markup=False, highlight=False)

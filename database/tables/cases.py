@@ -123,3 +123,19 @@ case_watcher = Table(
     comment="People who are told of what happens to a case, beside its assignee.",
     sqlite_with_rowid=False,
 )
+
+case_by_hand = Table(
+    "case_by_hand",
+    metadata,
+    Column("case_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", Text, nullable=False, comment="press, authority, partner or other"),
+    Column("about", Text, nullable=False, comment="emptied, as the next two, some time after the case is over"),
+    Column("outlet", Text, nullable=False),
+    Column("contact", Text, nullable=False),
+    Column("due", BigInteger, comment="by when somebody waits for the answer"),
+    Column("spokesperson", Text, nullable=False),
+    Column("incident", BigInteger, index=True),
+    Column("opened_by", Text, nullable=False),
+    comment="Cases that people opened: no post stands behind them.",
+    sqlite_with_rowid=False,
+)

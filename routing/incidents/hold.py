@@ -189,6 +189,9 @@ def _affected(connection: Connection, held: Hold) -> list[int]:
 
 
 def _affects(connection: Connection, held: Hold, case: int) -> bool:
+    linked = "SELECT 1 FROM case_by_hand WHERE case_id = ? AND incident = ?"
+    if rows(connection, linked, (case, held.incident)):
+        return True
     incident = book.find(connection, held.incident)
     sql = "SELECT body FROM mention WHERE case_id = ? AND state = 'live' AND event_time >= ? ORDER BY n DESC LIMIT ?"
     mentions = [decode(Mention, body) for (body,) in rows(connection, sql, (case, incident.since, OF_A_CASE))]

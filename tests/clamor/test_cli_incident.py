@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -107,6 +109,23 @@ def test_at_a_crisis_the_playbook_asks_for_its_tasks_and_puts_the_hold_once(livi
     living.clock.advance(20 * MINUTE)
     watch.step()
     assert shown(living)["hold"] is None
+
+
+def test_a_call_of_the_press_is_a_case_that_the_incident_shows_and_holds(living: Living) -> None:
+    words = ["case", "open", "--brand", "acme", "--about", "did you know of it?", "--outlet", "El Norte"]
+    words += ["--deadline", "2199-01-01T10:00", "--spokesperson", "ana", "--incident", "1", "--by", "ben"]
+    assert "more than a year ahead" in typed(living, *words).output
+    words[words.index("2199-01-01T10:00")] = soon = f"{datetime.now(UTC) + timedelta(hours=3):%Y-%m-%dT%H:%M}"
+    done = typed(living, *words)
+    assert done.exit_code == exits.OK, done.output
+    (case,) = re.findall(r"case (\d+) \(ACM-", done.output)
+    told = " ".join(typed(living, "case", "show", case).output.split())
+    assert f"press (El Norte): did you know of it?; answer promised by {soon.replace('T', ' ')} UTC; ana speaks" in told
+    assert f"Case {case}, press (El Norte)" in typed(living, "incident", "show", "1").output
+    assert typed(living, "incident", "hold", "1", "--why", "one voice", "--en", "Wait.").exit_code == exits.OK
+    assert typed(living, "case", "reply", case, "--template", "sorry").exit_code == exits.FAILED
+    unknown = typed(living, "case", "open", "--brand", "acme", "--about", "x", "--incident", "9")
+    assert (unknown.exit_code, "there is no incident 9" in unknown.output) == (exits.FAILED, True)
 
 
 def test_what_cannot_be_is_told_in_words(living: Living) -> None:
