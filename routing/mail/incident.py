@@ -26,6 +26,7 @@ Shown = Callable[[Mention, Person, MailSettings], PostSeen]
 MOST_PARTS = 3
 """Of each kind."""
 MOST_SPOKEN = 3
+MOST_MARKS = 6
 CURVE: Millis = 12 * HOUR
 
 
@@ -84,6 +85,10 @@ def incident_letter(
         task_command=f"{program} incident task {id} {waits[0].k} done --by {person.id}" if waits else "",
         spoken=tuple(Spoken(one.said_at, one.place, one.text) for one in statements(connection, id)[-MOST_SPOKEN:]),
         number=id,
+        marks=tuple((one.change, one.at) for one in book.events(connection, id) if one.change in ("warning", "crisis"))[
+            :MOST_MARKS
+        ],
+        holes=incomplete(connection, {held.brand}, until - CURVE, until),
     )
 
 

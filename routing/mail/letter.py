@@ -217,6 +217,10 @@ class IncidentLetter(msgspec.Struct, frozen=True, kw_only=True):
     """What the brand said of it in public, the last of it."""
     number: int = 0
     """Of the incident."""
+    marks: tuple[tuple[str, Millis], ...] = ()
+    """(`warning` or `crisis`, when it became one)."""
+    holes: tuple[Missing, ...] = ()
+    """Of the time that the curve shows."""
     tasks: tuple[Asked, ...] = ()
     tasks_done: int = 0
     task_command: str = ""

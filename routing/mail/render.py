@@ -11,7 +11,7 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup, escape
@@ -32,6 +32,7 @@ from routing.mail.letter import (
     Part,
     PostSeen,
 )
+from routing.mail.picture import in_words, picture
 from routing.mail.words import Words, words
 from routing.people_to_tell import MailSettings, Person
 from stream.records import Millis
@@ -67,9 +68,10 @@ def worded(letter: Letter, reader: Words) -> tuple[str, dict[str, Any]]:
     return name, {**values, "t": reader}
 
 
-def render(letter: Letter, reader: Words) -> Rendered:
-    """The letter in words."""
+def render(letter: Letter, reader: Words, shows: str = "") -> Rendered:
+    """The letter in words. `shows`: Content-ID of the picture that goes with it; empty: none does."""
     name, values = worded(letter, reader)
+    values["picture"] = {"id": shows, "alt": in_words(letter, reader)} if _drawable(letter, shows) else None
     return Rendered(
         subject=values["subject"],
         text=_environment().get_template(f"{name}.txt.j2").render(values),
@@ -86,7 +88,10 @@ def message(
     case_id: int | None = None,
 ) -> bytes:
     """The whole mail, RFC 5322 with CRLF. Raises ValueError where an address cannot stand in a header."""
-    rendered = render(letter, words(person.language))
+    reader = words(person.language)
+    drawn = picture(letter, reader) if isinstance(letter, IncidentLetter) else None
+    mark = message_id.strip("<>")
+    rendered = render(letter, reader, f"curve.{mark}" if drawn is not None else "")
     domain = settings.from_address.rpartition("@")[2]
     mail = EmailMessage(policy=SMTP)
     mail["From"] = _mailbox(settings.from_name, settings.from_address)
@@ -102,9 +107,22 @@ def message(
     mail["List-Id"] = f"Clamor <alerts.{domain}>"
     mail.set_content(_printable(rendered.text), charset="utf-8", cte="quoted-printable")
     mail.add_alternative(_printable(rendered.html), subtype="html", charset="utf-8", cte="quoted-printable")
-    # The boundary is made from the Message-ID, so that a second try is the same message to the byte.
-    mail.set_boundary(f"=_{message_id.strip('<>').split('@')[0]}")
+    # The boundaries are made from the Message-ID, so that a second try is the same message to the byte.
+    mail.set_boundary(f"=_{mark.split('@')[0]}")
+    if drawn is not None:
+        _beside_html(mail, drawn, mark)
     return mail.as_bytes()
+
+
+def _beside_html(mail: EmailMessage, drawn: bytes, mark: str) -> None:
+    html = mail.get_body(("html",))
+    assert isinstance(html, EmailMessage)
+    html.add_related(drawn, "image", "png", cid=f"<curve.{mark}>", filename="curve.png", disposition="inline")
+    html.set_boundary(f"=_r.{mark.split('@')[0]}")
+
+
+def _drawable(letter: Letter, shows: str) -> TypeGuard[IncidentLetter]:
+    return bool(shows) and isinstance(letter, IncidentLetter)
 
 
 def _mailbox(name: str, address: str) -> Address:

@@ -18,6 +18,7 @@ from database.engine import read, write
 from routing import links
 from routing.incidents import book, said, tasks
 from routing.incidents.book import Evidence, Word
+from routing.incidents.curve import Point
 from routing.incidents.levels import Signal, Standing
 from routing.mail.mailbox import MailboxTransport
 from routing.people_to_tell import Person
@@ -227,3 +228,51 @@ def test_what_has_to_be_done_by_whom_and_when_stands_in_it_in_the_readers_langua
     spanish = " ".join(text(story.mails(ANA)[0]).split())
     assert "Pregunte a quien responde del asunto" in spanish
     assert "Ask who is responsible" not in spanish
+
+
+def drawn(story: Story, monkeypatch: pytest.MonkeyPatch) -> EmailMessage:
+    """The mail of an incident whose brand was watched."""
+    points = tuple(Point(START - (36 - n) * 20 * MINUTE, 400.0 if n > 33 else 3.0, 4.0, 9.0) for n in range(36))
+    monkeypatch.setattr("routing.mail.incident.curve_of", lambda *_: points)
+    story.home.gap("reddit", START - 6 * HOUR, START - 5 * HOUR)
+    story.home.mention("boo")
+    story.tell(story.incident())
+    (mail,) = story.mails(BEN)
+    return mail
+
+
+def test_the_curve_is_a_picture_in_the_mail_with_words_for_who_cannot_see_it(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("matplotlib")
+    mail = drawn(story, monkeypatch)
+    html = text(mail, "html")
+    found = re.search(r'<img src="cid:([^"]+)"[^>]* alt="([^"]+)"', html)
+    assert found is not None
+    (part,) = [one for one in mail.walk() if one.get_content_type() == "image/png"]
+    assert part["Content-ID"] == f"<{found[1]}>"
+    assert part.get_content_disposition() == "inline"
+    png = part.get_payload(decode=True)
+    assert isinstance(png, bytes)
+    assert png.startswith(b"\x89PNG")
+    assert len(png) < 100_000
+    assert "At the highest 400 within 20 minutes" in found[2]
+    assert "crisis:" in found[2]
+    assert "Some of it was not heard." in found[2]
+    assert "background:#b3261e" not in html.partition("The last twelve hours")[2].partition("What it is made of")[0]
+
+
+def test_where_nothing_can_draw_there_are_bars(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("routing.mail.picture.installed", lambda: False)
+    mail = drawn(story, monkeypatch)
+    assert "cid:" not in text(mail, "html")
+    assert "grey: usual; red: beyond it" in text(mail, "html")
+    assert not [one for one in mail.walk() if one.get_content_type() == "image/png"]
+
+
+def test_a_picture_that_cannot_be_drawn_keeps_back_no_mail(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    def torn(*_: object) -> bytes:
+        raise MemoryError
+
+    monkeypatch.setattr("routing.mail.picture._drawn", torn)
+    assert "grey: usual; red: beyond it" in text(drawn(story, monkeypatch), "html")
