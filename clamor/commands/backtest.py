@@ -20,6 +20,7 @@ from clamor import exits
 from clamor.backtest_report import Report, report
 from clamor.backtesting import Ask, Progress, history, mails
 from clamor.clocks import pace_of
+from clamor.commands.backtest_incidents import show, tried_settings, try_incidents
 from clamor.commands.search import when
 from clamor.console import answers, errors
 from clamor.mail import people, settings
@@ -51,6 +52,14 @@ def backtest(
     alerts: Annotated[
         Path | None, typer.Option(help="Limits to try: the section `alerts` of clamor.yaml in a file of its own.")
     ] = None,
+    incidents: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Settings of incidents to try: `false_alarms_a_month=3`, or a file with the section `incidents`; may "
+            "be repeated. Not together with the others.",
+            metavar="NAME=VALUE|FILE",
+        ),
+    ] = None,
     since: Annotated[
         str, typer.Option(help="Published from then on: 2026-03-01, 2026-03-01T08:30, -7d, -12h.")
     ] = "-30d",
@@ -68,17 +77,28 @@ def backtest(
     """What other rules or limits would have done with what is stored: queues, rules, load, alerts and mails.
 
     Nothing is changed and nobody is told. Queues that people stated stay. Ctrl-C ends it, and tells what was found
-    until then; exit code 1 then. Texts of the sample are shown on a terminal only.
+    until then; exit code 1 then. Texts of the sample are shown on a terminal only. With --incidents the counted minutes
+    are gone through: which warnings and crises would have been, beside those that were.
 
     [bold]Examples[/bold]
 
       clamor backtest --rules new.yaml
       clamor backtest --rules new.yaml --since -90d --capacity support=40 --sample 50
       clamor backtest --alerts alerts.yaml --json | jq .mails
+      clamor backtest --incidents false_alarms_a_month=3 --incidents crisis_posts=50
     """
-    if rules is None and alerts is None:
-        errors.print("name the rules to try (--rules), the limits of alerts (--alerts), or both")
+    if rules is None and alerts is None and not incidents:
+        errors.print(
+            "name the rules to try (--rules), the limits of alerts (--alerts), or both; or settings of incidents "
+            "(--incidents)"
+        )
         raise typer.Exit(exits.USAGE)
+    if incidents:
+        if rules is not None or alerts is not None:
+            errors.print("--incidents goes alone: what incidents are made of hangs on no rule and no limit of mails")
+            raise typer.Exit(exits.USAGE)
+        _incidents(context.obj, incidents, since, until, as_json)
+        return
     most = _capacities(capacity or [])
     home: Home = context.obj
     with open_home(home, use="check") as opened:
@@ -92,10 +112,10 @@ def backtest(
         stop = threading.Event()
         several = workers or min(2, os.cpu_count() or 1)
         place = place_of(opened.configuration)
-        with _stopping(stop), history(opened.engine, place, ask, several) as past, progress() as show:
+        with _stopping(stop), history(opened.engine, place, ask, several) as past, progress() as told:
 
             def far(reached: Progress) -> None:
-                show("trying the rules", reached.after, reached.highest)
+                told("trying the rules", reached.after, reached.highest)
 
             tally, reached = past.look(stop, far)
         old_mails = mails(tally.old, *_limits(opened, opened.settings.alerts))
@@ -110,6 +130,20 @@ def backtest(
         _show(found, texts)
     if not done:
         errors.print(f"stopped at {found.share:.0%} of the history; the numbers are of what was seen", style="yellow")
+        raise typer.Exit(exits.FAILED)
+
+
+def _incidents(home: Home, asked: list[str], since: str, until: str, as_json: bool) -> None:
+    with open_home(home, use="check") as opened:
+        upgrade(opened.engine)
+        tried, now = tried_settings(opened.settings.incidents, asked), opened.clock.now()
+        start, end = int(moment(since, now, "since").low or 0), int(moment(until, now, "until").high or now)
+        stop = threading.Event()
+        with _stopping(stop):
+            found = try_incidents(opened, tried, (start, min(end, now)), stop)
+    show(found, as_json)
+    if stop.is_set():
+        errors.print(f"stopped at {found.share:.0%} of the time; the numbers are of what was seen", style="yellow")
         raise typer.Exit(exits.FAILED)
 
 
