@@ -198,6 +198,14 @@ class Sweepable(Protocol):
 
 
 @runtime_checkable
+class Showable(Protocol):
+    """A Sweepable that looks posts up without the texts that cannot have changed, but can bring one whole."""
+
+    def show(self, native_id: str) -> Found:
+        """Raises what `collect` raises."""
+
+
+@runtime_checkable
 class Contextual(Protocol):
     """A collector that can fetch what a post answers."""
 

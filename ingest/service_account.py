@@ -41,7 +41,9 @@ def service_account(key: str, *, scope: str, where: str, url: str = GOOGLE) -> T
         file = _key_file(given["key"], key, where)
         return Question({"grant_type": _GRANT, "assertion": _signed(file, key, scope, url, where, wall // SECOND)})
 
-    return Terms(url, {"key": key}, "key", f"is the clock of this machine right? Else {where}", ask, answered)
+    return Terms(
+        url, {"key": key}, "key", f"{where}; where it is there, is the clock of this machine right?", ask, answered
+    )
 
 
 def account_of(held: str, key: str, where: str) -> str:

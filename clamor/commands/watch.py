@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 from collections.abc import Sequence
+from contextlib import suppress
 from threading import Event
 from typing import Annotated
 
@@ -12,6 +13,7 @@ import typer
 from rich.table import Table
 
 from clamor import exits, networks, watching
+from clamor.budgets import count_besides
 from clamor.collecting import BrandsInForce, setting_of
 from clamor.commands.source_check import why
 from clamor.console import answers, errors
@@ -26,13 +28,17 @@ from config.sources import BlueskySource, Collected
 from database import revisions
 from database.engine import read, write
 from database.migrate import upgrade
-from ingest.collector import Denied, Draft, Interrupted, Sweepable
+from ingest.collector import Collector, Denied, Draft, Found, Interrupted, Showable, Sweepable
 from ingest.intake import Intake
 from ingest.web import Refused, Web
 from query.parse import parse
-from stream.ports import EVERYTHING
+from stream.ports import EVERYTHING, Transient
 from stream.records import Metrics
 
+NO_NUMBERS = (
+    "numbers of its own are not followed: they are of single posts on Bluesky, Hacker News, Mastodon, Reddit, X and "
+    "YouTube"
+)
 MOST_LOOKED_AT = 200
 """Posts of a watched link among which the post itself is looked for."""
 
@@ -72,9 +78,7 @@ def watch(
 
 def _begin(opened: Opened, link: Link) -> None:
     brands = _in_force(opened)
-    if any(brand.id == link.brand for brand in brands):
-        _say(f"{link.address} is watched already: clamor search 'brand:{link.brand}'")
-        return
+    known = any(brand.id == link.brand for brand in brands)
     others: list[str] = []
     if link.network == "bluesky":
         try:
@@ -82,16 +86,18 @@ def _begin(opened: Opened, link: Link) -> None:
             others = [one for one in (watching.by_account(link),) if one != link.address]
         except (Interrupted, Denied, Refused) as fault:
             errors.print(f"Bluesky does not say whose post it is: {fault}", style="yellow", highlight=False)
-    _put(opened, [*brands, watching.brand_of(link, others)], f"clamor watch {link.address}"[:200])
-    _say(f"watched: {link.address}")
+    _say(f"{link.address} is watched already" if known else f"watched: {link.address}")
+    one = watching.brand_of(link, others)
+    if not known or (others and one not in brands):
+        left = [brand for brand in brands if brand.id != link.brand]
+        _put(opened, [*left, one], f"clamor watch {link.address}"[:200])
     _say(f"  its id is {link.brand}: clamor search 'brand:{link.brand}'")
     listening = [one.id for one in opened.registry.sources() if isinstance(one, Collected) and not one.listen_for]
     if listening:
         _say(f"  posts that link to it are listened for by {', '.join(listening)}")
     else:
         errors.print("no source listens for it: one without `listen_for` does, such as kind bluesky", style="yellow")
-    if link.network:
-        _say(f"  {_itself(opened, link)}")
+    _say(f"  {_itself(opened, link) if link.network else NO_NUMBERS}")
 
 
 def _account(opened: Opened, link: Link) -> str:
@@ -128,17 +134,29 @@ def _itself(opened: Opened, link: Link) -> str:
     try:
         collector = networks.make(sources[0], setting_of(opened, sources[0], BrandsInForce(opened), Event()))
         try:
-            found = collector.look_up([link.native_id]).drafts if isinstance(collector, Sweepable) else ()
-            said = [draft for draft in found if draft.text or draft.title]
+            found = _shown(collector, link.native_id)
+            with suppress(Transient):
+                count_besides(opened, sources[0], (found.asked, found.cost))
+            said = [draft for draft in found.drafts if draft.text or draft.title]
             if said:
                 _take(opened, Intake(opened.log, collector.source), said[0], link)
         finally:
             collector.close()
     except Exception as fault:
-        return f"its own numbers are not followed: {why(fault)}"
+        return f"its own numbers are not followed: {why(fault)}; clamor watch once more asks once more"
+    if not said and found.existence.get(link.native_id) != "there":
+        return f"its own numbers are not followed: {sources[0].id} is not shown this post"
     if not said:
         return f"its own numbers are followed once {sources[0].id} has brought the post itself"
     return f"its own numbers are followed by {sources[0].id}"
+
+
+def _shown(collector: Collector, native_id: str) -> Found:
+    if isinstance(collector, Showable):
+        return collector.show(native_id)
+    if isinstance(collector, Sweepable):
+        return collector.look_up([native_id])
+    return Found(existence={}, asked=0)
 
 
 def _take(opened: Opened, intake: Intake, draft: Draft, link: Link) -> None:

@@ -114,7 +114,7 @@ class Api:
         if not found or not found.strip():
             raise Denied(
                 f"source {self._settings.id} has no access token: put one into {self._settings.token_env} "
-                "(docs/networks/facebook.md says how to get one that lasts)"
+                f"(docs/networks/{self._setting.source.network}.md says how to get one that lasts)"
             )
         return found.strip()
 
@@ -161,7 +161,7 @@ class Api:
         if code in _TOKEN:
             return Denied(
                 f"the access token in {self._settings.token_env} does not count any more (code {code}, {sub}): "
-                "make a new one (docs/networks/facebook.md)"
+                f"make a new one (docs/networks/{self._setting.source.network}.md)"
             )
         if code in _RIGHT:
             return Denied(

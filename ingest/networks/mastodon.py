@@ -31,9 +31,12 @@ from ingest.collector import (
     Span,
     Style,
     Unfillable,
+    by_hour,
 )
 from ingest.cursors import closed, opened
 from ingest.dates import iso_millis
+from ingest.markup import words_of
+from ingest.names import Names
 from ingest.networks.mastodon_ids import Ids
 from ingest.networks.mastodon_lanes import Lanes, Waits
 from ingest.networks.mastodon_posts import (
@@ -50,6 +53,7 @@ from ingest.server_sent import Event as StreamEvent
 from ingest.setting import Setting
 from ingest.wanted import Wanted
 from ingest.web import Unending, Web, told_time
+from query.text import analyse
 from stream.clock import HOUR
 from stream.records import Millis, PostKind
 
@@ -63,7 +67,8 @@ TIME_BITS = 16
 LATE: Millis = 5_000
 """What a stream brings was written so much earlier at most, and a server's clock is known no better."""
 LEFT_OUT_EVERY: Millis = 60_000
-SAMPLED_PAGES = 10
+SAMPLED_PAGES, SAMPLED_HOURS = 10, 24
+NOTHING_ASKED = "give the brands hashtags, or set `hashtags` or `public` of the source"
 Places = dict[str, int]
 """Highest id seen, by timeline."""
 _POSTS = frozenset({"update", "status.update"})
@@ -101,7 +106,9 @@ class Mastodon:
             web.close()
 
     def _timelines(self) -> Iterator[Timeline]:
-        asked = self._setting.wanted()
+        return self._shown_to(self._setting.wanted())
+
+    def _shown_to(self, asked: Sequence[Wanted]) -> Iterator[Timeline]:
         for instance in self._settings.instances:
             if self._settings.public:
                 yield Timeline(instance)
@@ -367,30 +374,33 @@ class Mastodon:
                 return f"{timeline.host} shows its timelines"
             self._connect(timeline, self._setting.stop).close()
             return f"{timeline.host} shows its timelines and streams them"
-        raise Denied("nothing is asked for: give the brands hashtags, or set `hashtags` or `public` of the source")
+        raise Denied(f"nothing is asked for: {NOTHING_ASKED}")
 
     def sample(self, wanted: Wanted) -> Sample:
-        now = self._setting.clock.now()
-        hours = [0] * 24
+        """Of the last day: what the brand's hashtags brought, and what names it below the source's own."""
+        now, names = self._setting.clock.now(), Names(wanted)
+        times: dict[str, Millis] = {}
         asked, capped = 0, False
-        for instance in self._settings.instances:
-            for tag in wanted.hashtags:
-                timeline = Timeline(instance, _tag(tag), wanted.brand)
-                before: dict[str, str | int] = {}
-                for _ in range(SAMPLED_PAGES):
-                    with self._web(instance) as web:
-                        page = self._page(web, timeline, {"limit": PAGE, **before})
-                    asked += 1
-                    ages = [(now - (iso_millis(one.created_at) or now)) // HOUR for one in page.statuses]
-                    for age in ages:
-                        if 0 <= age < 24:
-                            hours[23 - age] += 1
-                    if not ages or max(ages) >= 24:
-                        break
-                    before = {"max_id": min(page.statuses, key=lambda one: int(one.id)).id}
-                else:
-                    capped = True
-        return Sample(tuple(hours), asked=asked, capped=capped)
+        for timeline in self._shown_to((wanted,)):
+            before: dict[str, str | int] = {}
+            for _ in range(SAMPLED_PAGES):
+                with self._web(timeline.instance) as web:
+                    page = self._page(web, timeline, {"limit": PAGE, **before})
+                asked += 1
+                written = {one.uri: iso_millis(one.created_at) or now for one in page.statuses}
+                times |= {
+                    one.uri: written[one.uri]
+                    for one in page.statuses
+                    if timeline.brand or names.hold(analyse(words_of(one.content)).surfaces)
+                }
+                if not written or min(written.values()) <= now - SAMPLED_HOURS * HOUR:
+                    break
+                before = {"max_id": min(page.statuses, key=lambda one: int(one.id)).id}
+            else:
+                capped = True
+        if not asked:
+            raise Denied(f"{wanted.brand} is not asked for here: {NOTHING_ASKED}")
+        return Sample(by_hour(times.values(), now, SAMPLED_HOURS), asked=asked, capped=capped)
 
     def account(self, handle: str) -> AccountState:
         """By `accounts/lookup` of its own server where that is asked, else of the first one."""

@@ -6,7 +6,7 @@ one by one, and then what fell out of them is looked up by number, since numbers
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from threading import Lock, get_ident
 from typing import Any
 
@@ -181,17 +181,23 @@ class Reddit:
     # --- Sweepable, Contextual, Estimable, Checkable ---
 
     def look_up(self, native_ids: Sequence[str]) -> Found:
+        now = self.setting.clock.now()
+        return self._looked_up(native_ids, lambda one: swept(one, now))
+
+    def show(self, native_id: str) -> Found:
+        return self._looked_up([native_id], draft)
+
+    def _looked_up(self, native_ids: Sequence[str], drafted: Callable[[Thing], Draft]) -> Found:
         existence: dict[str, Existence] = dict.fromkeys(native_ids, "absent")
         drafts: list[Draft] = []
         found, _ = self._info(",".join(native_ids))
-        now = self.setting.clock.now()
         for one in found:
             if one.name not in existence:
                 continue
             # Not shown any more to everybody is as good as gone where everybody reads.
             existence[one.name] = stands(one) if self._may_bring(one) else "gone"
             if existence[one.name] == "there":
-                drafts.append(swept(one, now))
+                drafts.append(drafted(one))
         return Found(existence=existence, drafts=drafts)
 
     def context(self, native_id: str) -> Iterator[Delivery]:

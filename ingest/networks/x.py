@@ -307,6 +307,10 @@ class XCollector:
                 return x_sweep.by_batch(api, native_ids, self.setting.stop, self.source.id)
             return x_sweep.by_look_up(api, native_ids, self.settings.withheld_in)
 
+    def show(self, native_id: str) -> Found:
+        with self._posts() as api:
+            return x_sweep.by_look_up(api, [native_id], self.settings.withheld_in, texts=True)
+
     def context(self, native_id: str) -> Iterator[Delivery]:
         with self._posts() as api:
             id, above = native_id, 0

@@ -29,8 +29,9 @@ JOB_WAIT: Millis = 15 * MINUTE
 MOST_RESULT = 20_000_000
 
 
-def by_look_up(api: Posts, native_ids: Sequence[str], countries: tuple[str, ...]) -> Found:
-    """Existence, and the posts as they are: the newest version of those that were edited, of the others their reach."""
+def by_look_up(api: Posts, native_ids: Sequence[str], countries: tuple[str, ...], *, texts: bool = False) -> Found:
+    """Existence, and the posts as they are: the newest version of those that were edited, of the others their reach;
+    with `texts` all of them whole."""
     ids = [id for id in native_ids if id.isascii() and id.isdigit()]
     existence: dict[str, Existence] = dict.fromkeys(native_ids, "absent")
     if not ids:
@@ -54,7 +55,8 @@ def by_look_up(api: Posts, native_ids: Sequence[str], countries: tuple[str, ...]
     for id, kind in _problems(answers[0]):
         if id in existence and kind in GONE:
             existence[id] = "gone"
-    present = [_observed(one) for one in drafts.values() if existence.get(one.native_id, "there") == "there"]
+    there = [one for one in drafts.values() if existence.get(one.native_id, "there") == "there"]
+    present = there if texts else [_observed(one) for one in there]
     cost = sum(len(_posts(answer)) for answer in answers)
     return Found(existence=existence, drafts=present, asked=len(answers), cost=cost)
 

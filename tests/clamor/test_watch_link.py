@@ -15,6 +15,9 @@ from clamor.cli import program
 from clamor.watching import brand_of, link
 from config.home import Home, HomeError
 from tests.standins.bluesky import BlueskyStandIn, iso
+from tests.standins.reddit import CLIENT_ID, CLIENT_SECRET, RedditStandIn
+from tests.standins.server import Fault
+from tests.standins.x import TOKEN, XStandIn
 
 STORY = "https://news.example.org/2026/bridge"
 
@@ -83,14 +86,57 @@ def test_the_post_behind_a_link_comes_in_with_its_numbers(tmp_path: Path, bluesk
     assert "41 likes" in clamor(home, "watch")
 
 
-def test_without_an_answer_the_link_is_watched_and_the_reason_is_said(tmp_path: Path) -> None:
-    sources = "sources: [{id: sky, kind: bluesky, api: 'http://127.0.0.1:9', timeout: 500ms}]\n"
-    home = settled_home(tmp_path, "brands: [{id: acme, name: Acme Air}]\nunderstanding: {model: linear}\n" + sources)
+@pytest.mark.parametrize("network", ["reddit", "x"])
+def test_an_old_post_of_a_network_that_looks_up_reach_alone_comes_in_whole(tmp_path: Path, network: str) -> None:
+    old = int((time.time() - 86_400) * 1_000)
+    with RedditStandIn() if network == "reddit" else XStandIn() as standin:
+        id = standin.publish("Our bridge is open", at=old)
+        sources = {
+            "x": f"kind: x, url: '{standin.url}', token_env: KEY",
+            "reddit": f"kind: reddit, url: '{standin.url}', login_url: '{standin.url}', username: ana, "
+            "client_id_env: APP, client_secret_env: KEY, subreddits: [acme]",
+        }
+        brands = "brands: [{id: acme, name: Acme Air}]\nunderstanding: {model: linear}\n"
+        home = settled_home(tmp_path, f"{brands}sources: [{{id: it, {sources[network]}}}]\n")
+        (home.root / "secrets.env").write_text(f"APP={CLIENT_ID}\nKEY={TOKEN if network == 'x' else CLIENT_SECRET}\n")
+        (home.root / "secrets.env").chmod(0o600)
+        with Living(home):
+            pass
+        posted = f"x.com/acme/status/{id}" if network == "x" else f"reddit.com/r/acme/comments/{id[3:]}/a/"
+        said = clamor(home, "watch", posted)
+    assert "numbers are followed by it" in said
+    with Living(home) as living:
+        living.drain()
+        (found,) = living.found(f"brand:{link(posted).brand}")
+        mention = living.mention(found)
+        assert mention is not None
+        assert mention.post is not None
+        assert "Our bridge is open" in mention.post.text
+
+
+def test_without_an_answer_the_reason_is_said_and_the_link_once_more_asks_once_more(
+    tmp_path: Path, bluesky: BlueskyStandIn
+) -> None:
+    uri = bluesky.post(
+        {"$type": "app.bsky.feed.post", "text": "Our bridge is open", "createdAt": iso(time.time())}, author="bea"
+    )
+    pasted = f"https://bsky.app/profile/bea.bsky.example/post/{uri.rpartition('/')[2]}"
+    home = settled_home(tmp_path, configuration(bluesky))
     with Living(home):
         pass
-    said = clamor(home, "watch", "https://bsky.app/profile/bea.example/post/3kabc")
+    bluesky.misbehave(Fault("status", status=503, times=2))
+    said = clamor(home, "watch", pasted)
     assert "whose post it is" in said
-    assert "bsky.app/profile/bea.example" in clamor(home, "watch")
+    assert "numbers are not followed" in said
+    assert "numbers are followed by sky" in clamor(home, "watch", pasted)
+    assert clamor(home, "watch").count("https://") == 1
+
+
+def test_of_a_link_to_anything_else_it_is_said_that_no_numbers_are_followed(tmp_path: Path) -> None:
+    home = settled_home(tmp_path)
+    with Living(home):
+        pass
+    assert "numbers of its own are not followed" in clamor(home, "watch", "https://www.instagram.com/p/CxYz/")
 
 
 @pytest.mark.parametrize(

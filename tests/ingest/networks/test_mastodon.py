@@ -9,7 +9,7 @@ import pytest
 
 from clamor.networks import make
 from config.sources import MastodonSource
-from ingest.collector import Draft, Source
+from ingest.collector import Denied, Draft, Source
 from ingest.setting import Setting
 from ingest.wanted import Wanted
 from stream.clock import WallClock
@@ -172,6 +172,19 @@ def test_a_server_shows_what_a_hashtag_brought_in_a_day(mastodon: MastodonStandI
         mastodon.post(f"{n} #acme")
     sample = collector(made, mastodon).sample(Wanted(brand="acme", hashtags=("#acme",)))
     assert (sum(sample.posts_by_hour), sample.capped, sample.asked) == (45, False, 3)
+
+
+def test_without_hashtags_a_brand_is_estimated_by_those_of_the_source_or_not_at_all(
+    mastodon: MastodonStandIn, made: list[Any]
+) -> None:
+    """An estimate of 0 for what nobody asks for would be a promise."""
+    for text in ("Acme on #trains", "No word of it on #trains", "Acme again, #trains and #late"):
+        mastodon.post(text)
+    nameless = Wanted(brand="acme", phrases=("Acme",))
+    sample = collector(made, mastodon, hashtags=("trains", "late")).sample(nameless)
+    assert (sum(sample.posts_by_hour), sample.capped) == (2, False)
+    with pytest.raises(Denied, match="give the brands hashtags"):
+        collector(made, mastodon).sample(nameless)
 
 
 def test_its_access_is_checked_in_words(mastodon: MastodonStandIn, made: list[Any]) -> None:
