@@ -55,6 +55,12 @@ class Pending(NamedTuple):
     """Somebody said that nobody is to be told of it now."""
     why: str = ""
     """What it says: the word of an incident, the channel that a case is posted to, a reason."""
+    matter: int = 0
+    """Of an incident: the first incident of its matter, which several brands may have."""
+    informed: frozenset[str] = frozenset()
+    """Of a matter of several brands: who was told the same by way of another one."""
+    word: str = ""
+    """Of an incident: what is said of it."""
 
 
 class Told(NamedTuple):
@@ -160,6 +166,8 @@ class _Desk:
         self._channels = {channel.id: channel for channel in settings.channels}
         self._shared = set[tuple[str, int]]()
         """(channel of a team, alert) that it is told of already."""
+        self._informed = dict[tuple[int, str, Millis], set[str]]()
+        """By matter, word and time: to whom this plan says it."""
         self._gathering: dict[tuple[str, str, str], int | NewMail] = {
             (mail.person, mail.kind, mail.brand): mail.id for mail in open_mails if mail.state == "gathering"
         }
@@ -186,10 +194,13 @@ class _Desk:
             known = set(alert.recipients) or {person.id for person in self._on_call(alert, people)}
             known.update(chain[: -alert.step])
         chosen = sorted([person for person in people if person.id in known], key=lambda person: person.id)
-        for person in chosen:
+        said = self._informed.setdefault((alert.matter, alert.word, alert.created_at), set())
+        fresh = [person for person in chosen if person.id not in said and person.id not in alert.informed]
+        for person in fresh:
+            said.add(person.id)
             self._open(alert, person, alert.kind)
             self._beside(alert, person, alert.kind)
-        return "mailed" if chosen else "nobody"
+        return "mailed" if fresh else "quiet" if chosen else "nobody"
 
     def _on_call(self, alert: Pending, people: Sequence[Person], queue: str = "") -> list[Person]:
         at = alert.created_at if self._now is None else self._now

@@ -87,7 +87,8 @@ def _pending(connection: Connection, members: Members, now: Millis) -> list[Pend
     found = named(
         connection,
         "SELECT a.id, a.kind, a.case_id, a.mention_n, a.brand, a.queue, a.risk, a.created_at, a.step,"
-        " c.mentions, c.merged_into, a.why, a.incident, i.told FROM alert a LEFT JOIN cases c ON c.id = a.case_id"
+        " c.mentions, c.merged_into, a.why, a.incident, i.told,"
+        " coalesce(i.part_of, i.id) AS matter FROM alert a LEFT JOIN cases c ON c.id = a.case_id"
         " LEFT JOIN incident i ON i.id = a.incident"
         " WHERE a.state = 'pending' ORDER BY a.id LIMIT ?",
         (BATCH,),
@@ -107,6 +108,7 @@ def _pending(connection: Connection, members: Members, now: Millis) -> list[Pend
         for alert in (one for one, about in matter.items() if about == incident):
             recipients.setdefault(alert, []).append(person)
     quiet = _silenced(connection, [(r.id, r.mention_n) for r in found if r.kind in OF_POSTS], now)
+    informed = _informed(connection, sorted({r.matter for r in found if r.kind == "incident" and r.matter is not None}))
     alerts = []
     for r in found:
         case = final.get(r.case_id, r.case_id)
@@ -116,6 +118,7 @@ def _pending(connection: Connection, members: Members, now: Millis) -> list[Pend
                 r.id, r.kind, subject, r.brand, r.queue, r.risk, r.mentions or 1, r.created_at,
                 tuple(recipients.get(r.id, ())), r.step, r.id in inside, r.id in quiet,
                 _asks_for(r.kind, r.why, r.told),
+                r.matter or -r.id, informed.get((r.matter, r.why, _at(r.why, r.created_at)), frozenset()), r.why,
             )
         )  # fmt: skip
     return alerts
@@ -135,6 +138,28 @@ def _silenced(connection: Connection, asked: Sequence[tuple[int, int | None]], n
 _KNOW_OF = (
     "SELECT DISTINCT a.incident, m.person FROM alert a JOIN mail_item i ON i.alert = a.id JOIN mail m ON m.id = i.mail"
     " WHERE a.incident IN (??) AND m.person <> '' AND m.state IN ('pending', 'sending', 'sent') ORDER BY m.person"
+)
+
+
+def _informed(connection: Connection, matters: Sequence[int]) -> dict[tuple[int, str, Millis], frozenset[str]]:
+    """By (matter of several brands, word, time where it is said again and again) who got a mail that says so: of what
+    two brands have in common a person is told once."""
+    found: dict[tuple[int, str, Millis], set[str]] = {}
+    for matter, why, at, person in rows_in(connection, _INFORMED, matters):
+        for word in (why, "warning") if why == "crisis" else (why,):
+            found.setdefault((matter, word, _at(word, at)), set()).add(person)
+    return {key: frozenset(people) for key, people in found.items()}
+
+
+def _at(why: str, at: Millis) -> Millis:
+    return at if why == "still" else 0
+
+
+_INFORMED = (
+    "SELECT DISTINCT coalesce(i.part_of, i.id), a.why, a.created_at, m.person FROM incident i "
+    "JOIN alert a ON a.incident = i.id JOIN mail_item t ON t.alert = a.id JOIN mail m ON m.id = t.mail "
+    "WHERE m.state != 'dropped' AND m.kind = 'incident' AND coalesce(i.part_of, i.id) IN (??) AND EXISTS "
+    "(SELECT 1 FROM incident p WHERE p.part_of = coalesce(i.part_of, i.id))"
 )
 
 

@@ -118,6 +118,9 @@ class IncidentWithHistory(Incident):
     """Of the last twelve hours; empty for a token that may not see all posts."""
     history: list[IncidentEvent]
     """Oldest first."""
+    matter: list[int]
+    """Incidents of other brands that are the same matter, of those that this token may see: who looks after one looks
+    after all."""
 
 
 class IncidentPage(Model):

@@ -33,6 +33,10 @@ TOLD_TO_ALL = frozenset({"over", "told", "proved"})
 """Changes whose details name neither numbers nor what people wrote, which may repeat what is hidden."""
 
 
+OF_OTHERS = frozenset({"joined", "split"})
+"""Changes whose details name incidents of other brands."""
+
+
 class Seen(NamedTuple):
     incident: Incident
     whole: bool
@@ -47,6 +51,8 @@ class Opened(NamedTuple):
     history: list[Event]
     hidden: truth.Hidden
     """What the posts to show refer to and the asker may not see."""
+    matter: list[int]
+    """Incidents of other brands that are the same matter, of those that the asker may see."""
 
 
 def page(
@@ -92,10 +98,11 @@ def one(engine: Engine, id: int, scope: AccessScope, now: Millis) -> Opened | No
         )  # fmt: skip
         series = lead.series if lead else "all"
         curve = curve_of(connection, held.brand, series, until - CURVE, until) if seen.whole else ()
-        history = [_told(event, seen.whole) for event in book.events(connection, id)]
-        return Opened(
-            seen, cause, curve, history, truth.hidden(connection, [mention for _, mention in cause.top], scope)
-        )
+        history = [_told(event, seen.whole, scope) for event in book.events(connection, id)]
+        others = [one for one in book.strands(connection, held) if one.id != id]
+        matter = [one.id for one in others if _visible(connection, one, scope, seen.whole)]
+        shown = truth.hidden(connection, [mention for _, mention in cause.top], scope)
+        return Opened(seen, cause, curve, history, shown, matter)
 
 
 def find(connection: Connection, id: int, scope: AccessScope) -> Seen | None:
@@ -125,7 +132,9 @@ def _visible(connection: Connection, held: Incident, scope: AccessScope, whole: 
     return any(sees(scope, decode(Mention, body)) for (body,) in rows(connection, _OF_ITS_TIME, values))
 
 
-def _told(event: Event, whole: bool) -> Event:
+def _told(event: Event, whole: bool, scope: AccessScope) -> Event:
+    if event.change in OF_OTHERS and scope.brands is not None:
+        return event._replace(detail="")
     if whole or event.change in TOLD_TO_ALL:
         return event
     return event._replace(detail="")

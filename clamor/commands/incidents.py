@@ -12,7 +12,7 @@ import typer
 from rich.table import Table
 
 from clamor import exits
-from clamor.commands import response
+from clamor.commands import incident_matters, response
 from clamor.commands.case_open import in_line
 from clamor.commands.response import AsJson, By, Id
 from clamor.commands.search import when
@@ -134,6 +134,7 @@ def show(
                 asked, held_back = tasks_of(connection, id), hold.standing(connection, id)
                 quiet = silences.live(connection, now)
                 linked = {case: one for case, _, one in by_hand.of_incident(connection, id)}
+                elsewhere = incident_matters.lines(connection, held)
                 curve = curve_of(connection, held.brand, lead.series if lead else "all", until - CURVE, until)
         except NoSuchIncident as error:
             errors.print(str(error), markup=False)
@@ -148,6 +149,8 @@ def show(
         answers.print(f"  Case {case}, {in_line(linked_one)}", markup=False, highlight=False)
     if held_back is not None:
         line = f"Canned replies are held back since {when(held_back.since)} UTC: {held_back.reason}"
+        answers.print(f"  {line}", markup=False, highlight=False)
+    for line in elsewhere:
         answers.print(f"  {line}", markup=False, highlight=False)
     for one in asked:
         answers.print(f"  Task {response.told(one, now)}", markup=False, highlight=False)
@@ -227,6 +230,7 @@ def prove(
 
 
 response.register(app)
+incident_matters.register(app)
 MOST_NOTE = 4_000
 
 

@@ -26,11 +26,28 @@ incident = Table(
     Column("steps", Integer, nullable=False, comment="how many steps of the chain were told without an answer"),
     Column("silent_until", BigInteger, comment="nobody is told before; null: people are told"),
     Column("proved", Text, comment="real or false, as somebody said in the end"),
+    Column("part_of", BigInteger, comment="first incident of the same matter, of another brand; null: its own"),
     sqlite_autoincrement=True,
 )
 _live = incident.c.state != "over"
 Index("ix_incident_live", incident.c.brand, unique=True, sqlite_where=_live, postgresql_where=_live)
 Index("ix_incident_brand", incident.c.brand, incident.c.opened_at)
+
+_part = incident.c.part_of.is_not(None)
+Index("ix_incident_part_of", incident.c.part_of, sqlite_where=_part, postgresql_where=_part)
+
+incident_tie = Table(
+    "incident_tie",
+    metadata,
+    Column("one", BigInteger, primary_key=True, autoincrement=False, comment="the lower id of two incidents"),
+    Column("other", BigInteger, primary_key=True, autoincrement=False),
+    Column("state", Text, nullable=False, comment="joined or split"),
+    Column("evidence", Text, nullable=False, comment="JSON: what both have in common, as shares; no text"),
+    Column("at", BigInteger, nullable=False),
+    Column("person", Text, nullable=False, server_default="", comment="who decided; empty: Clamor"),
+    comment="Of incidents of two brands: that they are one matter, or that somebody said they are not.",
+    sqlite_with_rowid=False,
+)
 
 incident_event = Table(
     "incident_event",
@@ -42,7 +59,8 @@ incident_event = Table(
         "change",
         Text,
         nullable=False,
-        comment="watch, warning, crisis, over, acknowledged, told, note, said, task, hold, lifted, proved",
+        comment="watch, warning, crisis, over, acknowledged, told, note, said, task, hold, lifted, joined, split, "
+        "proved",
     ),
     Column("person", Text, nullable=False, server_default=""),
     Column("detail", Text, nullable=False, server_default=""),

@@ -49,6 +49,13 @@ class Incident(NamedTuple):
     steps: int
     silent_until: Millis | None
     proved: str | None
+    part_of: int | None = None
+    """The first incident of the same matter, of another brand."""
+
+    @property
+    def matter(self) -> int:
+        """The incident that its matter is named by."""
+        return self.id if self.part_of is None else self.part_of
 
 
 class Event(NamedTuple):
@@ -109,6 +116,12 @@ def listed(connection: Connection, *, all: bool, most: int) -> list[Incident]:
     """Newest first."""
     where = "" if all else "WHERE state != 'over'"
     return [_incident(row) for row in named(connection, f"{_SELECT} {where} ORDER BY id DESC LIMIT ?", (most,))]
+
+
+def strands(connection: Connection, held: Incident) -> list[Incident]:
+    """The incidents of its matter, one a brand, itself included, the first of them first."""
+    return [_incident(row) for row in named(connection, f"{_SELECT} WHERE id = ? OR part_of = ? ORDER BY id",
+                                            (held.matter, held.matter))]  # fmt: skip
 
 
 def events(connection: Connection, id: int) -> list[Event]:
@@ -173,32 +186,46 @@ def silent(held: Incident, now: Millis) -> bool:
 
 
 def acknowledge(connection: Connection, id: int, person: str, now: Millis) -> Incident:
-    """Somebody looks after it: nothing is repeated and nobody further is told. Raises NoSuchIncident, ValueError where
-    it is over or somebody else looks after it."""
+    """Somebody looks after its matter, whatever brands that has: nothing is repeated and nobody further is told. Raises
+    NoSuchIncident, ValueError where it is over or somebody else looks after it."""
     held = find(connection, id)
     if held.state == "over":
         raise ValueError(f"incident {id} is over since it was calm: there is nothing to acknowledge")
     if held.acknowledged_by and held.acknowledged_by != person:
         raise ValueError(f"{held.acknowledged_by} looks after incident {id} already")
-    many(connection, "UPDATE incident SET acknowledged_by = ?, acknowledged_at = ? WHERE id = ?", [(person, now, id)])
-    if not held.acknowledged_by:
-        note(connection, id, "acknowledged", now, person)
+    for one in _open(connection, held):
+        _look_after(connection, one, person, now)
     return find(connection, id)
 
 
+def _look_after(connection: Connection, held: Incident, person: str, now: Millis) -> None:
+    sql = "UPDATE incident SET acknowledged_by = ?, acknowledged_at = ? WHERE id = ?"
+    many(connection, sql, [(person, now, held.id)])
+    if not held.acknowledged_by:
+        note(connection, held.id, "acknowledged", now, person)
+
+
+def _open(connection: Connection, held: Incident) -> list[Incident]:
+    """Those of its matter that are not over."""
+    return [one for one in strands(connection, held) if one.state != "over"]
+
+
 def silence(connection: Connection, id: int, person: str, until: Millis, now: Millis, why: str = "") -> None:
-    """Nobody is told of it before `until`; its history goes on. Raises NoSuchIncident, ValueError where it is over."""
-    if find(connection, id).state == "over":
+    """Nobody is told of its matter before `until`; its history goes on. Raises NoSuchIncident, ValueError where it is
+    over."""
+    held = find(connection, id)
+    if held.state == "over":
         raise ValueError(f"incident {id} is over: there is nothing to silence")
-    many(connection, "UPDATE incident SET silent_until = ? WHERE id = ?", [(until, id)])
-    note(connection, id, "silenced", now, person, why)
+    for one in _open(connection, held):
+        many(connection, "UPDATE incident SET silent_until = ? WHERE id = ?", [(until, one.id)])
+        note(connection, one.id, "silenced", now, person, why)
 
 
 def escalate(connection: Connection, id: int, person: str, step: int, now: Millis) -> None:
     """Somebody asks that number `step` of the chain be told now. Raises NoSuchIncident, ValueError where it is over, or
-    that one was told already."""
+    that one was told already, be it of another brand of its matter."""
     held = find(connection, id)
-    if held.steps >= step:
+    if max(one.steps for one in strands(connection, held)) >= step:
         raise ValueError(f"number {step} of the chain was told of incident {id} already")
     if held.state == "over":
         raise ValueError(f"incident {id} is over: there is nobody to be told of it")
@@ -207,16 +234,16 @@ def escalate(connection: Connection, id: int, person: str, step: int, now: Milli
 
 
 def prove(connection: Connection, id: int, person: str, word: Literal["real", "false"], now: Millis) -> None:
-    """Whether it was one, as somebody says in the end. Raises NoSuchIncident."""
-    find(connection, id)
-    many(connection, "UPDATE incident SET proved = ? WHERE id = ?", [(word, id)])
-    measure_incident(connection, id)
-    note(connection, id, "proved", now, person, word)
+    """Whether its matter was one, as somebody says in the end. Raises NoSuchIncident."""
+    for one in strands(connection, find(connection, id)):
+        many(connection, "UPDATE incident SET proved = ? WHERE id = ?", [(word, one.id)])
+        measure_incident(connection, one.id)
+        note(connection, one.id, "proved", now, person, word)
 
 
 def let_go(connection: Connection, before: Millis) -> None:
     """What people wrote about incidents before then; that they did stays."""
-    words = "change IN ('note', 'silenced', 'task')"
+    words = "change IN ('note', 'silenced', 'task', 'joined', 'split')"
     many(connection, f"UPDATE incident_event SET detail = '' WHERE {words} AND detail != '' AND at < ?", [(before,)])
 
 
@@ -247,7 +274,7 @@ def _incident(row: Any) -> Incident:
 EVIDENCE = Incident._fields.index("evidence")
 _SELECT = (
     "SELECT id, brand, state, since, opened_at, state_at, seen_at, worst, over_at, evidence, acknowledged_by,"
-    " acknowledged_at, told, told_at, steps, silent_until, proved FROM incident"
+    " acknowledged_at, told, told_at, steps, silent_until, proved, part_of FROM incident"
 )
 _OPEN = (
     "INSERT INTO incident (brand, state, since, opened_at, state_at, seen_at, worst, evidence, steps)"

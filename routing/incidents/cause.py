@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
+from itertools import islice
 from math import log, sqrt
 from typing import NamedTuple
 
@@ -119,10 +120,19 @@ def cause_of(
     )
 
 
-def _mentions(connection: Connection, brand: str, since: Millis, until: Millis) -> list[tuple[int, Mention]]:
+def hurtful_posts(connection: Connection, brand: str, since: Millis, until: Millis, most: int) -> list[Mention]:
+    """Of the newest mentions of `brand` with an event time in [since, until), three times `most`, those that hurt it,
+    none of its own: at most `most`."""
+    found = (m for _, m in _mentions(connection, brand, since, until, 3 * most) if _hurts(m) and not _own(m))
+    return list(islice(found, most))
+
+
+def _mentions(
+    connection: Connection, brand: str, since: Millis, until: Millis, most: int = READ
+) -> list[tuple[int, Mention]]:
     """Newest first."""
     newest = rows(connection, "SELECT max(n) FROM mention")[0][0] or 0
-    found = named(connection, _LIVE, (newest - LOOKED_AT, since, until, brand, READ))
+    found = named(connection, _LIVE, (newest - LOOKED_AT, since, until, brand, most))
     mentions = [(row.n, decode(Mention, row.body)) for row in found]
     return [(n, one) for n, one in mentions if one.post is not None and not set_aside(one)]
 

@@ -7,7 +7,7 @@ that was kept are read again, those that were judged before tell nobody a second
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 from zlib import crc32
 
@@ -23,8 +23,10 @@ from routing.incidents.book import Evidence, Incident, Watched
 from routing.incidents.counted import Counts, counted, names
 from routing.incidents.covered import Covered
 from routing.incidents.levels import RANK, Limits, Signal, Standing, level, stands, step
+from routing.incidents.matters import Comparing
 from routing.incidents.panels import Panels
 from routing.incidents.telling import Telling
+from routing.silences import Silence
 from stream.clock import DAY, MINUTE, SECOND
 from stream.records import Millis
 
@@ -96,6 +98,7 @@ class IncidentClock:
         self._responds = responds
         self._brands: dict[str, _Brand] = {}
         self._panels = Panels(false_alarms_a_month)
+        self._comparing = Comparing(engine, guard)
         self._minute: int | None = None
         """The next one to be judged."""
 
@@ -139,6 +142,7 @@ class IncidentClock:
                 news += self._judge(minute, brands, found, covered)
         changed = self._write(news, brands, first, last, now)
         self._minute = last
+        changed += self._comparing.step(now)
         return Stepped(last - first, changed, last < until)
 
     def _begin(self, over: int) -> int:
@@ -240,18 +244,17 @@ class IncidentClock:
             for brand, one in self._brands.items()
             if last > first and (one.dirty or last - one.kept >= KEEP_EVERY + crc32(brand.encode()) % KEEP_EVERY)
         }
-        waits = any(one.brand not in brands or telling.due(one, self._telling, now, quiet) for one in live.values())
+        matters = _by_matter(live.values())
+        waits = any(one.brand not in brands for one in live.values()) or any(
+            telling.due_of(strands, self._telling, now, quiet) for strands in matters.values()
+        )
         if last == first and not waits:
             return 0
         with write(self._engine) as connection:
             self._guard(connection)
             changed = sum(_entered(connection, one, now) for one in news)
             self._responds(connection, now)
-            for one in book.listed(connection, all=False, most=MOST_LIVE):
-                if one.brand in brands:
-                    changed += telling.tell(connection, one, self._telling, now, quiet)
-                else:
-                    changed += _closed(connection, one, now)
+            changed += self._told(connection, brands, now, quiet)
             over = {one.brand for one in news if one.standing.state == "over"}
             changed += telling.all_clear(connection, over, now, quiet)
             if last > first:
@@ -261,6 +264,23 @@ class IncidentClock:
         for held in due.values():
             held.dirty, held.kept = False, last
         return changed
+
+    def _told(self, connection: Connection, brands: Mapping[str, str], now: Millis, quiet: Sequence[Silence]) -> int:
+        """Tell of each matter that is due, once its incidents were compared with the others under way."""
+        live = book.listed(connection, all=False, most=MOST_LIVE)
+        changed = sum(_closed(connection, one, now) for one in live if one.brand not in brands)
+        unknown = self._comparing.waits(live, now)
+        for strands in _by_matter(one for one in live if one.brand in brands).values():
+            if not any(one.id in unknown for one in strands):
+                changed += telling.tell(connection, strands, self._telling, now, quiet)
+        return changed
+
+
+def _by_matter(live: Iterable[Incident]) -> dict[int, list[Incident]]:
+    found: dict[int, list[Incident]] = {}
+    for one in sorted(live, key=lambda one: one.id):
+        found.setdefault(one.matter, []).append(one)
+    return found
 
 
 def _closed(connection: Connection, held: Incident, now: Millis) -> int:

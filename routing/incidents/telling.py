@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 import msgspec
 from sqlalchemy import Connection
 
+from database.engine import rows
 from routing.incidents import book
 from routing.incidents.book import Incident, Word
 from routing.incidents.levels import RANK
@@ -55,32 +56,80 @@ def _asked(held: Incident, telling: Telling, now: Millis) -> tuple[Word, int] | 
     return "still", held.steps + 1 if further else -held.steps
 
 
+def as_one(strands: Sequence[Incident]) -> Incident:
+    """A matter as if it were one incident: as grave as its gravest brand, told as its least told one."""
+    grave = [one for one in strands if one.state in ("warning", "crisis")] or list(strands)
+    return max(grave, key=lambda one: (RANK[one.state], one.seen_at))._replace(
+        told=min((one.told for one in grave), key=lambda told: RANK.get(told, 0)),
+        told_at=max((one.told_at for one in strands if one.told_at is not None), default=None),
+        steps=max(one.steps for one in strands),
+        seen_at=max(one.seen_at for one in grave),
+        acknowledged_by=next((one.acknowledged_by for one in strands if one.acknowledged_by), None),
+        silent_until=max((one.silent_until for one in grave if one.silent_until is not None), default=None),
+    )
+
+
+def due_of(
+    strands: Sequence[Incident], telling: Telling, now: Millis, silences: Sequence[Silence] = ()
+) -> tuple[Word, int] | None:
+    """As `due`, of a matter: a brand that is silenced is as if it were not there."""
+    loud = [one for one in strands if _quiet(one, now, silences) is None]
+    return due(as_one(loud), telling, now, silences) if loud else None
+
+
 def tell(
-    connection: Connection, held: Incident, telling: Telling, now: Millis, silences: Sequence[Silence] = ()
+    connection: Connection, strands: Sequence[Incident], telling: Telling, now: Millis, silences: Sequence[Silence] = ()
 ) -> int:
-    """1 where people are told. That a silence keeps them from being told stands in the history, once."""
-    asked = _asked(held, telling, now)
-    if asked is None:
+    """1 where people are told of a matter: those of each brand that is grave, and who is told of several once (see
+    planner). That a silence keeps them from being told stands in the history, once."""
+    for one in strands:
+        quiet, asked = _quiet(one, now, silences), _asked(one, telling, now)
+        if quiet is not None and asked is not None:
+            withheld = f"{asked[0]}, by silence {quiet.id}"
+            if not any(e.change == WITHHELD and e.detail == withheld for e in book.events(connection, one.id)):
+                book.note(connection, one.id, WITHHELD, now, detail=withheld)
+    told = due_of(strands, telling, now, silences)
+    if told is None:
         return 0
-    quiet = of_incident(silences, held.brand, held.id, asked[0], now)
-    if quiet is not None:
-        withheld = f"{asked[0]}, by silence {quiet.id}"
-        if not any(one.change == WITHHELD and one.detail == withheld for one in book.events(connection, held.id)):
-            book.note(connection, held.id, WITHHELD, now, detail=withheld)
-        return 0
-    book.tell(connection, held.id, held.brand, *asked, now)
+    loud = [one for one in strands if _quiet(one, now, silences) is None]
+    for one in _to_tell(loud, *told):
+        book.tell(connection, one.id, one.brand, *told, now)
     return 1
 
 
+def _quiet(held: Incident, now: Millis, silences: Sequence[Silence]) -> Silence | None:
+    word: Word = "crisis" if held.state == "crisis" else "warning"
+    return of_incident(silences, held.brand, held.id, word, now)
+
+
+def _to_tell(strands: Sequence[Incident], word: Word, step: int) -> list[Incident]:
+    if step > 0:
+        return [as_one(strands)]
+    grave = [one for one in strands if one.state in ("warning", "crisis")]
+    if word == "still":
+        return grave
+    return [one for one in grave if RANK[word] > RANK.get(one.told, 0)]
+
+
 def all_clear(connection: Connection, brands: Collection[str], now: Millis, silences: Sequence[Silence] = ()) -> int:
-    """Of these brands' incidents that are over as of now: to everybody who was told of one, the chain included. Whom a
-    crisis reached through a silence hears that it is over."""
+    """Of these brands' incidents that are over as of now, where their matter is over with them: to everybody who was
+    told of one, the chain included. Whom a crisis reached through a silence hears that it is over."""
     told = 0
     for brand in brands:
         held = book.ended(connection, brand, now)
-        if held is None or held.told_at is None or book.silent(held, now):
+        strands = book.strands(connection, held) if held is not None else []
+        if held is None or any(one.state != "over" for one in strands) or book.silent(held, now):
             continue
-        if held.told == "crisis" or of_incident(silences, brand, held.id, "over", now) is None:
-            book.tell(connection, held.id, brand, "over", -held.steps, now)
-            told += 1
+        steps = max(one.steps for one in strands)
+        for one in strands:
+            if one.told_at is None or _said_over(connection, one):
+                continue
+            if one.told == "crisis" or of_incident(silences, one.brand, one.id, "over", now) is None:
+                book.tell(connection, one.id, one.brand, "over", -steps, now)
+                told += 1
     return told
+
+
+def _said_over(connection: Connection, held: Incident) -> bool:
+    """Two brands of a matter may end in one minute."""
+    return bool(rows(connection, "SELECT 1 FROM alert WHERE incident = ? AND why = 'over'", (held.id,)))

@@ -16,7 +16,7 @@ from routing.incidents.said import statements
 from routing.incidents.tasks import tasks
 from routing.link_key import key_of
 from routing.mail.gaps import incomplete
-from routing.mail.letter import Asked, Copies, IncidentLetter, Part, PostSeen, Spoken
+from routing.mail.letter import Asked, Copies, Elsewhere, IncidentLetter, Part, PostSeen, Spoken
 from routing.people_to_tell import MailSettings, Person
 from routing.spread import measured
 from stream.clock import HOUR, MINUTE
@@ -89,7 +89,21 @@ def incident_letter(
             :MOST_MARKS
         ],
         holes=incomplete(connection, {held.brand}, until - CURVE, until),
+        also=_also(connection, held, person, settings),
     )
+
+
+def _also(connection: Connection, held: book.Incident, person: Person, settings: MailSettings) -> tuple[Elsewhere, ...]:
+    """The same matter at other brands, of those that the reader may know of; a channel of a team is told of none."""
+    if not person.id:
+        return ()
+    return tuple(
+        Elsewhere(
+            settings.brand_names.get(one.brand, one.brand), one.state, f"{settings.program} incident show {one.id}"
+        )
+        for one in book.strands(connection, held)
+        if one.id != held.id and (not person.brands or one.brand in person.brands)
+    )[:MOST_PARTS]
 
 
 def _links(

@@ -165,6 +165,14 @@ class Spoken(msgspec.Struct, frozen=True):
     text: str
 
 
+class Elsewhere(msgspec.Struct, frozen=True):
+    """The same matter at another brand."""
+
+    brand: str
+    state: str
+    command: str
+
+
 class Asked(msgspec.Struct, frozen=True):
     """A task of the playbook that is not done yet."""
 
@@ -224,6 +232,8 @@ class IncidentLetter(msgspec.Struct, frozen=True, kw_only=True):
     tasks: tuple[Asked, ...] = ()
     tasks_done: int = 0
     task_command: str = ""
+    also: tuple[Elsewhere, ...] = ()
+    """Other brands of its matter that the reader may know of."""
 
 
 Letter = AlertLetter | ListLetter | NewsLetter | NoticeLetter | IncidentLetter

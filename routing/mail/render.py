@@ -280,6 +280,13 @@ def _incident_values(letter: IncidentLetter, t: Words) -> dict[str, Any]:
         if letter.acknowledged_by
         else "",
         "escalated": letter.step > 0,
+        "also": [
+            {
+                "told": t("incident_also", brand=one.brand, state=t.label("incident_state", one.state)),
+                "command": for_header(one.command, MOST_COMMAND),
+            }
+            for one in letter.also
+        ],
         "tasks": [_task(one, t) for one in letter.tasks],
         "tasks_done": t("incident_tasks_done", n=letter.tasks_done) if letter.tasks_done else "",
         "task_command": for_header(letter.task_command, MOST_COMMAND),

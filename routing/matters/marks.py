@@ -18,7 +18,7 @@ from routing.decide import held_for_review
 from routing.keys import author_key
 from stream.records import Author, Mention, Post
 
-Kind = Literal["copy", "link", "tag", "code", "name", "author", "handle", "post"]
+Kind = Literal["copy", "link", "tag", "code", "name", "author", "handle", "post", "word"]
 MOST = {"link": 3, "tag": 4, "code": 3, "name": 4}
 """Marks of a kind that a post gives, the first ones."""
 LOOKED_AT = 4_000

@@ -49,7 +49,9 @@ class Story:
         now = START + later
         with write(self.home.engine) as connection:
             held = book.find(connection, id)
-            return telling.tell(connection, held._replace(seen_at=now), Telling(), now, silences.live(connection, now))
+            return telling.tell(
+                connection, [held._replace(seen_at=now)], Telling(), now, silences.live(connection, now)
+            )
 
     def becomes(self, id: int, state: str) -> None:
         with write(self.home.engine) as connection:

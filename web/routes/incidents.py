@@ -65,6 +65,7 @@ def router(services: Services) -> APIRouter:
                 models.IncidentEvent(time=at(each.at), change=each.change, person=each.person, detail=each.detail)
                 for each in found.history
             ],
+            matter=found.matter,
         )
 
     def act(id: int, scope: AccessScope, deed: Callable[[Connection, Millis], object]) -> models.Incident:

@@ -1,0 +1,219 @@
+"""One incident for one matter of several brands: found by its cause, told once, split by a person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from email.message import EmailMessage
+from pathlib import Path
+
+import msgspec
+import pytest
+from mail_home import BEN, SETTINGS, START, MailHome
+from test_incident_mail import LOUD, Story, text
+
+from database.engine import read, rows, write
+from routing.incidents import book, matters, telling
+from routing.incidents.levels import Standing
+from routing.incidents.matters import Comparing
+from routing.incidents.telling import Telling
+from routing.mail.mailbox import MailboxTransport
+from routing.people_to_tell import Person
+from stream.clock import HOUR, MINUTE
+
+BAKER = Person(id="bea", name="Bea", email="bea@example.org", brands=frozenset({"bakery"}))
+PILOT = Person(id="pat", name="Pat", email="pat@example.org", brands=frozenset({"acme"}))
+
+
+class Two(Story):
+    """Acme Air and the Old Bakery; Ben watches both, Bea and Pat one each."""
+
+    def __init__(self, folder: Path) -> None:
+        settings = msgspec.structs.replace(SETTINGS, url="https://clamor.example", chain=("eva",))
+        self.home = MailHome(folder, [BEN, BAKER, PILOT], settings)
+        self.path = folder / "mail" / "alerts.mbox"
+        self.mailer = self.home.mailer(MailboxTransport(self.path))
+        self.comparing = Comparing(self.home.engine, lambda connection: None)
+
+    def begins(self, brand: str, state: str = "crisis") -> int:
+        standing = Standing(state, START - HOUR, START, START)
+        with write(self.home.engine) as connection:
+            return book.open_incident(connection, brand, standing, LOUD, self.home.clock.at)
+
+    def storm(self, brand: str, words: str, posts: int = 8, first: int = 0) -> None:
+        for n in range(first, first + posts):
+            self.home.mention(f"{words}, says reader {n}", brand=brand)
+
+    def tells(self) -> None:
+        """As the clock does: compare what is fresh, then tell what is due."""
+        self.comparing.step(self.home.clock.at)
+        with write(self.home.engine) as connection:
+            matter: dict[int, list[book.Incident]] = {}
+            for one in book.listed(connection, all=False, most=100)[::-1]:
+                matter.setdefault(one.matter, []).append(one)
+            for strands in matter.values():
+                telling.tell(connection, strands, Telling(chain=1), self.home.clock.at)
+
+    def find(self, id: int) -> book.Incident:
+        with read(self.home.engine) as connection:
+            return book.find(connection, id)
+
+    def subjects(self, person: Person) -> list[str]:
+        return [str(mail["Subject"]) for mail in self.mails(person)]
+
+
+@pytest.fixture
+def story(tmp_path: Path) -> Iterator[Two]:
+    made = Two(tmp_path)
+    yield made
+    made.home.close()
+
+
+PALM = "the palm oil of their suppliers burns the rainforest https://paper.example/palm-oil-report"
+
+
+def both(story: Two) -> tuple[int, int]:
+    story.storm("acme", PALM)
+    story.storm("bakery", PALM, first=20)
+    return story.begins("acme"), story.begins("bakery")
+
+
+def test_two_brands_with_one_cause_are_one_matter_and_each_person_is_told_once(story: Two) -> None:
+    first, second = both(story)
+    story.tells()
+    assert story.find(second).part_of == first
+    assert [len(story.mails(one)) for one in (BEN, BAKER, PILOT)] == [1, 1, 1]
+    assert "Acme Air" in story.subjects(BEN)[0]
+    assert "The same matter at Old Bakery: crisis." in " ".join(text(story.mails(BEN)[0]).split())
+
+
+def test_who_watches_one_brand_reads_of_that_one_alone(story: Two) -> None:
+    both(story)
+    story.tells()
+    for person, own, other in ((BAKER, "Old Bakery", "Acme Air"), (PILOT, "Acme Air", "Old Bakery")):
+        (mail,) = story.mails(person)
+        assert own in str(mail["Subject"])
+        assert other not in _whole(mail)
+
+
+def test_another_cause_in_the_same_hour_is_another_matter(story: Two) -> None:
+    story.storm("acme", "the crew left us at the gate in the rain https://paper.example/crew")
+    story.storm("bakery", "mouldy bread again in the morning box https://food.example/mould", first=20)
+    story.begins("acme"), story.begins("bakery")
+    story.tells()
+    assert [one.part_of for one in (story.find(1), story.find(2))] == [None, None]
+    assert len(story.mails(BEN)) == 2
+
+
+def test_who_looks_after_one_brand_looks_after_the_matter(story: Two) -> None:
+    first, second = both(story)
+    story.tells()
+    with write(story.home.engine) as connection:
+        book.acknowledge(connection, second, "bea", START)
+    assert story.find(first).acknowledged_by == "bea"
+    with write(story.home.engine) as connection, pytest.raises(ValueError, match="bea looks after"):
+        book.acknowledge(connection, first, "ben", START)
+    story.home.clock.advance(3 * HOUR)
+    story.tells()
+    assert len(story.mails(BEN)) == 1
+
+
+def test_nobody_answers_and_the_chain_hears_of_the_matter_once(story: Two) -> None:
+    both(story)
+    story.tells()
+    story.home.clock.advance(16 * MINUTE)
+    story.tells()
+    words = [(why, step) for why, step in _alerts(story) if why == "still"]
+    assert words == [("still", 1)]
+
+
+def test_a_brand_that_joins_later_is_told_to_its_own_people_alone(story: Two) -> None:
+    story.storm("acme", PALM)
+    story.begins("acme")
+    story.tells()
+    assert len(story.mails(BEN)) == 1
+    story.storm("bakery", PALM, first=20)
+    story.begins("bakery", "warning")
+    story.home.clock.advance(6 * MINUTE)
+    story.tells()
+    assert [len(story.mails(one)) for one in (BEN, BAKER, PILOT)] == [1, 1, 1]
+
+
+def test_the_end_is_told_when_it_is_over_at_all_brands_and_once(story: Two) -> None:
+    first, second = both(story)
+    story.tells()
+    assert len(story.mails(BEN)) == 1
+    for id, brand in ((first, "acme"), (second, "bakery")):
+        with write(story.home.engine) as connection:
+            now = story.home.clock.at
+            book.move(connection, book.find(connection, id), Standing("over"), book.Evidence(), now)
+            assert telling.all_clear(connection, {brand}, now) == (0 if id == first else 2)
+        story.home.clock.advance(MINUTE)
+    assert [len(story.mails(one)) for one in (BEN, BAKER, PILOT)] == [2, 2, 2]
+
+
+def test_a_person_splits_it_and_it_stays_split(story: Two) -> None:
+    first, second = both(story)
+    story.tells()
+    with write(story.home.engine) as connection:
+        assert matters.split(connection, second, START, "ana", "another cause") == [first]
+    story.home.clock.advance(10 * MINUTE)
+    story.comparing.step(story.home.clock.at)
+    Comparing(story.home.engine, lambda connection: None).step(story.home.clock.at)
+    assert (story.find(first).part_of, story.find(second).part_of) == (None, None)
+    with read(story.home.engine) as connection:
+        (tie,) = matters.ties(connection, first)
+        events = [event.detail for event in book.events(connection, second) if event.change == "split"]
+    assert (tie.state, tie.person, events) == ("split", "ana", ["another cause"])
+    assert "link" in tie.common.kinds
+    with write(story.home.engine) as connection:
+        matters.join(connection, second, first, START, "ben")
+    assert story.find(second).part_of == first
+
+
+def test_the_first_of_three_leaves_and_the_others_stay_one(story: Two) -> None:
+    ids = [story.begins(brand) for brand in ("acme", "bakery", "cafe")]
+    with write(story.home.engine) as connection:
+        matters.join(connection, ids[0], ids[1], START)
+        matters.join(connection, ids[1], ids[2], START)
+        matters.split(connection, ids[0], START, "ana")
+    assert [story.find(id).part_of for id in ids] == [None, None, ids[1]]
+
+
+def test_what_is_over_or_one_already_is_not_joined(story: Two) -> None:
+    first, second = story.begins("acme"), story.begins("bakery")
+    with write(story.home.engine) as connection:
+        matters.join(connection, first, second, START)
+        with pytest.raises(ValueError, match="one matter already"):
+            matters.join(connection, first, second, START)
+        with pytest.raises(book.NoSuchIncident):
+            matters.join(connection, first, 99, START)
+
+
+def test_first_mails_wait_until_two_storms_were_compared(story: Two) -> None:
+    both(story)
+    with read(story.home.engine) as connection:
+        live = book.listed(connection, all=False, most=10)
+    assert story.comparing.waits(live, START) == {1, 2}
+    story.comparing.step(START)
+    assert story.comparing.waits(live, START) == set()
+    assert Comparing(story.home.engine, lambda connection: None).waits(live[:1], START) == set()
+
+
+def test_the_numbers_that_are_kept_hold_no_word(story: Two) -> None:
+    both(story)
+    story.tells()
+    with read(story.home.engine) as connection:
+        kept = rows(connection, "SELECT evidence FROM incident_tie")
+    assert "palm" not in str(kept)
+    assert "paper.example" not in str(kept)
+
+
+def _alerts(story: Two) -> list[tuple[str, int]]:
+    with read(story.home.engine) as connection:
+        return [
+            tuple(row) for row in rows(connection, "SELECT why, step FROM alert WHERE kind = 'incident' ORDER BY id")
+        ]
+
+
+def _whole(mail: EmailMessage) -> str:
+    return text(mail) + text(mail, "html")
