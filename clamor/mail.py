@@ -130,6 +130,8 @@ def people(opened: Opened) -> list[Person]:
             queues=frozenset(person.queues),
             access=frozenset(person.access),
             operations=person.operations,
+            digest=person.digest,
+            zone=person.zone,
             channels=person.channels,
             shared=_shared(teams, person.id),
             max_mails_per_hour=person.max_mails_per_hour or most,

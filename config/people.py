@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from config.brands import Slug
-from config.section import Address, Section, Text
+from config.section import Address, Section, Text, TimeZone
 
 
 class Person(Section):
@@ -30,6 +30,10 @@ class Person(Section):
     everybody is."""
     channels: tuple[Slug, ...] = ()
     """Ids of `channels` by which the person is told as well."""
+    digest: Literal["daily", "weekly", "none"] = "none"
+    """A mail that sums up the day, or the week, at eight in the morning, weekly ones on Mondays."""
+    zone: TimeZone = "UTC"
+    """Time zone of that."""
     max_mails_per_hour: int | None = Field(default=None, ge=1, le=1000)
     """Empty: as `alerts: max_mails_per_hour` says."""
 

@@ -26,6 +26,7 @@ from sqlalchemy import Engine
 
 from database.engine import many, read, rows, write
 from database.tenure import LeaseLost, Tenure
+from routing.digests import open_due
 from routing.incidents.members import Members
 from routing.mail.compose import Composed, MailRow, Reason, as_decided, compose
 from routing.mail.journal import Journal
@@ -121,6 +122,7 @@ class Mailer:
         self._rests = 0
         self._faults = 0
         self._forgot_at: Millis = 0
+        self._digests_at: Millis = 0
         self._members = Members()
         self._awake = threading.Event()
 
@@ -175,6 +177,9 @@ class Mailer:
 
     def _work(self, now: Millis) -> StepResult:
         people = list(self._people())
+        if passed(self._digests_at, now, MINUTE):
+            self._digests_at = now
+            open_due(self._engine, people, self._settings, now, self._tenure.guard)
         planned, _ = plan_pending(self._engine, people, self._settings, now, self._tenure.guard, self._members)
         counts = self._hand_over_due({p.id: p for p in people}, now)
         if passed(self._forgot_at, now, HOUR):

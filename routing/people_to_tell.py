@@ -35,6 +35,9 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     """Ids of channels by which this person is told as well,"""
     shared: tuple[str, ...] = ()
     """and of those of teams, which are told once of what several of their members are told."""
+    digest: Literal["daily", "weekly", "none"] = "none"
+    zone: str = "UTC"
+    """Of the digest's times."""
     max_mails_per_hour: int = 6
 
 

@@ -12,6 +12,8 @@ from sqlalchemy import Connection
 
 from query.document import Document, effective
 from routing.advice import in_one_line, of_mention
+from routing.digests import KINDS as DIGESTS
+from routing.mail.digest import digest_for
 from routing.mail.gaps import gaps_of, incomplete
 from routing.mail.incident import incident_letter
 from routing.mail.letter import AlertLetter, Copies, Letter, ListLetter, NoticeLetter, PostSeen, Tally
@@ -71,6 +73,8 @@ def compose(
     if mail.kind == "cases":
         news = news_for(connection, mail.id, person, settings)
         return Composed(news, None, dropped="" if news is not None else "what it told of is gone")
+    if mail.kind in DIGESTS:
+        return Composed(digest_for(connection, mail.kind, mail.created_at, person, settings, _seen), None)
     if mail.kind == "incident":
         return _incident(connection, mail, person, settings, now)
     return _notice(connection, mail, settings)

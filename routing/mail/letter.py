@@ -236,4 +236,66 @@ class IncidentLetter(msgspec.Struct, frozen=True, kw_only=True):
     """Other brands of its matter that the reader may know of."""
 
 
-Letter = AlertLetter | ListLetter | NewsLetter | NoticeLetter | IncidentLetter
+class BrandTold(msgspec.Struct, frozen=True, kw_only=True):
+    """A brand in a digest."""
+
+    brand: str
+    posts: int
+    before: int
+    """In the day, or week, before that."""
+    negative: int | None
+    """Of a hundred; None: nothing was said."""
+    positive: int | None
+    complete: int
+    """Of a hundred minutes and sources, those that brought all there was."""
+    queues: tuple[tuple[str, int], ...]
+    """(queue, posts)."""
+
+
+class CaseSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """A case in a digest."""
+
+    key: str
+    brand: str
+    queue: str
+    risk: int
+    mentions: int
+    assignee: str
+    post: PostSeen | None
+    """The worst of it that is live."""
+    command: str
+
+
+class IncidentSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """An incident in a digest."""
+
+    number: int
+    brand: str
+    state: str
+    worst: str
+    since: Millis
+    until: Millis | None
+    observed: int
+    acknowledged_by: str
+
+
+class DigestLetter(msgspec.Struct, frozen=True, kw_only=True):
+    """What a day, or a week, was like."""
+
+    weekly: bool
+    since: Millis
+    until: Millis
+    zone: str
+    """In which times are told."""
+    brands: tuple[BrandTold, ...]
+    cases: tuple[CaseSeen, ...]
+    """That are open and moved, the weightiest first."""
+    missed: int
+    """Cases of which a deadline was missed."""
+    missed_cases: tuple[CaseSeen, ...]
+    incidents: tuple[IncidentSeen, ...]
+    missing: tuple[Missing, ...]
+    command: str
+
+
+Letter = AlertLetter | ListLetter | NewsLetter | NoticeLetter | IncidentLetter | DigestLetter

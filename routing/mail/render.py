@@ -12,6 +12,7 @@ from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
 from functools import cache
 from typing import Any, NamedTuple, TypeGuard
+from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup, escape
@@ -22,7 +23,9 @@ from routing.mail.letter import (
     AlertLetter,
     Asked,
     CaseNews,
+    CaseSeen,
     Copies,
+    DigestLetter,
     IncidentLetter,
     Letter,
     ListLetter,
@@ -60,6 +63,8 @@ def worded(letter: Letter, reader: Words) -> tuple[str, dict[str, Any]]:
         name, values = "list", _list_values(letter, reader)
     elif isinstance(letter, NewsLetter):
         name, values = "news", _news_values(letter, reader)
+    elif isinstance(letter, DigestLetter):
+        name, values = "digest", _digest_values(letter, reader)
     elif isinstance(letter, IncidentLetter):
         name, values = "incident", _incident_values(letter, reader)
     else:
@@ -360,6 +365,62 @@ def _notice_values(letter: NoticeLetter, t: Words) -> dict[str, Any]:
         "why": for_body(t.phrase(letter.why), MOST_TEXT),
         "at": _time(letter.at),
         "command": for_header(letter.command, MOST_COMMAND),
+    }
+
+
+def _digest_values(letter: DigestLetter, t: Words) -> dict[str, Any]:
+    def at(moment: Millis) -> str:
+        return datetime.fromtimestamp(moment / 1000, ZoneInfo(letter.zone)).strftime("%Y-%m-%d %H:%M")
+
+    kind = "weekly" if letter.weekly else "daily"
+    posts = sum(one.posts for one in letter.brands)
+    happened = t(f"happened_digest_{kind}", n=posts, since=at(letter.since), until=at(letter.until), zone=letter.zone)
+    return {
+        "subject": t(f"subject_digest_{kind}", n=posts, day=at(letter.until)[:10]),
+        "preview": happened,
+        "happened": happened,
+        "brands": [
+            {
+                "brand": for_header(one.brand, MOST_NAME),
+                "posts": t.number(one.posts),
+                "before": t(f"digest_before_{kind}", n=one.before),
+                "mood": t("digest_mood", negative=one.negative, positive=one.positive) if one.posts else "",
+                "complete": t("digest_complete", percent=one.complete) if one.complete < 100 else "",
+                "queues": ", ".join(f"{t.label('queue', queue)} {t.number(count)}" for queue, count in one.queues),
+            }
+            for one in letter.brands
+        ],
+        "incidents": [
+            {
+                "what": f"{one.brand} · {t.label('incident_state', one.worst)}",
+                "said": t(
+                    "digest_incident_over" if one.until else "digest_incident_on",
+                    since=at(one.since),
+                    until=at(one.until) if one.until else "",
+                    n=one.observed,
+                ),
+                "who": t("incident_acknowledged", person=for_header(one.acknowledged_by, MOST_NAME))
+                if one.acknowledged_by
+                else "",
+            }
+            for one in letter.incidents
+        ],
+        "cases": [_case_seen(one, t) for one in letter.cases],
+        "missed": t("digest_missed", n=letter.missed) if letter.missed else "",
+        "missed_cases": [_case_seen(one, t) for one in letter.missed_cases],
+        "missing": [_span(span, t) for span in letter.missing],
+        "command": for_header(letter.command, MOST_COMMAND),
+    }
+
+
+def _case_seen(one: CaseSeen, t: Words) -> dict[str, Any]:
+    who = t("digest_with", person=for_header(one.assignee, MOST_NAME)) if one.assignee else t("digest_nobody")
+    return {
+        "key": one.key,
+        "risk": one.risk,
+        "about": " · ".join((one.brand, t.label("queue", one.queue), t("digest_mentions", n=one.mentions), who)),
+        "post": _post(one.post, t, MOST_SIMILAR) if one.post is not None else None,
+        "command": for_header(one.command, MOST_COMMAND),
     }
 
 
