@@ -172,8 +172,9 @@ class Windows:
 
     def _close(self, query: str, now: Millis) -> None:
         window = self._open[query]
-        if window.since < window.until:
-            self.ledger.record(window.row(now), _part(window), self._concerns(query))
+        # What came within the millisecond in which the connection began was asked for as well, or is missing.
+        window.until = max(window.until, window.since + 1)
+        self.ledger.record(window.row(now), _part(window), self._concerns(query))
         del self._open[query]
         self._ended[query] = window.until
 

@@ -35,6 +35,21 @@ def test_the_hole_of_a_killed_stream_begins_where_its_open_window_was_kept(
     assert (row.state, row.received, row.since, row.until) == ("complete", 3, START, START + 3 * WINDOWS_EVERY)
 
 
+def test_what_is_said_in_the_moment_of_the_beginning_stands_in_the_ledger(
+    run: Callable[..., Runner], clock: ManualClock, ledger: Ledger
+) -> None:
+    """A place that cannot be read is told of before time has passed, and what it took to learn it was asked for."""
+
+    def stream(_: str | None) -> Iterator[Delivery]:
+        yield Delivery(query="r/closed", asked=2, missed=None, reason="it is private")
+        raise Exhausted
+
+    run(Network(clock, [stream]))
+    (row,) = ledger.gaps()
+    assert (row.query, row.state, row.asked, row.reason) == ("r/closed", "partial", 2, "it is private")
+    assert (row.since, row.until) == (START, START + 1)
+
+
 def test_it_is_kept_only_as_far_as_what_came_goes(
     run: Callable[..., Runner], clock: ManualClock, ledger: Ledger
 ) -> None:
