@@ -38,6 +38,8 @@ class MailStatus(msgspec.Struct, frozen=True):
     latency_p50: Millis | None
     """From arrival in the log to the mail server, over the latest alert mails."""
     latency_p99: Millis | None
+    refused: dict[str, str] = {}
+    """By id of a person whose last mail, within a month, was refused for good: the server's words."""
     channels: dict[str, ChannelStatus] = {}
     """By id of a channel, of those by which something was told within a day or waits."""
 
@@ -84,6 +86,7 @@ def mail_status(engine: Engine, now: Millis) -> MailStatus:
             " WHERE state = 'nobody' AND created_at > ?",
             (now - DAY,),
         )
+        last = named(connection, _LAST, (now - 30 * DAY,))
         beside = named(
             connection,
             "SELECT channel, state, reason FROM mail WHERE channel <> '' AND (ended_at > ? OR ended_at IS NULL)"
@@ -109,8 +112,15 @@ def mail_status(engine: Engine, now: Millis) -> MailStatus:
         unheard=int(unheard[0].n),
         latency_p50=_share(took, 0.5),
         latency_p99=_share(took, 0.99),
+        refused={r.person: r.reason for r in last if r.state == "failed"},
         channels=_by_channel(beside),
     )
+
+
+_LAST = (
+    "SELECT m.person, m.state, m.reason FROM mail m JOIN (SELECT person, MAX(id) AS id FROM mail WHERE ended_at > ?"
+    " AND state IN ('sent', 'failed') AND channel = '' GROUP BY person) l ON l.id = m.id ORDER BY m.person"
+)
 
 
 def _by_channel(found: Iterable[Any]) -> dict[str, ChannelStatus]:

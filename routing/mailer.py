@@ -27,6 +27,7 @@ from sqlalchemy import Engine
 from database.engine import many, read, rows, write
 from database.tenure import LeaseLost, Tenure
 from routing.digests import open_due
+from routing.incidents import book
 from routing.incidents.members import Members
 from routing.mail.compose import Composed, MailRow, Reason, as_decided, compose
 from routing.mail.journal import Journal
@@ -325,13 +326,23 @@ class Mailer:
             return ended
         if delivery.outcome == "refused":
             self._rests = self._faults = 0
-            return self._end(mail, "failed", delivery.reason)
+            ended = self._end(mail, "failed", delivery.reason)
+            self._tell_next(mail)
+            return ended
         if delivery.outcome == "later":
             self._faults = self._faults + 1 if delivery.broke_off else 0
             return self._try_later(mail, delivery)
         self._rest(delivery)
         self._back(mail, delivery.reason, attempts=mail.attempts, next_try=0, repeated=bool(mail.repeated))
         return "down"
+
+    def _tell_next(self, mail: Due) -> None:
+        """Whom a mail about an incident cannot reach answers nobody: the next one of the chain is told at once."""
+        if mail.kind != "incident":
+            return
+        with write(self._engine) as connection:
+            self._tenure.guard(connection)
+            book.tell_next(connection, mail.id, mail.person, len(self._settings.chain), self._clock.now())
 
     def _try_later(self, mail: Due, delivery: Delivery) -> str:
         wall = self._clock.wall()

@@ -105,13 +105,14 @@ def _show_rest(found: dict[str, Any]) -> None:
         + (f" ({mail['trouble']})" if mail["trouble"] else "")
         + ("; clamor mails list names them" if mail["failed"] else "")
         + (f", {mail['unheard']} alerts for which nobody is configured" if mail["unheard"] else ""),
+        "not reached": "; ".join(f"{who} ({why})" for who, why in sorted(mail["refused"].items())),
         "channels": _channels(mail["channels"]),
         "searchable after": _latency(found["latency"].get("arrival_to_searchable")),
         "deletes": _unreachable(found["erasure"]["unreachable"]),
         "to be erased": _erasure(found["erasure"], found["now"]),
         "disk": _disk(disk),
     }
-    for unused in ("credentials", "channels"):
+    for unused in ("credentials", "not reached", "channels"):
         if not lines[unused]:
             del lines[unused]
     if not found["budgets"]:

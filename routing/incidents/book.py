@@ -233,6 +233,20 @@ def escalate(connection: Connection, id: int, person: str, step: int, now: Milli
     tell(connection, id, held.brand, "still", step, now)
 
 
+def tell_next(connection: Connection, mail: int, person: str, chain: int, now: Millis) -> bool:
+    """Of a mail to somebody who cannot be reached, about an incident that nobody looks after: to the next one of the
+    chain, of so many; whether there is one. The history says who could not be reached."""
+    found = rows(connection, _ABOUT, (mail,))
+    if not found:
+        return False
+    held = find(connection, found[0][0])
+    note(connection, held.id, "unreached", now, person)
+    if held.state == "over" or held.acknowledged_by is not None or held.steps >= chain:
+        return False
+    tell(connection, held.id, held.brand, "still", held.steps + 1, now)
+    return True
+
+
 def prove(connection: Connection, id: int, person: str, word: Literal["real", "false"], now: Millis) -> None:
     """Whether its matter was one, as somebody says in the end. Raises NoSuchIncident."""
     for one in strands(connection, find(connection, id)):
@@ -284,6 +298,7 @@ _KEEP = (
     "INSERT INTO watch_state (brand, minute, state, standing) VALUES (?, ?, ?, ?) ON CONFLICT (brand) DO UPDATE SET"
     " minute = excluded.minute, state = excluded.state, standing = excluded.standing"
 )
+_ABOUT = "SELECT a.incident FROM mail_item i JOIN alert a ON a.id = i.alert WHERE i.mail = ? AND a.incident IS NOT NULL LIMIT 1"
 _ALERT = (
     "INSERT INTO alert (kind, brand, queue, risk, why, event_time, created_at, state, incident, step)"
     " VALUES ('incident', ?, ?, 0, ?, ?, ?, 'pending', ?, ?) RETURNING id"

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from mail_home import ANA, BEN, SETTINGS, START, MailHome, settle
+from mail_home import ANA, BEN, SETTINGS, START, MailHome, settle, smtp
+from smtp_server import Fault, SmtpServer
 
 from config.playbook import shipped
 from database.engine import read, write
@@ -21,6 +22,7 @@ from routing.incidents.book import Evidence, Word
 from routing.incidents.curve import Point
 from routing.incidents.levels import Signal, Standing
 from routing.mail.mailbox import MailboxTransport
+from routing.mail_status import mail_status
 from routing.people_to_tell import Person
 from stream.clock import DAY, HOUR, MINUTE
 from stream.records import Post
@@ -276,3 +278,35 @@ def test_a_picture_that_cannot_be_drawn_keeps_back_no_mail(story: Story, monkeyp
 
     monkeypatch.setattr("routing.mail.picture._drawn", torn)
     assert "grey: usual; red: beyond it" in text(drawn(story, monkeypatch), "html")
+
+
+def test_where_somebody_is_refused_for_good_the_next_of_the_chain_is_told(tmp_path: Path, server: SmtpServer) -> None:
+    story = Story(tmp_path)
+    story.home.people = [BEN, EVA]
+    story.mailer = story.home.mailer(smtp(server.port))
+    server.fault = Fault("rcpt", "550 5.1.1 nobody here", only=BEN.email)
+    id = story.incident()
+    story.tell(id)
+    settle(story.mailer, story.home)
+    assert [(person, state) for person, _, state, _ in story.home.mails()] == [("ben", "failed"), ("eva", "sent")]
+    assert "nobody answered" in str(server.mails[0].message.get_body(("plain",)))
+    with read(story.home.engine) as connection:
+        assert ("unreached", "ben") in [(one.change, one.person) for one in book.events(connection, id)]
+    refused = mail_status(story.home.engine, story.home.clock.now()).refused
+    assert list(refused) == ["ben"]
+    assert "nobody here" in refused["ben"]
+    story.home.close()
+
+
+def test_who_looks_after_it_was_reached_by_another_way(tmp_path: Path, server: SmtpServer) -> None:
+    story = Story(tmp_path)
+    story.home.people = [BEN, EVA]
+    story.mailer = story.home.mailer(smtp(server.port))
+    server.fault = Fault("rcpt", "550 5.1.1 nobody here", only=BEN.email)
+    id = story.incident()
+    story.tell(id)
+    with write(story.home.engine) as connection:
+        book.acknowledge(connection, id, "ben", START)
+    settle(story.mailer, story.home)
+    assert len(story.home.mails()) == 1
+    story.home.close()
