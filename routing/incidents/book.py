@@ -298,7 +298,10 @@ _KEEP = (
     "INSERT INTO watch_state (brand, minute, state, standing) VALUES (?, ?, ?, ?) ON CONFLICT (brand) DO UPDATE SET"
     " minute = excluded.minute, state = excluded.state, standing = excluded.standing"
 )
-_ABOUT = "SELECT a.incident FROM mail_item i JOIN alert a ON a.id = i.alert WHERE i.mail = ? AND a.incident IS NOT NULL LIMIT 1"
+_ABOUT = (
+    "SELECT a.incident FROM mail_item i JOIN alert a ON a.id = i.alert WHERE i.mail = ? AND a.incident > 0"
+    " ORDER BY a.id LIMIT 1"
+)
 _ALERT = (
     "INSERT INTO alert (kind, brand, queue, risk, why, event_time, created_at, state, incident, step)"
     " VALUES ('incident', ?, ?, 0, ?, ?, ?, 'pending', ?, ?) RETURNING id"
