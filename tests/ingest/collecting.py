@@ -27,7 +27,7 @@ from clamor.networks import NETWORKS, Network, make
 from config.brands import Brand
 from config.sources import Collected
 from database.engine import open_database
-from ingest.collector import Collector, Source
+from ingest.collector import Budget, Collector, Source
 from ingest.coverage import Ledger
 from ingest.cursors import Cursors, SourceNotes
 from ingest.known import Held as HeldPosts
@@ -62,6 +62,22 @@ class Shifted:
 
     def steady(self) -> Millis:
         return self._right.steady()
+
+
+class Purse:
+    """A budget that has room until it is used up."""
+
+    def __init__(self) -> None:
+        self.used_up = threading.Event()
+        self.requests = 0
+
+    def wait(self, source_id: str, now: Millis, brand: str | None = None) -> Millis:
+        return -1 if self.used_up.is_set() else 0
+
+    def spent(self, source_id: str, cost: int, requests: int, now: Millis, brand: str = "") -> None:
+        self.requests += requests
+
+    def leave(self) -> None: ...
 
 
 class Held:
@@ -139,6 +155,7 @@ class Collecting(Home):
         clock: Clock | None = None,
         wait: float = 15,
         held: HeldPosts | None = None,
+        budget: Budget | None = None,
     ) -> None:
         """`network`: what the posts' ids begin with; empty: the settings' kind. `wait`: entering it waits so many
         seconds at most until the network has answered; 0: it does not."""
@@ -167,7 +184,7 @@ class Collecting(Home):
         self.runner = Runner(
             self.collector, self.log, Cursors(self.engine), self.ledger, self.clock,
             prefilter=compile_prefilter([BRAND]), backoff=Backoff(first=20, most=200, seed=1), stop=self.stop,
-            held=held,
+            held=held, budget=budget,
         )  # fmt: skip
         self._thread = threading.Thread(target=self.runner.run, name="collecting")
 

@@ -26,6 +26,7 @@ import pytest
 
 from database.engine import read, rows
 from ingest.collector import Interrupted, Sweepable
+from ingest.gaps import SPEND_CAP
 from ingest.web import Refused
 from stream.clock import HOUR, SECOND
 from stream.records import Millis
@@ -42,7 +43,7 @@ from tests.ingest.case import (
     wanted,
     went_wrong,
 )
-from tests.ingest.collecting import Collecting, Home, Shifted, until
+from tests.ingest.collecting import Collecting, Home, Purse, Shifted, until
 from tests.standins.server import Fault
 
 ANSWERS: dict[str, Fault] = {
@@ -328,6 +329,25 @@ class Contract:
             capped = [row for row in at_work.ledger.rows(["source"]) if "spend cap" in row.reason]
             assert {row.query for row in capped} == {"acme"}
             assert all(row.missed is None for row in capped)
+
+    def test_once_its_budget_is_used_up_nothing_more_is_asked_and_the_ledger_says_so(
+        self, case: Case, home: Path
+    ) -> None:
+        purse = Purse()
+        with collecting(case, home, budget=purse) as at_work:
+            case.publish("Acme before")
+            agree(case, at_work)
+            assert purse.requests > 0, "what is asked is paid for"
+            purse.used_up.set()
+            case.publish("Acme at the end")
+            until(lambda: SPEND_CAP in at_work.runner.trouble, lambda: f"trouble is {at_work.runner.trouble!r}")
+            asked = len(case.standin.requests)
+            case.publish("Acme meanwhile")
+            threading.Event().wait(0.4)
+            assert len(case.standin.requests) == asked
+            assert "Acme meanwhile" not in at_work.held.texts().values()
+            (gap,) = [one for one in at_work.ledger.gaps(["source"], fillable=True) if not one.query]
+            assert gap.reason.startswith(SPEND_CAP)
 
     def test_the_ledger_adds_up(self, case: Case, home: Path) -> None:
         with collecting(case, home) as at_work:
