@@ -118,10 +118,10 @@ lock: $(BIN)/python ## pin every dependency anew, by version and hash, for all p
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	  --no-header --no-annotate pyproject.toml requirements/build.in -o requirements/default.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
-	  --no-header --no-annotate -c requirements/default.txt --extra apprise --extra dev --extra docs --extra elastic --extra fulltext --extra kafka --extra networks --extra pictures --extra postgres --extra sheets --extra train \
+	  --no-header --no-annotate -c requirements/default.txt --extra apprise --extra dev --extra docs --extra elastic --extra fulltext --extra kafka --extra networks --extra pdf --extra pictures --extra postgres --extra sheets --extra train \
 	  pyproject.toml requirements/build.in -o requirements/dev.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
-	  --no-header --no-annotate -c requirements/dev.txt --extra apprise --extra elastic --extra kafka --extra networks --extra pictures --extra postgres --extra sheets \
+	  --no-header --no-annotate -c requirements/dev.txt --extra apprise --extra elastic --extra kafka --extra networks --extra pdf --extra pictures --extra postgres --extra sheets \
 	  pyproject.toml requirements/build.in -o requirements/engines.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	  --no-header --no-annotate -c requirements/dev.txt --extra own pyproject.toml requirements/build.in -o requirements/own.txt

@@ -10,7 +10,7 @@ from config.playbook import Step
 from database.engine import write
 from database.tenure import Tenure
 from routing import links, silences
-from routing.incidents import book, hold, said, tasks
+from routing.incidents import book, briefing, hold, said, tasks
 from routing.incidents.clock import LATE, SETTLED, IncidentClock
 from routing.incidents.levels import Limits
 from routing.incidents.telling import Telling
@@ -89,6 +89,7 @@ class IncidentWatch:
             book.let_go(connection, kept_since)
             said.let_go(connection, kept_since)
             hold.let_go(connection, kept_since)
+            briefing.let_go(connection, kept_since)
             links.forget_used(connection, now)
 
     def _routed(self, now: Millis) -> Millis:

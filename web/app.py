@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from web import errors, reference
 from web.hardening import Hardening
 from web.heads import Heads
-from web.routes import cases, coverage, health, incidents, kpis, links, mentions, search, status, webhooks
+from web.routes import briefings, cases, coverage, health, incidents, kpis, links, mentions, search, status, webhooks
 from web.services import Services
 
 DESCRIPTION = """\
@@ -50,7 +50,7 @@ def create_app(services: Services, version: str) -> FastAPI:
         redirect_slashes=False,
     )
     errors.install(app)
-    for part in (search, mentions, cases, incidents, kpis, coverage, status, webhooks, links, health):
+    for part in (search, mentions, cases, incidents, kpis, coverage, status, webhooks, links, briefings, health):
         app.include_router(part.router(services))
     reference.install(app)
     app.add_middleware(Heads)

@@ -24,6 +24,10 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
         "Nobody is told of the incident about {brand} for four hours.",
         "Durante cuatro horas no se avisa a nadie del incidente sobre {brand}.",
     ),
+    "briefing_expired": (
+        "This briefing can no longer be read here. Ask who sent you the link for a new one.",
+        "Este informe ya no se puede leer aquí. Pida un enlace nuevo a quien se lo envió.",
+    ),
     "link_refused": ("This link does nothing", "Este enlace no hace nada"),
     "link_forged": ("It was not made by this Clamor.", "No lo hizo este Clamor."),
     "link_expired": (

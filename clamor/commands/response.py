@@ -6,30 +6,44 @@ import getpass
 import sys
 from collections.abc import Callable, Mapping
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, TypeVar
 
+import msgspec
 import typer
 from sqlalchemy import Connection
 
 from clamor import exits
+from clamor.briefing_pdf import NoPdf, write_pdf
 from clamor.commands.search import when
+from clamor.commands.spans import spanned
 from clamor.console import answers, errors
 from clamor.moments import instant
 from clamor.opening import Opened, open_home
 from database.engine import write
 from database.migrate import upgrade
+from routing import briefing_links
 from routing.incidents import book, tasks
+from routing.incidents import briefing as briefings
 from routing.incidents import hold as holds
 from routing.incidents.book import NoSuchIncident
+from routing.incidents.briefing import Read
+from routing.incidents.briefing_page import as_text, page_of
 from routing.incidents.hold import Hold, Line
 from routing.incidents.said import Statement, say
 from routing.incidents.tasks import NoSuchTask, Task
+from routing.link_key import make_key
 from stream.records import Millis
 
 Id = Annotated[int, typer.Argument(help="Number of the incident, as `list` shows it.")]
 By = Annotated[str, typer.Option(help="Who says so. Default: the user of this shell.")]
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
 Done = TypeVar("Done")
+
+
+class Language(StrEnum):
+    en = "en"
+    es = "es"
 
 
 class Word(StrEnum):
@@ -145,6 +159,49 @@ def lift(
     answers.print(f"incident {id}: canned replies are given out again", markup=False, highlight=False)
 
 
+def briefing(
+    context: typer.Context,
+    id: Id,
+    language: Annotated[Language, typer.Option(help="Of the page, the PDF and the link.")] = Language.en,
+    pdf: Annotated[Path | None, typer.Option(help="Write it as PDF there, too; needs the extra pdf.")] = None,
+    expires: Annotated[str, typer.Option(help="How long the link can be read: 1h to 14d.", metavar="SPAN")] = "3d",
+    by: By = "",
+    as_json: AsJson = False,
+) -> None:
+    """Freeze one page about an incident, for who has to know and has no login: printed, behind a link, as PDF.
+
+    [bold]Examples[/bold]
+
+      clamor incident briefing 3
+      clamor incident briefing 3 --language es --pdf briefing.pdf --expires 12h
+    """
+    counts = spanned(expires, "--expires", briefing_links.SHORTEST, briefing_links.LONGEST)
+    if pdf is not None and pdf.exists():
+        raise typer.BadParameter(f"{pdf} is there already and is not written over", param_hint="--pdf")
+
+    def freeze(connection: Connection, opened: Opened, now: Millis) -> tuple[Read, str]:
+        brand = book.find(connection, id).brand
+        names = {one.id: one.name for one in opened.registry.current().brands}
+        number = briefings.freeze(connection, id, names.get(brand, brand), by or getpass.getuser(), now)
+        allowed = briefing_links.Readable(number, language.value, now + counts)
+        said = briefing_links.token(make_key(connection), allowed)
+        return briefings.read(connection, number), f"{opened.settings.api.url}/briefing/{said}"
+
+    found, address = _do(context, freeze)
+    page = page_of(found, language.value)
+    if pdf is not None:
+        try:
+            write_pdf(page, pdf)
+        except (NoPdf, OSError) as error:
+            errors.print(str(error), markup=False, highlight=False)
+            raise typer.Exit(exits.FAILED) from None
+    if as_json:
+        print(msgspec.json.encode({"briefing": found.number, "link": address, "page": page}).decode())
+        return
+    print(as_text(page))
+    errors.print(f"for {expires} at {address}", markup=False, highlight=False, soft_wrap=True)
+
+
 def told(one: Task, now: Millis) -> str:
     """A task in a line."""
     state = {"open": f"due {when(one.due_at)}", "needless": f"needless, says {one.ended_by}"}.get(one.state, "")
@@ -165,4 +222,10 @@ def _do(context: typer.Context, change: Callable[[Connection, Opened, Millis], D
             raise typer.Exit(exits.FAILED) from None
 
 
-_COMMANDS: Mapping[str, Callable[..., None]] = {"said": said, "task": task, "hold": hold, "lift": lift}
+_COMMANDS: Mapping[str, Callable[..., None]] = {
+    "said": said,
+    "task": task,
+    "hold": hold,
+    "lift": lift,
+    "briefing": briefing,
+}

@@ -68,3 +68,14 @@ hold_case = Table(
     sqlite_with_rowid=False,
 )
 Index("ix_hold_case_case_id", hold_case.c.case_id)
+
+incident_briefing = Table(
+    "incident_briefing",
+    metadata,
+    Column("n", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("incident", BigInteger, nullable=False, index=True),
+    Column("at", BigInteger, nullable=False, comment="when it was frozen"),
+    Column("person", Text, nullable=False, comment="who asked for it"),
+    Column("body", Text, nullable=False, comment="JSON: numbers, references, words of the team; no text of a post"),
+    sqlite_autoincrement=True,
+)

@@ -128,6 +128,23 @@ def test_a_call_of_the_press_is_a_case_that_the_incident_shows_and_holds(living:
     assert (unknown.exit_code, "there is no incident 9" in unknown.output) == (exits.FAILED, True)
 
 
+def test_a_briefing_is_printed_and_has_a_link_and_a_pdf(living: Living, tmp_path: Path) -> None:
+    done = typed(living, "incident", "briefing", "1", "--expires", "12h", "--by", "ana")
+    assert done.exit_code == exits.OK, done.output
+    assert "Acme Air: crisis" in done.stdout
+    assert "Acme Air lost my bag and nobody answers" in done.stdout
+    assert re.search(r"for 12h at http://\S+/briefing/[\w-]+", " ".join(done.stderr.split()))
+    told = json.loads(typed(living, "incident", "briefing", "1", "--json", "--language", "es").stdout)
+    assert (told["briefing"], told["page"]["language"]) == (2, "es")
+    assert typed(living, "incident", "briefing", "1", "--expires", "90d").exit_code == exits.USAGE
+    pytest.importorskip("fpdf", reason="fpdf2 is not installed: the extra pdf brings it")
+    pdf = tmp_path / "b.pdf"
+    assert typed(living, "incident", "briefing", "1", "--pdf", str(pdf)).exit_code == exits.OK
+    assert pdf.read_bytes().startswith(b"%PDF-1.")
+    again = typed(living, "incident", "briefing", "1", "--pdf", str(pdf))
+    assert (again.exit_code, "not written over" in " ".join(again.output.split())) == (exits.USAGE, True)
+
+
 def test_what_cannot_be_is_told_in_words(living: Living) -> None:
     ahead = typed(living, "incident", "said", "1", "We will.", "--where", "x", "--at", "2199-01-01")
     assert (ahead.exit_code, "it lies ahead" in ahead.output) == (exits.FAILED, True)
