@@ -59,8 +59,8 @@ incident_event = Table(
         "change",
         Text,
         nullable=False,
-        comment="watch, warning, crisis, over, acknowledged, told, note, said, task, hold, lifted, case, briefing, joined, "
-        "split, proved",
+        comment="watch, warning, crisis, over, acknowledged, told, note, said, task, hold, lifted, case, briefing, "
+        "joined, split, proved",
     ),
     Column("person", Text, nullable=False, server_default=""),
     Column("detail", Text, nullable=False, server_default=""),

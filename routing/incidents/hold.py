@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 from sqlalchemy import Connection, Engine
 
 from config.people import Person
@@ -18,6 +19,7 @@ from config.playbook import InBoth
 from config.teams import Team
 from database.engine import many, read, rows, rows_in, write
 from routing.incidents import book
+from routing.incidents.book import Incident
 from routing.incidents.cause import Cause, cause_of
 from routing.incidents.members import belongs
 from routing.mail.words import words
@@ -71,6 +73,7 @@ def put(connection: Connection, id: int, lines: Sequence[Line], person: str, rea
     held = book.find(connection, id)
     if held.state == "over":
         raise ValueError(f"incident {id} is over: there is nothing to hold back")
+    id = held.matter
     if standing(connection, id) is not None:
         raise ValueError(f"replies are held back already: lift that first (clamor incident lift {id})")
     if not 1 <= len(lines) <= MOST_LINES or not all(one.en.strip() or one.es.strip() for one in lines):
@@ -112,8 +115,9 @@ def end_with_incidents(connection: Connection, now: Millis) -> int:
 
 
 def standing(connection: Connection, id: int) -> Hold | None:
-    """The hold of an incident that stands."""
-    found = rows(connection, f"{_SELECT} WHERE h.incident = ? AND h.ended_at IS NULL", (id,))
+    """The hold that stands on an incident, or on the matter that it is a part of."""
+    sql = f"{_SELECT} WHERE (h.incident = ? OR h.incident = (SELECT part_of FROM incident WHERE id = ?))"
+    found = rows(connection, f"{sql} AND h.ended_at IS NULL ORDER BY h.n DESC LIMIT 1", (id, id))
     return _hold(found[0]) if found else None
 
 
@@ -123,10 +127,12 @@ def all_of(connection: Connection, id: int) -> list[Hold]:
 
 
 def of_case(connection: Connection, case: int) -> list[Hold]:
-    """The holds that stand and affect a case, found before or as it looks now."""
-    asked = "SELECT d.value FROM cases c JOIN dictionary d ON d.n = c.brand WHERE c.id = ?"
-    sql = f"{_SELECT} WHERE i.brand = ({asked}) AND h.ended_at IS NULL ORDER BY h.n"
-    held = [_hold(row) for row in rows(connection, sql, (case,))]
+    """The holds that stand and affect a case, found before or as it looks now; each with the brand of the case."""
+    sql = "SELECT d.value FROM cases c JOIN dictionary d ON d.n = c.brand WHERE c.id = ?"
+    asked = rows(connection, sql, (case,))
+    brand = asked[0][0] if asked else ""
+    found = rows(connection, f"{_SELECT} WHERE h.ended_at IS NULL AND {_OF_BRAND} ORDER BY h.n", (brand,))
+    held = [replace(_hold(row), brand=brand) for row in found]
     known = {n for (n,) in rows(connection, "SELECT hold FROM hold_case WHERE case_id = ?", (case,))} if held else set()
     return [one for one in held if one.n in known or _affects(connection, one, case)]
 
@@ -183,28 +189,37 @@ def _end(connection: Connection, held: Hold, person: str, why: str, now: Millis)
 
 def _affected(connection: Connection, held: Hold) -> list[int]:
     """Cases that it affects and that are not known to be."""
-    cause, since = _cause(connection, held)
-    found = rows(connection, _UNKNOWN, (held.brand, since, held.n, LOOKED_AT))
-    return sorted({case for case, body in found if belongs(decode(Mention, body), since, cause)})
+    cases: set[int] = set()
+    for part in _parts(connection, held):
+        cause, since = _cause(connection, part), part.since
+        found = rows(connection, _UNKNOWN, (part.brand, since, held.n, LOOKED_AT))
+        cases |= {case for case, body in found if belongs(decode(Mention, body), since, cause)}
+    return sorted(cases)
 
 
 def _affects(connection: Connection, held: Hold, case: int) -> bool:
-    linked = "SELECT 1 FROM case_by_hand WHERE case_id = ? AND incident = ?"
-    if rows(connection, linked, (case, held.incident)):
+    """`held`: with the brand of the case."""
+    parts = _parts(connection, held)
+    linked = "SELECT incident FROM case_by_hand WHERE case_id = ?"
+    if {part.id for part in parts} & {incident for (incident,) in rows(connection, linked, (case,))}:
         return True
-    incident = book.find(connection, held.incident)
     sql = "SELECT body FROM mention WHERE case_id = ? AND state = 'live' AND event_time >= ? ORDER BY n DESC LIMIT ?"
-    mentions = [decode(Mention, body) for (body,) in rows(connection, sql, (case, incident.since, OF_A_CASE))]
-    if not mentions:
-        return False
-    cause, since = _cause(connection, held)
-    return any(belongs(mention, since, cause) for mention in mentions)
+    for part in (one for one in parts if one.brand == held.brand):
+        mentions = [decode(Mention, body) for (body,) in rows(connection, sql, (case, part.since, OF_A_CASE))]
+        cause = _cause(connection, part) if mentions else None
+        if cause is not None and any(belongs(mention, part.since, cause) for mention in mentions):
+            return True
+    return False
 
 
-def _cause(connection: Connection, held: Hold) -> tuple[Cause, Millis]:
-    """What its incident is made of, and since when."""
-    one = book.find(connection, held.incident)
-    return cause_of(connection, one.brand, one.since, one.seen_at + HOUR, hurts=True, access=None), one.since
+def _parts(connection: Connection, held: Hold) -> list[Incident]:
+    """The incidents of its matter, of several brands."""
+    sql = "SELECT id FROM incident WHERE id = ? OR part_of = ? ORDER BY id"
+    return [book.find(connection, id) for (id,) in rows(connection, sql, (held.incident, held.incident))]
+
+
+def _cause(connection: Connection, part: Incident) -> Cause:
+    return cause_of(connection, part.brand, part.since, part.seen_at + HOUR, hurts=True, access=None)
 
 
 def _why(reason: str) -> str:
@@ -223,6 +238,7 @@ _SELECT = (
     "SELECT h.n, h.incident, i.brand, h.since, h.person, h.reason, h.lines, h.ended_at, h.ended_by, h.ended_why"
     " FROM incident_hold h JOIN incident i ON i.id = h.incident"
 )
+_OF_BRAND = "EXISTS (SELECT 1 FROM incident p WHERE (p.id = h.incident OR p.part_of = h.incident) AND p.brand = ?)"
 _PUT = "INSERT INTO incident_hold (incident, since, person, reason, lines) VALUES (?, ?, ?, ?, ?) RETURNING n"
 _STILL = "SELECT n FROM incident_hold WHERE ended_at IS NULL AND n IN (??)"
 _MARK = "INSERT INTO hold_case (hold, case_id) VALUES (?, ?) ON CONFLICT DO NOTHING"

@@ -110,7 +110,8 @@ def _follow(connection: Connection, held: Incident, steps: Sequence[Step], now: 
 
 
 def _asked(step: Step, held: Incident) -> bool:
-    if step.brands and held.brand not in step.brands:
+    # A matter of several brands is worked on once, but for what is to be done for one of them.
+    if (step.brands or held.part_of is not None) and held.brand not in step.brands:
         return False
     kinds = {signal.series.partition("@")[0].partition(":")[0] for signal in held.evidence.signals}
     if step.made_of and not kinds.intersection(step.made_of):

@@ -10,7 +10,7 @@ from mail_home import START, MailHome
 
 from config.people import Person
 from config.teams import Team
-from database.engine import read, rows, write
+from database.engine import many, read, rows, write
 from routing.incidents import book, hold
 from routing.incidents.book import Evidence
 from routing.incidents.hold import Hold, Line
@@ -123,6 +123,25 @@ def test_a_hold_needs_words_that_may_be_said(home: MailHome, lines: tuple[Line, 
     id, _, _ = storm(home)
     with pytest.raises(ValueError, match=why):
         put(home, id, lines=lines)
+
+
+def test_of_a_matter_of_several_brands_there_is_one_hold_for_the_cases_of_all(home: MailHome) -> None:
+    first, _, _ = storm(home)
+    for n in range(10):
+        home.mention(f"they bake with palm oil, says reader {n}", cluster=7, brand="bakery")
+    other = home.case(601, brand="bakery")
+    home.mention("they bake with palm oil, says a reader", cluster=7, brand="bakery", case_id=other)
+    with write(home.engine) as connection:
+        second = book.open_incident(
+            connection, "bakery", Standing("crisis", START - HOUR, START, START), Evidence(), START
+        )
+        many(connection, "UPDATE incident SET part_of = ? WHERE id = ?", [(first, second)])
+    put(home, second)
+    assert [(one.incident, one.brand) for one in held(home, other)] == [(first, "bakery")]
+    with pytest.raises(ValueError, match="held back already"):
+        put(home, first)
+    assert hold.find_cases(home.engine, START) == 2
+    assert lift(home, second, "ana").incident == first
 
 
 def test_there_is_one_hold_at_a_time(home: MailHome) -> None:
