@@ -15,7 +15,7 @@ from rich.text import Text
 from clamor.console import UNBROKEN, answers, errors
 from clamor.opening import Opened, open_home
 from config.home import Home
-from ingest.coverage import NOT_SEEN
+from ingest.coverage import ASKED_BY_ID, NOT_SEEN
 from query.document import effective
 from query.parse import parse
 from query.tree import Node
@@ -128,7 +128,8 @@ def _show(opened: Opened, hits: list[Hit], total: int) -> None:
         errors.print(NOT_SEEN, style="dim", highlight=False)
     if hits:
         since = min(hit.mention.event_time for hit in hits)
-        missing = opened.ledger.gaps(since=since, until=opened.clock.now())
+        found = opened.ledger.gaps(since=since, until=opened.clock.now())
+        missing = [row for row in found if row.query not in ASKED_BY_ID]
         if missing:
             errors.print(
                 f"incomplete: {len(missing)} gaps in what was collected for this time "

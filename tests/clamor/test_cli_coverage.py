@@ -14,6 +14,7 @@ from living import Living, post, settled_home
 from typed import clamor
 
 from clamor import exits
+from ingest.coverage import SWEEP
 from stream.clock import DAY, HOUR, MINUTE, ManualClock
 from stream.records import Coverage
 
@@ -64,6 +65,17 @@ def test_the_search_names_the_command_that_shows_the_gaps(home: Path) -> None:
     shown = clamor(home, *shlex.split(named[1]))
     assert [row[0] for row in _rows(shown.out)] == ["forum", "feed"]
     assert "2 rows miss something" in shown.err
+
+
+def test_posts_that_were_not_looked_up_in_time_are_no_gap_of_a_search(tmp_path: Path) -> None:
+    home = settled_home(tmp_path / "home")
+    with Living(home, ManualClock(THEN)) as living:
+        living.live(post(1, at=THEN))
+        late = Coverage(source_id="feed", query=SWEEP, since=THEN, until=THEN + HOUR, state="partial", missed=7)
+        living.opened.ledger.record(late)
+    told = clamor(home.root, "search").err
+    assert "1 of 1" in told
+    assert "incomplete" not in told
 
 
 def test_a_row_says_what_was_asked_received_and_missed_and_why(home: Path) -> None:
