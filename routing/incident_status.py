@@ -52,7 +52,7 @@ def incident_status(engine: Engine, now: Millis) -> IncidentStatus:
         by_state={state: states.get(state, 0) for state in ("watch", "warning", "crisis")},
         judged=judged,
         lag=lag,
-        told={word: told.get(word, 0) for word in ("warning", "crisis", "still", "over")},
+        told={word: told.get(word, 0) for word in ("warning", "crisis", "another", "still", "over")},
     )
 
 

@@ -152,7 +152,7 @@ def _informed(connection: Connection, matters: Sequence[int]) -> dict[tuple[int,
 
 
 def _at(why: str, at: Millis) -> Millis:
-    return at if why == "still" else 0
+    return at if why in ("still", "another") else 0
 
 
 _INFORMED = (
@@ -168,7 +168,7 @@ def _asks_for(kind: str, why: str, told: str | None) -> str:
     over to whom it began."""
     if kind != "incident":
         return why
-    return "crisis" if why == "still" else told or "warning" if why == "over" else why
+    return "crisis" if why == "still" else told or "warning" if why in ("over", "another") else why
 
 
 def _may_be_known(alert: Any) -> bool:

@@ -383,7 +383,7 @@ class Alert(Struct, frozen=True, kw_only=True):
     found_late: bool = False
     """Gap-filled and too old to wake anybody: told in one mail with the others of its gap."""
     incident_id: int | None = None
-    word: Literal["", "warning", "crisis", "still", "over"] = ""
+    word: Literal["", "warning", "crisis", "another", "still", "over"] = ""
     """What people are told of an incident; `still`: it goes on, and nobody looks after it."""
     state: str = ""
     """Of the incident, when the record was written: watch, warning, crisis or over."""

@@ -16,8 +16,8 @@ from routing.named import named
 from stream.clock import DAY
 from stream.records import Millis
 
-Word = Literal["warning", "crisis", "still", "over"]
-"""What an alert of an incident says."""
+Word = Literal["warning", "crisis", "another", "still", "over"]
+"""What an alert of an incident says; `another`: another matter of the brand, while people know of the first."""
 
 
 class Evidence(msgspec.Struct, frozen=True):

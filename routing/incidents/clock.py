@@ -19,6 +19,7 @@ from database.engine import read, rows, write
 from database.tenure import Guard
 from routing import silences
 from routing.incidents import book, telling
+from routing.incidents.another import Another
 from routing.incidents.book import Evidence, Incident, Watched
 from routing.incidents.counted import Counts, counted, names
 from routing.incidents.covered import Covered
@@ -98,7 +99,7 @@ class IncidentClock:
         self._responds = responds
         self._brands: dict[str, _Brand] = {}
         self._panels = Panels(false_alarms_a_month)
-        self._comparing = Comparing(engine, guard)
+        self._comparing, self._another = Comparing(engine, guard), Another(engine, guard)
         self._minute: int | None = None
         """The next one to be judged."""
 
@@ -143,6 +144,10 @@ class IncidentClock:
         changed = self._write(news, brands, first, last, now)
         self._minute = last
         changed += self._comparing.step(now)
+        if last > first:
+            with read(self._engine) as connection:
+                live = book.listed(connection, all=False, most=MOST_LIVE)
+            changed += self._another.step([one for one in live if one.brand in brands], now)
         return Stepped(last - first, changed, last < until)
 
     def _begin(self, over: int) -> int:

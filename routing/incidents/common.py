@@ -8,7 +8,7 @@ its posts under marks that the other has too. Numbers alone: which words they ar
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -62,30 +62,36 @@ class Common(msgspec.Struct, frozen=True):
 
 def made_of(rise: Iterable[Mention], before: Iterable[Mention]) -> Made:
     """Of the posts that hurt of a rise, held against those of before it."""
-    posts, past = [_marks(mention) for mention in rise], [_marks(mention) for mention in before]
-    then = Counter(_key(mark) for marks in past for mark in marks)
+    posts = [marks_in(mention) for mention in rise]
+    return Made(len(posts), new_marks(posts, [marks_in(mention) for mention in before]))
+
+
+def new_marks(
+    posts: Sequence[Collection[tuple[str, int]]], before: Sequence[Collection[tuple[str, int]]]
+) -> Mapping[tuple[str, int], frozenset[int]]:
+    """The posts (places) under each mark that is frequent among them and was not before."""
+    then = Counter(mark for marks in before for mark in marks)
     places: dict[tuple[str, int], set[int]] = {}
     people: dict[tuple[str, int], set[int]] = {}
     for place, marks in enumerate(posts):
-        who = next((mark.key for mark in marks if mark.kind == "author"), -place)
+        who = next((key for kind, key in marks if kind == "author"), -place)
         for mark in marks:
-            places.setdefault(_key(mark), set()).add(place)
-            people.setdefault(_key(mark), set()).add(who)
-    silent = max(len(past), BEFORE_AT_LEAST)
-    if len(past) < COMPARED:
+            places.setdefault(mark, set()).add(place)
+            people.setdefault(mark, set()).add(who)
+    silent = max(len(before), BEFORE_AT_LEAST)
+    if len(before) < COMPARED:
         places = {key: under for key, under in places.items() if key[0] != "word"}
-    new = {
+    return {
         key: frozenset(under)
         for key, under in places.items()
         if len(under) / max(len(posts), 1) >= NEW * then[key] / silent and _enough(key[0], under, people[key])
     }
-    return Made(len(posts), new)
 
 
 def in_common(one: Made, other: Made) -> Common:
     """Symmetric but for the order of the two."""
     both = [key for key in one.by_mark if key in other.by_mark]
-    first, second = _under(one, both), _under(other, both)
+    first, second = under(one.by_mark, both), under(other.by_mark, both)
     weights: Counter[str] = Counter()
     for key in both:
         weights[key[0]] = max(weights[key[0]], min(len(one.by_mark[key]), len(other.by_mark[key])))
@@ -99,15 +105,19 @@ def is_one(common: Common) -> bool:
     return min(common.one, common.other) >= PART and max(common.one, common.other) >= SMALLER
 
 
-def _under(made: Made, keys: Iterable[tuple[str, int]]) -> set[int]:
+def under(by_mark: Mapping[tuple[str, int], frozenset[int]], keys: Iterable[tuple[str, int]]) -> set[int]:
     """The posts that stand under one of these marks, or under several of these words."""
     found, words = set[int](), Counter[int]()
     for key in keys:
         if key[0] == "word":
-            words.update(made.by_mark[key])
+            words.update(by_mark.get(key, ()))
         else:
-            found |= made.by_mark[key]
+            found |= by_mark.get(key, frozenset())
     return found | {place for place, several in words.items() if several >= SAME_WORDS}
+
+
+def marks_in(mention: Mention) -> frozenset[tuple[str, int]]:
+    return frozenset(map(_key, _marks(mention)))
 
 
 def _marks(mention: Mention) -> tuple[Mark, ...]:

@@ -48,7 +48,8 @@ def incident_letter(
     lead = signals[0] if signals else None
     series, _, network = (lead.series if lead else "all").partition(":")[0].partition("@")
     hurts = lead is None or lead.hurts
-    cause = cause_of(connection, held.brand, held.since, until + MINUTE, hurts=hurts, access=person.access)
+    since = max(held.since, asked_at - HOUR) if word == "another" else held.since
+    cause = cause_of(connection, held.brand, since, until + MINUTE, hurts=hurts, access=person.access)
     program = settings.program
     asked = tasks(connection, id)
     waits = [Asked(one.k, one.within(person.language), one.who, one.due_at, one.late(now)) for one in asked

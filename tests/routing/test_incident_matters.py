@@ -13,6 +13,7 @@ from test_incident_mail import LOUD, Story, text
 
 from database.engine import read, rows, write
 from routing.incidents import book, matters, telling
+from routing.incidents.another import Another
 from routing.incidents.levels import Standing
 from routing.incidents.matters import Comparing
 from routing.incidents.telling import Telling
@@ -206,6 +207,36 @@ def test_the_numbers_that_are_kept_hold_no_word(story: Two) -> None:
         kept = rows(connection, "SELECT evidence FROM incident_tie")
     assert "palm" not in str(kept)
     assert "paper.example" not in str(kept)
+
+
+def test_another_matter_of_a_brand_in_an_open_incident_is_told_once_an_hour(story: Two) -> None:
+    story.storm("acme", "the crew left us at the gate in the rain https://paper.example/crew", 12)
+    story.begins("acme")
+    another = Another(story.home.engine, lambda connection: None)
+
+    def look() -> list[str]:
+        with read(story.home.engine) as connection:
+            live = book.listed(connection, all=False, most=10)
+        another.step(live, story.home.clock.at)
+        return [why for why, _ in _alerts(story)]
+
+    story.home.clock.advance(MINUTE)
+    story.tells()
+    assert len(story.mails(PILOT)) == 1
+    assert look() == ["crisis"]
+    story.home.clock.advance(6 * MINUTE)
+    story.storm("acme", "the crew left others at the gate as well https://paper.example/crew", 30, first=40)
+    assert look() == ["crisis"]  # the same matter goes on
+    story.home.clock.advance(6 * MINUTE)
+    story.storm("acme", "my card was charged twice by their new shop https://money.example/twice", 14, first=90)
+    assert look() == ["crisis", "another"]
+    mail = story.mails(PILOT)[-1]
+    assert mail["Subject"] == "Another matter · Acme Air"
+    assert "Beside the incident about Acme Air" in " ".join(text(mail).split())
+    assert "money.example" in text(mail)
+    story.home.clock.advance(6 * MINUTE)
+    story.storm("acme", "my card was charged twice by their new shop https://money.example/twice", 14, first=120)
+    assert look() == ["crisis", "another"]
 
 
 def _alerts(story: Two) -> list[tuple[str, int]]:
