@@ -53,6 +53,7 @@ COMMANDS = (
     Command("correct", ASK, "explain", "correct"),
     Command("status", ASK, "status", "status"),
     Command("kpi", ASK, "kpi", "kpi"),
+    Command("drill", KEEP, "drill", "drill"),
     Command("coverage", ASK, "coverage", "coverage"),
     Command("surges", ASK, "surges", "surges"),
     Command("apply", KEEP, "apply", "apply"),

@@ -23,6 +23,8 @@ class Pace(msgspec.Struct, frozen=True):
     """The home is made from another one's configuration: what that one serves is not here."""
     sends: bool = True
     """False: mails go to the home's own mailbox file, whatever mail server is configured."""
+    drill: bool = False
+    """What happens here is an exercise: every mail and page says so."""
 
     def clock(self) -> SimulatedClock:
         return SimulatedClock(self.start, self.anchor, self.speed, self.until)
@@ -48,6 +50,11 @@ def sends_mails(home: Home) -> bool:
     return pace is None or pace.sends
 
 
+def is_drill(home: Home) -> bool:
+    pace = pace_of(home)
+    return pace is not None and pace.drill
+
+
 def set_pace(
     home: Home,
     start: Millis,
@@ -56,9 +63,10 @@ def set_pace(
     *,
     replayed: bool = False,
     sends: bool = True,
+    drill: bool = False,
 ) -> SimulatedClock:
     """From now on it is `start` in this home, and time runs `speed` times as fast as on the wall, up to `until`."""
-    pace = Pace(start, WallClock().wall(), speed, until, replayed, sends)
+    pace = Pace(start, WallClock().wall(), speed, until, replayed, sends, drill)
     draft = _path(home).with_suffix(".new")
     draft.write_bytes(msgspec.json.encode(pace))
     draft.replace(_path(home))

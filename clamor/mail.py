@@ -8,7 +8,7 @@ from email.utils import parseaddr
 from pathlib import Path
 
 import config.channels
-from clamor.clocks import sends_mails
+from clamor.clocks import is_drill, sends_mails
 from clamor.opening import Opened
 from clamor.sql import file_of
 from config.brands import Brand
@@ -21,6 +21,7 @@ from routing.channels.messenger import Messenger
 from routing.channels.ways import Way, Ways
 from routing.channels.webhook import WebhookWay
 from routing.mail.compose import in_words_of
+from routing.mail.drill import Marked
 from routing.mail.mailbox import MailboxTransport
 from routing.mail.smtp import SmtpTransport
 from routing.mail.transport import Transport
@@ -57,8 +58,8 @@ def messenger(opened: Opened) -> Messenger:
 
 
 def channels(opened: Opened) -> tuple[config.channels.Channel, ...]:
-    """None in a home whose mails go nowhere: a replay wakes nobody."""
-    return opened.settings.channels if sends_mails(opened.home) else ()
+    """None in a home whose mails go nowhere: a replay wakes nobody; and none in a drill, which goes by mail alone."""
+    return opened.settings.channels if sends_mails(opened.home) and not is_drill(opened.home) else ()
 
 
 def way(opened: Opened, channel: config.channels.Channel) -> Way:
@@ -90,6 +91,11 @@ def mailbox_file(configuration: Configuration) -> Path:
 
 def transport(configuration: Configuration) -> Transport:
     """Raises HomeError where the server's password is not to be found."""
+    found = _transport(configuration)
+    return Marked(found) if is_drill(configuration.home) else found
+
+
+def _transport(configuration: Configuration) -> Transport:
     mail = configuration.settings.mail
     if mail.host is None or not sends_mails(configuration.home):
         path = mailbox_file(configuration)

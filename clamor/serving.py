@@ -12,6 +12,7 @@ import structlog
 import uvicorn
 
 from clamor.address import cannot_listen
+from clamor.clocks import is_drill
 from clamor.engines import silent_engines
 from clamor.metrics import metrics
 from clamor.opening import Opened
@@ -93,6 +94,7 @@ def services(opened: Opened, webhooks: Webhooks) -> Services:
         scope_of=lambda token: scope_of(opened.engine, token),
         collected=lambda source: collected(opened, source),
         explain=explained,
+        drill=is_drill(opened.home),
     )
 
 

@@ -51,3 +51,5 @@ class Services:
     """Whether Clamor asks this source by itself, so that it can be asked for single posts too."""
     explain: Callable[[Mention, Decision], Sequence[str]]
     """A decision about a mention, in sentences."""
+    drill: bool = False
+    """What happens in this home is an exercise: pages say so."""

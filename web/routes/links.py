@@ -5,7 +5,8 @@ Opening a link does nothing, for mail programs and scanners open links; the butt
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from typing import Annotated
 
 from fastapi import APIRouter, Path
@@ -27,6 +28,7 @@ _STATUS = {"forged": 404, "expired": 410, "used": 410}
 
 def router(services: Services) -> APIRouter:
     routes = APIRouter(include_in_schema=False)
+    page = partial(_page, drill=services.drill)
 
     @routes.get("/act/{said}")
     def look(said: Said) -> HTMLResponse:
@@ -35,11 +37,11 @@ def router(services: Services) -> APIRouter:
                 asked = links.allowed(connection, said, services.clock.now())
                 held = book.find(connection, asked.incident)
         except BadLink as bad:
-            return _refused(bad)
+            return _refused(bad, page)
         except NoSuchIncident:
-            return _refused(BadLink("expired"))
+            return _refused(BadLink("expired"), page)
         t = words(asked.language)
-        return _page(200, asked.language, t(f"link_{asked.deed}"), _about(asked, held), t("link_do"))
+        return page(200, asked.language, t(f"link_{asked.deed}"), _about(asked, held), t("link_do"))
 
     @routes.post("/act/{said}")
     def do(said: Said) -> HTMLResponse:
@@ -48,13 +50,13 @@ def router(services: Services) -> APIRouter:
                 asked = links.follow(connection, said, services.clock.now())
                 held = book.find(connection, asked.incident)
         except BadLink as bad:
-            return _refused(bad)
+            return _refused(bad, page)
         except NoSuchIncident:
-            return _refused(BadLink("expired"))
+            return _refused(BadLink("expired"), page)
         except ValueError as late:
-            return _page(409, "en", "Clamor", str(late), "")
+            return page(409, "en", "Clamor", str(late), "")
         t = words(asked.language)
-        return _page(200, asked.language, t("link_done"), t(f"link_did_{asked.deed}", brand=held.brand), "")
+        return page(200, asked.language, t("link_done"), t(f"link_did_{asked.deed}", brand=held.brand), "")
 
     return routes
 
@@ -64,14 +66,14 @@ def _about(asked: Allowed, held: book.Incident) -> str:
     return t("link_about", brand=held.brand, state=t(f"state_{held.state}"), person=asked.person)
 
 
-def _refused(bad: BadLink) -> HTMLResponse:
+def _refused(bad: BadLink, page: Callable[[int, str, str, str, str], HTMLResponse]) -> HTMLResponse:
     t = words(bad.language)
-    return _page(_STATUS[bad.why], bad.language, t("link_refused"), t(f"link_{bad.why}"), "")
+    return page(_STATUS[bad.why], bad.language, t("link_refused"), t(f"link_{bad.why}"), "")
 
 
-def _page(status: int, language: str, title: str, text: str, button: str) -> HTMLResponse:
-    page = _template().render(language=language, title=title, text=text, button=button)
-    return HTMLResponse(page, status, {"Content-Security-Policy": POLICY})
+def _page(status: int, language: str, title: str, text: str, button: str, drill: bool) -> HTMLResponse:
+    shown = _template().render(language=language, title=title, text=text, button=button, drill=drill)
+    return HTMLResponse(shown, status, {"Content-Security-Policy": POLICY})
 
 
 @cache
