@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from typing import Annotated
 
 from fastapi import APIRouter, Path
@@ -24,6 +25,7 @@ _STATUS = {"forged": 404, "expired": 410, "used": 410}
 
 def router(services: Services) -> APIRouter:
     routes = APIRouter(include_in_schema=False)
+    page = partial(_page, drill=services.drill)
 
     @routes.get("/briefing/{said}")
     def look(said: Said) -> HTMLResponse:
@@ -32,18 +34,18 @@ def router(services: Services) -> APIRouter:
                 allowed = briefing_links.readable(connection, said, services.clock.now())
                 found = briefing.read(connection, allowed.number)
         except BadLink as bad:
-            return _refused(bad)
+            return _refused(bad, page)
         except briefing.NoSuchBriefing:
-            return _refused(BadLink("expired"))
-        return _page(200, "briefing.html.j2", page=page_of(found, allowed.language))
+            return _refused(BadLink("expired"), page)
+        return page(200, "briefing.html.j2", page=page_of(found, allowed.language))
 
     return routes
 
 
-def _refused(bad: BadLink) -> HTMLResponse:
+def _refused(bad: BadLink, page: Callable[..., HTMLResponse]) -> HTMLResponse:
     t = words(bad.language)
     text = t("briefing_expired") if bad.why == "expired" else t(f"link_{bad.why}")
-    return _page(_STATUS[bad.why], "link.html.j2", language=bad.language, title=t("link_refused"), text=text, button="")
+    return page(_STATUS[bad.why], "link.html.j2", language=bad.language, title=t("link_refused"), text=text, button="")
 
 
 def _page(status: int, name: str, **values: object) -> HTMLResponse:
