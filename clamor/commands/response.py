@@ -30,6 +30,8 @@ from routing.incidents.book import NoSuchIncident
 from routing.incidents.briefing import Read
 from routing.incidents.briefing_page import as_text, page_of
 from routing.incidents.hold import Hold, Line
+from routing.incidents.report import Report, report_of
+from routing.incidents.report_page import as_markdown
 from routing.incidents.said import Statement, say
 from routing.incidents.tasks import NoSuchTask, Task
 from routing.link_key import make_key
@@ -202,6 +204,29 @@ def briefing(
     errors.print(f"for {expires} at {address}", markup=False, highlight=False, soft_wrap=True)
 
 
+def report(
+    context: typer.Context,
+    id: Id,
+    language: Annotated[Language, typer.Option(help="Of the report.")] = Language.en,
+    as_json: AsJson = False,
+) -> None:
+    """The after-action report of an incident as Markdown: how soon it was seen and answered, what to learn, timeline.
+
+    [bold]Examples[/bold]
+
+      clamor incident report 3 > report.md
+      clamor incident report 3 --language es
+      clamor incident report 3 --json
+    """
+
+    def write_it(connection: Connection, opened: Opened, now: Millis) -> Report:
+        names = {one.id: one.name for one in opened.registry.current().brands}
+        return report_of(connection, id, names, now)
+
+    made = _do(context, write_it)
+    print(msgspec.json.encode(made).decode() if as_json else as_markdown(made, language.value))
+
+
 def told(one: Task, now: Millis) -> str:
     """A task in a line."""
     state = {"open": f"due {when(one.due_at)}", "needless": f"needless, says {one.ended_by}"}.get(one.state, "")
@@ -228,4 +253,5 @@ _COMMANDS: Mapping[str, Callable[..., None]] = {
     "hold": hold,
     "lift": lift,
     "briefing": briefing,
+    "report": report,
 }

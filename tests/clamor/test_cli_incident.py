@@ -145,6 +145,13 @@ def test_a_briefing_is_printed_and_has_a_link_and_a_pdf(living: Living, tmp_path
     assert (again.exit_code, "not written over" in " ".join(again.output.split())) == (exits.USAGE, True)
 
 
+def test_the_report_is_markdown_or_json_in_two_languages(living: Living) -> None:
+    assert "# Incident 1: Acme Air" in typed(living, "incident", "report", "1").stdout
+    assert "## Qué aprender" in typed(living, "incident", "report", "1", "--language", "es").stdout
+    made = json.loads(typed(living, "incident", "report", "1", "--json").stdout)
+    assert (made["brands"], made["lessons"][0]) == (["Acme Air"], "seen_late")
+
+
 def test_what_cannot_be_is_told_in_words(living: Living) -> None:
     ahead = typed(living, "incident", "said", "1", "We will.", "--where", "x", "--at", "2199-01-01")
     assert (ahead.exit_code, "it lies ahead" in ahead.output) == (exits.FAILED, True)
