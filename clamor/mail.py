@@ -161,6 +161,7 @@ def settings(opened: Opened) -> MailSettings:
         program=f"clamor --home {shlex.quote(str(opened.home.root))}",
         brand_names={brand.id: brand.name for brand in opened.registry.current().brands},
         risk_steps=alerts.worse_at,
+        monthly_test=alerts.monthly_test and sends_mails(opened.home),
         url=opened.settings.api.url,
         channels=tuple(
             Channel(

@@ -30,6 +30,7 @@ from database.engine import read, rows, size_on_server
 from database.revisions import last_generation
 from ingest.coverage import Figure
 from nlp.shelf import ModelError, in_force, named
+from routing.chain_test import trial_status
 from routing.incident_status import incident_status
 from routing.mail_status import mail_status
 from routing.unreachable import unreachable
@@ -67,6 +68,7 @@ def status(opened: Opened) -> dict[str, Any]:
         "sources": msgspec.to_builtins(sources),
         "budgets": msgspec.to_builtins(budgets(opened)),
         "sweeps": msgspec.to_builtins(sweeps(opened)),
+        "test_alert": msgspec.to_builtins(trial_status(opened.engine)),
         "mail": msgspec.to_builtins(mail_status(opened.engine, now)),
         "incidents": msgspec.to_builtins(incident_status(opened.engine, now)),
         "last_alert": _last_alert(opened),

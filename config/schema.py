@@ -281,6 +281,9 @@ class Alerts(Section):
 
     max_mails_per_hour: int = Field(default=6, ge=1, le=1000)
     """For one person; what exceeds it arrives as one summary. A person's own setting goes before it."""
+    monthly_test: bool = False
+    """Whether a test, marked as one, goes to all whom an incident can wake on the first working day of a month, by mail
+    and every channel; who does not click within a day is told of."""
     worse_at: Annotated[tuple[Annotated[int, Field(ge=1, le=99)], ...], AfterValidator(_rising)] = (40, 55, 70, 85)
     """Risk at which a case counts as worse: a case that was told is told again only when it crosses one."""
 

@@ -16,13 +16,15 @@ import msgspec
 from sqlalchemy import Connection
 
 from database.engine import many, rows
+from routing import chain_test
 from routing.incidents import book
 from routing.link_key import key_of
 from stream.clock import DAY, HOUR
 from stream.records import Millis
 
-Deed = Literal["acknowledge", "escalate", "silence"]
+Deed = Literal["acknowledge", "escalate", "silence", "confirm"]
 DEEDS: tuple[Deed, ...] = ("acknowledge", "escalate", "silence")
+"""Of an incident. `confirm` is of a test of the way."""
 COUNTS: Millis = 2 * DAY
 """So long after its mail was asked for a link does what it says."""
 SILENT: Millis = 4 * HOUR
@@ -36,6 +38,7 @@ class Allowed(msgspec.Struct, frozen=True, array_like=True):
 
     deed: Deed
     incident: int
+    """Of `confirm`: the number of the test's alert."""
     person: str
     language: Literal["en", "es"]
     ends: Millis
@@ -87,7 +90,9 @@ def follow(connection: Connection, said: str, now: Millis) -> Allowed:
         "INSERT INTO link_used (id, person, deed, at) VALUES (?, ?, ?, ?)",
         [(_id(said), found.person, found.deed, now)],
     )
-    if found.deed == "acknowledge":
+    if found.deed == "confirm":
+        chain_test.confirm(connection, found.incident, found.person, now)
+    elif found.deed == "acknowledge":
         book.acknowledge(connection, found.incident, found.person, now)
     elif found.deed == "escalate":
         book.escalate(connection, found.incident, found.person, found.step, now)

@@ -26,6 +26,7 @@ from sqlalchemy import Engine
 
 from database.engine import many, read, rows, write
 from database.tenure import LeaseLost, Tenure
+from routing import chain_test
 from routing.digests import open_due
 from routing.incidents import book
 from routing.incidents.members import Members
@@ -181,6 +182,7 @@ class Mailer:
         if passed(self._digests_at, now, MINUTE):
             self._digests_at = now
             open_due(self._engine, people, self._settings, now, self._tenure.guard)
+            chain_test.step(self._engine, people, self._settings, now, self._tenure.guard)
         planned, _ = plan_pending(self._engine, people, self._settings, now, self._tenure.guard, self._members)
         counts = self._hand_over_due({p.id: p for p in people}, now)
         if passed(self._forgot_at, now, HOUR):

@@ -103,6 +103,8 @@ class MailSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Those in force, whose rotas say who is on call; asked whenever somebody is to be told."""
     chain: tuple[str, ...] = ()
     """Ids of the people who are told of an incident one after another, while nobody answers."""
+    monthly_test: bool = False
+    """Whether the way to people is tested each month."""
     late_quiet: Millis = MINUTE
     """A "found late" mail waits until a gap has brought nothing new for this long, one of news of cases until nothing
     more happens,"""

@@ -97,7 +97,7 @@ def _pending(connection: Connection, members: Members, now: Millis) -> list[Pend
     found = [r for r in found if r.id not in held]
     recipients: dict[int, list[str]] = {}
     sql = "SELECT alert, person FROM alert_recipient WHERE alert IN (??) ORDER BY person"
-    for alert, person in rows_in(connection, sql, [r.id for r in found if r.kind in NEWS]):
+    for alert, person in rows_in(connection, sql, [r.id for r in found if r.kind in NEWS or r.kind == "chain_test"]):
         recipients.setdefault(alert, []).append(person)
     into = {r.case_id: r.merged_into for r in found if r.merged_into is not None}
     final = _end_of_merges(connection, into)

@@ -9,6 +9,12 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
     "link_acknowledge": ("Look after the incident?", "¿Ocuparse del incidente?"),
     "link_escalate": ("Tell the next one in the chain?", "¿Avisar a la siguiente persona?"),
     "link_silence": ("Silence the incident for four hours?", "¿Silenciar el incidente cuatro horas?"),
+    "link_confirm": ("Did the test come?", "¿Ha llegado la prueba?"),
+    "link_about_confirm": (
+        "A test of the way from Clamor to you. You answer as {person}.",
+        "Una prueba del camino de Clamor hasta usted. Responde como {person}.",
+    ),
+    "link_did_confirm": ("Thank you: the way to you is in order.", "Gracias: el camino hasta usted está en orden."),
     "link_about": ("{brand}: {state}. You answer as {person}.", "{brand}: {state}. Responde como {person}."),
     "link_do": ("Yes, do it", "Sí, hacerlo"),
     "link_done": ("Done", "Hecho"),

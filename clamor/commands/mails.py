@@ -13,15 +13,19 @@ from sqlalchemy import Connection
 from clamor import exits
 from clamor.commands.search import when
 from clamor.console import answers, errors
+from clamor.mail import people, settings
 from clamor.opening import Opened, open_home
 from clamor.roles import worked_by
 from database.engine import read, write
-from routing import failed, held
+from database.migrate import upgrade
+from routing import chain_test, failed, held
+from routing.channels.payload import moment
 from routing.failed import Failed
 from routing.held import Held
 
 app = typer.Typer(
-    help="Mails that failed, or that a restore found unsent: list, retry, release, drop.", no_args_is_help=True
+    help="Mails that failed, or that a restore found unsent: list, retry, release, drop; a test of the way.",
+    no_args_is_help=True,
 )
 
 Ids = Annotated[list[str] | None, typer.Argument(help="As `list` names them.")]
@@ -84,6 +88,35 @@ def retry(
         waits = "" if worked_by(opened.home) else "; they leave once clamor run works this home"
     answers.print(f"{number} to be tried again{waits}")
     _name_unknown(ids, refused, "failed", bool(chosen))
+
+
+@app.command("test")
+def send_test(
+    context: typer.Context,
+    person: Annotated[list[str] | None, typer.Option(help="To this person; may be repeated. Default: all.")] = None,
+) -> None:
+    """Send a test, marked as one, to all whom an incident can wake, by mail and every channel of theirs.
+
+    They are asked to click; clamor status says who did. Who does not within a day is told of.
+
+    [bold]Examples[/bold]
+
+      clamor mails test
+      clamor mails test --person ana
+    """
+    with open_home(context.obj, use="check") as opened:
+        upgrade(opened.engine)
+        everybody = people(opened)
+        unknown = sorted(set(person or ()) - {one.id for one in everybody})
+        if unknown:
+            errors.print(f"nobody in people has this id: {', '.join(unknown)}", markup=False)
+            raise typer.Exit(exits.USAGE)
+        chosen = sorted(set(person)) if person else chain_test.people_of(everybody, settings(opened))
+        now = opened.clock.now()
+        with write(opened.engine) as connection:
+            chain_test.begin(connection, f"{moment(now)}", chosen, now)
+        waits = "" if worked_by(opened.home) else "; it leaves once clamor run works this home"
+    answers.print(f"a test for {', '.join(chosen) or 'nobody'}{waits}", markup=False, highlight=False)
 
 
 @app.command("release")

@@ -105,6 +105,7 @@ def _show_rest(found: dict[str, Any]) -> None:
         + (f" ({mail['trouble']})" if mail["trouble"] else "")
         + ("; clamor mails list names them" if mail["failed"] else "")
         + (f", {mail['unheard']} alerts for which nobody is configured" if mail["unheard"] else ""),
+        "test alert": _trial(found["test_alert"]),
         "not reached": "; ".join(f"{who} ({why})" for who, why in sorted(mail["refused"].items())),
         "channels": _channels(mail["channels"]),
         "searchable after": _latency(found["latency"].get("arrival_to_searchable")),
@@ -112,7 +113,7 @@ def _show_rest(found: dict[str, Any]) -> None:
         "to be erased": _erasure(found["erasure"], found["now"]),
         "disk": _disk(disk),
     }
-    for unused in ("credentials", "not reached", "channels"):
+    for unused in ("credentials", "test alert", "not reached", "channels"):
         if not lines[unused]:
             del lines[unused]
     if not found["budgets"]:
@@ -127,6 +128,13 @@ def _show_rest(found: dict[str, Any]) -> None:
     for name, value in lines.items():
         table.add_row(name, Text(value))
     answers.print(table, highlight=False)
+
+
+def _trial(found: dict[str, Any]) -> str:
+    if not found["name"]:
+        return ""
+    missing = f"; not by {', '.join(found['missing'])}" if found["missing"] else ""
+    return f"{found['name']}: confirmed by {found['confirmed']} of {found['asked']}{missing}"
 
 
 def _channels(found: dict[str, Any]) -> str:

@@ -44,7 +44,8 @@ def brief(letter: Letter, reader: Words) -> Brief:
         ]
     else:
         _, said = worded(letter, reader)
-        lines = [said["happened"], said.get("why", ""), _command(reader, said["command"])]
+        links = [f"{link['text']}: {link['address']}" for link in said.get("links", ())]
+        lines = [said["happened"], said.get("why", ""), *links, _command(reader, said["command"])]
     return Brief(_plain(said["subject"]), _plain("\n".join(line.strip() for line in lines if line and line.strip())))
 
 

@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection
 
 from query.document import Document, effective
+from routing import links
 from routing.advice import in_one_line, of_mention
 from routing.digests import KINDS as DIGESTS
+from routing.link_key import key_of
 from routing.mail.digest import digest_for
 from routing.mail.gaps import gaps_of, incomplete
 from routing.mail.incident import incident_letter
@@ -77,7 +79,7 @@ def compose(
         return Composed(digest_for(connection, mail.kind, mail.created_at, person, settings, _seen), None)
     if mail.kind == "incident":
         return _incident(connection, mail, person, settings, now)
-    return _notice(connection, mail, settings)
+    return _notice(connection, mail, person, settings)
 
 
 def as_decided(mention: Mention, language: Language) -> str:
@@ -248,10 +250,10 @@ def _incident(connection: Connection, mail: MailRow, person: Person, settings: M
     )
 
 
-def _notice(connection: Connection, mail: MailRow, settings: MailSettings) -> Composed:
+def _notice(connection: Connection, mail: MailRow, person: Person, settings: MailSettings) -> Composed:
     found = named(
         connection,
-        "SELECT a.kind, a.brand, a.queue, a.why, a.created_at FROM mail_item i JOIN alert a ON a.id = i.alert"
+        "SELECT a.id, a.kind, a.brand, a.queue, a.why, a.created_at FROM mail_item i JOIN alert a ON a.id = i.alert"
         " WHERE i.mail = ? ORDER BY a.id LIMIT 1",
         (mail.id,),
     )
@@ -266,8 +268,20 @@ def _notice(connection: Connection, mail: MailRow, settings: MailSettings) -> Co
         why=alert.why,
         at=alert.created_at,
         command=f"{settings.program} status",
+        links=_confirms(connection, alert.id, alert.created_at, person, settings) if mail.kind == "chain_test" else (),
     )
     return Composed(letter, None)
+
+
+def _confirms(
+    connection: Connection, alert: int, asked_at: Millis, person: Person, settings: MailSettings
+) -> tuple[tuple[str, str], ...]:
+    """By which somebody says that a test came; a channel of a team has no link."""
+    key = key_of(connection)
+    if key is None or not settings.url or not person.id:
+        return ()
+    allowed = links.Allowed("confirm", alert, person.id, person.language, asked_at + links.COUNTS)
+    return (("confirm", f"{settings.url}/act/{links.token(key, allowed)}"),)
 
 
 class _Item(NamedTuple):

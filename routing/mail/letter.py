@@ -145,6 +145,8 @@ class NoticeLetter(msgspec.Struct, frozen=True, kw_only=True):
     at: Millis
     command: str
     """That says how Clamor does."""
+    links: tuple[tuple[str, str], ...] = ()
+    """(what it does, address) of links that need no login."""
 
 
 class Part(msgspec.Struct, frozen=True):

@@ -365,6 +365,7 @@ def _notice_values(letter: NoticeLetter, t: Words) -> dict[str, Any]:
         "why": for_body(t.phrase(letter.why), MOST_TEXT),
         "at": _time(letter.at),
         "command": for_header(letter.command, MOST_COMMAND),
+        "links": [{"text": t(f"link_{deed}"), "address": for_link(address)} for deed, address in letter.links],
     }
 
 

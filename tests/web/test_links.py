@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from web_home import WebHome
 
-from database.engine import many, read, write
-from routing import links
+from database.engine import many, read, rows, write
+from routing import chain_test, links
 from routing.incidents import book
 from routing.incidents.book import Evidence, Incident
 from routing.incidents.levels import Standing
@@ -102,3 +102,16 @@ def test_a_link_has_one_spelling(home: WebHome, incident: int) -> None:
     assert home.client.post(path).status_code == 200
     for last in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-":
         assert home.client.post(path[:-1] + last).status_code in (404, 410)
+
+
+def test_that_a_test_came_is_said_by_a_click(home: WebHome) -> None:
+    now = home.opened.clock.now()
+    with write(home.opened.engine) as connection:
+        chain_test.begin(connection, "2026-12", ["ana"], now)
+    with read(home.opened.engine) as connection:
+        ((alert,),) = rows(connection, "SELECT alert FROM chain_test")
+    path = link(home, alert, "confirm")
+    assert "You answer as ana" in home.client.get(path).text
+    assert chain_test.trial_status(home.opened.engine).missing == ("ana",), "a scanner's look is no answer"
+    assert "the way to you is in order" in home.client.post(path).text
+    assert chain_test.trial_status(home.opened.engine).missing == ()

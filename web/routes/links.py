@@ -12,6 +12,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from sqlalchemy import Connection
 
 from database.engine import read, write
 from routing import links
@@ -35,7 +36,7 @@ def router(services: Services) -> APIRouter:
         try:
             with read(services.engine) as connection:
                 asked = links.allowed(connection, said, services.clock.now())
-                held = book.find(connection, asked.incident)
+                held = _held(connection, asked)
         except BadLink as bad:
             return _refused(bad, page)
         except NoSuchIncident:
@@ -48,7 +49,7 @@ def router(services: Services) -> APIRouter:
         try:
             with write(services.engine) as connection:
                 asked = links.follow(connection, said, services.clock.now())
-                held = book.find(connection, asked.incident)
+                held = _held(connection, asked)
         except BadLink as bad:
             return _refused(bad, page)
         except NoSuchIncident:
@@ -56,13 +57,21 @@ def router(services: Services) -> APIRouter:
         except ValueError as late:
             return page(409, "en", "Clamor", str(late), "")
         t = words(asked.language)
-        return page(200, asked.language, t("link_done"), t(f"link_did_{asked.deed}", brand=held.brand), "")
+        did = t(f"link_did_{asked.deed}", brand=held.brand if held is not None else "")
+        return page(200, asked.language, t("link_done"), did, "")
 
     return routes
 
 
-def _about(asked: Allowed, held: book.Incident) -> str:
+def _held(connection: Connection, asked: Allowed) -> book.Incident | None:
+    """The incident that a link is about; None: it is about a test of the way. Raises NoSuchIncident."""
+    return None if asked.deed == "confirm" else book.find(connection, asked.incident)
+
+
+def _about(asked: Allowed, held: book.Incident | None) -> str:
     t = words(asked.language)
+    if held is None:
+        return t("link_about_confirm", person=asked.person)
     return t("link_about", brand=held.brand, state=t(f"state_{held.state}"), person=asked.person)
 
 
