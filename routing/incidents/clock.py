@@ -277,7 +277,9 @@ class IncidentClock:
         unknown = self._comparing.waits(live, now)
         for strands in _by_matter(one for one in live if one.brand in brands).values():
             if not any(one.id in unknown for one in strands):
-                changed += telling.tell(connection, strands, self._telling, now, quiet)
+                # Those that are over say whom the chain was told of already.
+                whole = book.strands(connection, strands[0])
+                changed += telling.tell(connection, whole, self._telling, now, quiet)
         return changed
 
 

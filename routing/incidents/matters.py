@@ -7,6 +7,7 @@ of them. Mails, acknowledging, silence and the end are the matter's.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -69,7 +70,9 @@ class Comparing:
             with write(self._engine) as connection:
                 self._guard(connection)
                 for one, other, common in found:
-                    join(connection, one, other, now, common=common)
+                    # A person may have done so, or it may be over, since it was read.
+                    with suppress(ValueError):
+                        join(connection, one, other, now, common=common)
         self._at = {one.id: now for one in grave}
         return len(found)
 

@@ -74,7 +74,8 @@ class Seeking:
                 begin = None
                 events = rows(connection, _EVENTS, (after, AT_ONCE))
             numbers = [mention for _, change, mention in events if mention is not None and change in _ENTERED]
-            entered = self._load(connection, numbers)
+            # What an import brings from long ago is compared with nothing.
+            entered = {n: m for n, m in self._load(connection, numbers).items() if m.event_time >= now - WINDOW}
         if begin is not None:
             self._stand(begin, [])
             return False

@@ -51,7 +51,8 @@ class Two(Story):
             matter: dict[int, list[book.Incident]] = {}
             for one in book.listed(connection, all=False, most=100)[::-1]:
                 matter.setdefault(one.matter, []).append(one)
-            for strands in matter.values():
+            for first in matter.values():
+                strands = book.strands(connection, first[0])
                 telling.tell(connection, strands, Telling(chain=1), self.home.clock.at)
 
     def find(self, id: int) -> book.Incident:
@@ -150,6 +151,20 @@ def test_the_end_is_told_when_it_is_over_at_all_brands_and_once(story: Two) -> N
             assert telling.all_clear(connection, {brand}, now) == (0 if id == first else 2)
         story.home.clock.advance(MINUTE)
     assert [len(story.mails(one)) for one in (BEN, BAKER, PILOT)] == [2, 2, 2]
+
+
+def test_the_chain_is_not_told_again_when_the_first_brand_is_over(story: Two) -> None:
+    first, _ = both(story)
+    story.tells()
+    story.home.clock.advance(16 * MINUTE)
+    story.tells()
+    assert ("still", 1) in _alerts(story)
+    with write(story.home.engine) as connection:
+        held = book.find(connection, next(one.id for one in book.strands(connection, book.find(connection, first))))
+        book.move(connection, held, Standing("over"), book.Evidence(), story.home.clock.at)
+    story.home.clock.advance(16 * MINUTE)
+    story.tells()
+    assert [step for why, step in _alerts(story) if why == "still" and step > 0] == [1]
 
 
 def test_a_person_splits_it_and_it_stays_split(story: Two) -> None:
