@@ -17,6 +17,7 @@ from routing.apply import apply
 from routing.desk import Desk
 from routing.incidents import book
 from routing.keys import NOBODY
+from routing.mail.clean import for_body
 from routing.merging import PRIORITY, CaseRefused
 from routing.rows import NO_CONVERSATION, CaseRow
 from routing.sheet import CaseEvent, Sheet
@@ -30,6 +31,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 QUEUES = ("pr", "support", "sales")
 LONGEST = 1_000
 LONGEST_NAME = 200
+LONGEST_BY = 64
 FURTHEST: Millis = 366 * DAY
 
 
@@ -54,13 +56,17 @@ def open_case(
 ) -> tuple[int, str]:
     """(number, tracking key) of a new case, durable on return; its spokesperson has it and is told. Raises CaseRefused
     with the way out, NoSuchIncident."""
+    if not 1 <= len(by) <= LONGEST_BY or not by.isprintable():
+        raise CaseRefused(f"who opens it has 1 to {LONGEST_BY} printable characters, and this is {by[:80]!r}")
     _check(desk, brand, queue, priority, asked, now)
     made: list[CaseRow] = []
 
     def move(sheet: Sheet) -> None:
         case = _opened(sheet, brand, queue, priority, asked.spokesperson or None)
-        values = (case.id, asked.kind, asked.about.strip(), _line(asked.outlet), _line(asked.contact), asked.due,
-                  asked.spokesperson, asked.incident, by)  # fmt: skip
+        values = (
+            case.id, asked.kind, for_body(asked.about, LONGEST), _line(asked.outlet), _line(asked.contact), asked.due,
+            asked.spokesperson, asked.incident, by,
+        )  # fmt: skip
         many(sheet.connection, _NEW, [values])
         sheet.events.append(CaseEvent(case, "opened", None, f"by hand: {asked.kind}", by))
         if asked.spokesperson:
@@ -115,7 +121,7 @@ def _check(desk: Desk, brand: str, queue: str, priority: str, asked: ByHand, now
         if found is not None and found not in known:
             advice = did_you_mean(found, known) or (f"there are {', '.join(known)}" if known else "there is none yet")
             raise CaseRefused(f"{found[:64]!r} is no {what} here: {advice}")
-    if not 1 <= len(asked.about.strip()) <= LONGEST:
+    if not for_body(asked.about, LONGEST) or len(asked.about.strip()) > LONGEST:
         raise CaseRefused(
             f"what it is about has 1 to {LONGEST:,} characters, and this has {len(asked.about.strip()):,}"
         )

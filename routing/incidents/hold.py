@@ -166,7 +166,9 @@ def find_cases(engine: Engine, now: Millis) -> int:
         return 0
     with write(engine) as connection:
         stand = {n for (n,) in rows_in(connection, _STILL, [one.n for one in held])}
-        new = [(one, case) for one, case in new if one.n in stand]
+        # Somebody else may have looked meanwhile.
+        known = {tuple(row) for row in rows_in(connection, _KNOWN, [one.n for one in held])}
+        new = [(one, case) for one, case in new if one.n in stand and (one.n, case) not in known]
         many(connection, _MARK, [(one.n, case) for one, case in new])
         told = [(case, now, f"incident {one.incident}", one.person, one.reason) for one, case in new]
         many(connection, _EVENT.format(change="held"), told)
@@ -241,6 +243,7 @@ _SELECT = (
 _OF_BRAND = "EXISTS (SELECT 1 FROM incident p WHERE (p.id = h.incident OR p.part_of = h.incident) AND p.brand = ?)"
 _PUT = "INSERT INTO incident_hold (incident, since, person, reason, lines) VALUES (?, ?, ?, ?, ?) RETURNING n"
 _STILL = "SELECT n FROM incident_hold WHERE ended_at IS NULL AND n IN (??)"
+_KNOWN = "SELECT hold, case_id FROM hold_case WHERE hold IN (??)"
 _MARK = "INSERT INTO hold_case (hold, case_id) VALUES (?, ?) ON CONFLICT DO NOTHING"
 _EVENT = "INSERT INTO case_event (case_id, at, change, detail, person, reason) VALUES (?, ?, '{change}', ?, ?, ?)"
 _UNKNOWN = (

@@ -115,6 +115,7 @@ def test_posts_and_calls_are_not_put_together(home: RouteHome) -> None:
         ({}, "acne", "is no brand here: did you mean 'acme'"),
         ({"spokesperson": "anna"}, "acme", "is no person here: did you mean 'ana'"),
         ({"about": " "}, "acme", "1 to 1,000 characters"),
+        ({"about": "\x1b\u202e"}, "acme", "1 to 1,000 characters"),
         ({"outlet": "x" * 201}, "acme", "at most 200"),
         ({"due": NOW - 1}, "acme", "is past, or more than a year ahead"),
     ],

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from mail_home import START, MailHome
+from sqlalchemy import Connection
 
 from config.people import Person
 from config.teams import Team
@@ -82,6 +83,22 @@ def test_history_of_affected_cases_says_who_and_why_when_it_begins_and_ends(home
     with read(home.engine) as connection:
         told = [(one.change, one.person, one.detail) for one in book.events(connection, id)][1:]
     assert told == [("hold", "ana", "one voice"), ("lifted", "ben", "the answer is out")]
+
+
+def test_two_who_look_at_once_write_it_into_the_history_once(home: MailHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    id, inside, _ = storm(home)
+    put(home, id)
+    found = hold._affected
+
+    def meanwhile(connection: Connection, one: Hold) -> list[int]:
+        cases = found(connection, one)
+        monkeypatch.setattr(hold, "_affected", found)
+        hold.find_cases(home.engine, START)
+        return cases
+
+    monkeypatch.setattr(hold, "_affected", meanwhile)
+    hold.find_cases(home.engine, START)
+    assert [change for change, *_ in history(home, inside)] == ["held"]
 
 
 def test_a_case_that_was_found_stays_held_when_the_storm_turns_to_other_words(home: MailHome) -> None:
