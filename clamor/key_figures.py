@@ -15,20 +15,20 @@ class KeyFigures:
 
     def __init__(self, opened: Opened) -> None:
         self._opened = opened
-        self._behind = True
-        """There may be cases from before they were measured."""
+        self._behind: kept.Behind | None = kept.Behind()
+        """There may be cases from before they were measured; None: there are none."""
         self._tidied: Millis = 0
 
     def step(self) -> bool:
         """True while there is more to do. Raises Transient."""
         now = self._opened.clock.now()
-        if self._behind:
-            self._behind = kept.catch_up(self._opened.engine, now)
+        if self._behind is not None:
+            self._behind = kept.catch_up(self._opened.engine, now, self._behind)
         if passed(self._tidied, now, HOUR):
             self._tidied = now
             with write(self._opened.engine) as connection:
                 kept.let_go(connection, now)
-        return kept.fold(self._opened.engine) > 0 or self._behind
+        return kept.fold(self._opened.engine) > 0 or self._behind is not None
 
 
 def asked_of(opened: Opened, asked: Asked) -> list[Figures]:

@@ -99,6 +99,8 @@ class HeldCase(msgspec.Struct, frozen=True):
     mentions: tuple[str, ...]
     """Of this person."""
     exceptions: tuple[HeldException, ...]
+    detractor: bool = False
+    """Counted in the key figures as one who spoke against the brand in it: for 90 days after it was resolved."""
 
 
 class HeldCount(msgspec.Struct, frozen=True):
@@ -205,6 +207,10 @@ def _cases(connection: Connection, keys: Sequence[int], mentions: dict[int, Ment
     wanted = {mention.case_id for mention in mentions.values() if mention.case_id is not None}
     wanted |= {id for (id,) in rows_in(connection, "SELECT id FROM cases WHERE author IN (??)", list(keys))}
     wanted |= {id for (id,) in rows_in(connection, "SELECT case_id FROM case_party WHERE author IN (??)", list(keys))}
+    against = {
+        id for (id,) in rows_in(connection, "SELECT case_id FROM kpi_detractor WHERE author IN (??)", list(keys))
+    }
+    wanted |= against
     sql = "SELECT case_id, at, person, detail FROM case_event WHERE change = 'exception' AND case_id IN (??)"
     exceptions: dict[int, list[HeldException]] = {}
     for case, at, person, detail in sorted(rows_in(connection, sql, sorted(wanted))):
@@ -216,7 +222,7 @@ def _cases(connection: Connection, keys: Sequence[int], mentions: dict[int, Ment
     return [
         HeldCase(id, brand, queue, state, _at(opened), _at(closed) if closed is not None else "",
                  tuple(mention.id for mention in mentions.values() if mention.case_id == id),
-                 tuple(exceptions.get(id, ())))
+                 tuple(exceptions.get(id, ())), id in against)
         for id, brand, queue, state, opened, closed in sorted(rows_in(connection, sql, sorted(wanted)))
     ]  # fmt: skip
 

@@ -56,19 +56,34 @@ def measure_incident(connection: Connection, id: int) -> None:
     _store(connection, "incident", _added(connection, "incident", [id]), {id: after})
 
 
-def catch_up(engine: Engine, now: Millis) -> bool:
-    """Measure a chunk of cases and incidents from before they were; whether there may be more."""
+class Behind(NamedTuple):
+    """How far cases and incidents from before they were measured have been caught up with."""
+
+    case: int = 0
+    incident: int = 0
+    """Those up to here are measured."""
+
+
+BEGINNING = Behind()
+
+
+def catch_up(engine: Engine, now: Millis, behind: Behind = BEGINNING) -> Behind | None:
+    """Measure a chunk of cases and incidents from before they were; where to go on, None where all are."""
     with read(engine) as connection:
-        cases = [id for (id,) in rows(connection, _NOT_YET.format(table="cases", kind="case"), (CAUGHT_UP_AT_ONCE,))]
-        sql = _NOT_YET.format(table="incident", kind="incident")
-        incidents = [id for (id,) in rows(connection, sql, (CAUGHT_UP_AT_ONCE,))]
+        cases = _not_yet(connection, "cases", "case", behind.case)
+        incidents = _not_yet(connection, "incident", "incident", behind.incident)
     if not cases and not incidents:
-        return False
+        return None
     with write(engine) as connection:
         measure(connection, cases, now)
         for id in incidents:
             measure_incident(connection, id)
-    return True
+    return Behind(max([behind.case, *cases]), max([behind.incident, *incidents]))
+
+
+def _not_yet(connection: Connection, table: str, kind: str, after: int) -> list[int]:
+    found = rows(connection, _NOT_YET.format(table=table, kind=kind), (after, CAUGHT_UP_AT_ONCE))
+    return [id for (id,) in found]
 
 
 def fold(engine: Engine) -> int:
@@ -202,8 +217,8 @@ _MEMBERS = (
 )
 _INCIDENT = "SELECT brand, opened_at, told, proved FROM incident WHERE id = ?"
 _NOT_YET = (
-    "SELECT t.id FROM {table} t LEFT JOIN kpi_added k ON k.kind = '{kind}' AND k.id = t.id WHERE k.id IS NULL"
-    " ORDER BY t.id LIMIT ?"
+    "SELECT t.id FROM {table} t LEFT JOIN kpi_added k ON k.kind = '{kind}' AND k.id = t.id WHERE t.id > ?"
+    " AND k.id IS NULL ORDER BY t.id LIMIT ?"
 )
 _DETRACTOR = (
     "INSERT INTO kpi_detractor (author, case_id, brand, resolved_at) VALUES (?, ?, ?, ?)"
