@@ -220,9 +220,9 @@ class _Desk:
         return "mailed" if chosen else "nobody"
 
     def crm(self, alert: Pending, people: Sequence[Person]) -> str:
-        """A case for a channel alone. One that is not there any more is told of nothing, and nobody minds."""
+        """A case for a channel alone. One that is not there is told of nothing, as in a replay."""
         if alert.why not in self._channels:
-            return "nobody"
+            return "quiet"
         self._opened(alert, "", "crm", channel=alert.why)
         return "mailed"
 

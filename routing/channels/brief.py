@@ -6,6 +6,7 @@ and no post, no author, and none of the words that strangers chose.
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -54,5 +55,9 @@ def _command(reader: Words, command: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Nobody is called by a sign that a chat takes for a call, such as @everyone or <!channel>."""
-    return text.replace("@", "@\u200b").replace("<!", "<\u200b!")
+    """Nobody is called by a sign that a chat takes for a call, such as @everyone or <!channel>; links stay."""
+    return _CALLS.sub("@\u200b", text).replace("<!", "<\u200b!")
+
+
+_CALLS = re.compile(r"(?<![\w/.:=?&-])@")
+"""Not within an address: https://social.example/@ana/1."""

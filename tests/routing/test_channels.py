@@ -16,6 +16,7 @@ from structlog.testing import capture_logs
 
 from database.engine import many, read, write
 from routing.channels.apprise_way import AppriseWay
+from routing.channels.brief import brief
 from routing.channels.messenger import Messenger
 from routing.channels.signature import key_of
 from routing.channels.ways import Way, Ways
@@ -24,7 +25,9 @@ from routing.incidents import book
 from routing.incidents.book import Evidence, Word
 from routing.incidents.levels import Signal, Standing
 from routing.mail.journal import Journal
+from routing.mail.letter import AlertLetter, PostSeen
 from routing.mail.mailbox import MailboxTransport
+from routing.mail.words import words
 from routing.mail_status import ChannelStatus, mail_status
 from routing.named import named
 from routing.people_to_tell import Channel, Person, Tells
@@ -286,3 +289,13 @@ def test_a_case_of_which_all_was_deleted_is_posted_nowhere(story: Story, receive
     story.leave()
     assert not receiver.requests
     assert story.messages() == [("desk", "", "dropped", "its posts were deleted before it left")]
+
+
+def test_a_link_to_a_post_stays_one_and_a_call_does_not() -> None:
+    letter = AlertLetter(
+        post=PostSeen(brand="@everyone Air", network="mastodon", text="boo", at=START, link="https://m.example/@ana/1"),
+        terms=(), rule="r", rule_why="", case_id=None, case_command="", case_mentions=1, similar=(), missing=(),
+    )  # fmt: skip
+    said = brief(letter, words("en"))
+    assert "https://m.example/@ana/1" in said.body
+    assert "@everyone" not in said.title
