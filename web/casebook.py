@@ -17,6 +17,7 @@ from database.tables.cases import case_tag, cases
 from database.tables.dictionary import dictionary
 from index.visibility import sees
 from routing.advice import Advice, of_case
+from routing.incidents import hold
 from routing.matters import ties
 from routing.matters.shown import Known, matters_of
 from routing.matters.ties import Tie
@@ -78,6 +79,18 @@ class Due(msgspec.Struct, frozen=True):
     done_at: Millis | None
     missed: bool
     """It was done too late, or people were told that it was missed."""
+
+
+class Held(NamedTuple):
+    """Canned replies are kept back, because the case is one of an incident."""
+
+    incident: int
+    since: Millis
+    why: str
+    lines: list[str]
+    """Approved, in the asker's language."""
+    who: list[str]
+    """May lift it; nobody: anybody may."""
 
 
 class Opened(NamedTuple):
@@ -220,6 +233,17 @@ def advice(
             (lambda one: sees(scope, one)) if hides else None,
             OF_COPIES if sees_a_part(scope) else frozenset(),
         )
+
+
+def holds(engine: Engine, case_id: int, scope: AccessScope, language: Literal["en", "es"]) -> list[Held]:
+    """Holds that a case which the asker may see is under. Why is for who may see all: a person wrote it."""
+    with read(engine) as connection:
+        found = [(one, *hold.told_in(connection, one)) for one in hold.of_case(connection, case_id)]
+    return [
+        Held(one.incident, one.since, one.reason if _whole(scope) else "",
+             [line.within(language, brand) for line in one.lines], list(who))
+        for one, who, brand in found
+    ]  # fmt: skip
 
 
 def _history(connection: Connection, case_id: int, scope: AccessScope) -> list[Event]:

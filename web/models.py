@@ -397,6 +397,19 @@ class CaseProposal(Model):
     why: str
 
 
+class CaseHold(Model):
+    """PR keeps canned replies back, because the case is one of an incident."""
+
+    incident: int
+    since: Time
+    why: str
+    """Empty for a token that may not see all: a person wrote it."""
+    lines: list[str]
+    """Approved: what may be said meanwhile."""
+    who: list[str] = Field(examples=[["ana"]])
+    """May lift it."""
+
+
 class CaseWithHistory(Case):
     mention_ids: list[str]
     """Live mentions in it, the newest 500."""
@@ -413,6 +426,8 @@ class CaseWithHistory(Case):
     """What the policy for detractors advises, the gravest kind first."""
     matters: list[CaseMatter]
     """Other cases that this token may see and that are, may be or are not the same matter, the most certain first."""
+    holds: list[CaseHold]
+    """Canned replies are kept back while one stands; its lines go before the policy's."""
 
 
 class CasePage(Model):

@@ -14,9 +14,11 @@ import msgspec
 from msgspec.structs import replace
 from sqlalchemy import Connection, Engine
 
+from config import content
 from config.people import Person
 from config.playbook import InBoth
 from config.teams import Team
+from database import revisions
 from database.engine import many, read, rows, rows_in, write
 from routing.incidents import book
 from routing.incidents.book import Incident
@@ -142,6 +144,15 @@ def owners(people: Iterable[Person], teams: Iterable[Team], brand: str) -> tuple
     serving = [one for one in teams if OWNER in one.queues and (not one.brands or brand in one.brands)]
     members = dict.fromkeys(id for team in serving for id in team.members)
     return tuple(members) or tuple(person.id for person in people if person.hears(brand, OWNER))
+
+
+def told_in(connection: Connection, held: Hold) -> tuple[tuple[str, ...], str]:
+    """(who may lift it, what people call the brand), by what is in force in this database."""
+    bodies = {kind: revisions.current(connection, kind) for kind in ("people", "teams", "brands")}
+    people, teams, brands = (found.body if found is not None else "[]" for found in bodies.values())
+    names = {one.id: one.name for one in content.brands(brands)}
+    who = owners(content.people(people), content.teams(teams), held.brand)
+    return who, names.get(held.brand, held.brand)
 
 
 def in_words(held: Hold, who: Sequence[str], language: Language, brand: str) -> list[str]:

@@ -94,6 +94,10 @@ def router(services: Services) -> APIRouter:
                 models.CaseMatter(**{**each._asdict(), "mentions": list(each.mentions)})
                 for each in casebook.matters(services.engine, case_id, scope)
             ],
+            holds=[
+                models.CaseHold(**{**each._asdict(), "since": at(each.since)})
+                for each in casebook.holds(services.engine, case_id, scope, language)
+            ],
         )
 
     @routes.post(
