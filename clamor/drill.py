@@ -92,6 +92,8 @@ def sandbox(home: Home, folder: Path, api: Mapping[str, object], *, sends: bool)
         for one in plain.get(section) or ():
             one.pop("channels", None)
     own.settings_file.write_text(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    if home.models.is_dir():
+        own.models.symlink_to(home.models.resolve(), target_is_directory=True)
     if sends and home.secrets_file.exists():
         own.secrets_file.write_bytes(home.secrets_file.read_bytes())
         own.secrets_file.chmod(0o600)

@@ -69,6 +69,8 @@ def drill(
     if scenario not in STORMS:
         advice = did_you_mean(scenario, list(STORMS)) or f"There are {', '.join(STORMS)}."
         raise typer.BadParameter(f"there is no scenario {scenario!r}. {advice}", param_hint="SCENARIO")
+    if into is not None and into.exists() and (not into.is_dir() or any(into.iterdir())):
+        raise typer.BadParameter(f"{into} holds something already: name an empty or new folder", param_hint="--into")
     length = spanned(lasts, "--for", 10 * MINUTE, 24 * HOUR)
     wait = _wait_for(at)
     with open_home(home, use="check") as opened:
@@ -79,11 +81,12 @@ def drill(
             advice = did_you_mean(chosen, list(brands)) if brand else "`clamor apply` takes over those of clamor.yaml"
             raise typer.BadParameter(f"there is no brand of your own {chosen!r}. {advice}", param_hint="--brand")
         name, rate = brands[chosen].name, drills.rate_of(opened, chosen)
+        api = {"host": opened.settings.api.host, "port": port, **({"public_url": url} if url else {})}
     folder = into if into is not None else Path(mkdtemp(prefix="clamor-drill-"))
     stop = threading.Event()
     previous = {s: signal.signal(s, lambda *_: stop.set()) for s in (signal.SIGINT, signal.SIGTERM)}
     try:
-        own = drills.sandbox(home, folder, {"port": port, **({"public_url": url} if url else {})}, sends=not dry)
+        own = drills.sandbox(home, folder, api, sends=not dry)
         _until(wait, stop)
         now = WallClock().now()
         begins = now + round(max(MINUTE, STARTS * speed))
@@ -101,6 +104,7 @@ def drill(
     finally:
         for which, handler in previous.items():
             signal.signal(which, handler)
+        Home.at(folder).secrets_file.unlink(missing_ok=True)
         if into is None:
             shutil.rmtree(folder, ignore_errors=True)
     if stop.is_set():

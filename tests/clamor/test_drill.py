@@ -181,4 +181,6 @@ def test_what_there_is_not_is_refused_with_what_there_is(living: Living) -> None
     assert "attack" in drill(living, "atack").output
     assert "acme" in drill(living, "attack", "--brand", "acne").output
     assert "18:00" in drill(living, "attack", "--at", "noon").output
+    assert drill(living, "attack", "--into", str(living.home.root)).exit_code == 2
+    assert living.home.secrets_file.exists(), "a home of somebody's own is no sandbox"
     assert 0 < _wait_for("18:00") <= 24 * 3_600

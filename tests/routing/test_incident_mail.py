@@ -145,6 +145,7 @@ def test_over_is_told_without_links(story: Story) -> None:
     (mail,) = story.mails(BEN)
     assert mail["Subject"] == "Over · Acme Air"
     assert "/act/" not in text(mail)
+    assert f"incident prove {id} real --by ben" in text(mail), "whether it was one is asked at its end"
 
 
 def spoken_of(story: Story) -> None:
