@@ -18,7 +18,7 @@ from clamor.metrics import metrics
 from clamor.opening import Opened
 from clamor.presence import Presence
 from clamor.roles import WEB
-from clamor.sources import collected
+from clamor.sources import collected, not_asked
 from clamor.standstill import standing_still
 from clamor.status import status
 from clamor.threads import Chore, repeat
@@ -95,6 +95,7 @@ def services(opened: Opened, webhooks: Webhooks) -> Services:
         collected=lambda source: collected(opened, source),
         explain=explained,
         drill=is_drill(opened.home),
+        unasked=lambda: not_asked(opened),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 import msgspec
@@ -12,8 +13,9 @@ from config.units import format_duration
 from ingest.collector import NEVER
 from ingest.listening import APART, Pulse, Pulses
 from ingest.standing import CollectorStanding, Standings
+from ingest.unasked import Unasked, unasked
 from stream.clock import HOUR, MINUTE
-from stream.records import Millis
+from stream.records import Coverage, Millis
 
 TOLD_AFTER: Millis = 15 * MINUTE
 """A network that does not answer for so long is told to people; what a person has to mend is told at once."""
@@ -107,6 +109,22 @@ def _collected(source: Collected, word: CollectorStanding | None, now: Millis, w
         ends_at=ends_at,
         ends_in=None if ends_at is None else ends_at - wall,
     )
+
+
+def not_asked(opened: Opened) -> list[Unasked]:
+    """Holes of sources that no process asks now, which none has written into the ledger."""
+    words = Standings(opened.engine).all()
+    return unasked(opened.registry.sources(), words, opened.clock.now(), opened.clock.wall())
+
+
+def rows_now(opened: Opened, sources: Collection[str] | None = None, since: Millis = 0) -> list[Coverage]:
+    """What the ledger says of the time from `since` on, oldest first, then what nobody has written into it yet."""
+    open_ended = [
+        one.row
+        for one in not_asked(opened)
+        if one.row.until > since and (sources is None or one.row.source_id in sources)
+    ]
+    return [*opened.ledger.rows(sources, since=since), *open_ended]
 
 
 def kind_of(source: AnySource) -> str:

@@ -19,7 +19,7 @@ from clamor.moving.note import noted
 from clamor.opening import Opened
 from clamor.rescoring import count_marked
 from clamor.roles import COLLECT, WEB
-from clamor.sources import standings
+from clamor.sources import rows_now, standings
 from clamor.sql import file_of
 from clamor.standstill import BROKEN, standing_still
 from clamor.stores import index_file
@@ -28,7 +28,7 @@ from config.home import Home
 from config.lock import holder
 from database.engine import read, rows, size_on_server
 from database.revisions import last_generation
-from ingest.coverage import Figure
+from ingest.coverage import Figure, figure
 from nlp.shelf import ModelError, in_force, named
 from routing.chain_test import trial_status
 from routing.incident_status import incident_status
@@ -48,7 +48,7 @@ def status(opened: Opened) -> dict[str, Any]:
     statuses = living(opened)
     sources = standings(opened)
     running = holder(opened.home)
-    figure = opened.ledger.figure(now - DAY, now)
+    covered = figure(rows_now(opened, since=now - DAY), now - DAY, now)
     behind = backlog(opened)
     return {
         "now": now,
@@ -64,7 +64,7 @@ def status(opened: Opened) -> dict[str, Any]:
         "waiting": asdict(behind),
         "posts": _appended(opened, POSTS),
         "dead_letters": _appended(opened, DEAD_LETTER),
-        "coverage": _coverage(figure),
+        "coverage": _coverage(covered),
         "sources": msgspec.to_builtins(sources),
         "budgets": msgspec.to_builtins(budgets(opened)),
         "sweeps": msgspec.to_builtins(sweeps(opened)),
@@ -166,16 +166,16 @@ def _appended(opened: Opened, topic: str) -> int:
     return sum(high - first for _, high in opened.log.bounds(topic).values())
 
 
-def _coverage(figure: Figure) -> dict[str, Any]:
+def _coverage(known: Figure) -> dict[str, Any]:
     return {
-        "since": figure.since,
-        "until": figure.until,
-        "share": figure.share,
-        "received": figure.received,
-        "refused": figure.refused,
-        "known_missed": figure.known_missed,
-        "unknown_gaps": figure.unknown_gaps,
-        "gaps": [msgspec.to_builtins(gap) for gap in figure.gaps[:20]],
+        "since": known.since,
+        "until": known.until,
+        "share": known.share,
+        "received": known.received,
+        "refused": known.refused,
+        "known_missed": known.known_missed,
+        "unknown_gaps": known.unknown_gaps,
+        "gaps": [msgspec.to_builtins(gap) for gap in known.gaps[:20]],
     }
 
 

@@ -312,6 +312,7 @@ class Runner:
             raise Interrupted("the stream ended")
         self._now_connected()
         self._caught_up()
+        self._keep_windows(self.clock.now(), at_once=False)
         self._keep_cursor()
         self.backoff.reset()
         self._rest(self.collector.interval / 1000 / getattr(self.clock, "speed", 1.0))
@@ -356,7 +357,7 @@ class Runner:
 
     def _keep_windows(self, now: Millis, *, at_once: bool) -> None:
         steady = self.clock.steady()
-        if self.collector.resumes or (not at_once and steady - self._windows_kept_at < WINDOWS_EVERY):
+        if not at_once and steady - self._windows_kept_at < WINDOWS_EVERY:
             return
         self._windows_kept_at = steady
         insist(lambda: self.windows.keep(now), self.stop)

@@ -14,6 +14,7 @@ from database.tables.ingest import coverage
 from database.tables.revisions import revision
 from index.sql import apart, bounds
 from ingest.coverage import ASKED_BY_ID, figure
+from ingest.unasked import Unasked
 from query.tree import And, Equals, Node, Or
 from stream.clock import DAY
 from stream.ports import AccessScope
@@ -29,14 +30,17 @@ _FAR: Millis = 2**62
 
 
 def rows(
-    engine: Engine, scope: AccessScope, since: Millis, until: Millis, most: int, *, source: str | None = None
-) -> list[Coverage]:
-    """The newest `most` rows that overlap [since, until), newest first."""
+    engine: Engine, scope: AccessScope, since: Millis, until: Millis, most: int, *, source: str | None = None,
+    unasked: Sequence[Unasked] = (),
+) -> list[Coverage]:  # fmt: skip
+    """The newest `most` rows that overlap [since, until), newest first; holes of sources that are `unasked` now before
+    all."""
     with read(engine) as connection:
         statement = _seen(connection, scope, since, until)
         if source is not None:
             statement = statement.where(coverage.c.source_id == source)
-        return [_row(found) for found in connection.execute(statement.limit(most))]
+        holes = _holes(connection, scope, since, until, unasked, None if source is None else {source}, None)
+        return [*holes, *(_row(found) for found in connection.execute(statement.limit(most)))][:most]
 
 
 class Covered(NamedTuple):
@@ -48,7 +52,7 @@ class Covered(NamedTuple):
     """The newest SHOWN_GAPS holes, newest first."""
 
 
-def covered(engine: Engine, scope: AccessScope, query: Node, now: Millis) -> Covered:
+def covered(engine: Engine, scope: AccessScope, query: Node, now: Millis, unasked: Sequence[Unasked] = ()) -> Covered:
     """Of the sources and brands that `query` names (all, where it names none), over the time that it asks for; of the
     last LOOKS_BACK of it where it names no beginning. The part rests on the newest FIGURED rows of the ledger."""
     spans, rest = apart(query)
@@ -69,13 +73,14 @@ def covered(engine: Engine, scope: AccessScope, query: Node, now: Millis) -> Cov
         missing = statement.where(
             coverage.c.state.in_(INCOMPLETE), or_(coverage.c.missed.is_(None), coverage.c.missed != 0)
         )
-        gaps = [_row(found) for found in connection.execute(missing.limit(SHOWN_GAPS))]
+        holes = _holes(connection, scope, since, _FAR if high is None else high, unasked, sources, brands)
+        gaps = [*holes, *(_row(found) for found in connection.execute(missing.limit(SHOWN_GAPS)))][:SHOWN_GAPS]
         if not gaps:
             return Covered(1.0 if connection.execute(statement.limit(1)).first() else None, [])
         rows = [_row(found) for found in connection.execute(statement.limit(FIGURED))]
     if len(rows) == FIGURED:
         since = max(since, rows[-1].since)
-    return Covered(figure(rows, since, max(until, since)).share, gaps)
+    return Covered(figure([*holes, *rows], since, max(until, since)).share, gaps)
 
 
 def _named(parts: Sequence[Node], field: str) -> frozenset[str] | None:
@@ -110,6 +115,22 @@ def _seen(connection: Connection, scope: AccessScope, since: Millis, until: Mill
         ours = [coverage.c.brands.contains(f"|{brand}|", autoescape=True) for brand in sorted(scope.brands)]
         statement = statement.where(or_(coverage.c.brands == "", *ours))
     return statement.order_by(coverage.c.since.desc(), coverage.c.until.desc(), coverage.c.part.desc())
+
+
+def _holes(
+    connection: Connection, scope: AccessScope, since: Millis, until: Millis, unasked: Sequence[Unasked],
+    sources: Collection[str] | None, brands: Collection[str] | None,
+) -> list[Coverage]:  # fmt: skip
+    """Those that overlap [since, until), as `_seen` chooses among rows."""
+    labels = _labels(connection) if unasked and scope.access is not None else {}
+    found = []
+    for row, of in unasked:
+        hidden = scope.access is not None and not labels.get(row.source_id, frozenset()) <= scope.access
+        others = any(wanted is not None and of and not set(of) & set(wanted) for wanted in (scope.brands, brands))
+        elsewhere = sources is not None and row.source_id not in sources
+        if not (hidden or others or elsewhere) and row.since < until and row.until > since:
+            found.append(row)
+    return found
 
 
 def hears_all(connection: Connection, scope: AccessScope) -> bool:

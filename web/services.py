@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import Engine
 
+from ingest.unasked import Unasked
 from stream.clock import Clock
 from stream.ports import AccessScope, Store
 from stream.records import Decision, Mention, Millis
@@ -53,3 +54,5 @@ class Services:
     """A decision about a mention, in sentences."""
     drill: bool = False
     """What happens in this home is an exercise: pages say so."""
+    unasked: Callable[[], Sequence[Unasked]] = tuple
+    """Holes of sources that no process asks now, which none has written into the ledger."""

@@ -14,6 +14,7 @@ from clamor.commands.search import when
 from clamor.console import answers, errors
 from clamor.moments import moment
 from clamor.opening import open_home
+from clamor.sources import rows_now
 from clamor.timeline import LEGEND
 from clamor.timeline import timeline as lines_of
 from config.home import Home
@@ -57,7 +58,7 @@ def coverage(
         upgrade(opened.engine)
         now = opened.clock.now()
         start = int(moment(since, now, "since").low or 0)
-        found = opened.ledger.rows(source, since=start)
+        found = rows_now(opened, source, start)
     known = figure(found, start, max((row.until for row in found), default=now))
     chosen = [row for row in found if row in known.gaps or row.state == "backfilled"] if gaps else found
     shown = chosen[-limit:]

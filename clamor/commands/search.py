@@ -14,6 +14,7 @@ from rich.text import Text
 
 from clamor.console import UNBROKEN, answers, errors
 from clamor.opening import Opened, open_home
+from clamor.sources import not_asked
 from config.home import Home
 from ingest.coverage import ASKED_BY_ID, NOT_SEEN
 from query.document import effective
@@ -91,7 +92,7 @@ def search(
 
 def _tell_covered(opened: Opened, node: Node) -> None:
     """On standard error, where a count rests on less than there was."""
-    known = covered(opened.engine, EVERYTHING, node, opened.clock.now())
+    known = covered(opened.engine, EVERYTHING, node, opened.clock.now(), not_asked(opened))
     if known.gaps and known.complete is not None:
         errors.print(
             f"incomplete: {known.complete:.1%} of the time asked for was received (clamor coverage --gaps)",
@@ -129,6 +130,7 @@ def _show(opened: Opened, hits: list[Hit], total: int) -> None:
     if hits:
         since = min(hit.mention.event_time for hit in hits)
         found = opened.ledger.gaps(since=since, until=opened.clock.now())
+        found += [one.row for one in not_asked(opened) if one.row.until > since]
         missing = [row for row in found if row.query not in ASKED_BY_ID]
         if missing:
             errors.print(

@@ -36,7 +36,9 @@ def router(services: Services) -> APIRouter:
         start = _millis(since) if since else end - 7 * DAY
         if not 0 < end - start <= LONGEST:
             raise Refusal(422, "`since` must lie before `until`, by 400 days at most", "ask for a shorter time")
-        found = ledger.rows(services.engine, scope, start, end, ledger.FIGURED + 1, source=source)
+        found = ledger.rows(
+            services.engine, scope, start, end, ledger.FIGURED + 1, source=source, unasked=services.unasked()
+        )
         known = figure(found[: ledger.FIGURED], start, end)
         return models.Coverage(
             since=at(start),

@@ -56,7 +56,7 @@ def router(services: Services) -> APIRouter:
         return node
 
     def covered(node: Node, scope: AccessScope) -> dict[str, Any]:
-        found = ledger.covered(services.engine, scope, node, services.clock.now())
+        found = ledger.covered(services.engine, scope, node, services.clock.now(), services.unasked())
         return {"complete": found.complete, "gaps": [coverage_row(row) for row in found.gaps]}
 
     @routes.get("/search", summary="Mentions that match")
