@@ -21,8 +21,8 @@ from routing.surge_season import Season
 from routing.surge_state import FORMAT, Columns, State
 from routing.surge_tail import Flags, Numbers, band, surprise
 
-BLOWS: Final = (1, 15)
-STARTS: Final = (5, 15, 60, 240, 720)
+BLOWS: Final = (5, 15)
+STARTS: Final = (60, 240, 720)
 """Minutes of the windows. Each is a leaky sum of that mean age: it forgets smoothly, and needs one number, not 720.
 
 A blow is counted as it comes. For a start each step counts for at most three standard deviations: one mad minute is no
@@ -147,10 +147,9 @@ class Watch:
         self._fill(values, bounded, hoped, passed)
         least = np.where(columns.broken > 0, 1e-9, NEVER_LESS)
         found = surprise(columns.near, columns.hoped + least, spread)
-        evidence = np.maximum(np.minimum(found, LOUDEST).mean(axis=0), np.minimum(found.max(axis=0), ALONE) / 4.0)
         ready = covered & (columns.steps >= max(LEARNING_DAYS * self._day, LEARNING_STEPS))
-        evidence = np.minimum(evidence, found[self._present].max(axis=0))
-        a_month = np.where(ready, self._record.a_month(evidence), np.inf)
+        evidence = np.minimum(found, found[self._present].max(axis=0))
+        a_month = np.where(ready, self._record.a_month(self._record.rates(evidence)), np.inf)
         begins = self._record.judge(evidence, a_month, ready, passed)
         lasts = columns.told > 0
 

@@ -14,10 +14,14 @@ import numpy as np
 from routing.surge_state import Columns
 from routing.surge_tail import Flags, Numbers
 
+Places = np.ndarray[tuple[int], np.dtype[np.intp]]
+
 MARK: Final = 1.0
 """Evidence at which an event begins."""
 CALM: Final = 60.0
 """Minutes without evidence after which it is over."""
+DAILY: Final = 30.0
+"""A surge that was told lasts while something is seen that comes not once a day (so many a month)."""
 MONTH_DAYS: Final = 30.0
 MONTHS: Final = 2.0
 """How long a peak is remembered, fading: two storms of the same height in a month are both told where one is borne."""
@@ -40,6 +44,8 @@ FADED: Final = 0.05
 
 
 class Record:
+    """Of each window of each series. `bearable`: events a month of a series, of which each window may tell its share."""
+
     def __init__(self, columns: Columns, step: float, bearable: Numbers) -> None:
         self.columns = columns
         self.step = step
@@ -47,13 +53,17 @@ class Record:
         self.day = 1440.0 / step
         self.month = MONTH_DAYS * self.day
 
-    def a_month(self, evidence: Numbers) -> Numbers:
-        """How many events as high as this one the record lets expect in 30 days."""
+    def rates(self, evidence: Numbers) -> Numbers:
+        """How many events as high as this the record of each window lets expect in 30 days."""
         columns = self.columns
         by_tail = self._events_a_month() * np.exp(-(evidence - MARK) / columns.mean_peak)
-        higher = columns.peaks >= np.maximum(evidence, MARK)
-        by_count = ((columns.weights * higher).sum(axis=0) + ITSELF * higher.any(axis=0)) / MONTHS
+        higher = columns.peaks >= np.maximum(evidence, MARK)[:, None]
+        by_count = ((columns.weights * higher).sum(axis=1) + ITSELF * higher.any(axis=1)) / MONTHS
         return np.asarray(np.maximum(by_tail, by_count))
+
+    def a_month(self, rates: Numbers) -> Numbers:
+        """Of a series, of all windows together: one of them is enough, and each may err."""
+        return np.asarray(rates.min(axis=0) * len(rates))
 
     def judge(self, evidence: Numbers, a_month: Numbers, where: Flags, passed: float) -> Flags:
         """Advance the events by one step; True where a surge begins: an event is rare enough, and was not told yet."""
@@ -64,13 +74,16 @@ class Record:
         columns.peak[began] = 0.0
         columns.peak[high] = np.maximum(columns.peak, evidence)[high]
         columns.quiet[:] = np.where(high, 0.0, columns.quiet + passed * self.step)
-        begins = high & (a_month <= self.bearable) & (columns.told == 0)
+        columns.calm[:] = np.where(where & (a_month <= DAILY), 0.0, columns.calm + passed * self.step)
+        begins = where & (a_month <= self.bearable) & (columns.told == 0)
         columns.told[begins] = 1.0
         keep = (1.0 - 1.0 / self.month) ** passed
-        columns.events[where] = (columns.events * keep + began)[where]
+        columns.events[:] = np.where(where, columns.events * keep + began, columns.events)
         columns.watched[where] = (columns.watched * keep + 1.0)[where]
         columns.weights *= keep ** (1.0 / MONTHS)
         self._end((columns.going_on > 0) & (columns.quiet >= CALM))
+        over = columns.calm >= CALM
+        columns.told[over] = columns.real[over] = 0.0
         return np.asarray(begins)
 
     def _events_a_month(self) -> Numbers:
@@ -83,25 +96,27 @@ class Record:
         columns = self.columns
         kept = over & (columns.real == 0)
         if kept.any():
-            highest = np.maximum(np.log(self._events_a_month() / self.bearable), 1.0) * columns.mean_peak
+            bearable = self.bearable / len(over)
+            highest = np.maximum(np.log(self._events_a_month() / bearable), 1.0) * columns.mean_peak
             height = np.clip(columns.peak - MARK, 0.0, highest)
             doubt = np.where(columns.told > 0, DOUBT, 1.0)
             gain = doubt / np.minimum(columns.ended + 1.0, MEMORY)
             grown = np.maximum(columns.mean_peak + gain * (height - columns.mean_peak), LEAST_PEAK)
             columns.mean_peak[kept] = grown[kept]
             columns.ended[kept] += 1.0
-            self._keep(np.flatnonzero(kept))
-        for column in (columns.going_on, columns.told, columns.real):
-            column[over] = 0.0
+            self._keep(*np.nonzero(kept))
+        columns.going_on[over] = 0.0
 
-    def _keep(self, series: np.ndarray[tuple[int], np.dtype[np.intp]]) -> None:
+    def _keep(self, window: Places, series: Places) -> None:
         """The highest of the events that have not faded, as many as there are places."""
         columns = self.columns
-        standing = np.where(columns.weights[:, series] > FADED, columns.peaks[:, series], 0.0)
-        place = standing.argmin(axis=0)
-        higher = columns.peak[series] > standing[place, np.arange(len(series))]
-        columns.peaks[place[higher], series[higher]] = columns.peak[series[higher]]
-        columns.weights[place[higher], series[higher]] = np.where(columns.told[series[higher]] > 0, DOUBT, 1.0)
+        standing = np.where(columns.weights[window, :, series] > FADED, columns.peaks[window, :, series], 0.0)
+        place = standing.argmin(axis=1)
+        peak = columns.peak[window, series]
+        higher = peak > standing[np.arange(len(place)), place]
+        at = (window[higher], place[higher], series[higher])
+        columns.peaks[at] = peak[higher]
+        columns.weights[at] = np.where(columns.told[series[higher]] > 0, DOUBT, 1.0)
 
 
 def as_new(columns: Columns) -> None:

@@ -10,8 +10,8 @@ import numpy as np
 
 from routing.surge_tail import Numbers
 
-FORMAT: Final = 1
-PEAKS: Final = 24
+FORMAT: Final = 2
+PEAKS: Final = 12
 HOURS: Final = 48
 """Hours of a working day, then hours of a day off."""
 DAYS: Final = 8
@@ -48,7 +48,9 @@ class Columns:
         start = 0
         for name, rows in self.rows.items():
             part = self.numbers[start : start + rows]
-            setattr(self, name, part if name in WIDE else part[0])
+            if name in DEEP:
+                part = part.reshape(rows // PEAKS, PEAKS, -1)
+            setattr(self, name, part if name in WIDE or name in DEEP else part[0])
             start += rows
 
     level: Numbers
@@ -62,22 +64,27 @@ class Columns:
     hoped: Numbers
     spread: Numbers
     events: Numbers
-    watched: Numbers
     mean_peak: Numbers
     ended: Numbers
     going_on: Numbers
     quiet: Numbers
     peak: Numbers
+    watched: Numbers
     told: Numbers
     real: Numbers
+    calm: Numbers
     peaks: Numbers
     weights: Numbers
 
 
 WIDE: Final = {
     *("hour_seen", "hour_hoped", "day_seen", "day_hoped"),
-    *("near", "hoped", "spread", "peaks", "weights"),
+    *("near", "hoped", "spread"),
+    *("events", "mean_peak", "ended", "going_on", "quiet", "peak"),
 }
+"""A row for each window, hour or day."""
+DEEP: Final = {"peaks", "weights"}
+"""PEAKS rows for each window."""
 
 
 def _layout(windows: int) -> Iterator[tuple[str, int]]:
@@ -86,7 +93,7 @@ def _layout(windows: int) -> Iterator[tuple[str, int]]:
             yield name, HOURS
         elif name.startswith("day_"):
             yield name, DAYS
-        elif name in ("peaks", "weights"):
-            yield name, PEAKS
+        elif name in DEEP:
+            yield name, windows * PEAKS
         else:
             yield name, windows if name in WIDE else 1
