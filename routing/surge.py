@@ -39,10 +39,6 @@ LEARNING_STEPS: Final = 30.0
 LEARNING_DAYS: Final = 1.0
 NEVER_LESS: Final = 0.5
 """Posts that are hoped for in any window: three posts where there were none are no surge, ten are."""
-LOUDEST: Final = 6.0
-"""No window says more than one in a million: a storm shows in several."""
-ALONE: Final = 12.0
-"""Where one window says so (one in a million millions), a quarter of it stands, whatever the others say: a blow."""
 EDGES: Final = 2.0
 LEAST_COVER: Final = 0.05
 
@@ -56,7 +52,7 @@ class Reading(msgspec.Struct, frozen=True):
     high: Numbers
     """The band in which 19 steps of 20 lie."""
     evidence: Numbers
-    """How rare that is: -log10, the mean of the windows, or a quarter of the loudest."""
+    """How rare that is: -log10, in the loudest window."""
     a_month: Numbers
     """How many calm events as high as this one the series' record lets expect in 30 days; infinite while it learns."""
     probability: Numbers
@@ -162,7 +158,7 @@ class Watch:
         self._season.learn(since_monday, off, taught, level, hour, day, share)
         low, high = band(np.maximum(expected, 1e-9), spread[0], EDGES)
         probability = self.bearable / (self.bearable + a_month)
-        return Reading(expected, low, high, evidence, a_month, probability, begins, lasts)
+        return Reading(expected, low, high, evidence.max(axis=0), a_month, probability, begins, lasts)
 
     def late(self, series: int, minute: float, more: float) -> None:
         """Posts of a step that was judged (negative: deleted ones): they weigh as if they had been there.
