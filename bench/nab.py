@@ -38,6 +38,9 @@ GAUSSIAN_ROWS, GAUSSIAN_STEP = 6400, 100
 PUBLISHED_DIGITS = 12
 """Of the scores in NAB's results: without them its published counts do not come out."""
 SAMPLES: Final = 2000
+THEIRS: Final = ("windowedGaussian", "contextOSE", "ARTime", "numenta")
+TRIED: Final = 100
+"""Thresholds over the whole of the scores, and as many of the highest."""
 TWEETS: Final = "realTweets"
 
 
@@ -142,7 +145,9 @@ def _time(text: str) -> datetime:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=SHARED / "nab")
-    folder = parser.parse_args().data
+    parser.add_argument("--results", type=Path, help="results/ of NAB's repository: its detectors on the tweets")
+    asked = parser.parse_args()
+    folder = asked.data
     every = load(folder)
     costs = {name: one["CostMatrix"] for name, one in json.loads((folder / "profiles.json").read_text("utf-8")).items()}
     published = json.loads((folder / "scoreboard.json").read_text("utf-8"))["per_series_standard_profile"]
@@ -154,6 +159,9 @@ def main() -> None:
     for title, series in (("tweets", tweets), ("known causes", others)):
         _table(title, series, found, gaussian, published, costs)
     _each(every, found, costs)
+    _windows(tweets, [found[one.name][SETTINGS.index(1.0)] for one in tweets])
+    if asked.results:
+        _theirs(tweets, asked.results, costs)
 
 
 def _the_same_formula(
@@ -280,6 +288,53 @@ def _each(
         each = [scored(one, rows, costs["standard"]) for rows in found[one.name]]
         cells = [f"{on_the_scale([got], costs['standard']):.0f}, {got.found}, {got.outside}" for got in each]
         print(f"| {_short(one)} | {len(one.windows)} | {' | '.join(cells)} |")
+
+
+def _windows(series: Sequence[Series], detected: Sequence[Flags]) -> None:
+    print("\nAt 1 a month, window by window: the first alarm in it, and those outside (UTC, posts of the row)\n")
+    print("| series | window | first alarm |\n|---|---|---|")
+    for one, rows in zip(series, detected, strict=True):
+        for first, last in one.windows:
+            hits = [row for row in np.flatnonzero(rows) if first <= row <= last]
+            span = f"{one.times[first]:%d %b %H:%M} – {one.times[last]:%d %b %H:%M}"
+            print(f"| {_short(one)} | {span} | {_alarm(one, hits[0]) if hits else 'missed'} |")
+        probation = min(math.floor(PROBATION * len(rows)), PROBATION * MOST_ROWS)
+        outside = [
+            _alarm(one, row)
+            for row in np.flatnonzero(rows)
+            if row >= probation and not any(first <= row <= last for first, last in one.windows)
+        ]
+        print(f"| {_short(one)} | outside | {'; '.join(outside) or 'none'} |")
+
+
+def _alarm(series: Series, row: int) -> str:
+    return f"{series.times[row]:%d %b %H:%M} ({series.values[row]:.0f})"
+
+
+def _theirs(series: Sequence[Series], results: Path, costs: Mapping[str, Mapping[str, float]]) -> None:
+    """What detectors of NAB's repository get on these series, by the scores that it publishes, with the one threshold
+    that is best over them all: as the anchors were chosen."""
+    print("\n| published scores, threshold chosen over these series | standard | low false alarms | windows | rows |")
+    print("|---|---:|---:|---:|---:|")
+    for detector in THEIRS:
+        scores = [_published(results, detector, one) for one in series]
+        tried = np.unique(np.concatenate(scores))
+        tried = np.unique(np.concatenate([np.quantile(tried, np.linspace(0.0, 1.0, TRIED)), tried[-TRIED:]]))
+        best: dict[str, tuple[float, int, int]] = {}
+        for profile, threshold in ((profile, float(one)) for profile in PROFILES for one in tried):
+            each = [scored(one, got >= threshold, costs[profile]) for one, got in zip(series, scores, strict=True)]
+            got = (on_the_scale(each, costs[profile]), sum(one.found for one in each), sum(one.outside for one in each))
+            best[profile] = max(best.get(profile, (-math.inf, 0, 0)), got)
+        standard, low = (best[profile] for profile in PROFILES)
+        print(f"| {detector} | {standard[0]:.1f} | {low[0]:.1f} | {standard[1]} | {standard[2]} |")
+
+
+def _published(results: Path, detector: str, series: Series) -> Numbers:
+    group, _, name = series.name.partition("/")
+    with (results / detector / group / f"{detector}_{name}").open(encoding="utf-8") as file:
+        header = next(file).rstrip().split(",")
+        column = header.index("anomaly_score")
+        return np.array([float(line.split(",")[column]) for line in file])
 
 
 def _short(series: Series) -> str:

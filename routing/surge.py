@@ -182,8 +182,8 @@ class Watch:
 
     def was_real(self, series: int) -> None:
         """A person says that the surge going on is a real one: it will not count in the record of what is usual."""
-        if self._columns.going_on[series]:
-            self._columns.real[series] = 1.0
+        columns = self._columns
+        columns.real[:, series] = np.maximum(columns.real, columns.going_on)[:, series]
 
     def save(self, series: int) -> State:
         return State(FORMAT, self.step, self.minute, self._columns.numbers[:, series].tobytes())

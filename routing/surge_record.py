@@ -1,8 +1,10 @@
 """How often a series shows such a thing when all is well: learnt from its own record, not from a table of the normal.
 
-What stands out of the evidence is an event, which ends after a calm hour. The rate of an event as high as this one is
-the larger of two: the exponential tail above the mark (peaks over threshold), whose rate and mean the series teaches,
-and how many were as high in the past two months. Neither asks what a crisis looks like.
+Each window has a record of its own: in a series of mad minutes that mean nothing, a minute must be madder than those,
+while a slow start is as strange there as anywhere. What stands out in a window is an event, which ends after a calm
+hour. The rate of an event as high as this one is the larger of two: the exponential tail above the mark (peaks over
+threshold), whose rate and mean the window teaches, and how many were as high in the past two months. Neither asks what
+a crisis looks like.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ DAILY: Final = 30.0
 """A surge that was told lasts while something is seen that comes not once a day (so many a month)."""
 MONTH_DAYS: Final = 30.0
 MONTHS: Final = 2.0
-"""How long a peak is remembered, fading: two storms of the same height in a month are both told where one is borne."""
+"""How long a peak is remembered, fading. Where one false alarm a month is borne by five windows, an event of which nobody
+said that it was real keeps one that is no higher in any window from being told for eight weeks."""
 MEMORY: Final = 100.0
 """Events of which the mean peak remembers."""
 FIRST_EVENTS: Final = 10.0
@@ -35,16 +38,12 @@ of the series' own."""
 MOST_RATE: Final = 0.01
 """Events a step, where steps are long."""
 LEAST_PEAK: Final = 0.2
-DOUBT: Final = 0.5
-"""Weight in the record of what is usual of an event that was told: as many are taken to be real as false."""
-ITSELF: Final = 0.5
-"""What an event adds to the count of those as high, unless it is the highest: so the rate is kept in the long run."""
 FADED: Final = 0.05
 """Weight below which a peak makes room."""
 
 
 class Record:
-    """Of each window of each series. `bearable`: events a month of a series, of which each window may tell its share."""
+    """Of each window of each series. `bearable`: events a month of a series; each window may tell its share of them."""
 
     def __init__(self, columns: Columns, step: float, bearable: Numbers) -> None:
         self.columns = columns
@@ -58,7 +57,7 @@ class Record:
         columns = self.columns
         by_tail = self._events_a_month() * np.exp(-(evidence - MARK) / columns.mean_peak)
         higher = columns.peaks >= np.maximum(evidence, MARK)[:, None]
-        by_count = ((columns.weights * higher).sum(axis=1) + ITSELF * higher.any(axis=1)) / MONTHS
+        by_count = (columns.weights * higher).sum(axis=1) / MONTHS
         return np.asarray(np.maximum(by_tail, by_count))
 
     def a_month(self, rates: Numbers) -> Numbers:
@@ -74,7 +73,7 @@ class Record:
         columns.peak[began] = 0.0
         columns.peak[high] = np.maximum(columns.peak, evidence)[high]
         columns.quiet[:] = np.where(high, 0.0, columns.quiet + passed * self.step)
-        columns.calm[:] = np.where(where & (a_month <= DAILY), 0.0, columns.calm + passed * self.step)
+        columns.calm[:] = np.where(where & (a_month <= np.maximum(self.bearable, DAILY)), 0.0, columns.calm + passed * self.step)
         begins = where & (a_month <= self.bearable) & (columns.told == 0)
         columns.told[begins] = 1.0
         keep = (1.0 - 1.0 / self.month) ** passed
@@ -82,8 +81,7 @@ class Record:
         columns.watched[where] = (columns.watched * keep + 1.0)[where]
         columns.weights *= keep ** (1.0 / MONTHS)
         self._end((columns.going_on > 0) & (columns.quiet >= CALM))
-        over = columns.calm >= CALM
-        columns.told[over] = columns.real[over] = 0.0
+        columns.told[columns.calm >= CALM] = 0.0
         return np.asarray(begins)
 
     def _events_a_month(self) -> Numbers:
@@ -99,13 +97,13 @@ class Record:
             bearable = self.bearable / len(over)
             highest = np.maximum(np.log(self._events_a_month() / bearable), 1.0) * columns.mean_peak
             height = np.clip(columns.peak - MARK, 0.0, highest)
-            doubt = np.where(columns.told > 0, DOUBT, 1.0)
-            gain = doubt / np.minimum(columns.ended + 1.0, MEMORY)
+            gain = 1.0 / np.minimum(columns.ended + 1.0, MEMORY)
             grown = np.maximum(columns.mean_peak + gain * (height - columns.mean_peak), LEAST_PEAK)
             columns.mean_peak[kept] = grown[kept]
             columns.ended[kept] += 1.0
             self._keep(*np.nonzero(kept))
-        columns.going_on[over] = 0.0
+        for column in (columns.going_on, columns.real):
+            column[over] = 0.0
 
     def _keep(self, window: Places, series: Places) -> None:
         """The highest of the events that have not faded, as many as there are places."""
@@ -116,7 +114,7 @@ class Record:
         higher = peak > standing[np.arange(len(place)), place]
         at = (window[higher], place[higher], series[higher])
         columns.peaks[at] = peak[higher]
-        columns.weights[at] = np.where(columns.told[series[higher]] > 0, DOUBT, 1.0)
+        columns.weights[at] = 1.0
 
 
 def as_new(columns: Columns) -> None:

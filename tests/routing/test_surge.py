@@ -63,6 +63,32 @@ def test_an_hour_of_calm_ends_it_and_the_next_one_wakes_again(learnt: tuple[Stat
     assert not readings[3 * DAY - 1].lasts[2]
 
 
+def test_minutes_that_mean_nothing_hide_no_slow_start() -> None:
+    """A series of which a robot says two hundred things at once, every other day or so, and then people talk."""
+    watch, dice = Watch(1, step=STEP), np.random.default_rng(4)
+    values = counts(8.0, WEEKS + 10, seed=6)
+    mad = np.flatnonzero(dice.random(len(values)) < 1 / (1.5 * DAY))
+    values[mad] += dice.integers(150, 210, (len(mad), 1))
+    run(watch, values[: WEEKS * DAY])
+    usual = run(watch, values[WEEKS * DAY :], start=WEEKS * DAY)
+    assert begun(usual)[0] <= len(mad[mad >= WEEKS * DAY]) / 3
+    talk = counts(8.0, 1, seed=7)
+    talk[: DAY // 2] *= 3
+    assert begun(run(watch, talk, start=(WEEKS + 10) * DAY))[0] == 1
+
+
+def test_a_storm_that_nobody_called_real_is_what_is_usual_here(learnt: tuple[State, ...]) -> None:
+    for said, told in ((False, 1), (True, 2)):
+        watch, values = watching(learnt), calm(5)
+        for day, posts in ((1, 700), (3, 600)):
+            values[day * DAY : day * DAY + 4, 2] = posts
+        first = run(watch, values[: DAY + 2], start=WEEKS * DAY)
+        if said:
+            watch.was_real(2)
+        rest = run(watch, values[DAY + 2 :], start=WEEKS * DAY + DAY + 2)
+        assert begun(first + rest)[2] == told
+
+
 def test_three_posts_where_there_were_none_wake_nobody_and_a_dozen_does() -> None:
     for posts, wakes in ((3, 0), (12, 1)):
         watch = Watch(1, step=STEP)
