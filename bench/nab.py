@@ -295,13 +295,13 @@ def _windows(series: Sequence[Series], detected: Sequence[Flags]) -> None:
     print("| series | window | first alarm |\n|---|---|---|")
     for one, rows in zip(series, detected, strict=True):
         for first, last in one.windows:
-            hits = [row for row in np.flatnonzero(rows) if first <= row <= last]
+            hits = [row for row in np.flatnonzero(rows).tolist() if first <= row <= last]
             span = f"{one.times[first]:%d %b %H:%M} – {one.times[last]:%d %b %H:%M}"
             print(f"| {_short(one)} | {span} | {_alarm(one, hits[0]) if hits else 'missed'} |")
         probation = min(math.floor(PROBATION * len(rows)), PROBATION * MOST_ROWS)
         outside = [
             _alarm(one, row)
-            for row in np.flatnonzero(rows)
+            for row in np.flatnonzero(rows).tolist()
             if row >= probation and not any(first <= row <= last for first, last in one.windows)
         ]
         print(f"| {_short(one)} | outside | {'; '.join(outside) or 'none'} |")

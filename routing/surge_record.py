@@ -26,8 +26,8 @@ DAILY: Final = 30.0
 """A surge that was told lasts while something is seen that comes not once a day (so many a month)."""
 MONTH_DAYS: Final = 30.0
 MONTHS: Final = 2.0
-"""How long a peak is remembered, fading. Where one false alarm a month is borne by five windows, an event of which nobody
-said that it was real keeps one that is no higher in any window from being told for eight weeks."""
+"""How long a peak is remembered, fading. Where one false alarm a month is borne by five windows, an event of which
+nobody said that it was real keeps one that is no higher in any window from being told for eight weeks."""
 MEMORY: Final = 100.0
 """Events of which the mean peak remembers."""
 FIRST_EVENTS: Final = 10.0
@@ -73,7 +73,8 @@ class Record:
         columns.peak[began] = 0.0
         columns.peak[high] = np.maximum(columns.peak, evidence)[high]
         columns.quiet[:] = np.where(high, 0.0, columns.quiet + passed * self.step)
-        columns.calm[:] = np.where(where & (a_month <= np.maximum(self.bearable, DAILY)), 0.0, columns.calm + passed * self.step)
+        unusual = where & (a_month <= np.maximum(self.bearable, DAILY))
+        columns.calm[:] = np.where(unusual, 0.0, columns.calm + passed * self.step)
         begins = where & (a_month <= self.bearable) & (columns.told == 0)
         columns.told[begins] = 1.0
         keep = (1.0 - 1.0 / self.month) ** passed
