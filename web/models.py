@@ -198,6 +198,8 @@ class Covered(Model):
     """Part of the time asked for that was received, 0 to 1; 1 also where all holes were filled. Null: nothing was asked
     for then."""
     gaps: list[CoverageRow] = Field(description="The newest 20 holes in what was collected, newest first.")
+    unseen: list[str] = Field(examples=[["messengers", "print"]])
+    """Where people speak as well and no collector of any source listens."""
 
 
 class SearchPage(Covered):

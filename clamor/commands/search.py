@@ -91,13 +91,14 @@ def search(
 
 
 def _tell_covered(opened: Opened, node: Node) -> None:
-    """On standard error, where a count rests on less than there was."""
+    """On standard error: where a count rests on less than there was, and where nobody listens at all."""
     known = covered(opened.engine, EVERYTHING, node, opened.clock.now(), not_asked(opened))
     if known.gaps and known.complete is not None:
         errors.print(
             f"incomplete: {known.complete:.1%} of the time asked for was received (clamor coverage --gaps)",
             style="yellow",
         )
+    errors.print(NOT_SEEN, style="dim", highlight=False)
 
 
 WIDE, NARROW = 100, 72

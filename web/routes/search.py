@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query
 
+from ingest.coverage import UNSEEN
 from query.error import short
 from query.fields import FIELDS
 from query.parse import parse
@@ -57,7 +58,7 @@ def router(services: Services) -> APIRouter:
 
     def covered(node: Node, scope: AccessScope) -> dict[str, Any]:
         found = ledger.covered(services.engine, scope, node, services.clock.now(), services.unasked())
-        return {"complete": found.complete, "gaps": [coverage_row(row) for row in found.gaps]}
+        return {"complete": found.complete, "gaps": [coverage_row(row) for row in found.gaps], "unseen": list(UNSEEN)}
 
     @routes.get("/search", summary="Mentions that match")
     def search(
