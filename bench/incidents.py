@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import resource
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from routing.incidents.clock import stepped
+from routing.incidents.counted import ALWAYS, MOST_SERIES
 from routing.incidents.levels import Limits, Standing
 from routing.incidents.panels import Panels
 
@@ -202,13 +204,40 @@ def quiet(seeds: Sequence[int], bearable: float, limits: Limits) -> list[Told]:
     return watch([month(seed) for seed in seeds], bearable, limits)
 
 
+def together(brands: int, minutes: int = 15) -> str:
+    """Brands that are watched together, each with all the series that one may have."""
+    dice, panels = np.random.default_rng(1), Panels(1.0)
+    series = [*ALWAYS, *(f"all:topic{number}" for number in range(MOST_SERIES - len(ALWAYS)))]
+    names = [str(number) for number in range(brands)]
+    for name in names:
+        panels.begin(name)
+    panels.update(MONDAY, {name: dict.fromkeys(series, 1) for name in names})
+    rate = np.exp(dice.uniform(np.log(0.001), np.log(5), (brands, MOST_SERIES)))
+    spent = 0.0
+    for minute in range(1, minutes + 1):
+        posts = dice.poisson(rate)
+        counts = {
+            name: {series[at]: int(row[at]) for at in np.flatnonzero(row)}
+            for name, row in zip(names, posts, strict=True)
+        }
+        began = time.process_time()
+        panels.update(MONDAY + minute, counts)
+        spent += time.process_time() - began
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return f"{brands} brands of {MOST_SERIES} series: {spent / minutes:.2f} s of CPU a minute, {most:.0f} MB in all"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--months", type=int, default=100, help="brand-months without an incident")
     parser.add_argument("--attacks", type=int, default=50)
     parser.add_argument("--posts", type=int, default=2_000, help="of an attack")
     parser.add_argument("--false-alarms-a-month", type=float, default=1.0)
+    parser.add_argument("--brands", type=int, help="only: CPU and memory of so many brands of 50 series in a process")
     asked = parser.parse_args()
+    if asked.brands:
+        print(together(asked.brands))
+        return
     bearable, limits = asked.false_alarms_a_month, Limits()
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before; {bearable:g} false alarms a month and brand")
     began = time.process_time()

@@ -41,7 +41,10 @@ class Columns:
 
     def grow(self, series: int, fresh: Numbers) -> None:
         """Room for so many more series, each as new."""
-        self.numbers = np.concatenate([self.numbers, np.repeat(fresh[:, None], series, axis=1)], axis=1)
+        before = self.series
+        wider = np.empty((len(self.numbers), before + series))
+        wider[:, :before], wider[:, before:] = self.numbers, fresh[:, None]
+        self.numbers = wider
         self._cut()
 
     def _cut(self) -> None:
