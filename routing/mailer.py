@@ -339,8 +339,9 @@ class Mailer:
         return "down"
 
     def _tell_next(self, mail: Due) -> None:
-        """Whom a mail about an incident cannot reach answers nobody: the next one of the chain is told at once."""
-        if mail.kind != "incident":
+        """Whom a mail about an incident cannot reach answers nobody: the next one of the chain is told at once. Who is
+        told by a channel has the mail as well, so one that is refused (a wrong address, say) wakes nobody else."""
+        if mail.kind != "incident" or mail.channel:
             return
         with write(self._engine) as connection:
             self._tenure.guard(connection)

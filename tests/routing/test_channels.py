@@ -55,8 +55,15 @@ class Receiver(StandIn):
 
 
 class Story:
-    def __init__(self, folder: Path, people: list[Person], channels: list[Channel], ways: dict[str, Way]) -> None:
-        settings = replace(SETTINGS, url="https://clamor.example", channels=tuple(channels))
+    def __init__(
+        self,
+        folder: Path,
+        people: list[Person],
+        channels: list[Channel],
+        ways: dict[str, Way],
+        chain: tuple[str, ...] = (),
+    ) -> None:
+        settings = replace(SETTINGS, url="https://clamor.example", channels=tuple(channels), chain=chain)
         self.home = MailHome(folder, people, settings)
         self.folder, self.ways = folder, ways
         self.mailer = self.home.mailer(MailboxTransport(folder / "mail" / "alerts.mbox"))
@@ -263,6 +270,21 @@ def test_an_address_that_is_none_fails_in_words(tmp_path: Path) -> None:
     story = Story(tmp_path, [replace(ANA, channels=("chat",))], [Channel(id="chat")], {"chat": AppriseWay("nonsense")})
     story.tell(story.incident())
     assert story.messages() == [("chat", "ana", "failed", "its address is none that Apprise knows")]
+    story.home.close()
+
+
+def test_a_channel_that_refuses_wakes_nobody_of_the_chain(tmp_path: Path, receiver: Receiver) -> None:
+    """She has the mail: that her chat's address is wrong does not mean that nobody answers."""
+    people = [replace(ANA, channels=("hers",)), replace(BEN, brands=frozenset({"bakery"}))]
+    story = Story(tmp_path, people, [Channel(id="hers", texts=True)], {}, chain=("ben",))
+    story.ways["hers"] = webhook(receiver, story.home.clock)
+    receiver.response = Response(410)
+    id = story.incident()
+    story.tell(id)
+    story.leave()
+    assert [(person, state) for person, _, state, _ in story.home.mails()] == [("ana", "sent"), ("ana", "failed")]
+    with read(story.home.engine) as connection:
+        assert "unreached" not in [one.change for one in book.events(connection, id)]
     story.home.close()
 
 
