@@ -275,7 +275,7 @@ class _Desk:
 
     def _beside(self, alert: Pending, person: Person, kind: str) -> None:
         """By the channels of somebody who is told by mail: their own, and those of teams, each once."""
-        for name in person.channels:
+        for name in dict.fromkeys(person.channels):
             if self._tells(name, kind, alert.why):
                 self._opened(alert, person.id, kind, channel=name)
         for name in person.shared:

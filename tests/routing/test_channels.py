@@ -142,6 +142,16 @@ def test_a_crisis_is_posted_to_a_person_and_to_a_team_once(story: Story, receive
     assert len(receiver.requests) == 2
 
 
+def test_a_channel_that_somebody_names_twice_is_told_once(tmp_path: Path, receiver: Receiver) -> None:
+    """Two messages with one id would keep back every mail of the home."""
+    people = [replace(ANA, channels=("hers", "hers"))]
+    story = Story(tmp_path, people, [Channel(id="hers", texts=True)], {})
+    story.ways["hers"] = webhook(receiver, story.home.clock)
+    story.tell(story.incident())
+    assert [state for _, _, state, _ in story.messages()] == ["sent"]
+    story.home.close()
+
+
 def test_what_is_posted_is_signed_by_the_standard(story: Story, receiver: Receiver) -> None:
     story.tell(story.incident())
     request = receiver.requests[0]
