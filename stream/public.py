@@ -10,7 +10,7 @@ import math
 import socket
 import ssl
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Any
 
@@ -57,19 +57,23 @@ class PublicTransport(httpx.HTTPTransport):
             ssl_context=certificates, network_backend=self._backend, max_connections=10
         )
 
-    def within(self, seconds: float) -> None:
+    def within(self, seconds: float, allowed: Callable[[], float] = lambda: math.inf) -> None:
         """The next answer has to be over by then, its head too: who sends that byte by byte keeps within every
-        time-out."""
-        self._backend.until = time.monotonic() + seconds
+        time-out. `allowed`: seconds from now for which somebody lets this go on, asked again when they are over."""
+        self._backend.until, self._backend.allowed = time.monotonic() + seconds, allowed
 
 
 class _PublicBackend(httpcore.SyncBackend):
-    until = math.inf
-    """When the answer has to be over, by `time.monotonic()`."""
-
     def __init__(self, anywhere: bool) -> None:
         super().__init__()
         self._anywhere = anywhere
+        self.until = math.inf
+        """When the exchange has to be over, by `time.monotonic()`."""
+        self.allowed: Callable[[], float] = lambda: math.inf
+
+    def left(self, timeout: float | None) -> float:
+        """Seconds for which the next step may wait, `timeout` at most; 0 or less: none."""
+        return min(math.inf if timeout is None else timeout, self.until - time.monotonic(), self.allowed())
 
     def connect_tcp(
         self,
@@ -86,7 +90,19 @@ class _PublicBackend(httpcore.SyncBackend):
         addresses = list(dict.fromkeys(str(one[4][0]) for one in found))
         if not addresses or not (self._anywhere or all(map(is_public, addresses))):
             raise NotPublic("it leads into a private network")
-        return _Timed(super().connect_tcp(addresses[0], port, timeout, local_address, socket_options), self)
+        left = self.left(timeout)
+        if left <= 0:
+            raise httpcore.ConnectTimeout("looking up its name took too long")
+        return _Timed(super().connect_tcp(addresses[0], port, _finite(left), local_address, socket_options), self)
+
+
+PIECE = 16_384
+"""Bytes of a body after which it is looked at whether there is time left: who takes them in drop by drop keeps within
+every time-out, too."""
+
+
+def _finite(seconds: float) -> float | None:
+    return None if seconds == math.inf else seconds
 
 
 class _Timed(httpcore.NetworkStream):
@@ -96,14 +112,21 @@ class _Timed(httpcore.NetworkStream):
         self._stream, self._backend = stream, backend
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        left = self._backend.until - time.monotonic()
-        if left <= 0:
-            raise httpcore.ReadTimeout("the answer takes too long")
-        limits = [limit for limit in (timeout, left) if limit is not None and limit != math.inf]
-        return self._stream.read(max_bytes, min(limits, default=None))
+        patient = math.inf if timeout is None else time.monotonic() + timeout
+        while (left := self._backend.left(patient - time.monotonic())) > 0:
+            try:
+                return self._stream.read(max_bytes, _finite(left))
+            except httpcore.ReadTimeout:
+                # It may be allowed to go on by now.
+                continue
+        raise httpcore.ReadTimeout("the answer takes too long")
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, timeout)
+        for start in range(0, len(buffer), PIECE):
+            left = self._backend.left(timeout)
+            if left <= 0:
+                raise httpcore.WriteTimeout("taking it in takes too long")
+            self._stream.write(buffer[start : start + PIECE], _finite(left))
 
     def close(self) -> None:
         self._stream.close()
@@ -111,7 +134,10 @@ class _Timed(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        return _Timed(self._stream.start_tls(ssl_context, server_hostname, timeout), self._backend)
+        left = self._backend.left(timeout)
+        if left <= 0:
+            raise httpcore.ConnectTimeout("connecting takes too long")
+        return _Timed(self._stream.start_tls(ssl_context, server_hostname, _finite(left)), self._backend)
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)

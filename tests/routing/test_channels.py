@@ -8,6 +8,7 @@ from base64 import b64encode
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
+from threading import Event
 
 import pytest
 from mail_home import ANA, BEN, SETTINGS, START, MailHome, settle
@@ -27,6 +28,7 @@ from routing.incidents.levels import Signal, Standing
 from routing.mail.journal import Journal
 from routing.mail.letter import AlertLetter, PostSeen
 from routing.mail.mailbox import MailboxTransport
+from routing.mail.transport import Delivery, Outgoing
 from routing.mail.words import words
 from routing.mail_status import ChannelStatus, mail_status
 from routing.named import named
@@ -212,6 +214,32 @@ def test_what_was_killed_in_the_middle_is_posted_once(story: Story, receiver: Re
     story.leave()
     assert [state for _, _, state, _ in story.messages()] == ["sent", "sent"]
     assert [request.headers["webhook-id"] for request in receiver.requests] == [ids[1].strip("<>")]
+
+
+def test_an_answer_may_take_longer_than_the_lease_lasts_that_is_prolonged_meanwhile(story: Story) -> None:
+    asked = Event()
+    times = iter(range(1, 100))
+
+    def allowed() -> float:
+        if next(times) > 8:
+            asked.set()
+        return 0.05
+
+    class Slow(Receiver):
+        def answer(self, request: Request) -> Response:
+            asked.wait(30)
+            return Response(200)
+
+    with Slow() as slow:
+        mail = Outgoing("<1@example.net>", "", "hers", b"{}", allowed=allowed)
+        assert webhook(slow, story.home.clock, timeout=60.0).send(mail) == Delivery("sent")
+
+
+def test_a_hand_over_ends_where_the_lease_does(story: Story, receiver: Receiver) -> None:
+    left = iter([9.0, 9.0, 9.0, 9.0, 0.05])
+    receiver.misbehave(Fault("hang", seconds=30.0))
+    mail = Outgoing("<1@example.net>", "", "hers", b"{}", allowed=lambda: next(left, 0.0))
+    assert webhook(receiver, story.home.clock, timeout=60.0).send(mail).outcome == "later"
 
 
 def test_no_private_network_is_reached_unless_that_is_allowed(tmp_path: Path, receiver: Receiver) -> None:
