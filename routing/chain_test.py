@@ -13,7 +13,7 @@ from database.engine import many, read, rows, write
 from routing.alerts import INCIDENT_QUEUE
 from routing.link_key import make_key
 from routing.named import named
-from routing.operations import raise_operations
+from routing.operations import open_troubles, raise_operations, resolve_operations
 from routing.people_to_tell import MailSettings, Person
 from stream.clock import DAY
 from stream.records import Millis
@@ -24,6 +24,8 @@ LATE: Millis = 5 * DAY
 """One that could not be made for so long, since nothing ran, is left out."""
 ANSWERS_WITHIN: Millis = DAY
 KEPT: Millis = 400 * DAY
+TROUBLE = "mail:test:"
+"""How the keys of troubles begin that tell of who did not answer; the name of the test follows."""
 
 
 class Trial(NamedTuple):
@@ -78,11 +80,14 @@ def step(
     with write(engine) as connection:
         guard(connection)
         if due and not begun:
+            # All are asked anew: who did not answer a test before this one is told of by this one.
+            for key in open_troubles(connection, (TROUBLE,)):
+                resolve_operations(connection, key, now)
             begin(connection, test.name, people_of(people, settings), now)
         for name in sorted({row.test for row in silent}):
             missing = ", ".join(row.person for row in silent if row.test == name)
             why = f"{missing} did not confirm the test alert {name} within a day: is the way to them in order?"
-            raise_operations(connection, f"mail:test:{name}", "mail", why, now)
+            raise_operations(connection, f"{TROUBLE}{name}", "mail", why, now)
             many(connection, "UPDATE chain_test SET told_at = ? WHERE test = ? AND confirmed_at IS NULL", [(now, name)])
         many(connection, "DELETE FROM chain_test WHERE asked_at < ?", [(now - KEPT,)])
 
@@ -103,6 +108,9 @@ def confirm(connection: Connection, alert: int, person: str, now: Millis) -> Non
     sql = "UPDATE chain_test SET confirmed_at = ? WHERE alert = ? AND person = ?"
     if not many(connection, sql, [(now, alert, person)]):
         raise ValueError("this test is not known any more")
+    for key in open_troubles(connection, (TROUBLE,)):
+        if not rows(connection, _STILL_SILENT, (key.removeprefix(TROUBLE),)):
+            resolve_operations(connection, key, now)
 
 
 def trial_status(engine: Engine) -> TrialStatus:
@@ -119,6 +127,11 @@ _SILENT = (
     "SELECT test, person FROM chain_test WHERE confirmed_at IS NULL AND told_at IS NULL AND asked_at <= ?"
     " ORDER BY test, person"
 )
+_STILL_SILENT = (
+    "SELECT 1 FROM chain_test t WHERE t.test = ? AND t.confirmed_at IS NULL AND NOT EXISTS"
+    " (SELECT 1 FROM chain_test l WHERE l.person = t.person AND l.alert > t.alert AND l.confirmed_at IS NOT NULL)"
+)
+"""Who answered neither this test nor a later one."""
 _ALERT = (
     "INSERT INTO alert (kind, brand, queue, risk, why, event_time, created_at, state)"
     " VALUES ('chain_test', '', ?, 0, ?, ?, ?, 'pending') RETURNING id"

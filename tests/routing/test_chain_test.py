@@ -18,6 +18,7 @@ from routing import chain_test, links
 from routing.chain_test import TrialStatus, monthly, trial_status
 from routing.mail.mailbox import MailboxTransport
 from routing.named import named
+from routing.operations import open_troubles
 from routing.people_to_tell import Channel, Person
 from stream.clock import DAY, MINUTE
 from stream.records import Millis
@@ -102,6 +103,34 @@ def test_who_clicks_is_known_and_who_does_not_is_told_of(story: Story) -> None:
     assert "ana did not confirm the test alert 2026-10" in " ".join(story.text(EVA).replace(">", "").split())
     story.at("2026-10-04T10:01")
     assert len(story.mails("operations")) == 1
+
+
+def troubles(story: Story) -> set[str]:
+    with read(story.home.engine) as connection:
+        return open_troubles(connection, ("mail:",))
+
+
+def test_that_somebody_did_not_click_is_over_once_they_do_or_are_asked_anew(story: Story) -> None:
+    def click(person: Person) -> None:
+        address = next(word for word in story.text(person).split() if "/act/" in word)
+        with write(story.home.engine) as connection:
+            links.follow(connection, address.rpartition("/")[2], story.home.clock.now())
+
+    story.at("2026-10-01T10:00")
+    story.at("2026-10-02T10:01")
+    assert troubles(story) == {"mail:test:2026-10"}
+    click(ANA)
+    assert troubles(story) == {"mail:test:2026-10"}, "Ben has not"
+    with write(story.home.engine) as connection:
+        chain_test.begin(connection, "by hand", ["ben"], story.home.clock.now())
+    story.at("2026-10-02T10:05")
+    click(BEN)
+    assert troubles(story) == set(), "a later test came to him"
+    story.at("2026-11-02T10:00")
+    story.at("2026-11-03T10:01")
+    assert troubles(story) == {"mail:test:2026-11"}
+    story.at("2026-12-01T10:00")
+    assert troubles(story) == set()
 
 
 def test_one_that_nothing_ran_for_is_left_out(story: Story) -> None:
