@@ -220,8 +220,9 @@ class _Desk:
         return "mailed" if chosen else "nobody"
 
     def crm(self, alert: Pending, people: Sequence[Person]) -> str:
-        """A case for a channel alone. One that is not there is told of nothing, as in a replay."""
-        if alert.why not in self._channels:
+        """A case for a channel alone. One that is not there is told of nothing, as in a replay, nor is a chat."""
+        channel = self._channels.get(alert.why)
+        if channel is None or not channel.texts:
             return "quiet"
         self._opened(alert, "", "crm", channel=alert.why)
         return "mailed"

@@ -43,6 +43,8 @@ class Messenger(Mailer):
             return self._end(mail, "dropped", f"there is no channel {mail.channel} any more")
         if person is None and mail.person:
             return self._end(mail, "dropped", f"{mail.person} is no longer among the people")
+        if mail.kind == HANDED and not channel.texts:
+            return self._end(mail, "failed", f"channel {channel.id} is no webhook any more: no case is posted to it")
         if mail.kind != HANDED and now - mail.created_at > STALE:
             return self._end(mail, "failed", "a day went by without its being taken")
         return self._hand_over(mail, channel.id, lambda: self._said(mail, person, channel, now))

@@ -341,6 +341,22 @@ def test_a_case_is_posted_as_it_stands(story: Story, receiver: Receiver) -> None
     assert secret
 
 
+def test_a_case_for_a_channel_that_became_a_chat_keeps_back_no_other_message(story: Story, receiver: Receiver) -> None:
+    n = story.home.mention("where is my suitcase", case_id=1001)
+    story.home.case(1001)
+    story.home.alert(n, case_id=1001, kind="crm", why="desk")
+    settle(story.mailer, story.home)
+    chats = tuple(replace(one, texts=False) if one.id == "desk" else one for one in story.home.settings.channels)
+    story.home.settings = replace(story.home.settings, channels=chats)
+    story.ways["desk"] = AppriseWay(f"json://127.0.0.1:{receiver.url.rpartition(':')[2]}/{SECRET}")
+    story.messenger.close()
+    story.messenger = story.another()
+    story.tell(story.incident())
+    assert [(channel, state) for channel, _, state, _ in story.messages()] == [
+        ("desk", "failed"), ("hers", "sent"), ("ours", "sent"),
+    ]  # fmt: skip
+
+
 def test_a_case_of_which_all_was_deleted_is_posted_nowhere(story: Story, receiver: Receiver) -> None:
     n = story.home.mention("where is my suitcase", case_id=1001)
     story.home.case(1001)
