@@ -44,9 +44,9 @@ class Another:
         self._at: dict[int, Millis] = {}
 
     def step(self, live: Iterable[Incident], now: Millis) -> int:
-        """Look at one incident, the one that waits for longest; 1 where people are told of another matter. Raises
-        Transient."""
-        told = [one for one in live if one.state in ("warning", "crisis") and one.told and not book.silent(one, now)]
+        """Look at one incident, the one that waits for longest; 1 where people are told of another matter. Who silenced
+        the incident knew of the first alone; a silence of the brand is of both. Raises Transient."""
+        told = [one for one in live if one.state in ("warning", "crisis") and one.told]
         self._at = {one.id: self._at.get(one.id, now) for one in told}
         ripe = [one for one in told if passed(self._at[one.id], now, AGAIN)]
         if not ripe:
@@ -54,7 +54,8 @@ class Another:
         held = min(ripe, key=lambda one: self._at[one.id])
         self._at[held.id] = now
         with read(self._engine) as connection:
-            quiet = of_incident(silences.live(connection, now), held.brand, held.id, held.state, now)
+            of_brands = [one for one in silences.live(connection, now) if one.incident is None]
+            quiet = of_incident(of_brands, held.brand, held.id, held.state, now)
             found = self._found(connection, held, now) if quiet is None else 0
         if not found:
             return 0

@@ -12,6 +12,7 @@ from mail_home import BEN, SETTINGS, START, MailHome
 from test_incident_mail import LOUD, Story, text
 
 from database.engine import read, rows, write
+from routing import silences
 from routing.incidents import book, matters, telling
 from routing.incidents.another import Another
 from routing.incidents.levels import Standing
@@ -19,6 +20,7 @@ from routing.incidents.matters import Comparing
 from routing.incidents.telling import Telling
 from routing.mail.mailbox import MailboxTransport
 from routing.people_to_tell import Person
+from routing.silences import Silence
 from stream.clock import HOUR, MINUTE
 
 BAKER = Person(id="bea", name="Bea", email="bea@example.org", brands=frozenset({"bakery"}))
@@ -251,6 +253,33 @@ def test_another_matter_of_a_brand_in_an_open_incident_is_told_once_an_hour(stor
     assert "money.example" in text(mail)
     story.home.clock.advance(6 * MINUTE)
     story.storm("acme", "my card was charged twice by their new shop https://money.example/twice", 14, first=120)
+    assert look() == ["crisis", "another"]
+
+
+def test_who_silenced_an_incident_is_told_of_another_matter_and_who_silenced_the_brand_is_not(story: Two) -> None:
+    story.storm("acme", "the crew left us at the gate in the rain https://paper.example/crew", 12)
+    id = story.begins("acme")
+    story.home.clock.advance(MINUTE)
+    story.tells()
+    another, now = Another(story.home.engine, lambda connection: None), story.home.clock.at
+    of_all = Silence(0, "acme", "", None, True, "we know", "ana", now, now, now + HOUR, "", 0, "UTC", None, "")
+    with write(story.home.engine) as connection:
+        book.silence(connection, id, "ana", now + 4 * HOUR, now)
+        silences.add(connection, of_all._replace(incident=id, until=now + 4 * HOUR))
+        brand = silences.add(connection, of_all)
+
+    def look() -> list[str]:
+        story.home.clock.advance(6 * MINUTE)
+        with read(story.home.engine) as connection:
+            live = book.listed(connection, all=False, most=10)
+        another.step(live, story.home.clock.at)
+        return [why for why, _ in _alerts(story)]
+
+    look()
+    story.storm("acme", "my card was charged twice by their new shop https://money.example/twice", 14, first=90)
+    assert look() == ["crisis"]
+    with write(story.home.engine) as connection:
+        silences.end(connection, brand.id, "ana", story.home.clock.at)
     assert look() == ["crisis", "another"]
 
 
