@@ -113,7 +113,8 @@ def _to_tell(strands: Sequence[Incident], word: Word, step: int) -> list[Inciden
 
 def all_clear(connection: Connection, brands: Collection[str], now: Millis, silences: Sequence[Silence] = ()) -> int:
     """Of these brands' incidents that are over as of now, where their matter is over with them: to everybody who was
-    told of one, the chain included. Whom a crisis reached through a silence hears that it is over."""
+    told of one, the chain included. Whom a crisis reached through a silence hears that it is over, unless that is one of
+    crises as well."""
     told = 0
     for brand in brands:
         held = book.ended(connection, brand, now)
@@ -124,7 +125,8 @@ def all_clear(connection: Connection, brands: Collection[str], now: Millis, sile
         for one in strands:
             if one.told_at is None or _said_over(connection, one):
                 continue
-            if one.told == "crisis" or of_incident(silences, one.brand, one.id, "over", now) is None:
+            word: Word = "crisis" if one.told == "crisis" else "over"
+            if of_incident(silences, one.brand, one.id, word, now) is None:
                 book.tell(connection, one.id, one.brand, "over", -steps, now)
                 told += 1
     return told

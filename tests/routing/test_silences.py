@@ -103,6 +103,16 @@ def test_who_heard_of_a_crisis_through_a_silence_hears_that_it_is_over(story: St
         assert telling.all_clear(connection, ["acme"], START + HOUR, quiet) == 1
 
 
+def test_the_end_of_a_crisis_that_was_silenced_as_well_is_told_to_nobody(story: Story) -> None:
+    id = story.incident("crisis")
+    assert story.told(id) == 1
+    story.add(crisis=True)
+    with write(story.home.engine) as connection:
+        book.move(connection, book.find(connection, id), Standing("over"), LOUD, START + HOUR)
+        quiet = silences.live(connection, START + HOUR)
+        assert telling.all_clear(connection, ["acme"], START + HOUR, quiet) == 0
+
+
 def test_only_what_it_is_about_is_silenced(story: Story) -> None:
     first = story.incident("warning")
     other = story.add(incident=first + 1)
