@@ -30,8 +30,8 @@ class Ways:
 
     def __init__(self, ways: Mapping[str, Way], clock: Clock) -> None:
         self._ways, self._clock = ways, clock
-        self._rests: dict[str, tuple[int, Millis]] = {}
-        """(failures in a row, until when, by the steady clock)."""
+        self._rests: dict[str, tuple[int, Millis, str]] = {}
+        """(failures in a row, until when, by the steady clock, why)."""
 
     @property
     def deadline(self) -> float:
@@ -41,13 +41,13 @@ class Ways:
         way = self._ways.get(mail.recipient)
         if way is None:
             return Delivery("refused", f"there is no channel {mail.recipient} any more")
-        failures, until = self._rests.get(mail.recipient, (0, 0))
+        failures, until, why = self._rests.get(mail.recipient, (0, 0, ""))
         if self._clock.steady() < until:
-            return Delivery("later", "it failed a moment ago")
+            return Delivery("later", why)
         delivery = way.send(mail)
         if delivery.outcome == "later":
             pause = back_off(failures, FIRST_REST, LONGEST_REST, mail.recipient)
-            self._rests[mail.recipient] = failures + 1, self._clock.steady() + pause
+            self._rests[mail.recipient] = failures + 1, self._clock.steady() + pause, delivery.reason
         else:
             self._rests.pop(mail.recipient, None)
         return delivery

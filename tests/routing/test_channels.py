@@ -198,6 +198,15 @@ def test_while_it_fails_it_is_tried_again_with_the_same_id_and_holds_up_no_other
     assert first == again
 
 
+def test_what_waits_behind_a_message_that_failed_says_why(story: Story, receiver: Receiver) -> None:
+    receiver.misbehave(Fault("status", times=2, status=503))
+    id = story.incident()
+    story.tell(id)
+    story.tell(id, "still")
+    assert {(state, reason) for _, _, state, reason in story.messages()} == {("pending", "answered 503")}
+    assert len(receiver.requests) == 2, "each channel was asked once and rests"
+
+
 def test_what_was_killed_in_the_middle_is_posted_once(story: Story, receiver: Receiver) -> None:
     """Claimed, taken, in the journal, and killed before SQL knew."""
     id = story.incident()
