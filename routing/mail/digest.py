@@ -38,9 +38,10 @@ def digest_for(
     found = period(person, asked_at)
     span = 7 * DAY if kind == WEEKLY else DAY
     since = found.since if found is not None and found.until == asked_at else asked_at - span
-    brands = [one for one in settings.brand_names if not person.brands or one in person.brands]
+    # Not those of the settings: what the mailer began with lacks a brand that was added since.
+    numbers = {one.value: one.n for one in named(connection, _NUMBERS) if not person.brands or one.value in person.brands}
+    brands = sorted(person.brands | numbers.keys())
     queues = [one for one in QUEUES if not person.queues or one in person.queues]
-    numbers = {name: n for n, name in rows_in(connection, _NUMBERS, brands)}
     missed = _cases(connection, _MISSED, numbers, queues, (since, asked_at))
     return DigestLetter(
         weekly=kind == WEEKLY,
@@ -175,7 +176,7 @@ def _observed(evidence: Evidence) -> int:
     return round(evidence.signals[0].observed) if evidence.signals else 0
 
 
-_NUMBERS = "SELECT n, value FROM dictionary WHERE kind = 'brand' AND value IN (??)"
+_NUMBERS = "SELECT n, value FROM dictionary WHERE kind = 'brand'"
 _SUMS = (
     "SELECT brand, queue, sum(mentions), sum(negative), sum(positive) FROM {table}"
     " WHERE minute >= ? AND minute < ? AND brand IN (??) GROUP BY brand, queue"

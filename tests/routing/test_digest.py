@@ -144,6 +144,18 @@ def test_a_reader_is_told_of_their_own_brands_and_queues(tmp_path: Path) -> None
     story.home.close()
 
 
+def test_a_brand_that_was_added_while_the_mailer_ran_is_told_of(story: Story) -> None:
+    story.home.mention("a first word of another", brand="newcomer")
+    sql = (
+        "INSERT INTO count_delta (brand, minute, network, intent, queue, mentions, negative, positive, detractors,"
+        " severe, risk, own) SELECT n, ?, 1, 1, 'none', 7, 0, 0, 0, 0, 0, 0 FROM dictionary WHERE value = 'newcomer'"
+    )
+    with write(story.home.engine) as connection:
+        many(connection, sql, [(at("2026-09-21T10:00") // MINUTE,)])
+    (mail,) = story.at("2026-09-22T06:00")
+    assert "newcomer: 7" in text(mail)
+
+
 _MISSED = (
     "INSERT INTO case_deadline (case_id, what, deadline, target, began_at, due, missed_at)"
     " VALUES (?, 'first_response', 'standard', '4h', 0, ?, ?)"
