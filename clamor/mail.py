@@ -18,6 +18,7 @@ from config.secrets import SHORTEST_KEY
 from config.teams import Team
 from routing.channels.apprise_way import AppriseWay
 from routing.channels.messenger import Messenger
+from routing.channels.signature import key_of
 from routing.channels.ways import Way, Ways
 from routing.channels.webhook import WebhookWay
 from routing.mail.compose import in_words_of
@@ -69,8 +70,13 @@ def way(opened: Opened, channel: config.channels.Channel) -> Way:
         return AppriseWay(url)
     names = [name for name in (channel.secret_env, channel.former_secret_env) if name is not None]
     keys = [_secret(opened, channel.id, name) for name in names]
-    if any(len(key) < SHORTEST_KEY for key in keys):
-        raise HomeError(f"a key of channel {channel.id} has fewer than {SHORTEST_KEY} characters: take a longer one")
+    for name, key in zip(names, keys, strict=True):
+        try:
+            long = len(key_of(key)) >= SHORTEST_KEY
+        except ValueError as error:
+            raise HomeError(f"{name}, a key of channel {channel.id}: {error}") from None
+        if not long:
+            raise HomeError(f"{name}, a key of channel {channel.id}, has fewer than {SHORTEST_KEY} characters")
     return WebhookWay(url, keys, opened.clock, timeout=channel.timeout / 1000, anywhere=channel.allow_private)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
 import hmac
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
@@ -23,10 +22,11 @@ def headers(id: str, seconds: int, body: bytes, keys: Sequence[str]) -> dict[str
 
 
 def key_of(written: str) -> bytes:
-    """`whsec_` and the key in base64, as the standard writes it; else the text itself."""
+    """`whsec_` and the key in base64, as the standard writes it; else the text itself. Raises ValueError where that is
+    not base64: whoever checks the signature would have another key, or none."""
     if not written.startswith(_WRITTEN):
         return written.encode()
     try:
         return b64decode(written.removeprefix(_WRITTEN), validate=True)
-    except binascii.Error:
-        return written.encode()
+    except ValueError:
+        raise ValueError("what stands behind whsec_ is not base64") from None

@@ -163,6 +163,8 @@ def test_what_is_posted_is_signed_by_the_standard(story: Story, receiver: Receiv
     assert request.json()["id"] == id
     assert int(seconds) == story.home.clock.wall() // 1000
     assert key_of("whsec_" + b64encode(b"some bytes").decode()) == b"some bytes"
+    with pytest.raises(ValueError, match="is not base64"):
+        key_of("whsec_no padding here")
 
 
 def test_a_channel_is_told_what_it_is_for(tmp_path: Path, receiver: Receiver) -> None:
