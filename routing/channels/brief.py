@@ -55,9 +55,11 @@ def _command(reader: Words, command: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Nobody is called by a sign that a chat takes for a call, such as @everyone or <!channel>; links stay."""
-    return _CALLS.sub("@\u200b", text).replace("<!", "<\u200b!")
+    """Nobody is called by a sign that a chat takes for a call, such as @everyone or <!channel>; links stay, and where
+    somebody's name in one is such a call, its @ is written as addresses may write it."""
+    return _ALL.sub("%40", _CALLS.sub("@\u200b", text)).replace("<!", "<\u200b!")
 
 
 _CALLS = re.compile(r"(?<![\w/.:=?&-])@")
 """Not within an address: https://social.example/@ana/1."""
+_ALL = re.compile(r"@(?=(?:everyone|here|channel|all)\b)", re.IGNORECASE)

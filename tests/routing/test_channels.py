@@ -386,3 +386,5 @@ def test_a_link_to_a_post_stays_one_and_a_call_does_not() -> None:
     said = brief(letter, words("en"))
     assert "https://m.example/@ana/1" in said.body
     assert "@everyone" not in said.title
+    stranger = replace(letter, post=replace(letter.post, link="https://m.example/@everyone/1"))
+    assert "https://m.example/%40everyone/1" in brief(stranger, words("en")).body
