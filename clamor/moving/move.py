@@ -35,7 +35,7 @@ from stream.ports import DECIDED, MENTIONS, POSTS, OffsetOutside, Transient
 ROLES = ("run", START, "routing", "index", "web", "reindex")
 """Who must not work while a home is moved to its end; nlp and collect have no lock and are seen by their status."""
 READER = "nlp"
-MAILS = "mails.journal"
+JOURNALS = ("mails.journal", "channels.journal")
 LOOK = 1.0
 """Seconds between two looks for news, and for whether Clamor still works."""
 AGAIN = 5.0
@@ -184,10 +184,11 @@ class Move:
         return places(self.journal, topic, stands, sources, bounds)
 
     def _carry_mails(self) -> None:
-        """Mails that left and that SQL may not know of yet."""
-        here, there = self.source.home.data / MAILS, self.target.home.data / MAILS
-        if here != there and here.exists():
-            shutil.copy2(here, there)
+        """Mails, and messages by channels, that left and that SQL may not know of yet."""
+        for name in JOURNALS:
+            here, there = self.source.home.data / name, self.target.home.data / name
+            if here != there and here.exists():
+                shutil.copy2(here, there)
 
     def _close_off(self) -> None:
         words = f"this home is moved to the engines of {self.note.settings}: nothing is written here any more"

@@ -59,6 +59,15 @@ def moved(home: Home) -> Ended:
         return carry_out(move, lambda words: None, quiet)
 
 
+def test_what_left_a_moment_ago_by_mail_or_channel_is_known_at_the_new_place(home: Home) -> None:
+    for name in ("mails.journal", "channels.journal"):
+        (home.data / name).write_text(f"<{name}@example.net>\n", encoding="ascii")
+    moved(home)
+    for name in ("mails.journal", "channels.journal"):
+        there = home.root / "moved" / name
+        assert there.read_text(encoding="ascii") == f"<{name}@example.net>\n"
+
+
 def on_the_new_engines(home: Home) -> Home:
     shutil.copy(home.root / "big.yaml", home.settings_file)
     return home
