@@ -17,6 +17,8 @@ from routing.mail.words import Words
 
 OF_OURS = ("network", "intent")
 """Parts of a cause whose names Clamor has chosen."""
+OF_STRANGERS = ("impersonation",)
+"""Troubles whose sentence holds names that strangers chose: that there is one is told, the mail says which."""
 
 
 class Brief(NamedTuple):
@@ -46,7 +48,8 @@ def brief(letter: Letter, reader: Words) -> Brief:
     else:
         _, said = worded(letter, reader)
         links = [f"{link['text']}: {link['address']}" for link in said.get("links", ())]
-        lines = [said["happened"], said.get("why", ""), *links, _command(reader, said["command"])]
+        why = "" if said.get("about") in OF_STRANGERS else said.get("why", "")
+        lines = [said["happened"], why, *links, _command(reader, said["command"])]
     return Brief(_plain(said["subject"]), _plain("\n".join(line.strip() for line in lines if line and line.strip())))
 
 

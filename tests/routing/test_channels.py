@@ -26,7 +26,7 @@ from routing.incidents import book
 from routing.incidents.book import Evidence, Word
 from routing.incidents.levels import Signal, Standing
 from routing.mail.journal import Journal
-from routing.mail.letter import AlertLetter, PostSeen
+from routing.mail.letter import AlertLetter, NoticeLetter, PostSeen
 from routing.mail.mailbox import MailboxTransport
 from routing.mail.transport import Delivery, Outgoing
 from routing.mail.words import words
@@ -313,6 +313,16 @@ def test_a_chat_is_told_no_word_of_a_stranger(tmp_path: Path, receiver: Receiver
     assert not any(word in said for word in ("palm", "plane", "@here", "@everyone", "Flyer", "flyer"))
     assert SECRET not in repr((logs, story.messages()))
     story.home.close()
+
+
+def test_a_chat_is_told_of_no_stranger_s_name_that_stands_in_a_trouble() -> None:
+    why = "acme_hepl on x may pass for Acme Air: one letter apart. It wrote x:7. Report it there"
+    letter = NoticeLetter(kind="operations", about="impersonation", brand="", queue="none", why=why, at=START, command="c")
+    said = brief(letter, words("en"))
+    assert "acme_hepl" not in f"{said.title}{said.body}"
+    assert "c" in said.body
+    disk = replace(letter, about="disk", why="the disk is full")
+    assert "the disk is full" in brief(disk, words("en")).body
 
 
 def test_an_address_that_is_none_fails_in_words(tmp_path: Path) -> None:
