@@ -130,8 +130,10 @@ def _transport(configuration: Configuration) -> Transport:
 
 
 def people(opened: Opened) -> list[Person]:
-    """The people in force; who has no limit of their own has the general one."""
+    """The people in force; who has no limit of their own has the general one. A drill sums up no day: its quiet days
+    are invented."""
     most, teams = opened.settings.alerts.max_mails_per_hour, opened.registry.current().teams
+    drill = is_drill(opened.home)
     return [
         Person(
             id=person.id,
@@ -142,7 +144,7 @@ def people(opened: Opened) -> list[Person]:
             queues=frozenset(person.queues),
             access=frozenset(person.access),
             operations=person.operations,
-            digest=person.digest,
+            digest="none" if drill else person.digest,
             zone=person.zone,
             channels=person.channels,
             shared=_shared(teams, person.id),
@@ -167,7 +169,7 @@ def settings(opened: Opened) -> MailSettings:
         program=f"clamor --home {shlex.quote(str(opened.home.root))}",
         brand_names={brand.id: brand.name for brand in opened.registry.current().brands},
         risk_steps=alerts.worse_at,
-        monthly_test=alerts.monthly_test and sends_mails(opened.home),
+        monthly_test=alerts.monthly_test and sends_mails(opened.home) and not is_drill(opened.home),
         url=opened.settings.api.url,
         channels=tuple(
             Channel(

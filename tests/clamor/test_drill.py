@@ -20,7 +20,7 @@ from clamor.cli import program
 from clamor.clocks import is_drill, pace_of
 from clamor.commands.drill import _wait_for
 from clamor.drill import Drill
-from clamor.mail import channels, transport
+from clamor.mail import channels, people, settings, transport
 from clamor.opening import open_home
 from clamor.scorecard import scorecard
 from clamor.storms import STORMS, lines
@@ -73,6 +73,18 @@ def test_a_storm_is_a_scenario_that_reaches_its_networks_in_turn(name: str, tmp_
     said_so = Counter(one.draft.text for part in scenario.parts for one in part.posts)
     assert said_so.most_common(1)[0][1] >= storm.copied * storm.posts * 0.7
     assert all("Acme Air" in words for words in said_so if words)
+
+
+def test_a_drill_sends_no_digest_and_no_test_of_the_month(living: Living, tmp_path: Path) -> None:
+    own = drills.sandbox(living.home, tmp_path / "sandbox", {"port": 8851}, sends=False)
+    plain = yaml.safe_load(own.settings_file.read_text(encoding="utf-8"))
+    plain["people"][0]["digest"], plain["alerts"] = "daily", {"monthly_test": True}
+    own.settings_file.write_text(yaml.safe_dump(plain), encoding="utf-8")
+    drills.begin(own, Drill("attack", "acme", NOW, NOW + HOUR, 1, True), 0.05)
+    with open_home(own) as opened:
+        assert opened.registry.people()[0].digest == "daily"
+        assert {one.digest for one in people(opened)} == {"none"}
+        assert not settings(opened).monthly_test
 
 
 def test_the_sandbox_has_the_people_and_rules_and_nothing_that_leads_out(living: Living, tmp_path: Path) -> None:
