@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import threading
+import time
 from importlib.util import find_spec
 from typing import Any
 
@@ -12,7 +14,7 @@ from routing.channels.brief import Brief
 from routing.mail.transport import Delivery, Outgoing
 
 DEADLINE = 30.0
-"""Seconds: Apprise waits for a connection and for an answer for 4 each, and some services take several."""
+"""Seconds: Apprise waits for a connection and for each piece of an answer for 4, and some services take several."""
 
 
 def installed() -> bool:
@@ -20,31 +22,51 @@ def installed() -> bool:
 
 
 class AppriseWay:
-    """One service, by its address as Apprise writes it."""
+    """One service, by its address as Apprise writes it.
 
-    deadline = DEADLINE
+    Apprise knows no time for a whole exchange: an answer without an end would hold up every channel. So it is asked in
+    a thread of its own, which is left alone once that time is over; while it lasts, nothing more is handed over.
+    """
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, url: str, deadline: float = DEADLINE) -> None:
+        self._url, self.deadline = url, deadline
         self._service: Any = None
+        self._under_way: threading.Thread | None = None
 
     def send(self, mail: Outgoing) -> Delivery:
         said = msgspec.json.decode(mail.content, type=Brief)
         if mail.allowed() <= 0:
             return Delivery("later", "another process follows")
+        if self._under_way is not None and self._under_way.is_alive():
+            return Delivery("later", "the service has not answered what it was told before")
         try:
             if self._service is None:
                 self._service = _service(self._url)
-            taken = self._service.notify(title=said.title, body=said.body, body_format="text")
         except _Unknown as fault:
             return Delivery("refused", str(fault))
         except Exception as fault:
-            # Its words may hold the address.
-            return Delivery("later", f"the service failed ({type(fault).__name__})", unsure=True)
-        return Delivery("sent") if taken else Delivery("later", "the service did not take it")
+            return Delivery("later", f"the service failed ({type(fault).__name__})")
+        answers: list[Delivery] = []
+        service = self._service
+        asked = threading.Thread(target=lambda: answers.append(_told(service, said)), name="apprise", daemon=True)
+        self._under_way = asked
+        asked.start()
+        ends = time.monotonic() + self.deadline
+        while asked.is_alive() and (left := min(ends - time.monotonic(), mail.allowed())) > 0:
+            asked.join(left)
+        return answers[0] if answers else Delivery("later", "the service did not answer in time", unsure=True)
 
     def close(self) -> None:
         self._service = None
+
+
+def _told(service: Any, said: Brief) -> Delivery:
+    try:
+        taken = service.notify(title=said.title, body=said.body, body_format="text")
+    except Exception as fault:
+        # Its words may hold the address.
+        return Delivery("later", f"the service failed ({type(fault).__name__})", unsure=True)
+    return Delivery("sent") if taken else Delivery("later", "the service did not take it")
 
 
 class _Unknown(Exception):

@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from threading import Event
 
+import msgspec
 import pytest
 from mail_home import ANA, BEN, SETTINGS, START, MailHome, settle
 from msgspec.structs import replace
@@ -17,7 +18,7 @@ from structlog.testing import capture_logs
 
 from database.engine import many, read, write
 from routing.channels.apprise_way import AppriseWay
-from routing.channels.brief import brief
+from routing.channels.brief import Brief, brief
 from routing.channels.messenger import Messenger
 from routing.channels.signature import key_of
 from routing.channels.ways import Way, Ways
@@ -313,6 +314,21 @@ def test_a_chat_is_told_no_word_of_a_stranger(tmp_path: Path, receiver: Receiver
     assert not any(word in said for word in ("palm", "plane", "@here", "@everyone", "Flyer", "flyer"))
     assert SECRET not in repr((logs, story.messages()))
     story.home.close()
+
+
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
+def test_a_chat_whose_answer_never_ends_is_left_alone(receiver: Receiver) -> None:
+    def drops() -> Iterator[bytes]:
+        while not receiver.over:
+            yield b" "
+            Event().wait(0.02)
+
+    receiver.response = Response(200, drops())
+    chat = AppriseWay(f"json://127.0.0.1:{receiver.url.rpartition(':')[2]}/{SECRET}", deadline=0.3)
+    mail = Outgoing("<1@example.net>", "", "chat", msgspec.json.encode(Brief("CRISIS", "look")))
+    assert chat.send(mail) == Delivery("later", "the service did not answer in time", unsure=True)
+    assert chat.send(mail) == Delivery("later", "the service has not answered what it was told before")
+    assert len(receiver.requests) == 1
 
 
 def test_a_chat_is_told_of_no_stranger_s_name_that_stands_in_a_trouble() -> None:
