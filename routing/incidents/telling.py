@@ -113,7 +113,7 @@ def _to_tell(strands: Sequence[Incident], word: Word, step: int) -> list[Inciden
 
 def all_clear(connection: Connection, brands: Collection[str], now: Millis, silences: Sequence[Silence] = ()) -> int:
     """Of these brands' incidents that are over as of now, where their matter is over with them: to everybody who was
-    told of one, the chain included. Whom a crisis reached through a silence hears that it is over, unless that is one of
+    told of one, the chain included. Whom a crisis reached through a silence hears that it is over, but where that is of
     crises as well."""
     told = 0
     for brand in brands:

@@ -39,7 +39,9 @@ def digest_for(
     span = 7 * DAY if kind == WEEKLY else DAY
     since = found.since if found is not None and found.until == asked_at else asked_at - span
     # Not those of the settings: what the mailer began with lacks a brand that was added since.
-    numbers = {one.value: one.n for one in named(connection, _NUMBERS) if not person.brands or one.value in person.brands}
+    numbers = {
+        one.value: one.n for one in named(connection, _NUMBERS) if not person.brands or one.value in person.brands
+    }
     brands = sorted(person.brands | numbers.keys())
     queues = [one for one in QUEUES if not person.queues or one in person.queues]
     missed = _cases(connection, _MISSED, numbers, queues, (since, asked_at))

@@ -60,6 +60,8 @@ def moved(home: Home) -> Ended:
 
 
 def test_what_left_a_moment_ago_by_mail_or_channel_is_known_at_the_new_place(home: Home) -> None:
+    with Living(home) as living:
+        living.live(post(1))
     for name in ("mails.journal", "channels.journal"):
         (home.data / name).write_text(f"<{name}@example.net>\n", encoding="ascii")
     moved(home)

@@ -333,7 +333,9 @@ def test_a_chat_whose_answer_never_ends_is_left_alone(receiver: Receiver) -> Non
 
 def test_a_chat_is_told_of_no_stranger_s_name_that_stands_in_a_trouble() -> None:
     why = "acme_hepl on x may pass for Acme Air: one letter apart. It wrote x:7. Report it there"
-    letter = NoticeLetter(kind="operations", about="impersonation", brand="", queue="none", why=why, at=START, command="c")
+    letter = NoticeLetter(
+        kind="operations", about="impersonation", brand="", queue="none", why=why, at=START, command="c"
+    )
     said = brief(letter, words("en"))
     assert "acme_hepl" not in f"{said.title}{said.body}"
     assert "c" in said.body
@@ -386,7 +388,6 @@ def test_a_case_for_a_channel_that_became_a_chat_keeps_back_no_other_message(sto
     chats = tuple(replace(one, texts=False) if one.id == "desk" else one for one in story.home.settings.channels)
     story.home.settings = replace(story.home.settings, channels=chats)
     story.ways["desk"] = AppriseWay(f"json://127.0.0.1:{receiver.url.rpartition(':')[2]}/{SECRET}")
-    story.messenger.close()
     story.messenger = story.another()
     story.tell(story.incident())
     assert [(channel, state) for channel, _, state, _ in story.messages()] == [
