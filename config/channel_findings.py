@@ -3,7 +3,7 @@ crisis that a brand's people would hear of by mail alone."""
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Collection, Container, Iterator, Mapping
 from importlib.util import find_spec
 from typing import Any, TypeAlias
 
@@ -15,9 +15,14 @@ TELLS = ("crisis", "warning")
 WATCHED = ("own", "category")
 
 
-def check_channels(sheet: Sheet, channels: Items, brands: Items, people: Items, teams: Items) -> Iterator[Problem]:
-    """Of people and teams of the file beside its channels."""
-    ids = [str(channel.get("id")) for _, channel in channels]
+def check_channels(
+    sheet: Sheet, channels: Items, ids: Collection[str] | None, brands: Items, people: Items, teams: Items
+) -> Iterator[Problem]:
+    """Of people and teams of the file beside its channels. `ids`: of these, or of the home's where the file has none;
+    None: nobody knows them."""
+    yield from _one_channel(sheet, channels, brands, people, teams)
+    if ids is None:
+        return
     for section, items in (("people", people), ("teams", teams)):
         for n, item in items:
             for at, name in enumerate(_words(item.get("channels"))):
@@ -25,7 +30,6 @@ def check_channels(sheet: Sheet, channels: Items, brands: Items, people: Items, 
                     where: Path = (section, n, "channels", at)
                     advice = did_you_mean(name, ids) or "write it under `channels:` first"
                     yield sheet.problem(where, "no channel has this id", advice, value=shown(name))
-    yield from _one_channel(sheet, channels, brands, people, teams)
 
 
 def _one_channel(sheet: Sheet, channels: Items, brands: Items, people: Items, teams: Items) -> Iterator[Problem]:

@@ -37,11 +37,12 @@ def check_content(
     known_brands: Iterable[str] = (),
     known_people: Collection[str] | None = None,
     known_teams: Collection[str] = (),
+    known_channels: Collection[str] | None = None,
 ) -> Iterator[Problem]:
     """Findings in brands, aspects, sources, people, replies, teams, deadlines and playbook.
 
     What is in force, for a file that has none of its own: `known_brands`, `known_people` (None: nobody knows),
-    `known_teams`.
+    `known_teams`, `known_channels` (None: nobody knows).
     """
     plain = sheet.root.plain()
     parts = plain if isinstance(plain, dict) else {}
@@ -78,7 +79,9 @@ def check_content(
     people_ids = {str(person.get("id")) for _, person in people} if "people" in parts else known_people
     yield from check_teams(sheet, teams, deadlines, people_ids, () if "teams" in parts else known_teams)
     yield from _double_ids(sheet, ("channels",), _items(parts.get("channels")))
-    yield from check_channels(sheet, _items(parts.get("channels")), brands, people, teams)
+    channels = _items(parts.get("channels"))
+    channel_ids = [str(channel.get("id")) for _, channel in channels] if "channels" in parts else known_channels
+    yield from check_channels(sheet, channels, channel_ids, brands, people, teams)
     team_ids = {str(team.get("id")) for _, team in teams} if "teams" in parts else known_teams
     yield from check_playbook(sheet, playbook, people if "people" in parts else None, known_people, team_ids)
     if "people" in parts:

@@ -59,6 +59,8 @@ class Standing(NamedTuple):
     """By kind (`rules`, `policy`)."""
     teams: frozenset[str] = frozenset()
     deadlines: frozenset[str] = frozenset()
+    channels: frozenset[str] | None = None
+    """Those of the home, which are no content: a folder that is applied names them. None: nobody knows."""
 
 
 NOTHING_STANDS = Standing()

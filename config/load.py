@@ -57,6 +57,10 @@ class Configuration:
     warnings: tuple[Problem, ...]
 
 
+_ALONE = Standing(channels=frozenset())
+"""A home's own file is all that there is: it has its channels."""
+
+
 def check(home: Home, checkers: Checkers | None = None, use: Use = "check") -> list[Problem]:
     """All findings in clamor.yaml, the files of rules and policy, secrets.env, the environment and the data folder, in
     reading order."""
@@ -103,7 +107,7 @@ def _examine(home: Home, checkers: Checkers | None, use: Use) -> tuple[Configura
         return None, in_order(problems)
     problems += [*_unknown_sections(sheet), *_unknown_variables(os.environ)]
     settings, engine_problems = _settings(sheet, os.environ)
-    content, content_problems = _content(home, sheet, secrets, checkers, NOTHING_STANDS)
+    content, content_problems = _content(home, sheet, secrets, checkers, _ALONE)
     problems += engine_problems + content_problems
     if settings is not None:
         home = home.with_data(settings.data)
@@ -226,7 +230,7 @@ def _disk(home: Home, sheet: Sheet) -> list[Problem]:
 def _content(
     home: Home, sheet: Sheet, secrets: Secrets, checkers: Checkers | None, standing: Standing
 ) -> tuple[Content | None, list[Problem]]:
-    problems = list(check_content(sheet, secrets, standing.brands, standing.people, standing.teams))
+    problems = list(check_content(sheet, secrets, standing.brands, standing.people, standing.teams, standing.channels))
     stated: ImportPart | None = None
     try:
         stated = ImportPart.model_validate(_parts(sheet, ImportPart))

@@ -42,7 +42,7 @@ def apply(
     with open_home(home) as opened:
         upgrade(opened.engine)
         with read(opened.engine) as connection:
-            stands = standing(connection)
+            stands = standing(connection)._replace(channels=frozenset(one.id for one in opened.settings.channels))
         wanted, warnings = load_content(folder or home.root, CHECKERS, stands)
         for warning in warnings:
             errors.print(str(warning), style="yellow", markup=False)

@@ -10,6 +10,7 @@ from config.content import Kind
 from config.home import HomeError
 from config.known import Standing
 from config.load import Content, load_content
+from config.problems import ConfigurationError
 from config.reference import full_example
 from database import revisions
 from database.engine import read, write
@@ -174,3 +175,14 @@ def test_an_export_writes_over_nothing(engine: Engine, tmp_path: Path) -> None:
     take(engine, content(tmp_path / "d", FILE))
     with read(engine) as conn, pytest.raises(HomeError, match=r"clamor\.yaml exists already"):
         export(conn, tmp_path / "d")
+
+
+def test_content_names_the_channels_of_the_home_that_it_is_applied_to(tmp_path: Path) -> None:
+    """Channels are engine: no export has them, and what is applied from another folder cannot state them."""
+    (tmp_path / "clamor.yaml").write_text(
+        "brands: [{id: acme, name: Acme}]\npeople: [{id: ana, name: Ana, email: ana@example.org, channels: [desk-chat]}]\n"
+    )
+    load_content(tmp_path)
+    load_content(tmp_path, standing=Standing(channels=frozenset({"desk-chat"})))
+    with pytest.raises(ConfigurationError, match="no channel has this id"):
+        load_content(tmp_path, standing=Standing(channels=frozenset({"night-chat"})))
