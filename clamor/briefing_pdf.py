@@ -26,6 +26,8 @@ def write_pdf(page: Page, path: Path) -> None:
     except ImportError:
         raise NoPdf("PDFs need fpdf2: pip install 'clamor[pdf]'") from None
     pdf = FPDF(format="A4")
+    # The fonts are written down as WinAnsi; the library would refuse what Latin-1 lacks, dashes and curly quotes.
+    pdf.core_fonts_encoding = LETTERS
     pdf.set_title(plain(page.title))
     pdf.set_lang(page.language)
     pdf.set_auto_page_break(True, margin=15)

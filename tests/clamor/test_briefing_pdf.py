@@ -29,7 +29,8 @@ def test_letters_that_the_fonts_lack(text: str, written: str) -> None:
 
 def test_it_is_a_pdf_of_pages_also_with_words_that_never_end(tmp_path: Path) -> None:
     items = tuple(
-        Item("ñandú " * 60 + "x" * 400, "Reddit · \U0001f600", "https://example.org/" + "y" * 300) for _ in range(30)
+        Item("“ñu” – 5 € … it’s " * 60 + "x" * 400, "Reddit · \U0001f600", "https://example.org/" + "y" * 300)
+        for _ in range(30)
     )
     page = Page("es", "Acme Air: crisis", "Informe 1", (Block("Qué pasa", items), Block("Cifras", (Item("412\n3,2"),))))
     write_pdf(page, tmp_path / "a.pdf")
