@@ -25,7 +25,8 @@ def keep(sheet: Sheet, moved: Sequence[MentionRow]) -> None:
 def _praised(sheet: Sheet, moved: Sequence[MentionRow]) -> set[int]:
     """Cases of whose detractors one spoke well of the brand in this batch, or does no longer; noted as such."""
     well = {m.n: m for m in moved if _well(m)}
-    other = [m.n for m in moved if m.n not in well and not m.new]
+    # Whose text expired said it all the same.
+    other = [m.n for m in moved if m.n not in well and not m.new and m.state != "expired"]
     connection = sheet.connection
     withdrawn = rows_in(connection, "SELECT case_id, mention FROM kpi_praise WHERE mention IN (??)", other)
     many(connection, "DELETE FROM kpi_praise WHERE case_id = ? AND mention = ?", [tuple(row) for row in withdrawn])

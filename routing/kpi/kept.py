@@ -37,7 +37,7 @@ def measure(
     missing = [id for id in found if id not in added and id not in known]
     for id, post in rows_in(connection, _FIRST, missing):
         known[id] = post.partition(":")[0]
-    facts = _Loaded(connection, found, now)
+    facts = _Loaded(connection, found, now, added)
     brands = dict(rows_in(connection, "SELECT n, value FROM dictionary WHERE n IN (??)", _brands(found)))
     after = {}
     for id, row in found.items():
@@ -123,7 +123,9 @@ class _Case(NamedTuple):
 class _Loaded:
     """What is asked of SQL about several cases at once."""
 
-    def __init__(self, connection: Connection, found: Mapping[int, Any], now: Millis) -> None:
+    def __init__(
+        self, connection: Connection, found: Mapping[int, Any], now: Millis, added: Mapping[int, Added]
+    ) -> None:
         self._cases = {id: _Case(*row) for id, row in found.items()}
         empty = [one.id for one in self._cases.values() if one.state == "closed" or not one.mentions]
         done = [one.id for one in self._cases.values() if one.state == "resolved"]
@@ -136,18 +138,28 @@ class _Loaded:
         for id, since, until in rows_in(connection, _PAUSES, done):
             end = self._cases[id].closed_at or 0
             self._waited[id] += max(0, min(until or end, end) - since)
+        self._added = added
+        self._forgotten: set[int] = set()
+        """Resolved so long ago that nobody knows any more who their detractors were."""
         self._detractors = self._known_detractors(connection, now)
         praised = "SELECT case_id, count(DISTINCT author) FROM kpi_praise WHERE case_id IN (??) GROUP BY case_id"
         self._well = dict(rows_in(connection, praised, [id for id in done if self._detractors.get(id)]))
 
     def stands(self, id: int) -> Stands:
         one = self._cases[id]
-        detractors = len(self._detractors.get(id, ()))
+        detractors, well = self._of_detractors(id)
         return Stands(
             one.queue, one.state, one.mentions, id in self._expired, one.opened_at, one.first_response_at,
-            one.closed_at, self._waited[id], self._owed.get(id, ()), detractors,
-            min(detractors, self._well.get(id, 0)),
+            one.closed_at, self._waited[id], self._owed.get(id, ()), detractors, well,
         )  # fmt: skip
+
+    def _of_detractors(self, id: int) -> tuple[int, int]:
+        """How many there are, and how many of them spoke well; of those that are forgotten the sums stay."""
+        if id in self._forgotten and id in self._added:
+            counted = Counter({fact.measure: fact.times for fact in self._added[id].facts})
+            return counted["detractor"], counted["spoke_well"]
+        known = len(self._detractors.get(id, ()))
+        return known, min(known, self._well.get(id, 0))
 
     def _known_detractors(self, connection: Connection, now: Millis) -> dict[int, set[int]]:
         """By resolved case, and kept so; of a case that is no longer resolved nobody is kept."""
@@ -163,6 +175,8 @@ class _Loaded:
                 found[one.id] = _against(connection, one.id) | before
             elif one.state == "resolved":
                 found[one.id] = held.get(one.id, set())
+                if not found[one.id]:
+                    self._forgotten.add(one.id)
         gone = [(author, case) for case, them in held.items() for author in them - found.get(case, set())]
         many(connection, "DELETE FROM kpi_detractor WHERE author = ? AND case_id = ?", gone)
         sql = "DELETE FROM kpi_praise WHERE author = ? AND case_id = ?"

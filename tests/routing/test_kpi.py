@@ -182,6 +182,16 @@ def test_a_detractor_who_speaks_well_later_is_won_back_until_it_is_unsaid(home: 
     assert "spoke_well" not in whole(home)
 
 
+def test_what_was_said_well_and_only_expired_was_said_all_the_same(home: RouteHome) -> None:
+    home.take(said("1", ANGRY, author="ann"))
+    do(home, Resolve(), NOW + HOUR)
+    home.take(said("2", GLAD, author="ann", at=NOW + DAY), now=NOW + DAY)
+    erasure.expire(home.engine, home.work._desk, NOW + 2 * DAY, NOW + 3 * DAY)
+    assert (whole(home)["detractors"], whole(home)["spoke_well"]) == (1, 1.0)
+    home.take(passed("2", "deleted", NOW + 4 * DAY), now=NOW + 4 * DAY)
+    assert "spoke_well" not in whole(home)
+
+
 def test_the_export_of_a_person_says_in_which_case_they_count_as_a_detractor(home: RouteHome) -> None:
     home.take(said("1", ANGRY, author="ann"), said("2", reading(), author="ann", at=NOW + 1))
     do(home, Resolve(), NOW + HOUR)
@@ -201,6 +211,9 @@ def test_who_was_a_detractor_is_forgotten_after_ninety_days_and_the_sum_stays(ho
     late = NOW + WITHIN + DAY
     home.take(said("3", GLAD, author="ann", at=late), now=late)
     assert whole(home)["spoke_well"] == 1.0
+    erasure.expire(home.engine, home.work._desk, NOW + DAY + 1, NOW + 400 * DAY)
+    assert home.sql("SELECT count(*) FROM mention WHERE state = 'expired'") == [(2,)]
+    assert (whole(home)["detractors"], whole(home)["spoke_well"]) == (1, 1.0), "also when their texts expire"
 
 
 def test_incidents_that_people_were_told_of_count_and_what_they_proved_to_be(home: RouteHome) -> None:
