@@ -257,7 +257,7 @@ def prove(connection: Connection, id: int, person: str, word: Literal["real", "f
 
 def let_go(connection: Connection, before: Millis) -> None:
     """What people wrote about incidents before then; that they did stays."""
-    words = "change IN ('note', 'silenced', 'task', 'joined', 'split')"
+    words = "change IN ('note', 'silenced', 'task', 'joined', 'split', 'hold', 'lifted')"
     many(connection, f"UPDATE incident_event SET detail = '' WHERE {words} AND detail != '' AND at < ?", [(before,)])
 
 

@@ -85,6 +85,18 @@ def test_history_of_affected_cases_says_who_and_why_when_it_begins_and_ends(home
     assert told == [("hold", "ana", "one voice"), ("lifted", "ben", "the answer is out")]
 
 
+def test_what_people_wrote_of_it_goes_with_the_posts_of_its_time(home: MailHome) -> None:
+    id, _, _ = storm(home)
+    put(home, id)
+    lift(home, id, "ben")
+    with write(home.engine) as connection:
+        for room in (book, hold):
+            room.let_go(connection, START + 2 * HOUR)
+        told = [(one.change, one.person, one.detail) for one in book.events(connection, id)][1:]
+        assert told == [("hold", "ana", ""), ("lifted", "ben", "")]
+        assert [(one.reason, one.ended_why) for one in hold.all_of(connection, id)] == [("", "")]
+
+
 def test_two_who_look_at_once_write_it_into_the_history_once(home: MailHome, monkeypatch: pytest.MonkeyPatch) -> None:
     id, inside, _ = storm(home)
     put(home, id)
