@@ -106,12 +106,9 @@ def lift(connection: Connection, id: int, person: str, why: str, owners: Sequenc
 
 
 def end_with_incidents(connection: Connection, now: Millis) -> int:
-    """Lift the holds of incidents that are over; how many."""
-    sql = "SELECT h.incident FROM incident_hold h JOIN incident i ON i.id = h.incident WHERE i.state = 'over'"
-    over = [id for (id,) in rows(connection, f"{sql} AND h.ended_at IS NULL")]
-    for id in over:
-        held = standing(connection, id)
-        assert held is not None
+    """Lift the holds of matters that are over at every brand; how many."""
+    over = [_hold(row) for row in rows(connection, f"{_SELECT} WHERE h.ended_at IS NULL AND NOT {_GOES_ON}")]
+    for held in over:
         _end(connection, held, "", "the incident is over", now)
     return len(over)
 
@@ -252,6 +249,7 @@ _SELECT = (
     " FROM incident_hold h JOIN incident i ON i.id = h.incident"
 )
 _OF_BRAND = "EXISTS (SELECT 1 FROM incident p WHERE (p.id = h.incident OR p.part_of = h.incident) AND p.brand = ?)"
+_GOES_ON = "EXISTS (SELECT 1 FROM incident p WHERE (p.id = h.incident OR p.part_of = h.incident) AND p.state != 'over')"
 _PUT = "INSERT INTO incident_hold (incident, since, person, reason, lines) VALUES (?, ?, ?, ?, ?) RETURNING n"
 _STILL = "SELECT n FROM incident_hold WHERE ended_at IS NULL AND n IN (??)"
 _KNOWN = "SELECT hold, case_id FROM hold_case WHERE hold IN (??)"

@@ -173,6 +173,20 @@ def test_of_a_matter_of_several_brands_there_is_one_hold_for_the_cases_of_all(ho
     assert lift(home, second, "ana").incident == first
 
 
+def test_it_stands_while_its_matter_goes_on_at_another_brand(home: MailHome) -> None:
+    first, _, _ = storm(home)
+    with write(home.engine) as connection:
+        standing = Standing("crisis", START - HOUR, START, START)
+        second = book.open_incident(connection, "bakery", standing, Evidence(), START)
+        many(connection, "UPDATE incident SET part_of = ? WHERE id = ?", [(first, second)])
+        book.move(connection, book.find(connection, first), Standing("over"), Evidence(), START + MINUTE)
+    put(home, second)
+    with write(home.engine) as connection:
+        assert hold.end_with_incidents(connection, START + MINUTE) == 0
+        book.move(connection, book.find(connection, second), Standing("over"), Evidence(), START + HOUR)
+        assert hold.end_with_incidents(connection, START + HOUR) == 1
+
+
 def test_there_is_one_hold_at_a_time(home: MailHome) -> None:
     id, _, _ = storm(home)
     put(home, id)
