@@ -128,8 +128,11 @@ def hold(
     """
 
     def put(connection: Connection, opened: Opened, now: Millis) -> int:
-        steps = [step.hold for step in opened.registry.playbook() if step.hold]
-        lines = (Line(en, es),) if en or es else holds.approved(steps[0] if steps else ())
+        brand = book.find(connection, id).brand
+        steps = [one for one in opened.registry.playbook() if one.hold and (not one.brands or brand in one.brands)]
+        # What was approved for this brand by name goes before what is for all.
+        chosen = sorted(steps, key=lambda one: not one.brands)
+        lines = (Line(en, es),) if en or es else holds.approved(chosen[0].hold if chosen else ())
         holds.put(connection, id, lines, by or getpass.getuser(), why, now)
         return 0
 

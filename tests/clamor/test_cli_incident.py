@@ -111,6 +111,19 @@ def test_at_a_crisis_the_playbook_asks_for_its_tasks_and_puts_the_hold_once(livi
     assert shown(living)["hold"] is None
 
 
+def test_the_lines_of_another_brand_are_not_taken_for_this_one(tmp_path: Path) -> None:
+    step = "  - {{id: {0}, when: crisis, within: 1h, do: {1}, brands: [{0}], hold: [{{en: We of {0}., es: x}}]}}\n"
+    playbook = "playbook:\n" + "".join(step.format(brand, "{en: x, es: x}") for brand in ("rival", "acme"))
+    brands = CONFIGURATION.replace("brands:\n", "brands:\n  - {id: rival, name: Rival Air}\n", 1)
+    with Living(settled_home(tmp_path / "home", brands + playbook)) as living:
+        now = living.clock.now()
+        with write(living.opened.engine) as connection:
+            book.open_incident(connection, "acme", Standing("crisis", now - HOUR, now, now), Evidence(), now)
+        done = typed(living, "incident", "hold", "1", "--why", "one voice")
+        assert done.exit_code == exits.OK, done.output
+        assert shown(living)["hold"]["lines"][0]["en"] == "We of acme."  # type: ignore[index]
+
+
 def test_a_call_of_the_press_is_a_case_that_the_incident_shows_and_holds(living: Living) -> None:
     words = ["case", "open", "--brand", "acme", "--about", "did you know of it?", "--outlet", "El Norte"]
     words += ["--deadline", "2199-01-01T10:00", "--spokesperson", "ana", "--incident", "1", "--by", "ben"]
