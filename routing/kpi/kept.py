@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine
 from database.engine import delete_numbered, many, read, rows, rows_in, write
 from routing.contribution import read as read_contribution
 from routing.kpi.measures import WITHIN, Added, Owed, Stands, changes, of_case, of_incident
+from routing.rows import NO_CONVERSATION
 from stream.records import Millis
 
 FOLDED_AT_ONCE = 5_000
@@ -118,6 +119,7 @@ class _Case(NamedTuple):
     opened_at: Millis
     first_response_at: Millis | None
     closed_at: Millis | None
+    conversation: int
 
 
 class _Loaded:
@@ -151,6 +153,7 @@ class _Loaded:
         return Stands(
             one.queue, one.state, one.mentions, id in self._expired, one.opened_at, one.first_response_at,
             one.closed_at, self._waited[id], self._owed.get(id, ()), detractors, well,
+            one.conversation == NO_CONVERSATION,
         )  # fmt: skip
 
     def _of_detractors(self, id: int) -> tuple[int, int]:
@@ -217,7 +220,10 @@ def _store(connection: Connection, kind: str, before: Mapping[int, Added], after
 
 
 _KEY = "day, brand, queue, network, measure, bucket"
-_CASES = "SELECT id, brand, queue, state, mentions, opened_at, first_response_at, closed_at FROM cases WHERE id IN (??)"
+_CASES = (
+    "SELECT id, brand, queue, state, mentions, opened_at, first_response_at, closed_at, conversation FROM cases"
+    " WHERE id IN (??)"
+)
 _FIRST = (
     "SELECT m.case_id, p.id FROM mention m JOIN post p ON p.n = m.post WHERE m.n IN"
     " (SELECT min(n) FROM mention WHERE case_id IN (??) GROUP BY case_id)"

@@ -72,11 +72,14 @@ class Stands(NamedTuple):
     """People who spoke against the brand in it."""
     spoke_well: int = 0
     """Of these, who spoke well of it afterwards."""
+    by_hand: bool = False
+    """A person opened it: there never was a post in it."""
 
 
 def of_case(case: Stands) -> tuple[Fact, ...]:
     """Nothing of a case that was merged into another, nor of one of whose posts none is left."""
-    if case.state == "merged" or not (case.expired or (case.mentions > 0 and case.state != "closed")):
+    there = case.by_hand or case.expired or (case.mentions > 0 and case.state != "closed")
+    if case.state == "merged" or not there:
         return ()
     found = [Fact(_day(case.opened_at), "opened")]
     if case.first_response_at is not None:

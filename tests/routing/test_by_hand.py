@@ -18,8 +18,9 @@ from routing.deadline_clock import tick
 from routing.incidents import book
 from routing.incidents.book import Evidence, NoSuchIncident
 from routing.incidents.levels import Standing
+from routing.kpi.asked import Asked, figures
 from routing.merging import CaseRefused
-from stream.clock import HOUR, MINUTE
+from stream.clock import DAY, HOUR, MINUTE
 
 PEOPLE = tuple(Person(id=id, name=id.title(), email=f"{id}@example.org") for id in ("ana", "ben"))
 CALL = ByHand(
@@ -98,6 +99,17 @@ def test_it_is_resolved_and_reopened_like_others(home: RouteHome) -> None:
     do(home, Resolve("answered on the phone"), id)
     do(home, Reopen("they called again"), id, NOW + HOUR)
     assert ask(home, "SELECT state, live FROM cases WHERE id = ?", id) == [("reopened", 1)]
+
+
+def test_it_counts_in_the_key_figures_like_others(home: RouteHome) -> None:
+    id = call(home)
+    do(home, Wait(), id, NOW + HOUR)
+    do(home, Resolve("printed"), id, NOW + 2 * HOUR)
+    with read(home.engine) as connection:
+        asked = Asked(NOW - DAY, NOW + DAY, ("queue", "network"), queues=frozenset({"pr"}))
+        (found,) = figures(connection, asked, {"acme": "own"})
+    assert (found.network, found.cases, found.answered, found.resolved) == ("", 1, 1, 1)
+    assert (found.deadlines, found.deadlines_kept) == (1, 1.0)
 
 
 def test_posts_and_calls_are_not_put_together(home: RouteHome) -> None:
