@@ -120,9 +120,13 @@ def _wait_for(at: str) -> float:
         clock = time_of_day.fromisoformat(at)
     except ValueError:
         raise typer.BadParameter(f"{at!r} is no time of day: write 18:00", param_hint="--at") from None
+    if clock.tzinfo is not None:
+        raise typer.BadParameter(f"{at!r} names a zone: write 18:00, by this machine's clock", param_hint="--at")
     now = datetime.now().astimezone()
-    begins = now.replace(hour=clock.hour, minute=clock.minute, second=clock.second, microsecond=0)
-    return ((begins if begins > now else begins + timedelta(days=1)) - now).total_seconds()
+    shown = now.replace(tzinfo=None)
+    begins = shown.replace(hour=clock.hour, minute=clock.minute, second=clock.second, microsecond=0)
+    # Placed once its day is known: clocks may be set in the night between.
+    return ((begins if begins > shown else begins + timedelta(days=1)).astimezone() - now).total_seconds()
 
 
 def _until(seconds: float, stop: threading.Event) -> None:

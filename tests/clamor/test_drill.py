@@ -105,6 +105,23 @@ def test_the_sandbox_has_the_people_and_rules_and_nothing_that_leads_out(living:
     assert not pace.sends
 
 
+def test_a_home_whose_rules_post_cases_to_another_program_can_be_drilled(tmp_path: Path) -> None:
+    channel = "channels:\n  - {id: desk, kind: webhook, url_env: CLAMOR_TEST_DESK, secret_env: CLAMOR_TEST_DESK_KEY}\n"
+    home = settled_home(tmp_path / "home", CONFIGURATION + channel)
+    rule = "rules:\n  - {name: bags, when: bag, queue: support, crm: desk, why: {en: a bag, es: una maleta}}\n"
+    (home.root / "rules.yaml").write_text(rule, encoding="utf-8")
+    secrets = f"CLAMOR_TEST_DESK=https://desk.example.org/in\nCLAMOR_TEST_DESK_KEY={'k' * 40}\n"
+    home.secrets_file.write_text(secrets, encoding="utf-8")
+    home.secrets_file.chmod(0o600)
+    with Living(home) as living:
+        own = drills.sandbox(living.home, tmp_path / "sandbox", {"port": 8851}, sends=True)
+        drills.begin(own, Drill("attack", "acme", NOW, NOW + HOUR, 1, True), 0.05)
+        with open_home(own) as opened:
+            assert "crm: desk" in opened.registry.current().rules_yaml
+            assert channels(opened) == (), "and nothing is posted"
+        assert own.secrets_file.stat().st_mode & 0o777 == 0o600
+
+
 def test_what_is_stored_in_the_real_home_is_as_before(living: Living, tmp_path: Path) -> None:
     tables = ("mention", "cases", "count_minute", "count_delta", "alert", "kpi_delta", "outbox")
     before = [living.sql(f"SELECT * FROM {table}") for table in tables]
