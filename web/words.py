@@ -30,6 +30,15 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
         "Nobody is told of the incident about {brand} for four hours.",
         "Durante cuatro horas no se avisa a nadie del incidente sobre {brand}.",
     ),
+    "link_late_acknowledge": (
+        "{person} looks after the incident about {brand} already.",
+        "{person} ya se ocupa del incidente sobre {brand}.",
+    ),
+    "link_late_escalate": (
+        "The next one in the chain was told already.",
+        "Ya se ha avisado a la siguiente persona.",
+    ),
+    "link_late_over": ("The incident about {brand} is over.", "El incidente sobre {brand} ha terminado."),
     "briefing_expired": (
         "This briefing can no longer be read here. Ask who sent you the link for a new one.",
         "Este informe ya no se puede leer aquí. Pida un enlace nuevo a quien se lo envió.",

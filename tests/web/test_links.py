@@ -97,6 +97,17 @@ def test_what_another_one_looks_after_is_not_taken_from_them(home: WebHome, inci
     assert "ben looks after" in answer.text
 
 
+def test_what_can_no_longer_be_done_is_told_in_the_language_of_the_link(home: WebHome, incident: int) -> None:
+    with write(home.opened.engine) as connection:
+        book.acknowledge(connection, incident, "ben", home.opened.clock.now())
+    late = home.client.post(link(home, incident, language="es"))
+    assert (late.status_code, "ben ya se ocupa del incidente" in late.text) == (409, True)
+    with write(home.opened.engine) as connection:
+        many(connection, "UPDATE incident SET state = 'over'", [()])
+    over = home.client.post(link(home, incident, "silence", language="es"))
+    assert (over.status_code, "ha terminado" in over.text) == (409, True)
+
+
 def test_a_link_has_one_spelling(home: WebHome, incident: int) -> None:
     path = link(home, incident, "silence")
     assert home.client.post(path).status_code == 200

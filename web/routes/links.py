@@ -31,6 +31,14 @@ def router(services: Services) -> APIRouter:
     routes = APIRouter(include_in_schema=False)
     page = partial(_page, drill=services.drill)
 
+    def late(said: str) -> HTMLResponse:
+        """Why it cannot be done any more; the link itself is as good as before."""
+        with read(services.engine) as connection:
+            asked = links.allowed(connection, said, services.clock.now())
+            held = _held(connection, asked)
+        t = words(asked.language)
+        return page(409, asked.language, t("link_refused"), _too_late(asked, held), "")
+
     @routes.get("/act/{said}")
     def look(said: Said) -> HTMLResponse:
         try:
@@ -54,8 +62,8 @@ def router(services: Services) -> APIRouter:
             return _refused(bad, page)
         except NoSuchIncident:
             return _refused(BadLink("expired"), page)
-        except ValueError as late:
-            return page(409, "en", "Clamor", str(late), "")
+        except ValueError:
+            return late(said)
         t = words(asked.language)
         did = t(f"link_did_{asked.deed}", brand=held.brand if held is not None else "")
         return page(200, asked.language, t("link_done"), did, "")
@@ -66,6 +74,16 @@ def router(services: Services) -> APIRouter:
 def _held(connection: Connection, asked: Allowed) -> book.Incident | None:
     """The incident that a link is about; None: it is about a test of the way. Raises NoSuchIncident."""
     return None if asked.deed == "confirm" else book.find(connection, asked.incident)
+
+
+def _too_late(asked: Allowed, held: book.Incident | None) -> str:
+    t = words(asked.language)
+    if held is None:
+        return t("link_expired")
+    if held.state == "over":
+        return t("link_late_over", brand=held.brand)
+    keeper = held.acknowledged_by if asked.deed == "acknowledge" else None
+    return t("link_late_acknowledge", person=keeper, brand=held.brand) if keeper else t("link_late_escalate")
 
 
 def _about(asked: Allowed, held: book.Incident | None) -> str:
