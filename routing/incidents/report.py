@@ -18,6 +18,7 @@ from routing.incidents import book, hold
 from routing.incidents.book import Incident
 from routing.incidents.cause import cause_of
 from routing.incidents.hold import Hold
+from routing.incidents.levels import RANK
 from routing.incidents.said import Statement, statements
 from routing.incidents.tasks import Task, tasks
 from routing.mail.gaps import incomplete
@@ -134,18 +135,21 @@ def report_of(connection: Connection, id: int, names: dict[str, str], now: Milli
     NoSuchIncident."""
     parts = book.strands(connection, book.find(connection, id))
     lead, ids = parts[0], [one.id for one in parts]
-    until = lead.over_at or now
-    since = min(one.since for one in parts)
+    since, over_at = min(one.since for one in parts), _over_at(parts)
+    until = over_at or now
+    state = max((one.state for one in parts), key=lambda state: RANK[state])
+    worst = max((one.worst for one in parts), key=lambda state: RANK[state])
     signals = lead.evidence.signals
     cause = cause_of(
         connection, lead.brand, lead.since, until + MINUTE, hurts=not signals or signals[0].hurts, access=frozenset()
     )  # fmt: skip
     said = tuple(sorted((one for n in ids for one in statements(connection, n)), key=lambda one: one.said_at))
     timeline = _timeline(connection, parts, names, said)
+    steps = max(one.steps for one in parts)
     made = Report(
-        incident=lead.id, at=now, brands=tuple(names.get(one.brand, one.brand) for one in parts), state=lead.state,
-        worst=lead.worst, since=since, over_at=lead.over_at, times=_times(lead, since, timeline, said),
-        told=sum(one.change == "told" for one in timeline), steps=lead.steps, mails=_mails(connection, ids),
+        incident=lead.id, at=now, brands=tuple(names.get(one.brand, one.brand) for one in parts), state=state,
+        worst=worst, since=since, over_at=over_at, times=_times(over_at, since, timeline, said),
+        told=sum(one.change == "told" for one in timeline), steps=steps, mails=_mails(connection, ids),
         posts=cause.posts, authors=cause.authors, reach=cause.reach,
         networks=tuple(Part(one.name, round(100 * one.share)) for one in cause.networks),
         words=tuple(one.name for one in cause.words[:MOST_WORDS]), sites=tuple(one.name for one in cause.links),
@@ -193,7 +197,13 @@ def _timeline(
     return tuple(sorted(found, key=lambda one: one.at))
 
 
-def _times(lead: Incident, since: Millis, timeline: Sequence[Moment], said: Sequence[Statement]) -> Times:
+def _over_at(parts: Sequence[Incident]) -> Millis | None:
+    """A matter is over when it is over at all of its brands."""
+    ended = [one.over_at for one in parts if one.over_at is not None]
+    return max(ended) if len(ended) == len(parts) else None
+
+
+def _times(over_at: Millis | None, since: Millis, timeline: Sequence[Moment], said: Sequence[Statement]) -> Times:
     def first(*changes: str) -> Millis | None:
         return min((one.at for one in timeline if one.change in changes), default=None)
 
@@ -202,7 +212,7 @@ def _times(lead: Incident, since: Millis, timeline: Sequence[Moment], said: Sequ
         to_detect=seen - since if seen is not None else None,
         to_acknowledge=max(0, answered - (told if told is not None else answered)) if answered is not None else None,
         to_statement=said[0].said_at - since if said else None,
-        to_end=lead.over_at - since if lead.over_at is not None else None,
+        to_end=over_at - since if over_at is not None else None,
     )
 
 
@@ -232,6 +242,6 @@ def _calls(connection: Connection, ids: Sequence[int]) -> tuple[Call, ...]:
 
 _MAILS = (
     "SELECT DISTINCT m.id, m.person, m.state FROM mail m JOIN mail_item i ON i.mail = m.id"
-    " JOIN alert a ON a.id = i.alert WHERE m.kind = 'incident' AND a.incident IN (??)"
+    " JOIN alert a ON a.id = i.alert WHERE m.kind = 'incident' AND m.channel = '' AND a.incident IN (??)"
 )
 _CASES = "SELECT hold, count(*) FROM hold_case WHERE hold IN (??) GROUP BY hold"

@@ -127,3 +127,44 @@ def test_a_matter_of_two_brands_is_one_report(home: MailHome) -> None:
     made = report(home, second)
     assert (made.incident, made.brands) == (first, ("Acme Air", "Old Bakery"))
     assert [one.brand for one in made.timeline if one.change == "crisis"] == ["Acme Air", "Old Bakery"]
+
+
+def test_a_matter_is_as_grave_as_its_gravest_brand_and_over_when_all_are(home: MailHome) -> None:
+    with write(home.engine) as connection:
+        first = book.open_incident(connection, "acme", Standing("warning", START, START, START), LOUD, START)
+    second = incident(home, "bakery")
+    with write(home.engine) as connection:
+        many(connection, "UPDATE incident SET part_of = ? WHERE id = ?", [(first, second)])
+        book.move(connection, book.find(connection, first), Standing("over"), Evidence(), START + HOUR)
+    made = report(home, first)
+    assert (made.state, made.worst, made.over_at, "silent" in made.lessons) == ("crisis", "crisis", None, True)
+    with write(home.engine) as connection:
+        book.move(connection, book.find(connection, second), Standing("over"), Evidence(), START + 2 * HOUR)
+    made = report(home, first)
+    assert (made.state, made.worst, made.over_at) == ("over", "crisis", START + 2 * HOUR)
+
+
+def test_what_went_by_other_channels_is_no_mail(home: MailHome) -> None:
+    id = incident(home)
+    with write(home.engine) as connection:
+        book.tell(connection, id, "acme", "crisis", 0, START)
+        sql = (
+            "INSERT INTO mail (message_id, person, kind, channel, state, created_at, latest_at)"
+            " VALUES (?, ?, 'incident', ?, 'sent', ?, ?)"
+        )
+        ways = [("ana", ""), ("ana", "chat"), ("", "pager")]
+        many(connection, sql, [(f"<{n}@example.org>", *way, START, START) for n, way in enumerate(ways)])
+        many(connection, "INSERT INTO mail_item (mail, alert) SELECT m.id, a.id FROM mail m, alert a", [()])
+    mails = report(home, id).mails
+    assert (mails.sent, mails.people, mails.most) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_whatever_happens_to_an_incident_has_a_name_in_the_timeline(home: MailHome, language: str) -> None:
+    id = incident(home)
+    changes = ("withheld", "unreached", "escalated", "silenced", "joined", "split", "hold", "lifted")
+    with write(home.engine) as connection:
+        for change in changes:
+            book.note(connection, id, change, START)
+    told = as_markdown(report(home, id), language)  # type: ignore[arg-type]
+    assert not [one for one in ("withheld", "unreached") if one in told]
