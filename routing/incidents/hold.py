@@ -199,7 +199,8 @@ def _end(connection: Connection, held: Hold, person: str, why: str, now: Millis)
 
 def _affected(connection: Connection, held: Hold) -> list[int]:
     """Cases that it affects and that are not known to be."""
-    cases: set[int] = set()
+    of_matter = (held.incident, held.incident)
+    cases = {case for (case,) in rows(connection, _CALLS, (*of_matter, *of_matter, held.n))}
     for part in _parts(connection, held):
         cause, since = _cause(connection, part), part.since
         found = rows(connection, _UNKNOWN, (part.brand, since, held.n, LOOKED_AT))
@@ -255,6 +256,13 @@ _STILL = "SELECT n FROM incident_hold WHERE ended_at IS NULL AND n IN (??)"
 _KNOWN = "SELECT hold, case_id FROM hold_case WHERE hold IN (??)"
 _MARK = "INSERT INTO hold_case (hold, case_id) VALUES (?, ?) ON CONFLICT DO NOTHING"
 _EVENT = "INSERT INTO case_event (case_id, at, change, detail, person, reason) VALUES (?, ?, '{change}', ?, ?, ?)"
+_CALLS = (
+    "SELECT b.case_id FROM case_by_hand b JOIN incident p ON p.id = b.incident JOIN cases c ON c.id = b.case_id"
+    " JOIN dictionary d ON d.n = c.brand WHERE c.live = 1 AND (p.id = ? OR p.part_of = ?)"
+    " AND EXISTS (SELECT 1 FROM incident q WHERE (q.id = ? OR q.part_of = ?) AND q.brand = d.value)"
+    " AND NOT EXISTS (SELECT 1 FROM hold_case h WHERE h.hold = ? AND h.case_id = b.case_id)"
+)
+"""Cases that people opened for it."""
 _UNKNOWN = (
     "SELECT m.case_id, m.body FROM mention m WHERE m.case_id IS NOT NULL AND m.state = 'live'"
     " AND m.brand = (SELECT n FROM dictionary WHERE kind = 'brand' AND value = ?) AND m.event_time >= ?"

@@ -85,6 +85,22 @@ def test_history_of_affected_cases_says_who_and_why_when_it_begins_and_ends(home
     assert told == [("hold", "ana", "one voice"), ("lifted", "ben", "the answer is out")]
 
 
+def test_a_call_that_was_opened_for_the_incident_has_it_in_its_history(home: MailHome) -> None:
+    id, _, _ = storm(home)
+    calls = [home.case(number, mentions=0) for number in (701, 702)]
+    with write(home.engine) as connection:
+        sql = (
+            "INSERT INTO case_by_hand (case_id, kind, about, outlet, contact, spokesperson, incident, opened_by)"
+            " VALUES (?, 'press', 'they ask', '', '', '', ?, 'ben')"
+        )
+        many(connection, sql, [(calls[0], id), (calls[1], None)])
+    put(home, id)
+    assert [hold.find_cases(home.engine, START) for _ in range(2)] == [2, 0]
+    lift(home, id, "ben")
+    assert [change for change, *_ in history(home, calls[0])] == ["held", "released"]
+    assert history(home, calls[1]) == []
+
+
 def test_what_people_wrote_of_it_goes_with_the_posts_of_its_time(home: MailHome) -> None:
     id, _, _ = storm(home)
     put(home, id)
