@@ -5,13 +5,14 @@ from __future__ import annotations
 import getpass
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, TypeVar
 
 import msgspec
 import typer
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 
 from clamor import exits
 from clamor.briefing_pdf import NoPdf, write_pdf
@@ -20,7 +21,7 @@ from clamor.commands.spans import spanned
 from clamor.console import answers, errors
 from clamor.moments import instant
 from clamor.opening import Opened, open_home
-from database.engine import write
+from database.engine import read, write
 from database.migrate import upgrade
 from routing import briefing_links
 from routing.incidents import book, tasks
@@ -226,7 +227,7 @@ def report(
         names = {one.id: one.name for one in opened.registry.current().brands}
         return report_of(connection, id, names, now)
 
-    made = _do(context, write_it)
+    made = _do(context, write_it, read)
     print(msgspec.json.encode(made).decode() if as_json else as_markdown(made, language.value))
 
 
@@ -238,12 +239,16 @@ def told(one: Task, now: Millis) -> str:
     return f"{one.k}. [{state}{', LATE' if one.late(now) else ''}] {', '.join(one.who)}: {one.en}"
 
 
-def _do(context: typer.Context, change: Callable[[Connection, Opened, Millis], Done]) -> Done:
+def _do(
+    context: typer.Context,
+    change: Callable[[Connection, Opened, Millis], Done],
+    way: Callable[[Engine], AbstractContextManager[Connection]] = write,
+) -> Done:
     """In one transaction; what cannot be done is told in words."""
     with open_home(context.obj, use="check") as opened:
         upgrade(opened.engine)
         try:
-            with write(opened.engine) as connection:
+            with way(opened.engine) as connection:
                 return change(connection, opened, opened.clock.now())
         except (NoSuchIncident, NoSuchTask, ValueError) as error:
             errors.print(str(error), markup=False, highlight=False)

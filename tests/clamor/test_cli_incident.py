@@ -159,7 +159,8 @@ def test_a_briefing_is_printed_and_has_a_link_and_a_pdf(living: Living, tmp_path
 
 
 def test_the_report_is_markdown_or_json_in_two_languages(living: Living) -> None:
-    assert "# Incident 1: Acme Air" in typed(living, "incident", "report", "1").stdout
+    with write(living.opened.engine):
+        assert "# Incident 1: Acme Air" in typed(living, "incident", "report", "1").stdout, "it keeps no writer waiting"
     assert "## Qué aprender" in typed(living, "incident", "report", "1", "--language", "es").stdout
     made = json.loads(typed(living, "incident", "report", "1", "--json").stdout)
     assert (made["brands"], made["lessons"][0]) == (["Acme Air"], "seen_late")
