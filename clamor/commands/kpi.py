@@ -40,7 +40,7 @@ def kpi(
     queue: Annotated[list[str] | None, typer.Option(help="Only this queue; may be repeated.")] = None,
     network: Annotated[list[str] | None, typer.Option(help="Only this network; may be repeated.")] = None,
     since: Annotated[str, typer.Option(help="The first day, UTC: 2026-03-01, -30d, -12w.")] = "-28d",
-    until: Annotated[str, typer.Option(help="The day after the last. Default: tomorrow.")] = "",
+    until: Annotated[str, typer.Option(help="The last day, UTC. Default: today.")] = "",
     by: Annotated[
         str, typer.Option(help=f"What each row is of, with commas between: {', '.join(BYS)}.")
     ] = "week,brand",

@@ -60,6 +60,12 @@ def test_json_and_csv_have_every_figure(living: Living) -> None:
     assert found[0].keys() == rows[0].keys()
 
 
+def test_the_last_day_is_counted(living: Living) -> None:
+    for last, rows in (("2026-09-20", 0), ("2026-09-21", 1)):
+        shown = kpi(living, "--until", last, "--by", "brand", "--brand", "acme", "--format", "json").stdout
+        assert len(shown.splitlines()) == rows
+
+
 def test_what_there_is_not_is_refused_with_what_there_is(living: Living) -> None:
     wrong = kpi(living, "--brand", "acne")
     assert wrong.exit_code == 2
