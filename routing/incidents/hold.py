@@ -164,6 +164,15 @@ def in_words(held: Hold, who: Sequence[str], language: Language, brand: str) -> 
     ]
 
 
+def gather(connection: Connection, incidents: Iterable[int], first: int) -> None:
+    """These became one matter, which `first` names from now on: what was held back about one of them is about all."""
+    if standing(connection, first) is not None:
+        return
+    sql = "SELECT n FROM incident_hold WHERE ended_at IS NULL AND incident IN (??) ORDER BY n"
+    stand = sorted(n for (n,) in rows_in(connection, sql, sorted(incidents)))
+    many(connection, "UPDATE incident_hold SET incident = ? WHERE n = ?", [(first, n) for n in stand[:1]])
+
+
 def find_cases(engine: Engine, now: Millis) -> int:
     """Find the cases that standing holds affect and write into their history that they do; how many are new."""
     with read(engine) as connection:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine
 
 from database.engine import many, read, rows, rows_in, write
 from database.tenure import Guard
-from routing.incidents import book
+from routing.incidents import book, hold
 from routing.incidents.book import Incident
 from routing.incidents.cause import BEFORE, hurtful_posts
 from routing.incidents.common import Common, Made, in_common, is_one, made_of
@@ -92,6 +92,7 @@ def join(
     first = min(held.id for held in strands)
     many(connection, "UPDATE incident SET part_of = ? WHERE id = ?", [(first, h.id) for h in strands if h.id != first])
     many(connection, "UPDATE incident SET part_of = NULL WHERE id = ?", [(first,)])
+    hold.gather(connection, [held.id for held in strands], first)
     _keep(connection, pair[0].id, pair[1].id, "joined", common or Common(), now, person)
     for held, with_ in ((pair[0], pair[1]), (pair[1], pair[0])):
         book.note(connection, held.id, "joined", now, person, f"one matter with incident {with_.id}{_why(common)}")

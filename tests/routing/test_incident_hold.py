@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from config.people import Person
 from config.teams import Team
 from database.engine import many, read, rows, write
-from routing.incidents import book, hold
+from routing.incidents import book, hold, matters
 from routing.incidents.book import Evidence
 from routing.incidents.hold import Hold, Line
 from routing.incidents.levels import Standing
@@ -187,6 +187,22 @@ def test_of_a_matter_of_several_brands_there_is_one_hold_for_the_cases_of_all(ho
         put(home, first)
     assert hold.find_cases(home.engine, START) == 2
     assert lift(home, second, "ana").incident == first
+
+
+def test_what_is_joined_later_is_under_the_hold_that_stands(home: MailHome) -> None:
+    storm(home)
+    made = []
+    with write(home.engine) as connection:
+        for brand in ("bakery", "mill"):
+            standing = Standing("crisis", START - HOUR, START, START)
+            made.append(book.open_incident(connection, brand, standing, Evidence(), START))
+    bakery, mill = made
+    put(home, bakery)
+    with write(home.engine) as connection:
+        matters.join(connection, bakery, mill, START)
+        matters.join(connection, 1, mill, START)
+        found = [hold.standing(connection, id) for id in (1, bakery, mill)]
+    assert [(one.incident, one.reason) for one in found if one is not None] == [(1, "one voice")] * 3
 
 
 def test_it_stands_while_its_matter_goes_on_at_another_brand(home: MailHome) -> None:
