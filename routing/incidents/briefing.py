@@ -122,7 +122,7 @@ def read(connection: Connection, number: int) -> Read:
         raise NoSuchBriefing(f"there is no briefing {number}")
     held = msgspec.json.decode(found[0][0], type=Briefing)
     bodies = dict(rows_in(connection, _LIVE, [one.n for one in held.top]))
-    spoken = {one.n: one.text for one in statements(connection, held.incident)}
+    spoken = dict(rows_in(connection, _SPOKEN, [one.n for one in held.said]))
     quoted = tuple(_quoted(one, bodies.get(one.n)) for one in held.top)
     return Read(number, held, quoted, tuple((one.at, one.place, spoken.get(one.n, "")) for one in held.said))
 
@@ -139,6 +139,9 @@ def _made(connection: Connection, held: Incident, brand: str, now: Millis) -> Br
     cause = cause_of(connection, held.brand, held.since, until + MINUTE, hurts=hurts, access=frozenset())
     series, _, network = (lead.series if lead else "").partition(":")[0].partition("@")
     stands = hold.standing(connection, held.id)
+    # Of a matter of several brands: what was said about one of them is no silence about the other.
+    parts = [one.id for one in book.strands(connection, held)]
+    spoken = sorted((one for id in parts for one in statements(connection, id)), key=lambda one: one.said_at)
     return Briefing(
         incident=held.id, brand=brand, state=held.state, at=now, since=held.since, over_at=held.over_at,
         looked_after_by=held.acknowledged_by or "", series=series, network=network,
@@ -151,8 +154,9 @@ def _made(connection: Connection, held: Incident, brand: str, now: Millis) -> Br
         complete=round(100 * held.evidence.complete),
         holes=len(incomplete(connection, {held.brand}, held.since, until)),
         severe=any(one.series.startswith("severe") for one in held.evidence.signals), top=_references(cause),
-        said=tuple(Said(one.n, one.said_at, one.place) for one in statements(connection, held.id)[-MOST_SAID:]),
-        approved=stands.lines if stands is not None else (), tasks=tuple(tasks(connection, held.id)),
+        said=tuple(Said(one.n, one.said_at, one.place) for one in spoken[-MOST_SAID:]),
+        approved=stands.lines if stands is not None else (),
+        tasks=tuple(task for id in parts for task in tasks(connection, id)),
     )  # fmt: skip
 
 
@@ -169,4 +173,5 @@ def _quoted(reference: Reference, body: bytes | None) -> Quoted:
     return Quoted(mention.network, post.link or "", words, mention.content_hash != reference.content)
 
 
+_SPOKEN = "SELECT n, text FROM incident_statement WHERE n IN (??)"
 _LIVE = "SELECT n, body FROM mention WHERE state = 'live' AND n IN (??)"

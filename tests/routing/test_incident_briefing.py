@@ -9,7 +9,7 @@ import pytest
 from mail_home import START, MailHome
 
 from config.playbook import shipped
-from database.engine import read, rows, write
+from database.engine import many, read, rows, write
 from routing import briefing_links
 from routing.briefing_links import Readable
 from routing.incidents import book, briefing, hold, said, tasks
@@ -83,6 +83,20 @@ def test_numbers_stay_as_they_were_and_where_nothing_was_said_it_says_so(home: M
     assert "Nothing has been said in public yet." in told
     assert "Why have you said nothing so far?" in told
     assert "No line is approved yet" in told
+
+
+def test_what_was_said_about_one_brand_of_a_matter_is_no_silence_about_the_other(home: MailHome) -> None:
+    first, _ = storm(home)
+    with write(home.engine) as connection:
+        standing = Standing("crisis", START - HOUR, START, START)
+        second = book.open_incident(connection, "bakery", standing, LOUD, START)
+        many(connection, "UPDATE incident SET part_of = ? WHERE id = ?", [(first, second)])
+        said.say(connection, first, "We answer at noon.", "our site", START, "ana", START)
+        tasks.follow(connection, shipped(), START)
+    told = text(home, frozen(home, second))
+    assert "We answer at noon." in told
+    assert "Why have you said nothing so far?" not in told
+    assert "Ask who is responsible for the matter" in told
 
 
 def test_a_post_that_was_deleted_since_is_gone_from_it_and_its_words_are_stored_nowhere(home: MailHome) -> None:
