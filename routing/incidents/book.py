@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -139,10 +140,11 @@ def open_incident(connection: Connection, brand: str, standing: Standing, eviden
 
 
 def move(connection: Connection, held: Incident, standing: Standing, evidence: Evidence, now: Millis) -> None:
-    """To the state of `standing`; the evidence is kept of the gravest minute. Who silenced it did not know of worse."""
+    """To the state of `standing`; the evidence is kept of the gravest minute, with what surged in others alone. Who
+    silenced it did not know of worse."""
     over = standing.state == "over"
     worst = max(held.worst, standing.state, key=lambda state: RANK[state])
-    kept = max(held.evidence, evidence, key=weight)
+    kept = _of_all_kinds(max(held.evidence, evidence, key=weight), (*held.evidence.signals, *evidence.signals))
     changed = standing.state != held.state
     silent = held.silent_until if RANK[standing.state] <= RANK[held.state] else None
     many(
@@ -273,6 +275,16 @@ def summary(evidence: Evidence) -> str:
 def weight(evidence: Evidence) -> tuple[bool, float]:
     """What hurts weighs more than what does not, however surprising."""
     return max(((one.hurts, one.surprise) for one in evidence.signals), default=(False, 0.0))
+
+
+def _of_all_kinds(kept: Evidence, seen: Sequence[Signal]) -> Evidence:
+    """With a signal of each kind that was seen at another minute alone: that severe posts surged, which the playbook
+    may have a task for, is not forgotten for a minute that was louder."""
+    more: dict[str, Signal] = {}
+    for one in seen:
+        if one.kind not in {signal.kind for signal in kept.signals}:
+            more.setdefault(one.kind, one)
+    return msgspec.structs.replace(kept, signals=(*kept.signals, *more.values()))
 
 
 def _written(evidence: Evidence) -> str:

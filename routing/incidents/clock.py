@@ -231,8 +231,7 @@ class IncidentClock:
             one.standing = Standing()
         if after.state == "calm":
             return None
-        surprising = tuple(sorted((s for s in signals if s.surprise >= 1.0), key=_gravity)[:MOST_SIGNALS])
-        return _News(brand, after, Evidence(minute * MINUTE, surprising, share))
+        return _News(brand, after, Evidence(minute * MINUTE, _surprising(signals), share))
 
     # --- what comes of it ---
 
@@ -345,6 +344,14 @@ def stepped(
     if after.state == "crisis":
         panels.was_real(brand)
     return after
+
+
+def _surprising(signals: Iterable[Signal]) -> tuple[Signal, ...]:
+    """The gravest MOST_SIGNALS, and of a kind that is not among them the gravest."""
+    found = sorted((one for one in signals if one.surprise >= 1.0), key=_gravity)
+    first = found[:MOST_SIGNALS]
+    rest = {one.kind: one for one in reversed(found)}
+    return (*first, *(one for kind, one in rest.items() if kind not in {signal.kind for signal in first}))
 
 
 def _gravity(signal: Signal) -> tuple[bool, float]:

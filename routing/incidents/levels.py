@@ -56,6 +56,11 @@ class Signal(NamedTuple):
         return min(99, int(100 * self.probability))
 
     @property
+    def kind(self) -> str:
+        """Of its series, whatever network or intent it is of: `all`, `negative`, `detractors` or `severe`."""
+        return self.series.partition("@")[0].partition(":")[0]
+
+    @property
     def excess(self) -> float:
         return self.observed - self.expected
 

@@ -113,7 +113,7 @@ def _asked(step: Step, held: Incident) -> bool:
     # A matter of several brands is worked on once, but for what is to be done for one of them.
     if (step.brands or held.part_of is not None) and held.brand not in step.brands:
         return False
-    kinds = {signal.series.partition("@")[0].partition(":")[0] for signal in held.evidence.signals}
+    kinds = {signal.kind for signal in held.evidence.signals}
     if step.made_of and not kinds.intersection(step.made_of):
         return False
     if step.when == "over":

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from config.playbook import InBoth, Step, shipped
 from database.engine import open_database, read, write
-from routing.incidents import book, tasks
+from routing.incidents import book, clock, tasks
 from routing.incidents.book import Evidence
 from routing.incidents.levels import Signal, Standing
 from routing.incidents.tasks import NoSuchTask, Task, Word
@@ -100,6 +100,19 @@ def test_steps_are_for_brands_and_kinds_of_surges(engine: Engine) -> None:
     becomes(engine, id, "crisis", START + MINUTE, SEVERE)
     follow(engine, *steps, at=START + MINUTE)
     assert [one.step for one in held(engine, id)] == ["anger", "harm"]
+
+
+def test_what_surged_in_a_minute_that_was_not_the_loudest_has_its_task(engine: Engine) -> None:
+    harm, id = step("harm", "warning", made_of=["severe"]), incident(engine)
+    quieter = Evidence(START + MINUTE, (Signal("severe@x", 5, 4, 0.1, 1.0, 2.1, 0.99),))
+    becomes(engine, id, "crisis", START + MINUTE, quieter)
+    becomes(engine, id, "crisis", START + 2 * MINUTE, LOUD)
+    assert follow(engine, harm, at=START + 2 * MINUTE) == 1
+    with read(engine) as connection:
+        kept = book.find(connection, id).evidence
+    assert [one.series for one in kept.signals] == ["negative@reddit", "severe@x"]
+    signals = [Signal(f"negative@n{n}", 60, 40, 3, 9, 4.2, 0.99) for n in range(12)] + list(quieter.signals)
+    assert [one.kind for one in clock._surprising(signals)].count("severe") == 1
 
 
 def test_a_playbook_that_is_worded_anew_changes_no_task_that_is_there(engine: Engine) -> None:
