@@ -73,7 +73,9 @@ def open_case(
             told = (asked.spokesperson,)
             sheet.events.append(CaseEvent(case, "assigned", None, asked.spokesperson, by, told=told))
         if asked.incident is not None:
-            book.find(sheet.connection, asked.incident)
+            held = book.find(sheet.connection, asked.incident)
+            if brand not in {one.brand for one in book.strands(sheet.connection, held)}:
+                raise CaseRefused(f"incident {held.id} is about {held.brand}, and the case about {brand}")
             book.note(sheet.connection, asked.incident, "case", now, by, f"case {case.id}")
         made.append(case)
 

@@ -147,6 +147,8 @@ def test_it_may_belong_to_an_incident_which_knows_it(home: RouteHome) -> None:
         call(home, linked)
     with write(home.engine) as connection:
         book.open_incident(connection, "acme", Standing("crisis", NOW, NOW, NOW), Evidence(), NOW)
+    with pytest.raises(CaseRefused, match="incident 1 is about acme, and the case about brisa"):
+        call(home, linked, "brisa")
     id = call(home, linked)
     with read(home.engine) as connection:
         assert [(case, state) for case, state, _ in by_hand.of_incident(connection, 1)] == [(id, "new")]
