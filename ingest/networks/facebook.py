@@ -6,7 +6,7 @@ https://developers.facebook.com/docs/graph-api/reference/page/feed, …/page/tag
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from config.sources.graph import FacebookSource
@@ -112,6 +112,24 @@ class Page:
         """As the API says it; empty where it names no post of the page: what was known of it stays."""
         under = text_of(table(comment, "object"), "id")
         return under if under.startswith(f"{self._page}_") else ""
+
+    def above(self, api: Api, native_id: str) -> Iterator[Draft | None]:
+        """Of a post: nothing. Of a comment on a photo or video the API names no post of the page."""
+        if native_id.startswith((f"{self._page}_", TAGGED)):
+            return
+        own = looked_up(api, [native_id], f"id,parent{{id}},{OBJECT}").get(native_id)
+        yield None
+        post, answered = self._post_of(own), text_of(table(own, "parent"), "id")
+        if answered:
+            one = looked_up(api, [answered], COMMENT).get(answered)
+            at = iso_millis(text_of(one, "created_time"))
+            yield comment_draft(one, answered, at, post) if at is not None else None
+            if at is None:
+                return
+        if post:
+            one = looked_up(api, [post], POST).get(post)
+            at = iso_millis(text_of(one, "created_time"))
+            yield self.post_draft(one, at) if at is not None else None
 
     def who(self, api: Api) -> str:
         return f"page {text_of(api.get(self._page, fields='id,name'), 'name')}"

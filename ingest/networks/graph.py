@@ -90,6 +90,9 @@ class Network(Protocol):
 
     def look_up(self, api: Api, native_ids: Sequence[str]) -> tuple[dict[str, Existence], list[Draft]]: ...
 
+    def above(self, api: Api, native_id: str) -> Iterator[Draft | None]:
+        """What a comment answers, nearest first; after each question, also where it brought nothing."""
+
     def who(self, api: Api) -> str: ...
 
 
@@ -111,7 +114,7 @@ class State(msgspec.Struct, omit_defaults=True):
 
 
 class Graph:
-    """Keeps `Collector`, `Sweepable`, `Estimable`, `Checkable`, `Expiring`."""
+    """Keeps `Collector`, `Sweepable`, `Contextual`, `Estimable`, `Checkable`, `Expiring`."""
 
     style: Style = "poll"
     resumes = True
@@ -169,6 +172,12 @@ class Graph:
                 f"whether posts of source {self.source.id} are gone cannot be told: the token in "
                 f"{self._settings.token_env} does not see the list of its own posts ({type(fault).__name__})"
             ) from None
+
+    def context(self, native_id: str) -> Iterator[Delivery]:
+        """The comment that it answers, where it answers one, then the post."""
+        with closing(self._new_api()) as api:
+            for draft in self._network.above(api, native_id):
+                yield api.delivery(drafts=[] if draft is None else [draft])
 
     def sample(self, wanted: Wanted) -> Sample:
         """Of what was published and said in the last week."""

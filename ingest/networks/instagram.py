@@ -7,7 +7,7 @@ https://developers.facebook.com/docs/graph-api/webhooks/reference/instagram.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from config.sources.graph import InstagramSource
@@ -104,6 +104,24 @@ class Account:
             shown |= {TAGGED + text_of(one, "id") for one in listed}
             ended = not more
         return {id: "there" if id in shown or not ended else "absent" for id in native_ids}
+
+    def above(self, api: Api, native_id: str) -> Iterator[Draft | None]:
+        """Of posts, and of what stands with others: nothing."""
+        if "/" in native_id:
+            return
+        own = looked_up(api, [native_id], "id,parent_id,media{id}").get(native_id)
+        yield None
+        post, answered = text_of(table(own, "media"), "id"), text_of(own, "parent_id")
+        if answered:
+            one = looked_up(api, [answered], COMMENT).get(answered)
+            at = iso_millis(text_of(one, "timestamp"))
+            yield comment_draft(one, answered, at, post) if at is not None else None
+            if at is None:
+                return
+        if post:
+            one = looked_up(api, [post], MEDIA).get(post)
+            at = iso_millis(text_of(one, "timestamp"))
+            yield media_draft(one, f"media/{post}", at) if at is not None else None
 
     def who(self, api: Api) -> str:
         return f"account {text_of(api.get(self._account, fields='id,username'), 'username')}"

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine
 
 from config.sources import FacebookSource, InstagramSource
-from ingest.collector import NEVER, Denied, Draft, Interrupted, Source
+from ingest.collector import NEVER, Contextual, Denied, Draft, Interrupted, Source
 from ingest.networks import facebook, instagram
 from ingest.networks.graph import Graph
 from ingest.push import Addressed, Receiver
@@ -304,6 +304,33 @@ def test_a_comment_on_a_photo_stays_below_its_post(page: GraphStandIn, at: Any) 
     page.photos[id] = "8080"
     (draft,) = source.collector.look_up([id]).drafts
     assert (draft.conversation, draft.reply_to, draft.text) == (None, None, "Acme on a photo")
+
+
+def test_the_context_of_an_answer_is_its_comment_and_the_post(graph: GraphStandIn, at: Any) -> None:
+    post = graph.post("Our news")
+    said = graph.comment("Acme, no!", post)
+    answer = graph.comment("why?", post, above=said)
+    collector = at(graph).collector
+    assert isinstance(collector, Contextual)
+
+    def above(id: str) -> list[tuple[str, str, str | None]]:
+        drafts = [draft for delivery in collector.context(id) for draft in delivery.drafts]
+        return [(draft.native_id, draft.text, draft.reply_to) for draft in drafts]
+
+    named = f"media/{post}" if graph.instagram else post
+    assert above(answer) == [(said, "Acme, no!", named), (named, "Our news", None)]
+    assert above(said) == [(named, "Our news", None)]
+    assert above(named) == above("tagged/1") == []
+    assert [delivery.asked for delivery in collector.context(answer)] == [1, 1, 1]
+    graph.remove(said)
+    assert [(delivery.asked, delivery.drafts) for delivery in collector.context(answer)] == [(1, []), (1, [])]
+    assert above(said) == []
+
+
+def test_of_a_comment_on_a_photo_the_post_is_not_named(page: GraphStandIn, at: Any) -> None:
+    id = page.comment("Acme on a photo")
+    page.photos[id] = "8080"
+    assert [list(delivery.drafts) for delivery in at(page).collector.context(id)] == [[]]
 
 
 @pytest.mark.parametrize(("code", "status"), [(4, 400), (17, 400), (32, 403), (613, 400), (80_001, 400), (80_002, 400)])
