@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from threading import Lock, get_ident
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -16,11 +17,13 @@ from config.sources.reddit import RedditSource
 from ingest.buried import Buried
 from ingest.collector import (
     PAGE_CAP,
+    AccountState,
     Delivery,
     Denied,
     Draft,
     Existence,
     Found,
+    Interrupted,
     Malformed,
     Sample,
     Span,
@@ -178,7 +181,7 @@ class Reddit:
                 way.close()
             self._ways.clear()
 
-    # --- Sweepable, Contextual, Estimable, Checkable ---
+    # --- Sweepable, Contextual, Estimable, Checkable, Accountable ---
 
     def look_up(self, native_ids: Sequence[str]) -> Found:
         now = self.setting.clock.now()
@@ -255,6 +258,20 @@ class Reddit:
         left = "" if self._limit.left is None else f", {self._limit.left} requests are left in this window"
         but = f"; but {_told(missing)}" if missing else ""
         return f"Reddit answers as {as_whom}{left}{but}"
+
+    def account(self, handle: str) -> AccountState:
+        """Of a suspended account Reddit names no more than that; one that nobody is to see has no page, as if it were
+        deleted (https://github.com/praw-dev/praw/issues/1241)."""
+        try:
+            answer = self._access().get(f"/user/{quote(handle, safe='')}/about", {})
+        except Closed as refused:
+            if refused.status == 404:
+                return "gone"
+            raise
+        data = answer.get("data") if isinstance(answer, dict) else None
+        if not isinstance(data, dict) or not isinstance(data.get("name"), str):
+            raise Interrupted("Reddit does not say how an account stands")
+        return "suspended" if data.get("is_suspended") is True else "there"
 
     # --- a round ---
 

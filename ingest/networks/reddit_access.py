@@ -33,6 +33,10 @@ _NO_TOKEN = frozenset({"invalid_grant", "unsupported_grant_type", "unauthorized_
 class Closed(Denied):
     """Reddit refuses this page (private, banned, quarantined, not there), not the app."""
 
+    def __init__(self, said: str, status: int) -> None:
+        super().__init__(said)
+        self.status = status
+
 
 class Answer(NamedTuple):
     status: int
@@ -227,7 +231,7 @@ def _fault(answer: Answer, path: str) -> Exception:
         reason = _reason(answer)
         if answer.status == 403 and reason is None:
             return Denied("Reddit answered 403 with a page for people: it blocks this machine's address or this app")
-        return Closed(f"Reddit refuses {path}: {reason or answer.status}")
+        return Closed(f"Reddit refuses {path}: {reason or answer.status}", answer.status)
     return Interrupted(f"Reddit answered {answer.status} to {path}")
 
 

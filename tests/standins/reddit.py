@@ -1,14 +1,15 @@
 """Reddit as its API answers an app that reads.
 
 Follows the API's own documentation (https://www.reddit.com/dev/api/: listings with `after`, `before`, `limit`, `count`;
-`/r/NAME/new`, `/r/NAME/comments`, `/search`, `/api/info`, `/comments/ID`), the page of its rules and rate-limit headers
-(https://support.reddithelp.com/hc/en-us/articles/16160319875092), the description of tokens
+`/r/NAME/new`, `/r/NAME/comments`, `/search`, `/api/info`, `/comments/ID`, `/user/NAME/about`), the page of its rules
+and rate-limit headers (https://support.reddithelp.com/hc/en-us/articles/16160319875092), the description of tokens
 (https://github.com/reddit-archive/reddit/wiki/OAuth2) and r/redditdev's FAQ (a listing ends after 1,000 things). The
 names and types of fields were compared with replies that graw keeps (turnage/graw, reddit/internal/testdata:
-subreddit.json, thread.json, more.json). Not verified against a reply: `removed_by_category` and `num_crossposts`,
-which are in none of these, how a removed comment's stub looks (by praw's issues),
-that a search ends after 250, that several subreddits in one question leave out a private one without a word, and the
-wording of errors.
+subreddit.json, thread.json, more.json), what is shown of a suspended account with the reply quoted in snew/snew's issue
+10; that one which is hidden from everybody is 404 is said in praw's issue 1241. Not verified against a reply:
+`removed_by_category` and `num_crossposts`, which are in none of these, how a removed comment's stub looks (by praw's
+issues), that a search ends after 250, that several subreddits in one question leave out a private one without a word,
+and the wording of errors.
 
 praw itself reads this stand-in in the tests.
 """
@@ -77,6 +78,8 @@ class RedditStandIn(StandIn):
         self.agents: set[str] = set()
         self._next = {"t1": 36**6, "t3": 36**5}
         self._gone_accounts: set[str] = set()
+        self.suspended: set[str] = set()
+        """Accounts."""
         # Something has been said before anybody listens.
         first = self.publish("Good morning", subreddit="elsewhere", author="ivan")
         self.comment("And to you", on=first, author="nora")
@@ -191,6 +194,8 @@ class RedditStandIn(StandIn):
             return Response.of(self._info(params), headers=headers)
         if parts[-1] == "search":
             return Response.of(_listing(self._search(params["q"]), params, SEARCH_ENDS_AFTER, self), headers=headers)
+        if parts[0] == "user" and len(parts) == 3 and parts[2] == "about":
+            return self._account(parts[1], headers)
         if parts[0] == "comments" and len(parts) == 2:
             return self._thread(parts[1], params, headers)
         if parts[0] == "r" and len(parts) == 3 and parts[2] in ("new", "comments"):
@@ -204,6 +209,14 @@ class RedditStandIn(StandIn):
             newest = self._newest(kind, names, member)
             return Response.of(_listing(newest, params, ENDS_AFTER, self), headers=headers)
         return Response.of({"message": "Not Found", "error": 404}, 404, headers)
+
+    def _account(self, name: str, headers: Mapping[str, str]) -> Response:
+        if name in self.suspended:
+            return Response.of({"kind": "t2", "data": {"is_suspended": True, "name": name}}, headers=headers)
+        if name in self._gone_accounts or all(one.author != name for one in self.things.values()):
+            return Response.of({"message": "Not Found", "error": 404}, 404, headers)
+        data = {"name": name, "id": f"t2_{name}", "is_employee": False, "link_karma": 1, "comment_karma": 1}
+        return Response.of({"kind": "t2", "data": data}, headers=headers)
 
     def _newest(self, kind: str, names: list[str], member: bool) -> list[Thing]:
         held = [

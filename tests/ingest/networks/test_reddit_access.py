@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from ingest.collector import Checkable, Denied
+from ingest.collector import Accountable, Checkable, Denied, Interrupted
 from tests.ingest.networks.reddit_rounds import SECRETS, Asks, Round
 from tests.standins.reddit import RedditStandIn
+from tests.standins.server import Fault
 
 
 def test_a_private_subreddit_among_others_is_told(reddit: RedditStandIn, collector: Asks) -> None:
@@ -104,3 +105,35 @@ def test_what_is_wrong_with_the_access_is_told_without_a_secret(
     with pytest.raises(Denied, match=words) as denied:
         collector(secrets=secrets, **settings).check()
     assert not any(secret in str(denied.value) for secret in secrets.values() if len(secret) > 1)
+
+
+def test_an_account_stands_as_reddit_says(reddit: RedditStandIn, collector: Asks) -> None:
+    one = collector()
+    assert isinstance(one, Accountable)
+    reddit.publish("From us", author="AcmeSupport")
+    assert one.account("AcmeSupport") == "there"
+    reddit.suspended.add("AcmeSupport")
+    assert one.account("AcmeSupport") == "suspended"
+    assert (one.account("nobody-has-it"), one.account("../r/acme")) == ("gone", "gone")
+    reddit.close_account("nora")
+    assert one.account("nora") == "gone"
+
+
+@pytest.mark.parametrize(
+    ("fault", "raised"),
+    [
+        (Fault("status", status=503), Interrupted),
+        (Fault("status", status=403, body=b'{"message": "Forbidden", "error": 403}'), Denied),
+        (Fault("status", status=200, body=b'{"kind": "Listing", "data": {}}'), Interrupted),
+        (Fault("status", status=200, body=b"[]"), Interrupted),
+    ],
+)
+def test_what_says_nothing_of_an_account_is_no_state(
+    reddit: RedditStandIn, collector: Asks, fault: Fault, raised: type[Exception]
+) -> None:
+    one = collector()
+    reddit.publish("From us", author="AcmeSupport")
+    assert one.account("AcmeSupport") == "there"
+    reddit.misbehave(fault)
+    with pytest.raises(raised):
+        one.account("AcmeSupport")
