@@ -56,6 +56,26 @@ class Forecast(NamedTuple):
 def forecast(posts_by_hour: Sequence[int], *, capped: bool = False, seed: int = 0) -> Forecast:
     """From the counts of past hours, oldest first. The same sample gives the same forecast. Raises ValueError where
     there is no hour."""
+    rate, dispersion, chance = _rate(posts_by_hour, seed)
+    drifted = rate * np.exp(chance.normal(0.0, WEEKS_VARY, DRAWS))
+    day = _ahead(rate, dispersion, DAY_HOURS, chance)
+    return Forecast(day, _ahead(drifted, dispersion, DAY_HOURS * MONTH_DAYS, chance), capped)
+
+
+def posts_elsewhen(posts_by_hour: Sequence[int], hours: float, *, seed: int = 0) -> Draws:
+    """Posts in so many hours of another time than the sample's. Otherwise as `forecast`."""
+    rate, dispersion, chance = _rate(posts_by_hour, seed)
+    return _ahead(rate * np.exp(chance.normal(0.0, WEEKS_VARY, DRAWS)), dispersion, hours, chance)
+
+
+def interval(draws: Draws, *, capped: bool = False) -> Interval:
+    """The middle INSIDE of the draws, and their median."""
+    low, middle, high = np.quantile(draws, [(1 - INSIDE) / 2, 0.5, (1 + INSIDE) / 2])
+    return Interval(float(low), float(middle), None if capped else float(high))
+
+
+def _rate(posts_by_hour: Sequence[int], seed: int) -> tuple[Draws, Draws, np.random.Generator]:
+    """(posts an hour, dispersion, where further chance comes from)."""
     hours = len(posts_by_hour)
     if hours == 0:
         raise ValueError("a sample of no hour says nothing")
@@ -64,15 +84,7 @@ def forecast(posts_by_hour: Sequence[int], *, capped: bool = False, seed: int = 
     dispersion = _dispersion(counts, chance)
     rate = dispersion * chance.gamma(counts.sum() / dispersion + 0.5) / hours
     rate *= np.exp(chance.normal(0.0, _unseen(hours), DRAWS))
-    drifted = rate * np.exp(chance.normal(0.0, WEEKS_VARY, DRAWS))
-    day = _ahead(rate, dispersion, DAY_HOURS, chance)
-    return Forecast(day, _ahead(drifted, dispersion, DAY_HOURS * MONTH_DAYS, chance), capped)
-
-
-def interval(draws: Draws, *, capped: bool = False) -> Interval:
-    """The middle INSIDE of the draws, and their median."""
-    low, middle, high = np.quantile(draws, [(1 - INSIDE) / 2, 0.5, (1 + INSIDE) / 2])
-    return Interval(float(low), float(middle), None if capped else float(high))
+    return rate, dispersion, chance
 
 
 def _dispersion(counts: Draws, chance: np.random.Generator) -> Draws:
@@ -94,7 +106,7 @@ def _unseen(hours: int) -> float:
     return float(np.sqrt(of_day + of_week))
 
 
-def _ahead(rate: Draws, dispersion: Draws, hours: int, chance: np.random.Generator) -> Draws:
+def _ahead(rate: Draws, dispersion: Draws, hours: float, chance: np.random.Generator) -> Draws:
     # Poisson with a Gamma-distributed mean: variance over mean is the dispersion (1: Poisson itself).
     beyond = np.maximum(dispersion - 1, 1e-6)
     means = chance.gamma(np.maximum(rate * hours / beyond, 1e-12)) * beyond

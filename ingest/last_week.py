@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from ingest.collector import Delivery, Draft, Sample, Source, Span, by_hour
+from ingest.collector import Delivery, Draft, Interrupted, Sample, Source, Span, by_hour
 from ingest.names import Names
 from ingest.wanted import Wanted
 from query.text import analyse
@@ -28,7 +28,8 @@ class LastWeek:
         self._brought: _Brought | None = None
 
     def sample(self, wanted: Wanted) -> Sample:
-        """All of it, where the source is the brand's own, else what names the brand. Raises what `ask` raises."""
+        """All of it, where the source is the brand's own, else what names the brand. Raises what `ask` raises, and
+        Interrupted where it was left off before anything was answered."""
         now, brought = self._clock.wall(), self._brought
         if brought is None:
             # A network's clock may be ahead.
@@ -47,12 +48,15 @@ class _Brought(NamedTuple):
 
 
 def _brought(deliveries: Iterable[Delivery], most: int) -> _Brought:
-    drafts, asked, capped = dict[str, Draft](), 0, False
+    drafts, asked, capped, answered = dict[str, Draft](), 0, False, False
     for delivery in deliveries:
         drafts |= {draft.native_id: draft for draft in delivery.drafts}
         asked += delivery.asked
         capped |= delivery.missed != 0
+        answered |= bool(delivery.drafts) or delivery.missed == 0
         if asked >= most:
+            if not answered:
+                raise Interrupted(f"none of {asked} questions was answered")
             capped = True
             break
     return _Brought(tuple(drafts.values()), asked, capped)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from threading import Event
 from typing import Annotated, NamedTuple
 
+import numpy as np
 import typer
 
 from clamor import exits, networks
@@ -28,6 +29,7 @@ from ingest.budget import SourceBudget
 from ingest.caps import caps
 from ingest.collector import Collector, Estimable, Sample, Span, Unfillable
 from ingest.cursors import Cursors
+from ingest.forecast import Interval, interval, posts_elsewhen
 from ingest.intake import Intake
 from ingest.patience import Stopped
 from ingest.wanted import Wanted
@@ -45,8 +47,9 @@ def backfill(
 ) -> None:
     """Fetch a span of the past from a network. It wakes nobody, and the ledger says what came.
 
-    What it will ask for, and what that may cost where the network can be sampled, is shown before it begins. It runs
-    beside the program, and may be stopped or killed: the same command goes on from there.
+    What it will ask for, and where the network can be sampled how many posts that may bring and what they may cost,
+    each with an interval that holds the truth nine times in ten, is shown before it begins. It runs beside the program,
+    and may be stopped or killed: the same command goes on from there.
 
     [bold]Examples[/bold]
 
@@ -165,11 +168,14 @@ class _Purse(NamedTuple):
             if self.budget is not None:
                 self.budget.leave()
 
-    def bill(self, posts: float) -> str:
-        """What so many posts cost where the network bills them one by one, as `, 12.34 USD`."""
+    def bill(self, posts: Interval) -> str:
+        """What so many posts cost where the network bills them one by one: `, 12.34 USD (9.00 USD to 15.00 USD)`."""
         costs = self.section.documented()
         cap = next(iter(caps(self.section.budget, costs)), None)
-        return "" if cap is None or not costs.per_post else f", {cap.words(round(posts * cap.of(costs.per_post)))}"
+        if cap is None or not costs.per_post:
+            return ""
+        low, middle, high = (None if one is None else cap.words(round(one * cap.of(costs.per_post))) for one in posts)
+        return f", at least {low}" if high is None else f", {middle} ({low} to {high})"
 
 
 def _tell_plan(collector: Collector, begun: Filled, asked: tuple[Wanted, ...], purse: _Purse) -> None:
@@ -193,17 +199,18 @@ def _tell_plan(collector: Collector, begun: Filled, asked: tuple[Wanted, ...], p
 
 
 def _forecast(collector: Estimable, long: Millis, asked: tuple[Wanted, ...], purse: _Purse) -> str:
-    """From one sample a brand; an hour of the past is taken to be as one of the sample."""
-    posts = 0.0
-    least = ""
+    """From one sample a brand; the time asked for is taken to be as the sample's, as far as any two are alike."""
+    samples: list[Sample] = []
     for one in asked:
         sample = purse.sample(collector, one)
         if sample is None:
             return f"what it will bring and cost is not known: {NO_ROOM}"
-        seen = sum(sample.posts_by_hour)
-        posts += seen / max(1, len(sample.posts_by_hour)) * long / HOUR
-        least = "at least " if sample.capped else least
-    return f"{least}about {posts:,.0f} posts{purse.bill(posts)}, as a sample of now goes"
+        samples.append(sample)
+    draws = [posts_elsewhen(one.posts_by_hour, long / HOUR, seed=number) for number, one in enumerate(samples)]
+    posts = interval(np.sum(draws, axis=0), capped=any(one.capped for one in samples))
+    said = f"about {posts.middle:,.0f} posts ({posts.low:,.0f} to {posts.high or 0:,.0f})"
+    many = f"at least {posts.low:,.0f} posts" if posts.high is None else said
+    return f"{many}{purse.bill(posts)}, as a sample of now goes, nine times in ten"
 
 
 def _line(far: Filled, waits: str) -> str:

@@ -63,9 +63,10 @@ def estimate(
         sys.stdout.buffer.write(msgspec.json.encode(found) + b"\n")
     else:
         _show(found)
-        if not chosen:
-            errors.print("no source is asked by Clamor itself: there is nothing to estimate")
-    if found.unknown and not found.expected:
+    if not found.expected:
+        if not found.unknown:
+            what = "brand is listened for there" if chosen else "source is asked by Clamor itself"
+            errors.print(f"no {what}: there is nothing to estimate", highlight=False)
         raise typer.Exit(exits.FAILED)
 
 

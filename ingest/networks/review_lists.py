@@ -175,12 +175,15 @@ class Lists:
         """How many reviews were written in each hour of the last week, or since the lists begin: of this brand's lists
         and of those that are no brand's own."""
         now, times, asked, capped = self._setting.clock.wall(), list[Millis](), 0, False
+        refused: Unlisted | None = None
+        listed = False
         for name in place.names:
             if (own := place.brands(name)) and wanted.brand not in own:
                 continue
             oldest, ended = now, False
             try:
                 for page in _read(place, name):
+                    listed = True
                     asked += place.used()
                     shown = [review.written for review in page.reviews]
                     times += shown
@@ -188,9 +191,12 @@ class Lists:
                     ended = page.short
                     if now - oldest > SAMPLED * HOUR:
                         break
-            except Unlisted:
+            except Unlisted as unlisted:
+                refused = unlisted
                 continue
             capped = capped or (not ended and now - oldest <= SAMPLED * HOUR)
+        if refused is not None and not listed:
+            raise Denied(str(refused))
         return Sample(by_hour(times, now, SAMPLED), asked=asked + place.used(), capped=capped)
 
     # --- one list ---

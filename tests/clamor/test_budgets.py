@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -283,6 +284,23 @@ def test_the_command_shows_it_and_gives_it_to_programs(living: Living, monkeypat
     assert run(living, monkeypatch, "sources", "estimate", "nothing").exit_code == 2
 
 
+def test_where_nothing_could_be_estimated_the_command_fails(living: Living, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = inforce(living, budget={"money": 10.0})
+    spend(living, source, 20)
+    for form in ([], ["--json"]):
+        failed = run(living, monkeypatch, "sources", "estimate", "--brand", "acme", *form)
+        assert failed.exit_code == 1
+        assert NO_ROOM in failed.stdout
+    inforce(living, listen_for=["zephyr"])
+    silent = run(living, monkeypatch, "sources", "estimate", "--brand", "acme")
+    assert (silent.exit_code, silent.stdout) == (1, "")
+    assert "no brand is listened for there" in silent.stderr
+    living.opened.__dict__["registry"] = Registry(living.opened, ())
+    nowhere = run(living, monkeypatch, "sources", "estimate")
+    assert (nowhere.exit_code, nowhere.stdout) == (1, "")
+    assert "no source is asked by Clamor itself" in nowhere.stderr
+
+
 def test_brands_of_files_that_are_not_in_force_are_estimated(
     living: Living, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -300,8 +318,23 @@ def test_a_backfill_says_what_it_will_cost_and_pays_for_its_sample(
 ) -> None:
     inforce(living, budget={"money": 1_500.0})
     refused = run(living, monkeypatch, "backfill", "--source", "paid", "--since", "-10d", "--brand", "acme")
-    assert "about 480 posts, 240.00 USD" in refused.output
+    said = re.search(
+        r"about (\d+) posts \((\d+) to (\d+)\), ([\d.]+) USD \(([\d.]+) USD to ([\d.]+) USD\)", refused.output
+    )
+    assert said is not None, refused.output
+    posts, low, high, *bill = map(float, said.groups())
+    assert 240 < low < posts < high < 960
+    assert low < 480 < high
+    assert bill == pytest.approx([posts / 2, low / 2, high / 2], abs=0.5), "each post is billed 0.50 USD"
     assert budgets(living.opened)[0].used == 0.5, "one unit of 0.50 USD"
+
+
+def test_a_backfill_whose_sample_was_cut_off_says_a_lower_bound(
+    living: Living, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inforce(living, capped=True, budget={"money": 1_500.0})
+    refused = run(living, monkeypatch, "backfill", "--source", "paid", "--since", "-10d", "--brand", "acme")
+    assert re.search(r"at least \d+ posts, at least [\d.]+ USD,", refused.output), refused.output
 
 
 def test_a_backfill_without_room_takes_no_sample(living: Living, monkeypatch: pytest.MonkeyPatch) -> None:

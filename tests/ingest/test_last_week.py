@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ingest.collector import Delivery, Draft, Source, Span
+import pytest
+
+from ingest.collector import Delivery, Draft, Interrupted, Source, Span
 from ingest.last_week import HOURS, MOST_ASKED, LastWeek
 from ingest.wanted import Wanted
 from stream.clock import HOUR, ManualClock
@@ -52,3 +54,11 @@ def test_what_is_not_shown_or_would_cost_too_much_makes_the_number_a_lower_bound
 def test_nothing_said_is_a_sample_too() -> None:
     sample = LastWeek(Board().fill, OWN, ManualClock(NOW)).sample(ACME)
     assert (sum(sample.posts_by_hour), len(sample.posts_by_hour), sample.capped) == (0, HOURS, False)
+
+
+def test_that_nobody_answered_is_no_sample_of_nothing() -> None:
+    silent = Board(*[Delivery(missed=None) for _ in range(100)])
+    with pytest.raises(Interrupted, match=f"none of {MOST_ASKED} questions"):
+        LastWeek(silent.fill, OWN, ManualClock(NOW)).sample(ACME)
+    one = Board(*[Delivery(missed=None) for _ in range(50)], Delivery(), *[Delivery(missed=None) for _ in range(50)])
+    assert LastWeek(one.fill, OWN, ManualClock(NOW)).sample(ACME).capped

@@ -449,6 +449,17 @@ def test_an_estimate_counts_the_brands_apps_and_the_access_is_checked(
     assert not isinstance(collector, Sweepable), "nobody can ask for one review"
 
 
+def test_an_estimate_of_apps_that_the_store_does_not_have_is_none(
+    store: AppstoreStandIn, at: Callable[..., At]
+) -> None:
+    store.publish("review", at=NOW - HOUR)
+    absent = Fault("status", status=404, only=f"/us/rss/customerreviews/page=1/id={OTHER}", times=2)
+    store.misbehave(absent)
+    with pytest.raises(Denied):
+        at(apps={OTHER: []}).collector.sample(ACME)
+    assert sum(at(apps={APP: [], OTHER: []}).collector.sample(ACME).posts_by_hour) == 1
+
+
 def test_another_sources_cursor_is_refused(at: Callable[..., At]) -> None:
     with pytest.raises(CursorLost):
         list(at().collector.collect("7"))
