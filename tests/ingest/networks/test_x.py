@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import time
+from typing import Any
 
 import pytest
 
+from config.sources import XSource
 from ingest.collector import Accountable, Denied, Interrupted
+from ingest.sweep_plan import due, schedule_of
 from stream.clock import HOUR
 from tests.ingest.networks.x_source import Asking, texts
 from tests.standins.server import Fault
@@ -176,3 +179,22 @@ def test_an_account_stands_as_x_says(x: XStandIn) -> None:
     x.misbehave(Fault("status", status=503))
     with pytest.raises(Interrupted):
         one.account("acme")
+
+
+@pytest.mark.parametrize(
+    ("set_to", "fewest", "most"),
+    [({}, 6, 7), ({"look_again": [{"younger_than": "30d", "every": "24h"}]}, 35, 40)],
+    ids=["as set", "daily"],
+)
+def test_a_post_is_looked_at_as_often_in_its_first_month_as_the_page_says(
+    set_to: dict[str, Any], fewest: int, most: int
+) -> None:
+    schedule = schedule_of(XSource.model_validate({"id": "x", "kind": "x", "token_env": "TOKEN", **set_to}))
+
+    def looks(leeway: float) -> int:
+        seen, count = 0, 0
+        while (following := due(schedule, 0, seen)) is not None:
+            seen, count = round(following.at + leeway * (following.limit - following.at)), count + 1
+        return count
+
+    assert (looks(0.5), looks(0.0)) == (fewest, most), "alone, and in full requests"
