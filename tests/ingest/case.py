@@ -32,7 +32,8 @@ class Case(Protocol):
     kind; `firehose = True` where the source brings posts that nobody asked for; `silence = True` where it is a stream
     that is never silent for long, so that its settings say how long it may be (`silence`), and its stand-in can be
     `frozen`; `newest_only = True` where a list tells of the edits and deletes of its newest posts alone, and the
-    network's page says that sweeps find the others.
+    network's page says that sweeps find the others; `uncounted`, how the paths of those requests begin that the
+    ledger does not count (docs/collectors.md says which).
     """
 
     standin: StandIn

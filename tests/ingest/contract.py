@@ -18,6 +18,7 @@ from __future__ import annotations
 import logging
 import random
 import threading
+from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -363,6 +364,24 @@ class Contract:
             assert (figure.known_missed, figure.unknown_gaps, figure.refused) == (0, 0, 0)
             assert figure.share == 1.0
             assert sum(row.asked for row in at_work.ledger.rows(["source"])) > 0
+
+    def test_every_request_stands_in_the_ledger_and_is_paid_for(self, case: Case, home: Path) -> None:
+        """But for those that the network's case names (`uncounted`), and docs/collectors.md with it."""
+        purse = Purse()
+        with collecting(case, home, budget=purse) as at_work:
+            for n in range(40):
+                case.publish(f"Acme {n}")
+            agree(case, at_work)
+            purse.used_up.set()
+            case.publish("Acme at the end")
+            until(lambda: SPEND_CAP in at_work.runner.trouble, lambda: f"trouble is {at_work.runner.trouble!r}")
+            uncounted = getattr(case, "uncounted", ())
+            with case.standin.lock:
+                made = Counter(one.path for one in case.standin.requests if not one.path.startswith(uncounted))
+            at_work.end(10)
+            asked = sum(row.asked for row in at_work.ledger.rows(["source"]))
+            assert asked == made.total(), f"{asked} stand there; made were {made}"
+            assert purse.requests == asked
 
     def test_refused_by_the_network_it_says_so_in_words(self, case: Case, home: Path) -> None:
         with collecting(case, home) as at_work:

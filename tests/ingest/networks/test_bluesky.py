@@ -44,6 +44,7 @@ class BlueskyCase:
     fills = True
     firehose = True
     silence = True
+    uncounted = ("/xrpc/network.bsky.jetstream.getZstdDictionary", "/xrpc/app.bsky.actor.getProfiles")
 
     def __init__(self, standin: BlueskyStandIn, version: int) -> None:
         self.standin, self.version = standin, version

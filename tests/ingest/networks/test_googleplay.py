@@ -330,6 +330,7 @@ class GoogleplayCase:
     deletes: How = "sweep"
     fills = True
     first = "/androidpublisher"
+    uncounted = ("/token",)
 
     def __init__(self, standin: GoogleplayStandIn) -> None:
         self.standin = standin

@@ -20,6 +20,7 @@ from tests.standins.mastodon import MastodonStandIn
 
 class MastodonCase:
     fills = True
+    uncounted = ("/api/v2/instance",)
     firehose = True
 
     def __init__(self, standin: MastodonStandIn, streaming: bool = True) -> None:

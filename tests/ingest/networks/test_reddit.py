@@ -33,6 +33,7 @@ class SubredditCase:
     edits = deletes = "sweep"
     fills = True
     first = "/r/"
+    uncounted = ("/api/v1/access_token",)
     firehose = True
     subreddits: tuple[str, ...] = ("acme",)
 
