@@ -180,7 +180,8 @@ def test_an_export_writes_over_nothing(engine: Engine, tmp_path: Path) -> None:
 def test_content_names_the_channels_of_the_home_that_it_is_applied_to(tmp_path: Path) -> None:
     """Channels are engine: no export has them, and what is applied from another folder cannot state them."""
     (tmp_path / "clamor.yaml").write_text(
-        "brands: [{id: acme, name: Acme}]\npeople: [{id: ana, name: Ana, email: ana@example.org, channels: [desk-chat]}]\n"
+        "brands: [{id: acme, name: Acme}]\n"
+        "people: [{id: ana, name: Ana, email: ana@example.org, channels: [desk-chat]}]\n"
     )
     load_content(tmp_path)
     load_content(tmp_path, standing=Standing(channels=frozenset({"desk-chat"})))
