@@ -27,6 +27,8 @@ READ = 600
 """Posts of a rise, and of before it, that are compared, the newest: some tens of milliseconds."""
 AGAIN: Millis = 5 * MINUTE
 """So long after they were compared last, two incidents that are not one matter are compared anew."""
+WAITS: Millis = MINUTE
+"""No first mail waits for longer: a comparison that fails keeps nobody from being told."""
 MOST = 8
 """Incidents that are compared with one another at a time, those that were unusual last: more at once are no matter of
 some brands, they are the network's."""
@@ -52,7 +54,10 @@ class Comparing:
         first time."""
         grave = _grave(live)
         brands = {one.brand for one in grave}
-        return {one.id for one in grave if one.id not in self._at and one.told == ""} if len(brands) > 1 else set()
+        if len(brands) < 2:
+            return set()
+        unknown = (one for one in grave if one.id not in self._at and one.told == "")
+        return {one.id for one in unknown if not passed(one.state_at, now, WAITS)}
 
     def step(self, now: Millis) -> int:
         """Compare what has not been compared of late, and join what is one; how many were joined. Raises Transient."""
@@ -61,7 +66,8 @@ class Comparing:
             grave = _grave(live)
             fresh = [one for one in grave if one.id not in self._at or passed(self._at[one.id], now, AGAIN)]
             if len({one.matter for one in grave}) < 2 or not fresh:
-                self._at = {id: at for id, at in self._at.items() if id in {one.id for one in grave}}
+                # Where all are one matter, as somebody said before they were grave, there is nothing to wait for.
+                self._at = {one.id: self._at.get(one.id, now) for one in grave}
                 return 0
             made = {one.id: _made(connection, one) for one in grave}
             known = _known(connection, [one.id for one in grave])

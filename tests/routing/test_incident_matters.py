@@ -212,9 +212,21 @@ def test_first_mails_wait_until_two_storms_were_compared(story: Two) -> None:
     with read(story.home.engine) as connection:
         live = book.listed(connection, all=False, most=10)
     assert story.comparing.waits(live, START) == {1, 2}
+    assert story.comparing.waits(live, START + MINUTE) == set(), "though no comparison came about"
     story.comparing.step(START)
     assert story.comparing.waits(live, START) == set()
     assert Comparing(story.home.engine, lambda connection: None).waits(live[:1], START) == set()
+
+
+def test_what_was_joined_before_anybody_was_told_waits_for_no_comparison(story: Two) -> None:
+    """By a person while it was watched, or by a process that was killed before it could tell."""
+    first, second = both(story)
+    with write(story.home.engine) as connection:
+        matters.join(connection, first, second, START, "ana")
+    story.comparing.step(START)
+    with read(story.home.engine) as connection:
+        live = book.listed(connection, all=False, most=10)
+    assert story.comparing.waits(live, START) == set()
 
 
 def test_the_numbers_that_are_kept_hold_no_word(story: Two) -> None:
