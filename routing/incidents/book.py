@@ -243,9 +243,11 @@ def tell_next(connection: Connection, mail: int, person: str, chain: int, now: M
         return False
     held = find(connection, found[0][0])
     note(connection, held.id, "unreached", now, person)
-    if held.state == "over" or held.acknowledged_by is not None or held.steps >= chain:
+    # Of another brand of its matter the next one may have been told already.
+    steps = max(one.steps for one in strands(connection, held))
+    if held.state == "over" or held.acknowledged_by is not None or steps >= chain:
         return False
-    tell(connection, held.id, held.brand, "still", held.steps + 1, now)
+    tell(connection, held.id, held.brand, "still", steps + 1, now)
     return True
 
 

@@ -260,6 +260,9 @@ class IncidentClock:
             self._responds(connection, now)
             changed += self._told(connection, brands, now, quiet)
             over = {one.brand for one in news if one.standing.state == "over"}
+            # A matter that went on at a brand which is no longer watched is over at the others.
+            left = (one for brand, one in live.items() if brand not in brands)
+            over |= {one.brand for one in left if len(book.strands(connection, one)) > 1}
             changed += telling.all_clear(connection, over, now, quiet)
             if last > first:
                 book.keep_watched(connection, JUDGED, Watched(last, b"", Standing()))

@@ -15,10 +15,12 @@ from sqlalchemy import Connection, Engine
 
 from database.engine import many, read, rows, rows_in, write
 from database.tenure import Guard
-from routing.incidents import book, hold
+from routing import silences
+from routing.incidents import book, hold, telling
 from routing.incidents.book import Incident
 from routing.incidents.cause import BEFORE, hurtful_posts
 from routing.incidents.common import Common, Made, in_common, is_one, made_of
+from routing.incidents.levels import RANK
 from stream.clock import MINUTE, passed
 from stream.records import Millis
 
@@ -87,7 +89,8 @@ def join(
     connection: Connection, one: int, other: int, now: Millis, person: str = "", common: Common | None = None
 ) -> None:
     """The two, and what is one matter with either, are one from now on: who looks after one looks after all. Raises
-    NoSuchIncident, ValueError where one is over or they are one already."""
+    NoSuchIncident, ValueError where one is over or they are one already, and, where no person asks, where one has said
+    that they are not."""
     pair = [book.find(connection, min(one, other)), book.find(connection, max(one, other))]
     for held in pair:
         if held.state == "over":
@@ -95,6 +98,8 @@ def join(
     if pair[0].matter == pair[1].matter:
         raise ValueError(f"incidents {one} and {other} are one matter already")
     strands = [*book.strands(connection, pair[0]), *book.strands(connection, pair[1])]
+    if not person and _kept_apart(connection, *(book.strands(connection, held) for held in pair)):
+        raise ValueError(f"somebody said that incidents {one} and {other} are not one matter")
     first = min(held.id for held in strands)
     many(connection, "UPDATE incident SET part_of = ? WHERE id = ?", [(first, h.id) for h in strands if h.id != first])
     many(connection, "UPDATE incident SET part_of = NULL WHERE id = ?", [(first,)])
@@ -106,8 +111,9 @@ def join(
 
 
 def split(connection: Connection, id: int, now: Millis, person: str, why: str = "") -> list[int]:
-    """An incident leaves its matter, and is never joined with what it leaves again; the incidents that it leaves.
-    Raises NoSuchIncident, ValueError where it is no part of one."""
+    """An incident leaves its matter, and is never joined with what it leaves again; the incidents that it leaves. What
+    is over, and only waited for the others, is told to be. Raises NoSuchIncident, ValueError where it is no part of
+    one."""
     held = book.find(connection, id)
     others = [one for one in book.strands(connection, held) if one.id != id]
     if not others:
@@ -122,6 +128,12 @@ def split(connection: Connection, id: int, now: Millis, person: str, why: str = 
         _keep(connection, id, one.id, "split", common, now, person)
         book.note(connection, one.id, "split", now, person, f"incident {id} left")
     book.note(connection, id, "split", now, person, why)
+    if any(one.state != "over" for one in (held, *others)):
+        quiet = silences.live(connection, now)
+        for group in ([held], others):
+            if any(book.silent(one, now) for one in group):
+                continue
+            telling.end_of(connection, group, now, quiet)
     return [one.id for one in others]
 
 
@@ -136,10 +148,12 @@ def ties(connection: Connection, id: int) -> list[Tie]:
 
 
 def _share(connection: Connection, strands: Sequence[Incident], now: Millis) -> None:
-    """Who looks after one looks after all, and all are silent as long as one is."""
+    """Who looks after one looks after all. All are silent as long as one is, but for what whoever silenced it did not
+    know of: a brand of which nobody was told, or that is worse."""
     keeper = next((one for one in strands if one.acknowledged_by), None)
-    until = max((one.silent_until for one in strands if one.silent_until is not None), default=None)
+    silenced = [(RANK[one.state], one.silent_until) for one in strands if one.silent_until is not None]
     for one in strands:
+        until = max((until for rank, until in silenced if one.told and RANK[one.state] <= rank), default=None)
         if keeper is not None and one.acknowledged_by is None and one.state != "over":
             assert keeper.acknowledged_by is not None
             sql = "UPDATE incident SET acknowledged_by = ?, acknowledged_at = ? WHERE id = ?"
@@ -180,6 +194,11 @@ def _one_matter(
                 joined = {matter[first.id], matter[second.id]}
                 matter = {id: min(joined) if of in joined else of for id, of in matter.items()}
     return found
+
+
+def _kept_apart(connection: Connection, ours: Sequence[Incident], theirs: Sequence[Incident]) -> bool:
+    known = _known(connection, [held.id for held in (*ours, *theirs)])
+    return any((min(a.id, b.id), max(a.id, b.id)) in known for a in ours for b in theirs)
 
 
 def _known(connection: Connection, ids: Sequence[int]) -> set[tuple[int, int]]:

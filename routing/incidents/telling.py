@@ -72,9 +72,11 @@ def as_one(strands: Sequence[Incident]) -> Incident:
 def due_of(
     strands: Sequence[Incident], telling: Telling, now: Millis, silences: Sequence[Silence] = ()
 ) -> tuple[Word, int] | None:
-    """As `due`, of a matter: a brand that is silenced is as if it were not there."""
-    loud = [one for one in strands if _quiet(one, now, silences) is None]
-    return due(as_one(loud), telling, now, silences) if loud else None
+    """As `due`, of a matter: a brand that is silenced is as if it were not there, but that the chain knows of it."""
+    loud = _loud(strands, now, silences)
+    if not loud:
+        return None
+    return due(as_one(loud)._replace(steps=max(one.steps for one in strands)), telling, now, silences)
 
 
 def tell(
@@ -91,10 +93,14 @@ def tell(
     told = due_of(strands, telling, now, silences)
     if told is None:
         return 0
-    loud = [one for one in strands if _quiet(one, now, silences) is None]
-    for one in _to_tell(loud, *told):
+    for one in _to_tell(_loud(strands, now, silences), *told):
         book.tell(connection, one.id, one.brand, *told, now)
     return 1
+
+
+def _loud(strands: Sequence[Incident], now: Millis, silences: Sequence[Silence]) -> list[Incident]:
+    """Those that nobody silenced: whoever silenced a warning of one brand did not know of a crisis of the other."""
+    return [one for one in strands if _quiet(one, now, silences) is None and not book.silent(one, now)]
 
 
 def _quiet(held: Incident, now: Millis, silences: Sequence[Silence]) -> Silence | None:
@@ -118,17 +124,24 @@ def all_clear(connection: Connection, brands: Collection[str], now: Millis, sile
     told = 0
     for brand in brands:
         held = book.ended(connection, brand, now)
-        strands = book.strands(connection, held) if held is not None else []
-        if held is None or any(one.state != "over" for one in strands) or book.silent(held, now):
+        if held is not None and not book.silent(held, now):
+            told += end_of(connection, book.strands(connection, held), now, silences)
+    return told
+
+
+def end_of(connection: Connection, strands: Sequence[Incident], now: Millis, silences: Sequence[Silence] = ()) -> int:
+    """Of a matter that is over at all its brands, to everybody who was told of it and not yet of its end; of how many
+    brands they are told. Nothing while it goes on at one."""
+    if any(one.state != "over" for one in strands):
+        return 0
+    told, steps = 0, max(one.steps for one in strands)
+    for one in strands:
+        if one.told_at is None or _said_over(connection, one):
             continue
-        steps = max(one.steps for one in strands)
-        for one in strands:
-            if one.told_at is None or _said_over(connection, one):
-                continue
-            word: Word = "crisis" if one.told == "crisis" else "over"
-            if of_incident(silences, one.brand, one.id, word, now) is None:
-                book.tell(connection, one.id, one.brand, "over", -steps, now)
-                told += 1
+        word: Word = "crisis" if one.told == "crisis" else "over"
+        if of_incident(silences, one.brand, one.id, word, now) is None:
+            book.tell(connection, one.id, one.brand, "over", -steps, now)
+            told += 1
     return told
 
 

@@ -114,10 +114,12 @@ def _links(
     # A link is somebody's: a channel of a team has none.
     if key is None or not settings.url or held.state == "over" or not person.id:
         return ()
-    needless = {"acknowledge": held.acknowledged_by is not None, "escalate": held.steps >= len(settings.chain)}
+    # Of another brand of its matter more of the chain may have been told.
+    steps = max(one.steps for one in book.strands(connection, held))
+    needless = {"acknowledge": held.acknowledged_by is not None, "escalate": steps >= len(settings.chain)}
     wanted = [deed for deed in links.DEEDS if not needless.get(deed)]
     ends = asked_at + links.COUNTS
-    step = held.steps + 1
+    step = steps + 1
     made = [(deed, links.Allowed(deed, held.id, person.id, person.language, ends, step)) for deed in wanted]
     return tuple((deed, f"{settings.url}/act/{links.token(key, one)}") for deed, one in made)
 

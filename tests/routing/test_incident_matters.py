@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from email.message import EmailMessage
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 from mail_home import BEN, SETTINGS, START, MailHome
+from sqlalchemy import Connection
 from test_incident_mail import LOUD, Story, text
 
 from database.engine import read, rows, write
 from routing import silences
 from routing.incidents import book, matters, telling
 from routing.incidents.another import Another
-from routing.incidents.levels import Standing
+from routing.incidents.clock import IncidentClock
+from routing.incidents.levels import Limits, Standing
 from routing.incidents.matters import Comparing
 from routing.incidents.telling import Telling
 from routing.mail.mailbox import MailboxTransport
@@ -38,9 +41,12 @@ class Two(Story):
         self.comparing = Comparing(self.home.engine, lambda connection: None)
 
     def begins(self, brand: str, state: str = "crisis") -> int:
-        standing = Standing(state, START - HOUR, START, START)
         with write(self.home.engine) as connection:
-            return book.open_incident(connection, brand, standing, LOUD, self.home.clock.at)
+            return self.begins_in(connection, brand, state)
+
+    def begins_in(self, connection: Connection, brand: str, state: str = "crisis") -> int:
+        standing = Standing(state, START - HOUR, START, START)
+        return book.open_incident(connection, brand, standing, LOUD, self.home.clock.at)
 
     def storm(self, brand: str, words: str, posts: int = 8, first: int = 0) -> None:
         for n in range(first, first + posts):
@@ -229,6 +235,97 @@ def test_what_was_joined_before_anybody_was_told_waits_for_no_comparison(story: 
     assert story.comparing.waits(live, START) == set()
 
 
+def test_who_silenced_a_warning_of_one_brand_is_told_of_a_crisis_of_the_other(story: Two) -> None:
+    first, second = story.begins("acme", "warning"), story.begins("bakery", "warning")
+    with write(story.home.engine) as connection:
+        matters.join(connection, first, second, START, "ana")
+    story.tells()
+    with write(story.home.engine) as connection:
+        now = story.home.clock.at
+        book.silence(connection, first, "ben", now + 4 * HOUR, now)
+        held = book.find(connection, second)
+        book.move(connection, held, Standing("crisis", held.since, now, now), LOUD, now)
+    story.tells()
+    assert [why for why, _ in _alerts(story)] == ["warning", "warning", "crisis"]
+
+
+def test_a_brand_that_joins_a_silenced_matter_is_told_to_its_own_people(story: Two) -> None:
+    first = story.begins("acme", "warning")
+    story.tells()
+    with write(story.home.engine) as connection:
+        now = story.home.clock.at
+        book.silence(connection, first, "pat", now + 4 * HOUR, now)
+    second = story.begins("bakery", "warning")
+    with write(story.home.engine) as connection:
+        matters.join(connection, first, second, now)
+    story.tells()
+    assert [len(story.mails(one)) for one in (BEN, BAKER, PILOT)] == [1, 1, 1]
+
+
+def test_what_somebody_split_is_joined_by_no_third_and_by_no_comparison_under_way(story: Two) -> None:
+    ids = [story.begins(brand) for brand in ("acme", "bakery", "cafe")]
+    with write(story.home.engine) as connection:
+        matters.join(connection, ids[0], ids[1], START)
+        matters.split(connection, ids[1], START, "ana")
+        with pytest.raises(ValueError, match="not one matter"):
+            matters.join(connection, ids[0], ids[1], START)
+        matters.join(connection, ids[0], ids[2], START)
+        with pytest.raises(ValueError, match="not one matter"):
+            matters.join(connection, ids[1], ids[2], START)
+
+
+def test_what_is_over_and_waited_for_the_other_is_told_when_they_are_split(story: Two) -> None:
+    first, second = both(story)
+    story.tells()
+    with write(story.home.engine) as connection:
+        now = story.home.clock.at
+        book.move(connection, book.find(connection, first), Standing("over"), book.Evidence(), now)
+        assert telling.all_clear(connection, {"acme"}, now) == 0
+        matters.split(connection, second, now, "ana")
+        matters.join(connection, story.begins_in(connection, "cafe"), second, now, "ana")
+        matters.split(connection, second, now, "ana")
+    assert [why for why, _ in _alerts(story) if why == "over"] == ["over"]
+
+
+def test_a_brand_that_is_watched_no_more_keeps_nobody_waiting_for_the_end(story: Two) -> None:
+    first, _ = both(story)
+    story.tells()
+    clock = IncidentClock(
+        story.home.engine, lambda connection: None, false_alarms_a_month=1.0, limits=Limits(), tells=Telling()
+    )
+    now = story.home.clock.at
+    with write(story.home.engine) as connection:
+        book.move(connection, book.find(connection, first), Standing("over"), book.Evidence(), now)
+    clock.step({"acme": "own"}, now + MINUTE, now + MINUTE)
+    assert [why for why, _ in _alerts(story) if why == "over"] == ["over", "over"]
+
+
+def test_no_link_asks_for_one_of_the_chain_who_was_told_by_way_of_another_brand(story: Two) -> None:
+    first, _ = both(story)
+    story.tells()
+    assert "Tell the next one" in text(story.mails(BAKER)[0])
+    with write(story.home.engine) as connection:
+        book.escalate(connection, first, "ana", 1, story.home.clock.at)
+    story.home.clock.advance(50 * MINUTE)
+    with write(story.home.engine) as connection:
+        for one in book.listed(connection, all=False, most=2):
+            book.tell(connection, one.id, one.brand, "still", -1, story.home.clock.at)
+    assert "Tell the next one" not in text(story.mails(BAKER)[-1])
+
+
+def test_the_next_of_the_chain_is_the_next_of_the_matter(story: Two) -> None:
+    """Where a mail about one brand comes back and somebody was told of the other."""
+    first, second = both(story)
+    story.tells()
+    with write(story.home.engine) as connection:
+        book.escalate(connection, first, "ana", 1, story.home.clock.at)
+    story.mails(BEN)
+    with write(story.home.engine) as connection:
+        sql = "SELECT i.mail FROM mail_item i JOIN alert a ON a.id = i.alert WHERE a.incident = ? LIMIT 1"
+        ((mail,),) = rows(connection, sql, (second,))
+        assert not book.tell_next(connection, mail, "bea", 1, story.home.clock.at)
+
+
 def test_the_numbers_that_are_kept_hold_no_word(story: Two) -> None:
     both(story)
     story.tells()
@@ -296,10 +393,14 @@ def test_who_silenced_an_incident_is_told_of_another_matter_and_who_silenced_the
 
 
 def _alerts(story: Two) -> list[tuple[str, int]]:
+    return [
+        (why, step) for why, step in _rows(story, "SELECT why, step FROM alert WHERE kind = 'incident' ORDER BY id")
+    ]
+
+
+def _rows(story: Two, sql: str) -> list[Any]:
     with read(story.home.engine) as connection:
-        return [
-            tuple(row) for row in rows(connection, "SELECT why, step FROM alert WHERE kind = 'incident' ORDER BY id")
-        ]
+        return rows(connection, sql)
 
 
 def _whole(mail: EmailMessage) -> str:
