@@ -126,6 +126,16 @@ def worse(now: Told, before: Told | None) -> bool:
     )
 
 
+def words_said(word: str) -> tuple[str, ...]:
+    """Of an incident: what who is told this needs not be told besides."""
+    return (word, "warning") if word == "crisis" else (word,)
+
+
+def said_at(word: str, at: Millis) -> Millis:
+    """By which time a word of an incident is told from another; 0 where it is said once."""
+    return at if word in ("still", "another") else 0
+
+
 def plan(
     alerts: Iterable[Pending],
     people: Sequence[Person],
@@ -194,10 +204,14 @@ class _Desk:
             known = set(alert.recipients) or {person.id for person in self._on_call(alert, people)}
             known.update(chain[: -alert.step])
         chosen = sorted([person for person in people if person.id in known], key=lambda person: person.id)
-        said = self._informed.setdefault((alert.matter, alert.word, alert.created_at), set())
-        fresh = [person for person in chosen if person.id not in said and person.id not in alert.informed]
+        said = [
+            self._informed.setdefault((alert.matter, word, said_at(word, alert.created_at)), set())
+            for word in words_said(alert.word)
+        ]
+        fresh = [person for person in chosen if person.id not in said[0] and person.id not in alert.informed]
         for person in fresh:
-            said.add(person.id)
+            for informed in said:
+                informed.add(person.id)
             self._open(alert, person, alert.kind)
             self._beside(alert, person, alert.kind)
         return "mailed" if fresh else "quiet" if chosen else "nobody"

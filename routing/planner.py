@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine
 
 from database.engine import many, read, rows_in, write
 from routing import silences
-from routing.alerts import LIMITED, Due, NewMail, Open, Pending, Plan, Told, due, plan
+from routing.alerts import LIMITED, Due, NewMail, Open, Pending, Plan, Told, due, plan, said_at, words_said
 from routing.case_news import NEWS
 from routing.incidents.members import Members
 from routing.matters.seeking import unseen
@@ -103,10 +103,11 @@ def _pending(connection: Connection, members: Members, now: Millis) -> list[Pend
     final = _end_of_merges(connection, into)
     severe = [(r.id, r.brand, r.mention_n) for r in found if r.kind == "mention" and r.mention_n is not None]
     inside = members.among(connection, severe, now)
-    matter = inside | {r.id: r.incident for r in found if r.kind == "incident" and r.why == "over"}
-    for incident, person in rows_in(connection, _KNOW_OF, sorted(set(matter.values()))):
-        for alert in (one for one, about in matter.items() if about == incident):
-            recipients.setdefault(alert, []).append(person)
+    over = {r.id: r.incident for r in found if r.kind == "incident" and r.why == "over"}
+    for sql, about in ((_KNOW_OF_MATTER, inside), (_KNOW_OF, over)):
+        for incident, person in rows_in(connection, sql, sorted(set(about.values()))):
+            for alert in (one for one, of in about.items() if of == incident):
+                recipients.setdefault(alert, []).append(person)
     quiet = _silenced(connection, [(r.id, r.mention_n) for r in found if r.kind in OF_POSTS], now)
     informed = _informed(connection, sorted({r.matter for r in found if r.kind == "incident" and r.matter is not None}))
     alerts = []
@@ -118,7 +119,7 @@ def _pending(connection: Connection, members: Members, now: Millis) -> list[Pend
                 r.id, r.kind, subject, r.brand, r.queue, r.risk, r.mentions or 1, r.created_at,
                 tuple(recipients.get(r.id, ())), r.step, r.id in inside, r.id in quiet,
                 _asks_for(r.kind, r.why, r.told),
-                r.matter or -r.id, informed.get((r.matter, r.why, _at(r.why, r.created_at)), frozenset()), r.why,
+                r.matter or -r.id, informed.get((r.matter, r.why, said_at(r.why, r.created_at)), frozenset()), r.why,
             )
         )  # fmt: skip
     return alerts
@@ -141,18 +142,23 @@ _KNOW_OF = (
 )
 
 
+_KNOW_OF_MATTER = (
+    "SELECT DISTINCT h.id, m.person FROM incident h JOIN incident i ON coalesce(i.part_of, i.id) = "
+    "coalesce(h.part_of, h.id) JOIN alert a ON a.incident = i.id JOIN mail_item t ON t.alert = a.id "
+    "JOIN mail m ON m.id = t.mail WHERE h.id IN (??) AND m.person <> '' "
+    "AND m.state IN ('pending', 'sending', 'sent') ORDER BY m.person"
+)
+"""By way of any of its brands."""
+
+
 def _informed(connection: Connection, matters: Sequence[int]) -> dict[tuple[int, str, Millis], frozenset[str]]:
     """By (matter of several brands, word, time where it is said again and again) who got a mail that says so: of what
     two brands have in common a person is told once."""
     found: dict[tuple[int, str, Millis], set[str]] = {}
     for matter, why, at, person in rows_in(connection, _INFORMED, matters):
-        for word in (why, "warning") if why == "crisis" else (why,):
-            found.setdefault((matter, word, _at(word, at)), set()).add(person)
+        for word in words_said(why):
+            found.setdefault((matter, word, said_at(word, at)), set()).add(person)
     return {key: frozenset(people) for key, people in found.items()}
-
-
-def _at(why: str, at: Millis) -> Millis:
-    return at if why in ("still", "another") else 0
 
 
 _INFORMED = (

@@ -96,6 +96,16 @@ def test_two_brands_with_one_cause_are_one_matter_and_each_person_is_told_once(s
     assert "The same matter at Old Bakery: crisis." in " ".join(text(story.mails(BEN)[0]).split())
 
 
+def test_who_knows_of_it_by_one_brand_gets_no_mail_of_each_post_about_the_other(story: Two) -> None:
+    both(story)
+    for _ in range(10):
+        story.home.mention(PALM, brand="bakery", cluster=7)
+    story.tells()
+    assert len(story.mails(BEN)) == 1
+    story.home.severe(PALM, brand="bakery", cluster=7)
+    assert [len(story.mails(one)) for one in (BEN, BAKER)] == [1, 1]
+
+
 def test_who_watches_one_brand_reads_of_that_one_alone(story: Two) -> None:
     both(story)
     story.tells()
@@ -324,6 +334,18 @@ def test_the_next_of_the_chain_is_the_next_of_the_matter(story: Two) -> None:
         sql = "SELECT i.mail FROM mail_item i JOIN alert a ON a.id = i.alert WHERE a.incident = ? LIMIT 1"
         ((mail,),) = rows(connection, sql, (second,))
         assert not book.tell_next(connection, mail, "bea", 1, story.home.clock.at)
+
+
+def test_brands_that_are_told_one_after_the_other_while_no_mail_leaves_make_one_mail(story: Two) -> None:
+    first = story.begins("acme")
+    story.tells()
+    story.home.clock.advance(MINUTE)
+    with write(story.home.engine) as connection:
+        second = story.begins_in(connection, "bakery", "warning")
+        matters.join(connection, first, second, story.home.clock.at, "ana")
+    story.tells()
+    assert len({at for (at,) in _rows(story, "SELECT created_at FROM alert")}) == 2
+    assert [len(story.mails(one)) for one in (BEN, BAKER, PILOT)] == [1, 1, 1]
 
 
 def test_the_numbers_that_are_kept_hold_no_word(story: Two) -> None:
