@@ -65,8 +65,12 @@ class IncidentWatch:
 
     def _respond(self, connection: Connection, now: Millis) -> None:
         for id, step in tasks.follow(connection, self._playbook, now):
-            if step.hold and book.find(connection, id).state != "over" and hold.standing(connection, id) is None:
-                hold.put(connection, id, hold.approved(step.hold), "", f"playbook, {step.id}", now)
+            if not step.hold or hold.standing(connection, id) is not None:
+                continue
+            # The first brand of a matter may be over while it goes on at another.
+            live = [one.id for one in book.strands(connection, book.find(connection, id)) if one.state != "over"]
+            if live:
+                hold.put(connection, live[0], hold.approved(step.hold), "", f"playbook, {step.id}", now)
         hold.end_with_incidents(connection, now)
 
     def _find_held_cases(self) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import msgspec
+from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from config.playbook import Step
@@ -53,10 +54,17 @@ class NoSuchTask(LookupError):
 
 def follow(connection: Connection, steps: Sequence[Step], now: Millis) -> list[tuple[int, Step]]:
     """Give every incident the tasks that the playbook has for what it has come to; (incident, step) of new ones. Asked
-    again, it does nothing: a step becomes one task of an incident, whatever the playbook says later."""
+    again, it does nothing: a step becomes one task of an incident, whatever the playbook says later.
+
+    A matter of several brands is worked on once, as grave as it is at any of them: its first incident has the tasks,
+    but for what is to be done for one brand.
+    """
     if not steps:
         return []
-    return [(one.id, step) for one in _under_way(connection, now) for step in _follow(connection, one, steps, now)]
+    there = {one.id: one for one in _under_way(connection, now)}
+    for first in {one.matter for one in there.values()} - there.keys():
+        there[first] = book.find(connection, first)
+    return [(one.id, step) for one in there.values() for step in _follow(connection, one, steps, now)]
 
 
 def tasks(connection: Connection, id: int) -> list[Task]:
@@ -95,7 +103,8 @@ def _under_way(connection: Connection, now: Millis) -> Iterable[Incident]:
 
 
 def _follow(connection: Connection, held: Incident, steps: Sequence[Step], now: Millis) -> list[Step]:
-    wanted = [step for step in steps if _asked(step, held)]
+    matter = _whole(book.strands(connection, held)) if held.id == held.matter else None
+    wanted = [step for step in steps if (one := held if step.brands else matter) is not None and _asked(step, one)]
     if not wanted:
         return []
     there = {task.step: task.k for task in tasks(connection, held.id)}
@@ -109,9 +118,16 @@ def _follow(connection: Connection, held: Incident, steps: Sequence[Step], now: 
     return new
 
 
+def _whole(strands: Sequence[Incident]) -> Incident:
+    """A matter as one incident: over where it is over at all brands, as grave as at the gravest, of all its signals."""
+    first = max(strands, key=lambda one: RANK[one.state])
+    worst = max((one.worst for one in strands), key=lambda state: RANK[state])
+    signals = tuple(signal for one in strands for signal in one.evidence.signals)
+    return first._replace(worst=worst, evidence=replace(first.evidence, signals=signals))
+
+
 def _asked(step: Step, held: Incident) -> bool:
-    # A matter of several brands is worked on once, but for what is to be done for one of them.
-    if (step.brands or held.part_of is not None) and held.brand not in step.brands:
+    if step.brands and held.brand not in step.brands:
         return False
     kinds = {signal.kind for signal in held.evidence.signals}
     if step.made_of and not kinds.intersection(step.made_of):

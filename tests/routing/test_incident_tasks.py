@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from config.playbook import InBoth, Step, shipped
 from database.engine import open_database, read, write
-from routing.incidents import book, clock, tasks
+from routing.incidents import book, clock, matters, tasks
 from routing.incidents.book import Evidence
 from routing.incidents.levels import Signal, Standing
 from routing.incidents.tasks import NoSuchTask, Task, Word
@@ -157,3 +157,20 @@ def test_the_shipped_playbook_asks_for_a_word_in_public_within_the_hour_and_take
     assert found["customers"].who == ("support",)
     assert list(found)[:2] == ["look", "facts"]
     assert "people-in-danger" not in found
+
+
+def test_a_matter_of_several_brands_has_one_set_of_tasks_as_grave_as_it_is_at_any_of_them(engine: Engine) -> None:
+    first = incident(engine, "warning")
+    standing = Standing("warning", START, START, START)
+    with write(engine) as connection:
+        second = book.open_incident(connection, "bakery", standing, LOUD, START)
+        matters.join(connection, first, second, START, "ana")
+    steps = (step("look", "warning"), step("speak", "crisis"), step("ovens", "crisis", brands=["bakery"]))
+    assert follow(engine, *steps) == 1
+    becomes(engine, first, "over", START + MINUTE)
+    becomes(engine, second, "crisis", START + 2 * MINUTE)
+    # Long after the first brand is calm.
+    assert follow(engine, *steps, at=START + 3 * DAY) == 2
+    assert [task.step for task in held(engine, first)] == ["look", "speak"]
+    assert [task.step for task in held(engine, second)] == ["ovens"]
+    assert follow(engine, *steps, at=START + 3 * DAY) == 0
