@@ -418,9 +418,10 @@ def _another(sheet: Sheet, case: CaseRow, id: int) -> CaseRow:
 
 def _undo(sheet: Sheet, case: CaseRow, change: Undo, by: str) -> Worked:
     if case.merged_into is not None:
-        into = sheet.end_of_merges(case.merged_into).id
+        into = {case.merged_into, sheet.end_of_merges(case.merged_into).id}
         part(sheet, case.id, by)
-        ties.say(sheet.connection, case.id, into, "apart", sheet.now, by)
+        for other in into:
+            ties.say(sheet.connection, case.id, other, "apart", sheet.now, by)
         return _done(case, f"case {case.id} is open again with the mentions that it brought")
     if case.by_hand:
         raise CannotPart(f"case {case.id} was opened by hand, out of no other: there is nothing to take back")

@@ -77,7 +77,7 @@ class Seeking:
             # What an import brings from long ago is compared with nothing.
             entered = {n: m for n, m in self._load(connection, numbers).items() if m.event_time >= now - WINDOW}
         if begin is not None:
-            self._stand(begin, [])
+            self._begin_at(begin)
             return False
         if not events:
             return False
@@ -86,8 +86,7 @@ class Seeking:
         self._mark(entered, marks)
         with read(self._engine) as connection:
             found = [tie for n, mention in entered.items() for tie in self._compare(connection, n, mention, marks[n])]
-            decided = self._decide(connection, found, now)
-        self._write(decided, events[-1][0], now)
+        self._write(found, events[-1][0], now)
         return len(events) == AT_ONCE
 
     def _load(self, connection: Connection, numbers: Sequence[int]) -> dict[int, Mention]:
@@ -109,10 +108,11 @@ class Seeking:
         with write(self._engine) as connection:
             self._guard(connection)
             many(connection, "DELETE FROM case_mark WHERE mention = ?", [(n,) for n in entered])
-            # What was deleted since it was read has no marks.
-            live = rows_in(connection, "SELECT n FROM mention WHERE state = 'live' AND n IN (??)", list(entered))
+            # What was deleted since it was read has no marks, nor has what was edited those of its former words.
+            stand = [n for n, m in self._load(connection, list(entered)).items()
+                     if m.content_hash == entered[n].content_hash]  # fmt: skip
             many(connection, _MARK, [
-                (mark.key, mark.kind, n, entered[n].event_time) for (n,) in live for mark in marks[n]
+                (mark.key, mark.kind, n, entered[n].event_time) for n in stand for mark in marks[n]
             ])  # fmt: skip
 
     def _compare(self, connection: Connection, n: int, mention: Mention, marks: Sequence[Mark]) -> list[Tie]:
@@ -184,8 +184,7 @@ class Seeking:
             kept.append(tie)
         return kept
 
-    def _write(self, decided: Sequence[Tie], event: int, now: Millis) -> None:
-        joining = [tie for tie in decided if tie.state == "proposed" and self._join_at <= tie.certainty < 1.0]
+    def _write(self, found: Sequence[Tie], event: int, now: Millis) -> None:
         joined: list[Tie] = []
 
         def join(tie: Tie) -> Callable[[Sheet], None]:
@@ -195,25 +194,21 @@ class Seeking:
 
             return move
 
-        if not joining:
-            self._stand(event, decided)
-            return
-        try:
-            with write(self._engine) as connection:
-                self._guard(connection)
+        with self._desk.transaction(self._engine) as connection:
+            self._guard(connection)
+            # Under the writers' lock: what somebody says of two cases while they are compared counts.
+            decided = self._decide(connection, found, now)
+            joining = [tie for tie in decided if tie.state == "proposed" and self._join_at <= tie.certainty < 1.0]
+            if joining:
                 apply(connection, self._desk, (), now, moves=[join(tie) for tie in joining])
-                ties.keep(connection, [*decided, *joined])
-                many(connection, _STAND, [(event,)])
-        except BaseException:
-            self._desk.forget()
-            raise
+            ties.keep(connection, [*decided, *joined])
+            many(connection, _STAND, [(event,)])
         for tie in joined:
             log.info("cases_joined", one=tie.one, other=tie.other, certainty=round(tie.certainty, 4))
 
-    def _stand(self, event: int, decided: Sequence[Tie]) -> None:
+    def _begin_at(self, event: int) -> None:
         with write(self._engine) as connection:
             self._guard(connection)
-            ties.keep(connection, decided)
             many(connection, _STAND, [(event,)])
 
 
@@ -273,7 +268,7 @@ def _joined(sheet: Sheet, tie: Tie) -> bool:
     if tie.one not in sheet.cases or tie.other not in sheet.cases:
         return False
     loser, winner = best_of(sheet.end_of_merges(tie.one), sheet.end_of_merges(tie.other))
-    if loser is winner or not _may_join(loser, winner, tie.evidence.terms):
+    if loser is winner or not _may_join(loser, winner, tie.evidence.terms) or _kept_apart(sheet, loser, winner):
         return False
     why = f"one matter ({min(tie.certainty, 0.999):.1%} certain: {in_words(tie.evidence.terms)})"
     try:
@@ -294,6 +289,21 @@ def _may_join(loser: CaseRow, winner: CaseRow, terms: Sequence[Term]) -> bool:
         return False
     one_person = any(term.kind in ("author", "handle") for term in terms)
     return one_person or (loser.queue == "pr" and winner.queue == "pr")
+
+
+def _kept_apart(sheet: Sheet, loser: CaseRow, winner: CaseRow) -> bool:
+    """Whether somebody said that the two are not one matter, or of cases that either took over: in this step as well,
+    in which several may become one."""
+    merged = [id for id, case in list(sheet.cases.items()) if case.merged_into is not None]
+    families = []
+    for end in (loser, winner):
+        theirs = [end.id, *(id for id in merged if sheet.end_of_merges(id) is end)]
+        families.append({id for case in theirs for id in ties.family_of(sheet.connection, case)})
+    ours, others = families
+    return any(
+        tie.state == "apart" and (tie.one in others or tie.other in others)
+        for tie in ties.of_cases(sheet.connection, sorted(ours))
+    )
 
 
 def _certainty(mention: Mention, other: Mention, found: Found) -> tuple[float, tuple[Term, ...]]:
@@ -317,8 +327,11 @@ def _certainty(mention: Mention, other: Mention, found: Found) -> tuple[float, t
 def _full(connection: Connection, cases: Sequence[int]) -> dict[int, int]:
     """How many proposals of each case wait for a person."""
     found: dict[int, int] = {}
-    for column in ("one", "other"):
-        sql = f"SELECT {column}, count(*) FROM case_tie WHERE state = 'proposed' AND {column} IN (??) GROUP BY {column}"
+    for column, beyond in (("one", "other"), ("other", "one")):
+        sql = (
+            f"SELECT t.{column}, count(*) FROM case_tie t JOIN cases c ON c.id = t.{beyond} AND c.live = 1 "
+            f"WHERE t.state = 'proposed' AND t.{column} IN (??) GROUP BY t.{column}"
+        )
         for id, proposals in rows_in(connection, sql, list(cases)):
             found[id] = found.get(id, 0) + proposals
     return found

@@ -70,7 +70,7 @@ def of_cases(connection: Connection, cases: Sequence[int]) -> list[Tie]:
 
 def proposed(connection: Connection, most: int) -> list[Tie]:
     """Two cases that are in work and may be one matter, as they stand now, the most certain first."""
-    found = rows(connection, f"{_SELECT} WHERE state = 'proposed' ORDER BY certainty DESC LIMIT ?", (MOST_READ,))
+    found = rows(connection, _PROPOSED, (MOST_READ,))
     return now_of(connection, [_tie(row) for row in found])[:most]
 
 
@@ -136,6 +136,13 @@ def _tie(row: Sequence[object]) -> Tie:
 
 
 _SELECT = "SELECT one, other, state, certainty, evidence, at, person FROM case_tie"
+_PROPOSED = (
+    "SELECT t.one, t.other, t.state, t.certainty, t.evidence, t.at, t.person FROM case_tie t "
+    "JOIN cases a ON a.id = t.one JOIN cases b ON b.id = t.other WHERE t.state = 'proposed' "
+    "AND (a.live = 1 OR a.merged_into IS NOT NULL) AND (b.live = 1 OR b.merged_into IS NOT NULL) "
+    "AND coalesce(a.merged_into, a.id) != coalesce(b.merged_into, b.id) ORDER BY t.certainty DESC LIMIT ?"
+)
+"""Without those of which nothing is left to decide: they stay, and would be more and more."""
 _KEEP = (
     "INSERT INTO case_tie (one, other, state, certainty, evidence, at, person) VALUES (?, ?, ?, ?, ?, ?, ?) "
     "ON CONFLICT (one, other) DO UPDATE SET state = excluded.state, certainty = excluded.certainty, "

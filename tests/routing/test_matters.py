@@ -12,8 +12,9 @@ from route_home import NOW, RouteHome, passed, reading, said
 
 from config.people import Person
 from database.engine import read, write
-from routing.casework import Join, KeepApart, Undo, work
+from routing.casework import Join, KeepApart, Merge, Resolve, Undo, work
 from routing.matters import ties
+from routing.matters.marks import marks_of
 from routing.matters.seeking import WAITS, Seeking, let_go, unseen
 from routing.matters.shown import matters_of
 from routing.merging import CaseRefused
@@ -186,6 +187,45 @@ def test_people_join_and_keep_apart_and_both_stand_in_the_history(desk: Desk) ->
         desk.do(1, KeepApart(2))
 
 
+def test_what_is_kept_apart_is_joined_by_no_third_that_comes_between(home: RouteHome) -> None:
+    asked = Desk(home, join_at=1.0)
+    asked.take(post("x:1", ISSUE, text=LONG, mark=MARK), post("reddit:1", ISSUE, text=LONG, mark=MARK))
+    asked.do(1, KeepApart(2))
+    Desk(home, join_at=0.99).take(post("bluesky:1", ISSUE, text=LONG, mark=MARK))
+    assert sorted(case["mentions"] for case in home.live_cases()) == [1, 2]
+
+
+def test_what_somebody_says_while_cases_are_compared_counts(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = desk.seeking._write
+
+    def late(*values: Any) -> None:
+        if not desk.known(1):
+            desk.do(1, KeepApart(2))
+        written(*values)
+
+    monkeypatch.setattr(desk.seeking, "_write", late)
+    desk.take(post("x:1", ISSUE, text=LONG, mark=MARK), post("reddit:1", ISSUE, text=LONG, mark=MARK))
+    assert len(desk.home.live_cases()) == 2
+    assert desk.known(1) == [(2, "apart")]
+
+
+def test_a_merge_that_is_taken_back_from_what_took_both_over_stays_taken_back(home: RouteHome) -> None:
+    asked = Desk(home, join_at=1.0)
+    for n in (1, 2, 3):
+        asked.take(post(f"x:{n}", ISSUE, text=LONG, mark=MARK))
+    asked.do(3, Merge(2))
+    asked.do(2, Merge(1))
+    asked.do(3, Undo())
+    assert sorted(asked.known(3)) == [(1, "apart"), (2, "apart")]
+
+
+def test_proposals_of_cases_that_are_over_crowd_no_others_out(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.take(*(post(f"x:{n}", ASKS, text=LONG, mark=MARK) for n in (1, 2, 3)))
+    desk.do(1, Resolve("answered"))
+    monkeypatch.setattr(ties, "MOST_READ", 1)
+    assert desk.proposed() == [(2, 3)]
+
+
 def test_cases_of_two_brands_stay_two_and_know_of_one_another(desk: Desk) -> None:
     desk.take(post("x:1", ISSUE, reading("brisa", "public_issue", detractor=2), text=LONG, mark=MARK))
     desk.take(post("reddit:1", reading("brisa", "public_issue", detractor=2), text=LONG, mark=MARK))
@@ -207,6 +247,22 @@ def test_a_delete_takes_the_marks_away(desk: Desk) -> None:
     assert desk.home.sql("SELECT count(*) FROM case_mark")[0][0] > 0
     desk.take(passed("x:1", "deleted"))
     assert desk.home.sql("SELECT count(*) FROM case_mark")[0][0] == 0
+
+
+def test_an_edit_takes_the_marks_of_former_words_away_also_while_they_are_read(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    marked = desk.seeking._mark
+    edited = post("x:1", ISSUE, text="I was wrong, all is well", kind="edited", at=NOW + MINUTE, edited_at=NOW + MINUTE)
+
+    def late(*values: Any) -> None:
+        desk.home.take(edited, now=NOW + MINUTE)
+        monkeypatch.setattr(desk.seeking, "_mark", marked)
+        marked(*values)
+
+    monkeypatch.setattr(desk.seeking, "_mark", late)
+    desk.take(post("x:1", ISSUE, text=f"see {PAGE} of #gateleft"))
+    assert desk.home.sql("SELECT count(*) FROM case_mark WHERE kind IN ('link', 'tag')") == [(0,)]
 
 
 def test_marks_go_after_two_weeks(desk: Desk) -> None:
@@ -235,8 +291,9 @@ def test_a_crash_between_the_steps_changes_nothing(desk: Desk) -> None:
     ) == before
 
 
-def test_the_brand_s_own_words_and_expired_minutes_tie_nothing(desk: Desk) -> None:
+def test_the_brand_s_own_words_tie_nothing(desk: Desk) -> None:
     own = reading(speaker="own", intent="other", reputation="neutral")
-    desk.take(post("x:1", ISSUE, text=LONG, mark=MARK))
-    desk.take(post("x:2", own, text=LONG, mark=MARK, reply_to="x:1"), now=NOW + MINUTE)
+    desk.take(post("x:1", ISSUE, text=LONG, mark=MARK), post("reddit:2", own, text=LONG, mark=MARK))
+    assert "copy" in {mark.kind for mark in marks_of(desk.home.mention("x:1#acme"))}
+    assert marks_of(desk.home.mention("reddit:2#acme")) == ()
     assert desk.proposed() == []
