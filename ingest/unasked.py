@@ -32,7 +32,10 @@ def unasked(
     found = []
     for source in sources:
         word = standings.get(source.id)
-        if not isinstance(source, Collected) or word is None or word.state == "ended" or word.fresh(wall):
+        if not isinstance(source, Collected) or word is None or word.state == "ended":
+            continue
+        # A process that lives writes the holes of what it asks itself; what cannot be asked has nobody who would.
+        if word.fresh(wall) and word.state != "broken":
             continue
         if word.reached_at is not None and word.reached_at < now:
             found.append(Unasked(gap_row(source.id, "", Span(word.reached_at, now), WHY, now), tuple(source.brands)))
