@@ -100,6 +100,8 @@ class Listening:
         last = now if took.kept else pulse.last_post_at
         self._pulse = msgspec.structs.replace(pulse, looked_at=now, last_post_at=last)
         self._windows.add(Delivery(asked=0), took, now)
+        # Whoever is killed takes the counts since the last look along, and no more.
+        self._windows.keep(now)
         self._pulses.put(self._pulse)
 
     def _begin(self, now: Millis) -> Pulse:

@@ -72,6 +72,15 @@ def silence(engine: Engine) -> int:
     return Pulses(engine).all()["shop"].silent_for
 
 
+def test_what_came_before_a_kill_stands_in_the_ledger(ledger: Ledger, listen: Callable[..., Listening]) -> None:
+    shop = listen()
+    looks(shop, START, START + MINUTE)
+    shop.took(Took(["forum:1"], 0, 0))
+    looks(shop, START + MINUTE, START + 2 * MINUTE)
+    (row,) = ledger.rows()
+    assert (row.kept, row.since, row.until) == (1, START, START + 2 * MINUTE)
+
+
 def test_silence_is_counted_from_the_last_post(engine: Engine, listen: Callable[..., Listening]) -> None:
     shop = listen()
     looks(shop, START, START + HOUR)
