@@ -17,7 +17,7 @@ from routing import silences
 from routing.incidents import book
 from routing.incidents.book import Incident
 from routing.incidents.cause import BEFORE, hurtful_posts
-from routing.incidents.common import marks_in, new_marks, under
+from routing.incidents.common import author_in, marks_in, new_marks, under
 from routing.silences import of_incident
 from stream.clock import HOUR, MINUTE, passed
 from stream.records import Mention, Millis
@@ -88,7 +88,7 @@ def another_matter(fresh: Sequence[Mention], known: Sequence[Mention], before: S
     new = new_marks(marked, [marks_in(mention) for mention in (*known, *before)])
     of_known = _largely([marks_in(mention) for mention in known])
     found = under(new, _without_people(new)) - under(_places(marked), of_known)
-    people = {_author(marked[place], place) for place in found}
+    people = {author_in(marked[place], place) for place in found}
     enough = len(found) >= POSTS and len(people) >= PEOPLE and len(found) >= PART * len(fresh)
     return len(found) if enough else 0
 
@@ -111,7 +111,3 @@ def _places(marked: Sequence[Collection[tuple[str, int]]]) -> Mapping[tuple[str,
 
 def _without_people(new: Mapping[tuple[str, int], frozenset[int]]) -> list[tuple[str, int]]:
     return [key for key in new if key[0] not in ("author", "post")]
-
-
-def _author(marks: Collection[tuple[str, int]], place: int) -> int:
-    return next((key for kind, key in marks if kind == "author"), -place)

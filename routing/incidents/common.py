@@ -74,7 +74,7 @@ def new_marks(
     places: dict[tuple[str, int], set[int]] = {}
     people: dict[tuple[str, int], set[int]] = {}
     for place, marks in enumerate(posts):
-        who = next((key for kind, key in marks if kind == "author"), -place)
+        who = author_in(marks, place)
         for mark in marks:
             places.setdefault(mark, set()).add(place)
             people.setdefault(mark, set()).add(who)
@@ -118,6 +118,12 @@ def under(by_mark: Mapping[tuple[str, int], frozenset[int]], keys: Iterable[tupl
 
 def marks_in(mention: Mention) -> frozenset[tuple[str, int]]:
     return frozenset(map(_key, _marks(mention)))
+
+
+def author_in(marks: Collection[tuple[str, int]], place: int) -> int:
+    """Who wrote a post, by its marks: of account and handle always the same one, else one person would be two. A post
+    by nobody is its own."""
+    return min((key for kind, key in marks if kind == "author"), default=-place)
 
 
 def _marks(mention: Mention) -> tuple[Mark, ...]:

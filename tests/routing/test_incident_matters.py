@@ -18,6 +18,7 @@ from routing import silences
 from routing.incidents import book, matters, telling
 from routing.incidents.another import Another
 from routing.incidents.clock import IncidentClock
+from routing.incidents.common import author_in
 from routing.incidents.levels import Limits, Standing
 from routing.incidents.matters import Comparing
 from routing.incidents.telling import Telling
@@ -334,6 +335,12 @@ def test_the_next_of_the_chain_is_the_next_of_the_matter(story: Two) -> None:
         sql = "SELECT i.mail FROM mail_item i JOIN alert a ON a.id = i.alert WHERE a.incident = ? LIMIT 1"
         ((mail,),) = rows(connection, sql, (second,))
         assert not book.tell_next(connection, mail, "bea", 1, story.home.clock.at)
+
+
+def test_an_account_and_its_handle_are_one_person() -> None:
+    marks = frozenset({("author", 9), ("author", 4), ("link", 2)})
+    assert author_in(marks, 7) == author_in(frozenset(sorted(marks, reverse=True)), 7) == 4
+    assert author_in({("link", 2)}, 7) == -7
 
 
 def test_brands_that_are_told_one_after_the_other_while_no_mail_leaves_make_one_mail(story: Two) -> None:
