@@ -219,11 +219,14 @@ def test_a_merge_that_is_taken_back_from_what_took_both_over_stays_taken_back(ho
     assert sorted(asked.known(3)) == [(1, "apart"), (2, "apart")]
 
 
-def test_proposals_of_cases_that_are_over_crowd_no_others_out(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("over", "left"), [(1, (2, 3)), (3, (1, 2))])
+def test_proposals_of_cases_that_are_over_crowd_no_others_out(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, over: int, left: tuple[int, int]
+) -> None:
     desk.take(*(post(f"x:{n}", ASKS, text=LONG, mark=MARK) for n in (1, 2, 3)))
-    desk.do(1, Resolve("answered"))
+    desk.do(over, Resolve("answered"))
     monkeypatch.setattr(ties, "MOST_READ", 1)
-    assert desk.proposed() == [(2, 3)]
+    assert desk.proposed() == [left]
 
 
 def test_cases_of_two_brands_stay_two_and_know_of_one_another(desk: Desk) -> None:
