@@ -197,7 +197,8 @@ class IncidentClock:
             shares = {brand: share for brand in brands if (share := covered.share(brand, minute)) < 1.0}
             signals = panels.update(minute, counts, (), shares)
             for brand, before in standings.items():
-                after = stepped(panels, brand, before, signals.get(brand, []), minute, self._limits)
+                share = shares.get(brand, 1.0)
+                after = stepped(panels, brand, before, signals.get(brand, []), minute, self._limits, share)
                 standings[brand] = Standing() if after.state == "over" else after
         for brand in brands:
             self._panels.adopt(brand, panels)
@@ -225,7 +226,7 @@ class IncidentClock:
         before = one.standing
         if before.state == "calm" and not signals and not any(before.rising):
             return None
-        one.standing = after = stepped(self._panels, brand, before, signals, minute, self._limits)
+        one.standing = after = stepped(self._panels, brand, before, signals, minute, self._limits, share)
         one.dirty = one.dirty or after.state != before.state or bool(signals)
         if after.state == "over":
             one.standing = Standing()
@@ -330,17 +331,20 @@ def _reconciled(standing: Standing, held: Incident | None) -> Standing:
 
 
 def stepped(
-    panels: Panels, brand: str, before: Standing, signals: list[Signal], minute: int, limits: Limits
+    panels: Panels, brand: str, before: Standing, signals: list[Signal], minute: int, limits: Limits, share: float = 1.0
 ) -> Standing:
-    """The standing of a brand after a minute, which the panels have seen. A crisis is not taken into the record of what
-    is usual: else the second storm of its kind would be told as less than the first, and the sixth not at all."""
+    """The standing of a brand after a minute, which the panels have seen; `share` of it was heard.
+
+    A crisis is not taken into the record of what is usual: else the second storm of its kind would be told as less than
+    the first, and the sixth not at all.
+    """
     at = minute * MINUTE
     rank = level(signals, limits)
     if not rank and before.state != "calm":
         season = panels.season(brand, before.series, minute, before.since // MINUTE)
         if stands(before, panels.last_hour(brand, before.series), season, at):
             rank = RANK["watch"]
-    after = step(before, rank, at, limits)
+    after = step(before, rank, at, limits, round((1.0 - share) * MINUTE))
     if before.state == "calm" and after.state not in ("calm", "over") and signals:
         lead = min(signals, key=_gravity)
         after = replace(after, series=lead.series, usual=panels.usual(brand, lead.series, minute - 59, 60)[1])

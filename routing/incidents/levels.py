@@ -101,6 +101,8 @@ class Standing(msgspec.Struct, frozen=True):
     usual: float = 0.0
     """Upper end of what was usual of it in an hour, as it looked then: what goes on for days is soon expected, and is
     not over."""
+    unheard: Millis = 0
+    """How much of the time since `seen` was not heard: a hole is no calm."""
 
 
 def level(signals: Iterable[Signal], limits: Limits) -> int:
@@ -119,8 +121,8 @@ def level(signals: Iterable[Signal], limits: Limits) -> int:
     return found
 
 
-def step(standing: Standing, now: int, minute: Millis, limits: Limits) -> Standing:
-    """The standing after the minute that begins at `minute` and is of rank `now`."""
+def step(standing: Standing, now: int, minute: Millis, limits: Limits, unheard: Millis = 0) -> Standing:
+    """The standing after the minute that begins at `minute` and is of rank `now`; of it, `unheard` was not heard."""
     rising = [(held << 1 | (now >= rank)) & _MASK for rank, held in enumerate(standing.rising, 1)]
     after = replace(standing, rising=(rising[0], rising[1], rising[2]))
     before = RANK[standing.state]
@@ -132,12 +134,14 @@ def step(standing: Standing, now: int, minute: Millis, limits: Limits) -> Standi
         since=minute if before == 0 else standing.since,
         seen=minute if now else standing.seen,
         as_grave=minute if now >= max(before, 1) else standing.as_grave,
+        unheard=0 if now else standing.unheard + unheard,
     )
+    heard_until = minute - after.unheard
     if taken > before:
         return replace(after, state=STATES[taken], as_grave=minute)
-    if minute - after.seen >= limits.calm_after:
+    if heard_until - after.seen >= limits.calm_after:
         return Standing(state="over")
-    if before == RANK["crisis"] and minute - after.as_grave >= limits.ease_after:
+    if before == RANK["crisis"] and heard_until - after.as_grave >= limits.ease_after:
         return replace(after, state="warning", as_grave=minute)
     return after
 

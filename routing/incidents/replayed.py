@@ -75,7 +75,8 @@ class Replay:
         now = (minute + 1) * MINUTE + SETTLED
         for brand in signals.keys() | self._standings.keys():
             before, found = self._standings.get(brand, Standing()), signals.get(brand, [])
-            after = stepped(self._panels, brand, before, found, minute, self._settings.limits)
+            share = shares.get(brand, 1.0)
+            after = stepped(self._panels, brand, before, found, minute, self._settings.limits, share)
             over = after.state == "over"
             self._standings[brand] = Standing() if over else after
             if after.state == "calm" and not any(after.rising):

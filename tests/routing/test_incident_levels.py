@@ -53,6 +53,21 @@ def test_a_state_is_taken_up_once_it_has_held() -> None:
     assert passed([0, 3, 3, 3])[-1].since == 1 * MINUTE
 
 
+def test_a_hole_ends_nothing() -> None:
+    """Else a collector that is cut off for two hours sends the all-clear."""
+    standing = passed([0, 3, 3, 3])[-1]
+    for minute in range(4, 604):
+        standing = step(standing, 0, minute * MINUTE, LIMITS, unheard=MINUTE)
+    assert standing.state == "crisis"
+    heard = passed([0] * 121, standing, 604)
+    assert [one.state for one in heard][58:60] == ["crisis", "warning"]
+    assert [one.state for one in heard].index("over") == 119
+    half = standing
+    for minute in range(604, 604 + 200):
+        half = step(half, 0, minute * MINUTE, LIMITS, unheard=MINUTE // 2)
+    assert half.state == "warning", "what was heard in part counts in part"
+
+
 def test_one_minute_is_no_warning() -> None:
     assert [one.state for one in passed([2, *[0] * 20, 2])] == ["watch"] * 22
 
